@@ -1,0 +1,104 @@
+//! Compiles the protos in Rust (protox): nobody needs a `protoc`.
+//!
+//! Twice. `copydesk.v1.rs` has every message, and clients for both services. `served/copydesk.v1.rs` has the servers, and
+//! those response messages again that hold an article, with the article as bytes that are encoded already: a cached
+//! article is then copied into the answer once, instead of being decoded, cloned and encoded for every call.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use prost::Message;
+use prost_types::{DescriptorProto, FileDescriptorSet};
+
+const PACKAGE: &str = ".copydesk.v1";
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    let descriptors = protox::compile(
+        [
+            "copydesk/v1/article.proto",
+            "copydesk/v1/ingestion_service.proto",
+            "copydesk/v1/retrieval_service.proto",
+        ],
+        ["proto"],
+    )?;
+    std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+
+    tonic_prost_build::configure()
+        .build_server(false)
+        .extern_path(".google.rpc.Status", "::tonic_types::Status")
+        .compile_fds(descriptors.clone())?;
+
+    let served = out.join("served");
+    std::fs::create_dir_all(&served)?;
+    let mut config = tonic_prost_build::configure()
+        .build_client(false)
+        .build_transport(false)
+        .extern_path(".google.rpc.Status", "::tonic_types::Status")
+        .extern_path(
+            format!("{PACKAGE}.Article"),
+            "crate::article::EncodedArticle",
+        );
+    for name in shared_types(&descriptors) {
+        config = config.extern_path(format!("{PACKAGE}.{name}"), format!("crate::proto::{name}"));
+    }
+    config.out_dir(&served).compile_fds(descriptors)?;
+    Ok(())
+}
+
+/// The types that both generations can share: all but `Article` itself and the responses that hold one.
+fn shared_types(descriptors: &FileDescriptorSet) -> BTreeSet<String> {
+    let files = || {
+        descriptors
+            .file
+            .iter()
+            .filter(|file| file.package() == "copydesk.v1")
+    };
+    let messages: BTreeMap<&str, &DescriptorProto> = files()
+        .flat_map(|file| &file.message_type)
+        .map(|message| (message.name(), message))
+        .collect();
+    let mut own = BTreeSet::from(["Article".to_string()]);
+    let mut pending: Vec<String> = files()
+        .flat_map(|file| &file.service)
+        .flat_map(|service| &service.method)
+        .map(|method| local_name(method.output_type()).to_string())
+        .collect();
+    while let Some(name) = pending.pop() {
+        let Some(message) = messages.get(name.as_str()) else {
+            continue;
+        };
+        if holds_article(message, &messages) && own.insert(name) {
+            pending.extend(
+                message
+                    .field
+                    .iter()
+                    .map(|field| local_name(field.type_name()).to_string()),
+            );
+        }
+    }
+    let enums = files()
+        .flat_map(|file| &file.enum_type)
+        .map(|item| item.name().to_string());
+    messages
+        .keys()
+        .map(|name| (*name).to_string())
+        .chain(enums)
+        .filter(|name| !own.contains(name))
+        .collect()
+}
+
+fn holds_article(message: &DescriptorProto, messages: &BTreeMap<&str, &DescriptorProto>) -> bool {
+    message.field.iter().any(|field| {
+        let name = local_name(field.type_name());
+        name == "Article"
+            || messages
+                .get(name)
+                .is_some_and(|inner| holds_article(inner, messages))
+    })
+}
+
+fn local_name(full: &str) -> &str {
+    full.rsplit('.').next().unwrap_or(full)
+}

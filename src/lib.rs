@@ -1,0 +1,2 @@
+//! Copydesk: clean copy in, never stale out.
+pub mod proto;
