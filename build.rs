@@ -16,11 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     let descriptors = protox::compile(
-        [
-            "copydesk/v1/article.proto",
-            "copydesk/v1/ingestion_service.proto",
-            "copydesk/v1/retrieval_service.proto",
-        ],
+        ["copydesk/v1/article.proto", "copydesk/v1/ingestion_service.proto", "copydesk/v1/retrieval_service.proto"],
         ["proto"],
     )?;
     std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
@@ -36,10 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build_client(false)
         .build_transport(false)
         .extern_path(".google.rpc.Status", "::tonic_types::Status")
-        .extern_path(
-            format!("{PACKAGE}.Article"),
-            "crate::article::EncodedArticle",
-        );
+        .extern_path(format!("{PACKAGE}.Article"), "crate::article::EncodedArticle");
     for name in shared_types(&descriptors) {
         config = config.extern_path(format!("{PACKAGE}.{name}"), format!("crate::proto::{name}"));
     }
@@ -49,16 +42,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// The types that both generations can share: all but `Article` itself and the responses that hold one.
 fn shared_types(descriptors: &FileDescriptorSet) -> BTreeSet<String> {
-    let files = || {
-        descriptors
-            .file
-            .iter()
-            .filter(|file| file.package() == "copydesk.v1")
-    };
-    let messages: BTreeMap<&str, &DescriptorProto> = files()
-        .flat_map(|file| &file.message_type)
-        .map(|message| (message.name(), message))
-        .collect();
+    let files = || descriptors.file.iter().filter(|file| file.package() == "copydesk.v1");
+    let messages: BTreeMap<&str, &DescriptorProto> =
+        files().flat_map(|file| &file.message_type).map(|message| (message.name(), message)).collect();
     let mut own = BTreeSet::from(["Article".to_string()]);
     let mut pending: Vec<String> = files()
         .flat_map(|file| &file.service)
@@ -70,32 +56,17 @@ fn shared_types(descriptors: &FileDescriptorSet) -> BTreeSet<String> {
             continue;
         };
         if holds_article(message, &messages) && own.insert(name) {
-            pending.extend(
-                message
-                    .field
-                    .iter()
-                    .map(|field| local_name(field.type_name()).to_string()),
-            );
+            pending.extend(message.field.iter().map(|field| local_name(field.type_name()).to_string()));
         }
     }
-    let enums = files()
-        .flat_map(|file| &file.enum_type)
-        .map(|item| item.name().to_string());
-    messages
-        .keys()
-        .map(|name| (*name).to_string())
-        .chain(enums)
-        .filter(|name| !own.contains(name))
-        .collect()
+    let enums = files().flat_map(|file| &file.enum_type).map(|item| item.name().to_string());
+    messages.keys().map(|name| (*name).to_string()).chain(enums).filter(|name| !own.contains(name)).collect()
 }
 
 fn holds_article(message: &DescriptorProto, messages: &BTreeMap<&str, &DescriptorProto>) -> bool {
     message.field.iter().any(|field| {
         let name = local_name(field.type_name());
-        name == "Article"
-            || messages
-                .get(name)
-                .is_some_and(|inner| holds_article(inner, messages))
+        name == "Article" || messages.get(name).is_some_and(|inner| holds_article(inner, messages))
     })
 }
 

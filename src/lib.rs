@@ -1,2 +1,4 @@
 //! Copydesk: clean copy in, never stale out.
+pub mod article;
 pub mod proto;
+pub mod store;

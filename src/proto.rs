@@ -4,5 +4,4 @@
 tonic::include_proto!("copydesk.v1");
 
 /// The compiled descriptors of every file under `proto/`, for reflection and for other languages' generators.
-pub const FILE_DESCRIPTOR_SET: &[u8] =
-    include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

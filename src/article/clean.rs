@@ -1,0 +1,370 @@
+//! The gate into the store: nothing is written that is not a [`CleanArticle`].
+
+use jiff::Timestamp;
+use prost::Message;
+
+use super::url::MAX_URL_BYTES;
+use super::{
+    Digest, Facet, Violations, canonical_url, clean_line, clean_text, fold, from_proto, host_of, safe_url, to_proto,
+};
+use crate::proto::{Article, BlockKind, MediaKind};
+
+/// How long the reason of a change may be, in characters.
+pub const MAX_REASON_CHARS: usize = 1_000;
+
+/// How large an article may be. Text in characters, the body in bytes.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The headline, in characters.
+    pub headline_chars: usize,
+    /// The subheadline, in characters.
+    pub subheadline_chars: usize,
+    /// The body, in bytes.
+    pub body_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { headline_chars: 1_000, subheadline_chars: 4_000, body_bytes: 1 << 20 }
+    }
+}
+
+const NAME_CHARS: usize = 256;
+const MAX_NAMES: usize = 64;
+const MAX_MEDIA: usize = 256;
+const MAX_LINKS: usize = 1_024;
+const EXTERNAL_ID_BYTES: usize = 512;
+const RIGHTS_CHARS: usize = 2_000;
+
+/// An article whose text is normalised and whose every field is within its limits: the caller's fields only, without those
+/// that Copydesk sets.
+#[derive(Clone, Debug)]
+pub struct CleanArticle {
+    article: Article,
+    content: Vec<u8>,
+    digest: Digest,
+}
+
+impl CleanArticle {
+    /// Normalises and checks. Fields in errors are named within the article: `headline`, `media[2].url`.
+    pub fn new(mut article: Article, limits: &Limits) -> Result<Self, Violations> {
+        let mut wrong = Violations::default();
+        forget_what_copydesk_sets(&mut article);
+        clean_identity(&mut article, &mut wrong);
+        clean_words(&mut article, limits, &mut wrong);
+        clean_blocks(&mut article, &mut wrong);
+        clean_addresses(&mut article, &mut wrong);
+        clean_times(&mut article, &mut wrong);
+        if article.headline.is_empty() && article.body.is_empty() && wrong.0.is_empty() {
+            wrong.add("body", "must not be empty when there is no headline either");
+        }
+        let digest = Digest::of(&article.headline, &article.body);
+        let content = article.encode_to_vec();
+        wrong.or(Self { article, content, digest })
+    }
+
+    /// The article.
+    pub fn article(&self) -> &Article {
+        &self.article
+    }
+
+    /// The article, encoded.
+    pub fn content(&self) -> &[u8] {
+        &self.content
+    }
+
+    /// Of headline and body.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Of every field: two articles with equal fingerprints are the same to the letter.
+    pub fn fingerprint(&self) -> Digest {
+        Digest::of_bytes(&self.content)
+    }
+
+    /// What it is found by.
+    pub fn facets(&self) -> Vec<Facet> {
+        Facet::of(&self.article)
+    }
+
+    /// When it was first published, if its publisher said.
+    pub fn publish_time(&self) -> Option<Timestamp> {
+        time_of(&self.article.publish_time)
+    }
+
+    /// Unreadable before.
+    pub fn embargo_time(&self) -> Option<Timestamp> {
+        time_of(&self.article.embargo_time)
+    }
+
+    /// Unreadable from then on.
+    pub fn expire_time(&self) -> Option<Timestamp> {
+        time_of(&self.article.expire_time)
+    }
+}
+
+/// Checked by `clean_times`, so it is either absent or right.
+fn time_of(time: &Option<prost_types::Timestamp>) -> Option<Timestamp> {
+    time.as_ref().and_then(|time| from_proto(time).ok())
+}
+
+fn forget_what_copydesk_sets(article: &mut Article) {
+    *article = Article {
+        name: String::new(),
+        uid: String::new(),
+        create_time: None,
+        update_time: None,
+        delete_time: None,
+        state: 0,
+        revision: 0,
+        content_digest: String::new(),
+        etag: String::new(),
+        change_token: String::new(),
+        duplicate_of: String::new(),
+        ..std::mem::take(article)
+    };
+}
+
+fn clean_identity(article: &mut Article, wrong: &mut Violations) {
+    if !article.url.is_empty() {
+        match canonical_url(&article.url) {
+            Ok(url) => article.url = url,
+            Err(right) => wrong.add("url", right),
+        }
+    }
+    article.source = match article.source.as_str() {
+        "" => host_of(&article.url).unwrap_or_default(),
+        source => fold(source),
+    };
+    check_chars("source", &article.source, NAME_CHARS, wrong);
+    article.external_id = clean_line(&article.external_id);
+    if article.external_id.len() > EXTERNAL_ID_BYTES {
+        wrong.add("external_id", "must be at most 512 bytes long");
+    }
+    if !article.external_id.is_empty() && article.source.is_empty() {
+        wrong.add("source", "is required with an external_id: the publisher's host or name (or give a url)");
+    }
+}
+
+fn clean_words(article: &mut Article, limits: &Limits, wrong: &mut Violations) {
+    let lines: [(&str, &mut String, usize); 6] = [
+        ("headline", &mut article.headline, limits.headline_chars),
+        ("subheadline", &mut article.subheadline, limits.subheadline_chars),
+        ("agency", &mut article.agency, NAME_CHARS),
+        ("publisher", &mut article.publisher, NAME_CHARS),
+        ("section", &mut article.section, NAME_CHARS),
+        ("rights", &mut article.rights, RIGHTS_CHARS),
+    ];
+    for (field, text, most) in lines {
+        *text = clean_line(text);
+        check_chars(field, text, most, wrong);
+    }
+    clean_names("authors", &mut article.authors, wrong);
+    clean_names("tags", &mut article.tags, wrong);
+    if let Some(dateline) = &mut article.dateline {
+        for (field, text) in [("dateline.place", &mut dateline.place), ("dateline.text", &mut dateline.text)] {
+            *text = clean_line(text);
+            check_chars(field, text, NAME_CHARS, wrong);
+        }
+        if dateline.place.is_empty() && dateline.text.is_empty() {
+            article.dateline = None;
+        }
+    }
+    if !article.language.is_empty() {
+        match language(&article.language) {
+            Some(tag) => article.language = tag,
+            None => wrong.add("language", "must be a BCP 47 tag, such as en, pt-BR or zh-Hant"),
+        }
+    }
+    if article.body.len() > limits.body_bytes {
+        let right = format!("must be at most {} bytes long", limits.body_bytes);
+        wrong.add("body", right);
+    } else {
+        article.body = clean_text(&article.body);
+    }
+}
+
+fn check_chars(field: &str, text: &str, most: usize, wrong: &mut Violations) {
+    // Counted only where the bytes leave it open.
+    if text.len() > most && text.chars().count() > most {
+        wrong.add(field, format!("must be at most {most} characters long"));
+    }
+}
+
+fn clean_names(field: &str, names: &mut Vec<String>, wrong: &mut Violations) {
+    for name in names.iter_mut() {
+        *name = clean_line(name);
+    }
+    names.retain(|name| !name.is_empty());
+    let mut seen = std::collections::HashSet::new();
+    names.retain(|name| seen.insert(fold(name)));
+    if names.len() > MAX_NAMES {
+        wrong.add(field, format!("must be at most {MAX_NAMES}"));
+    }
+    for (at, name) in names.iter().enumerate() {
+        check_chars(&format!("{field}[{at}]"), name, NAME_CHARS, wrong);
+    }
+}
+
+/// A BCP 47 tag in its usual letters: `pt-br` becomes `pt-BR`, `zh_hant` becomes `zh-Hant`.
+fn language(tag: &str) -> Option<String> {
+    let mut out = String::new();
+    for (at, part) in tag.trim().split(['-', '_']).enumerate() {
+        let alphanumeric = part.bytes().all(|b| b.is_ascii_alphanumeric());
+        if !(1..=8).contains(&part.len()) || !alphanumeric || at > 7 {
+            return None;
+        }
+        if at == 0 && !((2..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphabetic())) {
+            return None;
+        }
+        if at > 0 {
+            out.push('-');
+        }
+        let part = part.to_ascii_lowercase();
+        match (at, part.len()) {
+            (1.., 2) => out.push_str(&part.to_ascii_uppercase()),
+            (1.., 4) if part.as_bytes()[0].is_ascii_alphabetic() => {
+                out.push_str(&part[..1].to_ascii_uppercase());
+                out.push_str(&part[1..]);
+            }
+            _ => out.push_str(&part),
+        }
+    }
+    Some(out)
+}
+
+fn clean_blocks(article: &mut Article, wrong: &mut Violations) {
+    let paragraphs = if article.body.is_empty() { 0 } else { article.body.matches("\n\n").count() + 1 };
+    let mut next = 0;
+    for (at, block) in article.blocks.iter_mut().enumerate() {
+        let path = |field: &str| format!("blocks[{at}].{field}");
+        match BlockKind::try_from(block.kind) {
+            Ok(BlockKind::Unspecified) | Err(_) => {
+                wrong.add(path("kind"), "must be one of the kinds of block");
+            }
+            Ok(BlockKind::Image) => {
+                block.paragraph = 0;
+                block.level = 0;
+                if usize::try_from(block.media).is_ok_and(|media| media < article.media.len()) {
+                    continue;
+                }
+                wrong.add(path("media"), "must be the index of an entry of media");
+            }
+            Ok(kind) => {
+                block.media = 0;
+                if kind != BlockKind::Heading {
+                    block.level = 0;
+                } else if !(1..=6).contains(&block.level) {
+                    wrong.add(path("level"), "must be from 1 to 6 for a heading");
+                }
+                if usize::try_from(block.paragraph).ok() != Some(next) {
+                    wrong.add(
+                        path("paragraph"),
+                        format!("must be {next}: textual blocks name each paragraph once, in order"),
+                    );
+                    return;
+                }
+                next += 1;
+            }
+        }
+    }
+    if !article.blocks.is_empty() && next != paragraphs {
+        wrong.add("blocks", format!("must name each of the {paragraphs} paragraphs of body once (they name {next})"));
+    }
+}
+
+fn clean_addresses(article: &mut Article, wrong: &mut Violations) {
+    if article.media.len() > MAX_MEDIA {
+        wrong.add("media", format!("must be at most {MAX_MEDIA}"));
+    }
+    for (at, media) in article.media.iter_mut().enumerate() {
+        clean_address(&format!("media[{at}].url"), &mut media.url, wrong);
+        if MediaKind::try_from(media.kind).is_err() {
+            wrong.add(format!("media[{at}].kind"), "must be one of the kinds of media");
+        }
+        for (field, text) in [("caption", &mut media.caption), ("credit", &mut media.credit)] {
+            *text = clean_line(text);
+            check_chars(&format!("media[{at}].{field}"), text, RIGHTS_CHARS, wrong);
+        }
+        if media.width < 0 || media.height < 0 {
+            wrong.add(format!("media[{at}].width"), "width and height must not be negative");
+        }
+    }
+    if article.links.len() > MAX_LINKS {
+        wrong.add("links", format!("must be at most {MAX_LINKS}"));
+    }
+    for (at, link) in article.links.iter_mut().enumerate() {
+        clean_address(&format!("links[{at}].url"), &mut link.url, wrong);
+        link.text = clean_line(&link.text);
+        check_chars(&format!("links[{at}].text"), &link.text, RIGHTS_CHARS, wrong);
+    }
+}
+
+fn clean_address(field: &str, url: &mut String, wrong: &mut Violations) {
+    match safe_url(url) {
+        Ok(safe) if safe.len() <= MAX_URL_BYTES => *url = safe,
+        Ok(_) => wrong.add(field, "must be at most 2,048 bytes long"),
+        Err(right) => wrong.add(field, right),
+    }
+}
+
+fn clean_times(article: &mut Article, wrong: &mut Violations) {
+    for (field, time) in [
+        ("publish_time", &mut article.publish_time),
+        ("source_update_time", &mut article.source_update_time),
+        ("embargo_time", &mut article.embargo_time),
+        ("expire_time", &mut article.expire_time),
+    ] {
+        if let Some(value) = time {
+            match from_proto(value) {
+                Ok(checked) => *value = to_proto(checked),
+                Err(right) => wrong.add(field, right),
+            }
+        }
+    }
+    if let (Some(embargo), Some(expire)) = (time_of(&article.embargo_time), time_of(&article.expire_time))
+        && expire <= embargo
+    {
+        wrong.add("expire_time", "must be later than embargo_time");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::{Block, Link};
+
+    fn clean(article: Article) -> Result<CleanArticle, Violations> {
+        CleanArticle::new(article, &Limits::default())
+    }
+
+    #[test]
+    fn every_field_at_fault_is_named() {
+        let wrong = clean(Article {
+            headline: "x".repeat(1_001),
+            url: "javascript:alert(1)".into(),
+            links: vec![Link { url: "nowhere".into(), text: String::new() }],
+            language: "klingon!".into(),
+            publish_time: Some(prost_types::Timestamp { seconds: i64::MAX, nanos: -1 }),
+            blocks: vec![Block { kind: 99, ..Block::default() }],
+            ..Article::default()
+        });
+        let fields: Vec<_> = wrong.expect_err("wrong").0.into_iter().map(|v| v.field).collect();
+        assert_eq!(fields, ["url", "headline", "language", "blocks[0].kind", "links[0].url", "publish_time"]);
+    }
+
+    #[test]
+    fn languages_are_written_as_usual() {
+        for (given, usual) in [("EN", "en"), ("pt_br", "pt-BR"), ("zh-hant-tw", "zh-Hant-TW"), ("es-419", "es-419")] {
+            assert_eq!(language(given).as_deref(), Some(usual));
+        }
+    }
+
+    #[test]
+    fn what_copydesk_sets_is_not_taken_from_callers() {
+        let ours = clean(Article { body: "b".into(), revision: 9, name: "articles/x".into(), ..Article::default() });
+        let plain = clean(Article { body: "b".into(), ..Article::default() });
+        assert_eq!(ours.expect("clean").fingerprint(), plain.expect("clean").fingerprint());
+    }
+}

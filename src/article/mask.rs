@@ -1,0 +1,241 @@
+//! Field masks: which fields a reader wants, and which an editor changes.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use prost::Message;
+use prost_types::field_descriptor_proto::{Label, Type};
+use prost_types::{FieldMask, FileDescriptorSet};
+
+use super::encoded::Kept;
+use super::{EncodedArticle, Violations};
+use crate::proto::{Article, FILE_DESCRIPTOR_SET};
+
+/// The fields of a message by name: the number, and the fields within for a single message of ours.
+type Fields = BTreeMap<String, (u32, Option<BTreeMap<String, u32>>)>;
+
+static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
+    let set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("build.rs wrote it");
+    let messages: Vec<_> =
+        set.file.iter().filter(|f| f.package() == "copydesk.v1").flat_map(|f| &f.message_type).collect();
+    let find = |full: &str| messages.iter().find(|m| full == format!(".copydesk.v1.{}", m.name()));
+    let article = find(".copydesk.v1.Article").expect("the package has it");
+    let numbers = |fields: &[prost_types::FieldDescriptorProto]| -> BTreeMap<String, u32> {
+        fields.iter().map(|f| (f.name().to_owned(), f.number() as u32)).collect()
+    };
+    let fields = article.field.iter().map(|field| {
+        let single = field.r#type() == Type::Message && field.label() != Label::Repeated;
+        let inner = if single { find(field.type_name()).map(|m| numbers(&m.field)) } else { None };
+        (field.name().to_owned(), (field.number() as u32, inner))
+    });
+    fields.collect()
+});
+
+/// The fields that a reader wants.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadMask(
+    /// By field number; within it, the numbers wanted, or all. All fields when the mask is absent.
+    Option<BTreeMap<u32, Option<Vec<u32>>>>,
+);
+
+impl ReadMask {
+    /// Checks a mask of the API.
+    pub fn parse(mask: Option<&FieldMask>) -> Result<Self, Violations> {
+        let Some(mask) = mask.filter(|mask| !mask.paths.is_empty()) else {
+            return Ok(Self(None));
+        };
+        if mask.paths.iter().any(|path| path == "*") {
+            return Ok(Self(None));
+        }
+        let mut wrong = Violations::default();
+        let mut wanted: BTreeMap<u32, Option<Vec<u32>>> = BTreeMap::new();
+        for (at, path) in mask.paths.iter().enumerate() {
+            let Some((number, inner)) = resolve(path) else {
+                wrong.add(format!("read_mask.paths[{at}]"), unknown(path));
+                continue;
+            };
+            match inner {
+                None => drop(wanted.insert(number, None)),
+                Some(inner) => {
+                    if let Some(numbers) = wanted.entry(number).or_insert_with(|| Some(Vec::new())) {
+                        numbers.push(inner);
+                    }
+                }
+            }
+        }
+        wrong.or(Self(Some(wanted)))
+    }
+
+    /// The article with the wanted fields only.
+    pub fn apply(&self, article: &EncodedArticle) -> EncodedArticle {
+        let Some(wanted) = &self.0 else {
+            return article.clone();
+        };
+        article.filter(|number, content| match wanted.get(&number) {
+            None => Kept::Nothing,
+            Some(None) => Kept::All,
+            Some(Some(inner)) => {
+                let message = EncodedArticle::new(bytes::Bytes::copy_from_slice(content));
+                let kept = message.filter(|number, _| if inner.contains(&number) { Kept::All } else { Kept::Nothing });
+                Kept::Instead(kept.as_bytes().clone())
+            }
+        })
+    }
+}
+
+fn resolve(path: &str) -> Option<(u32, Option<u32>)> {
+    let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+    let (number, inner) = FIELDS.get(name)?;
+    match rest {
+        None => Some((*number, None)),
+        Some(rest) => Some((*number, Some(*inner.as_ref()?.get(rest)?))),
+    }
+}
+
+fn unknown(path: &str) -> String {
+    let path: String = path.chars().take(64).collect();
+    let names: Vec<&str> = FIELDS.keys().map(String::as_str).collect();
+    format!("{path:?} is no field of an article; must be one of {}, or dateline.place, dateline.text", names.join(", "))
+}
+
+/// The fields that an editor changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpdateMask(Vec<&'static str>);
+
+/// What can be changed, and how.
+const CHANGEABLE: &[&str] = &[
+    "headline",
+    "subheadline",
+    "authors",
+    "dateline",
+    "dateline.place",
+    "dateline.text",
+    "agency",
+    "publisher",
+    "language",
+    "section",
+    "tags",
+    "body",
+    "blocks",
+    "media",
+    "links",
+    "rights",
+    "publish_time",
+    "source_update_time",
+    "embargo_time",
+    "expire_time",
+];
+
+impl UpdateMask {
+    /// Checks a mask of the API. `*` is everything that can be changed.
+    pub fn parse(mask: Option<&FieldMask>) -> Result<Self, Violations> {
+        let paths = mask.map_or(&[][..], |mask| &mask.paths);
+        if paths.is_empty() {
+            let right = format!("is required: name the fields to change, of {}", CHANGEABLE.join(", "));
+            return Err(Violations::one("update_mask", right));
+        }
+        if paths.iter().any(|path| path == "*") {
+            return Ok(Self(CHANGEABLE.to_vec()));
+        }
+        let mut wrong = Violations::default();
+        let mut changed = Vec::new();
+        for (at, path) in paths.iter().enumerate() {
+            if let Some(known) = CHANGEABLE.iter().find(|known| *known == path) {
+                changed.push(*known);
+            } else if resolve(path).is_some() {
+                let right = format!("{path:?} cannot be changed; what can is {}", CHANGEABLE.join(", "));
+                wrong.add(format!("update_mask.paths[{at}]"), right);
+            } else {
+                wrong.add(format!("update_mask.paths[{at}]"), unknown(path));
+            }
+        }
+        wrong.or(Self(changed))
+    }
+
+    /// Takes the fields of `new` that the mask names.
+    pub fn apply(&self, article: &mut Article, new: &Article) {
+        for path in &self.0 {
+            let new = new.clone();
+            match *path {
+                "headline" => article.headline = new.headline,
+                "subheadline" => article.subheadline = new.subheadline,
+                "authors" => article.authors = new.authors,
+                "dateline" => article.dateline = new.dateline,
+                "dateline.place" => {
+                    article.dateline.get_or_insert_default().place = new.dateline.unwrap_or_default().place;
+                }
+                "dateline.text" => {
+                    article.dateline.get_or_insert_default().text = new.dateline.unwrap_or_default().text;
+                }
+                "agency" => article.agency = new.agency,
+                "publisher" => article.publisher = new.publisher,
+                "language" => article.language = new.language,
+                "section" => article.section = new.section,
+                "tags" => article.tags = new.tags,
+                "body" => {
+                    article.body = new.body;
+                    // Blocks point into the body that was. They go with it unless the mask brings new ones.
+                    article.blocks.clear();
+                }
+                "blocks" => {}
+                "media" => article.media = new.media,
+                "links" => article.links = new.links,
+                "rights" => article.rights = new.rights,
+                "publish_time" => article.publish_time = new.publish_time,
+                "source_update_time" => article.source_update_time = new.source_update_time,
+                "embargo_time" => article.embargo_time = new.embargo_time,
+                "expire_time" => article.expire_time = new.expire_time,
+                other => unreachable!("{other} is not in CHANGEABLE"),
+            }
+        }
+        // Last, so that the order of the paths does not matter.
+        if self.0.contains(&"blocks") {
+            article.blocks = new.blocks.clone();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::Dateline;
+
+    fn mask(paths: &[&str]) -> FieldMask {
+        FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() }
+    }
+
+    #[test]
+    fn a_mask_keeps_what_it_names() {
+        let article = Article {
+            headline: "H".into(),
+            body: "B".into(),
+            revision: 3,
+            dateline: Some(Dateline { place: "LONDON".into(), text: "LONDON, 5 June".into() }),
+            ..Article::default()
+        };
+        let encoded = EncodedArticle::new(article.encode_to_vec().into());
+        let parsed = ReadMask::parse(Some(&mask(&["headline", "revision", "dateline.place"]))).expect("valid");
+        let masked = Article::decode(parsed.apply(&encoded).as_bytes().clone()).expect("decodes");
+        let expected = Article {
+            body: String::new(),
+            dateline: Some(Dateline { place: "LONDON".into(), text: String::new() }),
+            ..article
+        };
+        assert_eq!(masked, expected);
+    }
+
+    #[test]
+    fn unknown_paths_are_named() {
+        let wrong = ReadMask::parse(Some(&mask(&["body", "boddy", "tags.x"]))).expect_err("unknown");
+        let fields: Vec<_> = wrong.0.iter().map(|v| v.field.as_str()).collect();
+        assert_eq!(fields, ["read_mask.paths[1]", "read_mask.paths[2]"]);
+        assert!(UpdateMask::parse(Some(&mask(&["url"]))).is_err());
+    }
+
+    #[test]
+    fn every_changeable_field_is_applied() {
+        for path in CHANGEABLE {
+            UpdateMask::parse(Some(&mask(&[path]))).expect("valid").apply(&mut Article::default(), &Article::default());
+        }
+    }
+}

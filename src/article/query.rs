@@ -1,0 +1,250 @@
+//! The query language of search, and the words of a text as search sees them.
+//!
+//! Copydesk splits text into words itself, and gives the store's index nothing but those words. So what the index finds and
+//! what [`Query::matches`] says (for watching, where there is no index to ask) cannot differ.
+
+use std::ops::Range;
+
+use unicode_normalization::char::decompose_canonical;
+
+use super::{Violations, clean_line};
+use crate::proto::Article;
+
+/// How many words and phrases one query may have.
+const MAX_TERMS: usize = 64;
+/// How long a query may be, in characters.
+const MAX_CHARS: usize = 1_000;
+/// Longer words are cut: no word is that long, but a base64 dump is.
+const MAX_WORD_CHARS: usize = 64;
+
+/// Words that must follow one another.
+pub type Phrase = Vec<String>;
+
+/// A query: every group must occur (one of its phrases is enough), and no exclusion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    groups: Vec<Vec<Phrase>>,
+    excluded: Vec<Phrase>,
+}
+
+impl Query {
+    /// Parses words, "phrases", -exclusions and OR. The error's field is `field`.
+    pub fn parse(text: &str, field: &str) -> Result<Self, Violations> {
+        if text.chars().count() > MAX_CHARS {
+            return Err(Violations::one(field, "must be at most 1,000 characters long"));
+        }
+        let text = clean_line(text);
+        let mut query = Self { groups: Vec::new(), excluded: Vec::new() };
+        let mut joined = false;
+        let mut terms = 0;
+        for (excluded, quoted, word) in words(&text) {
+            if !quoted && !excluded && word == "OR" {
+                joined = !query.groups.is_empty();
+                continue;
+            }
+            let phrase: Phrase = tokens(word).map(|(_, token)| token).collect();
+            if phrase.is_empty() {
+                continue;
+            }
+            terms += phrase.len();
+            if excluded {
+                query.excluded.push(phrase);
+            } else if joined && let Some(group) = query.groups.last_mut() {
+                group.push(phrase);
+            } else {
+                query.groups.push(vec![phrase]);
+            }
+            joined = false;
+        }
+        if query.groups.is_empty() {
+            return Err(Violations::one(field, "must have at least one word that is not excluded"));
+        }
+        if terms > MAX_TERMS {
+            return Err(Violations::one(field, "must have at most 64 words"));
+        }
+        Ok(query)
+    }
+
+    /// What must occur.
+    pub fn groups(&self) -> &[Vec<Phrase>] {
+        &self.groups
+    }
+
+    /// What must not occur.
+    pub fn excluded(&self) -> &[Phrase] {
+        &self.excluded
+    }
+
+    /// Every phrase that may be highlighted.
+    pub fn phrases(&self) -> impl Iterator<Item = &Phrase> {
+        self.groups.iter().flatten()
+    }
+
+    /// Whether an article matches.
+    pub fn matches(&self, article: &Article) -> bool {
+        let fields = Self::fields(article).map(|text| -> Phrase { text.split(' ').map(str::to_owned).collect() });
+        let occurs = |phrase: &Phrase| {
+            fields.iter().any(|words| words.windows(phrase.len()).any(|window| window == phrase.as_slice()))
+        };
+        self.groups.iter().all(|group| group.iter().any(occurs)) && !self.excluded.iter().any(occurs)
+    }
+
+    /// The searchable fields of an article, as words parted by spaces: headline; subheadline and body; the names about it.
+    pub fn fields(article: &Article) -> [String; 3] {
+        let mut names = article.authors.iter().chain(&article.tags).fold(String::new(), |all, name| all + name + "\n");
+        let place = article.dateline.as_ref().map_or("", |dateline| dateline.place.as_str());
+        for name in [article.agency.as_str(), &article.publisher, &article.section, place] {
+            names.push_str(name);
+            names.push('\n');
+        }
+        [
+            spaced([article.headline.as_str()]),
+            spaced([article.subheadline.as_str(), article.body.as_str()]),
+            spaced([names.as_str()]),
+        ]
+    }
+}
+
+fn spaced<const N: usize>(texts: [&str; N]) -> String {
+    let mut out = String::with_capacity(texts.iter().map(|text| text.len() + 1).sum());
+    for text in texts {
+        for (_, token) in tokens(text) {
+            if !out.is_empty() {
+                out.push(' ');
+            }
+            out.push_str(&token);
+        }
+    }
+    out
+}
+
+/// The pieces of a query: whether excluded, whether quoted, and the text.
+fn words(text: &str) -> impl Iterator<Item = (bool, bool, &str)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches([' ', '(', ')']);
+        let (excluded, start) = match rest.strip_prefix('-') {
+            Some(after) => (true, after),
+            None => (false, rest),
+        };
+        if start.is_empty() {
+            return None;
+        }
+        if let Some(quoted) = start.strip_prefix('"') {
+            let end = quoted.find('"').unwrap_or(quoted.len());
+            rest = quoted.get(end + 1..).unwrap_or("");
+            return Some((excluded, true, &quoted[..end]));
+        }
+        let end = start.find([' ', '"', '(', ')']).unwrap_or(start.len());
+        rest = &start[end..];
+        Some((excluded, false, &start[..end]))
+    })
+}
+
+/// The words of a text with the bytes they stand at: runs of letters and digits, without case and diacritics. Scripts that
+/// do not part words by spaces are taken character by character, so that a query for part of a sentence finds it.
+pub fn tokens(text: &str) -> impl Iterator<Item = (Range<usize>, String)> {
+    let mut chars = text.char_indices().peekable();
+    std::iter::from_fn(move || {
+        let mut token = String::new();
+        let mut length = 0;
+        let mut range = 0..0;
+        while let Some(&(at, character)) = chars.peek() {
+            let end = at + character.len_utf8();
+            if character.is_ascii() {
+                if character.is_ascii_alphanumeric() {
+                    if token.is_empty() {
+                        range.start = at;
+                    }
+                    range.end = end;
+                    if length < MAX_WORD_CHARS {
+                        token.push(character.to_ascii_lowercase());
+                    }
+                    length += 1;
+                } else if !token.is_empty() {
+                    break;
+                }
+            } else if stands_alone(character) {
+                if token.is_empty() {
+                    chars.next();
+                    return Some((at..end, character.to_string()));
+                }
+                break;
+            } else if is_mark(character) {
+                // Belongs to the letter before it, and is dropped.
+                if !token.is_empty() {
+                    range.end = end;
+                }
+            } else if character.is_alphanumeric() {
+                if token.is_empty() {
+                    range.start = at;
+                }
+                range.end = end;
+                if length < MAX_WORD_CHARS {
+                    push_folded(character, &mut token);
+                }
+                length += 1;
+            } else if !token.is_empty() {
+                break;
+            }
+            chars.next();
+        }
+        (!token.is_empty()).then_some((range, token))
+    })
+}
+
+fn push_folded(character: char, token: &mut String) {
+    for lower in character.to_lowercase() {
+        decompose_canonical(lower, |part| {
+            if !is_mark(part) {
+                token.push(part);
+            }
+        });
+    }
+}
+
+fn is_mark(character: char) -> bool {
+    matches!(character, '\u{300}'..='\u{36F}' | '\u{200C}' | '\u{200D}')
+}
+
+/// Han, Kana, Thai, Lao, Khmer and Burmese letters.
+fn stands_alone(character: char) -> bool {
+    matches!(
+        character,
+        '\u{E00}'..='\u{EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' | '\u{3040}'..='\u{30FF}'
+        | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}'
+    ) && character.is_alphanumeric()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn article(body: &str) -> Article {
+        Article { headline: "A Título".into(), body: body.into(), ..Article::default() }
+    }
+
+    fn matches(query: &str, body: &str) -> bool {
+        Query::parse(query, "query").expect("valid").matches(&article(body))
+    }
+
+    #[test]
+    fn queries_mean_what_they_say() {
+        assert!(matches("titulo Éclair", "an eclair"));
+        assert!(matches("\"missile defense\" -sport", "The missile-defense dispute"));
+        assert!(!matches("\"missile defense\" -sport", "missile defense, sport"));
+        assert!(!matches("\"defense missile\"", "missile defense"));
+        assert!(matches("x OR defense", "missile defense"));
+        assert!(matches("东京", "在东京举行") && !matches("京东", "在东京举行"));
+        assert!(matches("(a OR b) body:x* ", "b body x"));
+        assert!(Query::parse("-only", "query").is_err());
+        assert!(Query::parse(" \" ' ; -- ", "query").is_err());
+    }
+
+    #[test]
+    fn words_know_where_they_stand() {
+        let text = "L'été, 5x";
+        let found: Vec<_> = tokens(text).map(|(range, token)| (&text[range], token)).collect();
+        assert_eq!(found, [("L", "l".into()), ("été", "ete".into()), ("5x", "5x".to_string())]);
+    }
+}

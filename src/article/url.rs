@@ -1,0 +1,115 @@
+//! Addresses: which are safe to hand out, and which name the same article.
+
+use url::Url;
+
+/// At most this many bytes of URL are kept.
+pub const MAX_URL_BYTES: usize = 2_048;
+
+/// Query parameters that say how a reader came, not what he reads.
+const TRACKING: &[&str] = &[
+    "_ga",
+    "_gl",
+    "cmpid",
+    "dclid",
+    "fbclid",
+    "gclid",
+    "gclsrc",
+    "igshid",
+    "mc_cid",
+    "mc_eid",
+    "msclkid",
+    "ocid",
+    "partnerid",
+    "ref_src",
+    "smid",
+    "spm",
+    "s_cid",
+    "twclid",
+    "wbraid",
+    "gbraid",
+    "yclid",
+    "xtor",
+    "at_medium",
+    "at_campaign",
+];
+
+/// An absolute `http` or `https` address without credentials, or an error that says what would be right.
+pub fn safe_url(text: &str) -> Result<String, &'static str> {
+    parse(text).map(String::from)
+}
+
+/// The one form of an article's address: safe, without fragment and tracking parameters, the default port dropped, the
+/// host in lower case, the query's parameters in order.
+pub fn canonical_url(text: &str) -> Result<String, &'static str> {
+    let mut url = parse(text)?;
+    url.set_fragment(None);
+    let mut kept: Vec<(String, String)> = url
+        .query_pairs()
+        .filter(|(name, _)| !is_tracking(name))
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect();
+    kept.sort();
+    url.set_query(None);
+    if !kept.is_empty() {
+        url.query_pairs_mut().extend_pairs(kept);
+    }
+    let canonical = String::from(url);
+    if canonical.len() > MAX_URL_BYTES {
+        return Err("must be at most 2,048 bytes long");
+    }
+    Ok(canonical)
+}
+
+/// The host of an address, without `www.`: the source of a document that names none.
+pub fn host_of(url: &str) -> Option<String> {
+    let url = parse(url).ok()?;
+    let host = url.host_str()?;
+    Some(host.strip_prefix("www.").unwrap_or(host).to_string())
+}
+
+fn parse(text: &str) -> Result<Url, &'static str> {
+    const RIGHT: &str =
+        "must be an absolute http or https URL of at most 2,048 bytes, such as https://example.org/news/1";
+    let text = text.trim();
+    if text.len() > MAX_URL_BYTES {
+        return Err("must be at most 2,048 bytes long");
+    }
+    let mut url = Url::parse(text).map_err(|_| RIGHT)?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+        return Err(RIGHT);
+    }
+    // Neither fails for an http URL with a host. Credentials never go out again.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    Ok(url)
+}
+
+fn is_tracking(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    name.starts_with("utm_") || TRACKING.contains(&name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_article_has_one_address() {
+        let canonical = "https://example.org/news/1?a=2&b=1";
+        for variant in [
+            "https://example.org/news/1?b=1&a=2",
+            "https://EXAMPLE.org:443/news/1?a=2&utm_source=x&b=1&fbclid=y#top",
+            " https://user:secret@example.org/news/1?a=2&b=1 ",
+        ] {
+            assert_eq!(canonical_url(variant).as_deref(), Ok(canonical));
+        }
+    }
+
+    #[test]
+    fn scripts_are_no_addresses() {
+        for bad in ["javascript:alert(1)", "/news/1", "", "http://", "ftp://example.org/", "data:text/html,x"] {
+            assert!(safe_url(bad).is_err(), "{bad}");
+        }
+        assert_eq!(host_of("https://www.Example.org/x").as_deref(), Some("example.org"));
+    }
+}

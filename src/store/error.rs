@@ -1,0 +1,51 @@
+//! What can go wrong in a store. No driver's types: they stay with the engine, which logs its own causes.
+
+use crate::article::{ArticleId, Lifecycle};
+
+/// Why a store did not answer.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum StoreError {
+    /// It cannot be reached, is closing, or is overloaded. Trying again may help.
+    #[error("the store is not available: {0}")]
+    Unavailable(&'static str),
+    /// There is no room left for writes.
+    #[error("the store has no room left")]
+    Full,
+    /// What it holds is damaged, or is not what was written.
+    #[error("the store is damaged")]
+    Damaged,
+    /// The feed no longer reaches back that far.
+    #[error("the change feed no longer reaches back that far")]
+    Trimmed,
+    /// The position or token is from another store, or from one that lost what came after.
+    #[error("the position is not in this store's feed")]
+    Foreign,
+    /// Anything else: a defect. Logged where it arose.
+    #[error("the store failed")]
+    Internal,
+}
+
+/// Why a write was refused or failed. Nothing of it was written.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum WriteError {
+    /// There is no such article.
+    #[error("{0:?} does not exist")]
+    NotFound(ArticleId),
+    /// The article's state does not allow it.
+    #[error("{id:?} is {lifecycle:?}")]
+    State {
+        /// Which article.
+        id: ArticleId,
+        /// Its state.
+        lifecycle: Lifecycle,
+    },
+    /// Somebody else's change came first.
+    #[error("{0:?} has changed since it was read")]
+    Conflict(ArticleId),
+    /// The request ID was used with another request.
+    #[error("the request ID was used with another request")]
+    RequestReused,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

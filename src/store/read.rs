@@ -1,0 +1,134 @@
+//! What can be read, one article or one change at a time.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::article::{ChangeKind, Lifecycle, Position, Record};
+
+/// How fresh a read must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consistency {
+    /// Not older than the staleness bound.
+    #[default]
+    Bounded,
+    /// Not older than this position.
+    AtLeast(Position),
+    /// Ask the store.
+    Full,
+}
+
+/// Who answered a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Layer {
+    /// This process's own cache.
+    Local,
+    /// The cache that replicas share.
+    Redis,
+    /// The store.
+    Store,
+}
+
+impl Layer {
+    /// As it stands in metadata, logs and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Redis => "redis",
+            Self::Store => "store",
+        }
+    }
+}
+
+/// The answer for one article.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// The article, if there is one.
+    pub record: Option<Arc<Record>>,
+    /// Who answered.
+    pub from: Layer,
+}
+
+/// What an article is looked up by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LookupKey {
+    /// The canonical URL.
+    Url(String),
+    /// What its publisher calls it.
+    External {
+        /// Folded.
+        source: String,
+        /// As it was given.
+        external_id: String,
+    },
+}
+
+/// One entry of an article's history.
+#[derive(Clone, Debug)]
+pub struct Revision {
+    /// The article as this change left it.
+    pub record: Arc<Record>,
+    /// What kind of change.
+    pub kind: ChangeKind,
+    /// Why, if its author said.
+    pub reason: String,
+    /// The article before it; absent for the first.
+    pub before: Option<Arc<Record>>,
+}
+
+/// One entry of the feed.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// Where in the feed.
+    pub position: Position,
+    /// What kind of change.
+    pub kind: ChangeKind,
+    /// The article as this change left it.
+    pub record: Arc<Record>,
+    /// The content before, where this change replaced it: for filters that it matched.
+    pub before: Option<Arc<Record>>,
+    /// Whether readers may know of it: false for what happened under embargo.
+    pub announced: bool,
+    /// Where the article stands now.
+    pub now: Standing,
+}
+
+/// What decides whether an article can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// What has been done with it.
+    pub lifecycle: Lifecycle,
+    /// Unreadable before.
+    pub embargo_time: Option<Timestamp>,
+    /// Unreadable from then on.
+    pub expire_time: Option<Timestamp>,
+    /// The newest revision.
+    pub revision: i64,
+}
+
+impl Standing {
+    /// Whether the article can be read at `now`.
+    pub fn readable(&self, now: Timestamp) -> bool {
+        self.lifecycle == Lifecycle::Live
+            && self.embargo_time.is_none_or(|time| now >= time)
+            && self.expire_time.is_none_or(|time| now < time)
+    }
+}
+
+impl From<&Record> for Standing {
+    fn from(record: &Record) -> Self {
+        Self {
+            lifecycle: record.lifecycle,
+            embargo_time: record.embargo_time,
+            expire_time: record.expire_time,
+            revision: record.revision,
+        }
+    }
+}
+
+impl Fetched {
+    /// Nothing found, by the store itself.
+    pub fn missing() -> Self {
+        Self { record: None, from: Layer::Store }
+    }
+}
