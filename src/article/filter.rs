@@ -138,7 +138,7 @@ impl Filter {
         self.any_of.iter().all(|any| any.iter().any(|facet| facets.binary_search(facet).is_ok()))
             && self.publish_from.is_none_or(|from| time.is_some_and(|time| time >= from))
             && self.publish_until.is_none_or(|until| time.is_some_and(|time| time < until))
-            && !(self.exclude_duplicates && !article.duplicate_of.is_empty())
+            && (!self.exclude_duplicates || article.duplicate_of.is_empty())
             && self.query.as_ref().is_none_or(|query| query.matches(article))
     }
 }
