@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::article::{ArticleId, CleanArticle, Digest, Record};
+use crate::article::{ArticleId, ChangeKind, CleanArticle, Digest, Record};
 
 /// One write.
 #[derive(Clone, Debug)]
@@ -15,6 +15,17 @@ pub enum Write {
     Update(Box<Update>),
     /// A change of state.
     Transition(Transition),
+}
+
+impl Write {
+    /// Which article it is about.
+    pub fn id(&self) -> &ArticleId {
+        match self {
+            Self::Ingest(ingest) => &ingest.id,
+            Self::Update(update) => &update.id,
+            Self::Transition(transition) => &transition.id,
+        }
+    }
 }
 
 /// A document that came in, clean.
@@ -62,7 +73,7 @@ pub struct Transition {
     /// Which change: `Withdrawn`, `Reinstated`, `Deleted` or `Undeleted`. To withdraw what is withdrawn, reinstate what is
     /// live, and so on, answers [`Outcome::Unchanged`], except that deleting the deleted is `NotFound`. What is deleted can
     /// be withdrawn; reinstating the deleted and undeleting the withdrawn are refused with `State`.
-    pub kind: crate::article::ChangeKind,
+    pub kind: ChangeKind,
     /// What must be true of the stored article.
     pub precondition: Precondition,
     /// Why, for the history.

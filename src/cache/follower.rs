@@ -1,0 +1,58 @@
+//! The follower: carries the feed's news to a cache.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::lease::Lease;
+use crate::article::{ArticleId, Position};
+use crate::store::Store;
+
+/// How many changes one pass takes at a time.
+const BATCH: usize = 1_000;
+
+/// Follows the feed until the store is gone or the task is aborted. `forget` drops what the cache holds of an article.
+pub(super) async fn follow(
+    store: Arc<dyn Store>,
+    lease: Arc<Lease>,
+    poll: Duration,
+    mut forget: impl FnMut(&ArticleId) + Send,
+) {
+    let mut wake = store.wake();
+    loop {
+        let began = Instant::now();
+        match pass(store.as_ref(), &lease, &mut forget).await {
+            Ok(()) => lease.renew(began, lease.position()),
+            // The lease runs out by itself, and reads go to the store until a pass succeeds.
+            Err(error) => tracing::warn!(%error, "the cache could not follow the feed"),
+        }
+        wait(&mut wake, poll).await;
+    }
+}
+
+async fn pass(
+    store: &dyn Store,
+    lease: &Lease,
+    forget: &mut (impl FnMut(&ArticleId) + Send),
+) -> Result<(), crate::store::StoreError> {
+    loop {
+        let touched: Vec<(Position, ArticleId)> = store.touched(lease.position(), BATCH).await?;
+        for (_, id) in &touched {
+            forget(id);
+        }
+        if let Some((position, _)) = touched.last() {
+            lease.advance(*position);
+        }
+        if touched.len() < BATCH {
+            return Ok(());
+        }
+    }
+}
+
+/// Until there is news, or `poll` has passed: a wake-up that is lost delays the follower, and never stops it.
+async fn wait(wake: &mut watch::Receiver<Position>, poll: Duration) {
+    if let Ok(Err(_closed)) = tokio::time::timeout(poll, wake.changed()).await {
+        tokio::time::sleep(poll).await;
+    }
+}

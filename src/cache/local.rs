@@ -1,0 +1,301 @@
+//! This process's own cache: articles as they go on the wire, bounded in bytes, kept fresh by the feed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use quick_cache::sync::{Cache, DefaultLifecycle, GuardResult, PlaceholderGuard};
+use quick_cache::{DefaultHashBuilder, Weighter};
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
+
+use super::follower::follow;
+use super::lease::Lease;
+use crate::article::{ArticleId, Position, Record};
+use crate::store::{
+    Change, Consistency, Fetched, Layer, ListQuery, LookupKey, Revision, SearchPage, SearchQuery, Standing, Store,
+    StoreError, Write, WriteError, Written,
+};
+
+/// How a local cache behaves.
+#[derive(Clone, Debug)]
+pub struct LocalCacheOptions {
+    /// How much memory its entries may take, in bytes.
+    pub bytes: u64,
+    /// No answer from the cache is older than this.
+    pub staleness_bound: Duration,
+    /// How long it is remembered that an article does not exist.
+    pub negative_ttl: Duration,
+    /// How often the feed is asked when nothing wakes the follower.
+    pub poll: Duration,
+}
+
+/// Counters of a local cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LocalCacheStats {
+    /// How much memory the entries take, in bytes.
+    pub bytes: u64,
+    /// How many entries there are.
+    pub entries: u64,
+    /// How many articles were dropped because the feed, or a write of this process, said so.
+    pub invalidations: u64,
+    /// How many reads went to the store because the follower was late.
+    pub distrusted: u64,
+    /// How long ago the follower's last pass began.
+    pub lag: Option<Duration>,
+}
+
+/// A store with a cache in front of `get`. Everything else goes to the store.
+pub struct LocalCache {
+    store: Arc<dyn Store>,
+    shared: Arc<Shared>,
+    _follower: AbortOnDropHandle<()>,
+}
+
+struct Shared {
+    entries: Entries,
+    lease: Arc<Lease>,
+    negative_ttl: Duration,
+    invalidations: AtomicU64,
+    distrusted: AtomicU64,
+}
+
+type Entries = Cache<ArticleId, Entry, Bytes>;
+type Guard<'a> = PlaceholderGuard<'a, ArticleId, Entry, Bytes, DefaultHashBuilder, DefaultLifecycle<ArticleId, Entry>>;
+
+/// What is known of an article: itself, or until when it is taken not to exist.
+#[derive(Clone)]
+enum Entry {
+    Found(Arc<Record>),
+    Missing { until: Instant },
+}
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<ArticleId, Entry> for Bytes {
+    fn weight(&self, id: &ArticleId, entry: &Entry) -> u64 {
+        let record = match entry {
+            Entry::Found(record) => record.weight(),
+            Entry::Missing { .. } => 0,
+        };
+        (record + size_of::<Entry>() + 2 * id.as_str().len() + 64) as u64
+    }
+}
+
+impl LocalCache {
+    /// Puts a cache in front of a store, and starts following its feed.
+    pub async fn new(store: Arc<dyn Store>, options: LocalCacheOptions) -> Result<Self, StoreError> {
+        let lease = Arc::new(Lease::new(options.staleness_bound, store.head().await?));
+        // The capacity in entries is a guess that sizes tables; the bound is in bytes.
+        let expected = (options.bytes / 4_096).clamp(64, 1 << 20) as usize;
+        let shared = Arc::new(Shared {
+            entries: Cache::with_weighter(expected, options.bytes, Bytes),
+            lease: Arc::clone(&lease),
+            negative_ttl: options.negative_ttl,
+            invalidations: AtomicU64::new(0),
+            distrusted: AtomicU64::new(0),
+        });
+        let forget = {
+            let shared = Arc::clone(&shared);
+            move |id: &ArticleId| shared.forget(id)
+        };
+        let follower = tokio::spawn(follow(Arc::clone(&store), lease, options.poll, forget));
+        Ok(Self { store, shared, _follower: AbortOnDropHandle::new(follower) })
+    }
+
+    /// Counters, for metrics.
+    pub fn stats(&self) -> LocalCacheStats {
+        LocalCacheStats {
+            bytes: self.shared.entries.weight(),
+            entries: self.shared.entries.len() as u64,
+            invalidations: self.shared.invalidations.load(Ordering::Relaxed),
+            distrusted: self.shared.distrusted.load(Ordering::Relaxed),
+            lag: self.shared.lease.age(),
+        }
+    }
+
+    async fn get_one(&self, id: &ArticleId) -> Result<Fetched, StoreError> {
+        // One flight for each article: who comes while it is loaded waits for it.
+        match self.shared.entries.get_value_or_guard_async(id).await {
+            Ok(entry) => match entry.fresh() {
+                Some(fetched) => Ok(fetched),
+                None => {
+                    self.shared.entries.remove(id);
+                    first(self.store.get(std::slice::from_ref(id), Consistency::Bounded).await?)
+                }
+            },
+            Err(guard) => {
+                let fetched = first(self.store.get(std::slice::from_ref(id), Consistency::Bounded).await?)?;
+                self.shared.fill(guard, &fetched);
+                Ok(fetched)
+            }
+        }
+    }
+
+    async fn get_many(&self, ids: &[ArticleId]) -> Result<Vec<Fetched>, StoreError> {
+        let mut answers: Vec<Option<Fetched>> = Vec::with_capacity(ids.len());
+        let mut missed = Vec::new();
+        let mut guards = Vec::new();
+        for (at, id) in ids.iter().enumerate() {
+            let known = self.shared.entries.get(id).and_then(|entry| entry.fresh());
+            if known.is_none() {
+                missed.push((at, id.clone()));
+                // Who else is loading it fills it; we do not wait, since one round trip asks for all.
+                guards.push(match self.shared.entries.get_value_or_guard(id, Some(Duration::ZERO)) {
+                    GuardResult::Guard(guard) => Some(guard),
+                    GuardResult::Value(_) | GuardResult::Timeout => None,
+                });
+            }
+            answers.push(known);
+        }
+        if !missed.is_empty() {
+            let wanted: Vec<ArticleId> = missed.iter().map(|(_, id)| id.clone()).collect();
+            let loaded = self.store.get(&wanted, Consistency::Bounded).await?;
+            for (((at, _), guard), fetched) in missed.into_iter().zip(guards).zip(loaded) {
+                if let Some(guard) = guard {
+                    self.shared.fill(guard, &fetched);
+                }
+                answers[at] = Some(fetched);
+            }
+        }
+        Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(Fetched::missing)).collect())
+    }
+}
+
+fn first(fetched: Vec<Fetched>) -> Result<Fetched, StoreError> {
+    fetched.into_iter().next().ok_or(StoreError::Internal)
+}
+
+impl Entry {
+    fn fresh(&self) -> Option<Fetched> {
+        match self {
+            Self::Found(record) => Some(Fetched { record: Some(Arc::clone(record)), from: Layer::Local }),
+            Self::Missing { until } if Instant::now() < *until => Some(Fetched { record: None, from: Layer::Local }),
+            Self::Missing { .. } => None,
+        }
+    }
+}
+
+impl Shared {
+    /// Keeps what was loaded, unless the article was invalidated while it was: then the guard's place is gone, and the
+    /// insertion is refused. A slow fill never overwrites.
+    fn fill(&self, guard: Guard<'_>, fetched: &Fetched) {
+        let entry = match &fetched.record {
+            Some(record) => Entry::Found(Arc::clone(record)),
+            None => Entry::Missing { until: Instant::now() + self.negative_ttl },
+        };
+        let _refused = guard.insert(entry);
+    }
+
+    /// Drops what is held of an article, and what is being loaded.
+    fn forget(&self, id: &ArticleId) {
+        self.entries.remove(id);
+        self.invalidations.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn trusted(&self, consistency: Consistency) -> bool {
+        let trusted = match consistency {
+            Consistency::Full => return false,
+            Consistency::Bounded => self.lease.holds(),
+            // What the follower has passed is either gone from the cache or newer.
+            Consistency::AtLeast(position) => self.lease.position() >= position && self.lease.holds(),
+        };
+        if !trusted {
+            self.distrusted.fetch_add(1, Ordering::Relaxed);
+        }
+        trusted
+    }
+}
+
+#[async_trait]
+impl Store for LocalCache {
+    async fn get(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
+        if !self.shared.trusted(consistency) {
+            return self.store.get(ids, consistency).await;
+        }
+        match ids {
+            [id] => Ok(vec![match self.shared.entries.get(id).and_then(|entry| entry.fresh()) {
+                Some(fetched) => fetched,
+                None => self.get_one(id).await?,
+            }]),
+            ids => self.get_many(ids).await,
+        }
+    }
+
+    async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
+        // What was written is dropped at once, so that the writer reads its own write here; the follower does it again.
+        let ids: Vec<ArticleId> = writes.iter().map(|write| write.id().clone()).collect();
+        let answers = self.store.write(writes).await;
+        ids.iter().for_each(|id| self.shared.forget(id));
+        answers
+    }
+
+    fn feed(&self) -> Uuid {
+        self.store.feed()
+    }
+
+    async fn rehearse(&self, write: Write) -> Result<Written, WriteError> {
+        self.store.rehearse(write).await
+    }
+
+    async fn get_revision(&self, id: &ArticleId, revision: i64) -> Result<Option<Arc<Record>>, StoreError> {
+        self.store.get_revision(id, revision).await
+    }
+
+    async fn lookup(&self, key: &LookupKey, now: Timestamp) -> Result<Option<ArticleId>, StoreError> {
+        self.store.lookup(key, now).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
+        self.store.list(query).await
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        self.store.search(query).await
+    }
+
+    async fn revisions(&self, id: &ArticleId, before: Option<i64>, limit: usize) -> Result<Vec<Revision>, StoreError> {
+        self.store.revisions(id, before, limit).await
+    }
+
+    async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
+        self.store.changes(after, limit).await
+    }
+
+    async fn touched(&self, after: Position, limit: usize) -> Result<Vec<(Position, ArticleId)>, StoreError> {
+        self.store.touched(after, limit).await
+    }
+
+    async fn head(&self) -> Result<Position, StoreError> {
+        self.store.head().await
+    }
+
+    async fn snapshot(
+        &self,
+        at: Position,
+        after: Option<&ArticleId>,
+        limit: usize,
+    ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
+        self.store.snapshot(at, after, limit).await
+    }
+
+    fn wake(&self) -> watch::Receiver<Position> {
+        self.store.wake()
+    }
+
+    async fn indexed(&self) -> Result<Position, StoreError> {
+        self.store.indexed().await
+    }
+
+    async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.store.turn_clock(now).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.store.ping().await
+    }
+}

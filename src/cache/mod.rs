@@ -1,0 +1,7 @@
+//! Caches in front of the store: decorators of its trait, so that nobody above knows whether there is one.
+
+mod follower;
+mod lease;
+mod local;
+
+pub use local::{LocalCache, LocalCacheOptions, LocalCacheStats};
