@@ -2,4 +2,5 @@
 pub mod article;
 pub mod cache;
 pub mod proto;
+pub mod retrieve;
 pub mod store;

@@ -4,6 +4,7 @@
 //! decodes nor encodes it. This room holds what the message cannot say of itself.
 
 mod clean;
+mod diff;
 mod encoded;
 mod filter;
 mod id;
@@ -17,6 +18,7 @@ mod url;
 mod violation;
 
 pub use clean::{CleanArticle, Limits, MAX_REASON_CHARS};
+pub use diff::changed_fields;
 pub use encoded::EncodedArticle;
 pub use filter::{Facet, FacetKind, Filter};
 pub use id::{ArticleId, ArticleName, Identity};

@@ -1,0 +1,42 @@
+//! Which fields two revisions differ in.
+
+use crate::proto::Article;
+
+macro_rules! compare {
+    ($before:expr, $after:expr, [$($field:ident),* $(,)?]) => {{
+        let mut changed = Vec::new();
+        $(if $before.$field != $after.$field { changed.push(stringify!($field)); })*
+        changed
+    }};
+}
+
+/// The names of the fields that differ, of those that Copydesk does not set, in the order of their numbers.
+pub fn changed_fields(before: &Article, after: &Article) -> Vec<&'static str> {
+    compare!(
+        before,
+        after,
+        [
+            source,
+            url,
+            external_id,
+            headline,
+            subheadline,
+            authors,
+            dateline,
+            agency,
+            publisher,
+            language,
+            section,
+            tags,
+            body,
+            blocks,
+            media,
+            links,
+            rights,
+            publish_time,
+            source_update_time,
+            embargo_time,
+            expire_time,
+        ]
+    )
+}

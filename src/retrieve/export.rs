@@ -1,0 +1,111 @@
+//! The whole of the readable articles, as of one moment.
+//!
+//! An export holds no transaction open: it reads the history as of its position, page by page. So a slow reader costs the
+//! store nothing between pages.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use futures::{Stream, stream};
+use jiff::Timestamp;
+
+use super::{Retrieval, RetrieveError};
+use crate::article::{ArticleId, EncodedArticle, Filter, Position, ReadMask, Record, Violations};
+use crate::proto::ExportArticlesRequest;
+use crate::store::{Standing, StoreError};
+
+/// How many articles are read at a time.
+const BATCH: usize = 200;
+
+/// A message of an export.
+#[derive(Clone, Debug)]
+pub enum Exported {
+    /// An article, masked.
+    Article(EncodedArticle),
+    /// The end.
+    Summary {
+        /// How many articles there were.
+        count: i64,
+        /// From where to watch.
+        change_token: String,
+    },
+}
+
+/// An export under way.
+pub struct Export {
+    retrieval: Retrieval,
+    filter: Filter,
+    mask: ReadMask,
+    at: Position,
+    after: Option<ArticleId>,
+    page: VecDeque<(Arc<Record>, Standing)>,
+    exhausted: bool,
+    count: i64,
+}
+
+impl Retrieval {
+    /// Checks the request and takes the moment of the snapshot.
+    pub async fn export(
+        &self,
+        request: &ExportArticlesRequest,
+    ) -> Result<impl Stream<Item = Result<Exported, RetrieveError>> + Send + 'static, RetrieveError> {
+        let mut wrong = Violations::default();
+        let mut note = |inner: Violations| wrong.0.extend(inner.0);
+        let filter = Filter::parse(request.filter.as_ref()).map_err(&mut note).ok();
+        let mask = ReadMask::parse(request.read_mask.as_ref()).map_err(&mut note).ok();
+        let (Some(filter), Some(mask)) = (filter, mask) else {
+            return Err(wrong.into());
+        };
+        let export = Export {
+            retrieval: self.clone(),
+            filter,
+            mask,
+            at: self.store.head().await?,
+            after: None,
+            page: VecDeque::new(),
+            exhausted: false,
+            count: 0,
+        };
+        Ok(stream::try_unfold(Some(export), |export| async {
+            let Some(mut export) = export else { return Ok(None) };
+            let item = export.next().await?;
+            let rest = matches!(item, Exported::Article(_)).then_some(export);
+            Ok(Some((item, rest)))
+        }))
+    }
+}
+
+impl Export {
+    async fn next(&mut self) -> Result<Exported, RetrieveError> {
+        loop {
+            while let Some((record, standing)) = self.page.pop_front() {
+                if let Some(article) = self.admit(&record, standing)? {
+                    self.count += 1;
+                    return Ok(Exported::Article(article));
+                }
+            }
+            if self.exhausted {
+                let change_token = self.retrieval.token(self.at);
+                return Ok(Exported::Summary { count: self.count, change_token });
+            }
+            let page = self.retrieval.store.snapshot(self.at, self.after.as_ref(), BATCH).await?;
+            self.exhausted = page.len() < BATCH;
+            if let Some((last, _)) = page.last() {
+                self.after = Some(last.id.clone());
+            }
+            self.page = page.into();
+        }
+    }
+
+    /// An article is exported if it could be read at the moment of the snapshot, matched, and can be read still: what was
+    /// withdrawn since is not sent, and the watch that goes on from here tells of it.
+    fn admit(&self, record: &Record, standing: Standing) -> Result<Option<EncodedArticle>, RetrieveError> {
+        let now = Timestamp::now();
+        let Ok(article) = record.readable(now) else { return Ok(None) };
+        if !standing.readable(now) {
+            return Ok(None);
+        }
+        let matches = self.filter.is_empty() || self.filter.matches(&record.decode().map_err(|_| StoreError::Damaged)?);
+        Ok(matches.then(|| self.mask.apply(article)))
+    }
+}

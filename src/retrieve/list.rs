@@ -1,0 +1,81 @@
+//! Lists, in pages.
+
+use jiff::Timestamp;
+
+use super::page_token::RequestDigest;
+use super::{Retrieval, RetrieveError, page_size};
+use crate::article::{EncodedArticle, Filter, ReadMask, Violations};
+use crate::proto::ListArticlesRequest;
+use crate::store::{ListCursor, ListQuery, Order, OrderField};
+
+/// How many articles a page has when the request does not say.
+const DEFAULT_PAGE_SIZE: usize = 50;
+
+/// A page of articles.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Masked, in the order asked for.
+    pub articles: Vec<EncodedArticle>,
+    /// For the next page; empty when there is none.
+    pub next_page_token: String,
+}
+
+impl Retrieval {
+    /// A page of the readable articles that match a filter.
+    pub async fn list(&self, request: &ListArticlesRequest) -> Result<Page, RetrieveError> {
+        let mut wrong = Violations::default();
+        let digest = RequestDigest::of(
+            "ListArticles",
+            &ListArticlesRequest { page_size: 0, page_token: String::new(), consistency: None, ..request.clone() },
+        );
+        let mut note = |inner: Violations| wrong.0.extend(inner.0);
+        let size = page_size(request.page_size, DEFAULT_PAGE_SIZE, self.limits.max_page_size).map_err(&mut note).ok();
+        let after = digest.article(&request.page_token).map_err(&mut note).ok();
+        let order = order(&request.order_by).map_err(&mut note).ok();
+        let filter = Filter::parse(request.filter.as_ref()).map_err(&mut note).ok();
+        let mask = ReadMask::parse(request.read_mask.as_ref()).map_err(&mut note).ok();
+        let consistency = self.consistency(request.consistency.as_ref()).map_err(&mut note).ok();
+        let (Some(size), Some(after), Some(order), Some(filter), Some(mask), Some(consistency)) =
+            (size, after, order, filter, mask, consistency)
+        else {
+            return Err(wrong.into());
+        };
+        self.reach(consistency).await?;
+        let now = Timestamp::now();
+        // One more than asked for tells whether there is a next page.
+        let query = ListQuery { filter, order, after, limit: size + 1, now };
+        let mut records = self.store.list(&query).await?;
+        let more = records.len() > size;
+        records.truncate(size);
+        let next_page_token = match records.last() {
+            Some(last) if more => digest.after_article(&ListCursor::of(last)),
+            _ => String::new(),
+        };
+        let articles = records.iter().filter_map(|record| record.readable(now).ok());
+        Ok(Page { articles: articles.map(|article| mask.apply(article)).collect(), next_page_token })
+    }
+}
+
+fn order(order_by: &str) -> Result<Order, Violations> {
+    let mut words = order_by.split_whitespace();
+    let field = match words.next() {
+        None => return Ok(Order::default()),
+        Some("publish_time") => Some(OrderField::PublishTime),
+        Some("create_time") => Some(OrderField::CreateTime),
+        Some("update_time") => Some(OrderField::UpdateTime),
+        Some(_) => None,
+    };
+    // AIP-132: ascending unless it says otherwise.
+    let descending = match words.next() {
+        None | Some("asc") => Some(false),
+        Some("desc") => Some(true),
+        Some(_) => None,
+    };
+    match (field, descending, words.next()) {
+        (Some(field), Some(descending), None) => Ok(Order { field, descending }),
+        _ => Err(Violations::one(
+            "order_by",
+            "must be publish_time, create_time or update_time, with desc or asc after it",
+        )),
+    }
+}

@@ -1,0 +1,91 @@
+//! The history of an article.
+
+use jiff::Timestamp;
+use prost::Message;
+
+use super::page_token::RequestDigest;
+use super::{Retrieval, RetrieveError, page_size};
+use crate::article::{ArticleId, ChangeKind, Violations, changed_fields};
+use crate::proto::{Article, ListArticleRevisionsRequest};
+use crate::store::{Consistency, Revision, StoreError};
+
+const DEFAULT_PAGE_SIZE: usize = 50;
+
+/// One change of an article.
+#[derive(Clone, Debug)]
+pub struct RevisionEntry {
+    /// `articles/{article}@{revision}`.
+    pub name: String,
+    /// From 1.
+    pub revision: i64,
+    /// What kind of change.
+    pub kind: ChangeKind,
+    /// When.
+    pub time: Timestamp,
+    /// Why, if its author said.
+    pub reason: String,
+    /// Of the text.
+    pub content_digest: String,
+    /// Which fields differ from the revision before.
+    pub changed_fields: Vec<&'static str>,
+    /// Its position in the feed.
+    pub change_token: String,
+}
+
+/// Changes of an article, newest first.
+#[derive(Clone, Debug)]
+pub struct RevisionPage {
+    /// The changes.
+    pub revisions: Vec<RevisionEntry>,
+    /// For the next page; empty when there is none.
+    pub next_page_token: String,
+}
+
+impl Retrieval {
+    /// What changed in a readable article, and when.
+    pub async fn revisions(&self, request: &ListArticleRevisionsRequest) -> Result<RevisionPage, RetrieveError> {
+        let mut wrong = Violations::default();
+        let plain = ListArticleRevisionsRequest { name: request.name.clone(), ..Default::default() };
+        let digest = RequestDigest::of("ListArticleRevisions", &plain);
+        let id = ArticleId::from_name(&request.name).map_err(|right| wrong.add("name", right)).ok();
+        let mut note = |inner: Violations| wrong.0.extend(inner.0);
+        let size = page_size(request.page_size, DEFAULT_PAGE_SIZE, self.limits.max_page_size).map_err(&mut note).ok();
+        let before = digest.number(&request.page_token).map_err(&mut note).ok();
+        let (Some(id), Some(size), Some(before)) = (id, size, before) else {
+            return Err(wrong.into());
+        };
+        let found = self.store.get(std::slice::from_ref(&id), Consistency::Bounded).await?;
+        let record = found.into_iter().next().and_then(|fetched| fetched.record);
+        let record = record.ok_or_else(|| RetrieveError::NotFound(id.name()))?;
+        record.readable(Timestamp::now()).map_err(|why| RetrieveError::unreadable(id.name(), why))?;
+        let before = before.and_then(|before| i64::try_from(before).ok());
+        let mut history = self.store.revisions(&id, before, size + 1).await?;
+        let more = history.len() > size;
+        history.truncate(size);
+        let next_page_token = match history.last() {
+            Some(last) if more => digest.after_number(last.record.revision.unsigned_abs()),
+            _ => String::new(),
+        };
+        let revisions = history.iter().map(entry).collect::<Result<_, _>>()?;
+        Ok(RevisionPage { revisions, next_page_token })
+    }
+}
+
+fn entry(revision: &Revision) -> Result<RevisionEntry, StoreError> {
+    let record = &revision.record;
+    let decode = |content: bytes::Bytes| Article::decode(content).map_err(|_| StoreError::Damaged);
+    let changed_fields = match &revision.before {
+        None => Vec::new(),
+        Some(before) => changed_fields(&decode(before.content())?, &decode(record.content())?),
+    };
+    Ok(RevisionEntry {
+        name: format!("{}@{}", record.id.name(), record.revision),
+        revision: record.revision,
+        kind: revision.kind,
+        time: record.update_time,
+        reason: revision.reason.clone(),
+        content_digest: record.digest.to_string(),
+        changed_fields,
+        change_token: record.token.encode(),
+    })
+}

@@ -1,0 +1,111 @@
+//! Search.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::page_token::RequestDigest;
+use super::{Retrieval, RetrieveError, page_size, snippet};
+use crate::article::{EncodedArticle, Filter, Position, Query, ReadMask, Violations};
+use crate::proto::SearchArticlesRequest;
+use crate::store::{Consistency, SearchQuery, StoreError};
+
+const DEFAULT_PAGE_SIZE: usize = 20;
+const MAX_PAGE_SIZE: usize = 100;
+/// How far into the results pages go.
+const MAX_SKIP: usize = 10_000;
+/// How long a search waits for the index to follow the feed, and how often it looks.
+const INDEX_WAIT: Duration = Duration::from_secs(10);
+const INDEX_POLL: Duration = Duration::from_millis(5);
+
+/// One result.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    /// The article, masked.
+    pub article: EncodedArticle,
+    /// Higher is better.
+    pub score: f32,
+    /// A piece of the body.
+    pub snippet: String,
+    /// What matched in the snippet, in code points.
+    pub highlights: Vec<Range<usize>>,
+    /// What matched in the headline, in code points.
+    pub headline_highlights: Vec<Range<usize>>,
+}
+
+/// A page of results.
+#[derive(Clone, Debug)]
+pub struct Results {
+    /// Best first.
+    pub hits: Vec<Hit>,
+    /// For the next page; empty when there is none.
+    pub next_page_token: String,
+    /// How far the index has followed the feed.
+    pub index_token: String,
+}
+
+impl Retrieval {
+    /// A page of the readable articles that match a query.
+    pub async fn search(&self, request: &SearchArticlesRequest) -> Result<Results, RetrieveError> {
+        let mut wrong = Violations::default();
+        let digest = RequestDigest::of(
+            "SearchArticles",
+            &SearchArticlesRequest { page_size: 0, page_token: String::new(), consistency: None, ..request.clone() },
+        );
+        if request.filter.as_ref().is_some_and(|filter| !filter.text.is_empty()) {
+            wrong.add("filter.text", "must be empty in a search: put it into query");
+        }
+        let mut note = |inner: Violations| wrong.0.extend(inner.0);
+        let query = Query::parse(&request.query, "query").map_err(&mut note).ok();
+        let filter = Filter::parse(request.filter.as_ref()).map_err(&mut note).ok();
+        let size = page_size(request.page_size, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE).map_err(&mut note).ok();
+        let skip = digest.number(&request.page_token).map_err(&mut note).ok();
+        let mask = ReadMask::parse(request.read_mask.as_ref()).map_err(&mut note).ok();
+        let consistency = self.consistency(request.consistency.as_ref()).map_err(&mut note).ok();
+        let (Some(query), Some(filter), Some(size), Some(skip), Some(mask), Some(consistency), true) =
+            (query, filter, size, skip, mask, consistency, wrong.0.is_empty())
+        else {
+            return Err(wrong.into());
+        };
+        self.reach(consistency).await?;
+        match consistency {
+            Consistency::Bounded => {}
+            Consistency::AtLeast(position) => self.reach_index(position).await?,
+            Consistency::Full => self.reach_index(self.store.head().await?).await?,
+        }
+        let skip = skip.and_then(|skip| usize::try_from(skip).ok()).unwrap_or(0).min(MAX_SKIP);
+        let now = Timestamp::now();
+        let search = SearchQuery { query, filter, skip, limit: size + 1, now };
+        let mut page = self.store.search(&search).await?;
+        let more = page.hits.len() > size && skip + size < MAX_SKIP;
+        page.hits.truncate(size);
+        let next_page_token = if more { digest.after_number((skip + size) as u64) } else { String::new() };
+        let mut hits = Vec::with_capacity(page.hits.len());
+        for hit in &page.hits {
+            let Ok(article) = hit.record.readable(now) else { continue };
+            let decoded = hit.record.decode().map_err(|_| StoreError::Damaged)?;
+            let found = snippet::snippet(&decoded.body, &search.query);
+            hits.push(Hit {
+                article: mask.apply(article),
+                score: hit.score,
+                snippet: found.text,
+                highlights: found.highlights,
+                headline_highlights: snippet::highlights(&decoded.headline, &search.query),
+            });
+        }
+        Ok(Results { hits, next_page_token, index_token: self.token(page.indexed) })
+    }
+
+    /// Waits until the index has followed the feed to a position.
+    async fn reach_index(&self, position: Position) -> Result<(), RetrieveError> {
+        let deadline = tokio::time::Instant::now() + INDEX_WAIT;
+        while self.store.indexed().await? < position {
+            if tokio::time::Instant::now() >= deadline {
+                return Err(RetrieveError::IndexLate);
+            }
+            tokio::time::sleep(INDEX_POLL).await;
+        }
+        Ok(())
+    }
+}
