@@ -1,6 +1,8 @@
 //! Copydesk: clean copy in, never stale out.
 pub mod article;
 pub mod cache;
+pub mod extract;
+pub mod ingest;
 pub mod proto;
 pub mod retrieve;
 pub mod store;

@@ -1,0 +1,292 @@
+//! From a document to an article that is ready to be written.
+
+use jiff::Timestamp;
+
+use super::{Contents, IngestError, IngestOptions, Prepared, report};
+use crate::article::{
+    CleanArticle, Identity, Violations, canonical_url, clean_line, fold, from_proto, host_of, to_proto,
+};
+use crate::extract::{self, Draft, Extracted, Extraction, Hints, Payload};
+use crate::proto::document::Payload as Sent;
+use crate::proto::{Article, Block, BlockKind, Dateline, Document, ExtractionReport, Link, Media, MediaKind};
+use crate::store::{Ingest, RequestKey};
+
+/// Ready articles up to this size are normalised where they arrive: it takes microseconds, less than changing threads.
+const LIGHT_BYTES: usize = 64 << 10;
+
+/// Whether preparing is quick enough for an I/O thread.
+pub(super) fn is_light(document: &Document) -> bool {
+    matches!(&document.payload, Some(Sent::Article(_)) if prost::Message::encoded_len(document) <= LIGHT_BYTES)
+}
+
+/// Extracts, merges what the sender knows, cleans, and names.
+pub(super) fn prepare(
+    document: Document,
+    request: Option<RequestKey>,
+    time: Timestamp,
+    options: &IngestOptions,
+) -> Result<Contents<Prepared>, IngestError> {
+    let known = Known::check(&document)?;
+    let extraction = match document.payload {
+        None => return Err(Violations::one("document.payload", "is required: set text, html, raw or article").into()),
+        Some(Sent::Article(article)) => {
+            let report = ExtractionReport { method: "article".into(), confidence: 1.0, ..Default::default() };
+            return known.finish(article, report, request, time, options).map(Contents::Article);
+        }
+        Some(ref sent) => {
+            let payload = match sent {
+                Sent::Text(text) => Payload::Text(text),
+                Sent::Html(html) => Payload::Html(html),
+                Sent::Raw(raw) => Payload::Raw {
+                    bytes: &raw.data,
+                    content_type: Some(raw.content_type.as_str()).filter(|text| !text.is_empty()),
+                },
+                Sent::Article(_) => unreachable!("taken above"),
+            };
+            let document = extract::Document { payload, url: given(&known.url), hints: known.hints() };
+            extract::extract(&document, &options.extract).map_err(|error| report::violation(sent, &error))?
+        }
+    };
+    match extraction {
+        Extraction::Article(extracted) => known.merge(*extracted, request, time, options).map(Contents::Article),
+        Extraction::Feed(entries) => {
+            let one = entries.len() == 1;
+            let items = entries.into_iter().map(|entry| {
+                // An item has its own identity and its own request: those of the document are the feed's.
+                let request = request.as_ref().map(|key| RequestKey {
+                    id: if one { key.id.clone() } else { format!("{}#{}", key.id, entry.external_id) },
+                    digest: key.digest,
+                });
+                let item = Known {
+                    url: String::new(),
+                    external_id: String::new(),
+                    article_id: String::new(),
+                    ..known.clone()
+                };
+                let prepared = match entry.result {
+                    Ok(extracted) => item.merge(extracted, request, time, options),
+                    Err(error) => Err(report::entry_violation(&error).into()),
+                };
+                (entry.external_id, prepared)
+            });
+            Ok(Contents::Feed(items.collect()))
+        }
+    }
+}
+
+fn given(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// What the sender of a document knows of it, checked.
+#[derive(Clone)]
+struct Known {
+    url: String,
+    source: String,
+    external_id: String,
+    article_id: String,
+    rights: String,
+    headline: String,
+    language: String,
+    authors: Vec<String>,
+    section: String,
+    tags: Vec<String>,
+    publisher: String,
+    publish_time: Option<Timestamp>,
+    embargo_time: Option<prost_types::Timestamp>,
+    expire_time: Option<prost_types::Timestamp>,
+}
+
+impl Known {
+    fn check(document: &Document) -> Result<Self, Violations> {
+        let mut wrong = Violations::default();
+        let hints = document.hints.clone().unwrap_or_default();
+        let url = match document.url.as_str() {
+            "" => String::new(),
+            url => canonical_url(url).unwrap_or_else(|right| {
+                wrong.add("document.url", right);
+                String::new()
+            }),
+        };
+        let mut time = |field: &str, time: &Option<prost_types::Timestamp>| {
+            let time = time.as_ref()?;
+            from_proto(time).map_err(|right| wrong.add(format!("document.{field}"), right)).ok()
+        };
+        let publish_time = time("hints.publish_time", &hints.publish_time);
+        let embargo_time = time("embargo_time", &document.embargo_time).map(to_proto);
+        let expire_time = time("expire_time", &document.expire_time).map(to_proto);
+        time("fetch_time", &document.fetch_time);
+        if !document.article_id.is_empty() {
+            let parsed: Result<crate::article::ArticleId, _> = document.article_id.parse();
+            if let Err(right) = parsed {
+                wrong.add("document.article_id", right);
+            }
+        }
+        wrong.or(Self {
+            url,
+            source: fold(&document.source),
+            external_id: clean_line(&document.external_id),
+            article_id: document.article_id.clone(),
+            rights: document.rights.clone(),
+            headline: clean_line(&hints.headline),
+            language: hints.language,
+            authors: hints.authors,
+            section: hints.section,
+            tags: hints.tags,
+            publisher: hints.publisher,
+            publish_time,
+            embargo_time,
+            expire_time,
+        })
+    }
+
+    fn hints(&self) -> Hints<'_> {
+        Hints {
+            headline: given(&self.headline),
+            language: given(&self.language),
+            source: given(&self.source),
+            publish_time: self.publish_time,
+        }
+    }
+
+    /// An extracted draft becomes an article.
+    fn merge(
+        self,
+        extracted: Extracted,
+        request: Option<RequestKey>,
+        time: Timestamp,
+        options: &IngestOptions,
+    ) -> Result<Prepared, IngestError> {
+        let Extracted { draft, report } = extracted;
+        let mut report = report::to_proto(report);
+        let url = self.address(&draft, &mut report);
+        let article = Article { url, ..from_draft(draft) };
+        self.finish(article, report, request, time, options)
+    }
+
+    /// The page's own canonical address, unless it would make it an article of somebody else's site.
+    fn address(&self, draft: &Draft, report: &mut ExtractionReport) -> String {
+        let Some(canonical) = draft.url.as_deref().and_then(|url| canonical_url(url).ok()) else {
+            return self.url.clone();
+        };
+        if self.url.is_empty() || same_site(&self.url, &canonical) {
+            return canonical;
+        }
+        report.warnings.push("the page names a canonical URL of another site, which was not believed".into());
+        self.url.clone()
+    }
+
+    /// Puts what the sender knows over what the article says, cleans it, and derives its name.
+    fn finish(
+        self,
+        mut article: Article,
+        report: ExtractionReport,
+        request: Option<RequestKey>,
+        time: Timestamp,
+        options: &IngestOptions,
+    ) -> Result<Prepared, IngestError> {
+        let article_path = if report.method == "article" { "document.article" } else { "document" };
+        for (ours, theirs) in [
+            (&self.url, &mut article.url),
+            (&self.source, &mut article.source),
+            (&self.external_id, &mut article.external_id),
+            (&self.rights, &mut article.rights),
+            (&self.headline, &mut article.headline),
+            (&self.language, &mut article.language),
+            (&self.section, &mut article.section),
+            (&self.publisher, &mut article.publisher),
+        ] {
+            // A URL found in the page was weighed against the sender's already.
+            if !ours.is_empty() && !(std::ptr::eq(ours, &self.url) && !theirs.is_empty()) {
+                theirs.clone_from(ours);
+            }
+        }
+        if !self.authors.is_empty() {
+            article.authors = self.authors;
+        }
+        article.tags.extend(self.tags);
+        article.publish_time = self.publish_time.map(to_proto).or(article.publish_time);
+        article.embargo_time = self.embargo_time.or(article.embargo_time);
+        article.expire_time = self.expire_time.or(article.expire_time);
+        if article.source.is_empty() && article.url.is_empty() {
+            article.source = fold(&article.publisher);
+        }
+        let article = CleanArticle::new(article, &options.article).map_err(|wrong| wrong.within(article_path))?;
+        let identity = Identity {
+            article_id: &self.article_id,
+            source: &article.article().source,
+            external_id: &article.article().external_id,
+            url: &article.article().url,
+            digest: &article.digest(),
+        };
+        let id = identity.derive().map_err(|wrong| wrong.within("document"))?;
+        Ok(Prepared { ingest: Ingest { id, article, request, time }, report })
+    }
+}
+
+/// Whether two addresses are of one site: the same host, or one a subdomain of the other.
+fn same_site(one: &str, other: &str) -> bool {
+    let (Some(one), Some(other)) = (host_of(one), host_of(other)) else { return false };
+    let within = |inner: &str, outer: &str| inner == outer || inner.ends_with(&format!(".{outer}"));
+    within(&one, &other) || within(&other, &one)
+}
+
+fn from_draft(draft: Draft) -> Article {
+    let index = |index: Option<usize>| index.and_then(|index| i32::try_from(index).ok()).unwrap_or(0);
+    Article {
+        external_id: draft.external_id.unwrap_or_default(),
+        headline: draft.headline,
+        subheadline: draft.subheadline,
+        authors: draft.authors,
+        dateline: draft.dateline.map(|dateline| Dateline { place: dateline.place, text: dateline.text }),
+        agency: draft.agency,
+        publisher: draft.publisher,
+        language: draft.language,
+        section: draft.section,
+        tags: draft.tags,
+        body: draft.body,
+        blocks: draft
+            .blocks
+            .into_iter()
+            .map(|block| Block {
+                kind: match block.kind {
+                    extract::BlockKind::Paragraph => BlockKind::Paragraph,
+                    extract::BlockKind::Heading => BlockKind::Heading,
+                    extract::BlockKind::Quote => BlockKind::Quote,
+                    extract::BlockKind::ListItem => BlockKind::ListItem,
+                    extract::BlockKind::Image => BlockKind::Image,
+                }
+                .into(),
+                paragraph: index(block.paragraph),
+                level: i32::from(block.level),
+                media: index(block.media),
+            })
+            .collect(),
+        media: draft
+            .media
+            .into_iter()
+            .map(|media| Media {
+                kind: match media.kind {
+                    extract::MediaKind::Image => MediaKind::Image,
+                    extract::MediaKind::Video => MediaKind::Video,
+                    extract::MediaKind::Audio => MediaKind::Audio,
+                }
+                .into(),
+                url: media.url,
+                caption: media.caption,
+                credit: media.credit,
+                width: pixels(media.width),
+                height: pixels(media.height),
+            })
+            .collect(),
+        links: draft.links.into_iter().map(|link| Link { url: link.url, text: link.text }).collect(),
+        rights: draft.rights,
+        publish_time: draft.publish_time.map(to_proto),
+        source_update_time: draft.update_time.map(to_proto),
+        ..Article::default()
+    }
+}
+
+fn pixels(size: Option<u32>) -> i32 {
+    size.and_then(|size| i32::try_from(size).ok()).unwrap_or(0)
+}

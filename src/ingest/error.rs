@@ -1,0 +1,27 @@
+//! Why a document was not taken in, or an article not changed.
+
+use crate::article::Violations;
+use crate::store::{StoreError, WriteError};
+
+/// Why a document was not taken in, or an article not changed.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum IngestError {
+    /// The request is wrong, or its document is no article.
+    #[error("{0}")]
+    Invalid(#[from] Violations),
+    /// The store refused it, or failed.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// Too much is being extracted at once. Trying again helps.
+    #[error("too many documents are being extracted")]
+    Busy,
+    /// Extraction failed: a defect.
+    #[error("extraction failed")]
+    Extraction,
+}
+
+impl From<StoreError> for IngestError {
+    fn from(error: StoreError) -> Self {
+        Self::Write(WriteError::Store(error))
+    }
+}

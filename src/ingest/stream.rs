@@ -1,0 +1,113 @@
+//! Bulk: documents in, answers out, in order, as fast as the store makes them durable.
+//!
+//! Extraction runs ahead on all workers; what is ready is written in groups; a few groups are under way at once, so that
+//! the store always has the next. Everything is bounded, and a client that does not read its answers stops being read from.
+
+use futures::{Stream, StreamExt, future};
+
+use super::{Contents, IngestError, Ingested, Ingestion, Prepared};
+use crate::proto::IngestArticlesRequest;
+use crate::store::{StoreError, Write};
+
+/// How many documents of a stream are being prepared at once.
+const PREPARING: usize = 64;
+/// How many are written together.
+const GROUP: usize = 256;
+/// How many groups are being written at once.
+const WRITING: usize = 4;
+
+/// The answer to one document of a stream.
+pub struct Answer {
+    /// The document's own number.
+    pub sequence: i64,
+    /// Whether a short answer was asked for.
+    pub brief: bool,
+    /// What became of it.
+    pub result: Result<Contents<Ingested>, IngestError>,
+}
+
+/// What comes in: a document, or the error that ended the stream.
+pub type StreamItem<E> = Result<IngestArticlesRequest, E>;
+
+struct Ready {
+    sequence: i64,
+    brief: bool,
+    prepared: Result<Contents<Prepared>, IngestError>,
+}
+
+impl Ingestion {
+    /// Answers each document when its article is durable. An error of the incoming stream ends the outgoing one.
+    pub fn ingest_stream<E: Send + 'static>(
+        &self,
+        documents: impl Stream<Item = StreamItem<E>> + Send + 'static,
+    ) -> impl Stream<Item = Result<Answer, E>> + Send + 'static {
+        let preparing = self.clone();
+        let writing = self.clone();
+        documents
+            .map(move |item| {
+                let ingestion = preparing.clone();
+                async move {
+                    let IngestArticlesRequest { sequence, document, request_id, brief } = item?;
+                    let prepared = ingestion.prepare(document, request_id).await;
+                    Ok(Ready { sequence, brief, prepared })
+                }
+            })
+            .buffered(PREPARING)
+            .ready_chunks(GROUP)
+            .map(move |group| {
+                let ingestion = writing.clone();
+                async move { ingestion.write_group(group).await }
+            })
+            .buffered(WRITING)
+            .flat_map(futures::stream::iter)
+            // After the error there is nothing to say.
+            .scan(false, |ended, item| {
+                let item = if *ended { None } else { Some(item) };
+                *ended = matches!(item, Some(Err(_)));
+                future::ready(item)
+            })
+    }
+
+    async fn write_group<E>(&self, group: Vec<Result<Ready, E>>) -> Vec<Result<Answer, E>> {
+        let mut writes = Vec::with_capacity(group.len());
+        // What each document waits for, in the order of the writes.
+        let waiting: Vec<_> = group
+            .into_iter()
+            .map(|item| {
+                item.map(|Ready { sequence, brief, prepared }| {
+                    let mut put = |prepared: Prepared| {
+                        writes.push(Write::Ingest(Box::new(prepared.ingest)));
+                        prepared.report
+                    };
+                    let prepared = prepared.map(|contents| match contents {
+                        Contents::Article(prepared) => Contents::Article(put(prepared)),
+                        Contents::Feed(items) => {
+                            Contents::Feed(items.into_iter().map(|(id, item)| (id, item.map(&mut put))).collect())
+                        }
+                    });
+                    (sequence, brief, prepared)
+                })
+            })
+            .collect();
+        let mut written = if writes.is_empty() { Vec::new() } else { self.store.write(writes).await }.into_iter();
+        let mut take = |report| {
+            let written = written.next().unwrap_or(Err(StoreError::Internal.into()))?;
+            Ok(Ingested { written, report })
+        };
+        waiting
+            .into_iter()
+            .map(|item| {
+                item.map(|(sequence, brief, prepared)| {
+                    let result = prepared.and_then(|contents| match contents {
+                        Contents::Article(report) => take(report).map(Contents::Article),
+                        Contents::Feed(items) => {
+                            let take = |(id, item): (String, Result<_, IngestError>)| (id, item.and_then(&mut take));
+                            Ok(Contents::Feed(items.into_iter().map(take).collect()))
+                        }
+                    });
+                    Answer { sequence, brief, result }
+                })
+            })
+            .collect()
+    }
+}

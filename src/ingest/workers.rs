@@ -1,0 +1,80 @@
+//! The threads that extract: apart from those that serve, so that a heavy page delays no call, and with stacks that deep
+//! pages need.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, oneshot};
+
+use super::IngestError;
+
+/// Extraction crates recurse by the depth of a page, which [`crate::extract`] caps; measured, the caps need 8 MiB.
+const STACK_BYTES: usize = 16 << 20;
+/// How long a document waits for a place in the queue.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A pool of threads behind a bounded queue.
+pub struct Workers {
+    jobs: mpsc::Sender<Job>,
+    places: Arc<Semaphore>,
+}
+
+impl Workers {
+    /// Starts `threads` threads; at most `queue` jobs wait or run at a time.
+    pub fn start(threads: usize, queue: usize) -> std::io::Result<Self> {
+        let (jobs, inbox) = mpsc::channel::<Job>();
+        let inbox = Arc::new(Mutex::new(inbox));
+        for number in 0..threads.max(1) {
+            let inbox = Arc::clone(&inbox);
+            std::thread::Builder::new().name(format!("extract-{number}")).stack_size(STACK_BYTES).spawn(move || {
+                loop {
+                    // The lock is held while waiting: one waits for a job, the others for the lock.
+                    let job = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                    match job {
+                        Ok(job) => job(),
+                        Err(mpsc::RecvError) => return,
+                    }
+                }
+            })?;
+        }
+        Ok(Self { jobs, places: Arc::new(Semaphore::new(queue.max(1))) })
+    }
+
+    /// Runs a job on one of the threads. A job whose caller has gone before it began is not run.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, IngestError> {
+        let place = tokio::time::timeout(PATIENCE, Arc::clone(&self.places).acquire_owned());
+        let place = place.await.map_err(|_late| IngestError::Busy)?.map_err(|_closed| IngestError::Busy)?;
+        let (answer, answered) = oneshot::channel();
+        let job = Box::new(move || {
+            let _place = place;
+            if answer.is_closed() {
+                return;
+            }
+            match catch_unwind(AssertUnwindSafe(job)) {
+                Ok(value) => drop(answer.send(value)),
+                // The caller sees the dropped channel. The panic hook has logged where it arose.
+                Err(_panic) => tracing::error!("a document made extraction panic"),
+            }
+        });
+        self.jobs.send(job).map_err(|_gone| IngestError::Busy)?;
+        answered.await.map_err(|_panicked| IngestError::Extraction)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_and_ends_no_thread() {
+        let workers = Workers::start(1, 2).expect("threads");
+        assert_eq!(workers.run(|| -> u8 { panic!("on purpose") }).await, Err(IngestError::Extraction));
+        assert_eq!(workers.run(|| 7).await, Ok(7));
+    }
+}
