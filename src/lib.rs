@@ -2,7 +2,10 @@
 pub mod article;
 pub mod cache;
 pub mod extract;
+pub mod grpc;
 pub mod ingest;
 pub mod proto;
 pub mod retrieve;
+pub mod server;
 pub mod store;
+pub mod telemetry;

@@ -35,7 +35,7 @@ pub struct IngestOptions {
 #[derive(Clone)]
 pub struct Ingestion {
     store: Arc<dyn Store>,
-    workers: Arc<Workers>,
+    workers: Workers,
     options: Arc<IngestOptions>,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Prepared {
 impl Ingestion {
     /// Ingests into a store.
     pub fn new(store: Arc<dyn Store>, workers: Workers, options: IngestOptions) -> Self {
-        Self { store, workers: Arc::new(workers), options: Arc::new(options) }
+        Self { store, workers, options: Arc::new(options) }
     }
 
     /// Ingests one document. `Ok` means durable, unless it was only to be validated.

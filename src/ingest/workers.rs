@@ -17,6 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A pool of threads behind a bounded queue.
+#[derive(Clone)]
 pub struct Workers {
     jobs: mpsc::Sender<Job>,
     places: Arc<Semaphore>,

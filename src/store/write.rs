@@ -72,7 +72,7 @@ pub struct Transition {
     pub id: ArticleId,
     /// Which change: `Withdrawn`, `Reinstated`, `Deleted` or `Undeleted`. To withdraw what is withdrawn, reinstate what is
     /// live, and so on, answers [`Outcome::Unchanged`], except that deleting the deleted is `NotFound`. What is deleted can
-    /// be withdrawn; reinstating the deleted and undeleting the withdrawn are refused with `State`.
+    /// be withdrawn; deleting or undeleting the withdrawn, and reinstating the deleted, are refused with `State`.
     pub kind: ChangeKind,
     /// What must be true of the stored article.
     pub precondition: Precondition,

@@ -1,1 +1,196 @@
-//! The embedded engine.
+//! The embedded engine: SQLite, in one folder.
+//!
+//! `articles.db` holds everything that is kept; one thread writes it, many read it. `search.db` is derived from it by a
+//! follower of the feed, and can be deleted.
+
+mod apply;
+mod error;
+mod facets;
+mod feed;
+mod index;
+mod list;
+mod migrate;
+mod plan;
+mod readers;
+mod rows;
+mod search;
+mod writer;
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+pub use error::OpenError;
+
+use super::{
+    Change, Consistency, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery, Standing, Store, StoreError,
+    Write, WriteError, Written,
+};
+use crate::article::{ArticleId, Position, Record};
+use index::Index;
+use readers::Readers;
+use writer::Writer;
+
+/// Where the embedded store is, and how much of the machine it may use.
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    /// The folder; made when it does not exist.
+    pub dir: PathBuf,
+    /// The most that `articles.db` may grow to, in bytes; no bound when absent.
+    pub max_bytes: Option<u64>,
+    /// How many reads run at a time.
+    pub readers: usize,
+}
+
+impl SqliteOptions {
+    /// The defaults, in a folder.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), max_bytes: None, readers: 4 }
+    }
+
+    fn articles(&self) -> PathBuf {
+        self.dir.join("articles.db")
+    }
+
+    fn search(&self) -> PathBuf {
+        self.dir.join("search.db")
+    }
+}
+
+/// Counters of the engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SqliteStats {
+    /// Commits so far.
+    pub commits: u64,
+    /// Writes within them.
+    pub writes: u64,
+    /// How long they took in all.
+    pub commit_time: Duration,
+    /// Batches of writes that wait.
+    pub queued: u64,
+    /// The age of the oldest change that the search index does not know.
+    pub search_lag: Duration,
+}
+
+/// The embedded store.
+pub struct SqliteStore {
+    feed: Uuid,
+    // Dropped in this order: the writer finishes its queue, then the follower stops, then others may open the folder.
+    writer: Writer,
+    index: Index,
+    readers: Readers,
+    _lock: File,
+}
+
+impl SqliteStore {
+    /// Opens the store, and makes it when it is not there.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, is in use, or holds something else, something damaged, or something newer.
+    pub fn open(options: SqliteOptions) -> Result<Self, OpenError> {
+        let lock = migrate::lock(&options)?;
+        let connection = migrate::open_articles(&options)?;
+        let feed = migrate::feed(&connection).map_err(|cause| OpenError::sqlite(&options.articles(), &cause))?;
+        migrate::open_search(&options, feed)?;
+        let writer = Writer::start(connection, feed).map_err(|cause| OpenError::sqlite(&options.articles(), &cause))?;
+        let index =
+            Index::start(&options, writer.wake()).map_err(|cause| OpenError::sqlite(&options.search(), &cause))?;
+        let readers = Readers::new(&options, feed);
+        Ok(Self { feed, writer, index, readers, _lock: lock })
+    }
+
+    /// Counters, for metrics.
+    pub fn stats(&self) -> SqliteStats {
+        SqliteStats { search_lag: self.index.lag(), ..self.writer.stats() }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn feed(&self) -> Uuid {
+        self.feed
+    }
+
+    async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
+        self.writer.write(writes).await
+    }
+
+    async fn rehearse(&self, write: Write) -> Result<Written, WriteError> {
+        self.writer.rehearse(write).await
+    }
+
+    async fn get(&self, ids: &[ArticleId], _consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
+        let ids = ids.to_vec();
+        self.readers.run(move |reader| ids.iter().map(|id| rows::fetch(reader, id)).collect()).await
+    }
+
+    async fn get_revision(&self, id: &ArticleId, revision: i64) -> Result<Option<Arc<Record>>, StoreError> {
+        let id = id.clone();
+        self.readers.run(move |reader| rows::revision(reader, &id, revision)).await
+    }
+
+    async fn lookup(&self, key: &LookupKey, now: Timestamp) -> Result<Option<ArticleId>, StoreError> {
+        let key = key.clone();
+        self.readers.run(move |reader| list::lookup(reader, &key, now)).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
+        let query = query.clone();
+        self.readers.run(move |reader| list::list(reader, &query)).await
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        let query = query.clone();
+        self.readers.run(move |reader| search::search(reader, &query)).await
+    }
+
+    async fn revisions(&self, id: &ArticleId, before: Option<i64>, limit: usize) -> Result<Vec<Revision>, StoreError> {
+        let id = id.clone();
+        self.readers.run(move |reader| feed::revisions(reader, &id, before, limit)).await
+    }
+
+    async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
+        self.readers.run(move |reader| feed::changes(reader, after, limit)).await
+    }
+
+    async fn touched(&self, after: Position, limit: usize) -> Result<Vec<(Position, ArticleId)>, StoreError> {
+        self.readers.run(move |reader| feed::touched(reader, after, limit)).await
+    }
+
+    async fn head(&self) -> Result<Position, StoreError> {
+        // The writer announces a position after its commit, so this is one that every read sees.
+        Ok(*self.writer.wake().borrow())
+    }
+
+    async fn snapshot(
+        &self,
+        at: Position,
+        after: Option<&ArticleId>,
+        limit: usize,
+    ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
+        let after = after.cloned();
+        self.readers.run(move |reader| feed::snapshot(reader, at, after.as_ref(), limit)).await
+    }
+
+    fn wake(&self) -> watch::Receiver<Position> {
+        self.writer.wake()
+    }
+
+    async fn indexed(&self) -> Result<Position, StoreError> {
+        Ok(self.index.position())
+    }
+
+    async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.writer.turn_clock(now).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.readers.run(|reader| Ok(reader.connection.query_row("SELECT 1", (), |_| Ok(()))?)).await
+    }
+}

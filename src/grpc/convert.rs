@@ -1,0 +1,39 @@
+//! Between the domain's enums and the API's.
+
+use std::ops::Range;
+
+use crate::article::ChangeKind;
+use crate::proto;
+use crate::store::Outcome;
+
+pub(super) fn outcome(outcome: Outcome) -> i32 {
+    use proto::IngestOutcome as Api;
+    match outcome {
+        Outcome::Created => Api::Created,
+        Outcome::Revised => Api::Revised,
+        Outcome::Unchanged => Api::Unchanged,
+        Outcome::Duplicate => Api::Duplicate,
+    }
+    .into()
+}
+
+pub(super) fn change_kind(kind: ChangeKind) -> i32 {
+    use proto::ChangeKind as Api;
+    match kind {
+        ChangeKind::Created => Api::Created,
+        ChangeKind::Revised => Api::Revised,
+        ChangeKind::Withdrawn => Api::Withdrawn,
+        ChangeKind::Reinstated => Api::Reinstated,
+        ChangeKind::Deleted => Api::Deleted,
+        ChangeKind::Undeleted => Api::Undeleted,
+        ChangeKind::Opened => Api::Opened,
+        ChangeKind::Expired => Api::Expired,
+    }
+    .into()
+}
+
+pub(super) fn highlights(ranges: Vec<Range<usize>>) -> Vec<proto::Highlight> {
+    // Snippets and headlines are far shorter than an i32 counts.
+    let count = |at: usize| i32::try_from(at).unwrap_or(i32::MAX);
+    ranges.into_iter().map(|range| proto::Highlight { start: count(range.start), end: count(range.end) }).collect()
+}

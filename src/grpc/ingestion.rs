@@ -1,0 +1,218 @@
+//! `copydesk.v1.IngestionService`.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use prost::Message;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::convert::outcome;
+use super::served::ingestion_service_server::IngestionService;
+use super::served::{
+    DeleteArticleResponse, FeedItem, IngestArticleResponse, IngestArticlesResponse, IngestedArticle,
+    ReinstateArticleResponse, UndeleteArticleResponse, UpdateArticleResponse, WithdrawArticleResponse, feed_item,
+    ingest_articles_response,
+};
+use super::{Outgoing, status};
+use crate::article::{ChangeKind, EncodedArticle, Record};
+use crate::ingest::{Answer, Contents, Edit, IngestError, Ingested, Ingestion};
+use crate::proto;
+use crate::store::{Outcome, WriteError};
+use crate::telemetry::Metrics;
+
+/// Serves writes.
+pub struct IngestionApi {
+    ingestion: Ingestion,
+    metrics: Metrics,
+    stopping: CancellationToken,
+}
+
+impl IngestionApi {
+    /// Serves writes until `stopping`, when streams end.
+    pub fn new(ingestion: Ingestion, metrics: Metrics, stopping: CancellationToken) -> Self {
+        Self { ingestion, metrics, stopping }
+    }
+
+    async fn edit(&self, edit: Edit<'_>) -> Result<EncodedArticle, Status> {
+        tracing::Span::current().record("article", edit.name);
+        self.ingestion.edit(edit).await.map(|record| whole(&record)).map_err(|error| status::ingest(&error))
+    }
+}
+
+/// An article in an answer to its editor, in whatever state it is.
+fn whole(record: &Arc<Record>) -> EncodedArticle {
+    record.for_editor(Timestamp::now())
+}
+
+/// What a brief answer says of an article.
+fn brief(record: &Record) -> EncodedArticle {
+    let article = proto::Article {
+        name: record.id.name(),
+        revision: record.revision,
+        etag: record.etag(),
+        change_token: record.token.encode(),
+        ..proto::Article::default()
+    };
+    EncodedArticle::new(article.encode_to_vec().into())
+}
+
+/// What became of a document, as metrics call it.
+fn label(result: &Result<&Ingested, &IngestError>) -> &'static str {
+    match result {
+        Ok(ingested) => match ingested.written.outcome {
+            Outcome::Created => "created",
+            Outcome::Revised => "revised",
+            Outcome::Unchanged => "unchanged",
+            Outcome::Duplicate => "duplicate",
+        },
+        Err(IngestError::Invalid(_)) => "invalid",
+        Err(_) => "failed",
+    }
+}
+
+/// The answer for one document, or the status of why there is none.
+fn answer(
+    metrics: &Metrics,
+    short: bool,
+    result: Result<Contents<Ingested>, IngestError>,
+) -> Result<IngestArticleResponse, Status> {
+    let article = |ingested: &Ingested| match short {
+        true => brief(&ingested.written.record),
+        false => whole(&ingested.written.record),
+    };
+    let report = |report: proto::ExtractionReport| (!short).then_some(report);
+    match result {
+        Ok(Contents::Article(ingested)) => {
+            metrics.ingested(label(&Ok(&ingested)));
+            Ok(IngestArticleResponse {
+                article: Some(article(&ingested)),
+                outcome: outcome(ingested.written.outcome),
+                report: report(ingested.report),
+                feed_items: Vec::new(),
+            })
+        }
+        Ok(Contents::Feed(items)) => {
+            let feed_items = items.into_iter().map(|(external_id, result)| {
+                metrics.ingested(label(&result.as_ref()));
+                let result = match result {
+                    Ok(ingested) => feed_item::Result::Ingested(IngestedArticle {
+                        article: Some(article(&ingested)),
+                        outcome: outcome(ingested.written.outcome),
+                        report: report(ingested.report),
+                    }),
+                    Err(error) => feed_item::Result::Error(status::to_message(&status::ingest(&error))),
+                };
+                FeedItem { external_id, result: Some(result) }
+            });
+            let feed_items: Vec<FeedItem> = feed_items.collect();
+            let first = feed_items.iter().find_map(|item| match &item.result {
+                Some(feed_item::Result::Ingested(ingested)) => Some(ingested.clone()),
+                _ => None,
+            });
+            let first = first.unwrap_or_default();
+            Ok(IngestArticleResponse {
+                article: first.article,
+                outcome: first.outcome,
+                report: first.report,
+                feed_items,
+            })
+        }
+        Err(error) => {
+            metrics.ingested(label(&Err(&error)));
+            Err(status::ingest(&error))
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl IngestionService for IngestionApi {
+    async fn ingest_article(
+        &self,
+        request: Request<proto::IngestArticleRequest>,
+    ) -> Result<Response<IngestArticleResponse>, Status> {
+        let result = self.ingestion.ingest(request.into_inner()).await;
+        if let Ok(Contents::Article(ingested)) = &result {
+            tracing::Span::current().record("article", ingested.written.record.id.name());
+        }
+        answer(&self.metrics, false, result).map(Response::new)
+    }
+
+    type IngestArticlesStream = Outgoing<IngestArticlesResponse>;
+
+    async fn ingest_articles(
+        &self,
+        request: Request<Streaming<proto::IngestArticlesRequest>>,
+    ) -> Result<Response<Self::IngestArticlesStream>, Status> {
+        // When the server stops, no more is read; what was read is written and answered; then the stream ends.
+        let documents = request.into_inner().take_until(self.stopping.clone().cancelled_owned());
+        let metrics = self.metrics.clone();
+        let answers = self.ingestion.ingest_stream(documents).map(move |item| {
+            item.map(|Answer { sequence, brief, result }| {
+                use ingest_articles_response::Result as Api;
+                let result = match answer(&metrics, brief, result) {
+                    Ok(ingested) => Api::Ingested(ingested),
+                    Err(error) => Api::Error(status::to_message(&error)),
+                };
+                IngestArticlesResponse { sequence, result: Some(result) }
+            })
+        });
+        let stopping = self.stopping.clone();
+        let farewell = futures::stream::once(async move { stopping.is_cancelled().then(|| Err(status::stopping())) });
+        Ok(Response::new(Box::pin(answers.chain(farewell.filter_map(std::future::ready)))))
+    }
+
+    async fn update_article(
+        &self,
+        request: Request<proto::UpdateArticleRequest>,
+    ) -> Result<Response<UpdateArticleResponse>, Status> {
+        let request = request.into_inner();
+        if let Some(article) = &request.article {
+            tracing::Span::current().record("article", &article.name);
+        }
+        let record = self.ingestion.update(request).await.map_err(|error| status::ingest(&error))?;
+        Ok(Response::new(UpdateArticleResponse { article: Some(whole(&record)) }))
+    }
+
+    async fn withdraw_article(
+        &self,
+        request: Request<proto::WithdrawArticleRequest>,
+    ) -> Result<Response<WithdrawArticleResponse>, Status> {
+        let proto::WithdrawArticleRequest { name, etag, reason } = request.get_ref();
+        let article = self.edit(Edit { name, etag, reason, kind: ChangeKind::Withdrawn }).await?;
+        Ok(Response::new(WithdrawArticleResponse { article: Some(article) }))
+    }
+
+    async fn reinstate_article(
+        &self,
+        request: Request<proto::ReinstateArticleRequest>,
+    ) -> Result<Response<ReinstateArticleResponse>, Status> {
+        let proto::ReinstateArticleRequest { name, etag, reason } = request.get_ref();
+        let article = self.edit(Edit { name, etag, reason, kind: ChangeKind::Reinstated }).await?;
+        Ok(Response::new(ReinstateArticleResponse { article: Some(article) }))
+    }
+
+    async fn delete_article(
+        &self,
+        request: Request<proto::DeleteArticleRequest>,
+    ) -> Result<Response<DeleteArticleResponse>, Status> {
+        let proto::DeleteArticleRequest { name, etag, allow_missing } = request.get_ref();
+        tracing::Span::current().record("article", name);
+        let article = match self.ingestion.edit(Edit { name, etag, reason: "", kind: ChangeKind::Deleted }).await {
+            Ok(record) => Some(whole(&record)),
+            Err(IngestError::Write(WriteError::NotFound(_))) if *allow_missing => None,
+            Err(error) => return Err(status::ingest(&error)),
+        };
+        Ok(Response::new(DeleteArticleResponse { article }))
+    }
+
+    async fn undelete_article(
+        &self,
+        request: Request<proto::UndeleteArticleRequest>,
+    ) -> Result<Response<UndeleteArticleResponse>, Status> {
+        let proto::UndeleteArticleRequest { name, etag } = request.get_ref();
+        let article = self.edit(Edit { name, etag, reason: "", kind: ChangeKind::Undeleted }).await?;
+        Ok(Response::new(UndeleteArticleResponse { article: Some(article) }))
+    }
+}

@@ -1,0 +1,170 @@
+//! Errors, as gRPC statuses with `google.rpc` details. The codes are chosen by what the caller can do: a code that clients
+//! retry (UNAVAILABLE, RESOURCE_EXHAUSTED with RetryInfo) is used only where trying again can help.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use prost::Message;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+use crate::article::{Lifecycle, Unreadable, Violations};
+use crate::ingest::IngestError;
+use crate::retrieve::RetrieveError;
+use crate::store::{StoreError, WriteError};
+
+/// The domain of every reason.
+const DOMAIN: &str = "copydesk";
+/// What resources are called in details.
+const RESOURCE_TYPE: &str = "copydesk.v1.Article";
+
+fn details(reason: &str) -> ErrorDetails {
+    let mut details = ErrorDetails::new();
+    details.set_error_info(reason, DOMAIN, HashMap::new());
+    details
+}
+
+fn with_retry(reason: &str, delay: Duration) -> ErrorDetails {
+    let mut details = details(reason);
+    details.set_retry_info(Some(delay));
+    details
+}
+
+fn about(reason: &str, name: &str, what: &str) -> ErrorDetails {
+    let mut details = details(reason);
+    details.set_resource_info(RESOURCE_TYPE, name, "", what);
+    details
+}
+
+/// A request that is wrong.
+pub fn invalid(violations: &Violations) -> Status {
+    let mut details = details("INVALID_FIELD");
+    let fields = violations.0.iter().map(|wrong| FieldViolation::new(wrong.field.clone(), wrong.description.clone()));
+    details.set_bad_request(fields.collect::<Vec<_>>());
+    Status::with_error_details(Code::InvalidArgument, violations.to_string(), details)
+}
+
+/// The server has more to do than it is set to take on.
+pub fn overloaded(what: &str) -> Status {
+    let message = format!("too many {what} are under way; try again");
+    Status::with_error_details(Code::ResourceExhausted, message, with_retry("OVERLOADED", Duration::from_millis(100)))
+}
+
+/// The server is stopping.
+pub fn stopping() -> Status {
+    let message = "this server is stopping; another answers";
+    Status::with_error_details(Code::Unavailable, message, with_retry("STOPPING", Duration::from_millis(100)))
+}
+
+/// A call that took longer than its caller, or the server, allows.
+pub fn deadline_exceeded() -> Status {
+    Status::with_error_details(Code::DeadlineExceeded, "the call's deadline has passed", details("DEADLINE_EXCEEDED"))
+}
+
+/// A defect. What it was is in the log.
+pub fn internal() -> Status {
+    Status::with_error_details(Code::Internal, "an internal error, which has been logged", details("INTERNAL"))
+}
+
+/// A read that has no answer.
+pub fn retrieve(error: &RetrieveError) -> Status {
+    match error {
+        RetrieveError::Invalid(violations) => invalid(violations),
+        RetrieveError::NotFound(name) => not_found(name),
+        RetrieveError::Unreadable { name, why } => {
+            let (reason, what) = match why {
+                Unreadable::Embargoed => return not_found(name),
+                Unreadable::Withdrawn => ("ARTICLE_WITHDRAWN", "was withdrawn"),
+                Unreadable::Deleted => ("ARTICLE_DELETED", "was deleted"),
+                Unreadable::Expired => ("ARTICLE_EXPIRED", "has expired"),
+            };
+            Status::with_error_details(Code::NotFound, format!("{name} {what}"), about(reason, name, what))
+        }
+        RetrieveError::IndexLate => {
+            let message = "the search index has not followed the feed that far yet; try again";
+            Status::with_error_details(Code::Unavailable, message, with_retry("INDEX_LATE", Duration::from_secs(1)))
+        }
+        RetrieveError::Store(error) => store(error),
+    }
+}
+
+fn not_found(name: &str) -> Status {
+    Status::with_error_details(
+        Code::NotFound,
+        format!("{name} does not exist"),
+        about("ARTICLE_NOT_FOUND", name, "does not exist"),
+    )
+}
+
+/// A document that was not taken in, or a change that was not made.
+pub fn ingest(error: &IngestError) -> Status {
+    match error {
+        IngestError::Invalid(violations) => invalid(violations),
+        IngestError::Busy => overloaded("documents"),
+        IngestError::Extraction => internal(),
+        IngestError::Write(error) => write(error),
+    }
+}
+
+fn write(error: &WriteError) -> Status {
+    match error {
+        WriteError::NotFound(id) => not_found(&id.name()),
+        WriteError::State { id, lifecycle } => {
+            let name = id.name();
+            let (reason, message) = match lifecycle {
+                Lifecycle::Withdrawn => ("ARTICLE_WITHDRAWN", "was withdrawn; reinstate it first"),
+                Lifecycle::Deleted => ("ARTICLE_DELETED", "was deleted; undelete it first"),
+                Lifecycle::Live => ("ARTICLE_LIVE", "is live"),
+            };
+            let mut details = about(reason, &name, message);
+            details.add_precondition_failure_violation(reason, name.clone(), message);
+            Status::with_error_details(Code::FailedPrecondition, format!("{name} {message}"), details)
+        }
+        WriteError::Conflict(id) => {
+            let name = id.name();
+            let message = format!("{name} has changed since it was read; read it and try again");
+            let mut details = about("ETAG_MISMATCH", &name, "has changed");
+            details.add_precondition_failure_violation("ETAG_MISMATCH", name, "etag must be the newest revision's");
+            Status::with_error_details(Code::Aborted, message, details)
+        }
+        WriteError::RequestReused => {
+            let mut details = details("REQUEST_ID_REUSED");
+            let right = "must be new for each request, and the same only when that request is repeated";
+            details.add_bad_request_violation("request_id", right);
+            Status::with_error_details(Code::AlreadyExists, format!("request_id: {right}"), details)
+        }
+        WriteError::Store(error) => store(error),
+    }
+}
+
+fn store(error: &StoreError) -> Status {
+    let (code, reason) = match error {
+        StoreError::Unavailable(_) => {
+            let details = with_retry("STORE_UNAVAILABLE", Duration::from_millis(500));
+            return Status::with_error_details(Code::Unavailable, error.to_string(), details);
+        }
+        StoreError::Full => (Code::ResourceExhausted, "STORE_FULL"),
+        StoreError::Damaged => (Code::DataLoss, "STORE_DAMAGED"),
+        StoreError::Trimmed => (Code::OutOfRange, "FEED_TRIMMED"),
+        StoreError::Foreign => (Code::OutOfRange, "POSITION_UNKNOWN"),
+        StoreError::Internal => return internal(),
+    };
+    let message = match error {
+        StoreError::Trimmed => "the change feed no longer reaches back that far; export anew".to_owned(),
+        StoreError::Foreign => {
+            "the token is from after the newest change of this store, which must have lost some; export anew".to_owned()
+        }
+        error => error.to_string(),
+    };
+    Status::with_error_details(code, message, details(reason))
+}
+
+/// The same status, as it stands in a message.
+pub fn to_message(status: &Status) -> tonic_types::Status {
+    // `with_error_details` encodes exactly this message into the details.
+    tonic_types::Status::decode(status.details()).unwrap_or_else(|_| tonic_types::Status {
+        code: status.code() as i32,
+        message: status.message().to_owned(),
+        details: Vec::new(),
+    })
+}

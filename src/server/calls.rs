@@ -1,0 +1,347 @@
+//! What every call goes through: admission, deadline, span, metrics; and a panic becomes an answer.
+//!
+//! One layer for all, because each of these must know when the call *ends*, and a call ends with the last byte of its
+//! response's body (tonic's own concurrency limit and timeout end with the headers).
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::Frame;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Sleep;
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tower::{Layer, Service};
+use tracing::Span;
+
+use super::deadline::timeout;
+use crate::grpc::{CACHE_METADATA, status};
+use crate::telemetry::{CallMetrics, Metrics};
+
+/// How calls are treated.
+#[derive(Clone, Debug)]
+pub struct CallOptions {
+    /// Unary calls under way at once, of all connections.
+    pub max_concurrent_requests: usize,
+    /// Streams open at once, of all connections.
+    pub max_concurrent_streams: usize,
+    /// How long a unary call may take whose caller does not say.
+    pub default_deadline: Duration,
+    /// How long any unary call may take.
+    pub max_deadline: Duration,
+    /// Calls that take longer are logged.
+    pub slow: Duration,
+}
+
+/// The methods that are streams in at least one direction.
+const STREAMS: [&str; 3] = [
+    "/copydesk.v1.IngestionService/IngestArticles",
+    "/copydesk.v1.RetrievalService/WatchArticles",
+    "/copydesk.v1.RetrievalService/ExportArticles",
+];
+
+/// The layer.
+#[derive(Clone)]
+pub(super) struct CallLayer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    options: CallOptions,
+    metrics: Metrics,
+    requests: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+}
+
+impl CallLayer {
+    pub(super) fn new(options: CallOptions, metrics: Metrics) -> Self {
+        let requests = Arc::new(Semaphore::new(options.max_concurrent_requests));
+        let streams = Arc::new(Semaphore::new(options.max_concurrent_streams));
+        Self { shared: Arc::new(Shared { options, metrics, requests, streams }) }
+    }
+}
+
+impl<S> Layer<S> for CallLayer {
+    type Service = Calls<S>;
+
+    fn layer(&self, inner: S) -> Calls<S> {
+        Calls { inner, shared: Arc::clone(&self.shared) }
+    }
+}
+
+/// The service.
+#[derive(Clone)]
+pub(super) struct Calls<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+impl<S> Service<Request<Body>> for Calls<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = CallFuture<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> CallFuture<S::Future> {
+        let mut call = Call::begin(&self.shared, &request);
+        let admitted = match call.kind {
+            // Health and reflection are answered however busy the server is.
+            Kind::Other => Ok(None),
+            Kind::Unary => Arc::clone(&self.shared.requests).try_acquire_owned().map(Some).map_err(|_| "calls"),
+            Kind::Stream => Arc::clone(&self.shared.streams).try_acquire_owned().map(Some).map_err(|_| "streams"),
+        };
+        match admitted {
+            Ok(permit) => {
+                let handler = {
+                    let _entered = call.span.enter();
+                    self.inner.call(request)
+                };
+                call.permit = permit;
+                let call = Some(call);
+                CallFuture { handler: Some(Box::pin(handler)), refusal: None, call, sleep: None }
+            }
+            Err(what) => {
+                self.shared.metrics.shed();
+                CallFuture { handler: None, refusal: Some(status::overloaded(what)), call: Some(call), sleep: None }
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Unary,
+    Stream,
+    Other,
+}
+
+/// A call under way. Ends, in metrics and logs, when it is dropped at the latest.
+struct Call {
+    shared: Arc<Shared>,
+    counters: Arc<CallMetrics>,
+    kind: Kind,
+    span: Span,
+    began: Instant,
+    deadline: Option<Instant>,
+    request_id: Option<HeaderValue>,
+    permit: Option<OwnedSemaphorePermit>,
+    /// CANCELLED until it is known better: a call that is dropped was cancelled by its caller.
+    code: Code,
+}
+
+impl Call {
+    fn begin(shared: &Arc<Shared>, request: &Request<Body>) -> Self {
+        let began = Instant::now();
+        let path = request.uri().path();
+        let kind = match path {
+            path if STREAMS.contains(&path) => Kind::Stream,
+            path if path.starts_with("/copydesk.") => Kind::Unary,
+            _ => Kind::Other,
+        };
+        let asked = timeout(request.headers());
+        let allowed = match kind {
+            Kind::Unary => Some(asked.unwrap_or(shared.options.default_deadline).min(shared.options.max_deadline)),
+            Kind::Stream | Kind::Other => asked,
+        };
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        let span = tracing::info_span!(
+            "call",
+            rpc.method = path.trim_start_matches('/'),
+            article = tracing::field::Empty,
+            traceparent = header("traceparent"),
+            request_id = header("x-request-id"),
+        );
+        let counters = shared.metrics.call(path);
+        counters.begin();
+        Self {
+            shared: Arc::clone(shared),
+            counters,
+            kind,
+            span,
+            began,
+            deadline: allowed.and_then(|allowed| began.checked_add(allowed)),
+            request_id: request.headers().get("x-request-id").cloned(),
+            permit: None,
+            code: Code::Cancelled,
+        }
+    }
+
+    /// Watches the deadline. The timer is set only for calls that have to wait: most do not.
+    fn poll_deadline(&self, sleep: &mut Option<Pin<Box<Sleep>>>, context: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.deadline else { return Poll::Pending };
+        sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into()))).as_mut().poll(context)
+    }
+
+    fn panicked(&self) -> Status {
+        self.shared.metrics.panicked();
+        tracing::error!(parent: &self.span, "a call panicked");
+        status::internal()
+    }
+
+    /// An answer without a body.
+    fn refuse(&mut self, status: &Status) -> Response<Body> {
+        self.code = status.code();
+        self.finish_headers(status.clone().into_http())
+    }
+
+    fn finish_headers(&self, mut response: Response<Body>) -> Response<Body> {
+        if let Some(id) = &self.request_id {
+            response.headers_mut().insert("x-request-id", id.clone());
+        }
+        response
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let duration = self.began.elapsed();
+        self.counters.end(self.code as usize, duration);
+        let code = CallMetrics::code_name(self.code as usize);
+        let duration_ms = duration.as_secs_f64() * 1_000.0;
+        match self.code {
+            Code::Internal | Code::Unknown | Code::DataLoss => {
+                tracing::error!(parent: &self.span, rpc.code = code, duration_ms, "call failed");
+            }
+            _ if self.kind == Kind::Unary && duration > self.shared.options.slow => {
+                tracing::warn!(parent: &self.span, rpc.code = code, duration_ms, "call was slow");
+            }
+            Code::Unavailable | Code::ResourceExhausted => {
+                tracing::warn!(parent: &self.span, rpc.code = code, duration_ms, "call refused");
+            }
+            _ => tracing::debug!(parent: &self.span, rpc.code = code, duration_ms, "call"),
+        }
+    }
+}
+
+/// The call until its response begins.
+pub(super) struct CallFuture<F> {
+    handler: Option<Pin<Box<F>>>,
+    refusal: Option<Status>,
+    call: Option<Call>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for CallFuture<F> {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let Some(mut call) = this.call.take() else { return Poll::Pending };
+        if let Some(refusal) = this.refusal.take() {
+            return Poll::Ready(Ok(call.refuse(&refusal)));
+        }
+        let Some(handler) = &mut this.handler else { return Poll::Pending };
+        let polled = {
+            let _entered = call.span.enter();
+            catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(context)))
+        };
+        match polled {
+            Ok(Poll::Ready(Ok(response))) => Poll::Ready(Ok(answer(call, response, this.sleep.take()))),
+            Ok(Poll::Ready(Err(never))) => match never {},
+            Ok(Poll::Pending) => {
+                if call.poll_deadline(&mut this.sleep, context).is_ready() {
+                    // The handler stops here; what must finish has been handed to the store.
+                    this.handler = None;
+                    return Poll::Ready(Ok(call.refuse(&status::deadline_exceeded())));
+                }
+                this.call = Some(call);
+                Poll::Pending
+            }
+            Err(_panic) => {
+                this.handler = None;
+                let refusal = call.panicked();
+                Poll::Ready(Ok(call.refuse(&refusal)))
+            }
+        }
+    }
+}
+
+fn answer(mut call: Call, response: Response<Body>, sleep: Option<Pin<Box<Sleep>>>) -> Response<Body> {
+    if let Some(layer) = response.headers().get(CACHE_METADATA).and_then(|value| value.to_str().ok()) {
+        tracing::trace!(parent: &call.span, cache = layer, "answered");
+    }
+    if let Some(code) = code_in(response.headers()) {
+        call.code = code;
+        return call.finish_headers(response);
+    }
+    let response = call.finish_headers(response);
+    response.map(|body| Body::new(CallBody { body: Some(body), call: Some(call), sleep }))
+}
+
+fn code_in(headers: &HeaderMap) -> Option<Code> {
+    headers.get("grpc-status").map(|value| Code::from_bytes(value.as_bytes()))
+}
+
+/// The rest of the call: its response's body.
+struct CallBody {
+    body: Option<Body>,
+    call: Option<Call>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl CallBody {
+    fn end(&mut self, status: &Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.body = None;
+        if let Some(mut call) = self.call.take() {
+            call.code = status.code();
+        }
+        let mut trailers = HeaderMap::new();
+        Poll::Ready(Some(match status.add_header(&mut trailers) {
+            Ok(()) => Ok(Frame::trailers(trailers)),
+            Err(status) => Err(status),
+        }))
+    }
+}
+
+impl http_body::Body for CallBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = &mut *self;
+        let (Some(body), Some(call)) = (&mut this.body, &mut this.call) else { return Poll::Ready(None) };
+        let polled = {
+            let _entered = call.span.enter();
+            catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(context)))
+        };
+        match polled {
+            Ok(Poll::Ready(Some(Ok(frame)))) => {
+                if let Some(code) = frame.trailers_ref().and_then(code_in) {
+                    call.code = code;
+                    this.call = None;
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Ok(Poll::Ready(ended)) => {
+                this.call = None;
+                Poll::Ready(ended)
+            }
+            Ok(Poll::Pending) => match call.poll_deadline(&mut this.sleep, context) {
+                Poll::Ready(()) => this.end(&status::deadline_exceeded()),
+                Poll::Pending => Poll::Pending,
+            },
+            Err(_panic) => {
+                let status = call.panicked();
+                this.end(&status)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(http_body::Body::is_end_stream)
+    }
+}

@@ -1,0 +1,71 @@
+//! `grpc.health.v1`: whether this replica should be sent calls. By the protocol: `Check` of an unknown service is NOT_FOUND,
+//! `Watch` of one answers SERVICE_UNKNOWN and stays open.
+
+use std::pin::Pin;
+
+use futures::{Stream, StreamExt};
+use tokio::sync::watch;
+use tokio_stream::wrappers::WatchStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_server::Health;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+
+/// The services that have a health of their own.
+const SERVICES: [&str; 2] = ["copydesk.v1.IngestionService", "copydesk.v1.RetrievalService"];
+
+/// Whether the server should be sent calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Readiness {
+    /// Not stopping.
+    pub(super) open: bool,
+    /// The store answers.
+    pub(super) store: bool,
+}
+
+impl Readiness {
+    fn of(self, service: &str) -> ServingStatus {
+        match service {
+            "" if self.open => ServingStatus::Serving,
+            service if SERVICES.contains(&service) && self.open && self.store => ServingStatus::Serving,
+            service if service.is_empty() || SERVICES.contains(&service) => ServingStatus::NotServing,
+            _ => ServingStatus::ServiceUnknown,
+        }
+    }
+}
+
+/// Serves health.
+pub(super) struct HealthApi {
+    pub(super) readiness: watch::Receiver<Readiness>,
+    pub(super) stopping: CancellationToken,
+}
+
+#[tonic::async_trait]
+impl Health for HealthApi {
+    async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
+        match self.readiness.borrow().of(&request.get_ref().service) {
+            ServingStatus::ServiceUnknown => Err(Status::not_found("no such service")),
+            status => Ok(Response::new(HealthCheckResponse { status: status.into() })),
+        }
+    }
+
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
+
+    async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let service = request.into_inner().service;
+        let statuses = WatchStream::new(self.readiness.clone()).map(move |readiness| readiness.of(&service));
+        let mut last = None;
+        let news = statuses.filter_map(move |status| {
+            let changed = last != Some(status);
+            last = Some(status);
+            std::future::ready(changed.then(|| Ok(HealthCheckResponse { status: status.into() })))
+        });
+        // NOT_SERVING goes out first: the stream is cut a moment after the server begins to stop.
+        let stopping = self.stopping.clone();
+        Ok(Response::new(Box::pin(news.take_until(async move {
+            stopping.cancelled().await;
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }))))
+    }
+}

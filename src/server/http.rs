@@ -1,0 +1,49 @@
+//! The second port, for operators: metrics, and health for those who do not speak gRPC.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::sync::watch;
+
+use super::Sources;
+use super::health::Readiness;
+use crate::telemetry::Metrics;
+
+#[derive(Clone)]
+pub(super) struct Http {
+    pub(super) metrics: Metrics,
+    pub(super) sources: Sources,
+    pub(super) readiness: watch::Receiver<Readiness>,
+}
+
+pub(super) fn router(http: Http) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .with_state(http)
+}
+
+async fn metrics(State(http): State<Http>) -> Response {
+    match http.metrics.render(&http.sources.snapshot().await) {
+        Ok(text) => {
+            let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, content_type)], text).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "metrics could not be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+async fn ready(State(http): State<Http>) -> Response {
+    let readiness = *http.readiness.borrow();
+    match (readiness.open, readiness.store) {
+        (true, true) => "ready\n".into_response(),
+        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
+        (true, false) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n").into_response(),
+    }
+}

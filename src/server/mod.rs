@@ -1,0 +1,293 @@
+//! The composition root: here alone it is known which store there is, whether a cache stands before it, and what serves.
+
+mod calls;
+mod deadline;
+mod health;
+mod http;
+mod tasks;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding::{Gzip, Zstd};
+use tonic::service::RoutesBuilder;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::pb::health_server::HealthServer;
+
+pub use calls::CallOptions;
+
+use crate::cache::{LocalCache, LocalCacheOptions};
+use crate::grpc::served::ingestion_service_server::IngestionServiceServer;
+use crate::grpc::served::retrieval_service_server::RetrievalServiceServer;
+use crate::grpc::{IngestionApi, RetrievalApi};
+use crate::ingest::{IngestOptions, Ingestion, Workers};
+use crate::proto::FILE_DESCRIPTOR_SET;
+use crate::retrieve::{Retrieval, RetrieveLimits};
+use crate::store::sqlite::{OpenError, SqliteOptions, SqliteStore};
+use crate::store::{Store, StoreError};
+use crate::telemetry::{Metrics, Snapshot};
+use calls::CallLayer;
+use health::{HealthApi, Readiness};
+
+/// Everything a server can be set to.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// Where calls come in. Port 0 is any free one.
+    pub listen: SocketAddr,
+    /// Where metrics are read, if anywhere.
+    pub http_listen: Option<SocketAddr>,
+    /// The embedded store.
+    pub store: SqliteOptions,
+    /// The local cache, if there is one.
+    pub cache: Option<LocalCacheOptions>,
+    /// How calls are treated.
+    pub calls: CallOptions,
+    /// How much one read may ask for.
+    pub retrieve: RetrieveLimits,
+    /// How documents are treated.
+    pub ingest: IngestOptions,
+    /// Threads that extract.
+    pub ingest_workers: usize,
+    /// Documents that wait for them or are with them.
+    pub ingest_queue: usize,
+    /// The largest message that is taken, in bytes, after decompression.
+    pub max_message_bytes: usize,
+    /// Calls under way at once on one connection.
+    pub max_streams_per_connection: u32,
+    /// How long work in flight may take after the signal to stop.
+    pub shutdown_grace: Duration,
+    /// Whether clients may ask what is served.
+    pub reflection: bool,
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store did not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A port is not to be had.
+    #[error("cannot listen on {address}: {cause}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The threads that extract could not be started.
+    #[error("cannot start threads: {0}")]
+    Threads(std::io::Error),
+    /// A defect: the descriptors that build.rs wrote are not served.
+    #[error("reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// Why a server stopped serving, other than by its signal.
+#[derive(Debug, thiserror::Error)]
+#[error("serving failed: {0}")]
+pub struct ServeError(String);
+
+/// A server that has its store and its ports, and does not serve yet.
+pub struct Server {
+    options: ServerOptions,
+    listener: TcpListener,
+    http: Option<TcpListener>,
+    sources: Sources,
+    store: Arc<dyn Store>,
+    workers: Workers,
+}
+
+/// Where metrics come from that nobody pushes.
+#[derive(Clone)]
+struct Sources {
+    engine: Arc<SqliteStore>,
+    cache: Option<Arc<LocalCache>>,
+}
+
+impl Sources {
+    async fn snapshot(&self) -> Snapshot {
+        let cache = self.cache.as_ref().map(|cache| cache.stats()).unwrap_or_default();
+        let store = self.engine.stats();
+        Snapshot {
+            cache_bytes: cache.bytes,
+            cache_entries: cache.entries,
+            cache_invalidations: cache.invalidations,
+            cache_distrusted: cache.distrusted,
+            feed_lag: cache.lag.unwrap_or_default(),
+            search_lag: store.search_lag,
+            store_commits: store.commits,
+            store_writes: store.writes,
+            store_commit_time: store.commit_time,
+            store_queue: store.queued,
+        }
+    }
+}
+
+impl Server {
+    /// Opens the store and takes the ports.
+    pub async fn bind(options: ServerOptions) -> Result<Self, StartError> {
+        let listener = listen(options.listen).await?;
+        let http = match options.http_listen {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let engine = Arc::new(SqliteStore::open(options.store.clone())?);
+        let cache = match &options.cache {
+            Some(cache) => Some(Arc::new(LocalCache::new(Arc::clone(&engine) as Arc<dyn Store>, cache.clone()).await?)),
+            None => None,
+        };
+        let store: Arc<dyn Store> = match &cache {
+            Some(cache) => Arc::clone(cache) as Arc<dyn Store>,
+            None => Arc::clone(&engine) as Arc<dyn Store>,
+        };
+        let workers = Workers::start(options.ingest_workers, options.ingest_queue).map_err(StartError::Threads)?;
+        Ok(Self { options, listener, http, sources: Sources { engine, cache }, store, workers })
+    }
+
+    /// Where calls come in.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Where metrics are read.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Serves until `shutdown`; then takes no more, ends streams, and lets work in flight finish within the grace time.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
+        let stopping = CancellationToken::new();
+        let metrics = Metrics::new(paths());
+        let (readiness, ready) = watch::channel(Readiness { open: true, store: true });
+        let routes = self.routes(&metrics, &ready, &stopping).map_err(|error| ServeError(error.to_string()))?;
+
+        let store = Arc::clone(&self.store);
+        let background = [
+            tokio::spawn(tasks::turn_clock(Arc::clone(&store), stopping.clone())),
+            tokio::spawn(tasks::watch_store(store, readiness.clone(), stopping.clone())),
+        ];
+        if let Some(listener) = self.http {
+            let router =
+                http::router(http::Http { metrics: metrics.clone(), sources: self.sources.clone(), readiness: ready });
+            let stopping = stopping.clone();
+            tokio::spawn(async move {
+                let served = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned());
+                if let Err(error) = served.await {
+                    tracing::error!(%error, "the metrics port failed");
+                }
+            });
+        }
+
+        let stop = {
+            let stopping = stopping.clone();
+            async move {
+                shutdown.await;
+                tracing::info!("stopping");
+                readiness.send_modify(|readiness| readiness.open = false);
+                stopping.cancel();
+            }
+        };
+        let incoming = TcpIncoming::from(self.listener).with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE));
+        let served = tonic::transport::Server::builder()
+            .layer(CallLayer::new(self.options.calls.clone(), metrics))
+            .max_concurrent_streams(self.options.max_streams_per_connection)
+            .initial_stream_window_size(1 << 20)
+            .initial_connection_window_size(4 << 20)
+            .http2_keepalive_interval(Some(KEEPALIVE))
+            .http2_keepalive_timeout(Some(Duration::from_secs(20)))
+            .http2_max_header_list_size(16 << 10)
+            .http2_max_pending_accept_reset_streams(Some(32))
+            .add_routes(routes)
+            .serve_with_incoming_shutdown(incoming, stop);
+        let grace = {
+            let stopping = stopping.clone();
+            let grace = self.options.shutdown_grace;
+            async move {
+                stopping.cancelled().await;
+                tokio::time::sleep(grace).await;
+            }
+        };
+        let result = tokio::select! {
+            served = served => served.map_err(|error| ServeError(error.to_string())),
+            () = grace => {
+                tracing::warn!("the grace time has passed; what is still in flight is cut off");
+                Ok(())
+            }
+        };
+        stopping.cancel();
+        for task in background {
+            task.abort();
+        }
+        tracing::info!("stopped");
+        result
+    }
+
+    fn routes(
+        &self,
+        metrics: &Metrics,
+        ready: &watch::Receiver<Readiness>,
+        stopping: &CancellationToken,
+    ) -> Result<tonic::service::Routes, StartError> {
+        let most = self.options.max_message_bytes;
+        let retrieval = Retrieval::new(Arc::clone(&self.store), self.options.retrieve.clone());
+        let workers = self.workers.clone();
+        let ingestion = Ingestion::new(Arc::clone(&self.store), workers, self.options.ingest.clone());
+        let retrieval = RetrievalServiceServer::new(RetrievalApi::new(retrieval, metrics.clone(), stopping.clone()))
+            .accept_compressed(Gzip)
+            .accept_compressed(Zstd)
+            .send_compressed(Gzip)
+            .send_compressed(Zstd)
+            .max_decoding_message_size(most)
+            .max_encoding_message_size(MAX_ANSWER_BYTES);
+        let ingestion = IngestionServiceServer::new(IngestionApi::new(ingestion, metrics.clone(), stopping.clone()))
+            .accept_compressed(Gzip)
+            .accept_compressed(Zstd)
+            .send_compressed(Gzip)
+            .send_compressed(Zstd)
+            .max_decoding_message_size(most)
+            .max_encoding_message_size(MAX_ANSWER_BYTES);
+        let health = HealthServer::new(HealthApi { readiness: ready.clone(), stopping: stopping.clone() });
+        let mut routes = RoutesBuilder::default();
+        routes.add_service(retrieval).add_service(ingestion).add_service(health);
+        if self.options.reflection {
+            let builder = || {
+                tonic_reflection::server::Builder::configure()
+                    .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+                    .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            };
+            routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?);
+        }
+        Ok(routes.routes())
+    }
+}
+
+/// How often silent peers are asked whether they are there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+/// The largest answer: a batch of 1,000 articles is allowed to be large, and no answer is unbounded.
+const MAX_ANSWER_BYTES: usize = 256 << 20;
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|cause| StartError::Listen { address, cause })
+}
+
+/// The paths of every method that is served, for metrics.
+fn paths() -> Vec<String> {
+    use prost::Message;
+    let mut paths = vec!["/grpc.health.v1.Health/Check".to_owned(), "/grpc.health.v1.Health/Watch".to_owned()];
+    let set = prost_types::FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("build.rs wrote it");
+    for file in &set.file {
+        for service in &file.service {
+            let methods = service.method.iter();
+            paths.extend(methods.map(|method| format!("/{}.{}/{}", file.package(), service.name(), method.name())));
+        }
+    }
+    paths
+}

@@ -1,0 +1,46 @@
+//! What a server does besides answering.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::health::Readiness;
+use crate::store::Store;
+
+/// How often the clock is turned. Reads go by the clock themselves; this is how soon watchers hear of it.
+const TURN: Duration = Duration::from_millis(200);
+/// How often the store is asked whether it answers, and how long it may take.
+const PING: Duration = Duration::from_secs(1);
+
+/// Puts into the feed what the clock changes: embargoes that end, articles that expire.
+pub(super) async fn turn_clock(store: Arc<dyn Store>, stopping: CancellationToken) {
+    while !stopping.is_cancelled() {
+        if let Err(error) = store.turn_clock(Timestamp::now()).await {
+            tracing::warn!(%error, "embargoes and expiries could not be announced");
+        }
+        tokio::time::sleep(TURN).await;
+    }
+}
+
+/// Keeps readiness true of the store.
+pub(super) async fn watch_store(
+    store: Arc<dyn Store>,
+    readiness: watch::Sender<Readiness>,
+    stopping: CancellationToken,
+) {
+    while !stopping.is_cancelled() {
+        let answered = matches!(tokio::time::timeout(PING * 2, store.ping()).await, Ok(Ok(())));
+        readiness.send_if_modified(|readiness| {
+            let changed = readiness.store != answered;
+            if changed {
+                tracing::warn!(store.answers = answered, "readiness changed");
+            }
+            readiness.store = answered;
+            changed
+        });
+        tokio::time::sleep(PING).await;
+    }
+}

@@ -1,0 +1,432 @@
+//! One write, within the writer's transaction: the article, its history and the feed, together.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use prost::Message;
+use rusqlite::{Connection, OptionalExtension};
+use uuid::Uuid;
+
+use super::facets::{self, FacetNames};
+use super::plan::{Effect, Revision, plan};
+use super::rows::{self, kind_number, lifecycle_number};
+use crate::article::{ArticleId, ChangeKind, ChangeToken, CleanArticle, Digest, Facet, Lifecycle, Record, RecordParts};
+use crate::proto::Article;
+use crate::store::{Ingest, Outcome, RequestKey, Write, WriteError, Written};
+
+/// A refusal is an answer; a failed statement is not.
+type Applied = rusqlite::Result<Result<Written, WriteError>>;
+
+/// What the writer knows besides what is stored.
+pub(super) struct Applier {
+    pub(super) feed: Uuid,
+    pub(super) facet_names: FacetNames,
+}
+
+/// An article as the writer finds it.
+struct Current {
+    key: i64,
+    sort_time: i64,
+    content_position: i64,
+    duplicate_of: Option<i64>,
+    fingerprint: Digest,
+    record: Arc<Record>,
+}
+
+/// One row of `changes`, of which the record is made too.
+struct ChangeRow<'a> {
+    article: i64,
+    kind: ChangeKind,
+    announced: bool,
+    reason: &'a str,
+    /// The change that brought the text, when it is not this one.
+    content_position: Option<i64>,
+    duplicate_of: Option<i64>,
+}
+
+impl Applier {
+    /// Applies a write.
+    pub(super) fn apply(&mut self, connection: &Connection, write: &Write) -> Applied {
+        if let Write::Ingest(ingest) = write
+            && let Some(request) = &ingest.request
+        {
+            return self.apply_once(connection, write, request, ingest.time);
+        }
+        self.apply_now(connection, write)
+    }
+
+    /// A request that may be a repetition.
+    fn apply_once(&mut self, connection: &Connection, write: &Write, request: &RequestKey, time: Timestamp) -> Applied {
+        let seen = connection
+            .prepare_cached("SELECT r.digest, a.id, r.revision, r.outcome FROM requests r JOIN articles a ON a.key = r.article WHERE r.id = ?1")?
+            .query_row([&request.id], |row| {
+                Ok((Digest(row.get(0)?), row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get::<_, i64>(3)?))
+            })
+            .optional()?;
+        if let Some((digest, id, revision, outcome)) = seen {
+            if digest != request.digest {
+                return Ok(Err(WriteError::RequestReused));
+            }
+            let id: Result<ArticleId, _> = id.parse();
+            if let Ok(id) = id
+                && let Some(record) = rows::at_revision(connection, self.feed, &id, revision)?
+            {
+                return Ok(Ok(Written { record, outcome: outcome_of(outcome) }));
+            }
+        }
+        let applied = self.apply_now(connection, write)?;
+        if let Ok(written) = &applied {
+            connection
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO requests (id, digest, article, revision, outcome, time)
+                     SELECT ?1, ?2, key, ?4, ?5, ?6 FROM articles WHERE id = ?3",
+                )?
+                .execute((
+                    &request.id,
+                    &request.digest.0,
+                    written.record.id.as_str(),
+                    written.record.revision,
+                    outcome_number(written.outcome),
+                    time.as_microsecond(),
+                ))?;
+        }
+        Ok(applied)
+    }
+
+    fn apply_now(&mut self, connection: &Connection, write: &Write) -> Applied {
+        let current = self.current(connection, write.id())?;
+        let record = current.as_ref().map(|current| &*current.record);
+        let effect = match plan(write, record, current.as_ref().map(|current| current.fingerprint)) {
+            Ok(effect) => effect,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        match (effect, current) {
+            (Effect::Nothing, Some(current)) => Ok(Ok(Written { record: current.record, outcome: Outcome::Unchanged })),
+            (Effect::Create(ingest), _) => self.create(connection, ingest).map(Ok),
+            (Effect::Revise(revision), Some(current)) => {
+                let time = match write {
+                    Write::Ingest(write) => write.time,
+                    Write::Update(write) => write.time,
+                    Write::Transition(write) => write.time,
+                };
+                let record = self.revise(connection, &current, &revision, time)?;
+                Ok(Ok(Written { record, outcome: Outcome::Revised }))
+            }
+            // Nothing to revise, and nothing is unchanged, where nothing is.
+            (Effect::Nothing | Effect::Revise(_), None) => Ok(Err(WriteError::NotFound(write.id().clone()))),
+        }
+    }
+
+    fn current(&self, connection: &Connection, id: &ArticleId) -> rusqlite::Result<Option<Current>> {
+        let sql = [
+            "SELECT ",
+            rows::RECORD,
+            ", a.key, a.sort_time, c.content_position, c.duplicate_of, a.fingerprint FROM ",
+            rows::NEWEST,
+            " WHERE a.id = ?1",
+        ]
+        .concat();
+        let after = rows::RECORD_COLUMNS;
+        connection
+            .prepare_cached(&sql)?
+            .query_row([id.as_str()], |row| {
+                Ok(Current {
+                    record: rows::record(row, self.feed)?,
+                    key: row.get(after)?,
+                    sort_time: row.get(after + 1)?,
+                    content_position: row.get(after + 2)?,
+                    duplicate_of: row.get(after + 3)?,
+                    fingerprint: Digest(row.get(after + 4)?),
+                })
+            })
+            .optional()
+    }
+
+    fn create(&mut self, connection: &Connection, ingest: &Ingest) -> rusqlite::Result<Written> {
+        let article = &ingest.article;
+        let time = ingest.time;
+        let digest = article.digest();
+        let duplicate_of = earlier_twin(connection, digest, None, time)?;
+        let uid = Uuid::now_v7();
+        let sort_time = article.publish_time().unwrap_or(time).as_microsecond();
+        let parts = RecordParts {
+            id: ingest.id.clone(),
+            uid,
+            revision: 1,
+            lifecycle: Lifecycle::Live,
+            token: ChangeToken { feed: self.feed, position: rows::position(next_position(connection)?) },
+            create_time: time,
+            update_time: time,
+            delete_time: None,
+            publish_time: article.publish_time(),
+            embargo_time: article.embargo_time(),
+            expire_time: article.expire_time(),
+            digest,
+            duplicate_of: duplicate_of.as_ref().map(|(_, id)| id.clone()),
+        };
+        let position = rows::sequence(parts.token.position);
+        connection
+            .prepare_cached(
+                "INSERT INTO articles (id, uid, created, position, sort_time, lifecycle, embargo, expire, due, digest_head,
+                 fingerprint, duplicate_of, url, source, external_id)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+            )?
+            .execute(rusqlite::params![
+                parts.id.as_str(),
+                uid.as_bytes(),
+                time.as_microsecond(),
+                position,
+                sort_time,
+                micros(parts.embargo_time),
+                micros(parts.expire_time),
+                due(&parts, time),
+                head(&digest),
+                article.fingerprint().0,
+                duplicate_of.as_ref().map(|(key, _)| key),
+                article.article().url,
+                article.article().source,
+                article.article().external_id,
+            ])?;
+        let key = connection.last_insert_rowid();
+        let facets = self.intern(connection, article.facets())?;
+        facets::insert(connection, &facets, sort_time, key)?;
+        let row = ChangeRow {
+            article: key,
+            kind: ChangeKind::Created,
+            announced: parts.unreadable(time).is_none(),
+            reason: "",
+            content_position: None,
+            duplicate_of: duplicate_of.as_ref().map(|(key, _)| *key),
+        };
+        insert_change(connection, &parts, &row, Some(article.content()))?;
+        let outcome = if duplicate_of.is_some() { Outcome::Duplicate } else { Outcome::Created };
+        Ok(Written { record: Arc::new(Record::new(parts, article.content())), outcome })
+    }
+
+    fn revise(
+        &mut self,
+        connection: &Connection,
+        current: &Current,
+        revision: &Revision<'_>,
+        time: Timestamp,
+    ) -> rusqlite::Result<Arc<Record>> {
+        let before = &*current.record;
+        // Clocks step back; history does not.
+        let time = time.max(before.update_time);
+        let mut parts = RecordParts {
+            revision: before.revision + 1,
+            lifecycle: revision.lifecycle,
+            token: ChangeToken { feed: self.feed, position: rows::position(next_position(connection)?) },
+            update_time: time,
+            delete_time: (revision.lifecycle == Lifecycle::Deleted).then_some(time),
+            ..RecordParts::clone(before)
+        };
+        let mut duplicate_of = current.duplicate_of;
+        let mut sort_time = current.sort_time;
+        if let Some(article) = revision.article {
+            parts.publish_time = article.publish_time();
+            parts.embargo_time = article.embargo_time();
+            parts.expire_time = article.expire_time();
+            if article.digest() != before.digest {
+                let twin = earlier_twin(connection, article.digest(), Some(current.key), time)?;
+                parts.digest = article.digest();
+                duplicate_of = twin.as_ref().map(|(key, _)| *key);
+                parts.duplicate_of = twin.map(|(_, id)| id);
+            }
+            sort_time = parts.sort_time().as_microsecond();
+            self.move_facets(connection, current, article, sort_time)?;
+        }
+        let content = before.content();
+        let new_content = revision.article.map(CleanArticle::content);
+        let row = ChangeRow {
+            article: current.key,
+            kind: revision.kind,
+            announced: before.unreadable(time).is_none() || parts.unreadable(time).is_none(),
+            reason: revision.reason,
+            content_position: new_content.is_none().then_some(current.content_position),
+            duplicate_of,
+        };
+        insert_change(connection, &parts, &row, new_content)?;
+        let fingerprint = match revision.article {
+            Some(article) if revision.ingested => article.fingerprint(),
+            _ => current.fingerprint,
+        };
+        connection
+            .prepare_cached(
+                "UPDATE articles SET position = ?2, sort_time = ?3, lifecycle = ?4, embargo = ?5, expire = ?6, due = ?7,
+                 digest_head = ?8, fingerprint = ?9, duplicate_of = ?10 WHERE key = ?1",
+            )?
+            .execute(rusqlite::params![
+                current.key,
+                rows::sequence(parts.token.position),
+                sort_time,
+                lifecycle_number(parts.lifecycle),
+                micros(parts.embargo_time),
+                micros(parts.expire_time),
+                due(&parts, time),
+                head(&parts.digest),
+                fingerprint.0,
+                duplicate_of,
+            ])?;
+        Ok(Arc::new(Record::new(parts, new_content.unwrap_or(&content))))
+    }
+
+    fn move_facets(
+        &mut self,
+        connection: &Connection,
+        current: &Current,
+        article: &CleanArticle,
+        sort_time: i64,
+    ) -> rusqlite::Result<()> {
+        let old = Article::decode(current.record.content()).map(|old| Facet::of(&old)).unwrap_or_default();
+        let new = article.facets();
+        if old == new && sort_time == current.sort_time {
+            return Ok(());
+        }
+        let old = self.intern(connection, old)?;
+        facets::remove(connection, &old, current.sort_time, current.key)?;
+        let new = self.intern(connection, new)?;
+        facets::insert(connection, &new, sort_time, current.key)
+    }
+
+    fn intern(&mut self, connection: &Connection, facets: Vec<Facet>) -> rusqlite::Result<Vec<i64>> {
+        facets.into_iter().map(|facet| self.facet_names.intern(connection, facet)).collect()
+    }
+
+    /// Announces what the clock has changed, at most `limit` articles of it. Answers how many.
+    pub(super) fn turn_clock(
+        &mut self,
+        connection: &Connection,
+        now: Timestamp,
+        limit: usize,
+    ) -> rusqlite::Result<usize> {
+        let due: Vec<(String, i64)> = connection
+            .prepare_cached("SELECT id, due FROM articles WHERE due <= ?1 ORDER BY due LIMIT ?2")?
+            .query_map((now.as_microsecond(), limit as i64), |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<Result<_, _>>()?;
+        for (id, due) in &due {
+            let Ok(id) = id.parse::<ArticleId>() else { continue };
+            let Some(current) = self.current(connection, &id)? else { continue };
+            let opened = micros(current.record.embargo_time) == Some(*due);
+            let revision = Revision {
+                kind: if opened { ChangeKind::Opened } else { ChangeKind::Expired },
+                lifecycle: current.record.lifecycle,
+                article: None,
+                ingested: false,
+                reason: "",
+            };
+            self.turn_one(connection, &current, &revision, rows::time(*due), now)?;
+        }
+        Ok(due.len())
+    }
+
+    /// One change that the clock makes. It is announced whatever is readable by now: it was, or is.
+    fn turn_one(
+        &mut self,
+        connection: &Connection,
+        current: &Current,
+        revision: &Revision<'_>,
+        due_time: Timestamp,
+        now: Timestamp,
+    ) -> rusqlite::Result<()> {
+        let record = self.revise(connection, current, revision, now)?;
+        let position = rows::sequence(record.token.position);
+        connection.prepare_cached("UPDATE changes SET announced = 1 WHERE position = ?1")?.execute([position])?;
+        // An article may have opened and expired since the clock was last turned: its next turn is counted from this one.
+        connection
+            .prepare_cached("UPDATE articles SET due = ?2 WHERE key = ?1")?
+            .execute((current.key, due(&record, due_time)))?;
+        Ok(())
+    }
+}
+
+/// Forgets requests from before a time.
+pub(super) fn trim_requests(connection: &Connection, before: Timestamp) -> rusqlite::Result<usize> {
+    connection.prepare_cached("DELETE FROM requests WHERE time < ?1")?.execute([before.as_microsecond()])
+}
+
+fn insert_change(
+    connection: &Connection,
+    parts: &RecordParts,
+    row: &ChangeRow<'_>,
+    content: Option<&[u8]>,
+) -> rusqlite::Result<()> {
+    let position = rows::sequence(parts.token.position);
+    connection
+        .prepare_cached(
+            "INSERT INTO changes (position, article, revision, kind, time, announced, lifecycle, embargo, expire, publish,
+             deleted, duplicate_of, digest, reason, content_position, content)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+        )?
+        .execute(rusqlite::params![
+            position,
+            row.article,
+            parts.revision,
+            kind_number(row.kind),
+            parts.update_time.as_microsecond(),
+            row.announced,
+            lifecycle_number(parts.lifecycle),
+            micros(parts.embargo_time),
+            micros(parts.expire_time),
+            micros(parts.publish_time),
+            micros(parts.delete_time),
+            row.duplicate_of,
+            parts.digest.0,
+            row.reason,
+            row.content_position.unwrap_or(position),
+            content,
+        ])?;
+    Ok(())
+}
+
+/// The earliest other article that can be read and says the same.
+fn earlier_twin(
+    connection: &Connection,
+    digest: Digest,
+    except: Option<i64>,
+    now: Timestamp,
+) -> rusqlite::Result<Option<(i64, ArticleId)>> {
+    let found: Option<(i64, String)> = connection
+        .prepare_cached(
+            "SELECT a.key, a.id FROM articles a JOIN changes c ON c.position = a.position
+             WHERE a.digest_head = ?1 AND c.digest = ?2 AND a.key < ?3 AND a.lifecycle = 0
+             AND (a.embargo IS NULL OR a.embargo <= ?4) AND (a.expire IS NULL OR a.expire > ?4)
+             ORDER BY a.key LIMIT 1",
+        )?
+        .query_row((head(&digest), digest.0, except.unwrap_or(i64::MAX), now.as_microsecond()), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    Ok(found.and_then(|(key, id)| Some((key, id.parse().ok()?))))
+}
+
+fn next_position(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("SELECT coalesce(max(position), 0) + 1 FROM changes")?.query_row((), |row| row.get(0))
+}
+
+/// When the clock next changes an article, counted from `after`.
+fn due(parts: &RecordParts, after: Timestamp) -> Option<i64> {
+    let next = |time: Option<Timestamp>| time.filter(|time| *time > after);
+    match parts.lifecycle {
+        Lifecycle::Live => micros(next(parts.embargo_time).or(next(parts.expire_time))),
+        _ => None,
+    }
+}
+
+fn micros(time: Option<Timestamp>) -> Option<i64> {
+    time.map(Timestamp::as_microsecond)
+}
+
+fn head(digest: &Digest) -> i64 {
+    i64::from_be_bytes(std::array::from_fn(|at| digest.0[at]))
+}
+
+const OUTCOMES: [Outcome; 4] = [Outcome::Created, Outcome::Revised, Outcome::Unchanged, Outcome::Duplicate];
+
+fn outcome_of(number: i64) -> Outcome {
+    usize::try_from(number).ok().and_then(|at| OUTCOMES.get(at)).copied().unwrap_or(Outcome::Unchanged)
+}
+
+fn outcome_number(outcome: Outcome) -> i64 {
+    OUTCOMES.iter().position(|known| *known == outcome).map_or(2, |at| at as i64)
+}

@@ -1,0 +1,149 @@
+//! The feed, and the history that it is.
+
+use std::sync::Arc;
+
+use rusqlite::{OptionalExtension, Row};
+
+use super::readers::Reader;
+use super::rows::{self, HISTORY, RECORD, RECORD_COLUMNS, kind, lifecycle, position, sequence, time};
+use crate::article::{ArticleId, Position, Record};
+use crate::store::{Change, Revision, Standing, StoreError};
+
+/// Where the article stands now, beside what it was: columns after [`RECORD`].
+const STANDING: &str =
+    "a.lifecycle, a.embargo, a.expire, (SELECT n.revision FROM changes n WHERE n.position = a.position)";
+
+fn standing(row: &Row<'_>, first: usize) -> rusqlite::Result<Standing> {
+    Ok(Standing {
+        lifecycle: lifecycle(row.get(first)?),
+        embargo_time: row.get::<_, Option<i64>>(first + 1)?.map(time),
+        expire_time: row.get::<_, Option<i64>>(first + 2)?.map(time),
+        revision: row.get(first + 3)?,
+    })
+}
+
+pub(super) fn changes(reader: &Reader, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
+    let sql = [
+        "SELECT ",
+        RECORD,
+        ", ",
+        STANDING,
+        ", c.kind, c.announced, c.article, c.content IS NOT NULL FROM ",
+        HISTORY,
+        " WHERE c.position > ?1 ORDER BY c.position LIMIT ?2",
+    ]
+    .concat();
+    let mut statement = reader.connection.prepare_cached(&sql)?;
+    let mut rows = statement.query((sequence(after), limit as i64))?;
+    let mut changes = Vec::new();
+    while let Some(row) = rows.next()? {
+        let record = rows::record(row, reader.feed)?;
+        let rest = RECORD_COLUMNS + 4;
+        let brought_text: bool = row.get(rest + 3)?;
+        let before = match record.revision {
+            revision if revision > 1 && brought_text => at(reader, row.get(rest + 2)?, revision - 1)?,
+            _ => None,
+        };
+        changes.push(Change {
+            position: record.token.position,
+            kind: kind(row.get(rest)?),
+            announced: row.get(rest + 1)?,
+            now: standing(row, RECORD_COLUMNS)?,
+            before,
+            record,
+        });
+    }
+    Ok(changes)
+}
+
+/// One revision of an article, by key.
+fn at(reader: &Reader, key: i64, revision: i64) -> rusqlite::Result<Option<Arc<Record>>> {
+    let sql = ["SELECT ", RECORD, " FROM ", HISTORY, " WHERE c.article = ?1 AND c.revision = ?2"].concat();
+    let mut statement = reader.connection.prepare_cached(&sql)?;
+    statement.query_row((key, revision), |row| rows::record(row, reader.feed)).optional()
+}
+
+pub(super) fn touched(
+    reader: &Reader,
+    after: Position,
+    limit: usize,
+) -> Result<Vec<(Position, ArticleId)>, StoreError> {
+    let mut statement = reader.connection.prepare_cached(
+        "SELECT c.position, a.id FROM changes c JOIN articles a ON a.key = c.article
+         WHERE c.position > ?1 ORDER BY c.position LIMIT ?2",
+    )?;
+    let mut rows = statement.query((sequence(after), limit as i64))?;
+    let mut touched = Vec::new();
+    while let Some(row) = rows.next()? {
+        let id: String = row.get(1)?;
+        touched.push((position(row.get(0)?), id.parse().map_err(|_| StoreError::Damaged)?));
+    }
+    Ok(touched)
+}
+
+pub(super) fn revisions(
+    reader: &Reader,
+    id: &ArticleId,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<Vec<Revision>, StoreError> {
+    let sql = [
+        "SELECT ",
+        RECORD,
+        ", c.kind, c.reason, c.article FROM ",
+        HISTORY,
+        " WHERE c.article = (SELECT key FROM articles WHERE id = ?1) AND c.revision < ?2 ORDER BY c.revision DESC LIMIT ?3",
+    ]
+    .concat();
+    let mut statement = reader.connection.prepare_cached(&sql)?;
+    let mut rows = statement.query((id.as_str(), before.unwrap_or(i64::MAX), limit as i64))?;
+    let mut revisions: Vec<Revision> = Vec::new();
+    let mut key = None;
+    while let Some(row) = rows.next()? {
+        let record = rows::record(row, reader.feed)?;
+        key = Some(row.get(RECORD_COLUMNS + 2)?);
+        if let Some(newer) = revisions.last_mut() {
+            newer.before = Some(Arc::clone(&record));
+        }
+        let kind = kind(row.get(RECORD_COLUMNS)?);
+        revisions.push(Revision { record, kind, reason: row.get(RECORD_COLUMNS + 1)?, before: None });
+    }
+    if let (Some(oldest), Some(key)) = (revisions.last_mut(), key)
+        && oldest.record.revision > 1
+    {
+        oldest.before = at(reader, key, oldest.record.revision - 1)?;
+    }
+    Ok(revisions)
+}
+
+/// For each article that existed at a position, the newest change up to there.
+pub(super) fn snapshot(
+    reader: &Reader,
+    at: Position,
+    after: Option<&ArticleId>,
+    limit: usize,
+) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
+    let after = match after {
+        Some(id) => rows::key_of(&reader.connection, id)?.ok_or(StoreError::Foreign)?,
+        None => 0,
+    };
+    let sql = [
+        "SELECT ",
+        RECORD,
+        ", ",
+        STANDING,
+        " FROM articles a
+         JOIN changes c ON c.position = CASE WHEN a.position <= ?1 THEN a.position ELSE (
+            SELECT max(h.position) FROM changes h WHERE h.article = a.key AND h.position <= ?1) END
+         JOIN changes b ON b.position = c.content_position
+         WHERE a.key > ?2 ORDER BY a.key LIMIT ?3",
+    ]
+    .concat();
+    let mut statement = reader.connection.prepare_cached(&sql)?;
+    let mut rows = statement.query((sequence(at), after, limit as i64))?;
+    let mut articles = Vec::new();
+    while let Some(row) = rows.next()? {
+        articles.push((rows::record(row, reader.feed)?, standing(row, RECORD_COLUMNS)?));
+    }
+    Ok(articles)
+}

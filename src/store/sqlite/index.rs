@@ -1,0 +1,168 @@
+//! The follower that keeps `search.db`: behind the feed, never in its way.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prost::Message;
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::watch;
+
+use super::{SqliteOptions, migrate, rows};
+use crate::article::{Lifecycle, Position, Query};
+use crate::proto::Article;
+
+/// How many changes one transaction of the index takes: more make it faster, and answers later.
+const BATCH: usize = 4_000;
+/// How long to wait for news, and after a failure.
+const POLL: Duration = Duration::from_millis(50);
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// The way to the follower.
+pub(super) struct Index {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    stopping: AtomicBool,
+    position: Mutex<Position>,
+    /// When the oldest change was made that is not in the index, in microseconds since 1970; 0 when there is none.
+    behind_since: AtomicI64,
+}
+
+impl Index {
+    /// Starts following.
+    pub(super) fn start(options: &SqliteOptions, wake: watch::Receiver<Position>) -> rusqlite::Result<Self> {
+        let search = migrate::connect_search(&options.search())?;
+        let position: i64 = search.query_row("SELECT position FROM state", (), |row| row.get(0))?;
+        let shared = Arc::new(Shared {
+            stopping: AtomicBool::new(false),
+            position: Mutex::new(rows::position(position)),
+            behind_since: AtomicI64::new(0),
+        });
+        let mut follower =
+            Follower { search, articles: None, path: options.articles(), position, shared: Arc::clone(&shared) };
+        let thread = std::thread::Builder::new()
+            .name("search-index".into())
+            .spawn(move || follower.run(&wake))
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// How far the index has come.
+    pub(super) fn position(&self) -> Position {
+        *self.shared.position.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The age of the oldest change that is not in the index.
+    pub(super) fn lag(&self) -> Duration {
+        match self.shared.behind_since.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            since => Duration::from_micros((Timestamp::now().as_microsecond() - since).max(0).unsigned_abs()),
+        }
+    }
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        self.shared.stopping.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the follower of the search index had panicked");
+        }
+    }
+}
+
+struct Follower {
+    search: Connection,
+    articles: Option<Connection>,
+    path: PathBuf,
+    position: i64,
+    shared: Arc<Shared>,
+}
+
+impl Follower {
+    fn run(&mut self, wake: &watch::Receiver<Position>) {
+        while !self.shared.stopping.load(Ordering::Relaxed) {
+            let head = rows::sequence(*wake.borrow());
+            if head <= self.position {
+                self.shared.behind_since.store(0, Ordering::Relaxed);
+                std::thread::park_timeout(POLL);
+                continue;
+            }
+            if let Err(error) = self.follow() {
+                tracing::error!(cause = %error, "the search index could not follow the feed");
+                self.articles = None;
+                std::thread::park_timeout(AFTER_FAILURE);
+            }
+        }
+    }
+
+    fn follow(&mut self) -> rusqlite::Result<()> {
+        let articles = match self.articles.take() {
+            Some(articles) => articles,
+            None => connect(&self.path)?,
+        };
+        let answer = self.index_batch(&articles);
+        self.articles = Some(articles);
+        answer
+    }
+
+    /// Takes the next changes of the feed into the index, in one transaction with the position.
+    fn index_batch(&mut self, articles: &Connection) -> rusqlite::Result<()> {
+        let transaction = self.search.transaction()?;
+        let mut position = self.position;
+        {
+            // Only where an article stands now matters: changes that others followed are passed over.
+            let mut changes = articles.prepare_cached(
+                "SELECT c.position, c.article, c.revision, c.time, a.position = c.position, a.lifecycle, b.content
+                 FROM changes c JOIN articles a ON a.key = c.article JOIN changes b ON b.position = c.content_position
+                 WHERE c.position > ?1 ORDER BY c.position LIMIT ?2",
+            )?;
+            let mut remove = transaction.prepare_cached("DELETE FROM fts WHERE rowid = ?1")?;
+            let mut insert =
+                transaction.prepare_cached("INSERT INTO fts (rowid, headline, body, names) VALUES (?1, ?2, ?3, ?4)")?;
+            let mut found = changes.query((position, BATCH as i64))?;
+            while let Some(row) = found.next()? {
+                if position == self.position {
+                    self.shared.behind_since.store(row.get(3)?, Ordering::Relaxed);
+                }
+                position = row.get(0)?;
+                let (key, revision, newest): (i64, i64, bool) = (row.get(1)?, row.get(2)?, row.get(4)?);
+                if !newest {
+                    continue;
+                }
+                if revision > 1 {
+                    remove.execute([key])?;
+                }
+                if rows::lifecycle(row.get(5)?) == Lifecycle::Live {
+                    let content: Vec<u8> = row.get(6)?;
+                    let Ok(article) = Article::decode(content.as_slice()) else {
+                        tracing::error!(position, "an article that cannot be read is left out of the search index");
+                        continue;
+                    };
+                    let [headline, body, names] = Query::fields(&article);
+                    insert.execute((key, headline, body, names))?;
+                }
+            }
+            transaction.prepare_cached("UPDATE state SET position = ?1")?.execute([position])?;
+        }
+        transaction.commit()?;
+        tracing::debug!(changes = position - self.position, "indexed");
+        self.position = position;
+        *self.shared.position.lock().unwrap_or_else(PoisonError::into_inner) = rows::position(position);
+        Ok(())
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.pragma_update(None, "cache_size", -4_096)?;
+    Ok(connection)
+}

@@ -1,0 +1,212 @@
+//! Lists: walks along an index from where the last page ended.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::{OptionalExtension, params_from_iter};
+
+use super::facets::{EVERY, number_of};
+use super::readers::Reader;
+use super::rows;
+use super::search::match_text;
+use crate::article::{ArticleId, Facet, FacetKind, Filter, Record};
+use crate::store::{ListQuery, LookupKey, OrderField, StoreError};
+
+/// What every reader of `articles a` asks: that it can be read at the time that is parameter `?1`.
+pub(super) const READABLE: &str =
+    "a.lifecycle = 0 AND (a.embargo IS NULL OR a.embargo <= ?1) AND (a.expire IS NULL OR a.expire > ?1)";
+
+/// A statement that grows.
+pub(super) struct Sql {
+    pub(super) text: String,
+    pub(super) values: Vec<Value>,
+}
+
+impl Sql {
+    pub(super) fn new(text: impl Into<String>, now: Timestamp) -> Self {
+        Self { text: text.into(), values: vec![Value::Integer(now.as_microsecond())] }
+    }
+
+    /// Adds a value, and gives the parameter that stands for it.
+    pub(super) fn value(&mut self, value: impl Into<Value>) -> String {
+        self.values.push(value.into());
+        format!("?{}", self.values.len())
+    }
+}
+
+/// What each condition of a filter asks, as the numbers of which an article must have one. `None`: nothing can match.
+pub(super) fn conditions(reader: &Reader, filter: &Filter) -> rusqlite::Result<Option<Vec<(FacetKind, Vec<i64>)>>> {
+    let mut conditions = Vec::new();
+    for any in &filter.any_of {
+        let mut numbers = Vec::new();
+        for facet in any {
+            numbers.extend(number_of(&reader.connection, facet)?);
+        }
+        let kind = any.first().map_or(FacetKind::Source, |facet: &Facet| facet.kind);
+        if numbers.is_empty() {
+            return Ok(None);
+        }
+        conditions.push((kind, numbers));
+    }
+    Ok(Some(conditions))
+}
+
+/// Adds what a filter asks of `articles a`.
+pub(super) fn add_filter(sql: &mut Sql, filter: &Filter, conditions: &[(FacetKind, Vec<i64>)]) {
+    for (_, numbers) in conditions {
+        let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
+        sql.text += &format!(
+            " AND EXISTS (SELECT 1 FROM facets x WHERE x.facet IN ({}) AND x.sort_time = a.sort_time AND x.article = a.key)",
+            numbers.join(", ")
+        );
+    }
+    if let Some(from) = filter.publish_from {
+        let from = sql.value(from.as_microsecond());
+        sql.text += &format!(" AND a.sort_time >= {from}");
+    }
+    if let Some(until) = filter.publish_until {
+        let until = sql.value(until.as_microsecond());
+        sql.text += &format!(" AND a.sort_time < {until}");
+    }
+    if filter.exclude_duplicates {
+        sql.text += " AND a.duplicate_of IS NULL";
+    }
+    if let Some(query) = &filter.query {
+        let words = sql.value(match_text(query));
+        sql.text += &format!(" AND a.key IN (SELECT rowid FROM search.fts WHERE fts MATCH {words})");
+    }
+}
+
+pub(super) fn list(reader: &Reader, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
+    let Some(conditions) = conditions(reader, &query.filter)? else { return Ok(Vec::new()) };
+    let keys = match query.order.field {
+        OrderField::PublishTime => by_publish_time(reader, query, conditions)?,
+        OrderField::CreateTime => walk(reader, query, &conditions, Walk::Key)?,
+        OrderField::UpdateTime => walk(reader, query, &conditions, Walk::Position)?,
+    };
+    let mut records = Vec::with_capacity(keys.len());
+    for (_, key) in keys {
+        records.extend(rows::by_key(&reader.connection, reader.feed, key)?);
+    }
+    // Between the walk and here an article may have changed: what cannot be read any more is left out.
+    records.retain(|record| record.readable(query.now).is_ok());
+    Ok(records)
+}
+
+/// Walks the list of each value of the narrowest condition, and merges them.
+fn by_publish_time(
+    reader: &Reader,
+    query: &ListQuery,
+    mut conditions: Vec<(FacetKind, Vec<i64>)>,
+) -> Result<Vec<(i64, i64)>, StoreError> {
+    let narrowest = (0..conditions.len()).max_by_key(|at| narrowness(conditions[*at].0));
+    let walked = narrowest.map_or(vec![EVERY], |at| conditions.swap_remove(at).1);
+    let mut found: Vec<(i64, i64)> = Vec::new();
+    for facet in walked {
+        found.extend(walk(reader, query, &conditions, Walk::Facet(facet))?);
+    }
+    found.sort_unstable();
+    // An article may have two of the values.
+    found.dedup();
+    if query.order.descending {
+        found.reverse();
+    }
+    found.truncate(query.limit);
+    Ok(found)
+}
+
+/// How few articles a value of this kind has, by rule of thumb.
+fn narrowness(kind: FacetKind) -> u8 {
+    match kind {
+        FacetKind::Author => 5,
+        FacetKind::Tag => 4,
+        FacetKind::Agency => 3,
+        FacetKind::Source => 2,
+        FacetKind::Section => 1,
+        FacetKind::Language => 0,
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Walk {
+    Facet(i64),
+    Key,
+    Position,
+}
+
+/// The keys of a page, with what they are ordered by.
+fn walk(
+    reader: &Reader,
+    query: &ListQuery,
+    conditions: &[(FacetKind, Vec<i64>)],
+    walk: Walk,
+) -> Result<Vec<(i64, i64)>, StoreError> {
+    let (beyond, direction) = if query.order.descending { ("<", "DESC") } else { (">", "ASC") };
+    let after = match &query.after {
+        None => None,
+        Some(cursor) => {
+            let key = rows::key_of(&reader.connection, &cursor.id)?.ok_or(StoreError::Foreign)?;
+            Some((cursor.sort_time.as_microsecond(), rows::sequence(cursor.position), key))
+        }
+    };
+    let (from, order) = match walk {
+        Walk::Facet(facet) => (
+            format!(
+                "f.sort_time, f.article FROM facets f CROSS JOIN articles a ON a.key = f.article WHERE f.facet = {facet} AND {READABLE}"
+            ),
+            format!("f.sort_time {direction}, f.article {direction}"),
+        ),
+        Walk::Key => (format!("a.key, a.key FROM articles a WHERE {READABLE}"), format!("a.key {direction}")),
+        Walk::Position => {
+            (format!("a.position, a.key FROM articles a WHERE {READABLE}"), format!("a.position {direction}"))
+        }
+    };
+    let mut sql = Sql::new(format!("SELECT {from}"), query.now);
+    if let Some((sort_time, position, key)) = after {
+        let condition = match walk {
+            Walk::Facet(_) => {
+                let (sort_time, key) = (sql.value(sort_time), sql.value(key));
+                format!("(f.sort_time, f.article) {beyond} ({sort_time}, {key})")
+            }
+            Walk::Key => format!("a.key {beyond} {}", sql.value(key)),
+            Walk::Position => format!("a.position {beyond} {}", sql.value(position)),
+        };
+        sql.text += &format!(" AND {condition}");
+    }
+    if let Walk::Facet(_) = walk {
+        // Said of the index that is walked, so that the walk begins and ends there.
+        for (time, sign) in [(query.filter.publish_from, ">="), (query.filter.publish_until, "<")] {
+            if let Some(time) = time {
+                let time = sql.value(time.as_microsecond());
+                sql.text += &format!(" AND f.sort_time {sign} {time}");
+            }
+        }
+    }
+    add_filter(&mut sql, &query.filter, conditions);
+    let limit = sql.value(i64::try_from(query.limit).unwrap_or(i64::MAX));
+    sql.text += &format!(" ORDER BY {order} LIMIT {limit}");
+    let mut statement = reader.connection.prepare_cached(&sql.text)?;
+    let found = statement.query_map(params_from_iter(&sql.values), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn lookup(reader: &Reader, key: &LookupKey, now: Timestamp) -> Result<Option<ArticleId>, StoreError> {
+    let found = |condition: &str| {
+        format!("SELECT a.id FROM articles a WHERE {condition} ORDER BY ({READABLE}) DESC, a.key DESC LIMIT 1")
+    };
+    let now = now.as_microsecond();
+    let id: Option<String> = match key {
+        LookupKey::Url(url) => reader
+            .connection
+            .prepare_cached(&found("a.url = ?2 AND a.url <> ''"))?
+            .query_row((now, url), |row| row.get(0))
+            .optional()?,
+        LookupKey::External { source, external_id } => reader
+            .connection
+            .prepare_cached(&found("a.external_id = ?2 AND a.source = ?3 AND a.external_id <> ''"))?
+            .query_row((now, external_id, source), |row| row.get(0))
+            .optional()?,
+    };
+    id.map(|id| id.parse().map_err(|_| StoreError::Damaged)).transpose()
+}

@@ -1,0 +1,270 @@
+//! The files, their schema, and its versions.
+
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::path::Path;
+
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use super::{OpenError, SqliteOptions};
+
+/// "Copy": tells our files from other programs' databases.
+const APPLICATION_ID: i64 = 0x436f_7079;
+/// Two or three articles share a page of this size; of the usual 4 KiB each would take one.
+const PAGE_BYTES: u64 = 8_192;
+
+/// Each brings the schema from the version of its index to the next. Only ever appended to.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+
+    -- One row for each article, narrow, in the order of creation. Times are in microseconds since 1970.
+    CREATE TABLE articles (
+        key INTEGER PRIMARY KEY,
+        id TEXT NOT NULL,
+        uid BLOB NOT NULL,
+        created INTEGER NOT NULL,
+        position INTEGER NOT NULL,    -- the newest change
+        sort_time INTEGER NOT NULL,   -- published, or else created
+        lifecycle INTEGER NOT NULL,
+        embargo INTEGER,
+        expire INTEGER,
+        due INTEGER,                  -- when the clock next changes it
+        digest_head INTEGER NOT NULL, -- the first 8 bytes of the digest
+        fingerprint BLOB NOT NULL,    -- of what was ingested last
+        duplicate_of INTEGER,
+        url TEXT NOT NULL,
+        source TEXT NOT NULL,
+        external_id TEXT NOT NULL
+    );
+    CREATE UNIQUE INDEX articles_by_id ON articles (id);
+    CREATE UNIQUE INDEX articles_by_position ON articles (position);
+    CREATE INDEX articles_by_digest ON articles (digest_head);
+    CREATE INDEX articles_by_url ON articles (url) WHERE url <> '';
+    CREATE INDEX articles_by_external_id ON articles (external_id, source) WHERE external_id <> '';
+    CREATE INDEX articles_by_due ON articles (due) WHERE due IS NOT NULL;
+
+    -- The feed, the history and the text in one: written at its end only.
+    CREATE TABLE changes (
+        position INTEGER PRIMARY KEY,
+        article INTEGER NOT NULL,
+        revision INTEGER NOT NULL,
+        kind INTEGER NOT NULL,
+        time INTEGER NOT NULL,
+        announced INTEGER NOT NULL,
+        lifecycle INTEGER NOT NULL,
+        embargo INTEGER,
+        expire INTEGER,
+        publish INTEGER,
+        deleted INTEGER,
+        duplicate_of INTEGER,
+        digest BLOB NOT NULL,
+        reason TEXT NOT NULL,
+        content_position INTEGER NOT NULL, -- the change that brought the text: this one, if content is not null
+        content BLOB
+    );
+    CREATE UNIQUE INDEX changes_by_article ON changes (article, revision);
+
+    -- What lists walk: facet 0 is every article.
+    CREATE TABLE facet_names (facet INTEGER PRIMARY KEY, kind INTEGER NOT NULL, value TEXT NOT NULL);
+    CREATE UNIQUE INDEX facet_names_by_value ON facet_names (kind, value);
+    CREATE TABLE facets (
+        facet INTEGER NOT NULL, sort_time INTEGER NOT NULL, article INTEGER NOT NULL,
+        PRIMARY KEY (facet, sort_time, article)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE requests (
+        id TEXT PRIMARY KEY, digest BLOB NOT NULL, article INTEGER NOT NULL, revision INTEGER NOT NULL,
+        outcome INTEGER NOT NULL, time INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX requests_by_time ON requests (time);
+"];
+
+/// Words parted by spaces are what the index is given; `ascii` keeps every other letter within its word. The text itself
+/// is not kept again: `content=''`.
+const SEARCH_SCHEMA: &str = "
+    CREATE VIRTUAL TABLE fts USING fts5 (
+        headline, body, names, content='', contentless_delete=1, tokenize='ascii'
+    );
+    INSERT INTO fts (fts, rank) VALUES ('automerge', 8);
+    CREATE TABLE state (key INTEGER PRIMARY KEY CHECK (key = 0), feed BLOB NOT NULL, position INTEGER NOT NULL);
+";
+const SEARCH_VERSION: i64 = 1;
+
+/// Takes the folder for this process.
+pub(super) fn lock(options: &SqliteOptions) -> Result<File, OpenError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |cause| OpenError::Io { path, cause }
+    };
+    std::fs::create_dir_all(&options.dir).map_err(io(&options.dir))?;
+    let path = options.dir.join("lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse { path: options.dir.clone() }),
+        Err(std::fs::TryLockError::Error(cause)) => Err(OpenError::Io { path, cause }),
+    }
+}
+
+/// Opens `articles.db` for writing, its schema brought up to date.
+pub(super) fn open_articles(options: &SqliteOptions) -> Result<Connection, OpenError> {
+    let path = options.articles();
+    check_length(&path)?;
+    let sqlite = |cause: rusqlite::Error| OpenError::sqlite(&path, &cause);
+    let mut connection = Connection::open(&path).map_err(sqlite)?;
+    let version = version(&connection, &path)?;
+    let known = MIGRATIONS.len() as i64;
+    if version > known {
+        return Err(OpenError::Newer { path, found: version, known });
+    }
+    configure(&mut connection, version, options).map_err(sqlite)?;
+    if version < known {
+        tracing::info!(from = version, to = known, "bringing the schema up to date");
+    }
+    Ok(connection)
+}
+
+fn configure(connection: &mut Connection, version: i64, options: &SqliteOptions) -> rusqlite::Result<()> {
+    if version == 0 {
+        connection.pragma_update(None, "page_size", PAGE_BYTES as i64)?;
+    }
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // An answer means durable: every commit reaches the disk.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -16_384)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    if let Some(bytes) = options.max_bytes {
+        connection.pragma_update(
+            None,
+            "max_page_count",
+            i64::try_from(bytes / PAGE_BYTES).unwrap_or(i64::MAX).max(1),
+        )?;
+    }
+    let done = usize::try_from(version).unwrap_or(0);
+    if done < MIGRATIONS.len() {
+        let transaction = connection.transaction()?;
+        for step in &MIGRATIONS[done..] {
+            transaction.execute_batch(step)?;
+        }
+        if done == 0 {
+            let feed = Uuid::now_v7();
+            transaction.execute("INSERT INTO meta (key, value) VALUES ('feed', ?1)", [feed.as_bytes().as_slice()])?;
+        }
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// The schema's version; 0 for a new file.
+fn version(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let read = || -> rusqlite::Result<(i64, i64, i64)> {
+        let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
+        Ok((pragma("application_id")?, pragma("user_version")?, tables))
+    };
+    let (application, version, tables) = read().map_err(|cause| OpenError::sqlite(path, &cause))?;
+    if application == APPLICATION_ID || (application == 0 && version == 0 && tables == 0) {
+        return Ok(version);
+    }
+    Err(OpenError::Damaged { path: path.to_owned(), what: "this is another program's database".into() })
+}
+
+/// A file that was cut short can open, and fail much later: its header says how long it must be. While there is a
+/// write-ahead log, the newest pages may stand there instead.
+fn check_length(path: &Path) -> Result<(), OpenError> {
+    let io = |cause| OpenError::Io { path: path.to_owned(), cause };
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(io(error)),
+    };
+    let length = file.metadata().map_err(io)?.len();
+    if length == 0 {
+        return Ok(());
+    }
+    let damaged = |what: String| OpenError::Damaged { path: path.to_owned(), what };
+    let mut header = [0; 100];
+    if length < 100 {
+        return Err(damaged("the file is shorter than a database's header".into()));
+    }
+    file.read_exact(&mut header).map_err(io)?;
+    if !header.starts_with(b"SQLite format 3\0") {
+        return Err(damaged("this is no database".into()));
+    }
+    let page = match u16::from_be_bytes([header[16], header[17]]) {
+        1 => 65_536,
+        bytes => u64::from(bytes),
+    };
+    let pages = u64::from(u32::from_be_bytes([header[28], header[29], header[30], header[31]]));
+    let wal = path.with_extension("db-wal");
+    let logged = wal.metadata().is_ok_and(|metadata| metadata.len() > 0);
+    if !logged && length < page * pages {
+        return Err(damaged(format!("the file is {length} bytes long and was {}", page * pages)));
+    }
+    Ok(())
+}
+
+/// The identity of the feed.
+pub(super) fn feed(connection: &Connection) -> rusqlite::Result<Uuid> {
+    connection.query_row("SELECT value FROM meta WHERE key = 'feed'", (), |row| {
+        let bytes: Vec<u8> = row.get(0)?;
+        Uuid::from_slice(&bytes).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+    })
+}
+
+/// Makes sure that `search.db` is there, is whole, and follows this feed. It is made anew when it does not.
+pub(super) fn open_search(options: &SqliteOptions, feed: Uuid) -> Result<(), OpenError> {
+    let path = options.search();
+    if !path.exists() {
+        return create_search(&path, feed);
+    }
+    let usable = || -> rusqlite::Result<bool> {
+        let connection = connect_search(&path)?;
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let follows: Vec<u8> = connection.query_row("SELECT feed FROM state", (), |row| row.get(0))?;
+        connection.query_row("SELECT count(*) FROM fts WHERE fts MATCH '\"a\"' AND rowid = 1", (), |_| Ok(()))?;
+        Ok(version == SEARCH_VERSION && follows == feed.as_bytes())
+    };
+    match usable() {
+        Ok(true) => return Ok(()),
+        Ok(false) => tracing::warn!("the search index is another store's or version's, and is made anew"),
+        Err(error) => tracing::warn!(cause = %error, "the search index is damaged, and is made anew"),
+    }
+    for extension in ["db", "db-wal", "db-shm"] {
+        let file = path.with_extension(extension);
+        match std::fs::remove_file(&file) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                return Err(OpenError::Io { path: file, cause });
+            }
+            _ => {}
+        }
+    }
+    create_search(&path, feed)
+}
+
+fn create_search(path: &Path, feed: Uuid) -> Result<(), OpenError> {
+    let create = || -> rusqlite::Result<()> {
+        let mut connection = connect_search(path)?;
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(SEARCH_SCHEMA)?;
+        transaction.execute("INSERT INTO state VALUES (0, ?1, 0)", [feed.as_bytes().as_slice()])?;
+        transaction.pragma_update(None, "user_version", SEARCH_VERSION)?;
+        transaction.commit()
+    };
+    create().map_err(|cause| OpenError::sqlite(path, &cause))
+}
+
+/// A connection for the follower. Derived data: what the last moments before a loss of power brought is indexed again.
+pub(super) fn connect_search(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "cache_size", -8_192)?;
+    connection.pragma_update(None, "wal_autocheckpoint", 8_000)?;
+    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    Ok(connection)
+}

@@ -1,0 +1,90 @@
+//! Many readers, each with a connection of its own, off the I/O threads.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use super::SqliteOptions;
+use crate::store::StoreError;
+
+/// How many of SQLite's steps pass between looks at whether the caller is still there.
+const STEPS: i32 = 2_000;
+
+/// A connection that reads.
+pub(super) struct Reader {
+    pub(super) connection: Connection,
+    pub(super) feed: Uuid,
+}
+
+/// A pool of them.
+pub(super) struct Readers {
+    idle: Arc<Mutex<Vec<Reader>>>,
+    places: Arc<Semaphore>,
+    options: SqliteOptions,
+    feed: Uuid,
+}
+
+impl Readers {
+    pub(super) fn new(options: &SqliteOptions, feed: Uuid) -> Self {
+        Self {
+            idle: Arc::default(),
+            places: Arc::new(Semaphore::new(options.readers.max(1))),
+            options: options.clone(),
+            feed,
+        }
+    }
+
+    /// Runs a read. When the future is dropped, the read stops.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        let place = place.map_err(|_closed| StoreError::Unavailable("it is closing"))?;
+        let idle = Arc::clone(&self.idle);
+        let (options, feed) = (self.options.clone(), self.feed);
+        let caller = CallerGone(Arc::default());
+        let gone = Arc::clone(&caller.0);
+        let task = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut reader = match kept {
+                Some(reader) => reader,
+                None => Reader { connection: connect(&options)?, feed },
+            };
+            let given_up = Arc::clone(&gone);
+            reader.connection.progress_handler(STEPS, Some(move || given_up.load(Ordering::Relaxed)))?;
+            let answer = read(&reader);
+            idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+            answer
+        });
+        let answer = task.await;
+        drop(caller);
+        answer.unwrap_or_else(|error| {
+            tracing::error!(cause = %error, "a read did not finish");
+            Err(StoreError::Internal)
+        })
+    }
+}
+
+/// Tells the read, when it is dropped, that nobody waits for it.
+struct CallerGone(Arc<AtomicBool>);
+
+impl Drop for CallerGone {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn connect(options: &SqliteOptions) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(options.articles(), flags)?;
+    connection.execute("ATTACH DATABASE ?1 AS search", [options.search().to_string_lossy()])?;
+    connection.pragma_update(None, "query_only", true)?;
+    connection.pragma_update(None, "cache_size", -4_096)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}

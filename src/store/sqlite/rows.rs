@@ -1,0 +1,150 @@
+//! From rows to records.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql};
+use uuid::Uuid;
+
+use super::readers::Reader;
+use crate::article::{ArticleId, ChangeKind, ChangeToken, Digest, Lifecycle, Position, Record, RecordParts};
+use crate::store::{Fetched, StoreError};
+
+/// What a record is read from: the article `a`, the change `c` that made the revision, and the change `b` that brought its
+/// text.
+pub(super) const RECORD: &str = "a.id, a.uid, a.created, c.position, c.revision, c.lifecycle, c.embargo, c.expire, \
+     c.publish, c.deleted, c.digest, c.time, (SELECT d.id FROM articles d WHERE d.key = c.duplicate_of), b.content";
+/// How many columns those are.
+pub(super) const RECORD_COLUMNS: usize = 14;
+/// The newest revision of an article.
+pub(super) const NEWEST: &str =
+    "articles a JOIN changes c ON c.position = a.position JOIN changes b ON b.position = c.content_position";
+/// Any change of an article.
+pub(super) const HISTORY: &str =
+    "changes c JOIN articles a ON a.key = c.article JOIN changes b ON b.position = c.content_position";
+
+/// Reads [`RECORD`].
+pub(super) fn record(row: &Row<'_>, feed: Uuid) -> rusqlite::Result<Arc<Record>> {
+    let id: ArticleId = parse(row, 0)?;
+    let uid: [u8; 16] = row.get(1)?;
+    let duplicate_of = match row.get_ref(12)? {
+        rusqlite::types::ValueRef::Null => None,
+        _ => Some(parse(row, 12)?),
+    };
+    let parts = RecordParts {
+        id,
+        uid: Uuid::from_bytes(uid),
+        revision: row.get(4)?,
+        lifecycle: lifecycle(row.get(5)?),
+        token: ChangeToken { feed, position: position(row.get(3)?) },
+        create_time: time(row.get(2)?),
+        update_time: time(row.get(11)?),
+        delete_time: row.get::<_, Option<i64>>(9)?.map(time),
+        publish_time: row.get::<_, Option<i64>>(8)?.map(time),
+        embargo_time: row.get::<_, Option<i64>>(6)?.map(time),
+        expire_time: row.get::<_, Option<i64>>(7)?.map(time),
+        digest: Digest(row.get(10)?),
+        duplicate_of,
+    };
+    let content = row.get_ref(13)?.as_blob().map_err(|error| wrong_type(13, error))?;
+    Ok(Arc::new(Record::new(parts, content)))
+}
+
+fn parse(row: &Row<'_>, column: usize) -> rusqlite::Result<ArticleId> {
+    let text = row.get_ref(column)?.as_str().map_err(|error| wrong_type(column, error))?;
+    text.parse().map_err(|right: &str| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, right.into())
+    })
+}
+
+fn wrong_type(column: usize, error: rusqlite::types::FromSqlError) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Blob, Box::new(error))
+}
+
+/// One article, newest revision.
+pub(super) fn newest(connection: &Connection, feed: Uuid, id: &ArticleId) -> rusqlite::Result<Option<Arc<Record>>> {
+    let sql = ["SELECT ", RECORD, " FROM ", NEWEST, " WHERE a.id = ?1"].concat();
+    connection.prepare_cached(&sql)?.query_row([id.as_str()], |row| record(row, feed)).optional()
+}
+
+/// The same by key.
+pub(super) fn by_key(connection: &Connection, feed: Uuid, key: i64) -> rusqlite::Result<Option<Arc<Record>>> {
+    let sql = ["SELECT ", RECORD, " FROM ", NEWEST, " WHERE a.key = ?1"].concat();
+    connection.prepare_cached(&sql)?.query_row([key], |row| record(row, feed)).optional()
+}
+
+pub(super) fn fetch(reader: &Reader, id: &ArticleId) -> Result<Fetched, StoreError> {
+    let record = newest(&reader.connection, reader.feed, id)?;
+    Ok(Fetched { record, ..Fetched::missing() })
+}
+
+pub(super) fn revision(reader: &Reader, id: &ArticleId, revision: i64) -> Result<Option<Arc<Record>>, StoreError> {
+    at_revision(&reader.connection, reader.feed, id, revision).map_err(StoreError::from)
+}
+
+/// An article as one of its revisions left it.
+pub(super) fn at_revision(
+    connection: &Connection,
+    feed: Uuid,
+    id: &ArticleId,
+    revision: i64,
+) -> rusqlite::Result<Option<Arc<Record>>> {
+    let sql = ["SELECT ", RECORD, " FROM ", HISTORY, " WHERE a.id = ?1 AND c.revision = ?2"].concat();
+    let parameters: [&dyn ToSql; 2] = [&id.as_str(), &revision];
+    connection.prepare_cached(&sql)?.query_row(parameters, |row| record(row, feed)).optional()
+}
+
+/// The key of an article.
+pub(super) fn key_of(connection: &Connection, id: &ArticleId) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT key FROM articles WHERE id = ?1")?
+        .query_row([id.as_str()], |row| row.get(0))
+        .optional()
+}
+
+pub(super) fn position(sequence: i64) -> Position {
+    Position::of(sequence.unsigned_abs())
+}
+
+/// A position of this engine's feed; one of another kind is after every change.
+pub(super) fn sequence(position: Position) -> i64 {
+    if position.transaction == 0 { i64::try_from(position.sequence).unwrap_or(i64::MAX) } else { i64::MAX }
+}
+
+/// Stored times were checked before they were stored.
+pub(super) fn time(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MAX)
+}
+
+const LIFECYCLES: [Lifecycle; 3] = [Lifecycle::Live, Lifecycle::Withdrawn, Lifecycle::Deleted];
+
+pub(super) fn lifecycle(number: i64) -> Lifecycle {
+    usize::try_from(number).ok().and_then(|at| LIFECYCLES.get(at)).copied().unwrap_or(Lifecycle::Deleted)
+}
+
+pub(super) fn lifecycle_number(lifecycle: Lifecycle) -> i64 {
+    match lifecycle {
+        Lifecycle::Live => 0,
+        Lifecycle::Withdrawn => 1,
+        Lifecycle::Deleted => 2,
+    }
+}
+
+const KINDS: [ChangeKind; 8] = [
+    ChangeKind::Created,
+    ChangeKind::Revised,
+    ChangeKind::Withdrawn,
+    ChangeKind::Reinstated,
+    ChangeKind::Deleted,
+    ChangeKind::Undeleted,
+    ChangeKind::Opened,
+    ChangeKind::Expired,
+];
+
+pub(super) fn kind(number: i64) -> ChangeKind {
+    usize::try_from(number).ok().and_then(|at| KINDS.get(at)).copied().unwrap_or(ChangeKind::Revised)
+}
+
+pub(super) fn kind_number(kind: ChangeKind) -> i64 {
+    KINDS.iter().position(|known| *known == kind).map_or(1, |at| at as i64)
+}

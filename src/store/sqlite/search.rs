@@ -1,0 +1,58 @@
+//! Search: what the index finds, checked against what can be read now.
+
+use rusqlite::params_from_iter;
+
+use super::list::{READABLE, Sql, add_filter, conditions};
+use super::readers::Reader;
+use super::rows;
+use crate::article::Query;
+use crate::store::{SearchHit, SearchPage, SearchQuery, StoreError};
+
+/// A match in the headline says more than one in the body, and names say a little more.
+const SCORE: &str = "bm25(fts, 5.0, 1.0, 2.0)";
+
+/// A query in FTS5's language. Its words are letters and digits only, and quoted: nothing of a caller's syntax gets through.
+pub(super) fn match_text(query: &Query) -> String {
+    let phrase = |words: &Vec<String>| format!("\"{}\"", words.join(" "));
+    let groups = query.groups().iter().map(|group| {
+        let phrases: Vec<String> = group.iter().map(phrase).collect();
+        format!("({})", phrases.join(" OR "))
+    });
+    let mut text = groups.collect::<Vec<_>>().join(" AND ");
+    if !query.excluded().is_empty() {
+        let excluded: Vec<String> = query.excluded().iter().map(phrase).collect();
+        text = format!("({text}) NOT ({})", excluded.join(" OR "));
+    }
+    text
+}
+
+pub(super) fn search(reader: &Reader, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+    // Read before the search: the index has come at least this far.
+    let indexed =
+        reader.connection.prepare_cached("SELECT position FROM search.state")?.query_row((), |row| row.get(0))?;
+    let mut page = SearchPage { hits: Vec::new(), indexed: rows::position(indexed) };
+    let Some(conditions) = conditions(reader, &query.filter)? else { return Ok(page) };
+    let mut sql = Sql::new(
+        format!(
+            "SELECT fts.rowid, {SCORE} AS score FROM search.fts AS fts CROSS JOIN articles a ON a.key = fts.rowid WHERE {READABLE}"
+        ),
+        query.now,
+    );
+    let words = sql.value(match_text(&query.query));
+    sql.text += &format!(" AND fts MATCH {words}");
+    add_filter(&mut sql, &query.filter, &conditions);
+    let limit = sql.value(i64::try_from(query.limit).unwrap_or(i64::MAX));
+    let skip = sql.value(i64::try_from(query.skip).unwrap_or(i64::MAX));
+    sql.text += &format!(" ORDER BY score, a.key DESC LIMIT {limit} OFFSET {skip}");
+    let mut statement = reader.connection.prepare_cached(&sql.text)?;
+    let found =
+        statement.query_map(params_from_iter(&sql.values), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, f64>(1)?)))?;
+    for hit in found {
+        let (key, score) = hit?;
+        if let Some(record) = rows::by_key(&reader.connection, reader.feed, key)? {
+            // FTS5's better is smaller.
+            page.hits.push(SearchHit { record, score: -score as f32 });
+        }
+    }
+    Ok(page)
+}

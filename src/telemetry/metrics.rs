@@ -1,0 +1,246 @@
+//! Metrics, in the OpenMetrics text format. Names begin with `copydesk_` and end with their unit.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct CallLabels {
+    method: String,
+    code: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct MethodLabel {
+    method: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct LayerLabel {
+    layer: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+/// gRPC's codes by number.
+const CODES: [&str; 17] = [
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+];
+
+/// The counters of one method, found once a call and then without a lock.
+#[derive(Debug)]
+pub struct CallMetrics {
+    by_code: [Counter; CODES.len()],
+    seconds: Histogram,
+    in_flight: Gauge,
+}
+
+impl CallMetrics {
+    /// A call begins.
+    pub fn begin(&self) {
+        self.in_flight.inc();
+    }
+
+    /// A call ends. An unknown code counts as UNKNOWN.
+    pub fn end(&self, code: usize, duration: Duration) {
+        self.in_flight.dec();
+        self.by_code[if code < CODES.len() { code } else { 2 }].inc();
+        self.seconds.observe(duration.as_secs_f64());
+    }
+
+    /// The name of a code.
+    pub fn code_name(code: usize) -> &'static str {
+        CODES.get(code).copied().unwrap_or("UNKNOWN")
+    }
+}
+
+/// What is measured elsewhere and copied in when somebody asks for metrics.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Snapshot {
+    /// The local cache's entries, in bytes.
+    pub cache_bytes: u64,
+    /// The local cache's entries.
+    pub cache_entries: u64,
+    /// Invalidations by the feed and by own writes.
+    pub cache_invalidations: u64,
+    /// Reads that bypassed the cache because its follower was late.
+    pub cache_distrusted: u64,
+    /// Since the last pass of the cache's follower began.
+    pub feed_lag: Duration,
+    /// The age of the oldest change that search does not know yet.
+    pub search_lag: Duration,
+    /// How many commits there were.
+    pub store_commits: u64,
+    /// How many writes they held.
+    pub store_writes: u64,
+    /// How long they took in all.
+    pub store_commit_time: Duration,
+    /// How many writes wait.
+    pub store_queue: u64,
+}
+
+/// All metrics of a server. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    registry: Registry,
+    methods: HashMap<String, Arc<CallMetrics>>,
+    other: Arc<CallMetrics>,
+    cache: [(&'static str, Counter); 3],
+    ingest: Family<OutcomeLabel, Counter>,
+    panics: Counter,
+    shed: Counter,
+    gauges: Gauges,
+}
+
+#[derive(Default)]
+struct Gauges {
+    cache_bytes: Gauge,
+    cache_entries: Gauge,
+    cache_invalidations: Gauge,
+    cache_distrusted: Gauge,
+    feed_lag: Gauge<f64, std::sync::atomic::AtomicU64>,
+    search_lag: Gauge<f64, std::sync::atomic::AtomicU64>,
+    store_commits: Gauge,
+    store_writes: Gauge,
+    store_commit_seconds: Gauge<f64, std::sync::atomic::AtomicU64>,
+    store_queue: Gauge,
+}
+
+impl Metrics {
+    /// Metrics for the methods of a server, named by their paths: `/copydesk.v1.RetrievalService/GetArticle`.
+    pub fn new(paths: impl IntoIterator<Item = String>) -> Self {
+        let mut registry = Registry::with_prefix("copydesk");
+        let calls = Family::<CallLabels, Counter>::default();
+        let seconds = Family::<MethodLabel, Histogram>::new_with_constructor(|| {
+            // From 50 µs to 26 s.
+            Histogram::new(exponential_buckets(0.000_05, 2.0, 20))
+        });
+        let in_flight = Family::<MethodLabel, Gauge>::default();
+        registry.register("grpc_calls", "Calls that have ended, by method and code", calls.clone());
+        let help = "How long calls took, to the end of the response";
+        registry.register_with_unit("grpc_call_duration", help, Unit::Seconds, seconds.clone());
+        registry.register("grpc_calls_in_flight", "Calls under way", in_flight.clone());
+        let of_method = |method: &str| {
+            let by_code = CODES.map(|code| {
+                calls.get_or_create(&CallLabels { method: method.to_owned(), code: code.to_owned() }).clone()
+            });
+            let label = MethodLabel { method: method.to_owned() };
+            let seconds = seconds.get_or_create(&label).clone();
+            Arc::new(CallMetrics { by_code, seconds, in_flight: in_flight.get_or_create(&label).clone() })
+        };
+        let methods = paths.into_iter().map(|path| (path.clone(), of_method(path.trim_start_matches('/')))).collect();
+        let other = of_method("other");
+
+        let answers = Family::<LayerLabel, Counter>::default();
+        let help = "Articles answered by name or key, by who answered";
+        registry.register("cache_answers", help, answers.clone());
+        let cache =
+            ["local", "redis", "store"].map(|layer| (layer, answers.get_or_create(&LayerLabel { layer }).clone()));
+        let ingest = Family::<OutcomeLabel, Counter>::default();
+        registry.register("ingest_documents", "Documents that came in, by what became of them", ingest.clone());
+        let panics = Counter::default();
+        registry.register("panics", "Calls that ended in a panic", panics.clone());
+        let shed = Counter::default();
+        registry.register("grpc_calls_shed", "Calls refused because too many were under way", shed.clone());
+        let gauges = Gauges::default();
+        gauges.register(&mut registry);
+        Self(Arc::new(Inner { registry, methods, other, cache, ingest, panics, shed, gauges }))
+    }
+
+    /// The counters of a method.
+    pub fn call(&self, path: &str) -> Arc<CallMetrics> {
+        Arc::clone(self.0.methods.get(path).unwrap_or(&self.0.other))
+    }
+
+    /// Articles were answered by a layer.
+    pub fn cache_answers(&self, layer: &str, articles: u64) {
+        if let Some((_, counter)) = self.0.cache.iter().find(|(name, _)| *name == layer) {
+            counter.inc_by(articles);
+        }
+    }
+
+    /// A document came in, and this became of it.
+    pub fn ingested(&self, outcome: &'static str) {
+        self.0.ingest.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// A call panicked.
+    pub fn panicked(&self) {
+        self.0.panics.inc();
+    }
+
+    /// A call was refused for there being too many.
+    pub fn shed(&self) {
+        self.0.shed.inc();
+    }
+
+    /// Everything, as text.
+    pub fn render(&self, snapshot: &Snapshot) -> Result<String, std::fmt::Error> {
+        self.0.gauges.set(snapshot);
+        let mut text = String::new();
+        encode(&mut text, &self.0.registry)?;
+        Ok(text)
+    }
+}
+
+impl Gauges {
+    fn register(&self, registry: &mut Registry) {
+        registry.register_with_unit("cache_size", "The local cache's entries", Unit::Bytes, self.cache_bytes.clone());
+        registry.register("cache_entries", "The local cache's entries", self.cache_entries.clone());
+        let help = "Articles dropped from the local cache by the feed and by own writes";
+        registry.register("cache_invalidations", help, self.cache_invalidations.clone());
+        let help = "Reads that bypassed the local cache because its follower was late, or fresher was asked for";
+        registry.register("cache_distrusted", help, self.cache_distrusted.clone());
+        let help = "Since the last completed pass of the cache's follower began";
+        registry.register_with_unit("feed_lag", help, Unit::Seconds, self.feed_lag.clone());
+        let help = "The age of the oldest change that search does not know yet";
+        registry.register_with_unit("search_lag", help, Unit::Seconds, self.search_lag.clone());
+        registry.register("store_commits", "Commits", self.store_commits.clone());
+        registry.register("store_writes", "Writes within commits", self.store_writes.clone());
+        let help = "How long commits took in all";
+        registry.register_with_unit("store_commit_time", help, Unit::Seconds, self.store_commit_seconds.clone());
+        registry.register("store_queue", "Writes that wait", self.store_queue.clone());
+    }
+
+    fn set(&self, snapshot: &Snapshot) {
+        let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.cache_bytes.set(count(snapshot.cache_bytes));
+        self.cache_entries.set(count(snapshot.cache_entries));
+        self.cache_invalidations.set(count(snapshot.cache_invalidations));
+        self.cache_distrusted.set(count(snapshot.cache_distrusted));
+        self.feed_lag.set(snapshot.feed_lag.as_secs_f64());
+        self.search_lag.set(snapshot.search_lag.as_secs_f64());
+        self.store_commits.set(count(snapshot.store_commits));
+        self.store_writes.set(count(snapshot.store_writes));
+        self.store_commit_seconds.set(snapshot.store_commit_time.as_secs_f64());
+        self.store_queue.set(count(snapshot.store_queue));
+    }
+}

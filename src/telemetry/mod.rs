@@ -1,0 +1,7 @@
+//! What operators see: logs and metrics. Imports nothing of ours, so that every room may speak.
+
+mod logging;
+mod metrics;
+
+pub use logging::{LogFormat, LoggingError, init};
+pub use metrics::{CallMetrics, Metrics, Snapshot};
