@@ -1,0 +1,145 @@
+//! Each method's plain case.
+
+use copydesk::proto::*;
+use tokio_stream::StreamExt;
+use tonic::Code;
+
+use crate::support::{TestServer, ingest, invented, ready};
+
+#[tokio::test]
+async fn an_article_goes_in_and_comes_out() {
+    let server = TestServer::start().await;
+    let (mut writes, mut reads) = (server.ingestion().await, server.retrieval().await);
+    let first = ingest(&mut writes, invented(1)).await;
+    assert_eq!(first.outcome(), IngestOutcome::Created);
+    let article = first.article.unwrap();
+    assert_eq!(ingest(&mut writes, invented(1)).await.outcome(), IngestOutcome::Unchanged);
+
+    let get = GetArticleRequest { name: article.name.clone(), ..Default::default() };
+    let answer = reads.get_article(get.clone()).await.unwrap();
+    assert_eq!(answer.metadata().get("copydesk-cache").unwrap(), "store");
+    assert_eq!(answer.into_inner().article.as_ref(), Some(&article));
+    let again = reads.get_article(get.clone()).await.unwrap();
+    assert_eq!(again.metadata().get("copydesk-cache").unwrap(), "local");
+    assert_eq!(again.into_inner().article.as_ref(), Some(&article));
+
+    let lookup = lookup_article_request::Key::Url("https://herald.example/news/1?utm_source=x#top".into());
+    let found = reads.lookup_article(LookupArticleRequest { key: Some(lookup), ..Default::default() }).await.unwrap();
+    assert_eq!(found.into_inner().article.as_ref(), Some(&article));
+
+    let names = vec![article.name.clone(), "articles/none".into(), article.name.clone()];
+    let batch = reads.batch_get_articles(BatchGetArticlesRequest { names, ..Default::default() }).await.unwrap();
+    let batch = batch.into_inner();
+    assert_eq!((batch.articles.len(), batch.not_found), (2, vec!["articles/none".to_string()]));
+}
+
+#[tokio::test]
+async fn a_correction_a_kill_and_their_history() {
+    let server = TestServer::start().await;
+    let (mut writes, mut reads) = (server.ingestion().await, server.retrieval().await);
+    let article = ingest(&mut writes, invented(1)).await.article.unwrap();
+    let corrected = UpdateArticleRequest {
+        article: Some(Article {
+            name: article.name.clone(),
+            etag: article.etag.clone(),
+            headline: "Ferry 1 returns late".into(),
+            ..Article::default()
+        }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["headline".into()] }),
+        reason: "It was late.".into(),
+    };
+    let second = writes.update_article(corrected.clone()).await.unwrap().into_inner().article.unwrap();
+    assert_eq!((second.revision, second.headline.as_str()), (2, "Ferry 1 returns late"));
+    assert_eq!(writes.update_article(corrected).await.unwrap_err().code(), Code::Aborted);
+    // The page as it was does not undo the correction.
+    assert_eq!(ingest(&mut writes, invented(1)).await.outcome(), IngestOutcome::Unchanged);
+
+    let past = GetArticleRequest { name: format!("{}@1", article.name), ..Default::default() };
+    let past = reads.get_article(past).await.unwrap().into_inner().article.unwrap();
+    assert_eq!(past.headline, article.headline);
+    let history = ListArticleRevisionsRequest { name: article.name.clone(), ..Default::default() };
+    let history = reads.list_article_revisions(history).await.unwrap().into_inner().revisions;
+    assert_eq!(history[0].changed_fields, ["headline"]);
+    assert_eq!((history[0].reason.as_str(), history[1].kind()), ("It was late.", ChangeKind::Created));
+
+    let kill = WithdrawArticleRequest { name: article.name.clone(), ..Default::default() };
+    let killed = writes.withdraw_article(kill).await.unwrap().into_inner().article.unwrap();
+    assert_eq!(killed.state(), ArticleState::Withdrawn);
+    let get = GetArticleRequest { name: article.name.clone(), ..Default::default() };
+    assert_eq!(reads.get_article(get.clone()).await.unwrap_err().code(), Code::NotFound);
+    let again = IngestArticleRequest { document: Some(ready(invented(1))), ..Default::default() };
+    assert_eq!(writes.ingest_article(again).await.unwrap_err().code(), Code::FailedPrecondition);
+    let reinstate = ReinstateArticleRequest { name: article.name.clone(), ..Default::default() };
+    writes.reinstate_article(reinstate).await.unwrap();
+    assert_eq!(reads.get_article(get).await.unwrap().into_inner().article.unwrap().revision, 4);
+}
+
+#[tokio::test]
+async fn lists_searches_watches_and_exports() {
+    let server = TestServer::start().await;
+    let (mut writes, mut reads) = (server.ingestion().await, server.retrieval().await);
+    let requests = (0..30).map(|n| IngestArticlesRequest {
+        sequence: n,
+        document: Some(ready(invented(n as usize))),
+        brief: true,
+        ..Default::default()
+    });
+    let answers = writes.ingest_articles(tokio_stream::iter(requests)).await.unwrap().into_inner();
+    let answers: Vec<_> = answers.map(|answer| answer.unwrap()).collect().await;
+    assert_eq!(answers.iter().map(|answer| answer.sequence).collect::<Vec<_>>(), (0..30).collect::<Vec<_>>());
+    let Some(ingest_articles_response::Result::Ingested(last)) = &answers[29].result else { panic!("{answers:?}") };
+    let token = last.article.as_ref().unwrap().change_token.clone();
+
+    let filter = ArticleFilter { tags: vec!["FERRY-1".into()], ..Default::default() };
+    let mut list = ListArticlesRequest { page_size: 4, filter: Some(filter.clone()), ..Default::default() };
+    let mut listed = Vec::new();
+    loop {
+        let page = reads.list_articles(list.clone()).await.unwrap().into_inner();
+        listed.extend(page.articles.into_iter().map(|article| article.url));
+        list.page_token = page.next_page_token;
+        if list.page_token.is_empty() {
+            break;
+        }
+    }
+    let expected: Vec<_> = (0..10).rev().map(|n| format!("https://herald.example/news/{}", 3 * n + 1)).collect();
+    assert_eq!(listed, expected);
+
+    let fresh = Consistency { requirement: Some(consistency::Requirement::AtLeastAsFresh(token.clone())) };
+    let search =
+        SearchArticlesRequest { query: "\"ferry 7\" captain".into(), consistency: Some(fresh), ..Default::default() };
+    let found = reads.search_articles(search).await.unwrap().into_inner();
+    assert_eq!(found.results[0].article.as_ref().unwrap().url, "https://herald.example/news/7");
+    assert!(!found.results[0].highlights.is_empty() && !found.results[0].headline_highlights.is_empty());
+
+    let mut export = reads.export_articles(ExportArticlesRequest::default()).await.unwrap().into_inner();
+    let mut summary = None;
+    while let Some(item) = export.next().await {
+        if let Some(export_articles_response::Item::Summary(end)) = item.unwrap().item {
+            summary = Some(end);
+        }
+    }
+    let summary = summary.unwrap();
+    assert_eq!((summary.article_count, summary.change_token.clone()), (30, token));
+
+    let watch = WatchArticlesRequest { change_token: summary.change_token, ..Default::default() };
+    let mut watch = reads.watch_articles(watch).await.unwrap().into_inner();
+    ingest(&mut writes, invented(99)).await;
+    let change = loop {
+        if let Some(watch_articles_response::Event::Change(change)) = watch.next().await.unwrap().unwrap().event {
+            break change;
+        }
+    };
+    assert_eq!(
+        (change.kind(), change.article.unwrap().url.as_str()),
+        (ChangeKind::Created, "https://herald.example/news/99")
+    );
+    server.stop().await;
+    let mut last = Ok(None);
+    while let Ok(Some(_)) | Ok(None) = last {
+        last = watch.message().await;
+        if matches!(last, Ok(None)) {
+            panic!("the stream ended without a word");
+        }
+    }
+    assert_eq!(last.unwrap_err().code(), Code::Unavailable);
+}

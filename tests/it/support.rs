@@ -1,0 +1,141 @@
+//! Servers in this process, on free ports and in folders of their own; and clients of them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use copydesk::article::Limits;
+use copydesk::cache::LocalCacheOptions;
+use copydesk::ingest::IngestOptions;
+use copydesk::proto::document::Payload;
+use copydesk::proto::ingestion_service_client::IngestionServiceClient;
+use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
+use copydesk::proto::{Article, Document, IngestArticleRequest, IngestArticleResponse};
+use copydesk::retrieve::RetrieveLimits;
+use copydesk::server::{CallOptions, Server, ServerOptions};
+use copydesk::store::sqlite::SqliteOptions;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::transport::{Channel, Endpoint};
+
+/// A server of this process, stopped when it is dropped.
+pub struct TestServer {
+    pub address: SocketAddr,
+    pub http: SocketAddr,
+    pub dir: tempfile::TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    served: Option<JoinHandle<()>>,
+}
+
+/// What tests begin with.
+pub fn options(dir: &std::path::Path) -> ServerOptions {
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    ServerOptions {
+        listen: any,
+        http_listen: Some(any),
+        store: SqliteOptions::new(dir),
+        cache: Some(LocalCacheOptions {
+            bytes: 16 << 20,
+            staleness_bound: Duration::from_secs(1),
+            negative_ttl: Duration::from_secs(5),
+            poll: Duration::from_millis(100),
+        }),
+        calls: CallOptions {
+            max_concurrent_requests: 1_024,
+            max_concurrent_streams: 256,
+            default_deadline: Duration::from_secs(30),
+            max_deadline: Duration::from_secs(300),
+            slow: Duration::from_secs(60),
+        },
+        retrieve: RetrieveLimits {
+            max_page_size: 1_000,
+            max_batch_size: 1_000,
+            checkpoint_interval: Duration::from_secs(5),
+            poll: Duration::from_millis(100),
+        },
+        ingest: IngestOptions { article: Limits::default(), ..IngestOptions::default() },
+        ingest_workers: 2,
+        ingest_queue: 64,
+        max_message_bytes: 16 << 20,
+        max_streams_per_connection: 256,
+        shutdown_grace: Duration::from_secs(5),
+        reflection: true,
+    }
+}
+
+impl TestServer {
+    /// On a new store.
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// On a new store, with other options.
+    pub async fn with(change: impl FnOnce(&mut ServerOptions)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self::on(dir, change).await
+    }
+
+    /// On a store that is there.
+    pub async fn on(dir: tempfile::TempDir, change: impl FnOnce(&mut ServerOptions)) -> Self {
+        let mut options = options(dir.path());
+        change(&mut options);
+        let server = Server::bind(options).await.unwrap();
+        let address = server.address().unwrap();
+        let http = server.http_address().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let served = tokio::spawn(async move {
+            server.run(async move { drop(stopped.await) }).await.unwrap();
+        });
+        Self { address, http, dir, stop: Some(stop), served: Some(served) }
+    }
+
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint::from_shared(format!("http://{}", self.address)).unwrap()
+    }
+
+    pub async fn channel(&self) -> Channel {
+        self.endpoint().connect().await.unwrap()
+    }
+
+    pub async fn ingestion(&self) -> IngestionServiceClient<Channel> {
+        IngestionServiceClient::new(self.channel().await).max_decoding_message_size(64 << 20)
+    }
+
+    pub async fn retrieval(&self) -> RetrievalServiceClient<Channel> {
+        RetrievalServiceClient::new(self.channel().await).max_decoding_message_size(64 << 20)
+    }
+
+    /// Stops as SIGTERM would, and waits until it has.
+    pub async fn stop(mut self) -> tempfile::TempDir {
+        drop(self.stop.take());
+        self.served.take().unwrap().await.unwrap();
+        std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap())
+    }
+}
+
+/// A document that holds a ready article.
+pub fn ready(article: Article) -> Document {
+    Document { payload: Some(Payload::Article(article)), ..Document::default() }
+}
+
+/// An invented article.
+pub fn invented(number: usize) -> Article {
+    Article {
+        url: format!("https://herald.example/news/{number}"),
+        headline: format!("Ferry {number} returns to Port Ellery"),
+        body: format!(
+            "The ferry numbered {number} came back to the harbour on Tuesday.\n\nIts captain said the crossing was calm."
+        ),
+        language: "en".into(),
+        authors: vec![format!("Writer {}", number % 7)],
+        tags: vec!["harbour".into(), format!("ferry-{}", number % 3)],
+        section: "Local".into(),
+        publish_time: Some(prost_types::Timestamp { seconds: 1_700_000_000 + number as i64, nanos: 0 }),
+        ..Article::default()
+    }
+}
+
+/// Ingests an article.
+pub async fn ingest(client: &mut IngestionServiceClient<Channel>, article: Article) -> IngestArticleResponse {
+    let request = IngestArticleRequest { document: Some(ready(article)), ..Default::default() };
+    client.ingest_article(request).await.unwrap().into_inner()
+}
