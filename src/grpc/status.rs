@@ -159,6 +159,26 @@ fn store(error: &StoreError) -> Status {
     Status::with_error_details(code, message, details(reason))
 }
 
+/// tonic answers a message that it cannot decode with INTERNAL, and one that is too large with OUT_OF_RANGE, both without
+/// details. These are the caller's to mend.
+pub fn of_undecodable(headers: &http::HeaderMap) -> Option<Status> {
+    let status = Status::from_header_map(headers)?;
+    let message = status.message();
+    match status.code() {
+        Code::Internal if message.starts_with("failed to decode Protobuf message") => {
+            // Which field is in the message; what stands in it is not.
+            let right = format!("must be an encoded message of its type, with UTF-8 in every string ({message})");
+            Some(invalid(&Violations::one("request", right)))
+        }
+        Code::OutOfRange if message.contains("message length too large") => {
+            let mut details = details("MESSAGE_TOO_LARGE");
+            details.add_bad_request_violation("request", "must be smaller than the server's max-message-bytes");
+            Some(Status::with_error_details(Code::ResourceExhausted, message, details))
+        }
+        _ => None,
+    }
+}
+
 /// The same status, as it stands in a message.
 pub fn to_message(status: &Status) -> tonic_types::Status {
     // `with_error_details` encodes exactly this message into the details.

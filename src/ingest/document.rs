@@ -27,11 +27,12 @@ pub(super) fn prepare(
     options: &IngestOptions,
 ) -> Result<Contents<Prepared>, IngestError> {
     let known = Known::check(&document)?;
+    let field = document.payload.as_ref().map_or("document", report::field);
     let extraction = match document.payload {
         None => return Err(Violations::one("document.payload", "is required: set text, html, raw or article").into()),
         Some(Sent::Article(article)) => {
             let report = ExtractionReport { method: "article".into(), confidence: 1.0, ..Default::default() };
-            return known.finish(article, report, request, time, options).map(Contents::Article);
+            return known.finish(article, report, request, time, options, field).map(Contents::Article);
         }
         Some(ref sent) => {
             let payload = match sent {
@@ -48,7 +49,7 @@ pub(super) fn prepare(
         }
     };
     match extraction {
-        Extraction::Article(extracted) => known.merge(*extracted, request, time, options).map(Contents::Article),
+        Extraction::Article(extracted) => known.merge(*extracted, request, time, options, field).map(Contents::Article),
         Extraction::Feed(entries) => {
             let one = entries.len() == 1;
             let items = entries.into_iter().map(|entry| {
@@ -64,7 +65,7 @@ pub(super) fn prepare(
                     ..known.clone()
                 };
                 let prepared = match entry.result {
-                    Ok(extracted) => item.merge(extracted, request, time, options),
+                    Ok(extracted) => item.merge(extracted, request, time, options, field),
                     Err(error) => Err(report::entry_violation(&error).into()),
                 };
                 (entry.external_id, prepared)
@@ -156,12 +157,13 @@ impl Known {
         request: Option<RequestKey>,
         time: Timestamp,
         options: &IngestOptions,
+        field: &str,
     ) -> Result<Prepared, IngestError> {
         let Extracted { draft, report } = extracted;
         let mut report = report::to_proto(report);
         let url = self.address(&draft, &mut report);
         let article = Article { url, ..from_draft(draft) };
-        self.finish(article, report, request, time, options)
+        self.finish(article, report, request, time, options, field)
     }
 
     /// The page's own canonical address, unless it would make it an article of somebody else's site.
@@ -184,8 +186,8 @@ impl Known {
         request: Option<RequestKey>,
         time: Timestamp,
         options: &IngestOptions,
+        field: &str,
     ) -> Result<Prepared, IngestError> {
-        let article_path = if report.method == "article" { "document.article" } else { "document" };
         for (ours, theirs) in [
             (&self.url, &mut article.url),
             (&self.source, &mut article.source),
@@ -211,7 +213,7 @@ impl Known {
         if article.source.is_empty() && article.url.is_empty() {
             article.source = fold(&article.publisher);
         }
-        let article = CleanArticle::new(article, &options.article).map_err(|wrong| wrong.within(article_path))?;
+        let article = CleanArticle::new(article, &options.article).map_err(|wrong| wrong.within(field))?;
         let identity = Identity {
             article_id: &self.article_id,
             source: &article.article().source,

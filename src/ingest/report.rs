@@ -47,13 +47,21 @@ fn reason(reason: extract::CutReason) -> CutReason {
 /// The field that extraction could not use.
 pub(super) fn violation(sent: &Payload, error: &ExtractError) -> Violations {
     let field = match sent {
-        Payload::Text(_) => "document.text",
-        Payload::Html(_) => "document.html",
         Payload::Raw(_) if error.is_about_content_type() => "document.raw.content_type",
-        Payload::Raw(_) => "document.raw.data",
-        Payload::Article(_) => "document.article",
+        sent => field(sent),
     };
     Violations::one(field, error.to_string())
+}
+
+/// Where what was sent stands in the request. What is wrong with an article that was extracted from it is named from there
+/// on: `document.html.headline`.
+pub(super) fn field(sent: &Payload) -> &'static str {
+    match sent {
+        Payload::Text(_) => "document.text",
+        Payload::Html(_) => "document.html",
+        Payload::Raw(_) => "document.raw.data",
+        Payload::Article(_) => "document.article",
+    }
 }
 
 /// The same for one item of a feed, which has no field of its own.

@@ -275,6 +275,9 @@ fn answer(mut call: Call, response: Response<Body>, sleep: Option<Pin<Box<Sleep>
         tracing::trace!(parent: &call.span, cache = layer, "answered");
     }
     if let Some(code) = code_in(response.headers()) {
+        if let Some(status) = status::of_undecodable(response.headers()) {
+            return call.refuse(&status);
+        }
         call.code = code;
         return call.finish_headers(response);
     }

@@ -1,0 +1,432 @@
+//! Whatever comes in: a status that names the field, a service that goes on, and nothing lost.
+
+use copydesk::proto::document::Payload;
+use copydesk::proto::*;
+use tokio_stream::StreamExt;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use crate::support::{TestServer, ingest, invented, ready};
+
+/// The fields that a refusal names.
+fn fields(status: &Status) -> Vec<String> {
+    let details = status.get_error_details();
+    let bad = details.bad_request().unwrap_or_else(|| panic!("no field is named in {status:?}"));
+    assert!(bad.field_violations.iter().all(|v| !v.description.is_empty()), "{status:?}");
+    bad.field_violations.iter().map(|v| v.field.clone()).collect()
+}
+
+fn reason(status: &Status) -> String {
+    status.get_error_details().error_info().unwrap_or_else(|| panic!("no reason in {status:?}")).reason.clone()
+}
+
+async fn refused(server: &TestServer, document: Document) -> Status {
+    let request = IngestArticleRequest { document: Some(document), ..Default::default() };
+    let refusal = server.ingestion().await.ingest_article(request).await.expect_err("refused");
+    assert_eq!(refusal.code(), Code::InvalidArgument, "{refusal:?}");
+    refusal
+}
+
+async fn accepted(server: &TestServer, document: Document) -> IngestArticleResponse {
+    let request = IngestArticleRequest { document: Some(document), ..Default::default() };
+    server.ingestion().await.ingest_article(request).await.expect("accepted").into_inner()
+}
+
+fn raw(data: impl Into<Vec<u8>>, content_type: &str) -> Document {
+    let payload = Payload::Raw(RawPayload { data: data.into(), content_type: content_type.into() });
+    Document { payload: Some(payload), ..Document::default() }
+}
+
+fn html(page: impl Into<String>) -> Document {
+    Document { payload: Some(Payload::Html(page.into())), ..Document::default() }
+}
+
+/// The service still takes in and hands out.
+async fn goes_on(server: &TestServer) {
+    let name = ingest(&mut server.ingestion().await, invented(4_711)).await.article.unwrap().name;
+    server.retrieval().await.get_article(GetArticleRequest { name, ..Default::default() }).await.unwrap();
+}
+
+const PARAGRAPH: &str = "The harbour council of Port Ellery agreed on Monday to dredge the northern channel before the \
+    winter, after two ferries ran aground in one week and the owners of the larger one asked who would pay for it.";
+
+fn page(body: &str) -> String {
+    format!(
+        "<html><head><title>Council to dredge channel</title></head><body><article><h1>Council to dredge channel</h1>\
+         <p>{PARAGRAPH}</p>{body}<p>{PARAGRAPH} That was the second time.</p><p>{PARAGRAPH} A third is feared.</p>\
+         </article></body></html>"
+    )
+}
+
+#[tokio::test]
+async fn nothing_at_all() {
+    let server = TestServer::start().await;
+    let none = server.ingestion().await.ingest_article(IngestArticleRequest::default()).await.expect_err("refused");
+    assert_eq!(fields(&none), ["document"]);
+    assert_eq!(fields(&refused(&server, Document::default()).await), ["document.payload"]);
+    let text = Document { payload: Some(Payload::Text(" \n ".into())), ..Document::default() };
+    assert_eq!(fields(&refused(&server, text).await), ["document.text"]);
+    assert_eq!(fields(&refused(&server, html("")).await), ["document.html"]);
+    assert_eq!(fields(&refused(&server, raw("", "")).await), ["document.raw.data"]);
+    assert_eq!(fields(&refused(&server, ready(Article::default())).await), ["document.article.body"]);
+    goes_on(&server).await;
+}
+
+#[tokio::test]
+async fn far_too_much() {
+    let server = TestServer::start().await;
+    let request = IngestArticleRequest { document: Some(raw(vec![b'a'; 100 << 20], "")), ..Default::default() };
+    let refusal = server.ingestion().await.ingest_article(request).await.expect_err("refused");
+    assert_eq!((refusal.code(), fields(&refusal)), (Code::ResourceExhausted, vec!["request".to_string()]));
+    assert_eq!(fields(&refused(&server, raw(vec![b'a'; 9 << 20], "text/plain")).await), ["document.raw.data"]);
+    let headline = Article { headline: "x".repeat(1 << 20), body: "b".into(), ..Article::default() };
+    assert_eq!(fields(&refused(&server, ready(headline)).await), ["document.article.headline"]);
+    let long = format!("<html><head><title>{}</title></head><body>{}</body></html>", "x".repeat(1 << 20), page(""));
+    let request = IngestArticleRequest { document: Some(html(long)), ..Default::default() };
+    if let Ok(answer) = server.ingestion().await.ingest_article(request).await {
+        assert!(answer.into_inner().article.unwrap().headline.len() <= 4_000);
+    }
+    goes_on(&server).await;
+}
+
+#[tokio::test]
+async fn noise_and_broken_text() {
+    let server = TestServer::start().await;
+    let noise: Vec<u8> = (0..50_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    assert_eq!(fields(&refused(&server, raw(noise, "")).await), ["document.raw.data"]);
+    // Bytes that are no UTF-8 where the protocol wants it.
+    let mut message = prost::Message::encode_to_vec(&IngestArticleRequest {
+        document: Some(Document { url: "https://xx".into(), ..Document::default() }),
+        ..Default::default()
+    });
+    let at = message.windows(2).position(|two| two == b"xx").unwrap();
+    message[at] = 0xFF;
+    let mut grpc = tonic::client::Grpc::new(server.channel().await);
+    grpc.ready().await.unwrap();
+    let path = http::uri::PathAndQuery::from_static("/copydesk.v1.IngestionService/IngestArticle");
+    let codec = crate::support::RawCodec;
+    let refusal = grpc.unary(tonic::Request::new(message), path, codec).await.expect_err("refused");
+    assert_eq!((refusal.code(), fields(&refusal)), (Code::InvalidArgument, vec!["request".to_string()]));
+    // A few broken bytes in a page spoil no article.
+    let mut broken = page("").into_bytes();
+    let at = broken.windows(5).position(|five| five == b"ferri").unwrap();
+    broken[at] = 0xFF;
+    let article = accepted(&server, raw(broken, "text/html; charset=utf-8")).await;
+    assert!(article.article.unwrap().body.contains("dredge the northern channel"));
+    goes_on(&server).await;
+}
+
+#[tokio::test]
+async fn a_charset_that_lies() {
+    let server = TestServer::start().await;
+    let text = page("<p>Gouverneur Émile Précourt a dit à l’hôtel que « ça » suffirait — très bien, déjà.</p>");
+    for declared in ["text/html; charset=windows-1251", "text/html; charset=shift_jis", "text/html; charset=no-such"] {
+        let answer = accepted(&server, raw(text.clone(), declared)).await;
+        assert!(answer.article.unwrap().body.contains("Émile Précourt a dit à l’hôtel"), "{declared}");
+        assert!(!answer.report.unwrap().warnings.is_empty(), "{declared}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_seen() {
+    let server = TestServer::start().await;
+    let dirty = "Port\u{0}\u{7} El\u{202E}le\u{2066}ry\u{FEFF}";
+    let article = Article {
+        headline: dirty.into(),
+        body: format!("{dirty}\u{8}\n\n{dirty}"),
+        authors: vec![dirty.into()],
+        tags: vec![dirty.into()],
+        ..Article::default()
+    };
+    let clean = accepted(&server, ready(article)).await.article.unwrap();
+    assert_eq!((clean.headline.as_str(), clean.body.as_str()), ("Port Ellery", "Port Ellery\n\nPort Ellery"));
+    assert_eq!((clean.authors, clean.tags), (vec!["Port Ellery".to_string()], vec!["Port Ellery".to_string()]));
+    let page = accepted(
+        &server,
+        html(page("<p>A \u{202E}line \u{1}that was turned\u{202C} about in the harbour today, they said.</p>")),
+    )
+    .await;
+    assert!(page.article.unwrap().body.contains("A line that was turned about"));
+}
+
+#[tokio::test]
+async fn pages_made_to_hurt() {
+    let server = TestServer::start().await;
+    let nested = format!("{}{PARAGRAPH}{}", "<div>".repeat(100_000), "</div>".repeat(100_000));
+    let attributes: String = (0..1_000_000).map(|n| format!(" a{n}")).collect();
+    for (what, document) in [
+        ("nested", html(nested)),
+        ("attributes", html(page(&format!("<p{attributes}>x</p>")))),
+        ("nothing", html("<html><body><nav><a href=/a>Home</a> <a href=/b>News</a></nav></body></html>")),
+    ] {
+        let request = IngestArticleRequest { document: Some(document), ..Default::default() };
+        match server.ingestion().await.ingest_article(request).await {
+            Ok(answer) => assert!(what != "nothing", "{answer:?}"),
+            Err(refusal) => assert!(fields(&refusal)[0].starts_with("document.html"), "{what}: {refusal:?}"),
+        }
+    }
+    let entities = "<?xml version=\"1.0\"?><!DOCTYPE r [<!ENTITY a \"aaaaaaaaaaaaaaaaaaaa\">\
+        <!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;\">\
+        <!ENTITY d \"&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;\"><!ENTITY e \"&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;\">]>\
+        <rss version=\"2.0\"><channel><title>t</title><item><title>&e;</title><description>&e;&e;</description></item></channel></rss>";
+    let request = IngestArticleRequest { document: Some(raw(entities, "application/rss+xml")), ..Default::default() };
+    match server.ingestion().await.ingest_article(request).await {
+        Ok(answer) => assert!(prost::Message::encoded_len(&answer.into_inner()) < 100_000),
+        Err(refusal) => assert_eq!(fields(&refusal), ["document.raw.data"]),
+    }
+    goes_on(&server).await;
+}
+
+#[tokio::test]
+async fn bombs() {
+    use std::io::Write;
+    let server = TestServer::start().await;
+    let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    for _ in 0..200 {
+        bomb.write_all(&vec![b'a'; 1 << 20]).unwrap();
+    }
+    let bomb = bomb.finish().unwrap();
+    assert_eq!(fields(&refused(&server, raw(bomb, "")).await), ["document.raw.data"]);
+    // The same by gRPC's own compression: the limit is on what comes out.
+    let request = IngestArticleRequest { document: Some(raw(vec![b'a'; 100 << 20], "")), ..Default::default() };
+    let client = server.ingestion().await.send_compressed(tonic::codec::CompressionEncoding::Gzip);
+    let refusal = { client }.ingest_article(request).await.expect_err("refused");
+    assert_eq!(refusal.code(), Code::ResourceExhausted, "{refusal:?}");
+    goes_on(&server).await;
+}
+
+#[tokio::test]
+async fn dates_addresses_and_enums_out_of_range() {
+    let server = TestServer::start().await;
+    let year_0 = Some(prost_types::Timestamp { seconds: -62_167_219_200, nanos: 0 });
+    let year_99999 = Some(prost_types::Timestamp { seconds: 3_093_527_980_800, nanos: 0 });
+    let article = Article {
+        publish_time: year_0,
+        source_update_time: year_99999,
+        url: "javascript:alert(1)".into(),
+        media: vec![Media { kind: 99, url: "data:text/html,x".into(), ..Media::default() }],
+        blocks: vec![Block { kind: -5, ..Block::default() }],
+        links: vec![Link { url: "vbscript:x".into(), text: String::new() }],
+        ..invented(1)
+    };
+    let named = fields(&refused(&server, ready(article)).await);
+    for field in
+        ["publish_time", "source_update_time", "url", "media[0].kind", "media[0].url", "blocks[0].kind", "links[0].url"]
+    {
+        assert!(named.contains(&format!("document.article.{field}")), "{field} is not among {named:?}");
+    }
+    let credentials = Article {
+        url: "https://editor:hunter2@herald.example/news/7".into(),
+        links: vec![Link { url: "https://u:p@herald.example/".into(), text: "x".into() }],
+        ..invented(1)
+    };
+    let answer = accepted(&server, ready(credentials)).await.article.unwrap();
+    assert_eq!(answer.url, "https://herald.example/news/7");
+    assert_eq!(answer.links[0].url, "https://herald.example/");
+    let years = "<p><time datetime=\"0000-01-01\">then</time><time datetime=\"99999-01-01\">when</time></p>";
+    let dated = accepted(&server, html(page(years))).await.article.unwrap();
+    assert!(dated.publish_time.is_none_or(|time| (0..4_102_444_800).contains(&time.seconds)), "{dated:?}");
+}
+
+#[tokio::test]
+async fn markup_never_comes_out_again() {
+    let server = TestServer::start().await;
+    let evil = "<p onclick=\"x()\">Read <a href=\"javascript:steal()\">this</a> or <a href=\"https://herald.example/next\">the \
+        next story</a> of the harbour, which is longer than one might think.</p><script>alert('owned')</script>\
+        <style>p{}</style><iframe src=\"javascript:y()\"></iframe><img src=\"javascript:z()\" alt=\"\">";
+    let answer = accepted(&server, Document { url: "https://herald.example/1".into(), ..html(page(evil)) }).await;
+    let shown = format!("{:?}", answer.article.unwrap());
+    for bad in ["javascript:", "alert(", "<script", "<p", "onclick", "p{}"] {
+        assert!(!shown.contains(bad), "{bad} in {shown}");
+    }
+}
+
+#[tokio::test]
+async fn other_languages_in_every_string() {
+    let server = TestServer::start().await;
+    let (mut writes, mut reads) = (server.ingestion().await, server.retrieval().await);
+    let article = ingest(&mut writes, invented(1)).await.article.unwrap();
+    for evil in [
+        "'; DROP TABLE articles; --",
+        "\" OR 1=1 --",
+        "body:* NEAR(a b) ^x + {headline}",
+        "%_\\' UNION SELECT 1",
+        "\u{0}';",
+        "../../etc/passwd",
+        "${jndi:ldap://x}",
+    ] {
+        let s = evil.to_owned();
+        let filled = Article {
+            source: s.clone(),
+            external_id: s.clone(),
+            headline: s.clone(),
+            subheadline: s.clone(),
+            authors: vec![s.clone()],
+            agency: s.clone(),
+            publisher: s.clone(),
+            section: s.clone(),
+            tags: vec![s.clone()],
+            body: s.clone(),
+            rights: s.clone(),
+            dateline: Some(Dateline { place: s.clone(), text: s.clone() }),
+            ..Article::default()
+        };
+        let stored = ingest(&mut writes, filled).await.article.unwrap();
+        let filter = ArticleFilter {
+            tags: vec![s.clone()],
+            authors: vec![s.clone()],
+            sources: vec![s.clone()],
+            ..Default::default()
+        };
+        let list = ListArticlesRequest { filter: Some(filter), ..Default::default() };
+        let listed = reads.list_articles(list).await.unwrap().into_inner().articles;
+        assert_eq!(listed.len(), 1, "{evil}");
+        assert_eq!(listed[0].headline, stored.headline);
+        let search = SearchArticlesRequest { query: s.clone(), ..Default::default() };
+        if let Err(refusal) = reads.search_articles(search).await {
+            assert_eq!(fields(&refusal), ["query"], "{evil}");
+        }
+        let get = GetArticleRequest { name: format!("articles/{s}"), ..Default::default() };
+        assert_eq!(fields(&reads.get_article(get).await.unwrap_err()), ["name"], "{evil}");
+        let order = ListArticlesRequest { order_by: s.clone(), ..Default::default() };
+        assert_eq!(fields(&reads.list_articles(order).await.unwrap_err()), ["order_by"], "{evil}");
+        let key = lookup_article_request::Key::External(ExternalKey { source: s.clone(), external_id: s.clone() });
+        let found = reads.lookup_article(LookupArticleRequest { key: Some(key), ..Default::default() }).await.unwrap();
+        assert_eq!(found.into_inner().article.unwrap().name, stored.name, "{evil}");
+    }
+    reads.get_article(GetArticleRequest { name: article.name, ..Default::default() }).await.unwrap();
+}
+
+#[tokio::test]
+async fn tokens_masks_and_sizes() {
+    let server = TestServer::start().await;
+    let (mut writes, mut reads) = (server.ingestion().await, server.retrieval().await);
+    for n in 0..3 {
+        ingest(&mut writes, invented(n)).await;
+    }
+    let list = ListArticlesRequest { page_size: 1, ..Default::default() };
+    let token = reads.list_articles(list.clone()).await.unwrap().into_inner().next_page_token;
+    let mut forged = token.clone();
+    forged.replace_range(4..5, if &token[4..5] == "A" { "B" } else { "A" });
+    for request in [
+        ListArticlesRequest { page_token: forged, ..list.clone() },
+        ListArticlesRequest { page_token: "x".into(), ..list.clone() },
+        ListArticlesRequest { page_token: token.clone(), order_by: "create_time".into(), ..list.clone() },
+    ] {
+        assert_eq!(fields(&reads.list_articles(request).await.unwrap_err()), ["page_token"]);
+    }
+    let search = SearchArticlesRequest { query: "ferry".into(), page_token: token, ..Default::default() };
+    assert_eq!(fields(&reads.search_articles(search).await.unwrap_err()), ["page_token"]);
+    let mask = Some(prost_types::FieldMask { paths: vec!["body".into(), "no.such".into()] });
+    let get = GetArticleRequest { name: "articles/x".into(), read_mask: mask.clone(), ..Default::default() };
+    assert_eq!(fields(&reads.get_article(get).await.unwrap_err()), ["read_mask.paths[1]"]);
+    let negative = ListArticlesRequest { page_size: -1, read_mask: mask, ..Default::default() };
+    assert_eq!(fields(&reads.list_articles(negative).await.unwrap_err()), ["page_size", "read_mask.paths[1]"]);
+    for names in [vec![], vec!["articles/x".to_string(); 1_001]] {
+        let batch = BatchGetArticlesRequest { names, ..Default::default() };
+        assert_eq!(fields(&reads.batch_get_articles(batch).await.unwrap_err()), ["names"]);
+    }
+    let watch = WatchArticlesRequest { change_token: "nonsense".into(), ..Default::default() };
+    assert_eq!(fields(&reads.watch_articles(watch).await.unwrap_err()), ["change_token"]);
+    let elsewhere = TestServer::start().await;
+    let token = ingest(&mut elsewhere.ingestion().await, invented(1)).await.article.unwrap().change_token;
+    let fresh = Consistency { requirement: Some(consistency::Requirement::AtLeastAsFresh(token)) };
+    let get = GetArticleRequest { name: "articles/x".into(), consistency: Some(fresh), ..Default::default() };
+    assert_eq!(fields(&reads.get_article(get).await.unwrap_err()), ["consistency.at_least_as_fresh"]);
+}
+
+#[tokio::test]
+async fn requests_repeated_and_writers_racing() {
+    let server = TestServer::start().await;
+    let mut writes = server.ingestion().await;
+    let request =
+        |n| IngestArticleRequest { document: Some(ready(invented(n))), request_id: "r-1".into(), ..Default::default() };
+    let first = writes.ingest_article(request(1)).await.unwrap().into_inner();
+    let again = writes.ingest_article(request(1)).await.unwrap().into_inner();
+    assert_eq!((again.outcome(), again.article.clone()), (IngestOutcome::Created, first.article.clone()));
+    let reused = writes.ingest_article(request(2)).await.unwrap_err();
+    assert_eq!((reused.code(), fields(&reused)), (Code::AlreadyExists, vec!["request_id".to_string()]));
+
+    let article = first.article.unwrap();
+    let races = (0..8).map(|n| {
+        let mut writes = writes.clone();
+        let update = UpdateArticleRequest {
+            article: Some(Article { headline: format!("Headline {n}"), ..article.clone() }),
+            update_mask: Some(prost_types::FieldMask { paths: vec!["headline".into()] }),
+            ..Default::default()
+        };
+        tokio::spawn(async move { writes.update_article(update).await })
+    });
+    let mut won = 0;
+    for race in races.collect::<Vec<_>>() {
+        match race.await.unwrap() {
+            Ok(_) => won += 1,
+            Err(lost) => assert_eq!((lost.code(), reason(&lost)), (Code::Aborted, "ETAG_MISMATCH".to_string())),
+        }
+    }
+    assert_eq!(won, 1);
+}
+
+#[tokio::test]
+async fn one_bad_document_ends_no_stream() {
+    let server = TestServer::start().await;
+    let documents = [ready(invented(1)), Document::default(), html(""), ready(invented(2))];
+    let requests = documents.into_iter().enumerate().map(|(n, document)| IngestArticlesRequest {
+        sequence: n as i64,
+        document: Some(document),
+        ..Default::default()
+    });
+    let answers = server.ingestion().await.ingest_articles(tokio_stream::iter(requests)).await.unwrap().into_inner();
+    let answers: Vec<_> = answers.map(|answer| answer.unwrap()).collect().await;
+    let codes: Vec<_> = answers
+        .iter()
+        .map(|answer| match answer.result.as_ref().unwrap() {
+            ingest_articles_response::Result::Ingested(_) => 0,
+            ingest_articles_response::Result::Error(status) => {
+                assert!(!status.details.is_empty());
+                status.code
+            }
+        })
+        .collect();
+    assert_eq!(codes, [0, 3, 3, 0]);
+}
+
+#[tokio::test]
+async fn a_client_that_stops_reading() {
+    let server = TestServer::start().await;
+    let mut writes = server.ingestion().await;
+    let watch = WatchArticlesRequest { from_beginning: true, ..Default::default() };
+    let mut slow = server.retrieval().await.watch_articles(watch).await.unwrap().into_inner();
+    let body = "Word after word of the harbour. ".repeat(1_000);
+    for n in 0..300 {
+        ingest(&mut writes, Article { body: format!("{n} {body}"), ..invented(n) }).await;
+    }
+    goes_on(&server).await;
+    // It reads on, and has missed nothing.
+    let mut seen = 0;
+    while seen < 301 {
+        if let Some(watch_articles_response::Event::Change(_)) = slow.next().await.unwrap().unwrap().event {
+            seen += 1;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full() {
+    let server = TestServer::with(|options| options.store.max_bytes = Some(1 << 20)).await;
+    let mut writes = server.ingestion().await;
+    let mut answered = Vec::new();
+    let refusal = loop {
+        let article = Article { body: "Word after word. ".repeat(500), ..invented(answered.len()) };
+        let request = IngestArticleRequest { document: Some(ready(article)), ..Default::default() };
+        match writes.ingest_article(request).await {
+            Ok(answer) => answered.push(answer.into_inner().article.unwrap().name),
+            Err(refusal) => break refusal,
+        }
+        assert!(answered.len() < 10_000, "the bound does not hold");
+    };
+    assert_eq!((refusal.code(), reason(&refusal)), (Code::ResourceExhausted, "STORE_FULL".to_string()));
+    let batch = BatchGetArticlesRequest { names: answered.clone(), ..Default::default() };
+    let found = server.retrieval().await.batch_get_articles(batch).await.unwrap().into_inner();
+    assert_eq!(found.articles.len(), answered.len());
+}
