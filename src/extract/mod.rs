@@ -1,107 +1,145 @@
-//! Interface placeholder until the extract room lands.
+//! Clean copy: bytes in, an article and a report of what was cut out. Pure: no clock, no network, no disk.
+
+mod charset;
+mod clean;
+mod dateline;
+mod dates;
+mod draft;
+mod error;
+mod feed;
+mod guard;
+mod html;
+mod jsonld;
+mod language;
+mod line;
+mod meta;
+mod names;
+mod phrases;
+mod text;
+
 use jiff::Timestamp;
+
+pub use draft::{Block, BlockKind, Dateline, Draft, Link, Media, MediaKind};
+pub use error::ExtractError;
+
+/// A document as it came in.
 pub struct Document<'a> {
+    /// What it is.
     pub payload: Payload<'a>,
+    /// Where it was fetched from.
     pub url: Option<&'a str>,
+    /// What its sender knows better.
     pub hints: Hints<'a>,
 }
+
+/// What a document is.
 pub enum Payload<'a> {
+    /// A text dump of a page.
     Text(&'a str),
+    /// A page, decoded.
     Html(&'a str),
-    Raw { bytes: &'a [u8], content_type: Option<&'a str> },
+    /// Bytes as they were fetched, with the Content-Type they came with.
+    Raw {
+        /// The bytes; gzip of them is taken too.
+        bytes: &'a [u8],
+        /// `text/html; charset=…`
+        content_type: Option<&'a str>,
+    },
 }
-#[derive(Default)]
+
+/// What the sender of a document knows better than the document says.
+#[derive(Clone, Copy, Default)]
 pub struct Hints<'a> {
+    /// The headline.
     pub headline: Option<&'a str>,
+    /// BCP 47.
     pub language: Option<&'a str>,
+    /// The publisher's host or name.
     pub source: Option<&'a str>,
+    /// When it was published.
     pub publish_time: Option<Timestamp>,
 }
-#[derive(Clone, Debug, Default)]
-pub struct Limits {}
+
+/// How much of a machine one document may use. Checked before any parser sees it, because a parse cannot be stopped.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The document, decompressed, in bytes.
+    pub max_bytes: usize,
+    /// How deep elements may be nested. Deeper pages overflow extraction's stack, which nothing can catch.
+    pub max_depth: usize,
+    /// How many elements a page may have.
+    pub max_elements: usize,
+    /// How many attributes one element may have.
+    pub max_attributes: usize,
+    /// How many entries of a feed are taken.
+    pub max_entries: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_bytes: 8 << 20, max_depth: 500, max_elements: 200_000, max_attributes: 1_000, max_entries: 1_000 }
+    }
+}
+
+/// What a document held.
 pub enum Extraction {
+    /// One article.
     Article(Box<Extracted>),
+    /// A feed's entries, in its order.
     Feed(Vec<FeedEntry>),
 }
+
+/// One entry of a feed.
 pub struct FeedEntry {
+    /// What the feed calls it.
     pub external_id: String,
+    /// The article, or why it is none.
     pub result: Result<Extracted, ExtractError>,
 }
+
+/// An article, and what was done to get it.
+#[derive(Debug)]
 pub struct Extracted {
+    /// The article.
     pub draft: Draft,
+    /// What was done.
     pub report: Report,
 }
-#[derive(Default)]
-pub struct Draft {
-    pub url: Option<String>,
-    pub external_id: Option<String>,
-    pub headline: String,
-    pub subheadline: String,
-    pub authors: Vec<String>,
-    pub dateline: Option<Dateline>,
-    pub agency: String,
-    pub publisher: String,
-    pub language: String,
-    pub section: String,
-    pub tags: Vec<String>,
-    pub body: String,
-    pub blocks: Vec<Block>,
-    pub media: Vec<Media>,
-    pub links: Vec<Link>,
-    pub rights: String,
-    pub publish_time: Option<Timestamp>,
-    pub update_time: Option<Timestamp>,
-}
-pub struct Dateline {
-    pub place: String,
-    pub text: String,
-}
-pub struct Link {
-    pub url: String,
-    pub text: String,
-}
-pub enum MediaKind {
-    Image,
-    Video,
-    Audio,
-}
-pub struct Media {
-    pub kind: MediaKind,
-    pub url: String,
-    pub caption: String,
-    pub credit: String,
-    pub width: Option<u32>,
-    pub height: Option<u32>,
-}
-pub enum BlockKind {
-    Paragraph,
-    Heading,
-    Quote,
-    ListItem,
-    Image,
-}
-pub struct Block {
-    pub kind: BlockKind,
-    pub paragraph: Option<usize>,
-    pub level: u8,
-    pub media: Option<usize>,
-}
+
+/// What extraction did.
+#[derive(Clone, Debug, Default)]
 pub struct Report {
+    /// How the text was found.
     pub method: &'static str,
+    /// What the bytes were read in.
     pub charset: String,
+    /// From 0 to 1.
     pub confidence: f32,
+    /// What was cut, in the order of the rules that cut it.
     pub cuts: Vec<Cut>,
+    /// What was odd, and no error.
     pub warnings: Vec<String>,
 }
+
+/// Something that stood in the document and does not stand in the article.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Cut {
+    /// At most 2,000 characters of it.
     pub text: String,
+    /// Why.
     pub reason: CutReason,
+    /// Which rule: a stable name.
     pub rule: &'static str,
+    /// From 0 to 1.
     pub confidence: f32,
 }
-#[derive(Clone, Copy)]
+
+/// Why something was cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
 pub enum CutReason {
     RepeatedHeadline,
+    RepeatedText,
     Dateline,
     Byline,
     Furniture,
@@ -113,29 +151,42 @@ pub enum CutReason {
     Copyright,
     Comments,
     Caption,
-    ControlCharacters,
 }
-#[derive(Debug, thiserror::Error)]
-pub enum ExtractError {
-    #[error("must not be empty")]
-    Empty,
-}
-impl ExtractError {
-    pub fn is_about_content_type(&self) -> bool {
-        false
+
+impl Report {
+    /// Notes a cut.
+    fn cut(&mut self, text: &str, reason: CutReason, rule: &'static str, confidence: f32) {
+        const MAX_CHARS: usize = 2_000;
+        const MAX_CUTS: usize = 1_000;
+        if self.cuts.len() < MAX_CUTS {
+            let text = text.chars().take(MAX_CHARS).collect();
+            self.cuts.push(Cut { text, reason, rule, confidence });
+        }
     }
 }
-pub fn extract(document: &Document<'_>, _limits: &Limits) -> Result<Extraction, ExtractError> {
-    let text = match document.payload {
-        Payload::Text(t) | Payload::Html(t) => t.to_owned(),
-        Payload::Raw { bytes, .. } => String::from_utf8_lossy(bytes).into_owned(),
-    };
-    if text.trim().is_empty() {
-        return Err(ExtractError::Empty);
+
+/// Extracts what a document holds.
+///
+/// # Errors
+/// When it is empty, too large, made to hurt, no text, or holds no article. Each says what would be right.
+pub fn extract(document: &Document<'_>, limits: &Limits) -> Result<Extraction, ExtractError> {
+    let hints = &document.hints;
+    let article = |extracted: Result<Extracted, ExtractError>| extracted.map(|it| Extraction::Article(Box::new(it)));
+    match document.payload {
+        Payload::Text(text) => {
+            guard::size(text.len(), limits)?;
+            article(text::extract(text, hints, Report::default()))
+        }
+        Payload::Html(page) => article(html::extract(page, document.url, hints, Report::default(), limits)),
+        Payload::Raw { bytes, content_type } => {
+            let decoded = charset::decode(bytes, content_type, limits)?;
+            let report =
+                Report { charset: decoded.charset.to_owned(), warnings: decoded.warnings, ..Report::default() };
+            match decoded.kind {
+                charset::Kind::Html => article(html::extract(&decoded.text, document.url, hints, report, limits)),
+                charset::Kind::Text => article(text::extract(&decoded.text, hints, report)),
+                charset::Kind::Feed => feed::extract(&decoded.text, hints, &report, limits).map(Extraction::Feed),
+            }
+        }
     }
-    let (headline, body) = text.split_once("\n\n").unwrap_or(("", &text));
-    Ok(Extraction::Article(Box::new(Extracted {
-        draft: Draft { headline: headline.into(), body: body.into(), ..Draft::default() },
-        report: Report { method: "text", charset: "UTF-8".into(), confidence: 0.5, cuts: vec![], warnings: vec![] },
-    })))
 }

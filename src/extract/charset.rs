@@ -1,0 +1,257 @@
+//! From bytes to text: what they are, and what they are written in.
+//!
+//! Who says what is believed in this order: the bytes themselves where they prove it (a byte order mark, valid multi-byte
+//! UTF-8), the Content-Type, the document's own declaration, and then a guess.
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+
+use super::{ExtractError, Limits, guard};
+
+/// What a document is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Html,
+    Text,
+    Feed,
+}
+
+/// A document as text.
+#[derive(Debug)]
+pub(super) struct Decoded {
+    pub(super) text: String,
+    pub(super) charset: &'static str,
+    pub(super) kind: Kind,
+    pub(super) warnings: Vec<String>,
+}
+
+/// How much of a document is looked at for declarations.
+const PROLOGUE: usize = 4_096;
+
+pub(super) fn decode(bytes: &[u8], content_type: Option<&str>, limits: &Limits) -> Result<Decoded, ExtractError> {
+    guard::size(bytes.len(), limits)?;
+    let bytes = inflate(bytes, limits)?;
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(ExtractError::Empty);
+    }
+    let declared = content_type.map(parse_content_type).transpose()?;
+    let (said_kind, said_charset) = declared.unwrap_or((None, None));
+    let mut warnings = Vec::new();
+    let (encoding, text) = read(&bytes, said_charset.as_deref(), &mut warnings);
+    if is_noise(&text) {
+        return Err(ExtractError::NotText);
+    }
+    let kind = kind(&text, said_kind);
+    Ok(Decoded { text: text.into_owned(), charset: encoding.name(), kind, warnings })
+}
+
+/// Unpacks gzip, never further than the limit.
+fn inflate<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Cow<'a, [u8]>, ExtractError> {
+    if !bytes.starts_with(&[0x1F, 0x8B]) {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let mut out = Vec::new();
+    let most = limits.max_bytes as u64 + 1;
+    flate2::read::MultiGzDecoder::new(bytes).take(most).read_to_end(&mut out).map_err(|_| ExtractError::BadGzip)?;
+    guard::size(out.len(), limits)?;
+    Ok(Cow::Owned(out))
+}
+
+type Said = (Option<Kind>, Option<String>);
+
+fn parse_content_type(content_type: &str) -> Result<Said, ExtractError> {
+    let mut parts = content_type.split(';');
+    let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
+    let charset = parts.find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches(['"', '\'']).to_owned())
+    });
+    let kind = match essence.as_str() {
+        "" | "application/octet-stream" | "application/gzip" | "application/x-gzip" | "binary/octet-stream" => None,
+        "text/html" | "application/xhtml+xml" => Some(Kind::Html),
+        "text/plain" => Some(Kind::Text),
+        "application/rss+xml" | "application/atom+xml" | "application/rdf+xml" | "application/feed+json" => {
+            Some(Kind::Feed)
+        }
+        "application/xml" | "text/xml" | "application/json" => None,
+        other if other.starts_with("text/") || other.ends_with("+xml") => None,
+        other => return Err(ExtractError::ContentType(other.chars().take(64).collect())),
+    };
+    Ok((kind, charset))
+}
+
+fn read<'a>(bytes: &'a [u8], said: Option<&str>, warnings: &mut Vec<String>) -> (&'static Encoding, Cow<'a, str>) {
+    if let Some((encoding, mark)) = Encoding::for_bom(bytes) {
+        return (encoding, encoding.decode_without_bom_handling(&bytes[mark..]).0);
+    }
+    let declared = said.map(|label| ("the Content-Type", label.to_owned())).or_else(|| in_document(bytes));
+    let named = declared.as_ref().and_then(|(who, label)| {
+        let encoding = Encoding::for_label(label.as_bytes());
+        if encoding.is_none() {
+            let label: String = label.chars().take(40).collect();
+            warnings.push(format!("{who} names the charset {label:?}, which there is not"));
+        }
+        encoding
+    });
+    if let Some(utf_16) = utf_16_without_mark(bytes) {
+        return (utf_16, utf_16.decode_without_bom_handling(bytes).0);
+    }
+    // Text in another charset is hardly ever valid UTF-8 by chance, unless it is ASCII, where it does not matter.
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        if let Some(named) = named
+            && named != UTF_8
+            && !text.is_ascii()
+        {
+            warnings.push(format!("the charset was said to be {} and is UTF-8", named.name()));
+        }
+        return (UTF_8, Cow::Borrowed(text));
+    }
+    if let Some(named) = named {
+        let (text, _, broken) = named.decode(bytes);
+        let replaced = text.matches('\u{FFFD}').count();
+        if !broken || replaced * 200 < text.chars().count() {
+            if broken {
+                warnings.push(format!("{replaced} characters could not be read in {} and were replaced", named.name()));
+            }
+            return (named, text);
+        }
+        warnings.push(format!("the charset was said to be {}, in which the bytes make no text", named.name()));
+    }
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    detector.feed(bytes, true);
+    let guessed = detector.guess(None, Utf8Detection::Allow);
+    (guessed, guessed.decode_without_bom_handling(bytes).0)
+}
+
+/// What the document says of itself: `<meta charset>`, `<meta http-equiv>` or the XML declaration.
+fn in_document(bytes: &[u8]) -> Option<(&'static str, String)> {
+    let prologue = String::from_utf8_lossy(&bytes[..bytes.len().min(PROLOGUE)]).to_ascii_lowercase();
+    let label = |after: &str| {
+        let label: String = after
+            .trim_start_matches(['=', ' ', '"', '\''])
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '.'))
+            .collect();
+        (!label.is_empty()).then_some(("the document", label))
+    };
+    if prologue.trim_start().starts_with("<?xml")
+        && let Some(at) = prologue.find("encoding")
+    {
+        return label(&prologue[at + "encoding".len()..]);
+    }
+    let at = prologue.match_indices("charset").find(|(at, _)| prologue[..*at].rfind("<meta").is_some())?.0;
+    label(&prologue[at + "charset".len()..])
+}
+
+/// UTF-16 without a byte order mark shows by the zeros of its ASCII letters.
+fn utf_16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
+    let sample = &bytes[..bytes.len().min(PROLOGUE)];
+    let pairs = sample.len() / 2;
+    if pairs < 8 {
+        return None;
+    }
+    let zeros = |offset: usize| sample.iter().skip(offset).step_by(2).filter(|byte| **byte == 0).count();
+    let (even, odd) = (zeros(0), zeros(1));
+    match (even * 10 > pairs * 4, odd * 10 > pairs * 4) {
+        (false, true) if even * 20 < pairs => Some(UTF_16LE),
+        (true, false) if odd * 20 < pairs => Some(UTF_16BE),
+        _ => None,
+    }
+}
+
+/// Whether most of it cannot be text: control characters, replaced bytes.
+fn is_noise(text: &str) -> bool {
+    const KNOWN: [&str; 5] = ["%PDF-", "PK\u{3}\u{4}", "\u{FFFD}PNG", "GIF8", "\u{7F}ELF"];
+    if KNOWN.iter().any(|magic| text.starts_with(magic)) {
+        return true;
+    }
+    let (mut bad, mut all) = (0_usize, 0_usize);
+    for character in text.chars().take(100_000) {
+        all += 1;
+        let control = character.is_control() && !character.is_whitespace();
+        bad += usize::from(control || character == '\u{FFFD}');
+    }
+    bad * 20 > all
+}
+
+fn kind(text: &str, said: Option<Kind>) -> Kind {
+    let start = text.trim_start_matches('\u{FEFF}').trim_start();
+    let head = start[..(0..=start.len().min(1_024)).rev().find(|at| start.is_char_boundary(*at)).unwrap_or(0)]
+        .to_ascii_lowercase();
+    let is_feed = ["<rss", "<feed", "<rdf:rdf"].iter().any(|root| head.contains(root)) && !head.contains("<html");
+    if is_feed {
+        return Kind::Feed;
+    }
+    let is_html = head.starts_with("<!doctype html")
+        || ["<html", "<head", "<body", "<article", "<div", "<p>", "<meta"].iter().any(|tag| head.contains(tag));
+    match said {
+        // A feed that is none is answered as such.
+        Some(Kind::Feed) => Kind::Feed,
+        Some(Kind::Html) => Kind::Html,
+        _ if is_html => Kind::Html,
+        _ => Kind::Text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RUSSIAN: &str = "Городской совет Порт-Эллери в понедельник решил углубить северный канал до наступления зимы, \
+        после того как два парома сели на мель за одну неделю.";
+    const JAPANESE: &str = "ポート・エラリー市議会は月曜日、冬が来る前に北の水路を浚渫することを決めた。";
+    const CHINESE: &str = "埃勒里港市议会星期一决定在冬季来临之前疏浚北部航道，此前一周内有两艘渡轮搁浅。";
+
+    fn decoded(bytes: &[u8], content_type: Option<&str>) -> Decoded {
+        decode(bytes, content_type, &Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn charsets_are_taken_from_header_document_or_bytes() {
+        for (label, text) in [
+            ("windows-1251", RUSSIAN),
+            ("shift_jis", JAPANESE),
+            ("gbk", CHINESE),
+            ("windows-1252", "Le café de l’hôtel « Ellery » a été fermé à cause d’un été très chaud."),
+            ("utf-8", RUSSIAN),
+        ] {
+            let encoding = Encoding::for_label(label.as_bytes()).unwrap();
+            let (bytes, _, lost) = encoding.encode(text);
+            assert!(!lost);
+            assert_eq!(decoded(&bytes, Some(&format!("text/plain; charset={label}"))).text, text, "{label}, header");
+            let page = format!("<html><head><meta charset=\"{label}\"></head><body>{text}</body></html>");
+            let (bytes, _, _) = encoding.encode(&page);
+            assert_eq!(decoded(&bytes, None).text, page, "{label}, meta");
+        }
+        for text in [RUSSIAN, JAPANESE, CHINESE] {
+            for (encoding, label) in [("windows-1251", RUSSIAN), ("shift_jis", JAPANESE), ("gbk", CHINESE)] {
+                if label == text {
+                    let long = text.repeat(4);
+                    let (bytes, _, _) = Encoding::for_label(encoding.as_bytes()).unwrap().encode(&long);
+                    assert_eq!(decoded(&bytes, None).text, long, "{encoding}, guessed");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn utf_16_with_and_without_mark() {
+        let text = "The harbour council met on Monday.";
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        assert_eq!(decoded(&little, None).text, text);
+        assert_eq!(decoded(&big, Some("text/plain")).text, text);
+        assert_eq!(decoded(&[&[0xFF, 0xFE][..], &little].concat(), None).text, text);
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused() {
+        let noise: Vec<u8> = (0..10_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        assert_eq!(decode(&noise, None, &Limits::default()).unwrap_err(), ExtractError::NotText);
+        let pdf = decode(b"%PDF-1.7 x", Some("application/pdf"), &Limits::default());
+        assert_eq!(pdf.unwrap_err(), ExtractError::ContentType("application/pdf".into()));
+    }
+}

@@ -1,0 +1,220 @@
+//! The rules that cut. Bold at the head and the foot of a text, careful in its midst; nothing is cut without saying so.
+
+use super::line::Line;
+use super::phrases::{Furniture, furniture, is_teaser_heading};
+use super::{BlockKind, CutReason, Draft, Report, dateline, dates, names};
+use crate::article::fold;
+
+/// How many lines at the head are looked at for what belongs to other fields.
+const HEAD: usize = 8;
+/// A teaser has at most so many characters.
+const TEASER_CHARS: usize = 260;
+
+/// What the rules know of the article besides its lines.
+pub(super) struct Known<'a> {
+    pub(super) headline: &'a str,
+    pub(super) subheadline: &'a str,
+    /// How much the lines have been through already: pages have, text dumps have not.
+    pub(super) is_dump: bool,
+}
+
+/// Cuts what is not the article's text.
+pub(super) fn clean(mut lines: Vec<Line>, known: &Known<'_>, draft: &mut Draft, report: &mut Report) -> Vec<Line> {
+    cut_rules(&mut lines, report);
+    cut_repeated_headline(&mut lines, known, report);
+    cut_head(&mut lines, draft, report);
+    cut_teasers(&mut lines, known, report);
+    cut_furniture(&mut lines, report);
+    cut_foot(&mut lines, report);
+    cut_repeats(&mut lines, report);
+    if let Some(first) = lines.iter_mut().find(|line| !line.is_image() && line.kind != BlockKind::Heading)
+        && let Some(rest) = dateline::take(&first.text, draft, report)
+    {
+        first.text = rest;
+    }
+    lines
+}
+
+fn cut(
+    lines: &mut Vec<Line>,
+    report: &mut Report,
+    rule: &'static str,
+    confidence: f32,
+    judge: impl Fn(usize, &Line) -> Option<CutReason>,
+) {
+    let mut at = 0;
+    lines.retain(|line| {
+        let reason = if line.is_image() { None } else { judge(at, line) };
+        at += 1;
+        if let Some(reason) = reason {
+            report.cut(&line.text, reason, rule, confidence);
+        }
+        reason.is_none()
+    });
+}
+
+/// Rules of dashes, and lines without a letter or a digit.
+fn cut_rules(lines: &mut Vec<Line>, report: &mut Report) {
+    cut(lines, report, "rule-line", 0.99, |_, line| {
+        (!line.text.chars().any(char::is_alphanumeric)).then_some(CutReason::Rule)
+    });
+}
+
+/// The headline said again at the head: the same words, whatever stands between them.
+fn cut_repeated_headline(lines: &mut Vec<Line>, known: &Known<'_>, report: &mut Report) {
+    let words = |text: &str| -> Vec<String> {
+        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(fold).collect()
+    };
+    let headline = words(known.headline);
+    let subheadline = words(known.subheadline);
+    if headline.is_empty() {
+        return;
+    }
+    cut(lines, report, "headline-repeated", 0.95, |at, line| {
+        let said = words(&line.text);
+        let same = said == headline || (at < 3 && said.len() > 4 && is_same(&said, &headline));
+        let sub = at < 4 && !subheadline.is_empty() && said == subheadline && !line.is_prose();
+        ((at < HEAD && same) || sub || (line.kind == BlockKind::Heading && same)).then_some(CutReason::RepeatedHeadline)
+    });
+}
+
+/// Nearly the same words.
+fn is_same(one: &[String], other: &[String]) -> bool {
+    let common = one.iter().filter(|word| other.contains(word)).count();
+    common * 10 >= one.len().max(other.len()) * 8
+}
+
+/// Bylines, dates and reading times at the head.
+fn cut_head(lines: &mut Vec<Line>, draft: &mut Draft, report: &mut Report) {
+    let prose = lines.iter().position(Line::is_prose).unwrap_or(0);
+    let authors = draft.authors.clone();
+    let mut found = Vec::new();
+    cut(lines, report, "head-byline", 0.9, |at, line| {
+        let byline = at < HEAD.min(prose + 2) && names::is_byline(&line.text, &authors);
+        let date = at < HEAD.min(prose + 2) && (dates::is_date_line(&line.text) || is_reading_time(&line.text));
+        (byline || date).then_some(CutReason::Byline)
+    });
+    for cut in &report.cuts {
+        if cut.rule == "head-byline" {
+            found.extend(names::split(&cut.text, &[&draft.publisher]));
+            if draft.publish_time.is_none() {
+                draft.publish_time =
+                    dates::parse(cut.text.trim_start_matches(|c: char| c.is_alphabetic() || c == ' ' || c == ':'))
+                        .or(dates::parse(&cut.text));
+            }
+        }
+    }
+    if draft.authors.is_empty() {
+        found.into_iter().for_each(|name| names::push(&mut draft.authors, name));
+    }
+}
+
+fn is_reading_time(line: &str) -> bool {
+    let folded = fold(line);
+    line.chars().count() < 40
+        && folded.starts_with(|c: char| c.is_ascii_digit())
+        && (folded.contains("min read") || folded.contains("minute read") || folded.contains("minutes read"))
+}
+
+/// A heading over teasers, with the teasers under it: to the end when nothing but teasers follows, or else the links.
+fn cut_teasers(lines: &mut Vec<Line>, known: &Known<'_>, report: &mut Report) {
+    let mut at = 0;
+    let mut prose_before = false;
+    while at < lines.len() {
+        if lines[at].is_image() || !is_teaser_heading(&lines[at].text) {
+            prose_before |= lines[at].is_prose();
+            at += 1;
+            continue;
+        }
+        let rest = &lines[at + 1..];
+        // In a dump a teaser looks like prose: it is known by standing alone under its heading, one line each.
+        let is_teaser = |line: &Line| {
+            line.is_image()
+                || line.chars() <= TEASER_CHARS
+                    && (known.is_dump || !line.is_prose() || line.is_links() || line.kind == BlockKind::ListItem)
+        };
+        let all = prose_before && rest.iter().all(is_teaser);
+        let count = if all {
+            rest.len()
+        } else {
+            rest.iter().take_while(|line| line.is_links() || is_teaser_heading(&line.text)).count()
+        };
+        for line in lines.drain(at..=at + count) {
+            if !line.is_image() {
+                report.cut(
+                    &line.text,
+                    CutReason::Teasers,
+                    if all { "teasers-at-foot" } else { "teasers" },
+                    if all { 0.9 } else { 0.8 },
+                );
+            }
+        }
+    }
+}
+
+/// Lines that say what they are.
+fn cut_furniture(lines: &mut Vec<Line>, report: &mut Report) {
+    let last_prose = lines.iter().rposition(Line::is_prose).unwrap_or(0);
+    cut(lines, report, "furniture-line", 0.85, |at, line| {
+        let kind = furniture(&line.text)?;
+        let chars = line.chars();
+        let outside = at > last_prose;
+        let applies = match kind {
+            Furniture::Teaser => {
+                chars <= 200 && (line.is_links() || line.linked * 2 > chars || !ends_a_sentence(&line.text) || outside)
+            }
+            Furniture::Share | Furniture::Advertisement => chars <= 80,
+            Furniture::SignUp => chars <= 240 && (line.linked > 0 || outside || !line.is_prose()),
+            Furniture::Copyright => outside || chars <= 120 && (line.text.contains('©') || at + 3 > last_prose),
+            Furniture::Comments => chars <= 240 && (outside || at + 2 > last_prose || chars <= 40),
+        };
+        applies.then_some(match kind {
+            Furniture::Teaser => CutReason::Teasers,
+            Furniture::Share => CutReason::Share,
+            Furniture::SignUp => CutReason::SignUp,
+            Furniture::Advertisement => CutReason::Advertisement,
+            Furniture::Copyright => CutReason::Copyright,
+            Furniture::Comments => CutReason::Comments,
+        })
+    });
+    cut(lines, report, "linked-heading", 0.7, |_, line| {
+        (line.is_links() && line.kind == BlockKind::Heading).then_some(CutReason::Teasers)
+    });
+}
+
+fn ends_a_sentence(text: &str) -> bool {
+    text.ends_with(['.', '!', '”', '"', '。'])
+}
+
+/// From the end up: whatever is no prose, until prose is met. What stays may be the last word of an article: so a short
+/// line is cut only when it is linked, or a heading with nothing under it.
+fn cut_foot(lines: &mut Vec<Line>, report: &mut Report) {
+    while let Some(last) = lines.last() {
+        if last.is_image() {
+            break;
+        }
+        let reason = if last.is_links() || (last.linked * 2 > last.chars() && !last.is_prose()) {
+            CutReason::Teasers
+        } else if last.kind == BlockKind::Heading || is_teaser_heading(&last.text) {
+            CutReason::Furniture
+        } else {
+            break;
+        };
+        report.cut(&last.text, reason, "foot", 0.8);
+        lines.pop();
+    }
+}
+
+/// Paragraphs said twice.
+fn cut_repeats(lines: &mut Vec<Line>, report: &mut Report) {
+    let mut seen = std::collections::HashSet::new();
+    let mut kept = Vec::with_capacity(lines.len());
+    for line in lines.drain(..) {
+        if !line.is_image() && line.chars() >= 60 && !seen.insert(line.text.clone()) {
+            report.cut(&line.text, CutReason::RepeatedText, "said-twice", 0.9);
+        } else {
+            kept.push(line);
+        }
+    }
+    *lines = kept;
+}

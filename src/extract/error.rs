@@ -1,0 +1,38 @@
+//! Why a document is no article.
+
+/// Why a document is no article. Says what would be right.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum ExtractError {
+    #[error("must not be empty")]
+    Empty,
+    #[error("must be at most {limit} bytes, decompressed")]
+    TooLarge { limit: usize },
+    #[error("must be text: HTML, plain text, RSS or Atom; this is binary")]
+    NotText,
+    #[error(
+        "must be text/html, text/plain, application/rss+xml, application/atom+xml or another XML or text type; {0:?} is not taken"
+    )]
+    ContentType(String),
+    #[error("must be gzip that can be read to its end")]
+    BadGzip,
+    #[error("must not nest elements deeper than {limit}")]
+    TooDeep { limit: usize },
+    #[error("must have at most {limit} elements")]
+    TooManyElements { limit: usize },
+    #[error("must have at most {limit} attributes on one element")]
+    TooManyAttributes { limit: usize },
+    #[error("must hold an article: at least a paragraph of running text")]
+    NoArticle,
+    #[error("must be a well-formed RSS or Atom feed")]
+    BadFeed,
+    #[error("must be a feed with at least one entry")]
+    EmptyFeed,
+}
+
+impl ExtractError {
+    /// Whether the fault is in the Content-Type rather than in the bytes.
+    pub fn is_about_content_type(&self) -> bool {
+        matches!(self, Self::ContentType(_))
+    }
+}

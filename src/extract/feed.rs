@@ -1,0 +1,114 @@
+//! RSS and Atom: each entry an article, its text cleaned like a page's.
+
+use dom_query::Document;
+use feed_rs::model::{Entry, Feed};
+use jiff::Timestamp;
+use url::Url;
+
+use super::clean::Known;
+use super::{
+    Draft, ExtractError, Extracted, FeedEntry, Hints, Limits, Media, MediaKind, Report, guard, html, names, text,
+};
+use crate::article::{canonical_url, clean_line, safe_url};
+
+/// Extracts the entries of a feed. One that is no article loses no other.
+pub(super) fn extract(
+    xml: &str,
+    hints: &Hints<'_>,
+    report: &Report,
+    limits: &Limits,
+) -> Result<Vec<FeedEntry>, ExtractError> {
+    // Not the crate's sanitising: what goes out is text, never markup.
+    let feed = feed_rs::parser::Builder::new().sanitize_content(false).build().parse(xml.as_bytes());
+    let feed = feed.map_err(|_| ExtractError::BadFeed)?;
+    if feed.entries.is_empty() {
+        return Err(ExtractError::EmptyFeed);
+    }
+    let entries = feed.entries.iter().take(limits.max_entries).map(|entry| FeedEntry {
+        external_id: clean_line(&entry.id).chars().take(500).collect(),
+        result: one(entry, &feed, hints, report.clone(), limits),
+    });
+    Ok(entries.collect())
+}
+
+fn one(
+    entry: &Entry,
+    feed: &Feed,
+    hints: &Hints<'_>,
+    mut report: Report,
+    limits: &Limits,
+) -> Result<Extracted, ExtractError> {
+    report.method = "feed";
+    let content = entry.content.as_ref().and_then(|content| content.body.as_deref());
+    let summary = entry.summary.as_ref().map(|summary| summary.content.as_str());
+    let markup = [content, summary].into_iter().flatten().max_by_key(|text| text.len()).unwrap_or_default();
+    guard::page(markup, limits)?;
+    let address = entry.links.iter().find(|link| link.rel.as_deref().is_none_or(|rel| rel == "alternate"));
+    let url = address.and_then(|link| canonical_url(&link.href).ok());
+    let base = url.as_deref().and_then(|url| Url::parse(url).ok());
+    let (lines, mut media) = html::walk(&Document::fragment(markup), base.as_ref());
+    let known_media = media.len();
+    for found in entry.media.iter().flat_map(|object| &object.content) {
+        if let Some(url) = found.url.as_ref().and_then(|url| safe_url(url.as_str()).ok())
+            && media.len() < known_media + 10
+            && !media.iter().any(|media| media.url == url)
+        {
+            let kind = match found.content_type.as_ref().map(|kind| kind.ty().as_str().to_owned()).as_deref() {
+                Some("video") => MediaKind::Video,
+                Some("audio") => MediaKind::Audio,
+                _ => MediaKind::Image,
+            };
+            media.push(Media {
+                kind,
+                url,
+                caption: String::new(),
+                credit: String::new(),
+                width: found.width,
+                height: found.height,
+            });
+        }
+    }
+    let publisher = feed.title.as_ref().map(|title| plain(&title.content)).unwrap_or_default();
+    let mut draft = Draft {
+        url,
+        external_id: Some(clean_line(&entry.id)).filter(|id| !id.is_empty() && id.len() <= 512),
+        headline: hints
+            .headline
+            .map_or_else(|| entry.title.as_ref().map(|title| plain(&title.content)).unwrap_or_default(), clean_line),
+        tags: entry
+            .categories
+            .iter()
+            .map(|category| clean_line(category.label.as_ref().unwrap_or(&category.term)))
+            .filter(|tag| !tag.is_empty())
+            .take(30)
+            .collect(),
+        rights: feed.rights.as_ref().map(|rights| plain(&rights.content)).unwrap_or_default(),
+        publish_time: hints.publish_time.or_else(|| time(entry.published.map(|time| time.timestamp_micros()))),
+        update_time: time(entry.updated.map(|time| time.timestamp_micros())),
+        publisher,
+        media,
+        ..Draft::default()
+    };
+    draft.headline = draft.headline.chars().take(500).collect();
+    for author in &entry.authors {
+        let not = draft.publisher.clone();
+        names::split(author.name.as_deref().unwrap_or_default(), &[&not]).into_iter().for_each(|name| names::push(&mut draft.authors, name));
+    }
+    let language = entry.language.clone().or_else(|| feed.language.clone()).unwrap_or_default();
+    let headline = draft.headline.clone();
+    // An entry may be a line: what a page would call no article is one here, as long as it says something.
+    let known = Known { headline: &headline, subheadline: "", is_dump: true };
+    text::finish(lines, &known, hints, &language, draft, report)
+}
+
+/// Titles may hold markup and entities.
+fn plain(text: &str) -> String {
+    clean_line(&Document::fragment(text).text())
+}
+
+fn time(micros: Option<i64>) -> Option<Timestamp> {
+    let time = Timestamp::from_microsecond(micros?).ok()?;
+    // Before feeds there were none; what is from the far future is a mistake.
+    let year = time.to_zoned_datetime(jiff::tz::TimeZone::UTC).year();
+    (1_900..=2_100).contains(&year).then_some(time)
+}

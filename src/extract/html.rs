@@ -1,0 +1,271 @@
+//! Pages: the main text is found by a crate (dom_smoothie), and walked into lines.
+
+use dom_query::{Document, NodeRef};
+use dom_smoothie::{Config, Readability};
+use url::Url;
+
+use super::clean::Known;
+use super::line::Line;
+use super::meta::Meta;
+use super::{BlockKind, Draft, ExtractError, Extracted, Hints, Limits, Link, Media, MediaKind, Report, guard, text};
+use crate::article::{clean_line, safe_url};
+
+/// Below this many characters of text, what the page says in its structured data is looked at too.
+const LITTLE: usize = 400;
+const MAX_MEDIA: usize = 50;
+
+/// Extracts an article from a page.
+pub(super) fn extract(
+    html: &str,
+    url: Option<&str>,
+    hints: &Hints<'_>,
+    mut report: Report,
+    limits: &Limits,
+) -> Result<Extracted, ExtractError> {
+    if html.trim().is_empty() {
+        return Err(ExtractError::Empty);
+    }
+    guard::page(html, limits)?;
+    report.method = "html";
+    if report.charset.is_empty() {
+        report.charset = "UTF-8".into();
+    }
+    let document = Document::from(html);
+    let base = url.and_then(|url| Url::parse(url).ok());
+    let meta = Meta::read(&document, base.as_ref());
+    let mut lines = Vec::new();
+    let mut media = Vec::new();
+    // No address: the crate refuses odd ones, and we resolve links ourselves.
+    if let Ok(mut readability) = Readability::with_document(document, None, Some(Config::default()))
+        && let Ok(found) = readability.parse()
+    {
+        (lines, media) = walk(&Document::fragment(found.content), base.as_ref());
+    }
+    let found: usize = lines.iter().map(Line::chars).sum();
+    if found < LITTLE && meta.article_body.chars().count() > found * 2 {
+        report.method = "json-ld";
+        lines = text::lines(&meta.article_body);
+        media.clear();
+    }
+    let draft = draft(&meta, media, hints);
+    let (headline, subheadline) = (draft.headline.clone(), draft.subheadline.clone());
+    let known = Known { headline: &headline, subheadline: &subheadline, is_dump: false };
+    text::finish(lines, &known, hints, &meta.language, draft, report)
+}
+
+fn draft(meta: &Meta, media: Vec<Media>, hints: &Hints<'_>) -> Draft {
+    let mut draft = Draft {
+        url: meta.url.clone(),
+        headline: hints.headline.map_or_else(|| meta.headline.clone(), clean_line),
+        subheadline: meta.subheadline.clone(),
+        authors: meta.authors.clone(),
+        publisher: meta.publisher.clone(),
+        section: meta.section.clone(),
+        tags: meta.tags.clone(),
+        rights: meta.rights.clone(),
+        publish_time: hints.publish_time.or(meta.publish_time),
+        update_time: meta.update_time,
+        agency: meta.agency.clone(),
+        media,
+        ..Draft::default()
+    };
+    if let Some(image) = &meta.image
+        && !draft.media.iter().any(|media| media.url == *image)
+    {
+        // At the end: blocks point at those found in the text by number.
+        draft.media.push(picture(image.clone(), String::new()));
+    }
+    draft
+}
+
+fn picture(url: String, caption: String) -> Media {
+    Media { kind: MediaKind::Image, url, caption, credit: String::new(), width: None, height: None }
+}
+
+/// The lines of a fragment, as text and nothing else.
+pub(super) fn walk(fragment: &Document, base: Option<&Url>) -> (Vec<Line>, Vec<Media>) {
+    let mut walker = Walker {
+        base,
+        lines: Vec::new(),
+        media: Vec::new(),
+        line: Line::new(String::new(), BlockKind::Paragraph),
+        href: None,
+    };
+    walker.children(&fragment.root(), BlockKind::Paragraph, 0);
+    walker.flush(BlockKind::Paragraph, 0);
+    (walker.lines, walker.media)
+}
+
+struct Walker<'a> {
+    base: Option<&'a Url>,
+    lines: Vec<Line>,
+    media: Vec<Media>,
+    /// The line being gathered.
+    line: Line,
+    /// The link that is open, and where its words begin.
+    href: Option<(Option<String>, usize)>,
+}
+
+impl Walker<'_> {
+    fn children(&mut self, node: &NodeRef<'_>, kind: BlockKind, level: u8) {
+        for child in node.children_it(false) {
+            self.node(&child, kind, level);
+        }
+    }
+
+    fn node(&mut self, node: &NodeRef<'_>, kind: BlockKind, level: u8) {
+        if node.is_text() {
+            self.line.text.push_str(&node.text());
+            return;
+        }
+        if !node.is_element() {
+            return;
+        }
+        let name = node.node_name().unwrap_or_default();
+        match &*name {
+            "script" | "style" | "noscript" | "template" | "button" | "svg" | "iframe" | "object" | "select"
+            | "textarea" | "input" | "nav" | "video" | "audio" | "figcaption" => {}
+            "br" => self.line.text.push('\n'),
+            "hr" => self.flush(kind, level),
+            "img" => self.image(node, kind, level),
+            "a" => self.link(node, kind, level),
+            "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
+                let level = name.as_bytes()[1] - b'0';
+                self.block(node, kind, level, BlockKind::Heading, level);
+            }
+            "blockquote" => self.block(node, kind, level, BlockKind::Quote, 0),
+            "li" => self.block(node, kind, level, BlockKind::ListItem, 0),
+            "p" | "div" | "section" | "article" | "main" | "ul" | "ol" | "dl" | "dd" | "dt" | "table" | "tr" | "td"
+            | "th" | "tbody" | "thead" | "figure" | "pre" | "header" | "footer" | "aside" | "address" | "body"
+            | "html" | "center" | "details" | "summary" => {
+                self.block(node, kind, level, kind, level);
+            }
+            _ => self.children(node, kind, level),
+        }
+    }
+
+    fn block(&mut self, node: &NodeRef<'_>, outer: BlockKind, outer_level: u8, kind: BlockKind, level: u8) {
+        self.flush(outer, outer_level);
+        self.children(node, kind, level);
+        self.flush(kind, level);
+    }
+
+    fn link(&mut self, node: &NodeRef<'_>, kind: BlockKind, level: u8) {
+        let outer = self.href.take();
+        let start = self.line.text.len();
+        let count = self.lines.len();
+        let url = node.attr("href").and_then(|href| resolve(self.base, &href));
+        self.href = Some((url.clone(), start));
+        self.children(node, kind, level);
+        // A link may hold blocks: those were counted as they were flushed.
+        let start = if self.lines.len() == count { start } else { 0 };
+        let words = clean_line(self.line.text.get(start..).unwrap_or_default());
+        self.line.linked += words.chars().count();
+        if let Some(url) = url
+            && !words.is_empty()
+        {
+            self.line.links.push(Link { url, text: words });
+        }
+        self.href = outer;
+    }
+
+    fn image(&mut self, node: &NodeRef<'_>, kind: BlockKind, level: u8) {
+        let source = ["src", "data-src", "data-original"]
+            .into_iter()
+            .find_map(|name| node.attr(name).and_then(|source| resolve(self.base, &source)));
+        let Some(url) = source else { return };
+        if self.media.len() >= MAX_MEDIA || self.media.iter().any(|media| media.url == url) {
+            return;
+        }
+        self.flush(kind, level);
+        let figure =
+            node.ancestors_it(Some(4)).find(|ancestor| ancestor.node_name().is_some_and(|name| &*name == "figure"));
+        let caption = figure.and_then(|figure| {
+            figure
+                .descendants_it()
+                .find(|inner| inner.node_name().is_some_and(|name| &*name == "figcaption"))
+                .map(|caption| clean_line(&caption.text()))
+        });
+        let caption = caption
+            .filter(|caption| !caption.is_empty())
+            .unwrap_or_else(|| clean_line(&node.attr("alt").unwrap_or_default()));
+        let caption = caption.chars().take(2_000).collect();
+        let mut line = Line::new(String::new(), BlockKind::Image);
+        line.media = Some(self.media.len());
+        self.media.push(picture(url, caption));
+        self.lines.push(line);
+    }
+
+    /// Ends the line that is being gathered. Two line breaks within it part paragraphs.
+    fn flush(&mut self, kind: BlockKind, level: u8) {
+        let mut line = std::mem::replace(&mut self.line, Line::new(String::new(), kind));
+        if let Some((url, start)) = &mut self.href {
+            let words = clean_line(line.text.get(*start..).unwrap_or_default());
+            line.linked += words.chars().count();
+            if let Some(url) = url.clone()
+                && !words.is_empty()
+            {
+                line.links.push(Link { url, text: words });
+            }
+            *start = 0;
+        }
+        let mut pieces: Vec<String> = paragraphs(&line.text);
+        if pieces.len() == 1 {
+            let text = pieces.remove(0);
+            self.lines.push(Line { text, kind, level, ..line });
+        } else {
+            // Which piece a link stands in is not known any more; as a share it is the same for each.
+            let all: usize = pieces.iter().map(|piece| piece.chars().count()).sum();
+            for text in pieces {
+                let linked = line.linked * text.chars().count() / all.max(1);
+                self.lines.push(Line {
+                    text,
+                    kind,
+                    level,
+                    linked,
+                    links: std::mem::take(&mut line.links),
+                    media: None,
+                });
+            }
+        }
+    }
+}
+
+/// Text with line breaks: an empty line between parts paragraphs, a single break is a space.
+fn paragraphs(text: &str) -> Vec<String> {
+    let mut pieces = Vec::new();
+    let mut piece = String::new();
+    let mut breaks = 0;
+    for part in text.split('\n') {
+        let part_clean = part.trim();
+        if part_clean.is_empty() {
+            breaks += 1;
+        } else {
+            if breaks > 1 && !piece.is_empty() {
+                pieces.push(std::mem::take(&mut piece));
+            }
+            if !piece.is_empty() {
+                piece.push(' ');
+            }
+            piece.push_str(part);
+            breaks = 0;
+        }
+        if breaks == 0 {
+            breaks = 1;
+        }
+    }
+    pieces.push(piece);
+    pieces.into_iter().map(|piece| clean_line(&piece)).filter(|piece| !piece.is_empty()).collect()
+}
+
+/// An absolute, safe address, or none.
+pub(super) fn resolve(base: Option<&Url>, href: &str) -> Option<String> {
+    let href = href.trim();
+    if href.is_empty() || href.starts_with('#') {
+        return None;
+    }
+    match base {
+        Some(base) => safe_url(base.join(href).ok()?.as_str()).ok(),
+        None => safe_url(href).ok(),
+    }
+}

@@ -1,0 +1,147 @@
+//! What a page says of itself as structured data: schema.org's NewsArticle, in JSON-LD.
+
+use serde_json::Value;
+
+/// The types that are articles.
+const ARTICLES: [&str; 12] = [
+    "NewsArticle",
+    "Article",
+    "ReportageNewsArticle",
+    "BlogPosting",
+    "LiveBlogPosting",
+    "AnalysisNewsArticle",
+    "OpinionNewsArticle",
+    "BackgroundNewsArticle",
+    "ReviewNewsArticle",
+    "Report",
+    "WebPage",
+    "SocialMediaPosting",
+];
+/// How deep objects are looked into, and how many.
+const MAX_DEPTH: usize = 6;
+const MAX_OBJECTS: usize = 2_000;
+
+/// An article's fields, as they stand.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Structured {
+    pub(super) headline: String,
+    pub(super) description: String,
+    pub(super) body: String,
+    pub(super) authors: Vec<String>,
+    pub(super) published: String,
+    pub(super) modified: String,
+    pub(super) section: String,
+    pub(super) keywords: Vec<String>,
+    pub(super) image: String,
+    pub(super) publisher: String,
+    pub(super) language: String,
+    pub(super) url: String,
+    rank: usize,
+}
+
+/// Reads all scripts of a page; the most article-like object wins.
+pub(super) fn read(scripts: impl Iterator<Item = String>) -> Structured {
+    let mut best = Structured { rank: usize::MAX, ..Structured::default() };
+    let mut left = MAX_OBJECTS;
+    for script in scripts {
+        let text = script.trim().trim_start_matches("<!--").trim_end_matches("-->").trim().trim_end_matches(';');
+        // Line breaks within strings are common, and no JSON.
+        let value = serde_json::from_str::<Value>(text)
+            .or_else(|_| serde_json::from_str(&text.replace(['\n', '\r', '\t'], " ")));
+        if let Ok(value) = value {
+            visit(&value, 0, &mut left, &mut best);
+        }
+    }
+    best
+}
+
+fn visit(value: &Value, depth: usize, left: &mut usize, best: &mut Structured) {
+    if depth > MAX_DEPTH || *left == 0 {
+        return;
+    }
+    *left -= 1;
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| visit(item, depth + 1, left, best)),
+        Value::Object(object) => {
+            let types: Vec<&str> = match object.get("@type") {
+                Some(Value::String(one)) => vec![one],
+                Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
+                _ => Vec::new(),
+            };
+            let rank = types.iter().filter_map(|name| ARTICLES.iter().position(|known| known == name)).min();
+            if let Some(rank) = rank
+                && rank < best.rank
+                && (object.contains_key("headline") || object.contains_key("datePublished"))
+            {
+                *best = article(value, rank);
+            }
+            for key in ["@graph", "mainEntity", "mainEntityOfPage", "itemListElement", "hasPart"] {
+                if let Some(inner) = object.get(key) {
+                    visit(inner, depth + 1, left, best);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn article(value: &Value, rank: usize) -> Structured {
+    let text = |key: &str| value.get(key).map(first_text).unwrap_or_default();
+    Structured {
+        headline: text("headline"),
+        description: text("description"),
+        body: text("articleBody"),
+        authors: value.get("author").map(names).unwrap_or_default(),
+        published: text("datePublished"),
+        modified: text("dateModified"),
+        section: text("articleSection"),
+        keywords: match value.get("keywords") {
+            Some(Value::String(list)) => list.split([',', ';']).map(str::to_owned).collect(),
+            Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            _ => Vec::new(),
+        },
+        image: value.get("image").map(address).unwrap_or_default(),
+        publisher: value.get("publisher").map(first_text).unwrap_or_default(),
+        language: text("inLanguage"),
+        url: value.get("url").or_else(|| value.get("mainEntityOfPage")).map(address).unwrap_or_default(),
+        rank,
+    }
+}
+
+/// A string, the first of a list, or an object's name.
+fn first_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => unescape(text),
+        Value::Array(items) => items.first().map(first_text).unwrap_or_default(),
+        Value::Object(object) => object.get("name").map(first_text).unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+fn names(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(names).take(50).collect(),
+        Value::Object(object) if object.get("@type").and_then(Value::as_str) == Some("Organization") => Vec::new(),
+        Value::Object(object) => object.get("name").map(names).unwrap_or_default(),
+        Value::String(text) => vec![unescape(text)],
+        _ => Vec::new(),
+    }
+}
+
+fn address(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.first().map(address).unwrap_or_default(),
+        Value::Object(object) => object.get("url").or_else(|| object.get("@id")).map(address).unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// Structured data is often escaped as if it were HTML.
+pub(super) fn unescape(text: &str) -> String {
+    if !text.contains('&') && !text.contains('<') {
+        return text.to_owned();
+    }
+    let spaced = text.replace("</p>", "\n\n").replace("<br>", "\n").replace("<br/>", "\n").replace("<br />", "\n");
+    dom_query::Document::fragment(spaced).text().to_string()
+}

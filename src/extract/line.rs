@@ -1,0 +1,73 @@
+//! What pages and text dumps have in common: lines, in reading order.
+
+use super::{Block, BlockKind, Draft, Link};
+
+/// A paragraph, heading, list item or quotation; or an image among them.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Line {
+    pub(super) text: String,
+    pub(super) kind: BlockKind,
+    pub(super) level: u8,
+    /// How many characters of it are linked.
+    pub(super) linked: usize,
+    pub(super) links: Vec<Link>,
+    /// For an image: which of the media.
+    pub(super) media: Option<usize>,
+}
+
+impl Line {
+    pub(super) fn new(text: String, kind: BlockKind) -> Self {
+        Self { text, kind, level: 0, linked: 0, links: Vec::new(), media: None }
+    }
+
+    pub(super) fn chars(&self) -> usize {
+        self.text.chars().count()
+    }
+
+    /// Whether it is nothing but links.
+    pub(super) fn is_links(&self) -> bool {
+        self.linked > 0 && self.linked * 10 >= self.chars() * 8
+    }
+
+    pub(super) fn is_image(&self) -> bool {
+        self.kind == BlockKind::Image
+    }
+
+    /// Whether it reads like running text: long enough, and ending as sentences do.
+    pub(super) fn is_prose(&self) -> bool {
+        let chars = self.chars();
+        let ends = self
+            .text
+            .trim_end_matches(['"', '”', '’', '»', ')', '\''])
+            .ends_with(['.', '!', '?', '…', '。', ':', '」']);
+        self.kind != BlockKind::Heading && !self.is_links() && (chars >= 140 || (chars >= 60 && ends))
+    }
+}
+
+/// Puts lines into a draft: body, blocks and links.
+pub(super) fn fill(draft: &mut Draft, lines: Vec<Line>) {
+    let mut paragraphs: Vec<String> = Vec::new();
+    for line in lines {
+        if line.is_image() {
+            draft.blocks.push(Block { kind: BlockKind::Image, paragraph: None, level: 0, media: line.media });
+            continue;
+        }
+        draft.blocks.push(Block {
+            kind: line.kind,
+            paragraph: Some(paragraphs.len()),
+            level: if line.kind == BlockKind::Heading { line.level.clamp(1, 6) } else { 0 },
+            media: None,
+        });
+        for link in line.links {
+            if draft.links.len() < 500 && !draft.links.contains(&link) {
+                draft.links.push(link);
+            }
+        }
+        paragraphs.push(line.text);
+    }
+    // Blocks that are all ordinary text say nothing.
+    if draft.blocks.iter().all(|block| block.kind == BlockKind::Paragraph) {
+        draft.blocks.clear();
+    }
+    draft.body = paragraphs.join("\n\n");
+}

@@ -1,0 +1,147 @@
+//! Text dumps: a page's text, furniture and all, without markup.
+
+use super::clean::{Known, clean};
+use super::line::{Line, fill};
+use super::{BlockKind, CutReason, Draft, ExtractError, Extracted, Hints, Report, dateline, language};
+use crate::article::{clean_line, clean_text};
+
+/// A headline has at most so many characters.
+const HEADLINE_CHARS: usize = 200;
+
+/// Extracts an article from a text dump.
+pub(super) fn extract(text: &str, hints: &Hints<'_>, mut report: Report) -> Result<Extracted, ExtractError> {
+    if text.trim().is_empty() {
+        return Err(ExtractError::Empty);
+    }
+    report.method = "text";
+    if report.charset.is_empty() {
+        report.charset = "UTF-8".into();
+    }
+    let mut lines = lines(text);
+    let mut draft = Draft { publish_time: hints.publish_time, ..Draft::default() };
+    draft.headline = match hints.headline {
+        Some(headline) => clean_line(headline),
+        None => take_headline(&mut lines, &mut report),
+    };
+    let headline = draft.headline.clone();
+    let known = Known { headline: &headline, subheadline: "", is_dump: true };
+    finish(lines, &known, hints, "", draft, report)
+}
+
+/// Cleans lines and fills the draft: what pages and dumps share.
+pub(super) fn finish(
+    lines: Vec<Line>,
+    known: &Known<'_>,
+    hints: &Hints<'_>,
+    said_language: &str,
+    mut draft: Draft,
+    mut report: Report,
+) -> Result<Extracted, ExtractError> {
+    let before: usize = lines.iter().map(Line::chars).sum();
+    let lines = clean(lines, known, &mut draft, &mut report);
+    let prose: usize = lines.iter().filter(|line| line.is_prose()).map(Line::chars).sum();
+    let after: usize = lines.iter().map(Line::chars).sum();
+    if after == 0 || (prose == 0 && !(known.is_dump && !draft.headline.is_empty())) {
+        return Err(ExtractError::NoArticle);
+    }
+    if draft.agency.is_empty()
+        && let Some(agency) = dateline::attributed(lines.iter().map(|line| line.text.as_str()))
+    {
+        draft.agency = agency.to_owned();
+    }
+    // How much of what was taken for the text is running text, and how much had to be cut.
+    let share = prose as f32 / after as f32;
+    let kept = after as f32 / before.max(1) as f32;
+    report.confidence = (0.3 + 0.5 * share + 0.2 * kept).clamp(0.0, 1.0) * if prose < 400 { 0.7 } else { 1.0 };
+    fill(&mut draft, lines);
+    draft.language = language::of(hints.language.unwrap_or(said_language), &draft.body);
+    Ok(Extracted { draft, report })
+}
+
+/// The lines of a dump. Blank lines part paragraphs; within them, lines are paragraphs of their own unless they look
+/// wrapped at a width.
+pub(super) fn lines(text: &str) -> Vec<Line> {
+    let mut out = Vec::new();
+    for chunk in clean_text(text).split("\n\n") {
+        let lines: Vec<&str> = chunk.lines().collect();
+        if is_wrapped(&lines) {
+            out.push(Line::new(clean_line(chunk), BlockKind::Paragraph));
+        } else {
+            out.extend(lines.into_iter().map(|line| Line::new(line.to_owned(), BlockKind::Paragraph)));
+        }
+    }
+    out.retain(|line| !line.text.is_empty());
+    out
+}
+
+/// Lines of about the same width, but for the last, that break in the midst of sentences.
+fn is_wrapped(lines: &[&str]) -> bool {
+    let Some((_, full)) = lines.split_last() else { return false };
+    let widths: Vec<usize> = full.iter().map(|line| line.chars().count()).collect();
+    let Some(widest) = widths.iter().max() else { return false };
+    let broken = full.iter().filter(|line| !line.ends_with(['.', '!', '?', ':', '”', '"'])).count();
+    *widest >= 40 && *widest <= 100 && widths.iter().all(|width| width * 10 >= widest * 7) && broken * 2 > full.len()
+}
+
+/// The first line, if it looks like a headline: short, and not ending as a sentence does.
+fn take_headline(lines: &mut Vec<Line>, report: &mut Report) -> String {
+    let Some(first) = lines.first() else { return String::new() };
+    let repeated = lines.get(1).is_some_and(|second| second.text == first.text);
+    let short = first.chars() <= HEADLINE_CHARS && lines.len() > 1;
+    let sentence = first.text.ends_with(['.', ',', ';', ':']) && !repeated;
+    if !short || sentence {
+        return String::new();
+    }
+    let headline = lines.remove(0).text;
+    // Moved to its own field, not cut; only when it stands again is something cut.
+    while lines.first().is_some_and(|line| line.text == headline) {
+        report.cut(&lines[0].text, CutReason::RepeatedHeadline, "headline-repeated", 0.99);
+        lines.remove(0);
+    }
+    headline
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DUMP: &str = "Harbour council to dredge channel – mayor
+
+Harbour council to dredge channel – mayor
+
+ElleryHerald.Net - The northern channel of Port Ellery will be dredged before the winter, whatever it costs, Mayor Ida Quill said.
+
+“The harbour has been silting up for more than one year, and I do not see anything that could change that,” Quill told reporters.
+
+“But this does not mean that we cannot agree on who pays. I think it is possible,” Quill said, Kyodo reported.
+
+ Top stories
+Authorities said a total of 19 boats were moored and 5 were moved during the works in the old basin.
+In 2023, the harbour will raise its dues by more than 11 per cent, the second rise in two years.
+The storm caused a temporary blackout, damaged many buildings and closed a number of coastal roads.
+Partner news
+---";
+
+    #[test]
+    fn a_dump_is_cleaned_and_says_what_was_cut() {
+        let Extracted { draft, report } = extract(DUMP, &Hints::default(), Report::default()).unwrap();
+        assert_eq!(draft.headline, "Harbour council to dredge channel – mayor");
+        assert_eq!(
+            (draft.publisher.as_str(), draft.agency.as_str(), draft.language.as_str()),
+            ("ElleryHerald.Net", "Kyodo", "en")
+        );
+        let paragraphs: Vec<&str> = draft.body.split("\n\n").collect();
+        assert_eq!(paragraphs.len(), 3);
+        assert!(paragraphs[0].starts_with("The northern channel") && paragraphs[2].ends_with("Kyodo reported."));
+        let cut = |reason| report.cuts.iter().filter(|cut| cut.reason == reason).count();
+        assert_eq!((cut(CutReason::RepeatedHeadline), cut(CutReason::Teasers), cut(CutReason::Rule)), (1, 5, 1));
+        assert_eq!(cut(CutReason::Dateline), 1);
+    }
+
+    #[test]
+    fn wrapped_lines_are_one_paragraph() {
+        let wrapped = "A headline about boats\n\nThe northern channel of Port Ellery will be dredged before\nthe winter, whatever it costs, Mayor Ida Quill said, and the\nworks begin on Monday.";
+        let Extracted { draft, .. } = extract(wrapped, &Hints::default(), Report::default()).unwrap();
+        assert!(!draft.body.contains('\n'), "{}", draft.body);
+    }
+}
