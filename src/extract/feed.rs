@@ -92,7 +92,9 @@ fn one(
     draft.headline = draft.headline.chars().take(500).collect();
     for author in &entry.authors {
         let not = draft.publisher.clone();
-        names::split(author.name.as_deref().unwrap_or_default(), &[&not]).into_iter().for_each(|name| names::push(&mut draft.authors, name));
+        names::split(author.name.as_deref().unwrap_or_default(), &[&not])
+            .into_iter()
+            .for_each(|name| names::push(&mut draft.authors, name));
     }
     let language = entry.language.clone().or_else(|| feed.language.clone()).unwrap_or_default();
     let headline = draft.headline.clone();

@@ -30,6 +30,7 @@ struct Current {
     content_position: i64,
     duplicate_of: Option<i64>,
     fingerprint: Digest,
+    due: Option<i64>,
     record: Arc<Record>,
 }
 
@@ -121,7 +122,7 @@ impl Applier {
         let sql = [
             "SELECT ",
             rows::RECORD,
-            ", a.key, a.sort_time, c.content_position, c.duplicate_of, a.fingerprint FROM ",
+            ", a.key, a.sort_time, c.content_position, c.duplicate_of, a.fingerprint, a.due FROM ",
             rows::NEWEST,
             " WHERE a.id = ?1",
         ]
@@ -137,6 +138,7 @@ impl Applier {
                     content_position: row.get(after + 2)?,
                     duplicate_of: row.get(after + 3)?,
                     fingerprint: Digest(row.get(after + 4)?),
+                    due: row.get(after + 5)?,
                 })
             })
             .optional()
@@ -238,10 +240,12 @@ impl Applier {
         }
         let content = before.content();
         let new_content = revision.article.map(CleanArticle::content);
+        // What the clock has done since the feed last spoke of the article: this change is the first to tell it.
+        let untold = current.due.is_some_and(|due| due <= time.as_microsecond());
         let row = ChangeRow {
             article: current.key,
             kind: revision.kind,
-            announced: before.unreadable(time).is_none() || parts.unreadable(time).is_none(),
+            announced: untold || before.unreadable(time).is_none() || parts.unreadable(time).is_none(),
             reason: revision.reason,
             content_position: new_content.is_none().then_some(current.content_position),
             duplicate_of,
@@ -254,7 +258,8 @@ impl Applier {
         connection
             .prepare_cached(
                 "UPDATE articles SET position = ?2, sort_time = ?3, lifecycle = ?4, embargo = ?5, expire = ?6, due = ?7,
-                 digest_head = ?8, fingerprint = ?9, duplicate_of = ?10 WHERE key = ?1",
+                 digest_head = ?8, fingerprint = ?9, duplicate_of = ?10, url = coalesce(?11, url),
+                 source = coalesce(?12, source), external_id = coalesce(?13, external_id) WHERE key = ?1",
             )?
             .execute(rusqlite::params![
                 current.key,
@@ -267,6 +272,9 @@ impl Applier {
                 head(&parts.digest),
                 fingerprint.0,
                 duplicate_of,
+                revision.article.map(|new| &new.article().url),
+                revision.article.map(|new| &new.article().source),
+                revision.article.map(|new| &new.article().external_id),
             ])?;
         Ok(Arc::new(Record::new(parts, new_content.unwrap_or(&content))))
     }
@@ -320,7 +328,7 @@ impl Applier {
         Ok(due.len())
     }
 
-    /// One change that the clock makes. It is announced whatever is readable by now: it was, or is.
+    /// One change that the clock makes.
     fn turn_one(
         &mut self,
         connection: &Connection,
@@ -330,8 +338,6 @@ impl Applier {
         now: Timestamp,
     ) -> rusqlite::Result<()> {
         let record = self.revise(connection, current, revision, now)?;
-        let position = rows::sequence(record.token.position);
-        connection.prepare_cached("UPDATE changes SET announced = 1 WHERE position = ?1")?.execute([position])?;
         // An article may have opened and expired since the clock was last turned: its next turn is counted from this one.
         connection
             .prepare_cached("UPDATE articles SET due = ?2 WHERE key = ?1")?

@@ -237,6 +237,8 @@ impl State {
                 }
             }
             match broken {
+                // A full or failing disk takes the whole transaction back, and what was applied before with it.
+                Some(error) if savepoint.is_autocommit() => return Err(error),
                 // Dropped, the savepoint is rolled back.
                 Some(_) => {
                     self.applier.facet_names.forget();
