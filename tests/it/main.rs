@@ -1,6 +1,7 @@
 //! Copydesk as its clients see it: over a real port, on a real store.
 
 mod bad_input; // whatever comes in
+mod conformance; // what every store keeps
 mod model; // lists, watches and exports over random histories
 mod service; // each method's plain case
 mod support; // servers and clients for the tests

@@ -1,0 +1,138 @@
+//! What only the embedded engine has: its files.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use copydesk::store::sqlite::{OpenError, SqliteOptions, SqliteStore};
+use copydesk::store::{Store, StoreError, WriteError};
+
+use super::fixtures::{at, get, hit_names, indexed, ingest, search, titled, write};
+use copydesk::proto::Article;
+
+fn open(dir: &Path) -> Result<Arc<dyn Store>, OpenError> {
+    SqliteStore::open(SqliteOptions::new(dir)).map(|store| Arc::new(store) as Arc<dyn Store>)
+}
+
+async fn filled(dir: &Path) {
+    let store = open(dir).unwrap();
+    let writes = (0..50).map(|number| {
+        let article = Article { body: "Ferry and harbour. ".repeat(100), ..titled(&format!("Ferry {number}")) };
+        ingest(&format!("a-{number}"), article, at(number))
+    });
+    assert!(store.write(writes.collect()).await.iter().all(Result::is_ok));
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_again() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path()).await;
+    let (feed, head) = {
+        let store = open(dir.path()).unwrap();
+        assert!(get(&store, "a-49").await.is_some());
+        (store.feed(), store.head().await.unwrap())
+    };
+    let store = open(dir.path()).unwrap();
+    assert_eq!((store.feed(), store.head().await.unwrap()), (feed, head));
+    assert_eq!(super::fixtures::feed(&store).await.len(), 50);
+}
+
+#[tokio::test]
+async fn a_folder_has_one_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).unwrap();
+    assert!(matches!(open(dir.path()), Err(OpenError::InUse { .. })));
+    drop(store);
+    assert!(open(dir.path()).is_ok());
+}
+
+#[tokio::test]
+async fn damaged_files_are_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path()).await;
+    let path = dir.path().join("articles.db");
+    let whole = std::fs::read(&path).unwrap();
+    let mut garbage = whole.clone();
+    garbage[..200].fill(b'x');
+    for damaged in
+        [&whole[..whole.len() / 2], &whole[..whole.len() - 1], &whole[..50], b"Not a database, a letter.", &garbage]
+    {
+        std::fs::write(&path, damaged).unwrap();
+        let refused = open(dir.path()).err().unwrap();
+        assert!(matches!(refused, OpenError::Damaged { .. }), "{refused:?}");
+        assert!(refused.to_string().contains("articles.db"), "{refused}");
+        assert_eq!(std::fs::read(&path).unwrap(), damaged);
+    }
+    std::fs::write(&path, &whole).unwrap();
+    assert!(open(dir.path()).is_ok());
+}
+
+#[tokio::test]
+async fn newer_and_foreign_files_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path()).await;
+    let path = dir.path().join("articles.db");
+    let set = |pragma: &str| rusqlite::Connection::open(&path).unwrap().execute_batch(pragma).unwrap();
+    set("PRAGMA user_version = 999");
+    assert!(matches!(open(dir.path()), Err(OpenError::Newer { found: 999, .. })));
+    set("PRAGMA user_version = 1; PRAGMA application_id = 7");
+    assert!(matches!(open(dir.path()), Err(OpenError::Damaged { .. })));
+}
+
+#[tokio::test]
+async fn a_lost_or_damaged_index_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path()).await;
+    let path = dir.path().join("search.db");
+    for damage in [None, Some("no database".as_bytes().to_vec()), Some(Vec::new())] {
+        for extension in ["db-wal", "db-shm"] {
+            let _absent = std::fs::remove_file(path.with_extension(extension));
+        }
+        match damage {
+            None => std::fs::remove_file(&path).unwrap(),
+            Some(bytes) => std::fs::write(&path, bytes).unwrap(),
+        }
+        let store = open(dir.path()).unwrap();
+        indexed(&store).await;
+        assert_eq!(hit_names(&search(&store, "\"ferry 7\"", at(100)).await), ["a-7"]);
+    }
+}
+
+#[tokio::test]
+async fn a_full_store_says_so_and_stays_readable() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = SqliteOptions { max_bytes: Some(1 << 20), ..SqliteOptions::new(dir.path()) };
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).unwrap());
+    let large = |number: usize| {
+        let article = Article { body: "Ferry. ".repeat(5_000), ..titled(&format!("Ferry {number}")) };
+        ingest(&format!("a-{number}"), article, at(0))
+    };
+    let mut kept = 0;
+    let refused = loop {
+        assert!(kept < 100, "it is never full");
+        match write(&store, large(kept)).await {
+            Ok(_) => kept += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused, WriteError::Store(StoreError::Full));
+    // Callers that shared a transaction with one that had no room are told the truth: what is answered with success is
+    // there, and what is refused is not.
+    let calls = (200..216).map(|number| {
+        let small = ingest(&format!("s-{number}"), titled(&format!("Small {number}")), at(1));
+        let (store, writes) = (&store, if number % 2 == 0 { vec![small] } else { vec![large(number)] });
+        async move { (number, store.write(writes).await.remove(0)) }
+    });
+    for (number, answer) in futures::future::join_all(calls).await {
+        let name = if number % 2 == 0 { format!("s-{number}") } else { format!("a-{number}") };
+        match answer {
+            Ok(_) => assert!(get(&store, &name).await.is_some(), "{name}"),
+            Err(error) => {
+                assert_eq!(error, WriteError::Store(StoreError::Full));
+                assert!(get(&store, &name).await.is_none(), "{name}");
+            }
+        }
+    }
+    assert_eq!(get(&store, "a-0").await.unwrap().revision, 1);
+    let changes = super::fixtures::feed(&store).await;
+    assert_eq!(store.head().await.unwrap(), changes.last().unwrap().position);
+}

@@ -1,0 +1,135 @@
+//! Invented articles, and short ways to write and read them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use copydesk::article::{
+    ArticleId, ChangeKind, CleanArticle, Digest, Filter, Limits, Position, Query, Record, to_proto,
+};
+use copydesk::proto::{Article, ArticleFilter};
+use copydesk::store::{
+    Change, Consistency, Ingest, ListCursor, ListQuery, Order, OrderField, Precondition, RequestKey, SearchHit,
+    SearchQuery, Store, Transition, Update, Write, WriteError, Written,
+};
+use jiff::Timestamp;
+
+/// Some seconds after the tests' epoch.
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + seconds).unwrap()
+}
+
+pub fn proto_at(seconds: i64) -> Option<prost_types::Timestamp> {
+    Some(to_proto(at(seconds)))
+}
+
+pub fn id(text: &str) -> ArticleId {
+    text.parse().unwrap()
+}
+
+pub fn clean(article: Article) -> CleanArticle {
+    CleanArticle::new(article, &Limits::default()).unwrap()
+}
+
+/// An article with a headline, and no text besides.
+pub fn titled(headline: &str) -> Article {
+    Article { headline: headline.into(), ..Article::default() }
+}
+
+pub fn ingest(name: &str, article: Article, time: Timestamp) -> Write {
+    Write::Ingest(Box::new(Ingest { id: id(name), article: clean(article), request: None, time }))
+}
+
+pub fn request(name: &str, article: Article, request: &str, time: Timestamp) -> Write {
+    let article = clean(article);
+    let request = Some(RequestKey { id: request.into(), digest: Digest::of_bytes(article.content()) });
+    Write::Ingest(Box::new(Ingest { id: id(name), article, request, time }))
+}
+
+pub fn update(name: &str, article: Article, precondition: Precondition, time: Timestamp) -> Write {
+    let reason = "the desk's correction".to_owned();
+    Write::Update(Box::new(Update { id: id(name), article: clean(article), precondition, reason, time }))
+}
+
+pub fn transition(name: &str, kind: ChangeKind, time: Timestamp) -> Write {
+    let reason = "the desk's decision".to_owned();
+    Write::Transition(Transition { id: id(name), kind, precondition: Precondition::None, reason, time })
+}
+
+/// Writes one.
+pub async fn write(store: &Arc<dyn Store>, write: Write) -> Result<Written, WriteError> {
+    let mut answers = store.write(vec![write]).await;
+    assert_eq!(answers.len(), 1);
+    answers.remove(0)
+}
+
+/// The newest revision, as fresh as the feed.
+pub async fn get(store: &Arc<dyn Store>, name: &str) -> Option<Arc<Record>> {
+    let head = store.head().await.unwrap();
+    let mut fetched = store.get(&[id(name)], Consistency::AtLeast(head)).await.unwrap();
+    assert_eq!(fetched.len(), 1);
+    fetched.remove(0).record
+}
+
+/// The whole feed.
+pub async fn feed(store: &Arc<dyn Store>) -> Vec<Change> {
+    store.changes(Position::START, 10_000).await.unwrap()
+}
+
+/// Turns the clock until nothing more is due. Answers how many changes that made.
+pub async fn turn(store: &Arc<dyn Store>, now: Timestamp) -> usize {
+    let mut turned = 0;
+    loop {
+        match store.turn_clock(now).await.unwrap() {
+            0 => return turned,
+            count => turned += count,
+        }
+    }
+}
+
+/// A list's first page.
+pub fn page(filter: ArticleFilter, field: OrderField, descending: bool, limit: usize, now: Timestamp) -> ListQuery {
+    let filter = Filter::parse(Some(&filter)).unwrap();
+    ListQuery { filter, order: Order { field, descending }, after: None, limit, now }
+}
+
+/// All pages of a list.
+pub async fn list(store: &Arc<dyn Store>, mut query: ListQuery) -> Vec<Arc<Record>> {
+    let mut listed = Vec::new();
+    loop {
+        let page = store.list(&query).await.unwrap();
+        assert!(page.len() <= query.limit);
+        let Some(last) = page.last() else { return listed };
+        query.after = Some(ListCursor::of(last));
+        let ended = page.len() < query.limit;
+        listed.extend(page);
+        if ended {
+            return listed;
+        }
+    }
+}
+
+pub fn names(records: &[Arc<Record>]) -> Vec<&str> {
+    records.iter().map(|record| record.id.as_str()).collect()
+}
+
+/// Waits until the search index knows every change.
+pub async fn indexed(store: &Arc<dyn Store>) {
+    let head = store.head().await.unwrap();
+    let reached = async {
+        while store.indexed().await.unwrap() < head {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), reached).await.expect("the index follows the feed");
+}
+
+/// The best results of a query.
+pub async fn search(store: &Arc<dyn Store>, text: &str, now: Timestamp) -> Vec<SearchHit> {
+    let query = Query::parse(text, "query").unwrap();
+    let query = SearchQuery { query, filter: Filter::default(), skip: 0, limit: 100, now };
+    store.search(&query).await.unwrap().hits
+}
+
+pub fn hit_names(hits: &[SearchHit]) -> Vec<&str> {
+    hits.iter().map(|hit| hit.record.id.as_str()).collect()
+}

@@ -1,0 +1,117 @@
+//! Lists, lookups and their pages.
+
+use copydesk::article::ChangeKind;
+use copydesk::proto::{Article, ArticleFilter};
+use copydesk::store::{ListCursor, LookupKey, OrderField, Precondition};
+
+use super::engines::Engine;
+use super::fixtures::{at, get, id, ingest, list, names, page, proto_at, titled, transition, update, write};
+
+fn published(headline: &str, seconds: i64, tags: &[&str]) -> Article {
+    let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+    Article { publish_time: proto_at(seconds), tags, ..titled(headline) }
+}
+
+fn tagged(tags: &[&str]) -> ArticleFilter {
+    ArticleFilter { tags: tags.iter().map(|tag| (*tag).to_owned()).collect(), ..ArticleFilter::default() }
+}
+
+pub async fn pages_stay_true_while_articles_arrive(Engine { store, .. }: Engine) {
+    for number in 0..10 {
+        let name = format!("a-{number}");
+        write(&store, ingest(&name, published(&name, number, &["sea"]), at(100))).await.unwrap();
+    }
+    let mut query = page(tagged(&["Sea"]), OrderField::PublishTime, true, 4, at(200));
+    let mut listed = store.list(&query).await.unwrap();
+    // Newer, older, and as old as the page's last: none may come twice or be passed over.
+    for (name, seconds) in [("new", 50), ("old", -5), ("even", 6)] {
+        write(&store, ingest(name, published(name, seconds, &["sea"]), at(101))).await.unwrap();
+    }
+    while let Some(last) = listed.last() {
+        query.after = Some(ListCursor::of(last));
+        let next = store.list(&query).await.unwrap();
+        if next.is_empty() {
+            break;
+        }
+        listed.extend(next);
+    }
+    assert_eq!(names(&listed), ["a-9", "a-8", "a-7", "a-6", "a-5", "a-4", "a-3", "a-2", "a-1", "a-0", "old"]);
+}
+
+pub async fn an_article_with_two_values_is_listed_once(Engine { store, .. }: Engine) {
+    write(&store, ingest("both", published("1", 1, &["sea", "port"]), at(10))).await.unwrap();
+    write(&store, ingest("one", published("2", 2, &["port"]), at(10))).await.unwrap();
+    write(&store, ingest("none", published("3", 3, &["land"]), at(10))).await.unwrap();
+    for limit in 1..4 {
+        let query = page(tagged(&["sea", "PORT"]), OrderField::PublishTime, false, limit, at(20));
+        assert_eq!(names(&list(&store, query).await), ["both", "one"]);
+    }
+    assert!(list(&store, page(tagged(&["air"]), OrderField::PublishTime, false, 9, at(20))).await.is_empty());
+}
+
+pub async fn a_cursor_outlives_its_article(Engine { store, .. }: Engine) {
+    for (number, name) in ["a", "b", "c", "d"].into_iter().enumerate() {
+        write(&store, ingest(name, published(name, number as i64, &[]), at(10))).await.unwrap();
+    }
+    for field in [OrderField::PublishTime, OrderField::CreateTime, OrderField::UpdateTime] {
+        let mut query = page(ArticleFilter::default(), field, false, 2, at(20));
+        let first = store.list(&query).await.unwrap();
+        query.after = first.last().map(|last| ListCursor::of(last));
+        let last = first.last().unwrap().id.clone();
+        write(&store, transition(last.as_str(), ChangeKind::Withdrawn, at(11))).await.unwrap();
+        let rest = store.list(&query).await.unwrap();
+        assert_eq!(rest.len(), 2, "{field:?}");
+        assert!(rest.iter().all(|record| record.id != last));
+        write(&store, transition(last.as_str(), ChangeKind::Reinstated, at(12))).await.unwrap();
+    }
+}
+
+pub async fn the_readable_article_has_the_address(Engine { store, .. }: Engine) {
+    let article = |headline: &str| Article {
+        url: "https://herald.example/1".into(),
+        source: "herald.example".into(),
+        external_id: "N-1".into(),
+        ..titled(headline)
+    };
+    let keys = [
+        LookupKey::Url("https://herald.example/1".into()),
+        LookupKey::External { source: "herald.example".into(), external_id: "N-1".into() },
+    ];
+    for (number, name) in ["a", "b", "c"].into_iter().enumerate() {
+        write(&store, ingest(name, article(name), at(number as i64))).await.unwrap();
+    }
+    let embargo = Article { embargo_time: proto_at(1_000), ..article("later") };
+    write(&store, update("c", embargo, Precondition::None, at(5))).await.unwrap();
+    for key in &keys {
+        assert_eq!(store.lookup(key, at(10)).await.unwrap(), Some(id("b")));
+        assert_eq!(store.lookup(key, at(1_000)).await.unwrap(), Some(id("c")));
+    }
+    for other in [
+        LookupKey::Url("https://herald.example/2".into()),
+        LookupKey::Url(String::new()),
+        LookupKey::External { source: "other.example".into(), external_id: "N-1".into() },
+    ] {
+        assert_eq!(store.lookup(&other, at(10)).await.unwrap(), None, "{other:?}");
+    }
+}
+
+pub async fn an_address_follows_its_article(Engine { store, .. }: Engine) {
+    let article = |number: u8| Article {
+        url: format!("https://herald.example/{number}"),
+        external_id: format!("N-{number}"),
+        source: "herald.example".into(),
+        ..titled("Ferry sails")
+    };
+    write(&store, ingest("ferry", article(1), at(0))).await.unwrap();
+    write(&store, update("ferry", article(2), Precondition::None, at(1))).await.unwrap();
+    assert_eq!(get(&store, "ferry").await.unwrap().decode().unwrap().url, "https://herald.example/2");
+    let external =
+        |number: u8| LookupKey::External { source: "herald.example".into(), external_id: format!("N-{number}") };
+    let url = |number: u8| LookupKey::Url(format!("https://herald.example/{number}"));
+    for key in [url(2), external(2)] {
+        assert_eq!(store.lookup(&key, at(2)).await.unwrap(), Some(id("ferry")), "{key:?}");
+    }
+    for key in [url(1), external(1)] {
+        assert_eq!(store.lookup(&key, at(2)).await.unwrap(), None, "{key:?}");
+    }
+}

@@ -1,0 +1,55 @@
+//! What every store keeps, whichever engine it is. Each engine, and each decorator of one, runs all of it.
+
+mod engines; // what the suite is run on
+mod feed; // the feed, history and the clock
+mod files; // what only the embedded engine has: its files
+mod fixtures; // invented articles, and short ways to write and read
+mod histories; // random histories, against the model
+mod lists; // lists, lookups and their pages
+mod model; // what a store should be, in memory
+mod search; // the search index
+mod writes; // each write's cases
+
+macro_rules! suite {
+    ($($room:ident::$case:ident,)*) => {
+        mod sqlite {
+            $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::sqlite().await).await; })*
+            #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::sqlite())); }
+        }
+        mod cached {
+            $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::cached().await).await; })*
+            #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::cached())); }
+        }
+    };
+}
+
+suite! {
+    writes::a_request_is_answered_once,
+    writes::a_request_that_changed_nothing_is_answered_alike,
+    writes::the_same_page_does_not_undo_a_correction,
+    writes::twins_are_told_apart,
+    writes::preconditions_hold_or_nothing_is_written,
+    writes::every_transition_is_as_documented,
+    writes::writes_of_one_call_see_each_other,
+    writes::a_refusal_stops_no_other_write,
+    writes::a_rehearsal_leaves_no_trace,
+    writes::a_write_whose_caller_left_is_done,
+    writes::writes_of_many_callers_are_all_kept,
+    writes::clocks_may_step_back,
+    feed::corrections_carry_what_they_replaced,
+    feed::what_happens_under_embargo_is_not_announced,
+    feed::pulling_back_under_embargo_is_announced,
+    feed::the_clock_opens_and_expires_once,
+    feed::an_expiry_is_told_even_when_a_write_comes_first,
+    feed::a_snapshot_and_what_came_after_make_the_present,
+    feed::commits_wake_who_waits,
+    lists::pages_stay_true_while_articles_arrive,
+    lists::an_article_with_two_values_is_listed_once,
+    lists::a_cursor_outlives_its_article,
+    lists::the_readable_article_has_the_address,
+    lists::an_address_follows_its_article,
+    search::headlines_weigh_more,
+    search::what_is_withdrawn_is_not_found,
+    search::a_revised_text_is_found_by_its_new_words_only,
+    search::the_index_and_the_query_agree,
+}

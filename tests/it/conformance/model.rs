@@ -1,0 +1,320 @@
+//! What a store should be: a list of articles, each a list of revisions; and the feed. Slow, and plainly right.
+
+use std::collections::HashMap;
+
+use copydesk::article::{ArticleId, ChangeKind, CleanArticle, Digest, Filter, Lifecycle, Record};
+use copydesk::proto::Article;
+use copydesk::store::{LookupKey, OrderField, Outcome, Precondition, Standing, Write, WriteError};
+use jiff::Timestamp;
+
+/// One revision.
+#[derive(Clone)]
+pub struct State {
+    pub id: ArticleId,
+    pub revision: i64,
+    pub lifecycle: Lifecycle,
+    /// Its place in the feed, from 1.
+    pub sequence: u64,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+    pub deleted: Option<Timestamp>,
+    pub duplicate_of: Option<ArticleId>,
+    pub article: CleanArticle,
+}
+
+/// One entry of the feed.
+pub struct Entry {
+    pub article: usize,
+    pub revision: i64,
+    pub kind: ChangeKind,
+    pub reason: String,
+    pub announced: bool,
+    pub brought_text: bool,
+}
+
+struct Known {
+    revisions: Vec<State>,
+    ingested: Digest,
+    /// Up to when the feed has told what the clock does to it.
+    told: Timestamp,
+}
+
+#[derive(Default)]
+pub struct Model {
+    /// In the order of their creation.
+    articles: Vec<Known>,
+    pub feed: Vec<Entry>,
+    requests: HashMap<String, (Digest, usize, i64, Outcome)>,
+    /// The etags that the store gave.
+    pub etags: HashMap<(ArticleId, i64), String>,
+}
+
+impl State {
+    pub fn standing(&self) -> Standing {
+        Standing {
+            lifecycle: self.lifecycle,
+            embargo_time: self.article.embargo_time(),
+            expire_time: self.article.expire_time(),
+            revision: self.revision,
+        }
+    }
+
+    fn sort_time(&self) -> Timestamp {
+        self.article.publish_time().unwrap_or(self.created)
+    }
+
+    /// As filters see it.
+    fn decoded(&self) -> Article {
+        Article {
+            create_time: Some(copydesk::article::to_proto(self.created)),
+            duplicate_of: self.duplicate_of.as_ref().map(ArticleId::name).unwrap_or_default(),
+            ..self.article.article().clone()
+        }
+    }
+
+    /// Whether a store's record says the same.
+    pub fn check(&self, record: &Record) {
+        assert_eq!(
+            (&record.id, record.revision, record.lifecycle, record.token.position.sequence),
+            (&self.id, self.revision, self.lifecycle, self.sequence)
+        );
+        assert_eq!(
+            (record.create_time, record.update_time, record.delete_time, record.sort_time()),
+            (self.created, self.updated, self.deleted, self.sort_time()),
+            "{:?}",
+            self.id
+        );
+        assert_eq!((record.digest, &record.duplicate_of), (self.article.digest(), &self.duplicate_of), "{:?}", self.id);
+        assert_eq!(Standing::from(record), self.standing());
+        assert_eq!(&record.content()[..], self.article.content());
+        let decoded = record.decode().unwrap();
+        assert_eq!((decoded.headline, decoded.revision), (self.article.article().headline.clone(), self.revision));
+    }
+}
+
+impl Model {
+    fn find(&self, id: &ArticleId) -> Option<usize> {
+        self.articles.iter().position(|known| known.revisions[0].id == *id)
+    }
+
+    pub fn revisions(&self, id: &ArticleId) -> &[State] {
+        self.find(id).map_or(&[], |at| &self.articles[at].revisions)
+    }
+
+    pub fn state(&self, entry: &Entry) -> &State {
+        &self.articles[entry.article].revisions[entry.revision as usize - 1]
+    }
+
+    pub fn newest(&self) -> impl DoubleEndedIterator<Item = &State> {
+        self.articles.iter().filter_map(|known| known.revisions.last())
+    }
+
+    /// What a write does.
+    pub fn apply(&mut self, write: &Write) -> Result<(Outcome, State), WriteError> {
+        let Write::Ingest(ingest) = write else { return self.apply_now(write) };
+        let Some(request) = &ingest.request else { return self.apply_now(write) };
+        if let Some((digest, at, revision, outcome)) = self.requests.get(&request.id) {
+            let first = self.articles[*at].revisions[*revision as usize - 1].clone();
+            return if *digest == request.digest { Ok((*outcome, first)) } else { Err(WriteError::RequestReused) };
+        }
+        let (outcome, state) = self.apply_now(write)?;
+        let at = self.find(&ingest.id).expect("it was just written");
+        self.requests.insert(request.id.clone(), (request.digest, at, state.revision, outcome));
+        Ok((outcome, state))
+    }
+
+    fn apply_now(&mut self, write: &Write) -> Result<(Outcome, State), WriteError> {
+        let id = write.id();
+        let Some(at) = self.find(id) else {
+            let Write::Ingest(ingest) = write else { return Err(WriteError::NotFound(id.clone())) };
+            return Ok(self.create(id, &ingest.article, ingest.time));
+        };
+        let current = self.articles[at].revisions.last().expect("it has one").clone();
+        let state = WriteError::State { id: id.clone(), lifecycle: current.lifecycle };
+        let unchanged = Ok((Outcome::Unchanged, current.clone()));
+        match write {
+            Write::Ingest(ingest) => {
+                let fingerprint = ingest.article.fingerprint();
+                if current.lifecycle != Lifecycle::Live {
+                    return Err(state);
+                }
+                if fingerprint == self.articles[at].ingested || fingerprint == current.article.fingerprint() {
+                    return unchanged;
+                }
+                self.articles[at].ingested = fingerprint;
+                Ok(self.revise(at, ChangeKind::Revised, Lifecycle::Live, Some(&ingest.article), "", ingest.time))
+            }
+            Write::Update(update) => {
+                if current.lifecycle != Lifecycle::Live {
+                    return Err(state);
+                }
+                self.require(&update.precondition, &current)?;
+                if update.article.fingerprint() == current.article.fingerprint() {
+                    return unchanged;
+                }
+                let (article, reason) = (Some(&update.article), update.reason.as_str());
+                Ok(self.revise(at, ChangeKind::Revised, Lifecycle::Live, article, reason, update.time))
+            }
+            Write::Transition(transition) => {
+                use ChangeKind::{Deleted, Reinstated, Undeleted, Withdrawn};
+                self.require(&transition.precondition, &current)?;
+                let next = match (current.lifecycle, transition.kind) {
+                    (Lifecycle::Withdrawn, Withdrawn) | (Lifecycle::Live, Reinstated | Undeleted) => return unchanged,
+                    (Lifecycle::Live | Lifecycle::Deleted, Withdrawn) => Lifecycle::Withdrawn,
+                    (Lifecycle::Live, Deleted) => Lifecycle::Deleted,
+                    (Lifecycle::Withdrawn, Reinstated) | (Lifecycle::Deleted, Undeleted) => Lifecycle::Live,
+                    (Lifecycle::Deleted, Deleted) => return Err(WriteError::NotFound(id.clone())),
+                    _ => return Err(state),
+                };
+                Ok(self.revise(at, transition.kind, next, None, &transition.reason, transition.time))
+            }
+        }
+    }
+
+    fn require(&self, precondition: &Precondition, current: &State) -> Result<(), WriteError> {
+        let holds = match precondition {
+            Precondition::None => true,
+            Precondition::Revision(revision) => *revision == current.revision,
+            Precondition::Etag(etag) => self.etags.get(&(current.id.clone(), current.revision)) == Some(etag),
+        };
+        if holds { Ok(()) } else { Err(WriteError::Conflict(current.id.clone())) }
+    }
+
+    /// The earliest of the articles before `at` that can be read and says the same.
+    fn twin(&self, at: usize, digest: Digest, time: Timestamp) -> Option<ArticleId> {
+        let earlier = self.articles[..at].iter().filter_map(|known| known.revisions.last());
+        let mut twins = earlier.filter(|other| other.article.digest() == digest && other.standing().readable(time));
+        twins.next().map(|other| other.id.clone())
+    }
+
+    fn create(&mut self, id: &ArticleId, article: &CleanArticle, time: Timestamp) -> (Outcome, State) {
+        let at = self.articles.len();
+        let state = State {
+            id: id.clone(),
+            revision: 1,
+            lifecycle: Lifecycle::Live,
+            sequence: self.feed.len() as u64 + 1,
+            created: time,
+            updated: time,
+            deleted: None,
+            duplicate_of: self.twin(at, article.digest(), time),
+            article: article.clone(),
+        };
+        self.articles.push(Known { revisions: vec![state.clone()], ingested: article.fingerprint(), told: time });
+        self.feed.push(Entry {
+            article: at,
+            revision: 1,
+            kind: ChangeKind::Created,
+            reason: String::new(),
+            announced: state.standing().readable(time),
+            brought_text: true,
+        });
+        (if state.duplicate_of.is_some() { Outcome::Duplicate } else { Outcome::Created }, state)
+    }
+
+    fn revise(
+        &mut self,
+        at: usize,
+        kind: ChangeKind,
+        lifecycle: Lifecycle,
+        article: Option<&CleanArticle>,
+        reason: &str,
+        time: Timestamp,
+    ) -> (Outcome, State) {
+        let before = self.articles[at].revisions.last().expect("it has one").clone();
+        let time = time.max(before.updated);
+        let mut after = State {
+            revision: before.revision + 1,
+            lifecycle,
+            sequence: self.feed.len() as u64 + 1,
+            updated: time,
+            deleted: (lifecycle == Lifecycle::Deleted).then_some(time),
+            ..before.clone()
+        };
+        if let Some(article) = article {
+            if article.digest() != before.article.digest() {
+                after.duplicate_of = self.twin(at, article.digest(), time);
+            }
+            after.article = article.clone();
+        }
+        // What the clock has done and nobody was told of is told by this change.
+        let untold = self.due(at).is_some_and(|(due, _)| due <= time);
+        self.feed.push(Entry {
+            article: at,
+            revision: after.revision,
+            kind,
+            reason: reason.to_owned(),
+            announced: untold || before.standing().readable(time) || after.standing().readable(time),
+            brought_text: article.is_some(),
+        });
+        self.articles[at].told = time;
+        self.articles[at].revisions.push(after.clone());
+        (Outcome::Revised, after)
+    }
+
+    /// What the clock does next to an article that the feed has not told.
+    fn due(&self, at: usize) -> Option<(Timestamp, ChangeKind)> {
+        let known = &self.articles[at];
+        let standing = known.revisions.last()?.standing();
+        let untold = |time: &Timestamp| *time > known.told && standing.lifecycle == Lifecycle::Live;
+        let opened = standing.embargo_time.filter(untold).map(|time| (time, ChangeKind::Opened));
+        opened.or(standing.expire_time.filter(untold).map(|time| (time, ChangeKind::Expired)))
+    }
+
+    /// Turns the clock until nothing is due. Answers how many changes that made.
+    pub fn turn(&mut self, now: Timestamp) -> usize {
+        let mut turned = 0;
+        loop {
+            let mut due: Vec<_> =
+                (0..self.articles.len()).filter_map(|at| self.due(at).map(|(due, kind)| (due, at, kind))).collect();
+            due.retain(|(due, ..)| *due <= now);
+            due.sort_by_key(|(due, at, _)| (*due, *at));
+            if due.is_empty() {
+                return turned;
+            }
+            turned += due.len();
+            for (due, at, kind) in due {
+                self.revise(at, kind, Lifecycle::Live, None, "", now);
+                self.articles[at].told = due;
+            }
+        }
+    }
+
+    /// A whole list.
+    pub fn list(&self, filter: &Filter, field: OrderField, descending: bool, now: Timestamp) -> Vec<&State> {
+        let matching = self.newest().filter(|state| state.standing().readable(now) && filter.matches(&state.decoded()));
+        let mut listed: Vec<&State> = matching.collect();
+        // The sort is stable: what is equal stays in the order of creation.
+        match field {
+            OrderField::PublishTime => listed.sort_by_key(|state| state.sort_time()),
+            OrderField::CreateTime => {}
+            OrderField::UpdateTime => listed.sort_by_key(|state| state.sequence),
+        }
+        if descending {
+            listed.reverse();
+        }
+        listed
+    }
+
+    pub fn lookup(&self, key: &LookupKey, now: Timestamp) -> Option<ArticleId> {
+        let has = |state: &&State| match key {
+            LookupKey::Url(url) => state.article.article().url == *url,
+            LookupKey::External { source, external_id } => {
+                let article = state.article.article();
+                article.source == *source && article.external_id == *external_id
+            }
+        };
+        let found: Vec<&State> = self.newest().filter(has).collect();
+        let readable = found.iter().rev().find(|state| state.standing().readable(now));
+        readable.or(found.last()).map(|state| state.id.clone())
+    }
+
+    /// Each article as it was after so many entries of the feed, and as it stands now.
+    pub fn snapshot(&self, sequence: u64) -> Vec<(&State, Standing)> {
+        let at_that_time = self.articles.iter().filter_map(|known| {
+            let state = known.revisions.iter().rfind(|state| state.sequence <= sequence)?;
+            Some((state, known.revisions.last()?.standing()))
+        });
+        at_that_time.collect()
+    }
+}

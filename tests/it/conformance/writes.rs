@@ -1,0 +1,219 @@
+//! Each write's cases.
+
+use copydesk::article::{ChangeKind, Lifecycle, Position};
+use copydesk::store::{Consistency, Outcome, Precondition, WriteError};
+
+use super::engines::Engine;
+use super::fixtures::{at, feed, get, id, ingest, request, titled, transition, update, write};
+
+pub async fn a_request_is_answered_once(Engine { store, .. }: Engine) {
+    let first = write(&store, request("ferry", titled("Ferry sails"), "r-1", at(0))).await.unwrap();
+    write(&store, update("ferry", titled("Ferry stays"), Precondition::None, at(1))).await.unwrap();
+    let again = write(&store, request("ferry", titled("Ferry sails"), "r-1", at(2))).await.unwrap();
+    assert_eq!((again.outcome, again.record.revision), (Outcome::Created, 1));
+    assert_eq!(again.record.etag(), first.record.etag());
+    assert_eq!(again.record.content(), first.record.content());
+    let reused = write(&store, request("ferry", titled("Ferry sinks"), "r-1", at(3))).await;
+    assert_eq!(reused.unwrap_err(), WriteError::RequestReused);
+    assert_eq!(feed(&store).await.len(), 2);
+    // What was refused has not used its request up.
+    write(&store, transition("ferry", ChangeKind::Withdrawn, at(4))).await.unwrap();
+    let refused = write(&store, request("ferry", titled("Ferry sinks"), "r-2", at(5))).await;
+    assert!(matches!(refused, Err(WriteError::State { lifecycle: Lifecycle::Withdrawn, .. })));
+    write(&store, transition("ferry", ChangeKind::Reinstated, at(6))).await.unwrap();
+    let taken = write(&store, request("ferry", titled("Ferry sinks"), "r-2", at(7))).await.unwrap();
+    assert_eq!(taken.outcome, Outcome::Revised);
+}
+
+pub async fn a_request_that_changed_nothing_is_answered_alike(Engine { store, .. }: Engine) {
+    write(&store, ingest("ferry", titled("Ferry sails"), at(0))).await.unwrap();
+    for time in [1, 3] {
+        let answer = write(&store, request("ferry", titled("Ferry sails"), "r", at(time))).await.unwrap();
+        assert_eq!((answer.outcome, answer.record.revision), (Outcome::Unchanged, 1));
+        write(&store, update("ferry", titled("Ferry stays"), Precondition::None, at(2))).await.unwrap();
+    }
+}
+
+pub async fn the_same_page_does_not_undo_a_correction(Engine { store, .. }: Engine) {
+    write(&store, ingest("ferry", titled("Fery sails"), at(0))).await.unwrap();
+    write(&store, update("ferry", titled("Ferry sails"), Precondition::None, at(1))).await.unwrap();
+    let same = write(&store, ingest("ferry", titled("Fery sails"), at(2))).await.unwrap();
+    assert_eq!(same.outcome, Outcome::Unchanged);
+    assert_eq!(get(&store, "ferry").await.unwrap().decode().unwrap().headline, "Ferry sails");
+    // A page that has really changed does replace it.
+    let other = write(&store, ingest("ferry", titled("Fery sails late"), at(3))).await.unwrap();
+    assert_eq!((other.outcome, other.record.revision), (Outcome::Revised, 3));
+}
+
+pub async fn twins_are_told_apart(Engine { store, .. }: Engine) {
+    let first = write(&store, ingest("first", titled("Ferry sails"), at(0))).await.unwrap();
+    assert_eq!(first.outcome, Outcome::Created);
+    let second = write(&store, ingest("second", titled("Ferry sails"), at(1))).await.unwrap();
+    assert_eq!((second.outcome, second.record.duplicate_of.clone()), (Outcome::Duplicate, Some(id("first"))));
+    let third = write(&store, ingest("third", titled("Ferry sails"), at(2))).await.unwrap();
+    assert_eq!(third.record.duplicate_of, Some(id("first")), "the earliest");
+    // What cannot be read has no twins.
+    write(&store, transition("first", ChangeKind::Withdrawn, at(3))).await.unwrap();
+    let fourth = write(&store, ingest("fourth", titled("Ferry sails"), at(4))).await.unwrap();
+    assert_eq!(fourth.record.duplicate_of, Some(id("second")));
+    let revised = write(&store, ingest("second", titled("Ferry stays"), at(5))).await.unwrap();
+    assert_eq!((revised.outcome, revised.record.duplicate_of.clone()), (Outcome::Revised, None));
+    let stored = get(&store, "third").await.unwrap();
+    assert_eq!(stored.duplicate_of, Some(id("first")), "what was said when it was written stays");
+    assert_eq!(stored.decode().unwrap().duplicate_of, "articles/first");
+}
+
+pub async fn preconditions_hold_or_nothing_is_written(Engine { store, .. }: Engine) {
+    let first = write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap().record;
+    let second = Precondition::Etag(first.etag());
+    let second = write(&store, update("ferry", titled("2"), second, at(1))).await.unwrap().record;
+    assert_ne!(first.etag(), second.etag());
+    for stale in [Precondition::Etag(first.etag()), Precondition::Revision(1), Precondition::Revision(3)] {
+        let refused = write(&store, update("ferry", titled("3"), stale, at(2))).await;
+        assert_eq!(refused.unwrap_err(), WriteError::Conflict(id("ferry")));
+    }
+    write(&store, update("ferry", titled("3"), Precondition::Revision(2), at(3))).await.unwrap();
+    let missing = write(&store, update("nothing", titled("3"), Precondition::None, at(3))).await;
+    assert_eq!(missing.unwrap_err(), WriteError::NotFound(id("nothing")));
+    assert_eq!(feed(&store).await.len(), 3);
+}
+
+/// What a transition answers.
+#[derive(Clone, Copy, PartialEq)]
+enum Expected {
+    Done,
+    Unchanged,
+    Refused,
+    NotFound,
+}
+
+pub async fn every_transition_is_as_documented(Engine { store, .. }: Engine) {
+    use ChangeKind::{Deleted, Reinstated, Undeleted, Withdrawn};
+    use Expected::{Done, NotFound, Refused, Unchanged};
+    let kinds = [Withdrawn, Reinstated, Deleted, Undeleted];
+    let cases = [
+        (None, [Done, Unchanged, Done, Unchanged]),
+        (Some(Withdrawn), [Unchanged, Done, Refused, Refused]),
+        (Some(Deleted), [Done, Refused, NotFound, Done]),
+    ];
+    for (before, answers) in cases {
+        for (kind, expected) in kinds.into_iter().zip(answers) {
+            let name = format!("from-{before:?}-{kind:?}").to_lowercase().replace(['(', ')'], "-");
+            write(&store, ingest(&name, titled(&name), at(0))).await.unwrap();
+            if let Some(before) = before {
+                write(&store, transition(&name, before, at(1))).await.unwrap();
+                let refused = write(&store, ingest(&name, titled("x"), at(1))).await;
+                assert!(matches!(refused, Err(WriteError::State { .. })), "{name}");
+                let refused = write(&store, update(&name, titled("x"), Precondition::None, at(1))).await;
+                assert!(matches!(refused, Err(WriteError::State { .. })), "{name}");
+            }
+            let was = get(&store, &name).await.unwrap();
+            let answer = write(&store, transition(&name, kind, at(2))).await;
+            let state = WriteError::State { id: id(&name), lifecycle: was.lifecycle };
+            match expected {
+                Refused => assert_eq!(answer.unwrap_err(), state),
+                NotFound => assert_eq!(answer.unwrap_err(), WriteError::NotFound(id(&name))),
+                Unchanged => {
+                    let answer = answer.unwrap();
+                    assert_eq!((answer.outcome, answer.record.revision), (Outcome::Unchanged, was.revision), "{name}");
+                }
+                Done => {
+                    let record = answer.unwrap().record;
+                    let lifecycle = match kind {
+                        Withdrawn => Lifecycle::Withdrawn,
+                        Deleted => Lifecycle::Deleted,
+                        _ => Lifecycle::Live,
+                    };
+                    assert_eq!((record.lifecycle, record.revision), (lifecycle, was.revision + 1), "{name}");
+                    assert_eq!(record.delete_time, (kind == Deleted).then_some(at(2)));
+                    assert_eq!(get(&store, &name).await.unwrap().etag(), record.etag());
+                }
+            }
+        }
+    }
+    let missing = write(&store, transition("nothing", Withdrawn, at(0))).await;
+    assert_eq!(missing.unwrap_err(), WriteError::NotFound(id("nothing")));
+}
+
+pub async fn writes_of_one_call_see_each_other(Engine { store, .. }: Engine) {
+    let answers = store
+        .write(vec![
+            ingest("ferry", titled("1"), at(0)),
+            update("ferry", titled("2"), Precondition::Revision(1), at(0)),
+            ingest("twin", titled("2"), at(0)),
+            transition("ferry", ChangeKind::Withdrawn, at(0)),
+            ingest("ferry", titled("3"), at(0)),
+        ])
+        .await;
+    let outcomes: Vec<_> = answers.iter().map(|answer| answer.as_ref().map(|written| written.outcome)).collect();
+    use Outcome::{Created, Duplicate, Revised};
+    let refused = WriteError::State { id: id("ferry"), lifecycle: Lifecycle::Withdrawn };
+    assert_eq!(outcomes, [Ok(Created), Ok(Revised), Ok(Duplicate), Ok(Revised), Err(&refused)]);
+    let positions: Vec<_> = feed(&store).await.iter().map(|change| change.position).collect();
+    assert_eq!(positions.len(), 4);
+    assert!(positions.is_sorted());
+    assert_eq!(store.head().await.unwrap(), positions[3]);
+}
+
+pub async fn a_refusal_stops_no_other_write(Engine { store, .. }: Engine) {
+    let missing = || update("nothing", titled("x"), Precondition::None, at(0));
+    let answers =
+        store.write(vec![missing(), ingest("a", titled("a"), at(0)), missing(), ingest("b", titled("b"), at(0))]).await;
+    let done: Vec<bool> = answers.iter().map(Result::is_ok).collect();
+    assert_eq!(done, [false, true, false, true]);
+    assert!(get(&store, "a").await.is_some() && get(&store, "b").await.is_some());
+    assert!(store.write(Vec::new()).await.is_empty());
+}
+
+pub async fn a_rehearsal_leaves_no_trace(Engine { store, .. }: Engine) {
+    let new = store.rehearse(request("ferry", titled("1"), "r", at(0))).await.unwrap();
+    assert_eq!((new.outcome, new.record.token.position), (Outcome::Created, Position::START));
+    assert!(get(&store, "ferry").await.is_none());
+    assert_eq!(store.head().await.unwrap(), Position::START);
+    let written = write(&store, request("ferry", titled("1"), "r", at(0))).await.unwrap();
+    assert_eq!(written.outcome, Outcome::Created);
+    let revised = store.rehearse(update("ferry", titled("2"), Precondition::Revision(1), at(1))).await.unwrap();
+    assert_eq!((revised.outcome, revised.record.revision), (Outcome::Revised, 2));
+    let stale = store.rehearse(update("ferry", titled("2"), Precondition::Revision(2), at(1))).await;
+    assert_eq!(stale.unwrap_err(), WriteError::Conflict(id("ferry")));
+    assert_eq!(get(&store, "ferry").await.unwrap().etag(), written.record.etag());
+    assert_eq!(feed(&store).await.len(), 1);
+}
+
+pub async fn a_write_whose_caller_left_is_done(Engine { store, .. }: Engine) {
+    // Polled once, so that it is handed over, and dropped.
+    let mut left =
+        Box::pin(store.write(vec![ingest("left", titled("left"), at(0)), ingest("two", titled("2"), at(0))]));
+    assert!(futures::poll!(&mut left).is_pending());
+    drop(left);
+    // Order of calls is order of commits, so this one comes after it.
+    write(&store, ingest("after", titled("after"), at(1))).await.unwrap();
+    let feed: Vec<String> = feed(&store).await.iter().map(|change| change.record.id.to_string()).collect();
+    assert_eq!(feed, ["left", "two", "after"]);
+}
+
+pub async fn writes_of_many_callers_are_all_kept(Engine { store, .. }: Engine) {
+    let callers = (0..8).map(|caller| {
+        let store = &store;
+        async move {
+            for number in 0..10 {
+                let name = format!("a-{caller}-{number}");
+                let written = write(store, ingest(&name, titled(&name), at(number))).await.unwrap();
+                assert!(store.head().await.unwrap() >= written.record.token.position);
+                assert_eq!(get(store, &name).await.unwrap().etag(), written.record.etag());
+            }
+        }
+    });
+    futures::future::join_all(callers).await;
+    let touched = store.touched(Position::START, 1_000).await.unwrap();
+    assert_eq!(touched.len(), 80);
+    let ids: Vec<_> = touched.into_iter().map(|(_, id)| id).collect();
+    let fetched = store.get(&ids, Consistency::Full).await.unwrap();
+    assert!(ids.iter().zip(&fetched).all(|(id, fetched)| fetched.record.as_ref().is_some_and(|r| r.id == *id)));
+}
+
+pub async fn clocks_may_step_back(Engine { store, .. }: Engine) {
+    write(&store, ingest("ferry", titled("1"), at(100))).await.unwrap();
+    let later = write(&store, ingest("ferry", titled("2"), at(50))).await.unwrap();
+    assert_eq!((later.record.create_time, later.record.update_time), (at(100), at(100)));
+}
