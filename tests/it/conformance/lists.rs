@@ -115,3 +115,27 @@ pub async fn an_address_follows_its_article(Engine { store, .. }: Engine) {
         assert_eq!(store.lookup(&key, at(2)).await.unwrap(), None, "{key:?}");
     }
 }
+
+pub async fn a_page_is_of_one_moment(Engine { store, .. }: Engine) {
+    let ingest_all = |round: i64| {
+        (0..30).map(move |number| ingest(&format!("a-{number}"), titled(&format!("{number} at {round}")), at(round)))
+    };
+    store.write(ingest_all(0).collect()).await;
+    let writing = {
+        let store = std::sync::Arc::clone(&store);
+        tokio::spawn(async move {
+            for round in 1..12 {
+                for revision in ingest_all(round) {
+                    write(&store, revision).await.unwrap();
+                }
+            }
+        })
+    };
+    while !writing.is_finished() {
+        let query = page(ArticleFilter::default(), OrderField::UpdateTime, false, 30, at(100));
+        let listed = store.list(&query).await.unwrap();
+        assert_eq!(listed.len(), 30);
+        assert!(listed.is_sorted_by_key(|record| record.token.position), "in the order of one moment");
+    }
+    writing.await.unwrap();
+}

@@ -46,6 +46,7 @@ suite! {
     lists::pages_stay_true_while_articles_arrive,
     lists::an_article_with_two_values_is_listed_once,
     lists::a_cursor_outlives_its_article,
+    lists::a_page_is_of_one_moment,
     lists::the_readable_article_has_the_address,
     lists::an_address_follows_its_article,
     search::headlines_weigh_more,
