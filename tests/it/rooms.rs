@@ -1,0 +1,166 @@
+//! The rooms of `src/` import only lower ones: no arrow runs back up.
+
+use std::path::{Path, PathBuf};
+
+/// Each room, from the lowest up, and which rooms it may import. That only `server` may name the cache is what keeps it a
+/// decorator: everybody else has a store.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("proto", &[]),
+    ("telemetry", &[]),
+    ("article", &["proto"]),
+    ("extract", &["proto", "article"]),
+    ("store", &["proto", "article"]),
+    ("cache", &["proto", "article", "store"]),
+    ("ingest", &["proto", "article", "extract", "store"]),
+    ("retrieve", &["proto", "article", "store"]),
+    ("grpc", &["proto", "telemetry", "article", "store", "ingest", "retrieve"]),
+    ("config", &["proto", "telemetry", "article"]),
+    ("server", &["proto", "telemetry", "article", "extract", "store", "cache", "ingest", "retrieve", "grpc", "config"]),
+    (
+        "cli",
+        &[
+            "proto",
+            "telemetry",
+            "article",
+            "extract",
+            "store",
+            "cache",
+            "ingest",
+            "retrieve",
+            "grpc",
+            "config",
+            "server",
+        ],
+    ),
+];
+
+#[test]
+fn no_arrow_runs_back_up() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    rust_files(&src, &mut files);
+    assert!(files.len() > ROOMS.len(), "found too few files to have looked in the right folder: {files:?}");
+    let mut arrows = 0;
+    let mut wrong = Vec::new();
+    for file in &files {
+        let inside = file.strip_prefix(&src).unwrap();
+        let Some((room, allowed)) = room_of(inside) else { continue };
+        let text = std::fs::read_to_string(file).unwrap();
+        for (line, imported) in imports(&text, inside.components().count()) {
+            arrows += 1;
+            if imported != room && !allowed.contains(&imported.as_str()) {
+                wrong.push(format!("src/{}:{line}: {room} must not import {imported}", inside.display()));
+            }
+        }
+    }
+    assert!(arrows > 50, "found only {arrows} imports: the scan no longer understands the code");
+    assert!(wrong.is_empty(), "arrows that run back up:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_room_stands_above_what_it_imports() {
+    for (index, (room, allowed)) in ROOMS.iter().enumerate() {
+        for import in *allowed {
+            assert!(
+                ROOMS[..index].iter().any(|(lower, _)| lower == import),
+                "{room} lists {import}, which is no lower"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_scan_sees_every_form_of_import() {
+    let code = "use crate::store::Store;\n\
+        // crate::server::Server in a comment\n\
+        use crate::{article::Record, cache::{LocalCache, Other},\n    grpc};\n\
+        fn f() -> crate::ingest::Ingestion { super::super::cli::run() }\n";
+    let found: Vec<(usize, String)> = imports(code, 2).collect();
+    let expected = [(1, "store"), (3, "article"), (3, "cache"), (3, "grpc"), (5, "ingest"), (5, "cli")]
+        .map(|(l, r)| (l, r.into()));
+    assert_eq!(found, expected);
+}
+
+fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+}
+
+/// The room that a file belongs to. `lib.rs` and `main.rs` belong to none: they name the rooms.
+fn room_of(inside: &Path) -> Option<(&'static str, &'static [&'static str])> {
+    let first = inside.components().next()?.as_os_str().to_str()?;
+    let name = first.trim_end_matches(".rs");
+    if matches!(name, "lib" | "main") {
+        return None;
+    }
+    let room = ROOMS.iter().find(|(room, _)| *room == name);
+    Some(
+        *room
+            .unwrap_or_else(|| panic!("src/{first} is a room that tests/it/rooms.rs does not know: give it its place")),
+    )
+}
+
+/// The rooms that a file's code names, each with its line: behind `crate::`, or behind enough `super::` to get there.
+/// `depth` is how many folders and files lead to the code: 1 for `src/proto.rs`, 2 for `src/article/id.rs`.
+fn imports(text: &str, depth: usize) -> impl Iterator<Item = (usize, String)> {
+    // Comments may name what they like.
+    let code: String = text.lines().map(|line| line.split("//").next().unwrap_or("").to_owned() + "\n").collect();
+    let mut found = Vec::new();
+    let roots = ["crate::".to_owned(), "super::".repeat(depth)];
+    for root in &roots {
+        for (at, _) in code.match_indices(root.as_str()) {
+            let before = code[..at].chars().next_back();
+            if before.is_some_and(|letter| letter.is_alphanumeric() || letter == '_' || letter == '$') {
+                continue;
+            }
+            let line = code[..at].matches('\n').count() + 1;
+            let rest = &code[at + root.len()..];
+            let is_super = root.starts_with("super");
+            let names = if rest.starts_with('{') { heads(rest) } else { vec![word(rest)] };
+            // With `super::`, a room is known only by its name: `super::super::id` is something of the room's own.
+            let names = names.into_iter().filter(|name| !is_super || ROOMS.iter().any(|(room, _)| room == name));
+            found.extend(names.map(|name| (line, name)));
+        }
+    }
+    found.sort_by_key(|(line, _)| *line);
+    found.into_iter()
+}
+
+/// The first name of each path in `{a::b, c::{d, e}, f}`.
+fn heads(text: &str) -> Vec<String> {
+    let mut depth = 0;
+    let mut names = Vec::new();
+    let mut expecting = false;
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '{' => {
+                depth += 1;
+                expecting = depth == 1;
+            }
+            '}' => {
+                depth -= 1;
+                if depth == 0 {
+                    break;
+                }
+            }
+            ',' => expecting = depth == 1,
+            _ if expecting && !letter.is_whitespace() => {
+                names.push(word(&text[at..]));
+                expecting = false;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+fn word(text: &str) -> String {
+    text.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
+}
