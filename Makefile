@@ -34,7 +34,6 @@ endif
 	$(DENY) --log-level error check licenses bans sources
 
 bench:
-	cargo build --locked --release
 	cargo bench --locked --bench service -- $(ARGS)
 
 demo:

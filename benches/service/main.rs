@@ -1,0 +1,137 @@
+//! The service, measured beside a bare tonic server that answers the same article from memory: `make bench`.
+//!
+//! Both are processes of their own, so that what each call costs *the server* can be told from what it costs the client.
+//! Everything stays on this machine, and every loop is bounded in count.
+
+mod args;
+mod articles;
+mod floor;
+mod load;
+mod process;
+mod reads;
+mod table;
+mod writes;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use copydesk::proto::GetArticleRequest;
+use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
+use prost::Message;
+
+use args::Args;
+use process::Process;
+use table::Table;
+
+/// Whatever goes wrong ends the benchmark.
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match &args.floor {
+        Some(article) => runtime.block_on(floor::serve(article)),
+        None if args.large => runtime.block_on(large(&args)),
+        None => runtime.block_on(all(&args)),
+    }
+}
+
+async fn all(args: &Args) -> Result<()> {
+    let began = Instant::now();
+    let dir = scratch(args)?;
+    let mut table = Table::new(args);
+
+    let server = Process::copydesk(args, dir.path())?;
+    let written = writes::ready(&server, args, args.articles, &mut table).await?;
+    server.stop()?;
+
+    let server = start(args, dir.path(), &written[0], &mut table).await?;
+    table.memory("memory, started on the store", &server)?;
+    hot(args, dir.path(), &server, &written[0], &mut table).await?;
+    reads::all(&server, args, &written, &mut table).await?;
+    table.memory("memory, after the reads", &server)?;
+    writes::watch(&server, args.articles, &mut table).await?;
+    writes::html(&server, args, &mut table).await?;
+    table.memory("memory, at the end", &server)?;
+    table.peak("memory, at its peak", &server)?;
+    server.stop()?;
+
+    println!("\n{table}\nThe whole run took {:.0} s.", began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// The floor and the service take turns, a round each, so that what else the machine does falls on both.
+async fn hot(args: &Args, dir: &Path, server: &Process, name: &str, table: &mut Table) -> Result<()> {
+    let request = GetArticleRequest { name: name.to_owned(), ..Default::default() };
+    let mut client = RetrievalServiceClient::new(server.channel().await?);
+    let answer = client.get_article(request.clone()).await?.into_inner();
+    let file = dir.join("floor-article");
+    std::fs::write(&file, answer.article.ok_or("no article in the answer")?.encode_to_vec())?;
+    let floor = Process::floor(&file)?;
+
+    eprintln!("get: the same article, floor and service by turns");
+    let (floor_channels, channels) =
+        (floor.channels(args.connections).await?, server.channels(args.connections).await?);
+    let (mut base, mut ours) = (Vec::new(), Vec::new());
+    for round in 0..=args.rounds {
+        let of_floor = reads::get(&floor, &floor_channels, args, std::slice::from_ref(&request)).await?;
+        let of_ours = reads::get(server, &channels, args, std::slice::from_ref(&request)).await?;
+        // The first round warms both.
+        if round > 0 {
+            base.push(of_floor);
+            ours.push(of_ours);
+        }
+    }
+    table.compare("floor: one article from memory", "get, hot: the same article", &base, &ours);
+    table.memory("memory, the floor", &floor)?;
+    floor.stop()
+}
+
+/// Starts the server on a store that is there, several times, and keeps the last.
+async fn start(args: &Args, dir: &Path, name: &str, table: &mut Table) -> Result<Process> {
+    eprintln!("start on an existing store");
+    let mut times = Vec::new();
+    for _ in 0..4 {
+        let (server, took) = first_answer(args, dir, name).await?;
+        times.push(took);
+        server.stop()?;
+    }
+    let (server, took) = first_answer(args, dir, name).await?;
+    times.push(took);
+    times.sort_unstable();
+    table.fact("start to first answer", format!("{:.1} ms", times[times.len() / 2].as_secs_f64() * 1e3));
+    Ok(server)
+}
+
+async fn first_answer(args: &Args, dir: &Path, name: &str) -> Result<(Process, Duration)> {
+    let began = Instant::now();
+    let server = Process::copydesk(args, dir)?;
+    let mut client = RetrievalServiceClient::new(server.channel().await?);
+    client.get_article(GetArticleRequest { name: name.to_owned(), ..Default::default() }).await?;
+    Ok((server, began.elapsed()))
+}
+
+/// Whether a read costs the same in a small store and in a large one.
+async fn large(args: &Args) -> Result<()> {
+    let mut table = Table::new(args);
+    let mut tails = Vec::new();
+    for count in [10_000, args.large_articles] {
+        let dir = scratch(args)?;
+        let server = Process::copydesk(args, dir.path())?;
+        let names = writes::ready(&server, args, count, &mut table).await?;
+        let tail = reads::spread(&server, args, &names, &format!("get, any of {count}"), &mut table).await?;
+        tails.push(tail.as_secs_f64());
+        table.memory(&format!("memory, {count} articles"), &server)?;
+        server.stop()?;
+    }
+    table.fact("get p99, large store to small", format!("{:.2}", tails[1] / tails[0]));
+    println!("\n{table}");
+    Ok(())
+}
+
+/// A folder for a store, on the disk that holds the build: a folder in memory would make "durable" say nothing.
+fn scratch(args: &Args) -> Result<tempfile::TempDir> {
+    let parent = args.dir.clone().unwrap_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")));
+    Ok(tempfile::Builder::new().prefix("copydesk-bench-").tempdir_in(parent)?)
+}
