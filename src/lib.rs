@@ -1,6 +1,9 @@
 //! Copydesk: clean copy in, never stale out.
 pub mod article;
 pub mod cache;
+pub mod cli;
+pub mod client;
+pub mod config;
 pub mod extract;
 pub mod grpc;
 pub mod ingest;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The command `copydesk`.
+
+fn main() -> std::process::ExitCode {
+    copydesk::cli::main()
+}

@@ -25,7 +25,6 @@ const MAX_OBJECTS: usize = 2_000;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Structured {
     pub(super) headline: String,
-    pub(super) description: String,
     pub(super) body: String,
     pub(super) authors: Vec<String>,
     pub(super) published: String,
@@ -89,7 +88,6 @@ fn article(value: &Value, rank: usize) -> Structured {
     let text = |key: &str| value.get(key).map(first_text).unwrap_or_default();
     Structured {
         headline: text("headline"),
-        description: text("description"),
         body: text("articleBody"),
         authors: value.get("author").map(names).unwrap_or_default(),
         published: text("datePublished"),

@@ -41,7 +41,7 @@ pub(super) fn finish(
     let lines = clean(lines, known, &mut draft, &mut report);
     let prose: usize = lines.iter().filter(|line| line.is_prose()).map(Line::chars).sum();
     let after: usize = lines.iter().map(Line::chars).sum();
-    if after == 0 || (prose == 0 && !(known.is_dump && !draft.headline.is_empty())) {
+    if after == 0 || (prose == 0 && (!known.is_dump || draft.headline.is_empty())) {
         return Err(ExtractError::NoArticle);
     }
     if draft.agency.is_empty()

@@ -188,8 +188,11 @@ impl Known {
         options: &IngestOptions,
         field: &str,
     ) -> Result<Prepared, IngestError> {
+        // A URL found in the page was weighed against the sender's already.
+        if article.url.is_empty() {
+            article.url.clone_from(&self.url);
+        }
         for (ours, theirs) in [
-            (&self.url, &mut article.url),
             (&self.source, &mut article.source),
             (&self.external_id, &mut article.external_id),
             (&self.rights, &mut article.rights),
@@ -198,8 +201,7 @@ impl Known {
             (&self.section, &mut article.section),
             (&self.publisher, &mut article.publisher),
         ] {
-            // A URL found in the page was weighed against the sender's already.
-            if !ours.is_empty() && !(std::ptr::eq(ours, &self.url) && !theirs.is_empty()) {
+            if !ours.is_empty() {
                 theirs.clone_from(ours);
             }
         }

@@ -219,6 +219,9 @@ impl Drop for Call {
             _ if self.kind == Kind::Unary && duration > self.shared.options.slow => {
                 tracing::warn!(parent: &self.span, rpc.code = code, duration_ms, "call was slow");
             }
+            Code::Unavailable if self.kind != Kind::Unary => {
+                tracing::info!(parent: &self.span, rpc.code = code, duration_ms, "stream ended");
+            }
             Code::Unavailable | Code::ResourceExhausted => {
                 tracing::warn!(parent: &self.span, rpc.code = code, duration_ms, "call refused");
             }

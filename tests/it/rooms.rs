@@ -14,8 +14,9 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ingest", &["proto", "article", "extract", "store"]),
     ("retrieve", &["proto", "article", "store"]),
     ("grpc", &["proto", "telemetry", "article", "store", "ingest", "retrieve"]),
-    ("config", &["proto", "telemetry", "article"]),
-    ("server", &["proto", "telemetry", "article", "extract", "store", "cache", "ingest", "retrieve", "grpc", "config"]),
+    ("server", &["proto", "telemetry", "article", "extract", "store", "cache", "ingest", "retrieve", "grpc"]),
+    ("config", &["telemetry", "article", "extract", "store", "cache", "ingest", "retrieve", "server"]),
+    ("client", &["proto"]),
     (
         "cli",
         &[
@@ -28,8 +29,9 @@ const ROOMS: &[(&str, &[&str])] = &[
             "ingest",
             "retrieve",
             "grpc",
-            "config",
             "server",
+            "config",
+            "client",
         ],
     ),
 ];

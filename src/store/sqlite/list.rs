@@ -35,8 +35,11 @@ impl Sql {
     }
 }
 
+/// One condition of a filter: of which kind, and the numbers of the facets of which an article must have one.
+pub(super) type Condition = (FacetKind, Vec<i64>);
+
 /// What each condition of a filter asks, as the numbers of which an article must have one. `None`: nothing can match.
-pub(super) fn conditions(reader: &Reader, filter: &Filter) -> rusqlite::Result<Option<Vec<(FacetKind, Vec<i64>)>>> {
+pub(super) fn conditions(reader: &Reader, filter: &Filter) -> rusqlite::Result<Option<Vec<Condition>>> {
     let mut conditions = Vec::new();
     for any in &filter.any_of {
         let mut numbers = Vec::new();
@@ -53,7 +56,7 @@ pub(super) fn conditions(reader: &Reader, filter: &Filter) -> rusqlite::Result<O
 }
 
 /// Adds what a filter asks of `articles a`.
-pub(super) fn add_filter(sql: &mut Sql, filter: &Filter, conditions: &[(FacetKind, Vec<i64>)]) {
+pub(super) fn add_filter(sql: &mut Sql, filter: &Filter, conditions: &[Condition]) {
     for (_, numbers) in conditions {
         let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
         sql.text += &format!(
@@ -99,7 +102,7 @@ pub(super) fn list(reader: &Reader, query: &ListQuery) -> Result<Vec<Arc<Record>
 fn by_publish_time(
     reader: &Reader,
     query: &ListQuery,
-    mut conditions: Vec<(FacetKind, Vec<i64>)>,
+    mut conditions: Vec<Condition>,
 ) -> Result<Vec<(i64, i64)>, StoreError> {
     let narrowest = (0..conditions.len()).max_by_key(|at| narrowness(conditions[*at].0));
     let walked = narrowest.map_or(vec![EVERY], |at| conditions.swap_remove(at).1);
@@ -140,7 +143,7 @@ enum Walk {
 fn walk(
     reader: &Reader,
     query: &ListQuery,
-    conditions: &[(FacetKind, Vec<i64>)],
+    conditions: &[Condition],
     walk: Walk,
 ) -> Result<Vec<(i64, i64)>, StoreError> {
     let (beyond, direction) = if query.order.descending { ("<", "DESC") } else { (">", "ASC") };

@@ -1,0 +1,235 @@
+//! `demo`: the service with invented news in it, and what becomes of them, all through its own gRPC port.
+
+mod pages;
+
+use clap::Args;
+use tokio::sync::oneshot;
+use tokio_stream::StreamExt;
+
+use super::article_text::{self, bold, dim};
+use super::failure::{Failure, describe, print};
+use super::input::Input;
+use super::{ingest, serve};
+use crate::client::Client;
+use crate::config::SettingFlags;
+use crate::proto::feed_item::Result as ItemResult;
+use crate::proto::ingest_articles_response::Result as Answer;
+use crate::proto::lookup_article_request::Key;
+use crate::proto::watch_articles_response::Event;
+use crate::proto::{
+    Article, Consistency, CutReason, GetArticleRequest, IngestArticlesResponse, IngestOutcome, LookupArticleRequest,
+    SearchArticlesRequest, UpdateArticleRequest, WatchArticlesRequest, WatchArticlesResponse, WithdrawArticleRequest,
+    consistency::Requirement,
+};
+use crate::server::Server;
+use crate::telemetry;
+use pages::{CORRECTED, DIRTY, PAGES, WITHDRAWN};
+
+#[derive(Args)]
+pub(super) struct DemoArgs {
+    /// Stop when everything has been shown
+    #[arg(long)]
+    once: bool,
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+pub(super) fn run(args: DemoArgs) -> Result<(), Failure> {
+    // A folder of its own, gone at the end: each demo begins with nothing and leaves nothing.
+    let scratch = tempfile::Builder::new().prefix("copydesk-demo-").tempdir()?;
+    let flags = args.settings.or("data-dir", scratch.path().display().to_string()).or("log-level", "warn");
+    let settings = flags.load()?;
+    telemetry::init(settings.log_format()?, settings.text("log-level"))
+        .map_err(|error| Failure::Usage(format!("log-level: {error}")))?;
+    let options = settings.server_options()?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+        let stop = serve::stop_signal()?;
+        let server = Server::bind(options).await.map_err(|error| {
+            Failure::Failed(format!("{error}\n  (another port: --listen 127.0.0.1:0 --http-listen 127.0.0.1:0)"))
+        })?;
+        let (address, http) = (server.address()?, server.http_address());
+        let (end, ended) = oneshot::channel::<()>();
+        let mut served = tokio::spawn(server.run(async move { drop(ended.await) }));
+        print(&format!("Copydesk {} is serving on {address}, on an empty embedded store.", env!("CARGO_PKG_VERSION")))?;
+
+        let mut client = Client::connect(&address.to_string()).await?;
+        show(&mut client).await?;
+        calls_to_try(&address.to_string(), http)?;
+        if args.once {
+            drop(end);
+        } else {
+            print("\nIt stays up until Ctrl-C.")?;
+            tokio::select! {
+                () = stop => drop(end),
+                served = &mut served => return served.map_err(Failure::failed)?.map_err(Failure::failed),
+            }
+        }
+        served.await.map_err(Failure::failed)?.map_err(Failure::failed)
+    })
+}
+
+async fn show(client: &mut Client) -> Result<(), Failure> {
+    let answers = ingest_pages(client).await?;
+
+    heading("What came in")?;
+    for answer in &answers {
+        let page = &PAGES[answer.sequence as usize - 1];
+        outcome(page.what, answer)?;
+    }
+    heading("What was cut from the text dump, and why")?;
+    cuts(&answers)?;
+    heading("What came out of it")?;
+    let key = Some(Key::Url(DIRTY.into()));
+    let found = client.retrieval.lookup_article(LookupArticleRequest { key, ..Default::default() }).await?.into_inner();
+    let article = found.article.unwrap_or_default();
+    let paragraphs: Vec<&str> = article.body.split("\n\n").collect();
+    let first = paragraphs.first().copied().unwrap_or_default().to_owned();
+    let more = format!("… and {} paragraphs more", paragraphs.len().saturating_sub(1));
+    print(article_text::whole(&Article { body: first, ..article }).trim_end())?;
+    print(&dim(&more))?;
+
+    // Watching begins before the changes that it is to show.
+    let mut watch = client.retrieval.watch_articles(WatchArticlesRequest::default()).await?.into_inner();
+    watch.next().await.transpose()?;
+    let corrected = correct(client).await?;
+    heading("A correction, as somebody who watches sees it")?;
+    print_change(&mut watch).await?;
+    heading("A search, as fresh as that correction")?;
+    search(client, &corrected.change_token).await?;
+    let withdrawn = withdraw(client).await?;
+    heading("A withdrawal: watched, and gone from every read")?;
+    print_change(&mut watch).await?;
+    match client.retrieval.get_article(GetArticleRequest { name: withdrawn, ..Default::default() }).await {
+        Ok(_) => Err(Failure::Failed("a withdrawn article was read".into())),
+        Err(status) => print(&format!("GetArticle says: {}", describe(&status))),
+    }
+}
+
+async fn ingest_pages(client: &Client) -> Result<Vec<IngestArticlesResponse>, Failure> {
+    let mut answers = Vec::new();
+    let read = |take: &mut dyn FnMut(Input) -> bool| {
+        for page in PAGES {
+            take(Input { label: page.url.to_owned(), document: Ok(page.document()) });
+        }
+    };
+    ingest::send(client.clone(), PAGES.len() as u64, false, read, |answer| {
+        answers.push(answer.clone());
+        Ok(())
+    })
+    .await?;
+    Ok(answers)
+}
+
+fn outcome(what: &str, answer: &IngestArticlesResponse) -> Result<(), Failure> {
+    let line = |what: &str, outcome: i32, article: Option<&Article>| {
+        let outcome = IngestOutcome::try_from(outcome).unwrap_or_default().as_str_name();
+        let outcome = outcome.trim_start_matches("INGEST_OUTCOME_");
+        print(&format!("{outcome:<10} {what:<33} {}", article.map_or("", |article| &article.headline)))
+    };
+    match &answer.result {
+        Some(Answer::Ingested(it)) if it.feed_items.is_empty() => line(what, it.outcome, it.article.as_ref()),
+        Some(Answer::Ingested(feed)) => feed.feed_items.iter().try_for_each(|item| match &item.result {
+            Some(ItemResult::Ingested(it)) => {
+                line(&format!("{what}, {}", item.external_id), it.outcome, it.article.as_ref())
+            }
+            Some(ItemResult::Error(status)) => print(&format!("{:<10} {what:<33} {}", "refused", status.message)),
+            None => Ok(()),
+        }),
+        Some(Answer::Error(status)) => print(&format!("{:<10} {what:<33} {}", "refused", status.message)),
+        None => Ok(()),
+    }
+}
+
+fn cuts(answers: &[IngestArticlesResponse]) -> Result<(), Failure> {
+    let dirty = answers.iter().find(|answer| PAGES[answer.sequence as usize - 1].url == DIRTY);
+    let Some(Answer::Ingested(ingested)) = dirty.and_then(|answer| answer.result.as_ref()) else {
+        return Ok(());
+    };
+    for cut in ingested.report.iter().flat_map(|report| &report.cuts) {
+        let reason = cut.reason().as_str_name().trim_start_matches("CUT_REASON_").to_owned();
+        let mut text: String = cut.text.replace('\n', " ").chars().take(80).collect();
+        if cut.text.chars().count() > 80 {
+            text.push('…');
+        }
+        print(&format!("{reason:<18} {text}"))?;
+        debug_assert_ne!(cut.reason(), CutReason::Unspecified);
+    }
+    Ok(())
+}
+
+async fn by_url(client: &mut Client, url: &str) -> Result<Article, Failure> {
+    let request = LookupArticleRequest {
+        key: Some(Key::Url(url.to_owned())),
+        consistency: Some(Consistency { requirement: Some(Requirement::FullyConsistent(true)) }),
+        ..Default::default()
+    };
+    let found = client.retrieval.lookup_article(request).await?.into_inner().article;
+    found.ok_or_else(|| Failure::failed("an answer without its article"))
+}
+
+async fn correct(client: &mut Client) -> Result<Article, Failure> {
+    let found = by_url(client, CORRECTED).await?;
+    let article = Article {
+        headline: found.headline.replace("9 percent", "6 percent"),
+        body: found.body.replace("9 percent", "6 percent"),
+        ..found
+    };
+    let request = UpdateArticleRequest {
+        article: Some(article),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["headline".into(), "body".into()] }),
+        reason: "the board's release says 6 percent".into(),
+    };
+    let updated = client.ingestion.update_article(request).await?.into_inner().article;
+    updated.ok_or_else(|| Failure::failed("an answer without its article"))
+}
+
+async fn withdraw(client: &mut Client) -> Result<String, Failure> {
+    let found = by_url(client, WITHDRAWN).await?;
+    let request = WithdrawArticleRequest {
+        name: found.name.clone(),
+        etag: found.etag,
+        reason: "the coast guard has withdrawn its statement".into(),
+    };
+    client.ingestion.withdraw_article(request).await?;
+    Ok(found.name)
+}
+
+async fn search(client: &mut Client, token: &str) -> Result<(), Failure> {
+    let query = "harbour \"6 percent\"".to_owned();
+    print(&dim(&format!("query: {query}")))?;
+    let fresh = Consistency { requirement: Some(Requirement::AtLeastAsFresh(token.to_owned())) };
+    let request = SearchArticlesRequest { query, consistency: Some(fresh), ..Default::default() };
+    for result in &client.retrieval.search_articles(request).await?.into_inner().results {
+        print(article_text::result(result).trim_end())?;
+    }
+    Ok(())
+}
+
+async fn print_change(watch: &mut tonic::Streaming<WatchArticlesResponse>) -> Result<(), Failure> {
+    while let Some(message) = watch.next().await.transpose()? {
+        if let Some(Event::Change(change)) = message.event {
+            let headline = change.article.map_or("(no longer readable)".to_owned(), |article| article.headline);
+            let kind = article_text::change(change.kind);
+            return print(&format!("{kind:<10} {}@{}  {headline}", change.name, change.revision));
+        }
+    }
+    Err(Failure::failed("the watch ended"))
+}
+
+fn heading(text: &str) -> Result<(), Failure> {
+    print(&format!("\n{}", bold(text)))
+}
+
+fn calls_to_try(address: &str, http: Option<std::net::SocketAddr>) -> Result<(), Failure> {
+    heading("Calls to try")?;
+    print(&format!("copydesk search --addr http://{address} storm"))?;
+    print(&format!("copydesk watch --addr http://{address} --from-beginning"))?;
+    print(&format!("grpcurl -plaintext {address} list"))?;
+    print(&format!(
+        "grpcurl -plaintext -d '{{\"query\": \"lighthouse\"}}' {address} copydesk.v1.RetrievalService/SearchArticles"
+    ))?;
+    match http {
+        Some(http) => print(&format!("curl http://{http}/metrics")),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,210 @@
+//! `ingest`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use clap::Args;
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::failure::{Failure, describe};
+use super::input::{self, Input};
+use super::{Connection, json};
+use crate::client::Client;
+use crate::proto::ingest_articles_response::Result as Answer;
+use crate::proto::{IngestArticlesRequest, IngestArticlesResponse, IngestOutcome, feed_item};
+
+/// Documents that are read and not sent yet: the stream's own windows bound what is sent.
+const READ_AHEAD: usize = 16;
+
+#[derive(Args)]
+pub(super) struct IngestArgs {
+    /// Files, folders, or - for standard input. By their names: .html, .txt, .xml and .rss pages and feeds; .jsonl and
+    /// .json with a document or an article a line; each also as .gz
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Where the document was fetched from; for one file
+    #[arg(long)]
+    url: Option<String>,
+    /// The publisher's host or name, for documents that do not say
+    #[arg(long)]
+    source: Option<String>,
+    /// Print each answer as a JSON line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(super) async fn run(args: IngestArgs) -> Result<(), Failure> {
+    let files = input::files(&args.files).map_err(Failure::Usage)?;
+    if args.url.is_some() && files.len() != 1 {
+        return Err(Failure::Usage("--url is for one file: give each document its own in JSON lines".into()));
+    }
+    let client = args.connection.open().await?;
+    let brief = !args.json;
+    let tally = send(
+        client,
+        files.len() as u64,
+        brief,
+        move |take| {
+            for file in &files {
+                let mut go_on = true;
+                input::documents(file, |mut input| {
+                    if let Ok(document) = &mut input.document {
+                        if document.url.is_empty() {
+                            document.url = args.url.clone().unwrap_or_default();
+                        }
+                        if document.source.is_empty() {
+                            document.source = args.source.clone().unwrap_or_default();
+                        }
+                    }
+                    go_on = take(input);
+                    go_on
+                });
+                if !go_on {
+                    return;
+                }
+            }
+        },
+        |answer| {
+            if brief {
+                Ok(())
+            } else {
+                Ok(writeln!(std::io::stdout().lock(), "{}", json::line(answer).map_err(Failure::failed)?)?)
+            }
+        },
+    )
+    .await?;
+    eprintln!("{tally}");
+    if tally.failed > 0 {
+        Err(Failure::Failed(format!("{} of the documents were refused", tally.failed)))
+    } else {
+        Ok(())
+    }
+}
+
+/// What became of the documents.
+#[derive(Default)]
+pub(super) struct Tally {
+    outcomes: BTreeMap<i32, u64>,
+    failed: u64,
+}
+
+impl Tally {
+    fn take(&mut self, label: &str, answer: &IngestArticlesResponse) -> Vec<String> {
+        let mut errors = Vec::new();
+        match &answer.result {
+            Some(Answer::Ingested(ingested)) if ingested.feed_items.is_empty() => {
+                *self.outcomes.entry(ingested.outcome).or_default() += 1;
+            }
+            Some(Answer::Ingested(feed)) => {
+                for item in &feed.feed_items {
+                    match &item.result {
+                        Some(feed_item::Result::Ingested(it)) => *self.outcomes.entry(it.outcome).or_default() += 1,
+                        Some(feed_item::Result::Error(status)) => {
+                            errors.push(format!("{label}: {}: {}", item.external_id, status.message));
+                        }
+                        None => {}
+                    }
+                }
+            }
+            Some(Answer::Error(status)) => {
+                let status = tonic::Status::with_details(
+                    status.code.into(),
+                    status.message.clone(),
+                    prost::Message::encode_to_vec(status).into(),
+                );
+                errors.push(format!("{label}: {}", describe(&status)));
+            }
+            None => {}
+        }
+        self.failed += errors.len() as u64;
+        errors
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words = self.outcomes.iter().map(|(outcome, count)| {
+            let name = IngestOutcome::try_from(*outcome).unwrap_or_default().as_str_name();
+            format!("{count} {}", name.trim_start_matches("INGEST_OUTCOME_").to_lowercase())
+        });
+        let failed = (self.failed > 0).then(|| format!("{} refused", self.failed));
+        let words: Vec<String> = words.chain(failed).collect();
+        f.write_str(&if words.is_empty() { "nothing to ingest".to_owned() } else { words.join(", ") })
+    }
+}
+
+/// Sends what `read` reads, on one stream, with a progress bar on a terminal.
+pub(super) async fn send(
+    mut client: Client,
+    files: u64,
+    brief: bool,
+    read: impl FnOnce(&mut dyn FnMut(Input) -> bool) + Send + 'static,
+    mut each: impl FnMut(&IngestArticlesResponse) -> Result<(), Failure>,
+) -> Result<Tally, Failure> {
+    let bar = bar(files);
+    // What each sequence number stands for, until it is answered.
+    let labels: Arc<Mutex<BTreeMap<i64, String>>> = Arc::default();
+    let unreadable: Arc<Mutex<Vec<String>>> = Arc::default();
+    let (sender, receiver) = tokio::sync::mpsc::channel(READ_AHEAD);
+    let reader = {
+        let (labels, unreadable, bar) = (Arc::clone(&labels), Arc::clone(&unreadable), bar.clone());
+        tokio::task::spawn_blocking(move || {
+            let mut sequence = 0;
+            read(&mut |Input { label, document }| match document {
+                Ok(document) => {
+                    sequence += 1;
+                    bar.set_length(bar.length().unwrap_or(0).max(sequence as u64));
+                    lock(&labels).insert(sequence, label);
+                    let request = IngestArticlesRequest {
+                        sequence,
+                        document: Some(document),
+                        brief,
+                        ..IngestArticlesRequest::default()
+                    };
+                    sender.blocking_send(request).is_ok()
+                }
+                Err(error) => {
+                    lock(&unreadable).push(format!("{label}: {error}"));
+                    true
+                }
+            });
+        })
+    };
+    let mut tally = Tally::default();
+    let mut answers = client.ingestion.ingest_articles(ReceiverStream::new(receiver)).await?.into_inner();
+    while let Some(answer) = answers.message().await? {
+        let label = lock(&labels).remove(&answer.sequence).unwrap_or_default();
+        for error in tally.take(&label, &answer) {
+            bar.suspend(|| eprintln!("copydesk: {error}"));
+        }
+        each(&answer)?;
+        bar.inc(1);
+    }
+    reader.await.map_err(Failure::failed)?;
+    for error in lock(&unreadable).drain(..) {
+        bar.suspend(|| eprintln!("copydesk: {error}"));
+        tally.failed += 1;
+    }
+    let unanswered = lock(&labels).len();
+    bar.finish_and_clear();
+    if unanswered > 0 {
+        return Err(Failure::Failed(format!("{unanswered} documents were not answered: send them again")));
+    }
+    tracing::debug!(took = %HumanDuration(bar.elapsed()), "ingested");
+    Ok(tally)
+}
+
+fn bar(files: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30.cyan/dim} {pos}/{len} documents  {per_sec}  {eta}")
+        .unwrap_or_else(|_wrong| ProgressStyle::default_bar());
+    ProgressBar::new(files).with_style(style)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,202 @@
+//! What a person names on the command line, as documents: files, folders, gzip of files, JSON lines, standard input.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::json;
+use crate::proto::document::Payload;
+use crate::proto::{Article, Document, RawPayload};
+
+/// More than any server takes: what is larger is refused here, before it fills memory.
+const MAX_BYTES: u64 = 64 << 20;
+/// Kinds of file that a folder is searched for.
+const EXTENSIONS: [&str; 10] = ["html", "htm", "xhtml", "txt", "xml", "rss", "atom", "json", "jsonl", "ndjson"];
+
+/// One document, and what to call it when it fails.
+pub(super) struct Input {
+    pub(super) label: String,
+    pub(super) document: Result<Document, String>,
+}
+
+/// The files that are meant: those of a folder are those of its name's kinds, in the order of their names.
+pub(super) fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+    let mut files = Vec::new();
+    for path in named {
+        if path.is_dir() {
+            let before = files.len();
+            walk(path, &mut files)?;
+            if files.len() == before {
+                return Err(format!("{}: no file in it ends in .{}", path.display(), EXTENSIONS.join(", .")));
+            }
+        } else if path.as_os_str() == "-" || path.exists() {
+            files.push(path.clone());
+        } else {
+            return Err(format!("{}: there is no such file", path.display()));
+        }
+    }
+    Ok(files)
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let mut entries: Vec<_> = std::fs::read_dir(folder).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let kind = entry.file_type().map_err(failed)?;
+        if kind.is_dir() {
+            walk(&entry.path(), files)?;
+        } else if kind.is_file() && EXTENSIONS.contains(&extension(&entry.path()).as_str()) {
+            files.push(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// What a file's name says it is: the last extension that is not `gz`.
+fn extension(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    name.rsplit_once('.').map(|(_, extension)| extension.to_owned()).unwrap_or_default()
+}
+
+/// Reads the documents of a file, and hands each on until `take` says that it wants no more.
+pub(super) fn documents(path: &Path, mut take: impl FnMut(Input) -> bool) {
+    let label = path.display().to_string();
+    let mut reader = match open(path) {
+        Ok(reader) => reader,
+        Err(error) => {
+            take(Input { label, document: Err(error.to_string()) });
+            return;
+        }
+    };
+    let lines = match extension(path).as_str() {
+        "json" | "jsonl" | "ndjson" => true,
+        // Standard input has no name: JSON lines begin with a brace, and no page or feed does.
+        "" => reader.fill_buf().is_ok_and(|start| start.trim_ascii_start().first() == Some(&b'{')),
+        _ => false,
+    };
+    if !lines {
+        let content_type = match extension(path).as_str() {
+            "html" | "htm" => "text/html",
+            "xhtml" => "application/xhtml+xml",
+            "txt" => "text/plain",
+            "xml" | "rss" | "atom" => "application/xml",
+            _ => "",
+        };
+        let data = bounded(&mut reader);
+        let document = data.map(|data| Document {
+            payload: Some(Payload::Raw(RawPayload { data, content_type: content_type.to_owned() })),
+            ..Document::default()
+        });
+        take(Input { label, document });
+        return;
+    }
+    for number in 1.. {
+        let mut line = Vec::new();
+        let document = match reader.by_ref().take(MAX_BYTES).read_until(b'\n', &mut line) {
+            Ok(0) => return,
+            Ok(_) if line.trim_ascii().is_empty() => continue,
+            Ok(_) => std::str::from_utf8(&line).map_err(|error| error.to_string()).and_then(from_json),
+            Err(error) => Err(error.to_string()),
+        };
+        let broken = document.is_err() && line.is_empty();
+        if !take(Input { label: format!("{label}:{number}"), document }) || broken {
+            return;
+        }
+    }
+}
+
+/// A file's bytes, or the reason why not; gzip is undone.
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, String> {
+    bounded(&mut open(path).map_err(|error| error.to_string())?)
+}
+
+fn bounded(reader: &mut dyn BufRead) -> Result<Vec<u8>, String> {
+    let mut data = Vec::new();
+    match reader.take(MAX_BYTES + 1).read_to_end(&mut data) {
+        Err(error) => Err(error.to_string()),
+        Ok(_) if data.len() as u64 > MAX_BYTES => Err(format!("is larger than {} MiB", MAX_BYTES >> 20)),
+        Ok(_) => Ok(data),
+    }
+}
+
+/// Opens a file or standard input; gzip is known by its first bytes, not by its name.
+fn open(path: &Path) -> std::io::Result<Box<dyn BufRead>> {
+    let mut reader: Box<dyn BufRead> = if path.as_os_str() == "-" {
+        Box::new(BufReader::new(std::io::stdin()))
+    } else {
+        Box::new(BufReader::new(File::open(path)?))
+    };
+    let gzip = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);
+    Ok(if gzip { Box::new(BufReader::new(MultiGzDecoder::new(reader))) } else { reader })
+}
+
+/// A line is a document; or an article, as `export` prints them.
+fn from_json(line: &str) -> Result<Document, String> {
+    let is_document = match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(line) {
+        Ok(object) => ["text", "html", "raw", "article"].iter().any(|payload| object.contains_key(*payload)),
+        Err(error) => return Err(format!("must be a JSON object, a document or an article: {error}")),
+    };
+    if is_document {
+        return json::read(line).map_err(|error| error.to_string());
+    }
+    let article: Article = json::read(line).map_err(|error| error.to_string())?;
+    // So that an export taken in again keeps its names.
+    let article_id = article.name.strip_prefix("articles/").unwrap_or_default().to_owned();
+    Ok(Document { payload: Some(Payload::Article(article)), article_id, ..Document::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(name: &str, bytes: &[u8]) -> Vec<Input> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let mut inputs = Vec::new();
+        documents(&path, |input| {
+            inputs.push(input);
+            true
+        });
+        inputs
+    }
+
+    #[test]
+    fn a_name_says_what_a_file_is() {
+        for (name, expected) in [("a.HTML.gz", "html"), ("b.c.txt", "txt"), ("d", ""), ("e.gz", "")] {
+            assert_eq!(extension(Path::new(name)), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn json_lines_are_documents_or_articles_and_a_bad_line_harms_no_other() {
+        let lines = concat!(
+            "{\"text\": \"A\", \"url\": \"https://herald.example/1\"}\n\n",
+            "{\"headline\": \"B\", \"body\": \"b\", \"name\": \"articles/b-1\"}\n",
+            "{\"headlin\": \"C\"}\n[]\n{\"html\": \"<p>D\"}"
+        );
+        let inputs = all("news.jsonl", lines.as_bytes());
+        assert_eq!(inputs.len(), 5);
+        assert!(inputs[1].document.as_ref().is_ok_and(|it| it.article_id == "b-1"));
+        assert!(inputs[2].document.as_ref().is_err_and(|error| error.contains("headlin")), "the field is named");
+        assert!(inputs[3].document.is_err());
+        assert!(inputs[4].document.is_ok());
+        assert!(inputs[4].label.ends_with("news.jsonl:6"));
+    }
+
+    #[test]
+    fn gzip_is_undone_whatever_the_name() {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, b"<p>x</p>").unwrap();
+        let packed = encoder.finish().unwrap();
+        for name in ["page.html.gz", "page.html"] {
+            let inputs = all(name, &packed);
+            let Ok(Document { payload: Some(Payload::Raw(raw)), .. }) = &inputs[0].document else { panic!("{name}") };
+            assert_eq!((&raw.data[..], raw.content_type.as_str()), (&b"<p>x</p>"[..], "text/html"));
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The commands. A file each; what they share is how they fail, what they print, and where the server is.
+
+mod article_text;
+mod demo;
+mod extract;
+mod failure;
+mod filter;
+mod health;
+mod ingest;
+mod input;
+mod json;
+mod reads;
+mod serve;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::client::Client;
+use crate::config::{SettingFlags, Settings};
+use failure::Failure;
+
+/// A gRPC content service for news: clean copy in, never stale out.
+#[derive(Parser)]
+#[command(name = "copydesk", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the service
+    Serve(SettingFlags),
+    /// Runs the service with invented news in it, shows what becomes of them, and stays up
+    Demo(demo::DemoArgs),
+    /// Ingests files, folders, or standard input
+    Ingest(ingest::IngestArgs),
+    /// Prints articles by name, URL, or their publisher's identifier
+    Get(reads::GetArgs),
+    /// Lists articles that match a filter
+    List(reads::ListArgs),
+    /// Searches
+    Search(reads::SearchArgs),
+    /// Prints changes as they happen
+    Watch(watch::WatchArgs),
+    /// Prints every article of one moment as JSON lines
+    Export(watch::ExportArgs),
+    /// Extracts articles from files without a server, as JSON lines
+    Extract(extract::ExtractArgs),
+    /// Brings the store's files to this version's schema, which `serve` also does
+    Migrate(SettingFlags),
+    /// Asks a server whether it serves; exits with 1 when it does not
+    Health(health::HealthArgs),
+    /// Prints the settings in force and where each comes from, secrets masked
+    Config(ConfigArgs),
+    /// Prints the version
+    Version,
+}
+
+#[derive(Args)]
+struct ConfigArgs {
+    /// Print every setting and its meaning instead, as a Markdown table
+    #[arg(long)]
+    list: bool,
+    #[command(flatten)]
+    settings: SettingFlags,
+}
+
+/// Where the server is.
+#[derive(Args, Clone)]
+struct Connection {
+    /// The server
+    #[arg(long, env = "COPYDESK_ADDR", default_value = "http://127.0.0.1:50051", value_name = "URL")]
+    addr: String,
+}
+
+impl Connection {
+    async fn open(&self) -> Result<Client, Failure> {
+        Ok(Client::connect(&self.addr).await?)
+    }
+}
+
+/// Runs the command that this process was called with.
+pub fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(flags) => serve::serve(&flags),
+        Command::Demo(args) => demo::run(args),
+        Command::Ingest(args) => block_on(ingest::run(args)),
+        Command::Get(args) => block_on(reads::get(args)),
+        Command::List(args) => block_on(reads::list(args)),
+        Command::Search(args) => block_on(reads::search(args)),
+        Command::Watch(args) => block_on(watch::watch(args)),
+        Command::Export(args) => block_on(watch::export(args)),
+        Command::Extract(args) => extract::run(&args),
+        Command::Migrate(flags) => serve::migrate(&flags),
+        Command::Health(args) => block_on(health::run(args)),
+        Command::Config(args) => config(&args),
+        Command::Version => failure::print(&format!("copydesk {}", env!("CARGO_PKG_VERSION"))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn config(args: &ConfigArgs) -> Result<(), Failure> {
+    let text = if args.list { Settings::list() } else { args.settings.load()?.to_toml() };
+    failure::print(text.trim_end())
+}
+
+/// One thread is enough for a client.
+fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}

@@ -1,0 +1,175 @@
+//! `get`, `list` and `search`.
+
+use clap::Args;
+
+use super::failure::{Failure, print};
+use super::filter::{FilterArgs, ReadArgs};
+use super::{Connection, article_text, json};
+use crate::proto::lookup_article_request::Key;
+use crate::proto::{
+    Article, BatchGetArticlesRequest, ExternalKey, GetArticleRequest, ListArticlesRequest, LookupArticleRequest,
+    SearchArticlesRequest,
+};
+
+/// What one request asks for at most; more are asked for in several.
+const BATCH: usize = 100;
+
+#[derive(Args)]
+pub(super) struct GetArgs {
+    /// articles/{article}, also without "articles/", also with @{revision}
+    #[arg(required_unless_present_any = ["url", "external_id"])]
+    names: Vec<String>,
+    /// The article of this address
+    #[arg(long, conflicts_with_all = ["names", "external_id"])]
+    url: Option<String>,
+    /// The article that its publisher calls so
+    #[arg(long, requires = "source", conflicts_with = "names")]
+    external_id: Option<String>,
+    /// The publisher's host or name
+    #[arg(long, requires = "external_id")]
+    source: Option<String>,
+    #[command(flatten)]
+    read: ReadArgs,
+    /// Print JSON lines
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(super) async fn get(args: GetArgs) -> Result<(), Failure> {
+    let mut client = args.connection.open().await?.retrieval;
+    let (read_mask, consistency) = (args.read.mask(), args.read.consistency());
+    let external = args.external_id.clone().zip(args.source.clone());
+    let external = external.map(|(external_id, source)| Key::External(ExternalKey { source, external_id }));
+    if let Some(key) = args.url.clone().map(Key::Url).or(external) {
+        let request = LookupArticleRequest { key: Some(key), read_mask, consistency };
+        return show(args.json, client.lookup_article(request).await?.into_inner().article);
+    }
+    let names: Vec<String> = args.names.iter().map(|name| full_name(name)).collect();
+    if let [name] = names.as_slice() {
+        let request = GetArticleRequest { name: name.clone(), read_mask, consistency };
+        return show(args.json, client.get_article(request).await?.into_inner().article);
+    }
+    let mut missing = Vec::new();
+    for names in names.chunks(BATCH) {
+        let (read_mask, consistency) = (read_mask.clone(), consistency.clone());
+        let request = BatchGetArticlesRequest { names: names.to_vec(), read_mask, consistency };
+        let answer = client.batch_get_articles(request).await?.into_inner();
+        show(args.json, answer.articles)?;
+        missing.extend(answer.not_found);
+    }
+    if missing.is_empty() { Ok(()) } else { Err(Failure::Failed(format!("not found: {}", missing.join(", ")))) }
+}
+
+#[derive(Args)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    which: FilterArgs,
+    /// That match this query, as in search
+    #[arg(long, value_name = "QUERY", default_value = "", hide_default_value = true)]
+    text: String,
+    /// publish_time, create_time or update_time, each with " desc" or " asc"
+    #[arg(long, default_value = "publish_time desc")]
+    order_by: String,
+    /// How many at most
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+    #[command(flatten)]
+    read: ReadArgs,
+    /// Print JSON lines
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
+    let mut client = args.connection.open().await?.retrieval;
+    let mut filter = args.which.filter();
+    filter.text.clone_from(&args.text);
+    let mut request = ListArticlesRequest {
+        order_by: args.order_by.clone(),
+        filter: Some(filter),
+        read_mask: args.read.mask(),
+        consistency: args.read.consistency(),
+        ..Default::default()
+    };
+    let mut left = args.limit;
+    while left > 0 {
+        request.page_size = left.min(BATCH) as i32;
+        let page = client.list_articles(request.clone()).await?.into_inner();
+        left -= page.articles.len().min(left);
+        for article in &page.articles {
+            print(&if args.json {
+                json::line(article).map_err(Failure::failed)?
+            } else {
+                article_text::entry(article)
+            })?;
+        }
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    Ok(())
+}
+
+#[derive(Args)]
+pub(super) struct SearchArgs {
+    /// Words that must all occur, "phrases", -exclusions, OR
+    #[arg(required = true, allow_hyphen_values = true)]
+    query: Vec<String>,
+    #[command(flatten)]
+    which: FilterArgs,
+    /// How many at most
+    #[arg(long, default_value_t = 10)]
+    limit: usize,
+    #[command(flatten)]
+    read: ReadArgs,
+    /// Print JSON lines
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(super) async fn search(args: SearchArgs) -> Result<(), Failure> {
+    let mut client = args.connection.open().await?.retrieval;
+    let mut request = SearchArticlesRequest {
+        query: args.query.join(" "),
+        filter: Some(args.which.filter()),
+        read_mask: args.read.mask(),
+        consistency: args.read.consistency(),
+        ..Default::default()
+    };
+    let mut left = args.limit;
+    while left > 0 {
+        request.page_size = left.min(BATCH) as i32;
+        let page = client.search_articles(request.clone()).await?.into_inner();
+        left -= page.results.len().min(left);
+        for result in &page.results {
+            print(&if args.json {
+                json::line(result).map_err(Failure::failed)?
+            } else {
+                article_text::result(result)
+            })?;
+        }
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    Ok(())
+}
+
+fn show(as_json: bool, articles: impl IntoIterator<Item = Article>) -> Result<(), Failure> {
+    for article in articles {
+        print(&if as_json { json::line(&article).map_err(Failure::failed)? } else { article_text::whole(&article) })?;
+    }
+    Ok(())
+}
+
+fn full_name(name: &str) -> String {
+    if name.starts_with("articles/") { name.to_owned() } else { format!("articles/{name}") }
+}

@@ -1,0 +1,56 @@
+//! `serve` and `migrate`.
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::failure::{Failure, print};
+use crate::config::SettingFlags;
+use crate::server::Server;
+use crate::store::sqlite::SqliteStore;
+use crate::telemetry;
+
+pub(super) fn serve(flags: &SettingFlags) -> Result<(), Failure> {
+    let settings = flags.load()?;
+    telemetry::init(settings.log_format()?, settings.text("log-level"))
+        .map_err(|error| Failure::Usage(format!("log-level: {error}")))?;
+    let options = settings.server_options()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let stop = stop_signal()?;
+        let server = Server::bind(options).await.map_err(Failure::failed)?;
+        let address = server.address()?;
+        let http = server.http_address().map(|http| http.to_string()).unwrap_or_default();
+        tracing::info!(%address, http, version = env!("CARGO_PKG_VERSION"), "listening");
+        // For whoever started it and must know the port.
+        print(&format!("listening on {address}"))?;
+        server.run(stop).await.map_err(Failure::failed)
+    })
+}
+
+/// The first SIGTERM or SIGINT asks to stop; the second does not wait.
+pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (asked, stop) = tokio::sync::oneshot::channel::<()>();
+    tokio::spawn(async move {
+        let mut next = async || {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        next().await;
+        drop(asked);
+        next().await;
+        tracing::warn!("asked a second time: not waiting for work in flight");
+        std::process::exit(1);
+    });
+    // The sender is never used: its end is the signal.
+    Ok(async move { drop(stop.await) })
+}
+
+pub(super) fn migrate(flags: &SettingFlags) -> Result<(), Failure> {
+    let options = flags.load()?.server_options()?;
+    let dir = options.store.dir.display().to_string();
+    // Opening brings the schema up to date, or says why it cannot.
+    drop(SqliteStore::open(options.store).map_err(Failure::failed)?);
+    print(&format!("{dir}: the store is as this version needs it"))
+}

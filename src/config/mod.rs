@@ -1,0 +1,248 @@
+//! Settings: from flags, the environment, a TOML file and defaults, in that order; each declared once, in `table`.
+
+mod flags;
+mod parse;
+mod table;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::server::ServerOptions;
+use crate::telemetry::LogFormat;
+pub use flags::SettingFlags;
+pub use table::{SETTINGS, Setting};
+
+/// Environment variables with this prefix are settings, or wrong.
+const PREFIX: &str = "COPYDESK_";
+/// Variables with the prefix that are not settings of the server: the clients' and the file's own.
+const OTHERS: [&str; 2] = ["COPYDESK_CONFIG", "COPYDESK_ADDR"];
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody said otherwise.
+    Default,
+    /// The file of this path.
+    File(String),
+    /// The environment variable of this name.
+    Environment(String),
+    /// The flag of this name.
+    Flag(String),
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => write!(f, "file {path}"),
+            Self::Environment(name) => write!(f, "environment {name}"),
+            Self::Flag(name) => write!(f, "flag --{name}"),
+        }
+    }
+}
+
+/// What is wrong with the settings. Names the setting, where it came from, and what would be right.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ConfigError {
+    /// There is no such setting.
+    #[error("{name} ({origin}): no such setting; `copydesk config --list` shows all")]
+    Unknown {
+        /// As it was written.
+        name: String,
+        /// Where.
+        origin: Origin,
+    },
+    /// The value is wrong.
+    #[error("{name} = {value:?} ({origin}): {right}")]
+    Value {
+        /// Which setting.
+        name: &'static str,
+        /// As it was written; masked if it is a secret.
+        value: String,
+        /// Where.
+        origin: Origin,
+        /// What would be right.
+        right: String,
+    },
+    /// The file cannot be read.
+    #[error("{path}: {cause}")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        cause: String,
+    },
+}
+
+/// Every setting's value, and where it comes from.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    values: BTreeMap<&'static str, (String, Origin)>,
+}
+
+impl Settings {
+    /// Puts the sources over one another, and checks every value.
+    pub fn load(
+        flags: &BTreeMap<String, String>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        file: Option<&Path>,
+    ) -> Result<Self, ConfigError> {
+        let values = SETTINGS.iter().map(|s| (s.name, (s.default.to_owned(), Origin::Default))).collect();
+        let mut settings = Self { values };
+        let environment: BTreeMap<String, String> =
+            environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        let named = environment.get("COPYDESK_CONFIG").map(std::path::PathBuf::from);
+        if let Some(path) = file.or(named.as_deref()) {
+            settings.read_file(path)?;
+        }
+        for (variable, value) in &environment {
+            if !OTHERS.contains(&variable.as_str()) {
+                let name = variable[PREFIX.len()..].to_ascii_lowercase().replace('_', "-");
+                settings.set(&name, variable, value.clone(), Origin::Environment(variable.clone()))?;
+            }
+        }
+        for (name, value) in flags {
+            settings.set(name, name, value.clone(), Origin::Flag(name.clone()))?;
+        }
+        settings.server_options()?;
+        settings.log_format()?;
+        Ok(settings)
+    }
+
+    fn read_file(&mut self, path: &Path) -> Result<(), ConfigError> {
+        let shown = path.display().to_string();
+        let failed = |cause: String| ConfigError::File { path: shown.clone(), cause };
+        let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| failed(error.to_string()))?;
+        for (name, value) in table {
+            let text = match value {
+                toml::Value::String(text) => text,
+                toml::Value::Integer(number) => number.to_string(),
+                toml::Value::Boolean(on) => if on { "on" } else { "off" }.to_owned(),
+                other => return Err(failed(format!("{name} must be a string, a number or a boolean, and is {other}"))),
+            };
+            self.set(&name.replace('_', "-"), &name, text, Origin::File(shown.clone()))?;
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, name: &str, written: &str, value: String, origin: Origin) -> Result<(), ConfigError> {
+        match SETTINGS.iter().find(|setting| setting.name == name) {
+            Some(setting) => drop(self.values.insert(setting.name, (value, origin))),
+            None => return Err(ConfigError::Unknown { name: written.to_owned(), origin }),
+        }
+        Ok(())
+    }
+
+    /// A value as it was given.
+    pub fn text(&self, name: &str) -> &str {
+        self.values.get(name).map_or("", |(value, _)| value)
+    }
+
+    fn get<T>(&self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, ConfigError> {
+        let (value, origin) = self.values.get(name).cloned().unwrap_or_else(|| (String::new(), Origin::Default));
+        parse(&value).map_err(|right| ConfigError::Value { name, value: masked(name, &value), origin, right })
+    }
+
+    /// How logs look.
+    pub fn log_format(&self) -> Result<LogFormat, ConfigError> {
+        self.get("log-format", |text| match text {
+            "human" => Ok(LogFormat::Human),
+            "json" => Ok(LogFormat::Json),
+            _ => Err("must be human or json".into()),
+        })
+    }
+
+    /// What the server is set to.
+    pub fn server_options(&self) -> Result<ServerOptions, ConfigError> {
+        table::server_options(self)
+    }
+
+    /// What is in force, as a TOML file, with where each value comes from. Secrets are masked.
+    pub fn to_toml(&self) -> String {
+        let mut out = String::new();
+        for setting in SETTINGS {
+            let (value, origin) = &self.values[setting.name];
+            let value = toml::Value::String(masked(setting.name, value));
+            out += &format!("{} = {value} # {origin}\n", setting.name);
+        }
+        out
+    }
+
+    /// The documented list, as Markdown.
+    pub fn list() -> String {
+        let mut out = String::from("| flag and file key | environment | default | meaning |\n|---|---|---|---|\n");
+        for setting in SETTINGS {
+            let variable = format!("{PREFIX}{}", setting.name.to_ascii_uppercase().replace('-', "_"));
+            let default = if setting.default.is_empty() { "none".into() } else { format!("`{}`", setting.default) };
+            out += &format!("| `{}` | `{variable}` | {default} | {} |\n", setting.name, setting.help);
+        }
+        out
+    }
+}
+
+/// A value that may be shown: the password of a URL is not.
+fn masked(name: &str, value: &str) -> String {
+    let secret = matches!(name, "store" | "cache");
+    match url::Url::parse(value) {
+        Ok(mut url) if secret && url.password().is_some() => {
+            // Only a URL that cannot have a password refuses one.
+            let _ = url.set_password(Some("***"));
+            url.to_string()
+        }
+        _ => value.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn pairs(items: &[(&str, &str)]) -> Vec<(String, String)> {
+        items.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn load(flags: &[(&str, &str)], environment: &[(&str, &str)], file: &str) -> Result<Settings, ConfigError> {
+        let mut path = tempfile::NamedTempFile::new().unwrap();
+        path.write_all(file.as_bytes()).unwrap();
+        Settings::load(&pairs(flags).into_iter().collect(), pairs(environment), Some(path.path()))
+    }
+
+    #[test]
+    fn the_defaults_are_right() {
+        load(&[], &[], "").unwrap();
+    }
+
+    #[test]
+    fn flags_win_over_the_environment_and_that_over_the_file() {
+        let file = "listen = \"127.0.0.1:1\"\nlog_format = \"json\"\nmax-page-size = 5";
+        let environment = [("COPYDESK_LISTEN", "127.0.0.1:2"), ("COPYDESK_MAX_PAGE_SIZE", "6"), ("PATH", "x")];
+        let settings = load(&[("listen", "127.0.0.1:3")], &environment, file).unwrap();
+        assert_eq!(settings.text("listen"), "127.0.0.1:3");
+        assert_eq!(settings.text("max-page-size"), "6");
+        assert_eq!(settings.log_format(), Ok(LogFormat::Json));
+        assert!(settings.to_toml().contains("max-page-size = \"6\" # environment COPYDESK_MAX_PAGE_SIZE"));
+    }
+
+    #[test]
+    fn what_is_unknown_or_wrong_is_named() {
+        let unknown = load(&[], &[("COPYDESK_LISTN", "x")], "").unwrap_err().to_string();
+        assert!(unknown.starts_with("COPYDESK_LISTN (environment"), "{unknown}");
+        assert!(load(&[], &[], "lisen = \"x\"").unwrap_err().to_string().starts_with("lisen (file"));
+        let wrong = load(&[("shutdown-grace", "soon")], &[], "").unwrap_err().to_string();
+        assert!(wrong.contains("flag --shutdown-grace") && wrong.contains("500ms"), "{wrong}");
+        let secret = load(&[("store", "postgres://desk:hunter2@db.example/x")], &[], "").unwrap_err().to_string();
+        assert!(!secret.contains("hunter2"), "{secret}");
+    }
+
+    #[test]
+    fn the_documented_list_is_this_one() {
+        let documented =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")).unwrap();
+        assert!(
+            documented.contains(&Settings::list()),
+            "run: copydesk config --list, and put it into docs/configuration.md"
+        );
+    }
+}

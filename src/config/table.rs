@@ -1,0 +1,133 @@
+//! The one list of settings, and what they mean to the server.
+
+use std::time::Duration;
+
+use super::parse::{address, bytes, count, duration, size, switch};
+use super::{ConfigError, Settings};
+use crate::article;
+use crate::cache::LocalCacheOptions;
+use crate::extract;
+use crate::ingest::IngestOptions;
+use crate::retrieve::RetrieveLimits;
+use crate::server::{CallOptions, ServerOptions};
+use crate::store::sqlite::SqliteOptions;
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Of the flag, and of the key in the file.
+    pub name: &'static str,
+    /// As one would write it.
+    pub default: &'static str,
+    /// One line.
+    pub help: &'static str,
+    /// Whether `--help` tells it and `-h` does not.
+    pub rare: bool,
+}
+
+const fn setting(name: &'static str, default: &'static str, help: &'static str) -> Setting {
+    Setting { name, default, help, rare: false }
+}
+
+const fn rare(name: &'static str, default: &'static str, help: &'static str) -> Setting {
+    Setting { name, default, help, rare: true }
+}
+
+/// Every setting.
+pub const SETTINGS: &[Setting] = &[
+    setting("listen", "127.0.0.1:50051", "where gRPC calls come in; port 0 is any free one"),
+    setting("http-listen", "127.0.0.1:9464", "where `/metrics`, `/livez` and `/readyz` are served; `off` for nowhere"),
+    setting("data-dir", "./copydesk-data", "the folder of the embedded store"),
+    setting("store", "sqlite", "which store; `sqlite` is the embedded one"),
+    rare("store-max-bytes", "0", "the most that the embedded store may grow to; 0 for no bound"),
+    rare("store-readers", "4", "how many reads of the embedded store run at a time"),
+    setting("cache", "local", "`local` for a cache in this process, `off` for none"),
+    setting("cache-bytes", "64MiB", "how much memory the local cache may take"),
+    setting("staleness-bound", "1s", "no read is older than this, unless it asks for fresher"),
+    rare("negative-ttl", "5s", "how long it is remembered that an article does not exist"),
+    rare("feed-poll", "100ms", "how often the change feed is asked when nothing wakes its followers"),
+    rare("max-message-bytes", "16MiB", "the largest request message, after decompression"),
+    rare("max-document-bytes", "8MiB", "the largest document to extract, after decompression"),
+    rare("max-body-bytes", "1MiB", "the largest body of an article"),
+    rare("max-page-size", "1000", "articles on one page of a list"),
+    rare("max-batch-size", "1000", "names in one BatchGetArticles"),
+    rare("max-concurrent-requests", "1024", "unary calls under way at once; more are refused with RESOURCE_EXHAUSTED"),
+    rare("max-concurrent-streams", "256", "streams open at once; more are refused with RESOURCE_EXHAUSTED"),
+    rare("max-connection-streams", "256", "calls under way at once on one connection"),
+    rare("default-deadline", "30s", "how long a unary call may take whose caller does not say"),
+    rare("max-deadline", "5m", "how long any unary call may take"),
+    rare("shutdown-grace", "10s", "how long work in flight may take after SIGTERM"),
+    rare("ingest-workers", "auto", "threads that extract; `auto` is one a core"),
+    rare("ingest-queue", "256", "documents that wait for extraction or are in it"),
+    rare("checkpoint-interval", "5s", "how often a watch without news sends a checkpoint"),
+    rare("reflection", "on", "whether clients may ask what is served"),
+    setting("log-format", "human", "`human` or `json`"),
+    setting("log-level", "info", "error, warn, info, debug, trace, or a filter such as `info,copydesk::store=debug`"),
+    rare("slow-call", "500ms", "unary calls that take longer are logged"),
+];
+
+/// Reads every setting that the server has.
+pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, ConfigError> {
+    let feed_poll = settings.get("feed-poll", |text| at_least(duration(text)?, Duration::from_millis(1)))?;
+    settings.get("store", |text| match text {
+        "sqlite" => Ok(()),
+        _ => Err("must be sqlite: this version has no other store".into()),
+    })?;
+    let cached = settings.get("cache", |text| match text {
+        "local" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("must be local or off: this version has no other cache".into()),
+    })?;
+    let cache = LocalCacheOptions {
+        bytes: settings.get("cache-bytes", bytes)?,
+        staleness_bound: settings.get("staleness-bound", duration)?,
+        negative_ttl: settings.get("negative-ttl", duration)?,
+        poll: feed_poll,
+    };
+    let max_bytes = settings.get("store-max-bytes", bytes)?;
+    let extract =
+        extract::Limits { max_bytes: settings.get("max-document-bytes", size)?, ..extract::Limits::default() };
+    let body_bytes = settings.get("max-body-bytes", size)?;
+    Ok(ServerOptions {
+        listen: settings.get("listen", address)?,
+        http_listen: settings.get("http-listen", |text| match text {
+            "off" => Ok(None),
+            text => address(text).map(Some).map_err(|right| format!("{right}, or off")),
+        })?,
+        store: SqliteOptions {
+            dir: settings.text("data-dir").into(),
+            max_bytes: (max_bytes > 0).then_some(max_bytes),
+            readers: settings.get("store-readers", count)?,
+        },
+        cache: cached.then_some(cache),
+        calls: CallOptions {
+            max_concurrent_requests: settings.get("max-concurrent-requests", count)?,
+            max_concurrent_streams: settings.get("max-concurrent-streams", count)?,
+            default_deadline: settings.get("default-deadline", duration)?,
+            max_deadline: settings.get("max-deadline", duration)?,
+            slow: settings.get("slow-call", duration)?,
+        },
+        retrieve: RetrieveLimits {
+            max_page_size: settings.get("max-page-size", count)?,
+            max_batch_size: settings.get("max-batch-size", count)?,
+            checkpoint_interval: settings
+                .get("checkpoint-interval", |text| at_least(duration(text)?, Duration::from_millis(100)))?,
+            poll: feed_poll,
+        },
+        ingest: IngestOptions { article: article::Limits { body_bytes, ..article::Limits::default() }, extract },
+        ingest_workers: settings.get("ingest-workers", |text| match text {
+            "auto" => Ok(std::thread::available_parallelism().map_or(2, usize::from)),
+            text => count(text).map_err(|right| format!("{right}, or auto")),
+        })?,
+        ingest_queue: settings.get("ingest-queue", count)?,
+        max_message_bytes: settings.get("max-message-bytes", size)?,
+        max_streams_per_connection: settings
+            .get("max-connection-streams", |text| u32::try_from(count(text)?).map_err(|_| "is too large".to_owned()))?,
+        shutdown_grace: settings.get("shutdown-grace", duration)?,
+        reflection: settings.get("reflection", switch)?,
+    })
+}
+
+fn at_least(value: Duration, least: Duration) -> Result<Duration, String> {
+    if value < least { Err(format!("must be at least {least:?}")) } else { Ok(value) }
+}
