@@ -94,7 +94,7 @@ pub async fn html(server: &Process, args: &Args, table: &mut Table) -> Result<()
             let pages = corpus(folder)?;
             let document = move |number: u64| Document {
                 payload: Some(Payload::Raw(RawPayload {
-                    data: pages[number as usize % pages.len()].clone().into(),
+                    data: pages[number as usize % pages.len()].clone(),
                     content_type: String::new(),
                 })),
                 // Of a page's second turn too there is something to write.

@@ -1,4 +1,5 @@
 //! Copydesk as its clients see it: over a real port, on a real store.
+#![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
 mod bad_input; // whatever comes in
 mod conformance; // what every store keeps
