@@ -99,7 +99,8 @@ pub struct Identity<'a> {
 }
 
 impl Identity<'_> {
-    /// The article's ID: the client's, or else a hash of source and external ID, or else of the URL, or else of the content.
+    /// The article's ID: the client's, or else a hash of source and external ID, or else of the URL, or else of source and
+    /// content.
     pub fn derive(&self) -> Result<ArticleId, Violations> {
         if !self.article_id.is_empty() {
             return self.article_id.parse().map_err(|right: &str| Violations::one("article_id", right));
@@ -118,7 +119,9 @@ impl Identity<'_> {
             part(b"url");
             part(self.url.as_bytes());
         } else {
+            // With the source: two publishers' copies of a wire story are two articles, one the other's duplicate.
             part(b"content");
+            part(self.source.as_bytes());
             part(&self.digest.0);
         }
         let id = base32().encode(&hash.finalize()[..16]);
@@ -150,6 +153,7 @@ mod tests {
         assert_eq!(by_external, identity("a.example", "1", "https://a.example/2"));
         assert_ne!(by_external, identity("b.example", "1", "https://a.example/1"));
         assert_ne!(identity("ab", "c", ""), identity("a", "bc", ""));
+        assert_ne!(identity("a.example", "", ""), identity("b.example", "", ""));
         assert_eq!(by_external.as_str().len(), 26);
     }
 

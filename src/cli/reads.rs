@@ -117,8 +117,8 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
 
 #[derive(Args)]
 pub(super) struct SearchArgs {
-    /// Words that must all occur, "phrases", -exclusions, OR
-    #[arg(required = true, allow_hyphen_values = true)]
+    /// Words that must all occur, "phrases", -exclusions, OR; in one pair of shell quotes, if there are any of those
+    #[arg(required = true)]
     query: Vec<String>,
     #[command(flatten)]
     which: FilterArgs,

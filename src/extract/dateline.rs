@@ -48,7 +48,7 @@ fn split(paragraph: &str) -> Option<(&str, &str)> {
 
 struct Found<'a> {
     place: &'a str,
-    agency: Option<&'static str>,
+    agency: Option<&'a str>,
     publisher: Option<&'a str>,
 }
 
@@ -64,15 +64,13 @@ fn read(before: &str) -> Option<Found<'_>> {
         Some((before[..start].trim(), rest[..rest.find(close)?].trim()))
     });
     if let Some((head, name)) = bracketed {
-        let agency = agency(name).or_else(|| name.split([',', '/', ' ']).find_map(agency));
+        let known = agency(name).or_else(|| name.split([',', '/', ' ']).find_map(agency));
         let place = place_of(head);
-        if agency.is_some()
-            || (is_place(place)
-                && name.chars().count() < 40
-                && place.chars().next().is_some_and(char::is_uppercase)
-                && is_capitals(place))
-        {
-            return Some(Found { place, agency, publisher: None });
+        if known.is_some() || (is_place(place) && is_capitals(place) && name.chars().count() < 40) {
+            // In this place stands an agency, also one that nobody listed; but not a date or the like.
+            let named =
+                name.chars().next().is_some_and(char::is_uppercase) && !name.contains(|c: char| c.is_ascii_digit());
+            return Some(Found { place, agency: known.or(named.then_some(name)), publisher: None });
         }
     }
     // `Москва, 5 июня — РИА Новости` keeps the agency behind the first dash: left to the body's attribution.

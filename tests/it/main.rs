@@ -2,8 +2,14 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
 mod bad_input; // whatever comes in
+mod cli; // the commands
 mod conformance; // what every store keeps
+mod documents; // pages, dumps and feeds, and what becomes of them
+mod edge; // deadlines, limits, health, metrics, stopping
+mod embargo; // what the clock opens and ends
+mod kill; // an answer means durable
 mod model; // lists, watches and exports over random histories
+mod process; // servers and commands as processes of their own
 mod rooms; // which room may import which
 mod service; // each method's plain case
 mod support; // servers and clients for the tests

@@ -1,0 +1,192 @@
+//! The commands, as a person and a script use them.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::Stdio;
+
+use flate2::{Compression, write::GzEncoder};
+use serde_json::Value;
+
+use crate::process::{Serve, copydesk, output, run};
+
+const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo/pages");
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+fn with_input(args: &[&str], input: &str) -> (i32, String, String) {
+    let mut child = copydesk(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    output(child.wait_with_output().unwrap())
+}
+
+#[test]
+fn the_demo_shows_what_it_promises() {
+    let (code, shown, errors) = run(&["demo", "--once", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"]);
+    assert_eq!(code, 0, "{errors}");
+    for words in [
+        "UNCHANGED  the furnished page once more",
+        "DUPLICATE  the same wire story elsewhere",
+        "TEASERS            Top stories",
+        "Разводной мост в Новоозерске откроют раньше срока",
+        "Harbour fees to rise by 6 percent in January",
+        "WITHDRAWN",
+        "ARTICLE_WITHDRAWN",
+        "grpcurl -plaintext",
+    ] {
+        assert!(shown.contains(words), "no {words:?} in\n{shown}");
+    }
+    let created = shown.lines().filter(|line| line.starts_with("CREATED")).count();
+    assert_eq!(created, 8, "{shown}");
+}
+
+#[test]
+fn wrong_settings_are_refused_by_name() {
+    let (code, _, errors) = run(&["serve", "--staleness-bound", "soon"]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("staleness-bound") && errors.contains("soon") && errors.contains("500ms"), "{errors}");
+    let (code, _, errors) = run(&["serve", "--lisen", "127.0.0.1:0"]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("--lisen"), "{errors}");
+    let (code, _, errors) = output(copydesk(&["config"]).env("COPYDESK_LISEN", "x").output().unwrap());
+    assert_eq!(code, 2);
+    assert!(errors.contains("COPYDESK_LISEN"), "{errors}");
+    let (code, _, errors) = run(&["serve", "--log-level", "loud=quiet=x"]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("log-level"), "{errors}");
+}
+
+#[test]
+fn config_prints_what_is_in_force_and_no_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("copydesk.toml");
+    std::fs::write(&file, "cache-bytes = \"1MiB\"\nlisten = \"127.0.0.1:1\"\n").unwrap();
+    let mut command = copydesk(&["config", "--listen", "127.0.0.1:3", "--config", file.to_str().unwrap()]);
+    let (code, shown, errors) = output(command.env("COPYDESK_MAX_PAGE_SIZE", "7").output().unwrap());
+    assert_eq!(code, 0, "{errors}");
+    let parsed: toml::Table = shown.parse().unwrap();
+    assert_eq!(parsed["listen"].as_str(), Some("127.0.0.1:3"));
+    assert_eq!(parsed["cache-bytes"].as_str(), Some("1MiB"));
+    assert_eq!(parsed["max-page-size"].as_str(), Some("7"));
+    assert!(shown.contains("# flag --listen") && shown.contains("# environment COPYDESK_MAX_PAGE_SIZE"), "{shown}");
+    let (_, _, errors) = run(&["config", "--store", "postgres://desk:hunter2@db.example/news"]);
+    assert!(!errors.contains("hunter2"), "{errors}");
+}
+
+#[test]
+fn extract_needs_no_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let packed = dir.path().join("lighthouse.v2.html.gz");
+    let mut encoder = GzEncoder::new(std::fs::File::create(&packed).unwrap(), Compression::fast());
+    encoder.write_all(&std::fs::read(Path::new(PAGES).join("lighthouse.html")).unwrap()).unwrap();
+    encoder.finish().unwrap();
+    let empty = dir.path().join("empty.html");
+    std::fs::write(&empty, "").unwrap();
+    let (code, shown, errors) =
+        run(&["extract", packed.to_str().unwrap(), &format!("{PAGES}/ferry-talks.txt"), empty.to_str().unwrap()]);
+    // One of them holds no article: that is said, and harms no other.
+    assert_eq!(code, 1, "{errors}");
+    let found = lines(&shown);
+    assert_eq!(
+        found.iter().map(|it| it["id"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["lighthouse", "ferry-talks", "empty"]
+    );
+    assert_eq!(found[0]["title"], "Lowmouth lighthouse to stay lit after keepers' petition");
+    assert_eq!(found[0]["authors"], serde_json::json!(["Hanna Reed", "Tom Okoro"]));
+    assert_eq!(found[0]["date"], "2026-10-12T06:30:00Z");
+    assert_eq!(found[0]["agency"], "Northline");
+    assert_eq!(found[0]["dateline"]["place"], "LOWMOUTH");
+    let body = found[0]["articleBody"].as_str().unwrap();
+    assert!(body.starts_with("The light on Gull Point will not be switched off"), "{body}");
+    assert!(body.ends_with("if the board let her."), "{body}");
+    for furniture in ["Share on", "newsletter", "Read more", "Related", "gull_fan", "All rights", "cookies"] {
+        assert!(!body.contains(furniture), "{furniture}");
+    }
+    let dump = found[1]["articleBody"].as_str().unwrap();
+    assert_eq!(dump.split("\n\n").count(), 7, "{dump}");
+    assert!(found[2]["error"].is_string());
+}
+
+#[test]
+fn files_go_in_and_come_out_again() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let server = Serve::on(first.path(), &["--log-level", "error"]);
+    let addr = ["--addr", server.address.as_str()];
+    let call = |args: &[&str]| run(&[args, &addr].concat());
+
+    let (code, _, told) = call(&["ingest", PAGES]);
+    assert_eq!(code, 0, "{told}");
+    assert!(told.contains("8 created"), "{told}");
+    let (_, _, told) = call(&["ingest", PAGES]);
+    assert!(told.contains("9 unchanged"), "{told}");
+
+    let (_, shown, _) = call(&["list", "--json", "--order-by", "create_time asc"]);
+    let listed = lines(&shown);
+    assert_eq!(listed.len(), 9);
+    let name = listed[0]["name"].as_str().unwrap();
+    let (_, shown, _) = call(&["get", name.strip_prefix("articles/").unwrap()]);
+    assert!(shown.contains(listed[0]["headline"].as_str().unwrap()), "{shown}");
+    let (_, shown, _) = call(&["get", "--json", "--fields", "headline", name, listed[1]["name"].as_str().unwrap()]);
+    assert_eq!(lines(&shown).len(), 2);
+    let (code, _, told) = call(&["get", "articles/none"]);
+    assert_eq!(code, 1);
+    assert!(told.contains("articles/none") && told.contains("ARTICLE_NOT_FOUND"), "{told}");
+    let (code, shown, told) = call(&["get", "--url", "https://herald.example/local/lighthouse-stays-lit"]);
+    assert_eq!(code, 0, "{told}");
+    assert!(shown.contains("Lowmouth lighthouse"), "{shown}");
+
+    let newest = listed.last().unwrap()["changeToken"].as_str().unwrap();
+    let (_, shown, _) = call(&["search", "--json", "--at-least", newest, "gull", "point"]);
+    assert_eq!(lines(&shown)[0]["article"]["source"], "herald.example");
+    let (code, shown, _) = call(&["watch", "--from-beginning", "--limit", "9"]);
+    assert_eq!((code, shown.lines().filter(|line| line.starts_with("CREATED")).count()), (0, 9), "{shown}");
+
+    let (_, exported, told) = call(&["export"]);
+    assert!(told.contains("exported 9 articles"), "{told}");
+    assert_eq!(call(&["health"]).1, "SERVING\n");
+    server.stop();
+
+    // What one server exports, another takes in, under the same names.
+    let server = Serve::on(second.path(), &["--log-level", "error"]);
+    let addr = ["--addr", server.address.as_str()];
+    let (code, answers, told) = with_input(&[&["ingest", "--json", "-"][..], &addr].concat(), &exported);
+    assert_eq!(code, 0, "{told}");
+    let names = |lines: &[Value], at: &str| -> Vec<String> {
+        lines.iter().map(|line| line.pointer(at).unwrap().as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&lines(&answers), "/ingested/article/name"), names(&lines(&exported), "/name"));
+    let (code, _, told) = with_input(&[&["ingest", "-"][..], &addr].concat(), "{\"text\": \"\"}\n{\"txt\": 1}\n");
+    assert_eq!(code, 1);
+    assert!(told.contains("-:1: InvalidArgument") && told.contains("document.text"), "{told}");
+    assert!(told.contains("-:2: ") && told.contains("txt"), "{told}");
+}
+
+#[test]
+fn a_command_without_its_server_says_so() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (code, _, errors) = run(&["health", "--addr", &format!("http://{port}")]);
+    assert_eq!(code, 1);
+    assert!(errors.contains(&port.to_string()) && errors.contains("copydesk serve"), "{errors}");
+    let (code, _, errors) = run(&["health", "--addr", "not an address"]);
+    assert_eq!(code, 2);
+    assert!(errors.contains("http://127.0.0.1:50051"), "{errors}");
+}
+
+#[test]
+fn migrate_brings_the_files_up_to_date_and_version_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, shown, errors) = run(&["migrate", "--data-dir", dir.path().to_str().unwrap()]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(shown.contains("the store is as this version needs it"), "{shown}");
+    assert!(dir.path().join("articles.db").exists());
+    assert_eq!(run(&["version"]).1, format!("copydesk {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn whoever_stops_reading_is_no_error() {
+    let mut child = copydesk(&["config", "--list"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let (code, _, errors) = output(child.wait_with_output().unwrap());
+    assert_eq!((code, errors.as_str()), (0, ""));
+}

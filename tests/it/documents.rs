@@ -1,0 +1,205 @@
+//! Pages, dumps and feeds through the service: what becomes of them, and what the report says.
+
+use std::io::Write;
+
+use copydesk::proto::document::Payload;
+use copydesk::proto::ingestion_service_client::IngestionServiceClient;
+use copydesk::proto::*;
+use flate2::{Compression, write::GzEncoder};
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+use crate::support::TestServer;
+
+const DUMP: &str = include_str!("../../src/cli/demo/pages/ferry-talks.txt");
+const PAGE: &str = include_str!("../../src/cli/demo/pages/lighthouse.html");
+const FEED: &str = include_str!("../../src/cli/demo/pages/wire.rss");
+
+async fn take(
+    client: &mut IngestionServiceClient<Channel>,
+    document: Document,
+) -> Result<IngestArticleResponse, Status> {
+    let request = IngestArticleRequest { document: Some(document), ..Default::default() };
+    client.ingest_article(request).await.map(tonic::Response::into_inner)
+}
+
+fn raw(data: impl Into<Vec<u8>>, content_type: &str) -> Document {
+    let raw = RawPayload { data: data.into(), content_type: content_type.into() };
+    Document { payload: Some(Payload::Raw(raw)), ..Document::default() }
+}
+
+#[tokio::test]
+async fn a_dump_comes_out_clean_and_the_report_says_what_was_cut() {
+    let server = TestServer::start().await;
+    let document = Document { payload: Some(Payload::Text(DUMP.into())), ..Document::default() };
+    let answer = take(&mut server.ingestion().await, document).await.unwrap();
+    let (article, report) = (answer.article.unwrap(), answer.report.unwrap());
+    assert_eq!(article.headline, "Ardell-Norvik ferry dispute unlikely to be settled this week – Marsh");
+    assert_eq!((article.publisher.as_str(), article.language.as_str()), ("TideWire.Net", "en"));
+    let paragraphs: Vec<&str> = article.body.split("\n\n").collect();
+    assert_eq!(paragraphs.len(), 7);
+    assert!(paragraphs[0].starts_with("The dispute over the night ferry"), "{}", paragraphs[0]);
+    assert!(paragraphs[6].ends_with("published by the harbour board."), "{}", paragraphs[6]);
+    let cut =
+        |reason: CutReason| report.cuts.iter().filter(move |cut| cut.reason() == reason).map(|cut| cut.text.as_str());
+    assert_eq!(cut(CutReason::RepeatedHeadline).count(), 1);
+    assert_eq!(cut(CutReason::Dateline).collect::<Vec<_>>(), ["TideWire.Net"]);
+    assert_eq!(cut(CutReason::Rule).collect::<Vec<_>>(), ["---"]);
+    let teasers: Vec<&str> = cut(CutReason::Teasers).map(str::trim).collect();
+    assert_eq!((teasers.len(), teasers[0], teasers[5]), (6, "Top stories", "Partner news"));
+    // Every word of the dump is in the article or in the report: nothing is lost without a trace.
+    let kept = format!(
+        "{} {} {}",
+        article.headline,
+        article.body,
+        report.cuts.iter().map(|cut| format!("{} ", cut.text)).collect::<String>()
+    );
+    for word in DUMP.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)) {
+        assert!(kept.contains(word), "{word:?} has vanished");
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_read_in_the_charset_that_it_is_in() {
+    let server = TestServer::start().await;
+    let mut client = server.ingestion().await;
+    let story = "НОВООЗЕРСК, 14 октября. Разводной мост через пролив откроют для движения на две недели раньше срока, \
+        сообщил в среду начальник строительства. По его словам, испытания прошли без замечаний.";
+    let page = |charset: &str| {
+        format!(
+            "<html><head><meta charset={charset}><title>Мост откроют раньше</title></head><body><article>\
+            <h1>Мост откроют раньше</h1><p>{story}</p><p>{story}</p></article></body></html>"
+        )
+    };
+    let utf16: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain(page("utf-16").encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let encode = |encoding: &'static encoding_rs::Encoding, text: &str| encoding.encode(text).0.into_owned();
+    let cases = [
+        (
+            "said by the header",
+            encode(encoding_rs::WINDOWS_1251, &page("none")),
+            "text/html; charset=windows-1251",
+            "windows-1251",
+        ),
+        ("said by the page", encode(encoding_rs::WINDOWS_1251, &page("windows-1251")), "text/html", "windows-1251"),
+        ("said by nobody", encode(encoding_rs::WINDOWS_1251, &page("none")), "", "windows-1251"),
+        ("a byte order mark", utf16, "", "UTF-16LE"),
+        ("UTF-8, and a header that lies", page("utf-8").into_bytes(), "text/html; charset=windows-1251", "UTF-8"),
+    ];
+    for (number, (case, bytes, content_type, expected)) in cases.into_iter().enumerate() {
+        let document = Document { url: format!("https://zaliv.example/{number}"), ..raw(bytes, content_type) };
+        let answer = take(&mut client, document).await.unwrap();
+        let article = answer.article.unwrap();
+        assert!(article.body.contains("испытания прошли без замечаний"), "{case}: {}", article.body);
+        assert_eq!((article.headline.as_str(), article.language.as_str()), ("Мост откроют раньше", "ru"), "{case}");
+        assert_eq!(answer.report.unwrap().charset.to_lowercase(), expected.to_lowercase(), "{case}");
+    }
+    // Those of East Asia, said by their header.
+    for (encoding, text) in [
+        (
+            encoding_rs::SHIFT_JIS,
+            "灯台は来年の春も消されないことになったと港湾局が月曜日に発表した。署名は八千四百人に上った。",
+        ),
+        (encoding_rs::GBK, "港务局周一决定，明年春天不会关闭海角上的灯塔，此前有八千四百人在请愿书上签名。"),
+    ] {
+        let page = format!("<html><body><article><h1>灯</h1><p>{}</p></article></body></html>", text.repeat(3));
+        let content_type = format!("text/html; charset={}", encoding.name());
+        let article = take(&mut client, raw(encode(encoding, &page), &content_type)).await.unwrap().article.unwrap();
+        assert!(article.body.contains(text), "{}: {}", encoding.name(), article.body);
+    }
+}
+
+#[tokio::test]
+async fn gzip_is_undone() {
+    let server = TestServer::start().await;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(PAGE.as_bytes()).unwrap();
+    let document = raw(encoder.finish().unwrap(), "text/html");
+    let article = take(&mut server.ingestion().await, document).await.unwrap().article.unwrap();
+    assert_eq!(article.url, "https://herald.example/local/lighthouse-stays-lit");
+    assert_eq!((article.section.as_str(), article.publisher.as_str()), ("Local", "The Lowmouth Herald"));
+    assert_eq!(article.media[0].url, "https://herald.example/img/lighthouse-1200.jpg");
+}
+
+#[tokio::test]
+async fn a_feed_becomes_its_articles() {
+    let server = TestServer::start().await;
+    let mut client = server.ingestion().await;
+    let feed = || Document { url: "https://northline.example/coast.rss".into(), ..raw(FEED, "") };
+    let answer = take(&mut client, feed()).await.unwrap();
+    assert_eq!(answer.feed_items.len(), 2);
+    let articles: Vec<Article> = answer
+        .feed_items
+        .iter()
+        .map(|item| match &item.result {
+            Some(feed_item::Result::Ingested(it)) => {
+                assert_eq!(it.outcome(), IngestOutcome::Created);
+                it.article.clone().unwrap()
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(answer.article.as_ref(), articles.first());
+    assert_eq!(articles[0].external_id, "northline-20261016-1");
+    assert_eq!(articles[0].url, "https://northline.example/coast/crab-season");
+    assert_eq!(
+        (articles[0].authors.as_slice(), articles[0].tags.as_slice()),
+        (&["Jonas Pell".to_owned()][..], &["Fisheries".to_owned()][..])
+    );
+    assert_eq!(articles[1].publish_time.unwrap().seconds, 1_792_132_200);
+    assert_eq!(articles[1].body.split("\n\n").count(), 3);
+    for item in take(&mut client, feed()).await.unwrap().feed_items {
+        let Some(feed_item::Result::Ingested(it)) = item.result else { panic!("{item:?}") };
+        assert_eq!(it.outcome(), IngestOutcome::Unchanged);
+    }
+}
+
+#[tokio::test]
+async fn what_the_sender_knows_wins_and_twins_are_told() {
+    let server = TestServer::start().await;
+    let mut client = server.ingestion().await;
+    let hints = DocumentHints {
+        authors: vec!["Someone Else".into()],
+        section: "Coast".into(),
+        tags: vec!["sent".into()],
+        publisher: "The Other Paper".into(),
+        ..DocumentHints::default()
+    };
+    let html = |url: &str, hints: Option<DocumentHints>| Document {
+        payload: Some(Payload::Html(PAGE.replace("herald.example", "other.example"))),
+        url: url.into(),
+        hints,
+        ..Document::default()
+    };
+    let first = take(&mut client, html("https://other.example/a", Some(hints))).await.unwrap().article.unwrap();
+    assert_eq!((first.authors[0].as_str(), first.section.as_str()), ("Someone Else", "Coast"));
+    assert_eq!(first.publisher, "The Other Paper");
+    assert!(
+        first.tags.contains(&"sent".to_owned()) && first.tags.contains(&"lighthouse".to_owned()),
+        "{:?}",
+        first.tags
+    );
+    let other = Document { payload: Some(Payload::Html(PAGE.into())), ..Document::default() };
+    let twin = take(&mut client, other).await.unwrap();
+    assert_eq!(twin.outcome(), IngestOutcome::Duplicate);
+    assert_eq!(twin.article.unwrap().duplicate_of, first.name);
+}
+
+#[tokio::test]
+async fn a_request_may_be_repeated_or_only_tried() {
+    let server = TestServer::start().await;
+    let mut client = server.ingestion().await;
+    let request = |text: &str, request_id: &str, validate_only: bool| IngestArticleRequest {
+        document: Some(Document { payload: Some(Payload::Text(text.into())), ..Document::default() }),
+        request_id: request_id.into(),
+        validate_only,
+    };
+    let tried = client.ingest_article(request(DUMP, "", true)).await.unwrap().into_inner();
+    assert_eq!(tried.outcome(), IngestOutcome::Created);
+    let first = client.ingest_article(request(DUMP, "r-1", false)).await.unwrap().into_inner();
+    let again = client.ingest_article(request(DUMP, "r-1", false)).await.unwrap().into_inner();
+    assert_eq!((first.outcome(), again.outcome()), (IngestOutcome::Created, IngestOutcome::Created));
+    assert_eq!(first.article.unwrap().revision, again.article.unwrap().revision);
+    let other = client.ingest_article(request(&DUMP.replace("ferry", "boat"), "r-1", false)).await.unwrap_err();
+    assert_eq!(other.code(), Code::AlreadyExists);
+}

@@ -1,0 +1,222 @@
+//! What every call is treated with: deadlines, limits, health, reflection, metrics, a graceful stop.
+
+use std::time::Duration;
+
+use copydesk::proto::*;
+use rusqlite::Connection;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_stream::StreamExt;
+use tonic::{Code, Request};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_types::StatusExt;
+
+use crate::process::Serve;
+use crate::support::{TestServer, ingest, invented, ready};
+
+/// Holds the store's write lock, so that a write takes as long as the test likes (SQLite waits for it up to five seconds).
+fn hold_writes(server: &TestServer) -> Connection {
+    let connection = Connection::open(server.dir.path().join("articles.db")).unwrap();
+    connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+    connection
+}
+
+/// What the metrics port says.
+async fn http(server: &TestServer, path: &str) -> String {
+    let mut stream = tokio::net::TcpStream::connect(server.http).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    text
+}
+
+/// Waits until the metrics have this line.
+async fn until_metric(server: &TestServer, line: &str) {
+    let found = async {
+        while !http(server, "/metrics").await.lines().any(|found| found == line) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let late = tokio::time::timeout(Duration::from_secs(20), found).await.is_err();
+    assert!(!late, "no line {line:?} in\n{}", http(server, "/metrics").await);
+}
+
+#[tokio::test]
+async fn a_call_past_its_deadline_ends_and_its_write_is_whole() {
+    let server = TestServer::start().await;
+    let held = hold_writes(&server);
+    let mut request = Request::new(IngestArticleRequest { document: Some(ready(invented(1))), ..Default::default() });
+    request.set_timeout(Duration::from_millis(100));
+    let refused = server.ingestion().await.ingest_article(request).await.unwrap_err();
+    assert!(matches!(refused.code(), Code::DeadlineExceeded | Code::Cancelled), "{refused:?}");
+    // What the server itself says of it, whether or not the client was first to give up.
+    let ended = |code: &str| {
+        format!("copydesk_grpc_calls_total{{method=\"copydesk.v1.IngestionService/IngestArticle\",code=\"{code}\"}} 1")
+    };
+    let (late, cancelled) = (ended("DEADLINE_EXCEEDED"), ended("CANCELLED"));
+    let either = async {
+        loop {
+            let metrics = http(&server, "/metrics").await;
+            if metrics.lines().any(|line| line == late || line == cancelled) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), either).await.expect("the call goes on past its deadline");
+    drop(held);
+    // The write was handed over before the deadline, so it is done, and whole.
+    let mut reads = server.retrieval().await;
+    let watch = WatchArticlesRequest { from_beginning: true, ..Default::default() };
+    let mut watch = reads.watch_articles(watch).await.unwrap().into_inner();
+    let article = loop {
+        if let Some(watch_articles_response::Event::Change(change)) = watch.next().await.unwrap().unwrap().event {
+            break change.article.unwrap();
+        }
+    };
+    assert_eq!((article.revision, article.body.as_str()), (1, invented(1).body.as_str()));
+}
+
+#[tokio::test]
+async fn the_servers_own_deadline_holds_for_callers_that_name_none() {
+    let server = TestServer::with(|options| options.calls.default_deadline = Duration::from_millis(100)).await;
+    let _held = hold_writes(&server);
+    let request = IngestArticleRequest { document: Some(ready(invented(1))), ..Default::default() };
+    let refused = server.ingestion().await.ingest_article(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::DeadlineExceeded);
+    assert_eq!(refused.get_details_error_info().unwrap().reason, "DEADLINE_EXCEEDED");
+}
+
+#[tokio::test]
+async fn what_is_too_much_is_refused_at_once_and_health_is_not() {
+    let server = TestServer::with(|options| options.calls.max_concurrent_requests = 1).await;
+    let held = hold_writes(&server);
+    let mut writes = server.ingestion().await;
+    let first = tokio::spawn(async move {
+        let request = IngestArticleRequest { document: Some(ready(invented(1))), ..Default::default() };
+        writes.ingest_article(request).await
+    });
+    until_metric(&server, "copydesk_grpc_calls_in_flight{method=\"copydesk.v1.IngestionService/IngestArticle\"} 1")
+        .await;
+    let list = ListArticlesRequest::default();
+    let refused = server.retrieval().await.list_articles(list.clone()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert_eq!(refused.get_details_error_info().unwrap().reason, "OVERLOADED");
+    assert!(refused.get_details_retry_info().unwrap().retry_delay.is_some());
+    let mut health = HealthClient::new(server.channel().await);
+    health.check(HealthCheckRequest::default()).await.unwrap();
+    drop(held);
+    first.await.unwrap().unwrap();
+    assert_eq!(server.retrieval().await.list_articles(list).await.unwrap().into_inner().articles.len(), 1);
+}
+
+#[tokio::test]
+async fn stopping_finishes_what_is_in_flight_and_tells_health() {
+    let server = TestServer::start().await;
+    let mut health = HealthClient::new(server.channel().await);
+    for service in ["", "copydesk.v1.IngestionService", "copydesk.v1.RetrievalService"] {
+        let answer = health.check(HealthCheckRequest { service: service.into() }).await.unwrap().into_inner();
+        assert_eq!(answer.status(), ServingStatus::Serving, "{service}");
+    }
+    let unknown = health.check(HealthCheckRequest { service: "none".into() }).await.unwrap_err();
+    assert_eq!(unknown.code(), Code::NotFound);
+    assert!(http(&server, "/readyz").await.ends_with("ready\n"));
+    assert!(http(&server, "/livez").await.ends_with("ok\n"));
+    let mut watch = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+    assert_eq!(watch.next().await.unwrap().unwrap().status(), ServingStatus::Serving);
+
+    let held = hold_writes(&server);
+    let mut writes = server.ingestion().await;
+    let in_flight = tokio::spawn(async move {
+        let request = IngestArticleRequest { document: Some(ready(invented(1))), ..Default::default() };
+        writes.ingest_article(request).await
+    });
+    until_metric(&server, "copydesk_grpc_calls_in_flight{method=\"copydesk.v1.IngestionService/IngestArticle\"} 1")
+        .await;
+    let (address, stopped) = (server.address, tokio::spawn(server.stop()));
+    assert_eq!(watch.next().await.unwrap().unwrap().status(), ServingStatus::NotServing);
+    drop(held);
+    assert_eq!(in_flight.await.unwrap().unwrap().into_inner().outcome(), IngestOutcome::Created);
+    stopped.await.unwrap();
+    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "the port is still open");
+}
+
+#[tokio::test]
+async fn reflection_tells_what_is_served() {
+    use tonic_reflection::pb::{v1, v1alpha};
+    let server = TestServer::start().await;
+    let request = v1::ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(v1::server_reflection_request::MessageRequest::ListServices(String::new())),
+    };
+    let mut client = v1::server_reflection_client::ServerReflectionClient::new(server.channel().await);
+    let mut answers = client.server_reflection_info(tokio_stream::once(request)).await.unwrap().into_inner();
+    let answer = answers.next().await.unwrap().unwrap().message_response;
+    let Some(v1::server_reflection_response::MessageResponse::ListServicesResponse(list)) = answer else {
+        panic!("{answer:?}")
+    };
+    let names: Vec<&str> = list.service.iter().map(|service| service.name.as_str()).collect();
+    for name in ["copydesk.v1.IngestionService", "copydesk.v1.RetrievalService", "grpc.health.v1.Health"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    let request = v1alpha::ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(v1alpha::server_reflection_request::MessageRequest::FileContainingSymbol(
+            "copydesk.v1.Article".into(),
+        )),
+    };
+    let mut client = v1alpha::server_reflection_client::ServerReflectionClient::new(server.channel().await);
+    let mut answers = client.server_reflection_info(tokio_stream::once(request)).await.unwrap().into_inner();
+    let answer = answers.next().await.unwrap().unwrap().message_response;
+    use v1alpha::server_reflection_response::MessageResponse::FileDescriptorResponse;
+    assert!(matches!(answer, Some(FileDescriptorResponse(_))), "{answer:?}");
+}
+
+#[tokio::test]
+async fn metrics_count_what_happened() {
+    let server = TestServer::start().await;
+    let mut writes = server.ingestion().await;
+    let name = ingest(&mut writes, invented(1)).await.article.unwrap().name;
+    ingest(&mut writes, invented(1)).await;
+    let get = GetArticleRequest { name, ..Default::default() };
+    let mut reads = server.retrieval().await;
+    for _ in 0..3 {
+        reads.get_article(get.clone()).await.unwrap();
+    }
+    reads.get_article(GetArticleRequest { name: "articles/none".into(), ..get }).await.unwrap_err();
+    let method = "method=\"copydesk.v1.RetrievalService/GetArticle\"";
+    until_metric(&server, &format!("copydesk_grpc_calls_total{{{method},code=\"OK\"}} 3")).await;
+    until_metric(&server, &format!("copydesk_grpc_calls_total{{{method},code=\"NOT_FOUND\"}} 1")).await;
+    until_metric(&server, "copydesk_ingest_documents_total{outcome=\"created\"} 1").await;
+    until_metric(&server, "copydesk_ingest_documents_total{outcome=\"unchanged\"} 1").await;
+    until_metric(&server, "copydesk_cache_answers_total{layer=\"local\"} 2").await;
+    until_metric(&server, "copydesk_store_writes 2").await;
+    let all = http(&server, "/metrics").await;
+    for name in
+        ["copydesk_grpc_call_duration_seconds_bucket", "copydesk_feed_lag_seconds", "copydesk_search_lag_seconds"]
+    {
+        assert!(all.contains(name), "{name}");
+    }
+    assert!(all.trim_end().ends_with("# EOF"), "OpenMetrics ends with its mark");
+}
+
+#[tokio::test]
+async fn a_callers_trace_and_request_id_are_carried_through() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Serve::on(dir.path(), &["--log-format", "json", "--log-level", "debug"]);
+    let mut request = Request::new(IngestArticleRequest { document: Some(ready(invented(1))), ..Default::default() });
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    request.metadata_mut().insert("traceparent", trace.parse().unwrap());
+    request.metadata_mut().insert("x-request-id", "desk-7".parse().unwrap());
+    let answer = server.client().await.ingestion.ingest_article(request).await.unwrap();
+    assert_eq!(answer.metadata().get("x-request-id").unwrap(), "desk-7");
+    let log = server.stop();
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let call = lines.iter().find(|line| line["span"]["request_id"] == "desk-7" && line["message"] == "call").unwrap();
+    assert_eq!((&call["span"]["traceparent"], &call["rpc.code"]), (&trace.into(), &"OK".into()));
+    assert_eq!(call["span"]["rpc.method"], "copydesk.v1.IngestionService/IngestArticle");
+    assert!(call["duration_ms"].is_number());
+    let body = invented(1).body;
+    assert!(!log.contains(body.lines().next().unwrap()), "an article's body is in the log");
+}

@@ -1,0 +1,129 @@
+//! What is held back is told to nobody; the clock opens it, and the clock ends it.
+
+use std::time::{Duration, SystemTime};
+
+use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
+use copydesk::proto::watch_articles_response::Event;
+use copydesk::proto::*;
+use tokio_stream::StreamExt;
+use tonic::transport::Channel;
+use tonic::{Code, Streaming};
+use tonic_types::StatusExt;
+
+use crate::support::{TestServer, ingest, invented, ready};
+
+fn in_time(from_now: Duration) -> Option<prost_types::Timestamp> {
+    Some((SystemTime::now() + from_now).into())
+}
+
+async fn next_change(watch: &mut Streaming<WatchArticlesResponse>) -> ArticleChange {
+    loop {
+        if let Some(Event::Change(change)) = watch.next().await.unwrap().unwrap().event {
+            return change;
+        }
+    }
+}
+
+/// The ways in which a client can learn that an article is there. Each says what it found.
+async fn traces(reads: &mut RetrievalServiceClient<Channel>, article: &Article, token: &str) -> Vec<&'static str> {
+    let consistency =
+        Some(Consistency { requirement: Some(consistency::Requirement::AtLeastAsFresh(token.to_owned())) });
+    let mut found = Vec::new();
+    let name = article.name.clone();
+    let get = GetArticleRequest { name: name.clone(), consistency: consistency.clone(), ..Default::default() };
+    let past = GetArticleRequest { name: format!("{name}@1"), ..get.clone() };
+    for (way, request) in [("get", get), ("revision", past)] {
+        match reads.get_article(request).await {
+            Ok(_) => found.push(way),
+            Err(status) => {
+                // As if it had never been: not even that there is something to wait for.
+                assert_eq!(status.get_details_error_info().unwrap().reason, "ARTICLE_NOT_FOUND");
+            }
+        }
+    }
+    let names = vec![name.clone()];
+    let batch = BatchGetArticlesRequest { names, consistency: consistency.clone(), ..Default::default() };
+    if !reads.batch_get_articles(batch).await.unwrap().into_inner().articles.is_empty() {
+        found.push("batch");
+    }
+    let key = Some(lookup_article_request::Key::Url(article.url.clone()));
+    if reads.lookup_article(LookupArticleRequest { key, ..Default::default() }).await.is_ok() {
+        found.push("lookup");
+    }
+    let list = ListArticlesRequest { consistency: consistency.clone(), ..Default::default() };
+    if reads.list_articles(list).await.unwrap().into_inner().articles.iter().any(|it| it.name == name) {
+        found.push("list");
+    }
+    let search = SearchArticlesRequest { query: "ferry".into(), consistency, ..Default::default() };
+    let results = reads.search_articles(search).await.unwrap().into_inner().results;
+    if results.iter().any(|it| it.article.as_ref().unwrap().name == name) {
+        found.push("search");
+    }
+    let revisions = ListArticleRevisionsRequest { name: name.clone(), ..Default::default() };
+    if reads.list_article_revisions(revisions).await.is_ok() {
+        found.push("revisions");
+    }
+    let mut export = reads.export_articles(ExportArticlesRequest::default()).await.unwrap().into_inner();
+    while let Some(item) = export.next().await {
+        if let Some(export_articles_response::Item::Article(it)) = item.unwrap().item
+            && it.name == name
+        {
+            found.push("export");
+        }
+    }
+    found
+}
+
+const EVERY_WAY: [&str; 8] = ["get", "revision", "batch", "lookup", "list", "search", "revisions", "export"];
+
+#[tokio::test]
+async fn nobody_learns_of_an_embargoed_article_until_the_clock_opens_it() {
+    let server = TestServer::start().await;
+    let mut reads = server.retrieval().await;
+    let mut writes = server.ingestion().await;
+    let other = ingest(&mut writes, invented(1)).await.article.unwrap();
+    let watch = WatchArticlesRequest { change_token: other.change_token, ..Default::default() };
+    let mut watch = reads.watch_articles(watch).await.unwrap().into_inner();
+
+    let document = Document { embargo_time: in_time(Duration::from_secs(3)), ..ready(invented(2)) };
+    let request = IngestArticleRequest { document: Some(document), ..Default::default() };
+    let held = writes.ingest_article(request).await.unwrap().into_inner().article.unwrap();
+    assert_eq!(held.state(), ArticleState::Embargoed);
+    assert_eq!(traces(&mut reads, &held, &held.change_token).await, Vec::<&str>::new());
+    // A write after it: the first change that the watch tells of is this one, not the article that is held back.
+    let after = ingest(&mut writes, invented(3)).await.article.unwrap();
+    assert_eq!(next_change(&mut watch).await.name, after.name);
+
+    let opened = next_change(&mut watch).await;
+    assert_eq!((opened.name.as_str(), opened.kind()), (held.name.as_str(), ChangeKind::Opened));
+    assert!(SystemTime::now() >= SystemTime::try_from(held.embargo_time.unwrap()).unwrap(), "it opened too early");
+    assert_eq!(opened.article.unwrap().state(), ArticleState::Active);
+    let found = traces(&mut reads, &invented_as(&held), &opened.change_token).await;
+    assert_eq!(found, EVERY_WAY);
+}
+
+fn invented_as(article: &Article) -> Article {
+    Article { name: article.name.clone(), url: article.url.clone(), ..Article::default() }
+}
+
+#[tokio::test]
+async fn what_expires_is_gone_from_every_read_and_watchers_are_told() {
+    let server = TestServer::start().await;
+    let (mut reads, mut writes) = (server.retrieval().await, server.ingestion().await);
+    let mut watch = reads.watch_articles(WatchArticlesRequest::default()).await.unwrap().into_inner();
+    let document = Document { expire_time: in_time(Duration::from_secs(2)), ..ready(invented(2)) };
+    let request = IngestArticleRequest { document: Some(document), ..Default::default() };
+    let article = writes.ingest_article(request).await.unwrap().into_inner().article.unwrap();
+    let get = GetArticleRequest { name: article.name.clone(), ..Default::default() };
+    reads.get_article(get.clone()).await.unwrap();
+    // Twice: the second is from the cache, which must not outlive the article.
+    reads.get_article(get.clone()).await.unwrap();
+    assert_eq!(next_change(&mut watch).await.kind(), ChangeKind::Created);
+    let expired = next_change(&mut watch).await;
+    assert_eq!((expired.kind(), expired.article), (ChangeKind::Expired, None));
+    let gone = reads.get_article(get).await.unwrap_err();
+    assert_eq!(gone.code(), Code::NotFound);
+    assert_eq!(gone.get_details_error_info().unwrap().reason, "ARTICLE_EXPIRED");
+    let list = reads.list_articles(ListArticlesRequest::default()).await.unwrap().into_inner();
+    assert!(list.articles.is_empty());
+}

@@ -1,0 +1,83 @@
+//! Servers as processes of their own, which can be killed; and the other commands.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use copydesk::client::Client;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// The command, without the settings of whoever runs the tests.
+pub fn copydesk(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_copydesk"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("COPYDESK_") {
+            command.env_remove(name);
+        }
+    }
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+/// What a command printed and how it ended.
+pub fn run(args: &[&str]) -> (i32, String, String) {
+    output(copydesk(args).output().unwrap())
+}
+
+pub fn output(output: Output) -> (i32, String, String) {
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+}
+
+/// `copydesk serve`, killed when it is dropped.
+pub struct Serve {
+    child: Child,
+    pub address: String,
+}
+
+impl Serve {
+    /// On a folder, on a free port.
+    pub fn on(dir: &Path, more: &[&str]) -> Self {
+        let dir = dir.to_str().unwrap();
+        let mut command =
+            copydesk(&["serve", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--data-dir", dir]);
+        let mut child = command.args(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on ").map(str::to_owned);
+        let Some(address) = address else {
+            let (_, _, errors) = output(child.wait_with_output().unwrap());
+            panic!("it did not start: {line:?} {errors}");
+        };
+        Self { child, address }
+    }
+
+    pub async fn client(&self) -> Client {
+        Client::connect(&self.address).await.unwrap()
+    }
+
+    /// As the system's out-of-memory killer does.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// As an operator does; answers with what it logged.
+    pub fn stop(mut self) -> String {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+        let mut log = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}: {log}");
+        log
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        // An error means that it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
