@@ -108,11 +108,16 @@ impl Query {
 fn spaced<const N: usize>(texts: [&str; N]) -> String {
     let mut out = String::with_capacity(texts.iter().map(|text| text.len() + 1).sum());
     for text in texts {
-        for (_, token) in tokens(text) {
-            if !out.is_empty() {
+        let mut at = 0;
+        loop {
+            let before = out.len();
+            if before > 0 {
                 out.push(' ');
             }
-            out.push_str(&token);
+            if next_token(text, &mut at, &mut out).is_none() {
+                out.truncate(before);
+                break;
+            }
         }
     }
     out
@@ -144,53 +149,71 @@ fn words(text: &str) -> impl Iterator<Item = (bool, bool, &str)> {
 /// The words of a text with the bytes they stand at: runs of letters and digits, without case and diacritics. Scripts that
 /// do not part words by spaces are taken character by character, so that a query for part of a sentence finds it.
 pub fn tokens(text: &str) -> impl Iterator<Item = (Range<usize>, String)> {
-    let mut chars = text.char_indices().peekable();
+    let mut at = 0;
     std::iter::from_fn(move || {
         let mut token = String::new();
-        let mut length = 0;
-        let mut range = 0..0;
-        while let Some(&(at, character)) = chars.peek() {
-            let end = at + character.len_utf8();
-            if character.is_ascii() {
-                if character.is_ascii_alphanumeric() {
-                    if token.is_empty() {
-                        range.start = at;
-                    }
-                    range.end = end;
-                    if length < MAX_WORD_CHARS {
-                        token.push(character.to_ascii_lowercase());
-                    }
-                    length += 1;
-                } else if !token.is_empty() {
-                    break;
-                }
-            } else if stands_alone(character) {
-                if token.is_empty() {
-                    chars.next();
-                    return Some((at..end, character.to_string()));
-                }
-                break;
-            } else if is_mark(character) {
-                // Belongs to the letter before it, and is dropped.
-                if !token.is_empty() {
-                    range.end = end;
-                }
-            } else if character.is_alphanumeric() {
-                if token.is_empty() {
-                    range.start = at;
-                }
-                range.end = end;
-                if length < MAX_WORD_CHARS {
-                    push_folded(character, &mut token);
-                }
-                length += 1;
-            } else if !token.is_empty() {
-                break;
-            }
-            chars.next();
-        }
-        (!token.is_empty()).then_some((range, token))
+        next_token(text, &mut at, &mut token).map(|range| (range, token))
     })
+}
+
+/// Appends the next word after `at`, answers where it stands, and moves `at` behind it.
+fn next_token(text: &str, at: &mut usize, token: &mut String) -> Option<Range<usize>> {
+    // Most words are ASCII: those are told by their bytes.
+    let bytes = text.as_bytes();
+    let is_letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);
+    let is_ascii = |at: usize| bytes.get(at).is_none_or(u8::is_ascii);
+    let mut start = *at;
+    while start < bytes.len() && is_ascii(start) && !is_letter(start) {
+        start += 1;
+    }
+    let mut end = start;
+    while is_letter(end) {
+        end += 1;
+    }
+    if end > start && is_ascii(end) {
+        *at = end;
+        let word = &text[start..end.min(start + MAX_WORD_CHARS)];
+        token.extend(word.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
+        return Some(start..end);
+    }
+    let (range, next) = next_word(text, start, token)?;
+    *at = next;
+    Some(range)
+}
+
+/// The same for any letters: where the word stands, and where to go on.
+fn next_word(text: &str, from: usize, token: &mut String) -> Option<(Range<usize>, usize)> {
+    let mut length = 0;
+    let mut range = from..from;
+    for (at, character) in text[from..].char_indices() {
+        let at = from + at;
+        let end = at + character.len_utf8();
+        if stands_alone(character) {
+            if length == 0 {
+                token.push(character);
+                return Some((at..end, end));
+            }
+            return Some((range, at));
+        }
+        if is_mark(character) {
+            // Belongs to the letter before it, and is dropped.
+            if length > 0 {
+                range.end = end;
+            }
+        } else if character.is_alphanumeric() {
+            if length == 0 {
+                range.start = at;
+            }
+            range.end = end;
+            if length < MAX_WORD_CHARS {
+                push_folded(character, token);
+            }
+            length += 1;
+        } else if length > 0 {
+            return Some((range, at));
+        }
+    }
+    (length > 0).then_some((range, text.len()))
 }
 
 fn push_folded(character: char, token: &mut String) {

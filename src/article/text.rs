@@ -4,6 +4,9 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// One line: every run of white space is one space, nothing else that is invisible stays. In Unicode's form C.
 pub fn clean_line(text: &str) -> String {
+    if is_clean_ascii(text.as_bytes()) {
+        return text.to_owned();
+    }
     let mut line = String::with_capacity(text.len());
     let mut space = false;
     for character in text.chars().filter(|c| !is_dropped(*c)) {
@@ -17,6 +20,12 @@ pub fn clean_line(text: &str) -> String {
         }
     }
     compose(line)
+}
+
+/// Whether there is nothing to clean: true of most English text, and told faster by bytes than by letters.
+fn is_clean_ascii(text: &[u8]) -> bool {
+    let printable = text.iter().all(|byte| (b' '..=b'~').contains(byte));
+    printable && !text.starts_with(b" ") && !text.ends_with(b" ") && !text.windows(2).any(|pair| pair == b"  ")
 }
 
 /// Paragraphs parted by one blank line. Line breaks within a paragraph stay; other runs of white space become one space.

@@ -19,6 +19,8 @@ use crate::proto::Article;
 const BATCH: usize = 4_000;
 /// How long to wait for news, and after a failure.
 const POLL: Duration = Duration::from_millis(50);
+/// How much is merged at a time, in pages of FTS5: some milliseconds, after which the feed is looked at again.
+const MERGE_PAGES: i64 = 500;
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
 /// The way to the follower.
@@ -44,8 +46,14 @@ impl Index {
             position: Mutex::new(rows::position(position)),
             behind_since: AtomicI64::new(0),
         });
-        let mut follower =
-            Follower { search, articles: None, path: options.articles(), position, shared: Arc::clone(&shared) };
+        let mut follower = Follower {
+            search,
+            articles: None,
+            path: options.articles(),
+            position,
+            tidied: false,
+            shared: Arc::clone(&shared),
+        };
         let thread = std::thread::Builder::new()
             .name("search-index".into())
             .spawn(move || follower.run(&wake))
@@ -83,6 +91,8 @@ struct Follower {
     articles: Option<Connection>,
     path: PathBuf,
     position: i64,
+    /// Whether there is nothing left to merge.
+    tidied: bool,
     shared: Arc<Shared>,
 }
 
@@ -92,15 +102,41 @@ impl Follower {
             let head = rows::sequence(*wake.borrow());
             if head <= self.position {
                 self.shared.behind_since.store(0, Ordering::Relaxed);
-                std::thread::park_timeout(POLL);
+                if !self.tidy() {
+                    std::thread::park_timeout(POLL);
+                }
                 continue;
             }
+            self.tidied = false;
             if let Err(error) = self.follow() {
                 tracing::error!(cause = %error, "the search index could not follow the feed");
                 self.articles = None;
                 std::thread::park_timeout(AFTER_FAILURE);
             }
         }
+    }
+
+    /// Merges some of the index's segments, now that there is nothing to follow: a search looks into each of them. Answers
+    /// whether there may be more to merge.
+    fn tidy(&mut self) -> bool {
+        if self.tidied {
+            return false;
+        }
+        match self.merge() {
+            Ok(more) => self.tidied = !more,
+            Err(error) => {
+                tracing::warn!(cause = %error, "the search index could not be tidied; searches are slower for it");
+                self.tidied = true;
+            }
+        }
+        !self.tidied
+    }
+
+    fn merge(&mut self) -> rusqlite::Result<bool> {
+        let before = self.search.total_changes();
+        self.search.prepare_cached("INSERT INTO fts (fts, rank) VALUES ('merge', ?1)")?.execute([MERGE_PAGES])?;
+        // FTS5's documented sign that there was nothing to merge: fewer than two rows of its own were changed.
+        Ok(self.search.total_changes() - before >= 2)
     }
 
     fn follow(&mut self) -> rusqlite::Result<()> {
@@ -163,6 +199,7 @@ impl Follower {
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
+    migrate::steady(&connection)?;
     connection.pragma_update(None, "cache_size", -4_096)?;
     Ok(connection)
 }

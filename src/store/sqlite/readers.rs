@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::SqliteOptions;
+use super::{SqliteOptions, migrate};
 use crate::store::StoreError;
 
 /// How many of SQLite's steps pass between looks at whether the caller is still there.
@@ -82,9 +82,9 @@ impl Drop for CallerGone {
 fn connect(options: &SqliteOptions) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(options.articles(), flags)?;
+    migrate::steady(&connection)?;
     connection.execute("ATTACH DATABASE ?1 AS search", [options.search().to_string_lossy()])?;
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cache_size", -4_096)?;
-    connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
