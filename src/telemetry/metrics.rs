@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
@@ -124,13 +125,13 @@ struct Inner {
 struct Gauges {
     cache_bytes: Gauge,
     cache_entries: Gauge,
-    cache_invalidations: Gauge,
-    cache_distrusted: Gauge,
-    feed_lag: Gauge<f64, std::sync::atomic::AtomicU64>,
-    search_lag: Gauge<f64, std::sync::atomic::AtomicU64>,
-    store_commits: Gauge,
-    store_writes: Gauge,
-    store_commit_seconds: Gauge<f64, std::sync::atomic::AtomicU64>,
+    cache_invalidations: Counter,
+    cache_distrusted: Counter,
+    feed_lag: Gauge<f64, AtomicU64>,
+    search_lag: Gauge<f64, AtomicU64>,
+    store_commits: Counter,
+    store_writes: Counter,
+    store_commit_seconds: Counter<f64, AtomicU64>,
     store_queue: Gauge,
 }
 
@@ -234,13 +235,15 @@ impl Gauges {
         let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.cache_bytes.set(count(snapshot.cache_bytes));
         self.cache_entries.set(count(snapshot.cache_entries));
-        self.cache_invalidations.set(count(snapshot.cache_invalidations));
-        self.cache_distrusted.set(count(snapshot.cache_distrusted));
+        // Counted elsewhere, from the start of the process on, and never back: so counters, whose values are copied.
+        self.cache_invalidations.inner().store(snapshot.cache_invalidations, Ordering::Relaxed);
+        self.cache_distrusted.inner().store(snapshot.cache_distrusted, Ordering::Relaxed);
         self.feed_lag.set(snapshot.feed_lag.as_secs_f64());
         self.search_lag.set(snapshot.search_lag.as_secs_f64());
-        self.store_commits.set(count(snapshot.store_commits));
-        self.store_writes.set(count(snapshot.store_writes));
-        self.store_commit_seconds.set(snapshot.store_commit_time.as_secs_f64());
+        self.store_commits.inner().store(snapshot.store_commits, Ordering::Relaxed);
+        self.store_writes.inner().store(snapshot.store_writes, Ordering::Relaxed);
+        let seconds = snapshot.store_commit_time.as_secs_f64();
+        self.store_commit_seconds.inner().store(seconds.to_bits(), Ordering::Relaxed);
         self.store_queue.set(count(snapshot.store_queue));
     }
 }

@@ -191,7 +191,7 @@ async fn metrics_count_what_happened() {
     until_metric(&server, "copydesk_ingest_documents_total{outcome=\"created\"} 1").await;
     until_metric(&server, "copydesk_ingest_documents_total{outcome=\"unchanged\"} 1").await;
     until_metric(&server, "copydesk_cache_answers_total{layer=\"local\"} 2").await;
-    until_metric(&server, "copydesk_store_writes 2").await;
+    until_metric(&server, "copydesk_store_writes_total 2").await;
     let all = http(&server, "/metrics").await;
     for name in
         ["copydesk_grpc_call_duration_seconds_bucket", "copydesk_feed_lag_seconds", "copydesk_search_lag_seconds"]

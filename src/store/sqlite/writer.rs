@@ -145,6 +145,16 @@ enum Done {
     Turned(usize),
 }
 
+impl Done {
+    /// How many writes the commit held for it. A clock that was turned and found nothing due is none.
+    fn writes(&self) -> usize {
+        match self {
+            Self::Written(answers) => answers.len(),
+            Self::Turned(count) => *count,
+        }
+    }
+}
+
 impl Command {
     fn writes(&self) -> usize {
         match self {
@@ -217,13 +227,12 @@ impl State {
 
     fn transact(&mut self, commands: &[Command]) -> Result<Vec<Done>, StoreError> {
         let began = Instant::now();
-        let count = commands.iter().map(Command::writes).sum();
         let done = self.apply_all(commands).map_err(StoreError::from);
         match &done {
-            Ok(_) => self.record(began.elapsed(), count),
+            Ok(done) => self.record(began.elapsed(), done.iter().map(Done::writes).sum()),
             Err(error) => {
                 self.applier.facet_names.forget();
-                tracing::error!(%error, writes = count, "a commit failed; nothing of it is kept");
+                tracing::error!(%error, commands = commands.len(), "a commit failed; nothing of it is kept");
             }
         }
         done
