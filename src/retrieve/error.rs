@@ -29,10 +29,11 @@ pub enum RetrieveError {
 }
 
 impl RetrieveError {
-    /// The answer for an article that cannot be read. An embargoed one does not exist, as far as readers are told.
-    pub(super) fn unreadable(name: String, why: Unreadable) -> Self {
+    /// The answer for an article that cannot be read. An embargoed one does not exist, as far as readers are told: they get
+    /// their own words back, as for any other that does not.
+    pub(super) fn unreadable(asked: String, name: String, why: Unreadable) -> Self {
         match why {
-            Unreadable::Embargoed => Self::NotFound(name),
+            Unreadable::Embargoed => Self::NotFound(asked),
             why => Self::Unreadable { name, why },
         }
     }

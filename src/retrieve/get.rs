@@ -43,7 +43,7 @@ impl Retrieval {
         let not_found = || RetrieveError::NotFound(request.name.clone());
         let record = record.ok_or_else(not_found)?;
         let now = Timestamp::now();
-        let unreadable = |why| RetrieveError::unreadable(name.id.name(), why);
+        let unreadable = |why| RetrieveError::unreadable(request.name.clone(), name.id.name(), why);
         let newest = record.readable(now).map_err(unreadable)?;
         match name.revision {
             None => Ok(Got { article: mask.apply(newest), from }),
@@ -96,18 +96,17 @@ impl Retrieval {
         let consistency = self.consistency(request.consistency.as_ref())?;
         self.reach(consistency).await?;
         let now = Timestamp::now();
-        let not_found = || {
-            RetrieveError::NotFound(match &key {
-                LookupKey::Url(url) => url.clone(),
-                LookupKey::External { source, external_id } => format!("{source} {external_id}"),
-            })
+        let asked = || match &key {
+            LookupKey::Url(url) => url.clone(),
+            LookupKey::External { source, external_id } => format!("{source} {external_id}"),
         };
+        let not_found = || RetrieveError::NotFound(asked());
         let id = self.store.lookup(&key, now).await?.ok_or_else(not_found)?;
         // What a key means is the store's answer; what the article says may be the cache's.
         let mut found = self.store.get(std::slice::from_ref(&id), consistency).await?;
         let Fetched { record, from } = found.pop().ok_or(StoreError::Internal)?;
         let record = record.ok_or_else(not_found)?;
-        let article = record.readable(now).map_err(|why| RetrieveError::unreadable(id.name(), why))?;
+        let article = record.readable(now).map_err(|why| RetrieveError::unreadable(asked(), id.name(), why))?;
         Ok(Got { article: mask.apply(article), from })
     }
 }

@@ -57,7 +57,7 @@ impl Retrieval {
         let found = self.store.get(std::slice::from_ref(&id), Consistency::Bounded).await?;
         let record = found.into_iter().next().and_then(|fetched| fetched.record);
         let record = record.ok_or_else(|| RetrieveError::NotFound(id.name()))?;
-        record.readable(Timestamp::now()).map_err(|why| RetrieveError::unreadable(id.name(), why))?;
+        record.readable(Timestamp::now()).map_err(|why| RetrieveError::unreadable(id.name(), id.name(), why))?;
         let before = before.and_then(|before| i64::try_from(before).ok());
         let mut history = self.store.revisions(&id, before, size + 1).await?;
         let more = history.len() > size;
