@@ -172,8 +172,9 @@ fn next_token(text: &str, at: &mut usize, token: &mut String) -> Option<Range<us
     }
     if end > start && is_ascii(end) {
         *at = end;
-        let word = &text[start..end.min(start + MAX_WORD_CHARS)];
-        token.extend(word.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
+        let from = token.len();
+        token.push_str(&text[start..end.min(start + MAX_WORD_CHARS)]);
+        token[from..].make_ascii_lowercase();
         return Some(start..end);
     }
     let (range, next) = next_word(text, start, token)?;
