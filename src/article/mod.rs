@@ -25,7 +25,7 @@ pub use id::{ArticleId, ArticleName, Identity};
 pub use mask::{ReadMask, UpdateMask};
 pub use query::{Query, tokens};
 pub use record::{ChangeKind, Digest, Lifecycle, Record, RecordParts, Unreadable};
-pub use text::{clean_line, clean_text, fold};
+pub use text::{clean_line, clean_text, fold, invisible};
 pub use time::{from_proto, to_proto};
 pub use token::{ChangeToken, Position};
 pub use url::{canonical_url, host_of, safe_url};

@@ -66,6 +66,11 @@ fn is_space(character: char) -> bool {
     character.is_whitespace()
 }
 
+/// The characters that cleaning takes out of a text.
+pub fn invisible(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(|character| is_dropped(*character))
+}
+
 /// Control characters, bidirectional overrides and isolates, and characters of no width. The joiners (U+200C, U+200D) stay:
 /// scripts and emoji need them. U+FEFF is a byte order mark, U+FFFC stands for an object that is not there.
 fn is_dropped(character: char) -> bool {

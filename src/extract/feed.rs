@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use url::Url;
 
 use super::clean::Known;
+use super::line::joined;
 use super::{
     Draft, ExtractError, Extracted, FeedEntry, Hints, Limits, Media, MediaKind, Report, guard, html, names, text,
 };
@@ -46,7 +47,8 @@ fn one(
     let address = entry.links.iter().find(|link| link.rel.as_deref().is_none_or(|rel| rel == "alternate"));
     let url = address.and_then(|link| canonical_url(&link.href).ok());
     let base = url.as_deref().and_then(|url| Url::parse(url).ok());
-    let (lines, mut media) = html::walk(&Document::fragment(markup), base.as_ref());
+    let html::Walked { lines, mut media, invisible } = html::walk(&Document::fragment(markup), base.as_ref());
+    report.cut_invisible(&invisible);
     let known_media = media.len();
     for found in entry.media.iter().flat_map(|object| &object.content) {
         if let Some(url) = found.url.as_ref().and_then(|url| safe_url(url.as_str()).ok())
@@ -100,7 +102,10 @@ fn one(
     let headline = draft.headline.clone();
     // An entry may be a line: what a page would call no article is one here, as long as it says something.
     let known = Known { headline: &headline, subheadline: "", is_dump: true };
-    text::finish(lines, &known, hints, &language, draft, report)
+    let source = joined(&lines);
+    let mut extracted = text::finish(lines, &known, hints, &language, draft, report)?;
+    extracted.report.order(&source);
+    Ok(extracted)
 }
 
 /// Titles may hold markup and entities.

@@ -7,8 +7,9 @@ use url::Url;
 use super::clean::Known;
 use super::line::Line;
 use super::meta::Meta;
+use super::outside::PageText;
 use super::{BlockKind, Draft, ExtractError, Extracted, Hints, Limits, Link, Media, MediaKind, Report, guard, text};
-use crate::article::{clean_line, safe_url};
+use crate::article::{clean_line, invisible, safe_url};
 
 /// Below this many characters of text, what the page says in its structured data is looked at too.
 const LITTLE: usize = 400;
@@ -33,14 +34,17 @@ pub(super) fn extract(
     let document = Document::from(html);
     let base = url.and_then(|url| Url::parse(url).ok());
     let meta = Meta::read(&document, base.as_ref());
-    let mut lines = Vec::new();
-    let mut media = Vec::new();
+    let page = PageText::read(&document);
+    page.cut_boxes(&document);
+    let mut walked = Walked::default();
     // No address: the crate refuses odd ones, and we resolve links ourselves.
     if let Ok(mut readability) = Readability::with_document(document, None, Some(Config::default()))
         && let Ok(found) = readability.parse()
     {
-        (lines, media) = walk(&Document::fragment(found.content), base.as_ref());
+        walked = walk(&Document::fragment(found.content), base.as_ref());
     }
+    let Walked { mut lines, mut media, invisible } = walked;
+    report.cut_invisible(&invisible);
     let found: usize = lines.iter().map(Line::chars).sum();
     if found < LITTLE && meta.article_body.chars().count() > found * 2 {
         report.method = "json-ld";
@@ -50,7 +54,10 @@ pub(super) fn extract(
     let draft = draft(&meta, media, hints);
     let (headline, subheadline) = (draft.headline.clone(), draft.subheadline.clone());
     let known = Known { headline: &headline, subheadline: &subheadline, is_dump: false };
-    text::finish(lines, &known, hints, &meta.language, draft, report)
+    page.report(&lines, &draft, &mut report);
+    let mut extracted = text::finish(lines, &known, hints, &meta.language, draft, report)?;
+    extracted.report.order(page.text());
+    Ok(extracted)
 }
 
 fn draft(meta: &Meta, media: Vec<Media>, hints: &Hints<'_>) -> Draft {
@@ -82,24 +89,27 @@ fn picture(url: String, caption: String) -> Media {
     Media { kind: MediaKind::Image, url, caption, credit: String::new(), width: None, height: None }
 }
 
-/// The lines of a fragment, as text and nothing else.
-pub(super) fn walk(fragment: &Document, base: Option<&Url>) -> (Vec<Line>, Vec<Media>) {
-    let mut walker = Walker {
-        base,
-        lines: Vec::new(),
-        media: Vec::new(),
-        line: Line::new(String::new(), BlockKind::Paragraph),
-        href: None,
-    };
+/// What is in a fragment, as text and nothing else.
+#[derive(Default)]
+pub(super) struct Walked {
+    pub(super) lines: Vec<Line>,
+    pub(super) media: Vec<Media>,
+    /// The invisible characters that the lines are without.
+    pub(super) invisible: String,
+}
+
+/// Reads a fragment.
+pub(super) fn walk(fragment: &Document, base: Option<&Url>) -> Walked {
+    let mut walker =
+        Walker { base, walked: Walked::default(), line: Line::new(String::new(), BlockKind::Paragraph), href: None };
     walker.children(&fragment.root(), BlockKind::Paragraph, 0);
     walker.flush(BlockKind::Paragraph, 0);
-    (walker.lines, walker.media)
+    walker.walked
 }
 
 struct Walker<'a> {
     base: Option<&'a Url>,
-    lines: Vec<Line>,
-    media: Vec<Media>,
+    walked: Walked,
     /// The line being gathered.
     line: Line,
     /// The link that is open, and where its words begin.
@@ -153,12 +163,12 @@ impl Walker<'_> {
     fn link(&mut self, node: &NodeRef<'_>, kind: BlockKind, level: u8) {
         let outer = self.href.take();
         let start = self.line.text.len();
-        let count = self.lines.len();
+        let count = self.walked.lines.len();
         let url = node.attr("href").and_then(|href| resolve(self.base, &href));
         self.href = Some((url.clone(), start));
         self.children(node, kind, level);
         // A link may hold blocks: those were counted as they were flushed.
-        let start = if self.lines.len() == count { start } else { 0 };
+        let start = if self.walked.lines.len() == count { start } else { 0 };
         let words = clean_line(self.line.text.get(start..).unwrap_or_default());
         self.line.linked += words.chars().count();
         if let Some(url) = url
@@ -174,7 +184,7 @@ impl Walker<'_> {
             .into_iter()
             .find_map(|name| node.attr(name).and_then(|source| resolve(self.base, &source)));
         let Some(url) = source else { return };
-        if self.media.len() >= MAX_MEDIA || self.media.iter().any(|media| media.url == url) {
+        if self.walked.media.len() >= MAX_MEDIA || self.walked.media.iter().any(|media| media.url == url) {
             return;
         }
         self.flush(kind, level);
@@ -191,9 +201,9 @@ impl Walker<'_> {
             .unwrap_or_else(|| clean_line(&node.attr("alt").unwrap_or_default()));
         let caption = caption.chars().take(2_000).collect();
         let mut line = Line::new(String::new(), BlockKind::Image);
-        line.media = Some(self.media.len());
-        self.media.push(picture(url, caption));
-        self.lines.push(line);
+        line.media = Some(self.walked.media.len());
+        self.walked.media.push(picture(url, caption));
+        self.walked.lines.push(line);
     }
 
     /// Ends the line that is being gathered. Two line breaks within it part paragraphs.
@@ -209,16 +219,17 @@ impl Walker<'_> {
             }
             *start = 0;
         }
+        self.walked.invisible.extend(invisible(&line.text));
         let mut pieces: Vec<String> = paragraphs(&line.text);
         if pieces.len() == 1 {
             let text = pieces.remove(0);
-            self.lines.push(Line { text, kind, level, ..line });
+            self.walked.lines.push(Line { text, kind, level, ..line });
         } else {
             // Which piece a link stands in is not known any more; as a share it is the same for each.
             let all: usize = pieces.iter().map(|piece| piece.chars().count()).sum();
             for text in pieces {
                 let linked = line.linked * text.chars().count() / all.max(1);
-                self.lines.push(Line {
+                self.walked.lines.push(Line {
                     text,
                     kind,
                     level,

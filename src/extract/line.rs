@@ -44,6 +44,11 @@ impl Line {
     }
 }
 
+/// Lines as one text.
+pub(super) fn joined(lines: &[Line]) -> String {
+    lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n")
+}
+
 /// Puts lines into a draft: body, blocks and links.
 pub(super) fn fill(draft: &mut Draft, lines: Vec<Line>) {
     let mut paragraphs: Vec<String> = Vec::new();

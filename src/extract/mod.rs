@@ -14,13 +14,18 @@ mod language;
 mod line;
 mod meta;
 mod names;
+mod outside;
 mod phrases;
 mod text;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 pub use draft::{Block, BlockKind, Dateline, Draft, Link, Media, MediaKind};
 pub use error::ExtractError;
+
+use crate::article::invisible;
 
 /// A document as it came in.
 pub struct Document<'a> {
@@ -115,7 +120,7 @@ pub struct Report {
     pub charset: String,
     /// From 0 to 1.
     pub confidence: f32,
-    /// What was cut, in the order of the rules that cut it.
+    /// What was cut, in the order it stood.
     pub cuts: Vec<Cut>,
     /// What was odd, and no error.
     pub warnings: Vec<String>,
@@ -151,6 +156,7 @@ pub enum CutReason {
     Copyright,
     Comments,
     Caption,
+    ControlCharacters,
 }
 
 impl Report {
@@ -162,6 +168,25 @@ impl Report {
             let text = text.chars().take(MAX_CHARS).collect();
             self.cuts.push(Cut { text, reason, rule, confidence });
         }
+    }
+
+    /// Notes the invisible characters that cleaning takes out of a text: each kind, and how often.
+    fn cut_invisible(&mut self, text: &str) {
+        let mut counts = BTreeMap::<char, usize>::new();
+        for character in invisible(text) {
+            *counts.entry(character).or_default() += 1;
+        }
+        let kinds: Vec<String> =
+            counts.iter().map(|(character, count)| format!("U+{:04X} x {count}", u32::from(*character))).collect();
+        if !kinds.is_empty() {
+            self.cut(&kinds.join(", "), CutReason::ControlCharacters, "invisible-characters", 1.0);
+        }
+    }
+
+    /// Puts the cuts into the order in which they stood in the text that they were cut from. Those that do not stand there
+    /// word for word come last.
+    fn order(&mut self, source: &str) {
+        self.cuts.sort_by_cached_key(|cut| source.find(&cut.text).unwrap_or(usize::MAX));
     }
 }
 

@@ -1,7 +1,7 @@
 //! Text dumps: a page's text, furniture and all, without markup.
 
 use super::clean::{Known, clean};
-use super::line::{Line, fill};
+use super::line::{Line, fill, joined};
 use super::{BlockKind, CutReason, Draft, ExtractError, Extracted, Hints, Report, dateline, language};
 use crate::article::{clean_line, clean_text};
 
@@ -17,7 +17,9 @@ pub(super) fn extract(text: &str, hints: &Hints<'_>, mut report: Report) -> Resu
     if report.charset.is_empty() {
         report.charset = "UTF-8".into();
     }
+    report.cut_invisible(text);
     let mut lines = lines(text);
+    let source = joined(&lines);
     let mut draft = Draft { publish_time: hints.publish_time, ..Draft::default() };
     draft.headline = match hints.headline {
         Some(headline) => clean_line(headline),
@@ -25,7 +27,9 @@ pub(super) fn extract(text: &str, hints: &Hints<'_>, mut report: Report) -> Resu
     };
     let headline = draft.headline.clone();
     let known = Known { headline: &headline, subheadline: "", is_dump: true };
-    finish(lines, &known, hints, "", draft, report)
+    let mut extracted = finish(lines, &known, hints, "", draft, report)?;
+    extracted.report.order(&source);
+    Ok(extracted)
 }
 
 /// Cleans lines and fills the draft: what pages and dumps share.

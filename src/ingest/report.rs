@@ -40,6 +40,7 @@ fn reason(reason: extract::CutReason) -> CutReason {
         From::Copyright => CutReason::Copyright,
         From::Comments => CutReason::Comments,
         From::Caption => CutReason::Caption,
+        From::ControlCharacters => CutReason::ControlCharacters,
         From::RepeatedText => CutReason::RepeatedText,
     }
 }

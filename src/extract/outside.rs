@@ -1,0 +1,187 @@
+//! What a page holds besides its article. The crate that finds the main text does not say what it leaves; the report does.
+
+use std::ops::Range;
+
+use dom_query::{Document, NodeRef};
+
+use super::line::Line;
+use super::phrases::{Furniture, furniture, is_teaser_heading};
+use super::{BlockKind, CutReason, Draft, Report, dates, names};
+use crate::article::clean_line;
+
+/// Of a line that is not in the article to the letter, but holds this many bytes of one that is, nothing was cut: it was
+/// only parted otherwise.
+const SAME_BYTES: usize = 40;
+/// How much lines that stand together are told of as one, in bytes.
+const GROUP_BYTES: usize = 2_000;
+
+/// Boxes that are no part of any article, by the names that their makers give them: dialogs, requests for consent to cookies,
+/// for subscriptions and for money, teasers of other sites. Some have more running text than a short article, so they are
+/// out before the main text is looked for.
+const BOXES: &str = "[role=dialog], [role=alertdialog], [class*=modal], [id*=modal], [class*=consent], [id*=consent], \
+    [class*=cookie], [id*=cookie], [id^=onetrust], [id^=didomi], [class*=qc-cmp], [id*=gdpr], [class*=gdpr], \
+    [id^=sp_message], [id^=truste], [class*=newsletter], [id*=newsletter], [class*=donat], [class*=taboola], \
+    [id*=taboola], [class*=outbrain], [class*=recirc], [class*=author-bio], [class*=authorbio]";
+
+/// A page's whole text, a line a block, in reading order.
+pub(super) struct PageText {
+    text: String,
+    lines: Vec<Range<usize>>,
+}
+
+impl PageText {
+    /// Reads a page, before anybody cuts it.
+    pub(super) fn read(document: &Document) -> Self {
+        let mut page = Self { text: String::new(), lines: Vec::new() };
+        let mut line = String::new();
+        if let Some(body) = document.body() {
+            page.visit(&body, &mut line);
+        }
+        page.flush(&mut line);
+        page
+    }
+
+    /// Everything, for the order in which it stands.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Takes the boxes out of a page, but none that holds most of it: a site may say of the whole page that it has such a
+    /// box, or show its articles in one.
+    pub(super) fn cut_boxes(&self, document: &Document) {
+        for node in document.select(BOXES).nodes() {
+            if node.text().len() * 2 < self.text.len() {
+                node.remove_from_parent();
+            }
+        }
+    }
+
+    fn visit(&mut self, node: &NodeRef<'_>, line: &mut String) {
+        for child in node.children_it(false) {
+            if child.is_text() {
+                line.push_str(&child.text());
+                continue;
+            }
+            let Some(name) = child.node_name() else { continue };
+            match &*name {
+                "script" | "style" | "noscript" | "template" | "svg" | "iframe" | "object" | "select" | "textarea" => {}
+                "br" => line.push(' '),
+                "a" | "abbr" | "b" | "bdi" | "bdo" | "cite" | "code" | "em" | "font" | "i" | "label" | "mark" | "q"
+                | "s" | "small" | "span" | "strong" | "sub" | "sup" | "time" | "u" | "wbr" => self.visit(&child, line),
+                _ => {
+                    self.flush(line);
+                    self.visit(&child, line);
+                    self.flush(line);
+                }
+            }
+        }
+    }
+
+    fn flush(&mut self, line: &mut String) {
+        let text = clean_line(line);
+        line.clear();
+        if text.is_empty() {
+            return;
+        }
+        let start = self.text.len();
+        self.text.push_str(&text);
+        self.lines.push(start..self.text.len());
+        self.text.push('\n');
+    }
+
+    /// Notes every line that is neither in `kept` nor in a field of its own.
+    pub(super) fn report(&self, kept: &[Line], draft: &Draft, report: &mut Report) {
+        let text: Vec<&str> = kept.iter().map(|line| line.text.as_str()).collect();
+        let all = text.join("\n");
+        let moved = |line: &str| line == draft.headline || line == draft.subheadline;
+        let is_kept = |line: &str| {
+            all.contains(line)
+                || line.len() > SAME_BYTES && text.iter().any(|kept| kept.len() >= SAME_BYTES && line.contains(kept))
+        };
+        let mut group: Option<(CutReason, Range<usize>)> = None;
+        for range in &self.lines {
+            let line = &self.text[range.clone()];
+            if moved(line) || is_kept(line) {
+                self.note(group.take(), report);
+                continue;
+            }
+            let before = group.as_ref().map(|(reason, _)| *reason);
+            let reason = reason(line, before, draft);
+            match &mut group {
+                Some((same, together)) if *same == reason && together.len() < GROUP_BYTES => together.end = range.end,
+                _ => self.note(group.replace((reason, range.clone())), report),
+            }
+        }
+        self.note(group, report);
+    }
+
+    fn note(&self, group: Option<(CutReason, Range<usize>)>, report: &mut Report) {
+        let Some((reason, range)) = group else { return };
+        let text = &self.text[range];
+        // Running text outside of the article is where a mistake would be.
+        let prose = text.lines().any(|line| Line::new(line.to_owned(), BlockKind::Paragraph).is_prose());
+        report.cut(text, reason, "outside-main-text", if prose { 0.6 } else { 0.9 });
+    }
+}
+
+/// What a line outside of the article is; under a heading over teasers, a teaser.
+fn reason(line: &str, before: Option<CutReason>, draft: &Draft) -> CutReason {
+    if is_teaser_heading(line) {
+        return CutReason::Teasers;
+    }
+    match furniture(line) {
+        Some(Furniture::Teaser) => CutReason::Teasers,
+        Some(Furniture::Share) => CutReason::Share,
+        Some(Furniture::SignUp) => CutReason::SignUp,
+        Some(Furniture::Advertisement) => CutReason::Advertisement,
+        Some(Furniture::Copyright) => CutReason::Copyright,
+        Some(Furniture::Comments) => CutReason::Comments,
+        None if draft.media.iter().any(|media| media.caption == line) => CutReason::Caption,
+        None if names::is_byline(line, &draft.authors) || dates::is_date_line(line) => CutReason::Byline,
+        None if before == Some(CutReason::Teasers) => CutReason::Teasers,
+        None => CutReason::Furniture,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boxes_go_and_pages_in_boxes_stay() {
+        let text = "Running text of an article about boats. ".repeat(3);
+        let page = |class: &str| {
+            let page = format!(
+                "<body><div class='{class}'><p>{text}</p></div><div class=cookie-list>We use cookies.</div></body>"
+            );
+            let document = Document::from(page);
+            PageText::read(&document).cut_boxes(&document);
+            document.text().to_string()
+        };
+        assert_eq!(page("story").trim(), text.trim());
+        assert_eq!(page("modal-open").trim(), text.trim());
+    }
+
+    #[test]
+    fn what_is_left_out_is_said_with_its_reason_and_what_is_kept_is_not() {
+        let page = "<html><head><title>no</title></head><body><nav><li>Home</li><li>Sport</li></nav><h1>Head line</h1>\
+            <p>By Ida Quill</p><article><p>The text of <b>the</b> article is kept.</p></article>\
+            <aside><h2>Top stories</h2><ul><li>Boats sink</li><li>Boats rise</li></ul></aside><p>Share on X</p>\
+            <script>code()</script></body></html>";
+        let page = PageText::read(&Document::from(page));
+        let kept = [Line::new("The text of the article is kept.".into(), BlockKind::Paragraph)];
+        let draft = Draft { headline: "Head line".into(), authors: vec!["Ida Quill".into()], ..Draft::default() };
+        let mut report = Report::default();
+        page.report(&kept, &draft, &mut report);
+        let cuts: Vec<(CutReason, &str)> = report.cuts.iter().map(|cut| (cut.reason, cut.text.as_str())).collect();
+        assert_eq!(
+            cuts,
+            [
+                (CutReason::Furniture, "Home\nSport"),
+                (CutReason::Byline, "By Ida Quill"),
+                (CutReason::Teasers, "Top stories\nBoats sink\nBoats rise"),
+                (CutReason::Share, "Share on X"),
+            ]
+        );
+    }
+}
