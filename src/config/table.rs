@@ -54,6 +54,7 @@ pub const SETTINGS: &[Setting] = &[
     rare("max-concurrent-requests", "1024", "unary calls under way at once; more are refused with RESOURCE_EXHAUSTED"),
     rare("max-concurrent-streams", "256", "streams open at once; more are refused with RESOURCE_EXHAUSTED"),
     rare("max-connection-streams", "256", "calls under way at once on one connection"),
+    rare("handshake-timeout", "10s", "how long a connection may take to open before it is closed"),
     rare("default-deadline", "30s", "how long a unary call may take whose caller does not say"),
     rare("max-deadline", "5m", "how long any unary call may take"),
     rare("shutdown-grace", "10s", "how long work in flight may take after SIGTERM"),
@@ -123,6 +124,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         max_message_bytes: settings.get("max-message-bytes", size)?,
         max_streams_per_connection: settings
             .get("max-connection-streams", |text| u32::try_from(count(text)?).map_err(|_| "is too large".to_owned()))?,
+        handshake: settings.get("handshake-timeout", duration)?,
         shutdown_grace: settings.get("shutdown-grace", duration)?,
         reflection: settings.get("reflection", switch)?,
     })

@@ -4,6 +4,7 @@ mod calls;
 mod deadline;
 mod health;
 mod http;
+mod incoming;
 mod tasks;
 
 use std::future::Future;
@@ -16,7 +17,6 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding::{Gzip, Zstd};
 use tonic::service::RoutesBuilder;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::pb::health_server::HealthServer;
 
 pub use calls::CallOptions;
@@ -33,6 +33,7 @@ use crate::store::{Store, StoreError};
 use crate::telemetry::{Metrics, Snapshot};
 use calls::CallLayer;
 use health::{HealthApi, Readiness};
+use incoming::incoming;
 
 /// Everything a server can be set to.
 #[derive(Clone, Debug)]
@@ -59,6 +60,8 @@ pub struct ServerOptions {
     pub max_message_bytes: usize,
     /// Calls under way at once on one connection.
     pub max_streams_per_connection: u32,
+    /// How long a connection may take to open.
+    pub handshake: Duration,
     /// How long work in flight may take after the signal to stop.
     pub shutdown_grace: Duration,
     /// Whether clients may ask what is served.
@@ -195,7 +198,7 @@ impl Server {
                 stopping.cancel();
             }
         };
-        let incoming = TcpIncoming::from(self.listener).with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE));
+        let incoming = incoming(self.listener, self.options.handshake, KEEPALIVE);
         let served = tonic::transport::Server::builder()
             .layer(CallLayer::new(self.options.calls.clone(), metrics))
             .max_concurrent_streams(self.options.max_streams_per_connection)
