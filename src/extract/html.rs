@@ -9,7 +9,7 @@ use super::line::Line;
 use super::meta::Meta;
 use super::outside::PageText;
 use super::{BlockKind, Draft, ExtractError, Extracted, Hints, Limits, Link, Media, MediaKind, Report, guard, text};
-use crate::article::{clean_line, invisible, safe_url};
+use crate::article::{clean_line, invisible, resolve_url};
 
 /// Below this many characters of text, what the page says in its structured data is looked at too.
 const LITTLE: usize = 400;
@@ -164,7 +164,7 @@ impl Walker<'_> {
         let outer = self.href.take();
         let start = self.line.text.len();
         let count = self.walked.lines.len();
-        let url = node.attr("href").and_then(|href| resolve(self.base, &href));
+        let url = node.attr("href").and_then(|href| resolve_url(self.base, &href));
         self.href = Some((url.clone(), start));
         self.children(node, kind, level);
         // A link may hold blocks: those were counted as they were flushed.
@@ -182,7 +182,7 @@ impl Walker<'_> {
     fn image(&mut self, node: &NodeRef<'_>, kind: BlockKind, level: u8) {
         let source = ["src", "data-src", "data-original"]
             .into_iter()
-            .find_map(|name| node.attr(name).and_then(|source| resolve(self.base, &source)));
+            .find_map(|name| node.attr(name).and_then(|source| resolve_url(self.base, &source)));
         let Some(url) = source else { return };
         if self.walked.media.len() >= MAX_MEDIA || self.walked.media.iter().any(|media| media.url == url) {
             return;
@@ -267,16 +267,4 @@ fn paragraphs(text: &str) -> Vec<String> {
     }
     pieces.push(piece);
     pieces.into_iter().map(|piece| clean_line(&piece)).filter(|piece| !piece.is_empty()).collect()
-}
-
-/// An absolute, safe address, or none.
-pub(super) fn resolve(base: Option<&Url>, href: &str) -> Option<String> {
-    let href = href.trim();
-    if href.is_empty() || href.starts_with('#') {
-        return None;
-    }
-    match base {
-        Some(base) => safe_url(base.join(href).ok()?.as_str()).ok(),
-        None => safe_url(href).ok(),
-    }
 }

@@ -1,5 +1,6 @@
 //! Clean copy: bytes in, an article and a report of what was cut out. Pure: no clock, no network, no disk.
 
+mod agencies;
 mod charset;
 mod clean;
 mod dateline;

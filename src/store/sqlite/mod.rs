@@ -7,6 +7,7 @@ mod apply;
 mod error;
 mod facets;
 mod feed;
+mod filter;
 mod index;
 mod list;
 mod migrate;
