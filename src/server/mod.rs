@@ -265,6 +265,8 @@ impl Server {
                 tonic_reflection::server::Builder::configure()
                     .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
                     .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                    // What errors carry, so that tools can show it.
+                    .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
             };
             routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?);
         }
