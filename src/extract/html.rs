@@ -26,12 +26,11 @@ pub(super) fn extract(
     if html.trim().is_empty() {
         return Err(ExtractError::Empty);
     }
-    guard::page(html, limits)?;
     report.method = "html";
     if report.charset.is_empty() {
         report.charset = "UTF-8".into();
     }
-    let document = Document::from(html);
+    let document = guard::parse(html, limits)?;
     let base = url.and_then(|url| Url::parse(url).ok());
     let meta = Meta::read(&document, base.as_ref());
     let page = PageText::read(&document);
@@ -41,7 +40,7 @@ pub(super) fn extract(
     if let Ok(mut readability) = Readability::with_document(document, None, Some(Config::default()))
         && let Ok(found) = readability.parse()
     {
-        walked = walk(&Document::fragment(found.content), base.as_ref());
+        walked = walk(&guard::parse(&found.content, limits)?, base.as_ref());
     }
     let Walked { mut lines, mut media, invisible } = walked;
     report.cut_invisible(&invisible);
