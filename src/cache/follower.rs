@@ -12,12 +12,13 @@ use crate::store::Store;
 /// How many changes one pass takes at a time.
 const BATCH: usize = 1_000;
 
-/// Follows the feed until the store is gone or the task is aborted. `forget` drops what the cache holds of an article.
+/// Follows the feed until the store is gone or the task is aborted. `forget` drops what the cache holds of
+/// an article from before a position.
 pub(super) async fn follow(
     store: Arc<dyn Store>,
     lease: Arc<Lease>,
     poll: Duration,
-    mut forget: impl FnMut(&ArticleId) + Send,
+    mut forget: impl FnMut(&ArticleId, Position) + Send,
 ) {
     let mut wake = store.wake();
     loop {
@@ -34,12 +35,12 @@ pub(super) async fn follow(
 async fn pass(
     store: &dyn Store,
     lease: &Lease,
-    forget: &mut (impl FnMut(&ArticleId) + Send),
+    forget: &mut (impl FnMut(&ArticleId, Position) + Send),
 ) -> Result<(), crate::store::StoreError> {
     loop {
         let touched: Vec<(Position, ArticleId)> = store.touched(lease.position(), BATCH).await?;
-        for (_, id) in &touched {
-            forget(id);
+        for (position, id) in &touched {
+            forget(id, *position);
         }
         if let Some((position, _)) = touched.last() {
             lease.advance(*position);

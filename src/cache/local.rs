@@ -101,7 +101,7 @@ impl LocalCache {
         });
         let forget = {
             let shared = Arc::clone(&shared);
-            move |id: &ArticleId| shared.forget(id)
+            move |id: &ArticleId, position| shared.forget_before(id, position)
         };
         let follower = tokio::spawn(follow(Arc::clone(&store), lease, options.poll, forget));
         Ok(Self { store, shared, _follower: AbortOnDropHandle::new(follower) })
@@ -189,6 +189,14 @@ impl Shared {
             None => Entry::Missing { until: Instant::now() + self.negative_ttl },
         };
         let _refused = guard.insert(entry);
+    }
+
+    /// Drops what is held of an article from before a change, and what is being loaded. What was loaded after it stays.
+    fn forget_before(&self, id: &ArticleId, position: Position) {
+        match self.entries.get(id) {
+            Some(Entry::Found(record)) if record.token.position >= position => {}
+            _ => self.forget(id),
+        }
     }
 
     /// Drops what is held of an article, and what is being loaded.

@@ -176,7 +176,8 @@ impl Call {
             span,
             began,
             deadline: allowed.and_then(|allowed| began.checked_add(allowed)),
-            request_id: request.headers().get("x-request-id").cloned(),
+            // One that is longer than any ID would make the answer's headers too large for its caller.
+            request_id: request.headers().get("x-request-id").filter(|id| id.len() <= 256).cloned(),
             cache: None,
             permit: None,
             code: Code::Cancelled,
@@ -285,6 +286,11 @@ fn answer(mut call: Call, response: Response<Body>, sleep: Option<Pin<Box<Sleep>
         }
         call.code = code;
         return call.finish_headers(response);
+    }
+    if call.kind == Kind::Unary {
+        // The work is done; how long the caller takes to read the answer is between it and its connection, and is no reason
+        // to refuse others. A stream goes on working.
+        call.permit = None;
     }
     let response = call.finish_headers(response);
     response.map(|body| Body::new(CallBody { body: Some(body), call: Some(call), sleep }))

@@ -15,6 +15,9 @@ use tonic::transport::server::{Connected, TcpConnectInfo, TcpIncoming};
 /// The client's part of HTTP/2's opening. Once it is here, HTTP/2's own pings find out who is gone.
 const PREFACE_BYTES: usize = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len();
 
+/// How long to wait after a connection could not be accepted.
+const AFTER_FAILURE: Duration = Duration::from_millis(100);
+
 /// The connections of a listener. Each must have opened within `patience`; `keepalive` is TCP's own.
 pub(super) fn incoming(
     listener: TcpListener,
@@ -22,7 +25,16 @@ pub(super) fn incoming(
     keepalive: Duration,
 ) -> impl Stream<Item = io::Result<Arriving>> {
     let accepted = TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(keepalive));
-    accepted.map(move |stream| stream.map(|stream| Arriving::new(stream, patience)))
+    accepted.then(move |stream| async move {
+        if let Err(error) = &stream
+            && !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
+        {
+            // No file descriptors left, say: asking again at once would only keep a core busy.
+            tracing::warn!(cause = %error, "a connection could not be accepted");
+            tokio::time::sleep(AFTER_FAILURE).await;
+        }
+        stream.map(|stream| Arriving::new(stream, patience))
+    })
 }
 
 /// A connection that has to open in time.

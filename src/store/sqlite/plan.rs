@@ -71,6 +71,10 @@ fn plan_update<'a>(update: &'a Update, current: &Record) -> Result<Effect<'a>, W
 
 fn plan_transition<'a>(transition: &'a Transition, current: &Record) -> Result<Effect<'a>, WriteError> {
     use Lifecycle::{Deleted, Live, Withdrawn};
+    // There is nothing to delete, whatever the caller has seen of it.
+    if (transition.kind, current.lifecycle) == (ChangeKind::Deleted, Deleted) {
+        return Err(WriteError::NotFound(current.id.clone()));
+    }
     require(&transition.precondition, current)?;
     let lifecycle = match (transition.kind, current.lifecycle) {
         (ChangeKind::Withdrawn, Withdrawn) | (ChangeKind::Reinstated | ChangeKind::Undeleted, Live) => {
@@ -80,7 +84,6 @@ fn plan_transition<'a>(transition: &'a Transition, current: &Record) -> Result<E
         (ChangeKind::Reinstated, Withdrawn) | (ChangeKind::Undeleted, Deleted) => Live,
         // Not (Deleted, Withdrawn): undeleting it would bring back what was killed.
         (ChangeKind::Deleted, Live) => Deleted,
-        (ChangeKind::Deleted, Deleted) => return Err(WriteError::NotFound(current.id.clone())),
         (_, lifecycle) => return Err(WriteError::State { id: current.id.clone(), lifecycle }),
     };
     Ok(Effect::Revise(Revision {
