@@ -4,8 +4,10 @@
 //! Each engine passes one conformance suite (`tests/it/conformance`). Caches are decorators of the same trait, and pass it
 //! too.
 
+mod codes;
 mod error;
 mod page;
+mod plan;
 mod read;
 pub mod sqlite;
 mod write;

@@ -10,7 +10,6 @@ mod feed;
 mod index;
 mod list;
 mod migrate;
-mod plan;
 mod readers;
 mod rows;
 mod search;

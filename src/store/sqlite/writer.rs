@@ -14,7 +14,8 @@ use uuid::Uuid;
 use super::apply::{Applier, trim_requests};
 use super::facets::FacetNames;
 use super::{SqliteStats, rows};
-use crate::article::{ChangeToken, Position, Record, RecordParts};
+use crate::article::Position;
+use crate::store::plan::unplaced;
 use crate::store::{StoreError, Write, WriteError, Written};
 
 /// How many writes one commit holds at the most: so that the first does not wait long for the last.
@@ -299,15 +300,4 @@ impl State {
             tracing::debug!(writes, duration_ms = took.as_secs_f64() * 1_000.0, "committed");
         }
     }
-}
-
-/// What was only rehearsed has no place in the feed.
-fn unplaced(written: Written) -> Written {
-    let record = &written.record;
-    if written.outcome == crate::store::Outcome::Unchanged {
-        return written;
-    }
-    let token = ChangeToken { position: Position::START, ..record.token };
-    let parts = RecordParts { token, ..RecordParts::clone(record) };
-    Written { record: Arc::new(Record::new(parts, &record.content())), ..written }
 }
