@@ -8,8 +8,10 @@ mod codes;
 mod error;
 mod page;
 mod plan;
+pub mod postgres;
 mod read;
 pub mod sqlite;
+mod stats;
 mod write;
 
 use std::sync::Arc;
@@ -22,6 +24,7 @@ use uuid::Uuid;
 pub use error::{StoreError, WriteError};
 pub use page::{ListCursor, ListQuery, Order, OrderField, SearchHit, SearchPage, SearchQuery};
 pub use read::{Change, Consistency, Fetched, Layer, LookupKey, Revision, Standing};
+pub use stats::StoreStats;
 pub use write::{Ingest, Outcome, Precondition, RequestKey, Transition, Update, Write, Written};
 
 use crate::article::{ArticleId, Position, Record};

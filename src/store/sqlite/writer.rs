@@ -13,10 +13,10 @@ use uuid::Uuid;
 
 use super::apply::{Applier, trim_requests};
 use super::facets::FacetNames;
-use super::{SqliteStats, rows};
+use super::rows;
 use crate::article::Position;
 use crate::store::plan::unplaced;
-use crate::store::{StoreError, Write, WriteError, Written};
+use crate::store::{StoreError, StoreStats, Write, WriteError, Written};
 
 /// How many writes one commit holds at the most: so that the first does not wait long for the last.
 const GROUP: usize = 2_000;
@@ -80,8 +80,8 @@ impl Writer {
         self.wake.clone()
     }
 
-    pub(super) fn stats(&self) -> SqliteStats {
-        SqliteStats {
+    pub(super) fn stats(&self) -> StoreStats {
+        StoreStats {
             commits: self.counters.commits.load(Ordering::Relaxed),
             writes: self.counters.writes.load(Ordering::Relaxed),
             commit_time: Duration::from_micros(self.counters.commit_micros.load(Ordering::Relaxed)),

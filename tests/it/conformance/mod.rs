@@ -20,6 +20,16 @@ macro_rules! suite {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::cached().await).await; })*
             #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::cached())); }
         }
+        mod postgres {
+            $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::postgres().await).await; })*
+            #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::postgres())); }
+        }
+        mod postgres_cached {
+            $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::postgres_cached().await).await; })*
+            #[test] fn reads_equal_the_model() {
+                super::histories::check(|| Box::pin(super::engines::postgres_cached()));
+            }
+        }
     };
 }
 
