@@ -7,23 +7,40 @@ use tokio::sync::watch;
 
 use super::lease::Lease;
 use crate::article::{ArticleId, Position};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// How many changes one pass takes at a time.
 const BATCH: usize = 1_000;
 
-/// Follows the feed until the store is gone or the task is aborted. `forget` drops what the cache holds of an article.
+/// What a cache hears from its follower.
+pub(super) enum News<'a> {
+    /// The article has changed.
+    Changed(&'a ArticleId),
+    /// The store has lost the end of its feed: any entry may be of what is no more.
+    Lost,
+}
+
+/// Follows the feed until the store is gone or the task is aborted. `forget` drops what the cache holds of what is news.
 pub(super) async fn follow(
     store: Arc<dyn Store>,
     lease: Arc<Lease>,
     poll: Duration,
-    mut forget: impl FnMut(&ArticleId) + Send,
+    mut forget: impl FnMut(News<'_>) + Send,
 ) {
     let mut wake = store.wake();
     loop {
         let began = Instant::now();
         match pass(store.as_ref(), &lease, &mut forget).await {
             Ok(()) => lease.renew(began, lease.position()),
+            // Behind a failover, or a restored backup: what the follower has passed is not what the store says now.
+            Err(StoreError::Foreign) => match store.head().await {
+                Ok(head) => {
+                    tracing::warn!(?head, "the store has lost the end of its feed; the cache begins anew");
+                    lease.restart(head);
+                    forget(News::Lost);
+                }
+                Err(error) => tracing::warn!(%error, "the cache could not follow the feed"),
+            },
             // The lease runs out by itself, and reads go to the store until a pass succeeds.
             Err(error) => tracing::warn!(%error, "the cache could not follow the feed"),
         }
@@ -31,15 +48,11 @@ pub(super) async fn follow(
     }
 }
 
-async fn pass(
-    store: &dyn Store,
-    lease: &Lease,
-    forget: &mut (impl FnMut(&ArticleId) + Send),
-) -> Result<(), crate::store::StoreError> {
+async fn pass(store: &dyn Store, lease: &Lease, forget: &mut (impl FnMut(News<'_>) + Send)) -> Result<(), StoreError> {
     loop {
         let touched: Vec<(Position, ArticleId)> = store.touched(lease.position(), BATCH).await?;
         for (_, id) in &touched {
-            forget(id);
+            forget(News::Changed(id));
         }
         if let Some((position, _)) = touched.last() {
             lease.advance(*position);

@@ -67,6 +67,8 @@ pub trait Store: Send + Sync + 'static {
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError>;
 
     /// Which articles changed after a position, in order, at most `limit`: what caches follow. Costs less than `changes`.
+    /// [`StoreError::Foreign`] when the feed has lost its end, and does not reach `after` any more: an engine that can lose it
+    /// while it is open says so, here and in `changes`.
     async fn touched(&self, after: Position, limit: usize) -> Result<Vec<(Position, ArticleId)>, StoreError>;
 
     /// The position of the newest change.

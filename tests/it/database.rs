@@ -118,6 +118,13 @@ impl Cluster {
         self.copy("").await
     }
 
+    /// A new database of any server, with the schema in it.
+    pub async fn database_without_template(&self) -> Database {
+        let database = self.copy("").await;
+        PostgresStore::migrate(&database.options()).await.unwrap();
+        database
+    }
+
     async fn copy(&self, how: &str) -> Database {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let name = format!("copydesk_{}", NEXT.fetch_add(1, Ordering::Relaxed));
