@@ -28,10 +28,15 @@ pub(super) async fn follow(
     mut forget: impl FnMut(News<'_>) + Send,
 ) {
     let mut wake = store.wake();
+    // An outage is logged when it begins.
+    let mut failing = false;
     loop {
         let began = Instant::now();
         match pass(store.as_ref(), &lease, &mut forget).await {
-            Ok(()) => lease.renew(began, lease.position()),
+            Ok(()) => {
+                failing = false;
+                lease.renew(began, lease.position());
+            }
             // Behind a failover, or a restored backup: what the follower has passed is not what the store says now.
             Err(StoreError::Foreign) => match store.head().await {
                 Ok(head) => {
@@ -42,7 +47,10 @@ pub(super) async fn follow(
                 Err(error) => tracing::warn!(%error, "the cache could not follow the feed"),
             },
             // The lease runs out by itself, and reads go to the store until a pass succeeds.
-            Err(error) => tracing::warn!(%error, "the cache could not follow the feed"),
+            Err(error) if !std::mem::replace(&mut failing, true) => {
+                tracing::warn!(%error, "the cache could not follow the feed");
+            }
+            Err(_) => {}
         }
         wait(&mut wake, poll).await;
     }

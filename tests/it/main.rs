@@ -11,6 +11,7 @@ mod embargo; // what the clock opens and ends
 mod kill; // an answer means durable
 mod model; // lists, watches and exports over random histories
 mod process; // servers and commands as processes of their own
+mod replicas; // several servers on one database
 mod rooms; // which room may import which
 mod service; // each method's plain case
 mod support; // servers and clients for the tests

@@ -39,7 +39,7 @@ impl Index {
     /// Starts following.
     pub(super) fn start(pool: Arc<Pool>, wake: &Wake, statement_timeout: Duration) -> Self {
         let behind_since = Arc::<AtomicI64>::default();
-        let follower = Follower { pool, statement_timeout, behind_since: Arc::clone(&behind_since) };
+        let follower = Follower { pool, statement_timeout, behind_since: Arc::clone(&behind_since), care: Care::None };
         let task = tokio::spawn(follower.run(wake.subscribe()));
         Self { behind_since, _task: AbortOnDropHandle::new(task) }
     }
@@ -57,16 +57,29 @@ struct Follower {
     pool: Arc<Pool>,
     statement_timeout: Duration,
     behind_since: Arc<AtomicI64>,
+    care: Care,
+}
+
+/// One article that the database refuses to index must not keep all that come after it out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Care {
+    /// Many changes at a time.
+    None,
+    /// One at a time: a batch has failed by itself.
+    Single,
+    /// One, without its words: they were what failed.
+    LeaveOut,
 }
 
 impl Follower {
-    async fn run(self, mut wake: watch::Receiver<Position>) {
+    async fn run(mut self, mut wake: watch::Receiver<Position>) {
         // An outage is logged when it begins.
         let mut failing = false;
         loop {
             match self.follow().await {
                 Ok(more) => {
                     failing = false;
+                    self.care = Care::None;
                     if !more && tokio::time::timeout(POLL, wake.changed()).await.is_ok_and(|woken| woken.is_err()) {
                         return;
                     }
@@ -75,6 +88,11 @@ impl Follower {
                     if !std::mem::replace(&mut failing, true) {
                         tracing::warn!(%error, "the search index could not follow the feed");
                     }
+                    self.care = match (&error, self.care) {
+                        (StoreError::Internal, Care::None) => Care::Single,
+                        (StoreError::Internal, Care::Single) => Care::LeaveOut,
+                        (_, care) => care,
+                    };
                     tokio::time::sleep(AFTER_FAILURE).await;
                 }
             }
@@ -116,7 +134,8 @@ impl Follower {
                 THEN b.content END
              FROM copydesk.changes c JOIN copydesk.articles a ON a.key = c.article JOIN copydesk.texts b ON b.text = c.text
              WHERE c.position > (SELECT position FROM copydesk.indexed) ORDER BY c.position LIMIT $1";
-        let rows = connection.query_typed(sql, &[(&BATCH, Type::INT8)]).await.map_err(failed)?;
+        let limit = if self.care == Care::None { BATCH } else { 1 };
+        let rows = connection.query_typed(sql, &[(&limit, Type::INT8)]).await.map_err(failed)?;
         let Some(last) = rows.last() else {
             connection.batch_execute("ROLLBACK").await.map_err(failed)?;
             return Ok(false);
@@ -128,7 +147,10 @@ impl Follower {
                 continue;
             }
             let key: i64 = get(row, 1)?;
-            if lifecycle(get::<i16>(row, 3)?.into()) == Lifecycle::Live {
+            if self.care == Care::LeaveOut {
+                tracing::error!(key, "an article that cannot be indexed is left out of the search index");
+                gone.push(key);
+            } else if lifecycle(get::<i16>(row, 3)?.into()) == Lifecycle::Live {
                 here.push((key, get::<Vec<u8>>(row, 4)?));
             } else {
                 gone.push(key);
@@ -156,7 +178,7 @@ impl Follower {
         .await
         .map_err(failed)?;
         tracing::debug!(changes = count, "indexed");
-        Ok(count as i64 == BATCH)
+        Ok(count as i64 == limit)
     }
 }
 

@@ -56,8 +56,7 @@ pub(super) fn vector_text([headline, body, names]: &[String; 3]) -> String {
     }
     let mut text = String::with_capacity(bytes * 3);
     for (word, places) in words {
-        // Words are letters and digits only, so the quotes hold.
-        text += &format!("'{word}'");
+        text += &quoted(word);
         for (at, (place, weight)) in places.iter().enumerate() {
             text += &format!("{}{place}{weight}", if at == 0 { ':' } else { ',' });
         }
@@ -66,11 +65,15 @@ pub(super) fn vector_text([headline, body, names]: &[String; 3]) -> String {
     text
 }
 
-/// A query as the text of a `tsquery`. Its words are letters and digits only, and quoted: nothing of a caller's syntax gets
-/// through.
+/// A word as it stands in the text of both. Words are letters and digits only; if one ever is not, it is a word still.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+/// A query as the text of a `tsquery`. Its words are quoted: nothing of a caller's syntax gets through.
 pub(super) fn query_text(query: &Query) -> String {
     let phrase = |words: &Vec<String>| {
-        let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+        let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
         format!("({})", words.join(" <-> "))
     };
     let groups = query.groups().iter().map(|group| {

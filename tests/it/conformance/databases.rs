@@ -334,3 +334,25 @@ async fn a_feed_that_lost_its_end_is_noticed() {
     assert_eq!(store.changes(Position::of(2), 10).await.err(), Some(StoreError::Foreign));
     assert_eq!(store.touched(Position::of(2), 10).await.err(), Some(StoreError::Foreign));
 }
+
+#[tokio::test]
+async fn what_cannot_be_indexed_keeps_nothing_else_out() {
+    let database = Cluster::shared().database().await;
+    let client = database.client().await;
+    client
+        .batch_execute(
+            "CREATE FUNCTION copydesk.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+             CREATE TRIGGER refuse BEFORE INSERT ON copydesk.search FOR EACH ROW WHEN (NEW.article = 2)
+             EXECUTE FUNCTION copydesk.refuse()",
+        )
+        .await
+        .unwrap();
+    let store = open(database.options()).await;
+    for number in 1..5 {
+        write(&store, ingest(&format!("a-{number}"), titled(&format!("Ferry {number}")), at(number))).await.unwrap();
+    }
+    indexed(&store).await;
+    let mut found = hit_names(&search(&store, "ferry", at(9)).await).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    found.sort();
+    assert_eq!(found, ["a-1", "a-3", "a-4"]);
+}
