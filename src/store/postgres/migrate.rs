@@ -1,6 +1,6 @@
 //! The schema and its versions. Everything stands in the schema `copydesk` of the database.
 
-use tokio_postgres::{Client, Error, NoTls};
+use tokio_postgres::{Client, Error};
 use uuid::Uuid;
 
 use super::error::OpenError;
@@ -155,8 +155,11 @@ async fn version(client: &Client) -> Result<i32, Error> {
 
 /// A connection that ends with its client.
 async fn connect(options: &PostgresOptions) -> Result<Client, OpenError> {
-    let (client, connection) =
-        options.config().connect(NoTls).await.map_err(|error| OpenError::refused(&options.place(), &error))?;
+    let connected = options.connect().await;
+    let (client, connection) = connected.map_err(|error| match error {
+        Some(error) => OpenError::refused(&options.place(), &error),
+        None => OpenError::Refused { place: options.place(), cause: "it does not answer".into() },
+    })?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(cause = %error, "a connection failed");

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use tokio_postgres::Config;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::{Client, Config, Connection, Error, NoTls, Socket};
 
 /// Where the database is, and how much may be asked of it at once.
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ impl PostgresOptions {
     /// # Errors
     /// Says what would be right, and nothing of what the URL holds.
     pub fn new(url: &str) -> Result<Self, String> {
-        let mut config: Config = url.parse().map_err(|error: tokio_postgres::Error| {
+        let mut config: Config = url.parse().map_err(|error: Error| {
             // The driver names the parameter that it does not know, and no value.
             let cause = std::error::Error::source(&error).map(|cause| format!(" ({cause})")).unwrap_or_default();
             format!("must be postgres://user:password@host:port/database{cause}")
@@ -60,6 +61,18 @@ impl PostgresOptions {
         };
         let port = self.config.get_ports().first().map(|port| format!(":{port}")).unwrap_or_default();
         format!("{host}{port}/{}", self.config.get_dbname().or(self.config.get_user()).unwrap_or_default())
+    }
+
+    /// A connection outside any pool. Its second half must be driven.
+    ///
+    /// # Errors
+    /// What the driver says; none when nothing answers in time, which the driver's own timeout is too narrow for: it ends
+    /// when the port is open.
+    pub(super) async fn connect(&self) -> Result<(Client, Connection<Socket, NoTlsStream>), Option<Error>> {
+        match tokio::time::timeout(self.connect_timeout, self.config().connect(NoTls)).await {
+            Ok(connected) => connected.map_err(Some),
+            Err(_elapsed) => Err(None),
+        }
     }
 
     /// What connections are made with.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::poll_fn;
 use tokio::sync::watch;
-use tokio_postgres::{AsyncMessage, Error, NoTls};
+use tokio_postgres::{AsyncMessage, Error};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::PostgresOptions;
@@ -50,7 +50,8 @@ impl Wake {
             loop {
                 let ended = wake.listen_once(&options, &mut known).await;
                 if !std::mem::replace(&mut known, true) {
-                    let cause = ended.as_ref().err().map_or_else(|| "the connection has ended".into(), told);
+                    let cause =
+                        ended.err().flatten().map_or_else(|| "the connection has ended".into(), |error| told(&error));
                     tracing::warn!(cause, "not listening for commits; followers ask by themselves");
                 }
                 tokio::time::sleep(AGAIN).await;
@@ -58,12 +59,12 @@ impl Wake {
         }))
     }
 
-    async fn listen_once(&self, options: &PostgresOptions, known: &mut bool) -> Result<(), Error> {
-        let (client, mut connection) = options.config().connect(NoTls).await?;
+    async fn listen_once(&self, options: &PostgresOptions, known: &mut bool) -> Result<(), Option<Error>> {
+        let (client, mut connection) = options.connect().await?;
         let mut messages = poll_fn(move |context| connection.poll_message(context));
         let hear = async {
             while let Some(message) = messages.next().await {
-                if let AsyncMessage::Notification(news) = message?
+                if let AsyncMessage::Notification(news) = message.map_err(Some)?
                     && let Ok(sequence) = news.payload().parse()
                 {
                     self.announce(position(sequence));
@@ -72,7 +73,7 @@ impl Wake {
             Ok(())
         };
         let ask = async {
-            client.batch_execute("LISTEN copydesk_feed").await?;
+            client.batch_execute("LISTEN copydesk_feed").await.map_err(Some)?;
             *known = false;
             std::future::pending().await
         };

@@ -18,6 +18,15 @@ async fn open(options: PostgresOptions) -> Arc<dyn Store> {
     Arc::new(PostgresStore::open(options).await.unwrap())
 }
 
+fn cache_options(bound_ms: u64) -> LocalCacheOptions {
+    LocalCacheOptions {
+        bytes: 1 << 20,
+        staleness_bound: Duration::from_millis(bound_ms),
+        negative_ttl: Duration::from_secs(5),
+        poll: Duration::from_millis(10),
+    }
+}
+
 /// Several replicas on one database.
 async fn replicas(database: &Database, count: usize) -> Vec<Arc<dyn Store>> {
     join_all((0..count).map(|_| open(database.options()))).await
@@ -236,6 +245,9 @@ async fn an_outage_is_short_for_callers_and_over_by_itself() {
     let database = cluster.database_without_template().await;
     let store = open(database.options()).await;
     write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap();
+    let cache: Arc<dyn Store> = Arc::new(LocalCache::new(Arc::clone(&store), cache_options(700)).await.unwrap());
+    let cached = async || cache.get(&[id("ferry")], Consistency::Bounded).await.map(|mut read| read.remove(0).from);
+    while cached().await != Ok(Layer::Local) {}
     // A write that is under way when the server dies: whether it was done is not known, so it is not said to be.
     let held = hold(&database, "facets").await;
     let article = copydesk::proto::Article { tags: vec!["sea".into()], ..titled("2") };
@@ -244,8 +256,13 @@ async fn an_outage_is_short_for_callers_and_over_by_itself() {
         async move { write(&store, late).await }
     });
     waiting(&database, 1).await;
+    let crashed = Instant::now();
     cluster.crash();
     drop(held);
+    // What is in the cache is served for as long as it cannot be older than the bound, and then not.
+    if crashed.elapsed() < Duration::from_millis(300) {
+        assert_eq!(cached().await, Ok(Layer::Local));
+    }
     let answer = under_way.await.unwrap();
     assert!(matches!(answer, Err(WriteError::Store(StoreError::Unavailable(_)))), "{answer:?}");
     let began = Instant::now();
@@ -255,6 +272,8 @@ async fn an_outage_is_short_for_callers_and_over_by_itself() {
     assert!(matches!(written, Err(WriteError::Store(StoreError::Unavailable(_)))), "{written:?}");
     assert!(store.ping().await.is_err());
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert!(matches!(cached().await, Err(StoreError::Unavailable(_))));
     cluster.resume();
     // The first call after it finds a new connection.
     assert_eq!(get(&store, "ferry").await.unwrap().revision, 1);
@@ -263,6 +282,8 @@ async fn an_outage_is_short_for_callers_and_over_by_itself() {
     assert_eq!(written.record.token.position, Position::of(2));
     indexed(&store).await;
     assert_eq!(search(&store, "4", at(4)).await.len(), 1);
+    let trusted = async { while cached().await != Ok(Layer::Local) {} };
+    tokio::time::timeout(Duration::from_secs(5), trusted).await.expect("the cache is trusted again");
 }
 
 #[tokio::test]
@@ -300,13 +321,7 @@ async fn a_read_that_is_given_up_leaves_nothing_behind() {
 async fn a_feed_that_lost_its_end_is_noticed() {
     let database = Cluster::shared().database().await;
     let store = open(database.options()).await;
-    let options = LocalCacheOptions {
-        bytes: 1 << 20,
-        staleness_bound: Duration::from_secs(5),
-        negative_ttl: Duration::from_secs(5),
-        poll: Duration::from_millis(10),
-    };
-    let cache: Arc<dyn Store> = Arc::new(LocalCache::new(Arc::clone(&store), options).await.unwrap());
+    let cache: Arc<dyn Store> = Arc::new(LocalCache::new(Arc::clone(&store), cache_options(5_000)).await.unwrap());
     write(&cache, ingest("ferry", titled("1"), at(0))).await.unwrap();
     write(&cache, ingest("ferry", titled("2"), at(1))).await.unwrap();
     let read = async || cache.get(&[id("ferry")], Consistency::Bounded).await.unwrap().remove(0);
@@ -355,4 +370,68 @@ async fn what_cannot_be_indexed_keeps_nothing_else_out() {
     let mut found = hit_names(&search(&store, "ferry", at(9)).await).into_iter().map(str::to_owned).collect::<Vec<_>>();
     found.sort();
     assert_eq!(found, ["a-1", "a-3", "a-4"]);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_not_waited_for() {
+    // A port that is open, and nobody behind it.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut options = PostgresOptions::new(&format!("postgres://desk@{}/news", silent.local_addr().unwrap())).unwrap();
+    options.connect_timeout = Duration::from_millis(200);
+    let began = Instant::now();
+    let refused = PostgresStore::open(options).await.err().unwrap();
+    assert!(matches!(&refused, OpenError::Refused { .. }), "{refused:?}");
+    assert!(refused.to_string().ends_with("it does not answer"), "{refused}");
+    assert!(began.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn of_several_hosts_the_one_that_can_be_written_is_used() {
+    let database = Cluster::shared().database().await;
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let several = database.url.replacen('@', &format!("@{closed},"), 1);
+    let store = open(PostgresOptions::new(&several).unwrap()).await;
+    write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap();
+    let client = database.client().await;
+    let name: String = client.query_one("SELECT current_database()::text", &[]).await.unwrap().get(0);
+    client.batch_execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await.unwrap();
+    // As a standby is.
+    assert!(matches!(PostgresStore::open(database.options()).await, Err(OpenError::Refused { .. })));
+}
+
+/// What a role needs is to make a schema; and our transactions have settings of their own, whatever the role has.
+#[tokio::test]
+async fn a_plain_role_is_enough_and_commits_are_durable() {
+    let database = Cluster::shared().empty_database().await;
+    let client = database.client().await;
+    let name: String = client.query_one("SELECT current_database()::text", &[]).await.unwrap().get(0);
+    let role = format!("desk_{name}");
+    client
+        .batch_execute(&format!(
+            "CREATE ROLE {role} LOGIN; GRANT CREATE ON DATABASE {name} TO {role};
+             ALTER ROLE {role} SET synchronous_commit = off;
+             ALTER ROLE {role} SET default_transaction_isolation = serializable"
+        ))
+        .await
+        .unwrap();
+    let options = PostgresOptions::new(&database.url.replacen("copydesk@", &format!("{role}@"), 1)).unwrap();
+    PostgresStore::migrate(&options).await.unwrap();
+    client
+        .batch_execute(
+            "CREATE TABLE copydesk.seen (durable text, isolation text, idle text);
+             CREATE FUNCTION copydesk.see() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+                INSERT INTO copydesk.seen VALUES (current_setting('synchronous_commit'),
+                    current_setting('transaction_isolation'), current_setting('idle_in_transaction_session_timeout'));
+                RETURN NEW; END $$;
+             CREATE TRIGGER see AFTER UPDATE ON copydesk.feed FOR EACH ROW EXECUTE FUNCTION copydesk.see()",
+        )
+        .await
+        .unwrap();
+    let store = open(options).await;
+    write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap();
+    let seen = client.query_one("SELECT * FROM copydesk.seen", &[]).await.unwrap();
+    let seen: [String; 3] = std::array::from_fn(|column| seen.get(column));
+    assert_eq!(seen, ["on", "read committed", "5s"]);
+    drop(store);
+    client.batch_execute(&format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}")).await.unwrap();
 }
