@@ -16,7 +16,7 @@ const BATCH: usize = 1_000;
 pub(super) enum News<'a> {
     /// The article has changed.
     Changed(&'a ArticleId),
-    /// The store has lost the end of its feed: any entry may be of what is no more.
+    /// The feed does not go on from where the follower was: any entry may be out of date.
     Lost,
 }
 
@@ -37,10 +37,11 @@ pub(super) async fn follow(
                 failing = false;
                 lease.renew(began, lease.position());
             }
-            // Behind a failover, or a restored backup: what the follower has passed is not what the store says now.
-            Err(StoreError::Foreign) => match store.head().await {
+            // Behind a failover, or a restored backup: what the follower has passed is not what the store says now. Or so late
+            // that what it has not seen has been forgotten.
+            Err(StoreError::Foreign | StoreError::Trimmed) => match store.head().await {
                 Ok(head) => {
-                    tracing::warn!(?head, "the store has lost the end of its feed; the cache begins anew");
+                    tracing::warn!(?head, "the feed does not go on from where the cache was; it begins anew");
                     lease.restart(head);
                     forget(News::Lost);
                 }

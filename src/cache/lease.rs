@@ -37,7 +37,7 @@ impl Lease {
         *reached = (*reached).max(position);
     }
 
-    /// Records that the feed has lost what came after `position`: there is no trust until the next completed pass.
+    /// Records that the follower begins anew at `position`: there is no trust until it has completed a pass.
     pub(super) fn restart(&self, position: Position) {
         self.passed.store(0, Ordering::Release);
         *self.position.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = position;

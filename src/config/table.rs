@@ -58,6 +58,7 @@ pub const SETTINGS: &[Setting] = &[
         "on",
         "whether a connection listens for other replicas' commits; `off` behind pgbouncer in transaction mode",
     ),
+    rare("feed-keep", "off", "how long PostgreSQL keeps changes and past revisions, from 48h up; `off` for ever"),
     setting("cache", "local", "`local` for a cache in this process, `off` for none"),
     setting("cache-bytes", "64MiB", "how much memory the local cache may take"),
     setting("staleness-bound", "1s", "no read is older than this, unless it asks for fresher"),
@@ -148,6 +149,15 @@ fn store_options(settings: &Settings) -> Result<StoreOptions, ConfigError> {
     let connect_timeout = settings.get("store-connect-timeout", |text| at_least(duration(text)?, short))?;
     let statement_timeout = settings.get("store-statement-timeout", |text| at_least(duration(text)?, short))?;
     let listen = settings.get("store-listen", switch)?;
+    let keep = settings.get("feed-keep", |text| match text {
+        "off" => Ok(None),
+        _ if settings.text("store") == "sqlite" => {
+            Err("must be off with the embedded store, which keeps everything".into())
+        }
+        text => at_least(duration(text)?, Duration::from_secs(48 * 3_600))
+            .map(Some)
+            .map_err(|right| format!("{right}, or off")),
+    })?;
     settings.get("store", |text| {
         if text == "sqlite" {
             return Ok(StoreOptions::Sqlite(sqlite.clone()));
@@ -160,6 +170,7 @@ fn store_options(settings: &Settings) -> Result<StoreOptions, ConfigError> {
         options.connect_timeout = connect_timeout;
         options.statement_timeout = statement_timeout;
         options.listen = listen;
+        options.keep = keep;
         Ok(StoreOptions::Postgres(Box::new(options)))
     })
 }

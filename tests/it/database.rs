@@ -52,7 +52,7 @@ impl Cluster {
         let data = dir.join("data");
         let mut initdb = as_other_user(&bin("initdb"), &dir);
         initdb.args(["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"]).arg(&data);
-        let made = initdb.output().unwrap();
+        let made = initdb.output().expect("PostgreSQL's programs are there: `make test` installs them");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut cluster = Self { dir, port, safe, server: None };

@@ -166,8 +166,11 @@ impl Batch {
     /// The statements that store the rest, once the feed's turn has been taken.
     pub(super) fn statements(self) -> Vec<Statement> {
         let changes = self.changes.len();
+        // New articles meet no other row, and it costs to ask.
+        let (new, known): (Vec<_>, Vec<_>) = self.articles.into_iter().partition(|row| row.key < 0);
         let all = [
-            articles(&self.articles, changes),
+            articles(&new, changes).insert(),
+            articles(&known, changes).upsert(&["id", "uid", "created"]),
             insert_changes(&self.changes),
             facets(&self.unlisted, changes).delete(),
             facets(&self.listed, changes).insert(),
@@ -177,7 +180,7 @@ impl Batch {
     }
 }
 
-fn articles(rows: &[ArticleRow], changes: usize) -> Option<Statement> {
+fn articles(rows: &[ArticleRow], changes: usize) -> Bulk {
     let mut bulk = Bulk::new("copydesk.articles", changes);
     bulk.placed("key", each(rows, |row| row.key));
     bulk.column("id", Type::TEXT_ARRAY, each(rows, |row| row.parts.id.to_string()));
@@ -201,7 +204,7 @@ fn articles(rows: &[ArticleRow], changes: usize) -> Option<Statement> {
     bulk.column("external_id", Type::TEXT_ARRAY, each(rows, |row| row.external_id.clone()));
     let external = |row: &ArticleRow| external_hash(&row.source, &row.external_id);
     bulk.column("external_hash", Type::INT8_ARRAY, each(rows, external));
-    bulk.upsert(&["id", "uid", "created"])
+    bulk
 }
 
 fn insert_changes(rows: &[ChangeRow]) -> Option<Statement> {

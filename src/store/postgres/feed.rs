@@ -10,6 +10,7 @@ use super::rows::{
     self, HISTORY, RECORD, RECORD_COLUMNS, STANDING, STANDING_COLUMNS, article_id, get, position, record, sequence,
     standing,
 };
+use super::trim::not_trimmed;
 use crate::article::{ArticleId, Position, Record};
 use crate::store::codes::kind;
 use crate::store::{Change, Revision, Standing, StoreError};
@@ -45,6 +46,7 @@ pub(super) async fn changes(pool: &Pool, feed: Uuid, after: Position, limit: usi
          ORDER BY c.position"
     );
     let rows = pool.query(&sql, &[(&sequence(after), Type::INT8), (&at_most(limit), Type::INT8)]).await?;
+    not_trimmed(pool, sequence(after)).await?;
     let mut changes = Vec::with_capacity(rows.len());
     for row in &rows {
         let record = record(row, 0, feed)?;
@@ -67,7 +69,7 @@ pub(super) async fn touched(
     after: Position,
     limit: usize,
 ) -> Result<Vec<(Position, ArticleId)>, StoreError> {
-    let sql = "SELECT f.position, c.position, a.id FROM copydesk.feed f
+    let sql = "SELECT f.position, c.position, a.id, t.position FROM copydesk.feed f CROSS JOIN copydesk.trimmed t
          LEFT JOIN (SELECT position, article FROM copydesk.changes WHERE position > $1 ORDER BY position LIMIT $2) c ON true
          LEFT JOIN copydesk.articles a ON a.key = c.article
          ORDER BY c.position";
@@ -75,6 +77,9 @@ pub(super) async fn touched(
     let mut touched = Vec::with_capacity(rows.len());
     for row in &rows {
         not_ahead(after, position(get(row, 0)?))?;
+        if sequence(after) < get::<i64>(row, 3)? {
+            return Err(StoreError::Trimmed);
+        }
         if let Some(sequence) = get::<Option<i64>>(row, 1)? {
             touched.push((position(sequence), article_id(row, 2)?));
         }
@@ -133,6 +138,7 @@ pub(super) async fn snapshot(
     );
     let params = [(&sequence(at) as _, Type::INT8), (&after as _, Type::INT8), (&at_most(limit) as _, Type::INT8)];
     let rows = pool.query(&sql, &params).await?;
+    not_trimmed(pool, sequence(at)).await?;
     rows.iter().map(|row| Ok((record(row, 0, feed)?, standing(row, RECORD_COLUMNS)?))).collect()
 }
 

@@ -11,6 +11,8 @@ pub(super) const CLASS: i32 = 0x436f_7079;
 pub(super) const MIGRATE: i32 = -1;
 /// Held by whoever fills the search index.
 pub(super) const INDEX: i32 = -2;
+/// Held by whoever forgets old changes.
+pub(super) const TRIM: i32 = -3;
 
 /// How many locks articles share. All locks of a database server stand in one table with room for some thousands, which a
 /// large group would fill if every article had its own. Two small writes meet by chance in one of 60 cases, and then one waits

@@ -17,6 +17,10 @@ const MIGRATIONS: &[&str] = &["
         one boolean PRIMARY KEY DEFAULT true CHECK (one), id uuid NOT NULL, position bigint NOT NULL
     ) WITH (fillfactor = 10, autovacuum_vacuum_threshold = 500);
 
+    -- Where the feed begins: what was replaced up to here has been forgotten.
+    CREATE TABLE copydesk.trimmed (one boolean PRIMARY KEY DEFAULT true CHECK (one), position bigint NOT NULL);
+    INSERT INTO copydesk.trimmed (position) VALUES (0);
+
     -- One row for each article, narrow.
     CREATE TABLE copydesk.articles (
         key bigint PRIMARY KEY,

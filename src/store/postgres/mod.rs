@@ -18,6 +18,7 @@ mod pool;
 mod rows;
 mod search;
 mod transaction;
+mod trim;
 mod wake;
 mod writer;
 
@@ -42,7 +43,7 @@ use pool::Pool;
 use wake::Wake;
 use writer::Writer;
 
-/// Connections for what is not a read of a caller's: the writer's, the index's, and one to spare.
+/// Connections for what is not a read of a caller's: the writer's, the index's, and the one's who forgets old changes.
 const WORKERS: usize = 3;
 
 /// A store in a database.
@@ -53,6 +54,7 @@ pub struct PostgresStore {
     wake: Wake,
     reads: Pool,
     _listening: Option<AbortOnDropHandle<()>>,
+    _trimming: Option<AbortOnDropHandle<()>>,
 }
 
 impl PostgresStore {
@@ -67,9 +69,10 @@ impl PostgresStore {
         let work = Arc::new(Pool::new(&options, WORKERS).map_err(failed)?);
         let wake = Wake::new(feed::head(&work).await.map_err(failed)?);
         let listening = options.listen.then(|| wake.listen(&options));
+        let trimming = options.keep.map(|keep| trim::start(Arc::clone(&work), keep));
         let index = Index::start(Arc::clone(&work), &wake, options.statement_timeout);
         let writer = Writer::start(work, feed, &options, wake.clone());
-        Ok(Self { feed, writer, index, wake, reads, _listening: listening })
+        Ok(Self { feed, writer, index, wake, reads, _listening: listening, _trimming: trimming })
     }
 
     /// Brings the schema up to date, and makes it where there is none. Several may do so at once.

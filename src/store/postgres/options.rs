@@ -18,6 +18,9 @@ pub struct PostgresOptions {
     /// Whether a connection of its own listens for other replicas' commits. Not through pgbouncer in transaction mode, which
     /// has no place for one that listens.
     pub listen: bool,
+    /// How long changes are kept, and past revisions with them; for ever when absent. Longer than requests are remembered,
+    /// which is 24 hours: their answers are read from there.
+    pub keep: Option<Duration>,
     /// Where, and as whom. Shown without its password.
     config: Config,
 }
@@ -48,7 +51,7 @@ impl PostgresOptions {
             config.application_name("copydesk");
         }
         let (connect_timeout, statement_timeout) = (Duration::from_secs(2), Duration::from_secs(10));
-        Ok(Self { connections: 16, connect_timeout, statement_timeout, listen: true, config })
+        Ok(Self { connections: 16, connect_timeout, statement_timeout, listen: true, keep: None, config })
     }
 
     /// Host, port and database, for people.
