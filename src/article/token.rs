@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 /// A place in a store's change feed. Later is greater.
 ///
-/// `transaction` is 0 where commits have one order (SQLite); elsewhere it is the transaction's ID, because a sequence
-/// number alone does not say in which order transactions became visible.
+/// `transaction` is 0 where commits have one order, which both engines see to (see docs/decisions/0008). It is there for an
+/// engine whose transactions are numbered before it is known in which order they become visible.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// The transaction that wrote the change.

@@ -7,40 +7,61 @@ use tokio::sync::watch;
 
 use super::lease::Lease;
 use crate::article::{ArticleId, Position};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// How many changes one pass takes at a time.
 const BATCH: usize = 1_000;
 
-/// Follows the feed until the store is gone or the task is aborted. `forget` drops what the cache holds of
-/// an article from before a position.
+/// What a cache hears from its follower.
+pub(super) enum News<'a> {
+    /// The article has changed, at this position of the feed.
+    Changed(&'a ArticleId, Position),
+    /// The feed does not go on from where the follower was: any entry may be out of date.
+    Lost,
+}
+
+/// Follows the feed until the store is gone or the task is aborted. `forget` drops what the cache holds of what is news.
 pub(super) async fn follow(
     store: Arc<dyn Store>,
     lease: Arc<Lease>,
     poll: Duration,
-    mut forget: impl FnMut(&ArticleId, Position) + Send,
+    mut forget: impl FnMut(News<'_>) + Send,
 ) {
     let mut wake = store.wake();
+    // An outage is logged when it begins.
+    let mut failing = false;
     loop {
         let began = Instant::now();
         match pass(store.as_ref(), &lease, &mut forget).await {
-            Ok(()) => lease.renew(began, lease.position()),
+            Ok(()) => {
+                failing = false;
+                lease.renew(began, lease.position());
+            }
+            // Behind a failover, or a restored backup: what the follower has passed is not what the store says now. Or so late
+            // that what it has not seen has been forgotten.
+            Err(StoreError::Foreign | StoreError::Trimmed) => match store.head().await {
+                Ok(head) => {
+                    tracing::warn!(?head, "the feed does not go on from where the cache was; it begins anew");
+                    lease.restart(head);
+                    forget(News::Lost);
+                }
+                Err(error) => tracing::warn!(%error, "the cache could not follow the feed"),
+            },
             // The lease runs out by itself, and reads go to the store until a pass succeeds.
-            Err(error) => tracing::warn!(%error, "the cache could not follow the feed"),
+            Err(error) if !std::mem::replace(&mut failing, true) => {
+                tracing::warn!(%error, "the cache could not follow the feed");
+            }
+            Err(_) => {}
         }
         wait(&mut wake, poll).await;
     }
 }
 
-async fn pass(
-    store: &dyn Store,
-    lease: &Lease,
-    forget: &mut (impl FnMut(&ArticleId, Position) + Send),
-) -> Result<(), crate::store::StoreError> {
+async fn pass(store: &dyn Store, lease: &Lease, forget: &mut (impl FnMut(News<'_>) + Send)) -> Result<(), StoreError> {
     loop {
         let touched: Vec<(Position, ArticleId)> = store.touched(lease.position(), BATCH).await?;
         for (position, id) in &touched {
-            forget(id, *position);
+            forget(News::Changed(id, *position));
         }
         if let Some((position, _)) = touched.last() {
             lease.advance(*position);

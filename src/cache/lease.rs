@@ -37,6 +37,12 @@ impl Lease {
         *reached = (*reached).max(position);
     }
 
+    /// Records that the follower begins anew at `position`: there is no trust until it has completed a pass.
+    pub(super) fn restart(&self, position: Position) {
+        self.passed.store(0, Ordering::Release);
+        *self.position.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = position;
+    }
+
     /// How far the follower has come.
     pub(super) fn position(&self) -> Position {
         *self.position.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -68,6 +74,9 @@ mod tests {
         assert!(lease.holds());
         lease.advance(Position::of(2));
         assert_eq!(lease.position(), Position::of(3));
+        lease.restart(Position::of(1));
+        assert!(!lease.holds());
+        assert_eq!(lease.position(), Position::of(1));
         let strict = Lease::new(Duration::ZERO, Position::START);
         strict.renew(Instant::now(), Position::START);
         assert!(!strict.holds());

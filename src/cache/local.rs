@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::follower::follow;
+use super::follower::{News, follow};
 use super::lease::Lease;
 use crate::article::{ArticleId, Position, Record};
 use crate::store::{
@@ -101,7 +101,11 @@ impl LocalCache {
         });
         let forget = {
             let shared = Arc::clone(&shared);
-            move |id: &ArticleId, position| shared.forget_before(id, position)
+            move |news: News<'_>| match news {
+                News::Changed(id, position) => shared.forget_before(id, position),
+                // With what is being loaded.
+                News::Lost => shared.entries.clear(),
+            }
         };
         let follower = tokio::spawn(follow(Arc::clone(&store), lease, options.poll, forget));
         Ok(Self { store, shared, _follower: AbortOnDropHandle::new(follower) })

@@ -49,7 +49,7 @@ enum Command {
     Export(watch::ExportArgs),
     /// Extracts articles from files without a server, as JSON lines
     Extract(extract::ExtractArgs),
-    /// Brings the store's files to this version's schema, which `serve` also does
+    /// Brings the store to this version's schema, which `serve` does by itself for the embedded one
     Migrate(SettingFlags),
     /// Asks a server whether it serves; exits with 1 when it does not
     Health(health::HealthArgs),

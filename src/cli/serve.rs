@@ -5,7 +5,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::failure::{Failure, print};
 use crate::config::SettingFlags;
 use crate::server::Server;
-use crate::store::sqlite::SqliteStore;
 use crate::telemetry;
 
 pub(super) fn serve(flags: &SettingFlags) -> Result<(), Failure> {
@@ -49,8 +48,7 @@ pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send +
 
 pub(super) fn migrate(flags: &SettingFlags) -> Result<(), Failure> {
     let options = flags.load()?.server_options()?;
-    let dir = options.store.dir.display().to_string();
-    // Opening brings the schema up to date, or says why it cannot.
-    drop(SqliteStore::open(options.store).map_err(Failure::failed)?);
-    print(&format!("{dir}: the store is as this version needs it"))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let place = runtime.block_on(options.store.migrate()).map_err(Failure::failed)?;
+    print(&format!("{place}: the store is as this version needs it"))
 }

@@ -181,17 +181,29 @@ impl Settings {
     }
 }
 
-/// A value that may be shown: the password of a URL is not.
+/// A value that may be shown: the password of a URL is not, wherever it stands.
 fn masked(name: &str, value: &str) -> String {
-    let secret = matches!(name, "store" | "cache");
-    match url::Url::parse(value) {
-        Ok(mut url) if secret && url.password().is_some() => {
-            // Only a URL that cannot have a password refuses one.
-            let _ = url.set_password(Some("***"));
-            url.to_string()
-        }
-        _ => value.to_owned(),
+    if !matches!(name, "store" | "cache") {
+        return value.to_owned();
     }
+    let Ok(mut url) = url::Url::parse(value) else {
+        // What is no URL may hold a password all the same: of that, what is before it is shown.
+        let shown = value.find(['@', '?']).and_then(|_| value.find("://")).map_or(value.len(), |at| at + 3);
+        return if shown < value.len() { format!("{}***", &value[..shown]) } else { value.to_owned() };
+    };
+    let secret = |key: &str| key.to_ascii_lowercase().contains("password");
+    if url.query_pairs().any(|(key, _)| secret(&key)) {
+        let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+        let pairs = pairs.iter().map(|(key, value)| (key, if secret(key) { "***" } else { value }));
+        url.query_pairs_mut().clear().extend_pairs(pairs);
+    } else if url.password().is_none() {
+        return value.to_owned();
+    }
+    if url.password().is_some() {
+        // Only a URL that cannot have a password refuses one.
+        let _ = url.set_password(Some("***"));
+    }
+    url.to_string()
 }
 
 #[cfg(test)]
@@ -232,8 +244,27 @@ mod tests {
         assert!(load(&[], &[], "lisen = \"x\"").unwrap_err().to_string().starts_with("lisen (file"));
         let wrong = load(&[("shutdown-grace", "soon")], &[], "").unwrap_err().to_string();
         assert!(wrong.contains("flag --shutdown-grace") && wrong.contains("500ms"), "{wrong}");
-        let secret = load(&[("store", "postgres://desk:hunter2@db.example/x")], &[], "").unwrap_err().to_string();
-        assert!(!secret.contains("hunter2"), "{secret}");
+    }
+
+    #[test]
+    fn secrets_are_shown_to_nobody() {
+        for url in [
+            "postgres://desk:hunter2@db.example/x",
+            "postgres://db.example/x?user=desk&password=hunter2",
+            "postgres://desk:also@db.example/x?Password=hunter2&application_name=a",
+        ] {
+            let settings = load(&[("store", url)], &[], "");
+            let shown = settings.map_or_else(|error| error.to_string(), |settings| settings.to_toml());
+            assert!(shown.contains("***") && !shown.contains("hunter2") && !shown.contains("also@"), "{shown}");
+        }
+        for wrong in [
+            "postgres://desk:hunter2@db.example/x?sslmode=require",
+            "postgres://desk:hunter2@db.example:port/x",
+            "mysql://desk:hunter2@db.example/x",
+        ] {
+            let error = load(&[("store", wrong)], &[], "").unwrap_err().to_string();
+            assert!(error.starts_with("store = ") && !error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

@@ -9,7 +9,8 @@ use crate::cache::LocalCacheOptions;
 use crate::extract;
 use crate::ingest::IngestOptions;
 use crate::retrieve::RetrieveLimits;
-use crate::server::{CallOptions, ServerOptions};
+use crate::server::{CallOptions, ServerOptions, StoreOptions};
+use crate::store::postgres::PostgresOptions;
 use crate::store::sqlite::SqliteOptions;
 
 /// One setting.
@@ -38,9 +39,26 @@ pub const SETTINGS: &[Setting] = &[
     setting("listen", "127.0.0.1:50051", "where gRPC calls come in; port 0 is any free one"),
     setting("http-listen", "127.0.0.1:9464", "where `/metrics`, `/livez` and `/readyz` are served; `off` for nowhere"),
     setting("data-dir", "./copydesk-data", "the folder of the embedded store"),
-    setting("store", "sqlite", "which store; `sqlite` is the embedded one"),
+    setting(
+        "store",
+        "sqlite",
+        "which store: `sqlite` is the embedded one, `postgres://user:password@host:port/database` one for several replicas",
+    ),
     rare("store-max-bytes", "0", "the most that the embedded store may grow to; 0 for no bound"),
     rare("store-readers", "4", "how many reads of the embedded store run at a time"),
+    rare("store-connections", "16", "how many reads of PostgreSQL run at a time"),
+    rare(
+        "store-connect-timeout",
+        "2s",
+        "how long connecting to PostgreSQL, or waiting for a free connection, may take",
+    ),
+    rare("store-statement-timeout", "10s", "how long one statement of PostgreSQL may take"),
+    rare(
+        "store-listen",
+        "on",
+        "whether a connection listens for other replicas' commits; `off` behind pgbouncer in transaction mode",
+    ),
+    rare("feed-keep", "off", "how long PostgreSQL keeps changes and past revisions, from 48h up; `off` for ever"),
     setting("cache", "local", "`local` for a cache in this process, `off` for none"),
     setting("cache-bytes", "64MiB", "how much memory the local cache may take"),
     setting("staleness-bound", "1s", "no read is older than this, unless it asks for fresher"),
@@ -71,10 +89,6 @@ pub const SETTINGS: &[Setting] = &[
 /// Reads every setting that the server has.
 pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, ConfigError> {
     let feed_poll = settings.get("feed-poll", |text| at_least(duration(text)?, Duration::from_millis(1)))?;
-    settings.get("store", |text| match text {
-        "sqlite" => Ok(()),
-        _ => Err("must be sqlite: this version has no other store".into()),
-    })?;
     let cached = settings.get("cache", |text| match text {
         "local" => Ok(true),
         "off" => Ok(false),
@@ -86,7 +100,6 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         negative_ttl: settings.get("negative-ttl", duration)?,
         poll: feed_poll,
     };
-    let max_bytes = settings.get("store-max-bytes", bytes)?;
     let extract =
         extract::Limits { max_bytes: settings.get("max-document-bytes", size)?, ..extract::Limits::default() };
     let body_bytes = settings.get("max-body-bytes", size)?;
@@ -96,11 +109,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
             "off" => Ok(None),
             text => address(text).map(Some).map_err(|right| format!("{right}, or off")),
         })?,
-        store: SqliteOptions {
-            dir: settings.text("data-dir").into(),
-            max_bytes: (max_bytes > 0).then_some(max_bytes),
-            readers: settings.get("store-readers", count)?,
-        },
+        store: store_options(settings)?,
         cache: cached.then_some(cache),
         calls: CallOptions {
             max_concurrent_requests: settings.get("max-concurrent-requests", count)?,
@@ -132,6 +141,44 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         handshake: settings.get("handshake-timeout", duration)?,
         shutdown_grace: settings.get("shutdown-grace", duration)?,
         reflection: settings.get("reflection", switch)?,
+    })
+}
+
+fn store_options(settings: &Settings) -> Result<StoreOptions, ConfigError> {
+    let max_bytes = settings.get("store-max-bytes", bytes)?;
+    let sqlite = SqliteOptions {
+        dir: settings.text("data-dir").into(),
+        max_bytes: (max_bytes > 0).then_some(max_bytes),
+        readers: settings.get("store-readers", count)?,
+    };
+    let short = Duration::from_millis(10);
+    let connections = settings.get("store-connections", count)?;
+    let connect_timeout = settings.get("store-connect-timeout", |text| at_least(duration(text)?, short))?;
+    let statement_timeout = settings.get("store-statement-timeout", |text| at_least(duration(text)?, short))?;
+    let listen = settings.get("store-listen", switch)?;
+    let keep = settings.get("feed-keep", |text| match text {
+        "off" => Ok(None),
+        _ if settings.text("store") == "sqlite" => {
+            Err("must be off with the embedded store, which keeps everything".into())
+        }
+        text => at_least(duration(text)?, Duration::from_secs(48 * 3_600))
+            .map(Some)
+            .map_err(|right| format!("{right}, or off")),
+    })?;
+    settings.get("store", |text| {
+        if text == "sqlite" {
+            return Ok(StoreOptions::Sqlite(sqlite.clone()));
+        }
+        if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+            return Err("must be sqlite, or postgres://user:password@host:port/database".into());
+        }
+        let mut options = PostgresOptions::new(text)?;
+        options.connections = connections;
+        options.connect_timeout = connect_timeout;
+        options.statement_timeout = statement_timeout;
+        options.listen = listen;
+        options.keep = keep;
+        Ok(StoreOptions::Postgres(Box::new(options)))
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod calls;
 mod deadline;
+mod engine;
 mod health;
 mod http;
 mod incoming;
@@ -20,6 +21,7 @@ use tonic::service::RoutesBuilder;
 use tonic_health::pb::health_server::HealthServer;
 
 pub use calls::CallOptions;
+pub use engine::StoreOptions;
 
 use crate::cache::{LocalCache, LocalCacheOptions};
 use crate::grpc::served::ingestion_service_server::IngestionServiceServer;
@@ -28,10 +30,10 @@ use crate::grpc::{IngestionApi, RetrievalApi};
 use crate::ingest::{IngestOptions, Ingestion, Workers};
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::retrieve::{Retrieval, RetrieveLimits};
-use crate::store::sqlite::{OpenError, SqliteOptions, SqliteStore};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, postgres, sqlite};
 use crate::telemetry::{Metrics, Snapshot};
 use calls::CallLayer;
+use engine::Engine;
 use health::{HealthApi, Readiness};
 use incoming::incoming;
 
@@ -42,8 +44,8 @@ pub struct ServerOptions {
     pub listen: SocketAddr,
     /// Where metrics are read, if anywhere.
     pub http_listen: Option<SocketAddr>,
-    /// The embedded store.
-    pub store: SqliteOptions,
+    /// Where articles are kept.
+    pub store: StoreOptions,
     /// The local cache, if there is one.
     pub cache: Option<LocalCacheOptions>,
     /// How calls are treated.
@@ -71,9 +73,12 @@ pub struct ServerOptions {
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The store did not open.
+    /// The embedded store did not open.
     #[error(transparent)]
-    Open(#[from] OpenError),
+    Sqlite(#[from] sqlite::OpenError),
+    /// The database did not open.
+    #[error(transparent)]
+    Postgres(#[from] postgres::OpenError),
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -111,7 +116,7 @@ pub struct Server {
 /// Where metrics come from that nobody pushes.
 #[derive(Clone)]
 struct Sources {
-    engine: Arc<SqliteStore>,
+    engine: Engine,
     cache: Option<Arc<LocalCache>>,
 }
 
@@ -142,14 +147,14 @@ impl Server {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
-        let engine = Arc::new(SqliteStore::open(options.store.clone())?);
+        let engine = Engine::open(&options.store).await?;
         let cache = match &options.cache {
-            Some(cache) => Some(Arc::new(LocalCache::new(Arc::clone(&engine) as Arc<dyn Store>, cache.clone()).await?)),
+            Some(cache) => Some(Arc::new(LocalCache::new(engine.store(), cache.clone()).await?)),
             None => None,
         };
         let store: Arc<dyn Store> = match &cache {
             Some(cache) => Arc::clone(cache) as Arc<dyn Store>,
-            None => Arc::clone(&engine) as Arc<dyn Store>,
+            None => engine.store(),
         };
         let workers = Workers::start(options.ingest_workers, options.ingest_queue).map_err(StartError::Threads)?;
         Ok(Self { options, listener, http, sources: Sources { engine, cache }, store, workers })

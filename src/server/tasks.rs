@@ -17,9 +17,15 @@ const PING: Duration = Duration::from_secs(1);
 
 /// Puts into the feed what the clock changes: embargoes that end, articles that expire.
 pub(super) async fn turn_clock(store: Arc<dyn Store>, stopping: CancellationToken) {
+    // An outage is logged when it begins.
+    let mut failing = false;
     while !stopping.is_cancelled() {
-        if let Err(error) = store.turn_clock(Timestamp::now()).await {
-            tracing::warn!(%error, "embargoes and expiries could not be announced");
+        match store.turn_clock(Timestamp::now()).await {
+            Ok(_) => failing = false,
+            Err(error) if !std::mem::replace(&mut failing, true) => {
+                tracing::warn!(%error, "embargoes and expiries could not be announced");
+            }
+            Err(_) => {}
         }
         tokio::time::sleep(TURN).await;
     }

@@ -4,10 +4,14 @@
 //! Each engine passes one conformance suite (`tests/it/conformance`). Caches are decorators of the same trait, and pass it
 //! too.
 
+mod codes;
 mod error;
 mod page;
+mod plan;
+pub mod postgres;
 mod read;
 pub mod sqlite;
+mod stats;
 mod write;
 
 use std::sync::Arc;
@@ -20,6 +24,7 @@ use uuid::Uuid;
 pub use error::{StoreError, WriteError};
 pub use page::{ListCursor, ListQuery, Order, OrderField, SearchHit, SearchPage, SearchQuery};
 pub use read::{Change, Consistency, Fetched, Layer, LookupKey, Revision, Standing};
+pub use stats::StoreStats;
 pub use write::{Ingest, Outcome, Precondition, RequestKey, Transition, Update, Write, Written};
 
 use crate::article::{ArticleId, Position, Record};
@@ -62,6 +67,8 @@ pub trait Store: Send + Sync + 'static {
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError>;
 
     /// Which articles changed after a position, in order, at most `limit`: what caches follow. Costs less than `changes`.
+    /// [`StoreError::Foreign`] when the feed has lost its end, and does not reach `after` any more: an engine that can lose it
+    /// while it is open says so, here and in `changes`.
     async fn touched(&self, after: Position, limit: usize) -> Result<Vec<(Position, ArticleId)>, StoreError>;
 
     /// The position of the newest change.

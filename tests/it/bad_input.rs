@@ -2,6 +2,7 @@
 
 use copydesk::proto::document::Payload;
 use copydesk::proto::*;
+use copydesk::server::StoreOptions;
 use tokio_stream::StreamExt;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -413,7 +414,12 @@ async fn a_client_that_stops_reading() {
 
 #[tokio::test]
 async fn a_disk_that_is_full() {
-    let server = TestServer::with(|options| options.store.max_bytes = Some(1 << 20)).await;
+    let server = TestServer::with(|options| {
+        if let StoreOptions::Sqlite(sqlite) = &mut options.store {
+            sqlite.max_bytes = Some(1 << 20);
+        }
+    })
+    .await;
     let mut writes = server.ingestion().await;
     let mut answered = Vec::new();
     let refusal = loop {

@@ -4,12 +4,14 @@
 mod bad_input; // whatever comes in
 mod cli; // the commands
 mod conformance; // what every store keeps
+mod database; // PostgreSQL servers of the tests' own
 mod documents; // pages, dumps and feeds, and what becomes of them
 mod edge; // deadlines, limits, health, metrics, stopping
 mod embargo; // what the clock opens and ends
 mod kill; // an answer means durable
 mod model; // lists, watches and exports over random histories
 mod process; // servers and commands as processes of their own
+mod replicas; // several servers on one database
 mod rooms; // which room may import which
 mod service; // each method's plain case
 mod support; // servers and clients for the tests

@@ -11,7 +11,7 @@ use copydesk::proto::ingestion_service_client::IngestionServiceClient;
 use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
 use copydesk::proto::{Article, Document, IngestArticleRequest, IngestArticleResponse};
 use copydesk::retrieve::RetrieveLimits;
-use copydesk::server::{CallOptions, Server, ServerOptions};
+use copydesk::server::{CallOptions, Server, ServerOptions, StoreOptions};
 use copydesk::store::sqlite::SqliteOptions;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -32,7 +32,7 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
     ServerOptions {
         listen: any,
         http_listen: Some(any),
-        store: SqliteOptions::new(dir),
+        store: StoreOptions::Sqlite(SqliteOptions::new(dir)),
         cache: Some(LocalCacheOptions {
             bytes: 16 << 20,
             staleness_bound: Duration::from_secs(1),

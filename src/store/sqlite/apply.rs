@@ -8,10 +8,11 @@ use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
 use super::facets::{self, FacetNames};
-use super::plan::{Effect, Revision, plan};
-use super::rows::{self, kind_number, lifecycle_number};
-use crate::article::{ArticleId, ChangeKind, ChangeToken, CleanArticle, Digest, Facet, Lifecycle, Record, RecordParts};
+use super::rows;
+use crate::article::{ArticleId, ChangeKind, ChangeToken, CleanArticle, Digest, Facet, Record, RecordParts};
 use crate::proto::Article;
+use crate::store::codes::{self, head, kind_number, lifecycle_number, micros, outcome_number};
+use crate::store::plan::{Effect, Revision, due, first, next, plan, time_of};
 use crate::store::{Ingest, Outcome, RequestKey, Write, WriteError, Written};
 
 /// A refusal is an answer; a failed statement is not.
@@ -79,7 +80,7 @@ impl Applier {
             if let Ok(id) = id
                 && let Some(record) = rows::at_revision(connection, self.feed, &id, revision)?
             {
-                return Ok(Ok(Written { record, outcome: outcome_of(outcome) }));
+                return Ok(Ok(Written { record, outcome: codes::outcome(outcome) }));
             }
         }
         let applied = self.apply_now(connection, write)?;
@@ -123,12 +124,7 @@ impl Applier {
             }
             (Effect::Create(ingest), _) => self.create(connection, ingest).map(Ok),
             (Effect::Revise(revision), Some(current)) => {
-                let time = match write {
-                    Write::Ingest(write) => write.time,
-                    Write::Update(write) => write.time,
-                    Write::Transition(write) => write.time,
-                };
-                let record = self.revise(connection, &current, &revision, time)?;
+                let record = self.revise(connection, &current, &revision, time_of(write))?;
                 Ok(Ok(Written { record, outcome: Outcome::Revised }))
             }
             // Nothing to revise, and nothing is unchanged, where nothing is.
@@ -165,25 +161,10 @@ impl Applier {
     fn create(&mut self, connection: &Connection, ingest: &Ingest) -> rusqlite::Result<Written> {
         let article = &ingest.article;
         let time = ingest.time;
-        let digest = article.digest();
-        let duplicate_of = earlier_twin(connection, digest, None, time)?;
-        let uid = Uuid::now_v7();
-        let sort_time = article.publish_time().unwrap_or(time).as_microsecond();
-        let parts = RecordParts {
-            id: ingest.id.clone(),
-            uid,
-            revision: 1,
-            lifecycle: Lifecycle::Live,
-            token: ChangeToken { feed: self.feed, position: rows::position(next_position(connection)?) },
-            create_time: time,
-            update_time: time,
-            delete_time: None,
-            publish_time: article.publish_time(),
-            embargo_time: article.embargo_time(),
-            expire_time: article.expire_time(),
-            digest,
-            duplicate_of: duplicate_of.as_ref().map(|(_, id)| id.clone()),
-        };
+        let duplicate_of = earlier_twin(connection, article.digest(), None, time)?;
+        let mut parts = first(ingest, self.token(connection)?);
+        parts.duplicate_of = duplicate_of.as_ref().map(|(_, id)| id.clone());
+        let sort_time = parts.sort_time().as_microsecond();
         let position = rows::sequence(parts.token.position);
         connection
             .prepare_cached(
@@ -193,14 +174,14 @@ impl Applier {
             )?
             .execute(rusqlite::params![
                 parts.id.as_str(),
-                uid.as_bytes(),
+                parts.uid.as_bytes(),
                 time.as_microsecond(),
                 position,
                 sort_time,
                 micros(parts.embargo_time),
                 micros(parts.expire_time),
                 due(&parts, time),
-                head(&digest),
+                head(&parts.digest),
                 article.fingerprint().0,
                 duplicate_of.as_ref().map(|(key, _)| key),
                 article.article().url,
@@ -231,25 +212,14 @@ impl Applier {
         time: Timestamp,
     ) -> rusqlite::Result<Arc<Record>> {
         let before = &*current.record;
-        // Clocks step back; history does not.
-        let time = time.max(before.update_time);
-        let mut parts = RecordParts {
-            revision: before.revision + 1,
-            lifecycle: revision.lifecycle,
-            token: ChangeToken { feed: self.feed, position: rows::position(next_position(connection)?) },
-            update_time: time,
-            delete_time: (revision.lifecycle == Lifecycle::Deleted).then_some(time),
-            ..RecordParts::clone(before)
-        };
+        let next = next(before, current.due, revision, self.token(connection)?, time);
+        let mut parts = next.parts;
+        let time = parts.update_time;
         let mut duplicate_of = current.duplicate_of;
         let mut sort_time = current.sort_time;
         if let Some(article) = revision.article {
-            parts.publish_time = article.publish_time();
-            parts.embargo_time = article.embargo_time();
-            parts.expire_time = article.expire_time();
-            if article.digest() != before.digest {
+            if next.rewritten {
                 let twin = earlier_twin(connection, article.digest(), Some(current.key), time)?;
-                parts.digest = article.digest();
                 duplicate_of = twin.as_ref().map(|(key, _)| *key);
                 parts.duplicate_of = twin.map(|(_, id)| id);
             }
@@ -258,12 +228,10 @@ impl Applier {
         }
         let content = before.content();
         let new_content = revision.article.map(CleanArticle::content);
-        // What the clock has done since the feed last spoke of the article: this change is the first to tell it.
-        let untold = current.due.is_some_and(|due| due <= time.as_microsecond());
         let row = ChangeRow {
             article: current.key,
             kind: revision.kind,
-            announced: untold || !parts.was_held() || before.embargo_time.is_none_or(|embargo| time >= embargo),
+            announced: next.announced,
             reason: revision.reason,
             content_position: new_content.is_none().then_some(current.content_position),
             duplicate_of,
@@ -333,17 +301,18 @@ impl Applier {
         for (id, due) in &due {
             let Ok(id) = id.parse::<ArticleId>() else { continue };
             let Some(current) = self.current(connection, &id)? else { continue };
-            let opened = micros(current.record.embargo_time) == Some(*due);
-            let revision = Revision {
-                kind: if opened { ChangeKind::Opened } else { ChangeKind::Expired },
-                lifecycle: current.record.lifecycle,
-                article: None,
-                ingested: false,
-                reason: "",
-            };
-            self.turn_one(connection, &current, &revision, rows::time(*due), now)?;
+            let revision = Revision::of_clock(&current.record, *due);
+            self.turn_one(connection, &current, &revision, codes::time(*due), now)?;
         }
         Ok(due.len())
+    }
+
+    /// The place of the next change.
+    fn token(&self, connection: &Connection) -> rusqlite::Result<ChangeToken> {
+        let next: i64 = connection
+            .prepare_cached("SELECT coalesce(max(position), 0) + 1 FROM changes")?
+            .query_row((), |row| row.get(0))?;
+        Ok(ChangeToken { feed: self.feed, position: rows::position(next) })
     }
 
     /// One change that the clock makes.
@@ -422,35 +391,4 @@ fn earlier_twin(
         })
         .optional()?;
     Ok(found.and_then(|(key, id)| Some((key, id.parse().ok()?))))
-}
-
-fn next_position(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.prepare_cached("SELECT coalesce(max(position), 0) + 1 FROM changes")?.query_row((), |row| row.get(0))
-}
-
-/// When the clock next changes an article, counted from `after`.
-fn due(parts: &RecordParts, after: Timestamp) -> Option<i64> {
-    let next = |time: Option<Timestamp>| time.filter(|time| *time > after);
-    match parts.lifecycle {
-        Lifecycle::Live => micros(next(parts.embargo_time).or(next(parts.expire_time))),
-        _ => None,
-    }
-}
-
-fn micros(time: Option<Timestamp>) -> Option<i64> {
-    time.map(Timestamp::as_microsecond)
-}
-
-fn head(digest: &Digest) -> i64 {
-    i64::from_be_bytes(std::array::from_fn(|at| digest.0[at]))
-}
-
-const OUTCOMES: [Outcome; 4] = [Outcome::Created, Outcome::Revised, Outcome::Unchanged, Outcome::Duplicate];
-
-fn outcome_of(number: i64) -> Outcome {
-    usize::try_from(number).ok().and_then(|at| OUTCOMES.get(at)).copied().unwrap_or(Outcome::Unchanged)
-}
-
-fn outcome_number(outcome: Outcome) -> i64 {
-    OUTCOMES.iter().position(|known| *known == outcome).map_or(2, |at| at as i64)
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension, Row};
 
 use super::readers::Reader;
-use super::rows::{self, HISTORY, RECORD, RECORD_COLUMNS, kind, lifecycle, position, sequence, time};
+use super::rows::{self, HISTORY, RECORD, RECORD_COLUMNS, position, sequence};
 use crate::article::{ArticleId, Position, Record};
+use crate::store::codes::{kind, lifecycle, time};
 use crate::store::{Change, Revision, Standing, StoreError};
 
 /// Where the article stands now, beside what it was: columns after [`RECORD`].

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::{SqliteOptions, migrate, rows};
 use crate::article::{Lifecycle, Position, Query};
 use crate::proto::Article;
+use crate::store::codes;
 
 /// How many changes one transaction of the index takes: more make it faster, and answers later.
 const BATCH: usize = 4_000;
@@ -182,7 +183,7 @@ impl Follower {
                 if revision > 1 {
                     remove.execute([key])?;
                 }
-                if rows::lifecycle(row.get(4)?) == Lifecycle::Live {
+                if codes::lifecycle(row.get(4)?) == Lifecycle::Live {
                     let content = row.get_ref(5)?.as_blob()?;
                     let Ok(article) = Article::decode(content) else {
                         tracing::error!(position, "an article that cannot be read is left out of the search index");

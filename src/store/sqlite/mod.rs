@@ -11,7 +11,6 @@ mod filter;
 mod index;
 mod list;
 mod migrate;
-mod plan;
 mod readers;
 mod rows;
 mod search;
@@ -20,7 +19,6 @@ mod writer;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -31,7 +29,7 @@ pub use error::OpenError;
 
 use super::{
     Change, Consistency, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery, Standing, Store, StoreError,
-    Write, WriteError, Written,
+    StoreStats, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, Position, Record};
 use index::Index;
@@ -64,21 +62,6 @@ impl SqliteOptions {
     }
 }
 
-/// Counters of the engine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SqliteStats {
-    /// Commits so far.
-    pub commits: u64,
-    /// Writes within them.
-    pub writes: u64,
-    /// How long they took in all.
-    pub commit_time: Duration,
-    /// Batches of writes that wait.
-    pub queued: u64,
-    /// The age of the oldest change that the search index does not know.
-    pub search_lag: Duration,
-}
-
 /// The embedded store.
 pub struct SqliteStore {
     feed: Uuid,
@@ -107,8 +90,8 @@ impl SqliteStore {
     }
 
     /// Counters, for metrics.
-    pub fn stats(&self) -> SqliteStats {
-        SqliteStats { search_lag: self.index.lag(), ..self.writer.stats() }
+    pub fn stats(&self) -> StoreStats {
+        StoreStats { search_lag: self.index.lag(), ..self.writer.stats() }
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use uuid::Uuid;
 
 use super::readers::Reader;
-use crate::article::{ArticleId, ChangeKind, ChangeToken, Digest, Lifecycle, Position, Record, RecordParts};
+use crate::article::{ArticleId, ChangeToken, Digest, Position, Record, RecordParts};
+use crate::store::codes::{lifecycle, time};
 use crate::store::{Fetched, StoreError};
 
 /// What a record is read from: the article `a`, the change `c` that made the revision, and the change `b` that brought its
@@ -109,42 +109,4 @@ pub(super) fn position(sequence: i64) -> Position {
 /// A position of this engine's feed; one of another kind is after every change.
 pub(super) fn sequence(position: Position) -> i64 {
     if position.transaction == 0 { i64::try_from(position.sequence).unwrap_or(i64::MAX) } else { i64::MAX }
-}
-
-/// Stored times were checked before they were stored.
-pub(super) fn time(micros: i64) -> Timestamp {
-    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MAX)
-}
-
-const LIFECYCLES: [Lifecycle; 3] = [Lifecycle::Live, Lifecycle::Withdrawn, Lifecycle::Deleted];
-
-pub(super) fn lifecycle(number: i64) -> Lifecycle {
-    usize::try_from(number).ok().and_then(|at| LIFECYCLES.get(at)).copied().unwrap_or(Lifecycle::Deleted)
-}
-
-pub(super) fn lifecycle_number(lifecycle: Lifecycle) -> i64 {
-    match lifecycle {
-        Lifecycle::Live => 0,
-        Lifecycle::Withdrawn => 1,
-        Lifecycle::Deleted => 2,
-    }
-}
-
-const KINDS: [ChangeKind; 8] = [
-    ChangeKind::Created,
-    ChangeKind::Revised,
-    ChangeKind::Withdrawn,
-    ChangeKind::Reinstated,
-    ChangeKind::Deleted,
-    ChangeKind::Undeleted,
-    ChangeKind::Opened,
-    ChangeKind::Expired,
-];
-
-pub(super) fn kind(number: i64) -> ChangeKind {
-    usize::try_from(number).ok().and_then(|at| KINDS.get(at)).copied().unwrap_or(ChangeKind::Revised)
-}
-
-pub(super) fn kind_number(kind: ChangeKind) -> i64 {
-    KINDS.iter().position(|known| *known == kind).map_or(1, |at| at as i64)
 }

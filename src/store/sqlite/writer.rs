@@ -14,9 +14,10 @@ use uuid::Uuid;
 
 use super::apply::{Applier, trim_requests};
 use super::facets::FacetNames;
-use super::{SqliteStats, rows};
-use crate::article::{ChangeToken, Position, Record, RecordParts};
-use crate::store::{StoreError, Write, WriteError, Written};
+use super::rows;
+use crate::article::Position;
+use crate::store::plan::unplaced;
+use crate::store::{StoreError, StoreStats, Write, WriteError, Written};
 
 /// How many writes one commit holds at the most: so that the first does not wait long for the last.
 const GROUP: usize = 2_000;
@@ -88,8 +89,8 @@ impl Writer {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
-    pub(super) fn stats(&self) -> SqliteStats {
-        SqliteStats {
+    pub(super) fn stats(&self) -> StoreStats {
+        StoreStats {
             commits: self.counters.commits.load(Ordering::Relaxed),
             writes: self.counters.writes.load(Ordering::Relaxed),
             commit_time: Duration::from_micros(self.counters.commit_micros.load(Ordering::Relaxed)),
@@ -325,15 +326,4 @@ impl State {
             tracing::debug!(writes, duration_ms = took.as_secs_f64() * 1_000.0, "committed");
         }
     }
-}
-
-/// What was only rehearsed has no place in the feed.
-fn unplaced(written: Written) -> Written {
-    let record = &written.record;
-    if written.outcome == crate::store::Outcome::Unchanged {
-        return written;
-    }
-    let token = ChangeToken { position: Position::START, ..record.token };
-    let parts = RecordParts { token, ..RecordParts::clone(record) };
-    Written { record: Arc::new(Record::new(parts, &record.content())), ..written }
 }

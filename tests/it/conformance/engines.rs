@@ -5,25 +5,48 @@ use std::time::Duration;
 
 use copydesk::cache::{LocalCache, LocalCacheOptions};
 use copydesk::store::Store;
+use copydesk::store::postgres::PostgresStore;
 use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
-/// A new store, and the folder that goes with it.
+use crate::database::{Cluster, Database};
+
+/// A new store, and the folder or the database that goes with it.
 pub struct Engine {
     pub store: Arc<dyn Store>,
-    _dir: TempDir,
+    _place: Place,
+}
+
+enum Place {
+    Folder { _dir: TempDir },
+    Database { _database: Database },
 }
 
 /// The embedded engine.
 pub async fn sqlite() -> Engine {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(SqliteOptions::new(dir.path())).unwrap());
-    Engine { store, _dir: dir }
+    Engine { store, _place: Place::Folder { _dir: dir } }
+}
+
+/// The engine that replicas share, on a database of its own.
+pub async fn postgres() -> Engine {
+    let database = Cluster::shared().database().await;
+    let store = Arc::new(PostgresStore::open(database.options()).await.unwrap());
+    Engine { store, _place: Place::Database { _database: database } }
 }
 
 /// The embedded engine behind a local cache.
 pub async fn cached() -> Engine {
-    let Engine { store, _dir } = sqlite().await;
+    behind_a_cache(sqlite().await).await
+}
+
+/// The engine that replicas share, behind a local cache.
+pub async fn postgres_cached() -> Engine {
+    behind_a_cache(postgres().await).await
+}
+
+async fn behind_a_cache(Engine { store, _place }: Engine) -> Engine {
     let options = LocalCacheOptions {
         bytes: 1 << 20,
         staleness_bound: Duration::from_secs(5),
@@ -31,5 +54,5 @@ pub async fn cached() -> Engine {
         poll: Duration::from_millis(10),
     };
     let store = Arc::new(LocalCache::new(store, options).await.unwrap());
-    Engine { store, _dir }
+    Engine { store, _place }
 }

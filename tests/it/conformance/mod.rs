@@ -1,5 +1,6 @@
 //! What every store keeps, whichever engine it is. Each engine, and each decorator of one, runs all of it.
 
+mod databases; // what only the engine has that replicas share
 mod engines; // what the suite is run on
 mod feed; // the feed, history and the clock
 mod files; // what only the embedded engine has: its files
@@ -19,6 +20,16 @@ macro_rules! suite {
         mod cached {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::cached().await).await; })*
             #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::cached())); }
+        }
+        mod postgres {
+            $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::postgres().await).await; })*
+            #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::postgres())); }
+        }
+        mod postgres_cached {
+            $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::postgres_cached().await).await; })*
+            #[test] fn reads_equal_the_model() {
+                super::histories::check(|| Box::pin(super::engines::postgres_cached()));
+            }
         }
     };
 }

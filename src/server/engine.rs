@@ -1,0 +1,69 @@
+//! The engines: which there are, and what the rest of the server needs of one, whichever it is.
+
+use std::sync::Arc;
+
+use super::StartError;
+use crate::store::postgres::{PostgresOptions, PostgresStore};
+use crate::store::sqlite::{SqliteOptions, SqliteStore};
+use crate::store::{Store, StoreStats};
+
+/// Which store, and how it is used.
+#[derive(Clone, Debug)]
+pub enum StoreOptions {
+    /// The embedded one.
+    Sqlite(SqliteOptions),
+    /// A database that several replicas share.
+    Postgres(Box<PostgresOptions>),
+}
+
+impl StoreOptions {
+    /// Brings the schema up to date. Answers where the store is, for people.
+    ///
+    /// # Errors
+    /// When the store cannot be opened, or was written by a newer version.
+    pub async fn migrate(&self) -> Result<String, StartError> {
+        match self {
+            Self::Sqlite(options) => {
+                // Opening does it, or says why it cannot be done.
+                drop(SqliteStore::open(options.clone())?);
+                Ok(options.dir.display().to_string())
+            }
+            Self::Postgres(options) => {
+                PostgresStore::migrate(options).await?;
+                Ok(options.place())
+            }
+        }
+    }
+}
+
+/// An open store.
+#[derive(Clone)]
+pub(super) enum Engine {
+    Sqlite(Arc<SqliteStore>),
+    Postgres(Arc<PostgresStore>),
+}
+
+impl Engine {
+    pub(super) async fn open(options: &StoreOptions) -> Result<Self, StartError> {
+        Ok(match options {
+            StoreOptions::Sqlite(options) => Self::Sqlite(Arc::new(SqliteStore::open(options.clone())?)),
+            StoreOptions::Postgres(options) => {
+                Self::Postgres(Arc::new(PostgresStore::open((**options).clone()).await?))
+            }
+        })
+    }
+
+    pub(super) fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Sqlite(store) => Arc::clone(store) as Arc<dyn Store>,
+            Self::Postgres(store) => Arc::clone(store) as Arc<dyn Store>,
+        }
+    }
+
+    pub(super) fn stats(&self) -> StoreStats {
+        match self {
+            Self::Sqlite(store) => store.stats(),
+            Self::Postgres(store) => store.stats(),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The numbers by which engines store what has a name here. What is stored keeps its meaning: lists are only appended to.
+
+use jiff::Timestamp;
+
+use super::Outcome;
+use crate::article::{ChangeKind, Digest, Lifecycle};
+
+const LIFECYCLES: [Lifecycle; 3] = [Lifecycle::Live, Lifecycle::Withdrawn, Lifecycle::Deleted];
+const KINDS: [ChangeKind; 8] = [
+    ChangeKind::Created,
+    ChangeKind::Revised,
+    ChangeKind::Withdrawn,
+    ChangeKind::Reinstated,
+    ChangeKind::Deleted,
+    ChangeKind::Undeleted,
+    ChangeKind::Opened,
+    ChangeKind::Expired,
+];
+const OUTCOMES: [Outcome; 4] = [Outcome::Created, Outcome::Revised, Outcome::Unchanged, Outcome::Duplicate];
+
+fn at<T: Copy>(list: &[T], number: i64) -> Option<T> {
+    usize::try_from(number).ok().and_then(|at| list.get(at)).copied()
+}
+
+/// A number that is unknown was written by something newer: the safe reading is that nobody may have the article.
+pub(super) fn lifecycle(number: i64) -> Lifecycle {
+    at(&LIFECYCLES, number).unwrap_or(Lifecycle::Deleted)
+}
+
+pub(super) fn lifecycle_number(lifecycle: Lifecycle) -> i64 {
+    match lifecycle {
+        Lifecycle::Live => 0,
+        Lifecycle::Withdrawn => 1,
+        Lifecycle::Deleted => 2,
+    }
+}
+
+pub(super) fn kind(number: i64) -> ChangeKind {
+    at(&KINDS, number).unwrap_or(ChangeKind::Revised)
+}
+
+pub(super) fn kind_number(kind: ChangeKind) -> i64 {
+    KINDS.iter().position(|known| *known == kind).map_or(1, |at| at as i64)
+}
+
+pub(super) fn outcome(number: i64) -> Outcome {
+    at(&OUTCOMES, number).unwrap_or(Outcome::Unchanged)
+}
+
+pub(super) fn outcome_number(outcome: Outcome) -> i64 {
+    OUTCOMES.iter().position(|known| *known == outcome).map_or(2, |at| at as i64)
+}
+
+/// From microseconds since 1970. Stored times were checked before they were stored.
+pub(super) fn time(micros: i64) -> Timestamp {
+    Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MAX)
+}
+
+/// In microseconds since 1970.
+pub(super) fn micros(time: Option<Timestamp>) -> Option<i64> {
+    time.map(Timestamp::as_microsecond)
+}
+
+/// The first 8 bytes of a digest, for a narrow index; what it finds is compared in full.
+pub(super) fn head(digest: &Digest) -> i64 {
+    i64::from_be_bytes(std::array::from_fn(|at| digest.0[at]))
+}

@@ -1,0 +1,221 @@
+//! What a write does to an article, decided without touching anything: every engine decides by this.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::codes::micros;
+use super::{Ingest, Outcome, Precondition, Transition, Update, Write, WriteError, Written};
+use crate::article::{ChangeKind, ChangeToken, CleanArticle, Digest, Lifecycle, Position, Record, RecordParts};
+
+/// What a write does.
+pub(super) enum Effect<'a> {
+    /// Nothing: it is so already.
+    Nothing,
+    /// A new article.
+    Create(&'a Ingest),
+    /// A new revision.
+    Revise(Revision<'a>),
+}
+
+/// A new revision of an article.
+pub(super) struct Revision<'a> {
+    pub(super) kind: ChangeKind,
+    pub(super) lifecycle: Lifecycle,
+    /// The new text, if it changes.
+    pub(super) article: Option<&'a CleanArticle>,
+    /// Whether that text came in as a document, and not from the desk.
+    pub(super) ingested: bool,
+    pub(super) reason: &'a str,
+}
+
+impl<'a> Revision<'a> {
+    /// What the clock does to an article that is due: its embargo ends, or its time does.
+    pub(super) fn of_clock(record: &Record, due: i64) -> Revision<'a> {
+        let opened = micros(record.embargo_time) == Some(due);
+        Revision {
+            kind: if opened { ChangeKind::Opened } else { ChangeKind::Expired },
+            lifecycle: record.lifecycle,
+            article: None,
+            ingested: false,
+            reason: "",
+        }
+    }
+}
+
+/// Decides. `ingested` is the fingerprint of what was ingested last.
+pub(super) fn plan<'a>(
+    write: &'a Write,
+    current: Option<&Record>,
+    ingested: Option<Digest>,
+) -> Result<Effect<'a>, WriteError> {
+    match (write, current) {
+        (Write::Ingest(ingest), None) => Ok(Effect::Create(ingest)),
+        (write, None) => Err(WriteError::NotFound(write.id().clone())),
+        (Write::Ingest(ingest), Some(current)) => plan_ingest(ingest, current, ingested),
+        (Write::Update(update), Some(current)) => plan_update(update, current),
+        (Write::Transition(transition), Some(current)) => plan_transition(transition, current),
+    }
+}
+
+fn plan_ingest<'a>(ingest: &'a Ingest, current: &Record, ingested: Option<Digest>) -> Result<Effect<'a>, WriteError> {
+    require_live(current)?;
+    // The same document as last time: it does not undo what the desk has corrected since.
+    if ingested == Some(ingest.article.fingerprint()) || current.content() == ingest.article.content() {
+        return Ok(Effect::Nothing);
+    }
+    Ok(Effect::Revise(Revision {
+        kind: ChangeKind::Revised,
+        lifecycle: Lifecycle::Live,
+        article: Some(&ingest.article),
+        ingested: true,
+        reason: "",
+    }))
+}
+
+fn plan_update<'a>(update: &'a Update, current: &Record) -> Result<Effect<'a>, WriteError> {
+    require_live(current)?;
+    require(&update.precondition, current)?;
+    if current.content() == update.article.content() {
+        return Ok(Effect::Nothing);
+    }
+    Ok(Effect::Revise(Revision {
+        kind: ChangeKind::Revised,
+        lifecycle: Lifecycle::Live,
+        article: Some(&update.article),
+        ingested: false,
+        reason: &update.reason,
+    }))
+}
+
+fn plan_transition<'a>(transition: &'a Transition, current: &Record) -> Result<Effect<'a>, WriteError> {
+    use Lifecycle::{Deleted, Live, Withdrawn};
+    // There is nothing to delete, whatever the caller has seen of it.
+    if (transition.kind, current.lifecycle) == (ChangeKind::Deleted, Deleted) {
+        return Err(WriteError::NotFound(current.id.clone()));
+    }
+    require(&transition.precondition, current)?;
+    let lifecycle = match (transition.kind, current.lifecycle) {
+        (ChangeKind::Withdrawn, Withdrawn) | (ChangeKind::Reinstated | ChangeKind::Undeleted, Live) => {
+            return Ok(Effect::Nothing);
+        }
+        (ChangeKind::Withdrawn, Live | Deleted) => Withdrawn,
+        (ChangeKind::Reinstated, Withdrawn) | (ChangeKind::Undeleted, Deleted) => Live,
+        // Not (Deleted, Withdrawn): undeleting it would bring back what was killed.
+        (ChangeKind::Deleted, Live) => Deleted,
+        (_, lifecycle) => return Err(WriteError::State { id: current.id.clone(), lifecycle }),
+    };
+    Ok(Effect::Revise(Revision {
+        kind: transition.kind,
+        lifecycle,
+        article: None,
+        ingested: false,
+        reason: &transition.reason,
+    }))
+}
+
+fn require_live(current: &Record) -> Result<(), WriteError> {
+    match current.lifecycle {
+        Lifecycle::Live => Ok(()),
+        lifecycle => Err(WriteError::State { id: current.id.clone(), lifecycle }),
+    }
+}
+
+fn require(precondition: &Precondition, current: &Record) -> Result<(), WriteError> {
+    let holds = match precondition {
+        Precondition::None => true,
+        Precondition::Etag(etag) => *etag == current.etag(),
+        Precondition::Revision(revision) => *revision == current.revision,
+    };
+    if holds { Ok(()) } else { Err(WriteError::Conflict(current.id.clone())) }
+}
+
+/// The first revision of an article. Whether it is a duplicate is for the engine to find.
+pub(super) fn first(ingest: &Ingest, token: ChangeToken) -> RecordParts {
+    let article = &ingest.article;
+    RecordParts {
+        id: ingest.id.clone(),
+        uid: Uuid::now_v7(),
+        revision: 1,
+        lifecycle: Lifecycle::Live,
+        token,
+        create_time: ingest.time,
+        update_time: ingest.time,
+        delete_time: None,
+        publish_time: article.publish_time(),
+        embargo_time: article.embargo_time(),
+        expire_time: article.expire_time(),
+        digest: article.digest(),
+        duplicate_of: None,
+    }
+}
+
+/// An article's next revision.
+pub(super) struct Next {
+    /// What the article becomes. Of whom it is a duplicate is as it was: where `rewritten`, the engine finds it again.
+    pub(super) parts: RecordParts,
+    /// Whether readers may know of it.
+    pub(super) announced: bool,
+    /// Whether it says something else.
+    pub(super) rewritten: bool,
+}
+
+/// The revision after `before`. `due` is when the clock next changes the article, as it is stored.
+pub(super) fn next(
+    before: &Record,
+    due: Option<i64>,
+    revision: &Revision<'_>,
+    token: ChangeToken,
+    time: Timestamp,
+) -> Next {
+    // Clocks step back; history does not.
+    let time = time.max(before.update_time);
+    let mut parts = RecordParts {
+        revision: before.revision + 1,
+        lifecycle: revision.lifecycle,
+        token,
+        update_time: time,
+        delete_time: (revision.lifecycle == Lifecycle::Deleted).then_some(time),
+        ..RecordParts::clone(before)
+    };
+    if let Some(article) = revision.article {
+        parts.publish_time = article.publish_time();
+        parts.embargo_time = article.embargo_time();
+        parts.expire_time = article.expire_time();
+        parts.digest = article.digest();
+    }
+    // What the clock has done since the feed last spoke of the article: this change is the first to tell it.
+    let untold = due.is_some_and(|due| due <= time.as_microsecond());
+    let announced = untold || !parts.was_held() || before.embargo_time.is_none_or(|embargo| time >= embargo);
+    Next { rewritten: parts.digest != before.digest, parts, announced }
+}
+
+/// When the clock next changes an article, counted from `after`; in microseconds since 1970.
+pub(super) fn due(parts: &RecordParts, after: Timestamp) -> Option<i64> {
+    let next = |time: Option<Timestamp>| time.filter(|time| *time > after);
+    match parts.lifecycle {
+        Lifecycle::Live => micros(next(parts.embargo_time).or(next(parts.expire_time))),
+        _ => None,
+    }
+}
+
+/// The time of a write.
+pub(super) fn time_of(write: &Write) -> Timestamp {
+    match write {
+        Write::Ingest(write) => write.time,
+        Write::Update(write) => write.time,
+        Write::Transition(write) => write.time,
+    }
+}
+
+/// What was only rehearsed has no place in the feed.
+pub(super) fn unplaced(written: Written) -> Written {
+    let record = &written.record;
+    if written.outcome == Outcome::Unchanged {
+        return written;
+    }
+    let token = ChangeToken { position: Position::START, ..record.token };
+    let parts = RecordParts { token, ..RecordParts::clone(record) };
+    Written { record: Arc::new(Record::new(parts, &record.content())), ..written }
+}

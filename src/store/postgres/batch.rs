@@ -1,0 +1,264 @@
+//! What a group of writes leaves to be stored: rows, and the few statements that store them, however many they are.
+
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use super::bulk::{Bulk, Statement};
+use super::rows::hash;
+use crate::article::{ChangeKind, CleanArticle, Digest, RecordParts};
+use crate::store::Outcome;
+use crate::store::codes::{head, kind_number, lifecycle_number, micros, outcome_number};
+use crate::store::plan::Revision;
+
+/// A row of `articles`.
+#[derive(Clone)]
+pub(super) struct ArticleRow {
+    pub(super) key: i64,
+    pub(super) parts: RecordParts,
+    pub(super) position: i64,
+    pub(super) due: Option<i64>,
+    pub(super) fingerprint: Digest,
+    pub(super) duplicate_of: Option<i64>,
+    pub(super) facets: Vec<i64>,
+    pub(super) url: String,
+    pub(super) source: String,
+    pub(super) external_id: String,
+}
+
+impl ArticleRow {
+    /// Of a new article; what the group must find out is left empty.
+    pub(super) fn new(parts: &RecordParts, key: i64, article: &CleanArticle) -> Self {
+        let mut row = Self {
+            key,
+            parts: parts.clone(),
+            position: key,
+            due: None,
+            fingerprint: article.fingerprint(),
+            duplicate_of: None,
+            facets: Vec::new(),
+            url: String::new(),
+            source: String::new(),
+            external_id: String::new(),
+        };
+        row.take_content(article);
+        row
+    }
+
+    pub(super) fn take_content(&mut self, article: &CleanArticle) {
+        let article = article.article();
+        self.url.clone_from(&article.url);
+        self.source.clone_from(&article.source);
+        self.external_id.clone_from(&article.external_id);
+    }
+
+    pub(super) fn take_parts(&mut self, parts: &RecordParts, position: i64) {
+        self.parts.clone_from(parts);
+        self.position = position;
+    }
+
+    fn sort_time(&self) -> i64 {
+        self.parts.sort_time().as_microsecond()
+    }
+}
+
+/// The number by which an article is found by its URL.
+pub(super) fn url_hash(url: &str) -> i64 {
+    hash(&[url.as_bytes()])
+}
+
+/// The number by which an article is found by what its publisher calls it.
+pub(super) fn external_hash(source: &str, external_id: &str) -> i64 {
+    hash(&[source.as_bytes(), b"\0", external_id.as_bytes()])
+}
+
+/// A row of `texts`.
+pub(super) struct TextRow {
+    pub(super) text: Uuid,
+    pub(super) content: Vec<u8>,
+}
+
+/// A row of `changes`. Its position is its place in the batch.
+pub(super) struct ChangeRow {
+    article: i64,
+    kind: ChangeKind,
+    announced: bool,
+    parts: RecordParts,
+    duplicate_of: Option<i64>,
+    reason: String,
+    text: Uuid,
+    new_text: bool,
+}
+
+impl ChangeRow {
+    pub(super) fn new(
+        parts: &RecordParts,
+        revision: &Revision<'_>,
+        article: i64,
+        announced: bool,
+        duplicate_of: Option<i64>,
+        text: Uuid,
+    ) -> Self {
+        Self {
+            article,
+            kind: revision.kind,
+            announced,
+            parts: parts.clone(),
+            duplicate_of,
+            // PostgreSQL's text takes every character but this one.
+            reason: revision.reason.replace('\0', "\u{fffd}"),
+            text,
+            new_text: revision.article.is_some(),
+        }
+    }
+}
+
+/// A row of `requests`.
+pub(super) struct RequestRow {
+    pub(super) id: Vec<u8>,
+    pub(super) item: u32,
+    pub(super) digest: Digest,
+    pub(super) article: i64,
+    pub(super) revision: i64,
+    pub(super) outcome: Outcome,
+    pub(super) time: jiff::Timestamp,
+}
+
+/// A row of `facets`: the list, the article's time in it, and the article.
+type FacetRow = (i64, i64, i64);
+
+/// What is to be stored.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) texts: Vec<TextRow>,
+    pub(super) changes: Vec<ChangeRow>,
+    pub(super) requests: Vec<RequestRow>,
+    articles: Vec<ArticleRow>,
+    unlisted: Vec<FacetRow>,
+    listed: Vec<FacetRow>,
+}
+
+impl Batch {
+    /// Adds an article as the group leaves it. `listed` is where it was in the lists before: its time, and which.
+    pub(super) fn add_article(&mut self, row: ArticleRow, listed: Option<(i64, Vec<i64>)>) {
+        let sort_time = row.sort_time();
+        let unmoved = listed.as_ref().is_some_and(|(time, facets)| *time == sort_time && *facets == row.facets);
+        if !unmoved {
+            if let Some((time, facets)) = listed {
+                self.unlisted.extend(facets.iter().map(|facet| (*facet, time, row.key)));
+            }
+            self.listed.extend(row.facets.iter().map(|facet| (*facet, sort_time, row.key)));
+        }
+        self.articles.push(row);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.articles.is_empty() && self.requests.is_empty()
+    }
+
+    /// The statement that stores the texts. It needs no position.
+    pub(super) fn texts(&mut self) -> Option<Statement> {
+        let rows = std::mem::take(&mut self.texts);
+        let mut bulk = Bulk::new("copydesk.texts", 0);
+        bulk.column("text", Type::UUID_ARRAY, each(&rows, |row| row.text));
+        bulk.column("content", Type::BYTEA_ARRAY, rows.into_iter().map(|row| row.content).collect());
+        bulk.insert()
+    }
+
+    /// The statements that store the rest, once the feed's turn has been taken.
+    pub(super) fn statements(self) -> Vec<Statement> {
+        let changes = self.changes.len();
+        // New articles meet no other row, and it costs to ask.
+        let (new, known): (Vec<_>, Vec<_>) = self.articles.into_iter().partition(|row| row.key < 0);
+        let all = [
+            articles(&new, changes).insert(),
+            articles(&known, changes).upsert(&["key"], &["id", "uid", "created"]),
+            insert_changes(&self.changes),
+            facets(&self.unlisted, changes).delete(),
+            facets(&self.listed, changes).insert(),
+            requests(self.requests, changes),
+        ];
+        all.into_iter().flatten().collect()
+    }
+}
+
+fn articles(rows: &[ArticleRow], changes: usize) -> Bulk {
+    let mut bulk = Bulk::new("copydesk.articles", changes);
+    bulk.placed("key", each(rows, |row| row.key));
+    bulk.column("id", Type::TEXT_ARRAY, each(rows, |row| row.parts.id.to_string()));
+    bulk.column("uid", Type::UUID_ARRAY, each(rows, |row| row.parts.uid));
+    bulk.column("created", Type::INT8_ARRAY, each(rows, |row| row.parts.create_time.as_microsecond()));
+    bulk.placed("position", each(rows, |row| row.position));
+    bulk.column("revision", Type::INT8_ARRAY, each(rows, |row| row.parts.revision));
+    bulk.column("sort_time", Type::INT8_ARRAY, each(rows, ArticleRow::sort_time));
+    bulk.column("lifecycle", Type::INT2_ARRAY, each(rows, |row| small(lifecycle_number(row.parts.lifecycle))));
+    bulk.column("embargo", Type::INT8_ARRAY, each(rows, |row| micros(row.parts.embargo_time)));
+    bulk.column("expire", Type::INT8_ARRAY, each(rows, |row| micros(row.parts.expire_time)));
+    bulk.column("due", Type::INT8_ARRAY, each(rows, |row| row.due));
+    bulk.column("digest", Type::BYTEA_ARRAY, each(rows, |row| row.parts.digest.0.to_vec()));
+    bulk.column("digest_head", Type::INT8_ARRAY, each(rows, |row| head(&row.parts.digest)));
+    bulk.column("fingerprint", Type::BYTEA_ARRAY, each(rows, |row| row.fingerprint.0.to_vec()));
+    bulk.placed("duplicate_of", each(rows, |row| row.duplicate_of));
+    bulk.cast("facets", "bigint[]", each(rows, |row| array_text(&row.facets)));
+    bulk.column("url", Type::TEXT_ARRAY, each(rows, |row| row.url.clone()));
+    bulk.column("url_hash", Type::INT8_ARRAY, each(rows, |row| url_hash(&row.url)));
+    bulk.column("source", Type::TEXT_ARRAY, each(rows, |row| row.source.clone()));
+    bulk.column("external_id", Type::TEXT_ARRAY, each(rows, |row| row.external_id.clone()));
+    let external = |row: &ArticleRow| external_hash(&row.source, &row.external_id);
+    bulk.column("external_hash", Type::INT8_ARRAY, each(rows, external));
+    bulk
+}
+
+fn insert_changes(rows: &[ChangeRow]) -> Option<Statement> {
+    let mut bulk = Bulk::new("copydesk.changes", rows.len());
+    bulk.placed("position", (1..=rows.len()).map(|at| -(at as i64)).collect::<Vec<_>>());
+    bulk.placed("article", each(rows, |row| row.article));
+    bulk.column("revision", Type::INT8_ARRAY, each(rows, |row| row.parts.revision));
+    bulk.column("kind", Type::INT2_ARRAY, each(rows, |row| small(kind_number(row.kind))));
+    bulk.column("time", Type::INT8_ARRAY, each(rows, |row| row.parts.update_time.as_microsecond()));
+    bulk.column("announced", Type::BOOL_ARRAY, each(rows, |row| row.announced));
+    bulk.column("lifecycle", Type::INT2_ARRAY, each(rows, |row| small(lifecycle_number(row.parts.lifecycle))));
+    bulk.column("embargo", Type::INT8_ARRAY, each(rows, |row| micros(row.parts.embargo_time)));
+    bulk.column("expire", Type::INT8_ARRAY, each(rows, |row| micros(row.parts.expire_time)));
+    bulk.column("publish", Type::INT8_ARRAY, each(rows, |row| micros(row.parts.publish_time)));
+    bulk.column("deleted", Type::INT8_ARRAY, each(rows, |row| micros(row.parts.delete_time)));
+    bulk.placed("duplicate_of", each(rows, |row| row.duplicate_of));
+    bulk.column("digest", Type::BYTEA_ARRAY, each(rows, |row| row.parts.digest.0.to_vec()));
+    bulk.column("reason", Type::TEXT_ARRAY, each(rows, |row| row.reason.clone()));
+    bulk.column("text", Type::UUID_ARRAY, each(rows, |row| row.text));
+    bulk.column("new_text", Type::BOOL_ARRAY, each(rows, |row| row.new_text));
+    bulk.insert()
+}
+
+fn facets(rows: &[FacetRow], changes: usize) -> Bulk {
+    let mut bulk = Bulk::new("copydesk.facets", changes);
+    bulk.column("facet", Type::INT8_ARRAY, each(rows, |row| row.0));
+    bulk.column("sort_time", Type::INT8_ARRAY, each(rows, |row| row.1));
+    bulk.placed("article", each(rows, |row| row.2));
+    bulk
+}
+
+fn requests(rows: Vec<RequestRow>, changes: usize) -> Option<Statement> {
+    let mut bulk = Bulk::new("copydesk.requests", changes);
+    bulk.column("id", Type::BYTEA_ARRAY, each(&rows, |row| row.id.clone()));
+    bulk.column("item", Type::INT8_ARRAY, each(&rows, |row| i64::from(row.item)));
+    bulk.column("digest", Type::BYTEA_ARRAY, each(&rows, |row| row.digest.0.to_vec()));
+    bulk.placed("article", each(&rows, |row| row.article));
+    bulk.column("revision", Type::INT8_ARRAY, each(&rows, |row| row.revision));
+    bulk.column("outcome", Type::INT2_ARRAY, each(&rows, |row| small(outcome_number(row.outcome))));
+    bulk.column("time", Type::INT8_ARRAY, each(&rows, |row| row.time.as_microsecond()));
+    bulk.upsert(&["id", "item"], &[])
+}
+
+fn each<R, T>(rows: &[R], value: impl Fn(&R) -> T) -> Vec<T> {
+    rows.iter().map(value).collect()
+}
+
+/// The numbers of `codes` are small.
+fn small(number: i64) -> i16 {
+    i16::try_from(number).unwrap_or(i16::MAX)
+}
+
+fn array_text(numbers: &[i64]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
+    format!("{{{}}}", numbers.join(","))
+}

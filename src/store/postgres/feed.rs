@@ -1,0 +1,147 @@
+//! The feed, and the history that it is.
+
+use std::sync::Arc;
+
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use super::pool::Pool;
+use super::rows::{
+    self, HISTORY, RECORD, RECORD_COLUMNS, STANDING, STANDING_COLUMNS, article_id, get, position, record, sequence,
+    standing,
+};
+use super::trim::not_trimmed;
+use crate::article::{ArticleId, Position, Record};
+use crate::store::codes::kind;
+use crate::store::{Change, Revision, Standing, StoreError};
+
+/// The position of the newest change.
+pub(super) async fn head(pool: &Pool) -> Result<Position, StoreError> {
+    let rows = pool.query("SELECT position FROM copydesk.feed", &[]).await?;
+    rows.first().map_or(Err(StoreError::Damaged), |row| Ok(position(get(row, 0)?)))
+}
+
+/// A reader who is ahead of the feed has followed one that lost its end. He must be told, and not wait for a feed that,
+/// when it has come that far again, says something else.
+fn not_ahead(after: Position, head: Position) -> Result<(), StoreError> {
+    if after > head { Err(StoreError::Foreign) } else { Ok(()) }
+}
+
+pub(super) async fn changes(pool: &Pool, feed: Uuid, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
+    // Who watches asks again and again, mostly for nothing: that is one row, and no join of six tables to be planned.
+    let head = head(pool).await?;
+    not_ahead(after, head)?;
+    if after == head {
+        return Ok(Vec::new());
+    }
+    // `p` is the change before, where this one replaced its text.
+    let before = RECORD.replace("c.", "p.").replace("b.content", "q.content");
+    let sql = format!(
+        "SELECT {RECORD}, {STANDING}, c.kind, c.announced, {before}
+         FROM (SELECT * FROM copydesk.changes WHERE position > $1 ORDER BY position LIMIT $2) c
+         JOIN copydesk.articles a ON a.key = c.article
+         JOIN copydesk.texts b ON b.text = c.text
+         LEFT JOIN copydesk.changes p ON c.new_text AND p.article = c.article AND p.revision = c.revision - 1
+         LEFT JOIN copydesk.texts q ON q.text = p.text
+         ORDER BY c.position"
+    );
+    let rows = pool.query(&sql, &[(&sequence(after), Type::INT8), (&at_most(limit), Type::INT8)]).await?;
+    not_trimmed(pool, sequence(after)).await?;
+    let mut changes = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let record = record(row, 0, feed)?;
+        let at = RECORD_COLUMNS + STANDING_COLUMNS;
+        let replaced = get::<Option<i64>>(row, at + 2 + 3)?.is_some();
+        changes.push(Change {
+            position: record.token.position,
+            kind: kind(get::<i16>(row, at)?.into()),
+            announced: get(row, at + 1)?,
+            before: if replaced { Some(rows::record(row, at + 2, feed)?) } else { None },
+            now: standing(row, RECORD_COLUMNS)?,
+            record,
+        });
+    }
+    Ok(changes)
+}
+
+pub(super) async fn touched(
+    pool: &Pool,
+    after: Position,
+    limit: usize,
+) -> Result<Vec<(Position, ArticleId)>, StoreError> {
+    let sql = "SELECT f.position, c.position, a.id, t.position FROM copydesk.feed f CROSS JOIN copydesk.trimmed t
+         LEFT JOIN (SELECT position, article FROM copydesk.changes WHERE position > $1 ORDER BY position LIMIT $2) c ON true
+         LEFT JOIN copydesk.articles a ON a.key = c.article
+         ORDER BY c.position";
+    let rows = pool.query(sql, &[(&sequence(after), Type::INT8), (&at_most(limit), Type::INT8)]).await?;
+    let mut touched = Vec::with_capacity(rows.len());
+    for row in &rows {
+        not_ahead(after, position(get(row, 0)?))?;
+        if sequence(after) < get::<i64>(row, 3)? {
+            return Err(StoreError::Trimmed);
+        }
+        if let Some(sequence) = get::<Option<i64>>(row, 1)? {
+            touched.push((position(sequence), article_id(row, 2)?));
+        }
+    }
+    Ok(touched)
+}
+
+pub(super) async fn revisions(
+    pool: &Pool,
+    feed: Uuid,
+    id: &ArticleId,
+    before: Option<i64>,
+    limit: usize,
+) -> Result<Vec<Revision>, StoreError> {
+    let sql = format!(
+        "SELECT {RECORD}, c.kind, c.reason FROM {HISTORY}
+         WHERE a.id = $1 AND c.revision < $2 ORDER BY c.revision DESC LIMIT $3"
+    );
+    // One more: the last entry of the page shows what was before it, too.
+    let limit = limit.saturating_add(1);
+    let before = before.unwrap_or(i64::MAX);
+    let params = [(&id.as_str() as _, Type::TEXT), (&before as _, Type::INT8), (&at_most(limit) as _, Type::INT8)];
+    let rows = pool.query(&sql, &params).await?;
+    let mut revisions: Vec<Revision> = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let record = record(row, 0, feed)?;
+        if let Some(newer) = revisions.last_mut() {
+            newer.before = Some(Arc::clone(&record));
+        }
+        let kind = kind(get::<i16>(row, RECORD_COLUMNS)?.into());
+        revisions.push(Revision { record, kind, reason: get(row, RECORD_COLUMNS + 1)?, before: None });
+    }
+    revisions.truncate(limit - 1);
+    Ok(revisions)
+}
+
+/// For each article that existed at a position, the newest change up to there.
+pub(super) async fn snapshot(
+    pool: &Pool,
+    feed: Uuid,
+    at: Position,
+    after: Option<&ArticleId>,
+    limit: usize,
+) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
+    let after = match after {
+        Some(id) => rows::key_of(pool, id).await?.ok_or(StoreError::Foreign)?,
+        None => 0,
+    };
+    // An article's key is the position at which it was created.
+    let sql = format!(
+        "SELECT {RECORD}, {STANDING} FROM copydesk.articles a
+         CROSS JOIN LATERAL (
+            SELECT * FROM copydesk.changes h WHERE h.article = a.key AND h.position <= $1 ORDER BY h.revision DESC LIMIT 1) c
+         JOIN copydesk.texts b ON b.text = c.text
+         WHERE a.key > $2 AND a.key <= $1 ORDER BY a.key LIMIT $3"
+    );
+    let params = [(&sequence(at) as _, Type::INT8), (&after as _, Type::INT8), (&at_most(limit) as _, Type::INT8)];
+    let rows = pool.query(&sql, &params).await?;
+    not_trimmed(pool, sequence(at)).await?;
+    rows.iter().map(|row| Ok((record(row, 0, feed)?, standing(row, RECORD_COLUMNS)?))).collect()
+}
+
+pub(super) fn at_most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

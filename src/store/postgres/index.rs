@@ -1,0 +1,204 @@
+//! The follower that fills the search index: behind the feed, never in its way. One replica at a time does the work; which
+//! one is settled anew for every batch.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prost::Message;
+use tokio::sync::watch;
+use tokio_postgres::types::Type;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::error::answer;
+use super::lock;
+use super::pool::{Connection, Param, Pool};
+use super::rows::get;
+use super::search::vector_text;
+use super::wake::Wake;
+use crate::article::{Lifecycle, Position, Query};
+use crate::proto::Article;
+use crate::store::StoreError;
+use crate::store::codes::lifecycle;
+
+/// How many changes one transaction of the index takes.
+const BATCH: i64 = 500;
+/// How long to wait for news, and after a failure.
+const POLL: Duration = Duration::from_millis(200);
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+
+/// The follower, stopped when this is dropped.
+pub(super) struct Index {
+    /// When the oldest change was made that is not in the index, in microseconds since 1970; 0 when there is none.
+    behind_since: Arc<AtomicI64>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Index {
+    /// Starts following.
+    pub(super) fn start(pool: Arc<Pool>, wake: &Wake, statement_timeout: Duration) -> Self {
+        let behind_since = Arc::<AtomicI64>::default();
+        let follower = Follower { pool, statement_timeout, behind_since: Arc::clone(&behind_since), care: Care::None };
+        let task = tokio::spawn(follower.run(wake.subscribe()));
+        Self { behind_since, _task: AbortOnDropHandle::new(task) }
+    }
+
+    /// The age of the oldest change that is not in the index.
+    pub(super) fn lag(&self) -> Duration {
+        match self.behind_since.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            since => Duration::from_micros((Timestamp::now().as_microsecond() - since).max(0).unsigned_abs()),
+        }
+    }
+}
+
+struct Follower {
+    pool: Arc<Pool>,
+    statement_timeout: Duration,
+    behind_since: Arc<AtomicI64>,
+    care: Care,
+}
+
+/// One article that the database refuses to index must not keep all that come after it out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Care {
+    /// Many changes at a time.
+    None,
+    /// One at a time: a batch has failed by itself.
+    Single,
+    /// One, without its words: they were what failed.
+    LeaveOut,
+}
+
+impl Follower {
+    async fn run(mut self, mut wake: watch::Receiver<Position>) {
+        // An outage is logged when it begins.
+        let mut failing = false;
+        loop {
+            match self.follow().await {
+                Ok(more) => {
+                    failing = false;
+                    self.care = Care::None;
+                    if !more && tokio::time::timeout(POLL, wake.changed()).await.is_ok_and(|woken| woken.is_err()) {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::warn!(%error, "the search index could not follow the feed");
+                    }
+                    self.care = match (&error, self.care) {
+                        (StoreError::Internal, Care::None) => Care::Single,
+                        (StoreError::Internal, Care::Single) => Care::LeaveOut,
+                        (_, care) => care,
+                    };
+                    tokio::time::sleep(AFTER_FAILURE).await;
+                }
+            }
+        }
+    }
+
+    /// Takes a batch of the feed into the index, if nobody else is at it. Answers whether there may be more.
+    async fn follow(&self) -> Result<bool, StoreError> {
+        let oldest = "SELECT c.time FROM copydesk.indexed i JOIN copydesk.changes c ON c.position > i.position
+             ORDER BY c.position LIMIT 1";
+        let rows = self.pool.query(oldest, &[]).await?;
+        let since = rows.first().map(|row| get::<i64>(row, 0)).transpose()?;
+        self.behind_since.store(since.unwrap_or(0), Ordering::Relaxed);
+        if since.is_none() {
+            return Ok(false);
+        }
+        let connection = self.pool.connection().await?;
+        let indexed = tokio::time::timeout(self.statement_timeout * 4, self.index_batch(&connection)).await;
+        let indexed = indexed.map_err(|_elapsed| StoreError::Unavailable("it took too long"))??;
+        connection.give_back();
+        Ok(indexed)
+    }
+
+    async fn index_batch(&self, connection: &Connection) -> Result<bool, StoreError> {
+        let failed = |error: tokio_postgres::Error| answer(&error);
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+             SET LOCAL statement_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = '30s'",
+            (self.statement_timeout * 4).as_millis()
+        );
+        connection.batch_execute(&begin).await.map_err(failed)?;
+        let lock = format!("SELECT pg_try_advisory_xact_lock({}, {})", lock::CLASS, lock::INDEX);
+        if !get::<bool>(&connection.query_typed_one(&lock, &[]).await.map_err(failed)?, 0)? {
+            connection.batch_execute("ROLLBACK").await.map_err(failed)?;
+            return Ok(false);
+        }
+        let sql = "SELECT position, article FROM copydesk.changes
+             WHERE position > (SELECT position FROM copydesk.indexed) ORDER BY position LIMIT $1";
+        let limit = if self.care == Care::None { BATCH } else { 1 };
+        let rows = connection.query_typed(sql, &[(&limit, Type::INT8)]).await.map_err(failed)?;
+        let Some(last) = rows.last() else {
+            connection.batch_execute("ROLLBACK").await.map_err(failed)?;
+            return Ok(false);
+        };
+        let last: i64 = get(last, 0)?;
+        let mut changed: Vec<i64> = rows.iter().map(|row| get(row, 1)).collect::<Result<_, _>>()?;
+        changed.sort_unstable();
+        changed.dedup();
+        // Whatever the change was, what is indexed is how the article stands now: its newest change may be far beyond this
+        // batch, and who waits for this one must find it.
+        let sql = "SELECT a.key, a.lifecycle, b.content FROM copydesk.articles a
+             JOIN copydesk.changes n ON n.position = a.position JOIN copydesk.texts b ON b.text = n.text
+             WHERE a.key = ANY($1)";
+        let stand = connection.query_typed(sql, &[(&changed, Type::INT8_ARRAY)]).await.map_err(failed)?;
+        let (mut gone, mut here) = (Vec::new(), Vec::new());
+        for row in &stand {
+            let key: i64 = get(row, 0)?;
+            if self.care == Care::LeaveOut {
+                tracing::error!(key, "an article that cannot be indexed is left out of the search index");
+                gone.push(key);
+            } else if lifecycle(get::<i16>(row, 1)?.into()) == Lifecycle::Live {
+                here.push((key, get::<Vec<u8>>(row, 2)?));
+            } else {
+                gone.push(key);
+            }
+        }
+        let count = rows.len();
+        // Splitting texts into words is work, and not for the threads that answer.
+        let split = tokio::task::spawn_blocking(move || split(here)).await;
+        let (keys, vectors) = split.map_err(|error| {
+            tracing::error!(cause = %error, "texts could not be split into words");
+            StoreError::Internal
+        })?;
+        let delete = "DELETE FROM copydesk.search WHERE article = ANY($1)";
+        let insert = "INSERT INTO copydesk.search (article, words)
+             SELECT t.article, t.words::tsvector FROM unnest($1, $2) AS t(article, words)
+             ON CONFLICT (article) DO UPDATE SET words = excluded.words";
+        let (gone, here): ([Param<'_>; 1], [Param<'_>; 2]) =
+            ([(&gone, Type::INT8_ARRAY)], [(&keys, Type::INT8_ARRAY), (&vectors, Type::TEXT_ARRAY)]);
+        let done = format!("UPDATE copydesk.indexed SET position = {last}; COMMIT");
+        futures::future::try_join3(
+            connection.execute_typed(delete, &gone),
+            connection.execute_typed(insert, &here),
+            connection.batch_execute(&done),
+        )
+        .await
+        .map_err(failed)?;
+        tracing::debug!(changes = count, "indexed");
+        Ok(count as i64 == limit)
+    }
+}
+
+/// The words of articles, as the index takes them.
+fn split(articles: Vec<(i64, Vec<u8>)>) -> (Vec<i64>, Vec<String>) {
+    let mut keys = Vec::with_capacity(articles.len());
+    let mut vectors = Vec::with_capacity(articles.len());
+    for (key, content) in articles {
+        match Article::decode(content.as_slice()) {
+            Ok(article) => {
+                keys.push(key);
+                vectors.push(vector_text(&Query::fields(&article)));
+            }
+            Err(error) => {
+                tracing::error!(key, cause = %error, "an article that cannot be read is left out of the search index");
+            }
+        }
+    }
+    (keys, vectors)
+}

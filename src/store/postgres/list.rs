@@ -1,0 +1,179 @@
+//! Lists: walks along an index from where the last page ended. A page is one statement, so it is of one moment.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+use super::batch::{external_hash, url_hash};
+use super::feed::at_most;
+use super::pool::{Param, Pool};
+use super::rows::{self, NEWEST, RECORD, article_id, facet_number, record};
+use super::search::query_text;
+use crate::article::{ArticleId, Facet, FacetKind, Filter, Record};
+use crate::store::{ListQuery, LookupKey, OrderField, StoreError};
+
+/// What every reader of `articles a` asks: that it can be read at the time that is parameter `$1`.
+pub(super) const READABLE: &str =
+    "a.lifecycle = 0 AND (a.embargo IS NULL OR a.embargo <= $1) AND (a.expire IS NULL OR a.expire > $1)";
+
+/// The values of a statement that grows; the first is the time at which articles must be readable.
+pub(super) struct Values(Vec<(Box<dyn ToSql + Sync + Send>, Type)>);
+
+impl Values {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self(vec![(Box::new(now.as_microsecond()), Type::INT8)])
+    }
+
+    /// Adds a value, and gives the parameter that stands for it.
+    pub(super) fn add<T: ToSql + Sync + Send + 'static>(&mut self, value: T, of: Type) -> String {
+        self.0.push((Box::new(value), of));
+        format!("${}", self.0.len())
+    }
+
+    fn number(&mut self, value: i64) -> String {
+        self.add(value, Type::INT8)
+    }
+
+    pub(super) fn params(&self) -> Vec<Param<'_>> {
+        self.0.iter().map(|(value, of)| (&**value as &(dyn ToSql + Sync), of.clone())).collect()
+    }
+}
+
+/// What a filter asks of `articles a`, but for the condition whose lists are walked.
+pub(super) fn conditions(values: &mut Values, filter: &Filter, walked: Option<usize>) -> String {
+    let mut sql = String::new();
+    for (_, any) in filter.any_of.iter().enumerate().filter(|(at, _)| Some(*at) != walked) {
+        let numbers: Vec<i64> = any.iter().map(facet_number).collect();
+        sql += &format!(" AND a.facets && {}", values.add(numbers, Type::INT8_ARRAY));
+    }
+    if let Some(from) = filter.publish_from {
+        sql += &format!(" AND a.sort_time >= {}", values.number(from.as_microsecond()));
+    }
+    if let Some(until) = filter.publish_until {
+        sql += &format!(" AND a.sort_time < {}", values.number(until.as_microsecond()));
+    }
+    if filter.exclude_duplicates {
+        sql += " AND a.duplicate_of IS NULL";
+    }
+    if let Some(query) = &filter.query {
+        let words = values.add(query_text(query), Type::TEXT);
+        sql += &format!(
+            " AND EXISTS (SELECT FROM copydesk.search s WHERE s.article = a.key AND s.words @@ {words}::tsquery)"
+        );
+    }
+    sql
+}
+
+pub(super) async fn list(pool: &Pool, feed: Uuid, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
+    let key = match &query.after {
+        Some(cursor) => Some(rows::key_of(pool, &cursor.id).await?.ok_or(StoreError::Foreign)?),
+        None => None,
+    };
+    let mut values = Values::new(query.now);
+    let limit = values.number(at_most(query.limit));
+    let walks = walks(&mut values, query, key, &limit);
+    let direction = if query.order.descending { "DESC" } else { "ASC" };
+    let sql = format!(
+        "SELECT {RECORD} FROM (
+            SELECT DISTINCT w.place, w.key FROM ({walks}) w ORDER BY w.place {direction}, w.key {direction} LIMIT {limit}
+         ) page JOIN ({NEWEST}) ON a.key = page.key ORDER BY page.place {direction}, page.key {direction}"
+    );
+    let found = pool.query(&sql, &values.params()).await?;
+    found.iter().map(|row| record(row, 0, feed)).collect()
+}
+
+/// Statements for the keys of a page, with what they are ordered by: one for each list that is walked. An article may be in
+/// several.
+fn walks(values: &mut Values, query: &ListQuery, key: Option<i64>, limit: &str) -> String {
+    let (beyond, direction) = if query.order.descending { ("<", "DESC") } else { (">", "ASC") };
+    let cursor = query.after.as_ref().zip(key);
+    let after = |values: &mut Values, columns: &str, place: i64| match cursor {
+        Some((_, key)) => {
+            format!(" AND ({columns}) {beyond} ({}, {})", values.number(place), values.number(key))
+        }
+        None => String::new(),
+    };
+    let narrowest = match query.order.field {
+        OrderField::PublishTime => {
+            (0..query.filter.any_of.len()).max_by_key(|at| narrowness(&query.filter.any_of[*at]))
+        }
+        OrderField::CreateTime | OrderField::UpdateTime => None,
+    };
+    let conditions = conditions(values, &query.filter, narrowest);
+    let sort_time = cursor.map_or(0, |(cursor, _)| cursor.sort_time.as_microsecond());
+    if let Some(at) = narrowest {
+        let after = after(values, "l.sort_time, l.article", sort_time);
+        let walks = query.filter.any_of[at].iter().map(|facet| {
+            let list = values.number(facet_number(facet));
+            let mut range = String::new();
+            // Said of the index that is walked, so that the walk begins and ends there.
+            for (time, sign) in [(query.filter.publish_from, ">="), (query.filter.publish_until, "<")] {
+                if let Some(time) = time {
+                    range += &format!(" AND l.sort_time {sign} {}", values.number(time.as_microsecond()));
+                }
+            }
+            format!(
+                "(SELECT l.sort_time AS place, l.article AS key FROM copydesk.facets l
+                  JOIN copydesk.articles a ON a.key = l.article
+                  WHERE l.facet = {list}{after}{range} AND {READABLE}{conditions}
+                  ORDER BY l.sort_time {direction}, l.article {direction} LIMIT {limit})"
+            )
+        });
+        return walks.collect::<Vec<_>>().join(" UNION ALL ");
+    }
+    let (place, after) = match query.order.field {
+        OrderField::PublishTime => ("a.sort_time", after(values, "a.sort_time, a.key", sort_time)),
+        OrderField::CreateTime => {
+            ("a.key", cursor.map_or(String::new(), |(_, key)| format!(" AND a.key {beyond} {}", values.number(key))))
+        }
+        OrderField::UpdateTime => (
+            "a.position",
+            cursor.map_or(String::new(), |(cursor, _)| {
+                format!(" AND a.position {beyond} {}", values.number(rows::sequence(cursor.position)))
+            }),
+        ),
+    };
+    let order = if place == "a.sort_time" {
+        format!("a.sort_time {direction}, a.key {direction}")
+    } else {
+        format!("{place} {direction}")
+    };
+    format!(
+        "SELECT {place} AS place, a.key FROM copydesk.articles a WHERE {READABLE}{after}{conditions}
+         ORDER BY {order} LIMIT {limit}"
+    )
+}
+
+/// How few articles a value of a condition has, by rule of thumb.
+fn narrowness(any: &[Facet]) -> u8 {
+    match any.first().map(|facet| facet.kind) {
+        Some(FacetKind::Author) => 5,
+        Some(FacetKind::Tag) => 4,
+        Some(FacetKind::Agency) => 3,
+        Some(FacetKind::Source) => 2,
+        Some(FacetKind::Section) => 1,
+        Some(FacetKind::Language) | None => 0,
+    }
+}
+
+pub(super) async fn lookup(pool: &Pool, key: &LookupKey, now: Timestamp) -> Result<Option<ArticleId>, StoreError> {
+    let mut values = Values::new(now);
+    let condition = match key {
+        LookupKey::Url(url) => {
+            let (hash, url) = (values.number(url_hash(url)), values.add(url.clone(), Type::TEXT));
+            format!("a.url_hash = {hash} AND a.url = {url} AND a.url <> ''")
+        }
+        LookupKey::External { source, external_id } => {
+            let hash = values.number(external_hash(source, external_id));
+            let (source, id) = (values.add(source.clone(), Type::TEXT), values.add(external_id.clone(), Type::TEXT));
+            format!("a.external_hash = {hash} AND a.source = {source} AND a.external_id = {id} AND a.external_id <> ''")
+        }
+    };
+    let sql = format!(
+        "SELECT a.id FROM copydesk.articles a WHERE {condition} ORDER BY ({READABLE}) DESC, a.key DESC LIMIT 1"
+    );
+    let found = pool.query(&sql, &values.params()).await?;
+    found.first().map(|row| article_id(row, 0)).transpose()
+}

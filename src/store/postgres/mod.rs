@@ -1,0 +1,166 @@
+//! The engine for several replicas: PostgreSQL, 13 and newer.
+//!
+//! Any number of processes may use one database at once; none of them is special. Commits take turns at the feed, so that
+//! positions are in the order in which changes become visible: see docs/decisions/0008.
+
+mod batch;
+mod bulk;
+mod error;
+mod feed;
+mod index;
+mod list;
+mod load;
+mod lock;
+mod migrate;
+mod options;
+mod planner;
+mod pool;
+mod rows;
+mod search;
+mod transaction;
+mod trim;
+mod wake;
+mod writer;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
+
+pub use error::OpenError;
+pub use options::PostgresOptions;
+
+use super::{
+    Change, Consistency, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery, Standing, Store, StoreError,
+    StoreStats, Write, WriteError, Written,
+};
+use crate::article::{ArticleId, Position, Record};
+use index::Index;
+use pool::Pool;
+use wake::Wake;
+use writer::Writer;
+
+/// Connections for what is not a read of a caller's: the writer's, the index's, and the one's who forgets old changes.
+const WORKERS: usize = 3;
+
+/// A store in a database.
+pub struct PostgresStore {
+    feed: Uuid,
+    writer: Writer,
+    index: Index,
+    wake: Wake,
+    reads: Pool,
+    _listening: Option<AbortOnDropHandle<()>>,
+    _trimming: Option<AbortOnDropHandle<()>>,
+}
+
+impl PostgresStore {
+    /// Opens the store.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, or its schema is not the one that this program needs.
+    pub async fn open(options: PostgresOptions) -> Result<Self, OpenError> {
+        let feed = migrate::check(&options).await?;
+        let failed = |error: StoreError| OpenError::Refused { place: options.place(), cause: error.to_string() };
+        let reads = Pool::new(&options, options.connections).map_err(failed)?;
+        let work = Arc::new(Pool::new(&options, WORKERS).map_err(failed)?);
+        let wake = Wake::new(feed::head(&work).await.map_err(failed)?);
+        let listening = options.listen.then(|| wake.listen(&options));
+        let trimming = options.keep.map(|keep| trim::start(Arc::clone(&work), keep));
+        let index = Index::start(Arc::clone(&work), &wake, options.statement_timeout);
+        let writer = Writer::start(work, feed, &options, wake.clone());
+        Ok(Self { feed, writer, index, wake, reads, _listening: listening, _trimming: trimming })
+    }
+
+    /// Brings the schema up to date, and makes it where there is none. Several may do so at once.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, does not allow it, or is of a newer version.
+    pub async fn migrate(options: &PostgresOptions) -> Result<(), OpenError> {
+        migrate::migrate(options).await.map(drop)
+    }
+
+    /// Counters, for metrics.
+    pub fn stats(&self) -> StoreStats {
+        StoreStats { search_lag: self.index.lag(), ..self.writer.stats() }
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    fn feed(&self) -> Uuid {
+        self.feed
+    }
+
+    async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
+        self.writer.write(writes).await
+    }
+
+    async fn rehearse(&self, write: Write) -> Result<Written, WriteError> {
+        self.writer.rehearse(write).await
+    }
+
+    async fn get(&self, ids: &[ArticleId], _consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
+        rows::fetch(&self.reads, self.feed, ids).await
+    }
+
+    async fn get_revision(&self, id: &ArticleId, revision: i64) -> Result<Option<Arc<Record>>, StoreError> {
+        rows::revision(&self.reads, self.feed, id, revision).await
+    }
+
+    async fn lookup(&self, key: &LookupKey, now: Timestamp) -> Result<Option<ArticleId>, StoreError> {
+        list::lookup(&self.reads, key, now).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
+        list::list(&self.reads, self.feed, query).await
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        search::search(&self.reads, self.feed, query).await
+    }
+
+    async fn revisions(&self, id: &ArticleId, before: Option<i64>, limit: usize) -> Result<Vec<Revision>, StoreError> {
+        feed::revisions(&self.reads, self.feed, id, before, limit).await
+    }
+
+    async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
+        feed::changes(&self.reads, self.feed, after, limit).await
+    }
+
+    async fn touched(&self, after: Position, limit: usize) -> Result<Vec<(Position, ArticleId)>, StoreError> {
+        feed::touched(&self.reads, after, limit).await
+    }
+
+    async fn head(&self) -> Result<Position, StoreError> {
+        feed::head(&self.reads).await
+    }
+
+    async fn snapshot(
+        &self,
+        at: Position,
+        after: Option<&ArticleId>,
+        limit: usize,
+    ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
+        feed::snapshot(&self.reads, self.feed, at, after, limit).await
+    }
+
+    fn wake(&self) -> watch::Receiver<Position> {
+        self.wake.subscribe()
+    }
+
+    async fn indexed(&self) -> Result<Position, StoreError> {
+        search::indexed(&self.reads).await
+    }
+
+    async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.writer.turn_clock(now).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.reads.query("SELECT 1", &[]).await.map(drop)
+    }
+}

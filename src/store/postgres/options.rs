@@ -1,0 +1,111 @@
+//! Where the database is, and how long it may take.
+
+use std::time::Duration;
+
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::{Client, Config, Connection, Error, NoTls, Socket};
+
+/// Where the database is, and how much may be asked of it at once.
+#[derive(Clone, Debug)]
+pub struct PostgresOptions {
+    /// How many reads run at a time; each takes a connection.
+    pub connections: usize,
+    /// How long making a connection may take, and how long a read waits for a free one.
+    pub connect_timeout: Duration,
+    /// How long one statement may take.
+    pub statement_timeout: Duration,
+    /// Whether a connection of its own listens for other replicas' commits. Not through pgbouncer in transaction mode, which
+    /// has no place for one that listens.
+    pub listen: bool,
+    /// How long changes are kept, and past revisions with them; for ever when absent. Longer than requests are remembered,
+    /// which is 24 hours: their answers are read from there.
+    pub keep: Option<Duration>,
+    /// Where, and as whom. Shown without its password.
+    config: Config,
+}
+
+impl PostgresOptions {
+    /// The defaults, for a URL as libpq knows it: `postgres://user:password@host:port/database`.
+    ///
+    /// # Errors
+    /// Says what would be right, and nothing of what the URL holds.
+    pub fn new(url: &str) -> Result<Self, String> {
+        let mut config: Config = url.parse().map_err(|error: Error| {
+            // The driver names the parameter that it does not know, and no value.
+            let cause = std::error::Error::source(&error).map(|cause| format!(" ({cause})")).unwrap_or_default();
+            format!("must be postgres://user:password@host:port/database{cause}")
+        })?;
+        if !matches!(config.get_ssl_mode(), SslMode::Disable | SslMode::Prefer) {
+            return Err("must have sslmode=disable or none: this version speaks to PostgreSQL without TLS".into());
+        }
+        config.ssl_mode(SslMode::Disable);
+        if config.get_hosts().is_empty() {
+            return Err("must name a host: postgres://user:password@host:port/database".into());
+        }
+        // Of several hosts, the one that can be written: a standby may be behind what was promised.
+        if config.get_target_session_attrs() == TargetSessionAttrs::Any {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+        if config.get_application_name().is_none() {
+            config.application_name("copydesk");
+        }
+        let (connect_timeout, statement_timeout) = (Duration::from_secs(2), Duration::from_secs(10));
+        Ok(Self { connections: 16, connect_timeout, statement_timeout, listen: true, keep: None, config })
+    }
+
+    /// Host, port and database, for people.
+    pub fn place(&self) -> String {
+        use tokio_postgres::config::Host;
+        let host = match self.config.get_hosts().first() {
+            Some(Host::Tcp(host)) => host.clone(),
+            Some(Host::Unix(path)) => path.display().to_string(),
+            None => String::new(),
+        };
+        let port = self.config.get_ports().first().map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{host}{port}/{}", self.config.get_dbname().or(self.config.get_user()).unwrap_or_default())
+    }
+
+    /// A connection outside any pool. Its second half must be driven.
+    ///
+    /// # Errors
+    /// What the driver says; none when nothing answers in time, which the driver's own timeout is too narrow for: it ends
+    /// when the port is open.
+    pub(super) async fn connect(&self) -> Result<(Client, Connection<Socket, NoTlsStream>), Option<Error>> {
+        match tokio::time::timeout(self.connect_timeout, self.config().connect(NoTls)).await {
+            Ok(connected) => connected.map_err(Some),
+            Err(_elapsed) => Err(None),
+        }
+    }
+
+    /// What connections are made with.
+    pub(super) fn config(&self) -> Config {
+        let mut config = self.config.clone();
+        config.connect_timeout(self.connect_timeout);
+        // A server that has vanished without a word is noticed.
+        config.tcp_user_timeout(self.statement_timeout).keepalives_idle(Duration::from_secs(15));
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_read_and_secrets_are_kept() {
+        let url = "postgres://desk:hunter2@db.example:5433/news?sslmode=prefer";
+        let options = PostgresOptions::new(url).expect("a right URL");
+        assert_eq!(options.place(), "db.example:5433/news");
+        assert!(!format!("{options:?}").contains("hunter2"));
+        for wrong in [
+            "postgres://desk:hunter2@db.example/news?sslmode=require",
+            "postgres://desk:hunter2@db.example/news?shape=round",
+            "postgres://desk:hunter2@db.example:port/news",
+            "postgres://",
+        ] {
+            let right = PostgresOptions::new(wrong).expect_err("a wrong URL");
+            assert!(right.starts_with("must ") && !right.contains("hunter2"), "{right}");
+        }
+    }
+}

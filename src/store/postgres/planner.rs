@@ -1,0 +1,278 @@
+//! A group of writes, applied in memory: each sees those before it. What must be stored for it is left in a [`Batch`].
+//!
+//! Positions are not known until the feed's turn has been taken. Until then the n-th change of the group is at -n, and so is
+//! the key of the article that it creates; what leaves this room has been placed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::batch::{ArticleRow, Batch, ChangeRow, RequestRow, TextRow};
+use super::rows::{facet_numbers, position};
+use crate::article::{ArticleId, ChangeToken, CleanArticle, Digest, Position, Record, RecordParts};
+use crate::store::plan::{Effect, Revision, due, first, next, plan, time_of};
+use crate::store::{Ingest, Outcome, RequestKey, Standing, Write, WriteError, Written};
+
+/// An article as the group leaves it.
+pub(super) struct Current {
+    pub(super) record: Arc<Record>,
+    pub(super) row: ArticleRow,
+    pub(super) text: Uuid,
+    /// Its place in the lists before the group, if it was in any.
+    pub(super) listed: Option<(i64, Vec<i64>)>,
+}
+
+/// Another article with a text that the group writes.
+pub(super) struct Twin {
+    pub(super) key: i64,
+    pub(super) id: ArticleId,
+    pub(super) standing: Standing,
+}
+
+/// A request that was made before, and its answer.
+pub(super) struct Seen {
+    pub(super) digest: Digest,
+    pub(super) written: Written,
+}
+
+/// What is stored, as far as the group must know it.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) articles: HashMap<ArticleId, Current>,
+    /// The earliest first.
+    pub(super) twins: HashMap<Digest, Vec<Twin>>,
+    /// By their IDs, and which of the articles that were requested.
+    pub(super) requests: HashMap<Vec<u8>, BTreeMap<u32, Seen>>,
+}
+
+type Answer = Result<Written, WriteError>;
+
+/// The group under way.
+pub(super) struct Planner {
+    feed: Uuid,
+    known: Known,
+    /// Which articles of the group say, or said, what.
+    saying: HashMap<Digest, Vec<ArticleId>>,
+    changed: Vec<ArticleId>,
+    batch: Batch,
+}
+
+impl Planner {
+    pub(super) fn new(feed: Uuid, known: Known) -> Self {
+        let mut saying: HashMap<Digest, Vec<ArticleId>> = HashMap::new();
+        for (id, current) in &known.articles {
+            saying.entry(current.record.digest).or_default().push(id.clone());
+        }
+        Self { feed, known, saying, changed: Vec::new(), batch: Batch::default() }
+    }
+
+    /// Applies a write.
+    pub(super) fn apply(&mut self, write: &Write) -> Answer {
+        if let Write::Ingest(ingest) = write
+            && let Some(request) = &ingest.request
+        {
+            return self.apply_once(write, request, ingest.time);
+        }
+        self.apply_now(write)
+    }
+
+    /// A request that may be a repetition.
+    fn apply_once(&mut self, write: &Write, request: &RequestKey, time: Timestamp) -> Answer {
+        let seen = self.known.requests.get(request.id.as_bytes());
+        if seen.is_some_and(|items| items.values().any(|seen| seen.digest != request.digest)) {
+            return Err(WriteError::RequestReused);
+        }
+        if let Some(seen) = seen.and_then(|items| items.get(&request.item)) {
+            return Ok(seen.written.clone());
+        }
+        let written = self.apply_now(write)?;
+        let id = request.id.clone().into_bytes();
+        let article = self.known.articles.get(write.id()).map_or(0, |current| current.row.key);
+        self.batch.requests.push(RequestRow {
+            id: id.clone(),
+            item: request.item,
+            digest: request.digest,
+            article,
+            revision: written.record.revision,
+            outcome: written.outcome,
+            time,
+        });
+        let seen = Seen { digest: request.digest, written: written.clone() };
+        self.known.requests.entry(id).or_default().insert(request.item, seen);
+        Ok(written)
+    }
+
+    fn apply_now(&mut self, write: &Write) -> Answer {
+        let current = self.known.articles.get(write.id());
+        let record = current.map(|current| Arc::clone(&current.record));
+        let fingerprint = current.map(|current| current.row.fingerprint);
+        match (plan(write, record.as_deref(), fingerprint)?, record) {
+            (Effect::Nothing, Some(record)) => {
+                if let Write::Ingest(ingest) = write {
+                    self.remember(&ingest.id, ingest.article.fingerprint());
+                }
+                Ok(Written { record, outcome: Outcome::Unchanged })
+            }
+            (Effect::Create(ingest), _) => Ok(self.create(ingest)),
+            (Effect::Revise(revision), Some(_)) => {
+                let record = self.revise(write.id(), &revision, time_of(write));
+                let record = record.ok_or_else(|| WriteError::NotFound(write.id().clone()))?;
+                Ok(Written { record, outcome: Outcome::Revised })
+            }
+            // Nothing to revise, and nothing is unchanged, where nothing is.
+            (Effect::Nothing | Effect::Revise(_), None) => Err(WriteError::NotFound(write.id().clone())),
+        }
+    }
+
+    /// What the desk has corrected, its source says now too: from here on that is what came last.
+    fn remember(&mut self, id: &ArticleId, fingerprint: Digest) {
+        if let Some(current) = self.known.articles.get_mut(id)
+            && current.row.fingerprint != fingerprint
+        {
+            current.row.fingerprint = fingerprint;
+            self.changed.push(id.clone());
+        }
+    }
+
+    fn create(&mut self, ingest: &Ingest) -> Written {
+        let article = &ingest.article;
+        let key = self.next_position();
+        let duplicate_of = self.earlier_twin(article.digest(), None, ingest.time);
+        let mut parts = first(ingest, self.token());
+        parts.duplicate_of = duplicate_of.as_ref().map(|(_, id)| id.clone());
+        let duplicate_of = duplicate_of.map(|(key, _)| key);
+        let text = self.new_text(article);
+        let revision = Revision {
+            kind: crate::article::ChangeKind::Created,
+            lifecycle: parts.lifecycle,
+            article: Some(article),
+            ingested: true,
+            reason: "",
+        };
+        let announced = parts.unreadable(ingest.time).is_none();
+        self.batch.changes.push(ChangeRow::new(&parts, &revision, key, announced, duplicate_of, text));
+        let mut row = ArticleRow::new(&parts, key, article);
+        row.duplicate_of = duplicate_of;
+        row.due = due(&parts, ingest.time);
+        row.facets = facet_numbers(&article.facets());
+        let outcome = if duplicate_of.is_some() { Outcome::Duplicate } else { Outcome::Created };
+        let record = Arc::new(Record::new(parts, article.content()));
+        self.put(Current { record: Arc::clone(&record), row, text, listed: None });
+        Written { record, outcome }
+    }
+
+    fn revise(&mut self, id: &ArticleId, revision: &Revision<'_>, time: Timestamp) -> Option<Arc<Record>> {
+        let mut current = self.known.articles.remove(id)?;
+        let next = next(&current.record, current.row.due, revision, self.token(), time);
+        let mut parts = next.parts;
+        let time = parts.update_time;
+        let position = self.next_position();
+        if let Some(article) = revision.article {
+            if next.rewritten {
+                let twin = self.earlier_twin(article.digest(), Some(current.row.key), time);
+                current.row.duplicate_of = twin.as_ref().map(|(key, _)| *key);
+                parts.duplicate_of = twin.map(|(_, id)| id);
+            }
+            current.text = self.new_text(article);
+            current.row.take_content(article);
+            current.row.facets = facet_numbers(&article.facets());
+            if revision.ingested {
+                current.row.fingerprint = article.fingerprint();
+            }
+        }
+        let row = &mut current.row;
+        row.take_parts(&parts, position);
+        row.due = due(&parts, time);
+        let change = ChangeRow::new(&parts, revision, row.key, next.announced, row.duplicate_of, current.text);
+        self.batch.changes.push(change);
+        let content = current.record.content();
+        let record = Arc::new(Record::new(parts, revision.article.map_or(&content, CleanArticle::content)));
+        self.put(Current { record: Arc::clone(&record), ..current });
+        Some(record)
+    }
+
+    /// Announces what the clock has changed in an article, if it is still due.
+    pub(super) fn turn_clock(&mut self, id: &ArticleId, now: Timestamp) -> bool {
+        let Some(current) = self.known.articles.get(id) else { return false };
+        let Some(time) = current.row.due.filter(|due| *due <= now.as_microsecond()) else { return false };
+        let record = Arc::clone(&current.record);
+        let revised = self.revise(id, &Revision::of_clock(&record, time), now);
+        // It may have opened and expired since the clock was last turned: its next turn is counted from this one.
+        if let (Some(record), Some(current)) = (revised, self.known.articles.get_mut(id)) {
+            current.row.due = due(&record, crate::store::codes::time(time));
+        }
+        true
+    }
+
+    /// What must be stored.
+    pub(super) fn finish(self) -> Batch {
+        let Self { mut known, changed, mut batch, .. } = self;
+        for id in changed {
+            // Changed twice, it is stored once, as it is in the end.
+            if let Some(current) = known.articles.remove(&id) {
+                batch.add_article(current.row, current.listed);
+            }
+        }
+        batch
+    }
+
+    fn put(&mut self, current: Current) {
+        let id = current.record.id.clone();
+        self.saying.entry(current.record.digest).or_default().push(id.clone());
+        self.changed.push(id.clone());
+        self.known.articles.insert(id, current);
+    }
+
+    fn new_text(&mut self, article: &CleanArticle) -> Uuid {
+        let text = Uuid::now_v7();
+        self.batch.texts.push(TextRow { text, content: article.content().to_vec() });
+        text
+    }
+
+    /// Where the next change goes.
+    fn next_position(&self) -> i64 {
+        -(self.batch.changes.len() as i64 + 1)
+    }
+
+    fn token(&self) -> ChangeToken {
+        let sequence = self.next_position().unsigned_abs();
+        // No engine's position has this transaction, so no etag that a client holds equals one of these.
+        ChangeToken { feed: self.feed, position: Position { transaction: u64::MAX, sequence } }
+    }
+
+    /// The earliest other article that can be read and says the same.
+    fn earlier_twin(&self, digest: Digest, below: Option<i64>, now: Timestamp) -> Option<(i64, ArticleId)> {
+        let stored = self.known.twins.get(&digest).into_iter().flatten();
+        // What the group knows better is looked at as the group has left it.
+        let stored = stored.filter(|twin| !self.known.articles.contains_key(&twin.id));
+        let stored = stored.filter(|twin| twin.standing.readable(now)).map(|twin| (twin.key, &twin.id));
+        let here = self.saying.get(&digest).into_iter().flatten().filter_map(|id| {
+            let current = self.known.articles.get(id)?;
+            let says_it = current.record.digest == digest && current.record.unreadable(now).is_none();
+            says_it.then_some((current.row.key, id))
+        });
+        let earliest = stored.chain(here).min_by_key(|(key, _)| creation_order(*key))?;
+        let earlier = below.is_none_or(|below| creation_order(earliest.0) < creation_order(below));
+        earlier.then(|| (earliest.0, earliest.1.clone()))
+    }
+}
+
+/// Articles of the group are created after all that are stored.
+fn creation_order(key: i64) -> (bool, u64) {
+    (key < 0, key.unsigned_abs())
+}
+
+/// An answer, once it is known that the group's changes come after `base`.
+pub(super) fn placed(answer: Answer, base: i64) -> Answer {
+    let written = answer?;
+    let token = written.record.token;
+    if token.position.transaction != u64::MAX {
+        return Ok(written);
+    }
+    let sequence = base + i64::try_from(token.position.sequence).unwrap_or(0);
+    let token = ChangeToken { position: position(sequence), ..token };
+    let parts = RecordParts { token, ..RecordParts::clone(&written.record) };
+    Ok(Written { record: Arc::new(Record::new(parts, &written.record.content())), ..written })
+}

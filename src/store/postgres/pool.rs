@@ -1,0 +1,147 @@
+//! Connections: so many, each used by one caller at a time, and given back only when nothing is left on it.
+//!
+//! A connection has no state of ours: no prepared statement, no setting, no lock outlives its transaction. So it may lead to
+//! pgbouncer in transaction mode, where the next transaction meets another server process.
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime, TimeoutType};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{NoTls, Row};
+
+use super::PostgresOptions;
+use super::error::{answer, is_lost, no_connection};
+use crate::store::StoreError;
+
+/// How long the request to stop a statement may take.
+const CANCEL: Duration = Duration::from_secs(1);
+
+/// A parameter, with the type that it is sent as.
+pub(super) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// So many connections.
+pub(super) struct Pool {
+    inner: deadpool_postgres::Pool,
+    statement_timeout: Duration,
+    /// Whether the last try to get a connection succeeded: an outage is logged when it begins and when it ends.
+    reachable: AtomicBool,
+}
+
+impl Pool {
+    pub(super) fn new(options: &PostgresOptions, size: usize) -> Result<Self, StoreError> {
+        let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(options.config(), NoTls, config);
+        let inner = deadpool_postgres::Pool::builder(manager)
+            .max_size(size.max(1))
+            .wait_timeout(Some(options.connect_timeout))
+            .create_timeout(Some(options.connect_timeout))
+            .recycle_timeout(Some(options.connect_timeout))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|error| {
+                tracing::error!(cause = %error, "the pool of connections could not be made");
+                StoreError::Internal
+            })?;
+        Ok(Self { inner, statement_timeout: options.statement_timeout, reachable: AtomicBool::new(true) })
+    }
+
+    /// A connection, for a transaction.
+    pub(super) async fn connection(&self) -> Result<Connection, StoreError> {
+        match self.inner.get().await {
+            Ok(client) => {
+                if !self.reachable.swap(true, Ordering::Relaxed) {
+                    tracing::info!("the database answers again");
+                }
+                Ok(Connection { client: Some(client) })
+            }
+            Err(error) => {
+                let crowded = matches!(error, PoolError::Timeout(TimeoutType::Wait));
+                if !crowded && self.reachable.swap(false, Ordering::Relaxed) {
+                    tracing::error!(cause = %error, "the database cannot be reached");
+                }
+                Err(no_connection(&error))
+            }
+        }
+    }
+
+    /// One statement that reads. Asked once more if the connection turns out to be gone: it may have been idle since
+    /// before a restart of the database.
+    pub(super) async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
+        let mut again = true;
+        loop {
+            let connection = self.connection().await?;
+            let asked = tokio::time::timeout(self.statement_timeout, connection.query_typed(sql, params)).await;
+            match asked {
+                Ok(Ok(rows)) => {
+                    connection.give_back();
+                    return Ok(rows);
+                }
+                Ok(Err(error)) if is_lost(&error) => {
+                    connection.discard();
+                    if !std::mem::take(&mut again) {
+                        return Err(answer(&error));
+                    }
+                }
+                Ok(Err(error)) => {
+                    connection.give_back();
+                    return Err(answer(&error));
+                }
+                Err(_elapsed) => {
+                    tracing::warn!(timeout_ms = self.statement_timeout.as_millis() as u64, "a read took too long");
+                    return Err(StoreError::Unavailable("it took too long"));
+                }
+            }
+        }
+    }
+
+    /// One statement that writes by itself; not asked twice.
+    pub(super) async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
+        let connection = self.connection().await?;
+        let done = tokio::time::timeout(self.statement_timeout, connection.execute_typed(sql, params)).await;
+        let done = done.map_err(|_elapsed| StoreError::Unavailable("it took too long"))?;
+        connection.give_back();
+        done.map_err(|error| answer(&error))
+    }
+}
+
+/// A connection in use. Dropped before it is given back, its statement is stopped, and it is closed: what the next caller
+/// gets has nothing on it.
+pub(super) struct Connection {
+    client: Option<Object>,
+}
+
+impl Connection {
+    /// Nothing is under way on it: others may have it.
+    pub(super) fn give_back(mut self) {
+        drop(self.client.take());
+    }
+
+    /// It is of no use any more.
+    pub(super) fn discard(mut self) {
+        drop(self.client.take().map(Object::take));
+    }
+}
+
+impl Deref for Connection {
+    type Target = tokio_postgres::Client;
+
+    fn deref(&self) -> &Self::Target {
+        self.client.as_ref().expect("it is there until it is given back, which takes self")
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let Some(client) = self.client.take() else { return };
+        let cancel = client.cancel_token();
+        drop(Object::take(client));
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                // It may have ended by itself; then there is nothing to stop.
+                drop(tokio::time::timeout(CANCEL, cancel.cancel_query(NoTls)).await);
+            });
+        }
+    }
+}

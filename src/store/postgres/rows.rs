@@ -1,0 +1,143 @@
+//! From rows to records.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::{FromSql, Type};
+use uuid::Uuid;
+
+use super::pool::Pool;
+use crate::article::{ArticleId, ChangeToken, Digest, Facet, FacetKind, Position, Record, RecordParts};
+use crate::store::codes::{lifecycle, time};
+use crate::store::{Fetched, Standing, StoreError};
+
+/// What a record is read from: the article `a`, the change `c` that made the revision, and the text `b` that it has.
+pub(super) const RECORD: &str = "a.id, a.uid, a.created, c.position, c.revision, c.lifecycle, c.embargo, c.expire, \
+     c.publish, c.deleted, c.digest, c.time, (SELECT d.id FROM copydesk.articles d WHERE d.key = c.duplicate_of), b.content";
+/// How many columns those are.
+pub(super) const RECORD_COLUMNS: usize = 14;
+/// Where an article stands now, beside what it was: columns after [`RECORD`].
+pub(super) const STANDING: &str = "a.lifecycle, a.embargo, a.expire, a.revision";
+pub(super) const STANDING_COLUMNS: usize = 4;
+/// The newest revision of an article.
+pub(super) const NEWEST: &str = "copydesk.articles a JOIN copydesk.changes c ON c.position = a.position \
+     JOIN copydesk.texts b ON b.text = c.text";
+/// Any change of an article.
+pub(super) const HISTORY: &str = "copydesk.changes c JOIN copydesk.articles a ON a.key = c.article \
+     JOIN copydesk.texts b ON b.text = c.text";
+
+/// A column. One that is not what we wrote means that somebody else did.
+pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, StoreError> {
+    row.try_get(column).map_err(|error| {
+        tracing::error!(cause = super::error::told(&error), "a row is not as it was written");
+        StoreError::Damaged
+    })
+}
+
+/// Reads [`RECORD`], whose first column is `at`.
+pub(super) fn record(row: &Row, at: usize, feed: Uuid) -> Result<Arc<Record>, StoreError> {
+    let parts = RecordParts {
+        id: article_id(row, at)?,
+        uid: get(row, at + 1)?,
+        revision: get(row, at + 4)?,
+        lifecycle: lifecycle(get::<i16>(row, at + 5)?.into()),
+        token: ChangeToken { feed, position: position(get(row, at + 3)?) },
+        create_time: time(get(row, at + 2)?),
+        update_time: time(get(row, at + 11)?),
+        delete_time: get::<Option<i64>>(row, at + 9)?.map(time),
+        publish_time: get::<Option<i64>>(row, at + 8)?.map(time),
+        embargo_time: get::<Option<i64>>(row, at + 6)?.map(time),
+        expire_time: get::<Option<i64>>(row, at + 7)?.map(time),
+        digest: digest(row, at + 10)?,
+        duplicate_of: match get::<Option<&str>>(row, at + 12)? {
+            Some(id) => Some(id.parse().map_err(|_| StoreError::Damaged)?),
+            None => None,
+        },
+    };
+    Ok(Arc::new(Record::new(parts, get(row, at + 13)?)))
+}
+
+/// Reads [`STANDING`].
+pub(super) fn standing(row: &Row, at: usize) -> Result<Standing, StoreError> {
+    Ok(Standing {
+        lifecycle: lifecycle(get::<i16>(row, at)?.into()),
+        embargo_time: get::<Option<i64>>(row, at + 1)?.map(time),
+        expire_time: get::<Option<i64>>(row, at + 2)?.map(time),
+        revision: get(row, at + 3)?,
+    })
+}
+
+pub(super) fn article_id(row: &Row, column: usize) -> Result<ArticleId, StoreError> {
+    get::<&str>(row, column)?.parse().map_err(|_| StoreError::Damaged)
+}
+
+pub(super) fn digest(row: &Row, column: usize) -> Result<Digest, StoreError> {
+    Ok(Digest(get::<&[u8]>(row, column)?.try_into().map_err(|_| StoreError::Damaged)?))
+}
+
+/// Articles in the order asked for; one may be asked for twice.
+pub(super) async fn fetch(pool: &Pool, feed: Uuid, ids: &[ArticleId]) -> Result<Vec<Fetched>, StoreError> {
+    let sql = format!("SELECT {RECORD} FROM {NEWEST} WHERE a.id = ANY($1)");
+    let names: Vec<&str> = ids.iter().map(ArticleId::as_str).collect();
+    let mut found = HashMap::with_capacity(ids.len());
+    for row in pool.query(&sql, &[(&names, Type::TEXT_ARRAY)]).await? {
+        let record = record(&row, 0, feed)?;
+        found.insert(record.id.clone(), record);
+    }
+    Ok(ids.iter().map(|id| Fetched { record: found.get(id).cloned(), ..Fetched::missing() }).collect())
+}
+
+/// An article as one of its revisions left it.
+pub(super) async fn revision(
+    pool: &Pool,
+    feed: Uuid,
+    id: &ArticleId,
+    revision: i64,
+) -> Result<Option<Arc<Record>>, StoreError> {
+    let sql = format!("SELECT {RECORD} FROM {HISTORY} WHERE a.id = $1 AND c.revision = $2");
+    let rows = pool.query(&sql, &[(&id.as_str(), Type::TEXT), (&revision, Type::INT8)]).await?;
+    rows.first().map(|row| record(row, 0, feed)).transpose()
+}
+
+/// The key of an article.
+pub(super) async fn key_of(pool: &Pool, id: &ArticleId) -> Result<Option<i64>, StoreError> {
+    let rows = pool.query("SELECT key FROM copydesk.articles WHERE id = $1", &[(&id.as_str(), Type::TEXT)]).await?;
+    rows.first().map(|row| get(row, 0)).transpose()
+}
+
+pub(super) fn position(sequence: i64) -> Position {
+    Position::of(sequence.unsigned_abs())
+}
+
+/// A position of this engine's feed; one of another kind is after every change.
+pub(super) fn sequence(position: Position) -> i64 {
+    if position.transaction == 0 { i64::try_from(position.sequence).unwrap_or(i64::MAX) } else { i64::MAX }
+}
+
+/// The number by which an article is found in the list of one of its properties: 64 bits of a hash, so that a writer need
+/// not ask for it. Among ten million different values, two that share one are less likely than 1 in 300,000.
+pub(super) fn facet_number(facet: &Facet) -> i64 {
+    let kind = match facet.kind {
+        FacetKind::Source => 1,
+        FacetKind::Language => 2,
+        FacetKind::Section => 3,
+        FacetKind::Tag => 4,
+        FacetKind::Author => 5,
+        FacetKind::Agency => 6,
+    };
+    hash(&[&[kind], facet.value.as_bytes()])
+}
+
+/// The lists that an article is in.
+pub(super) fn facet_numbers(facets: &[Facet]) -> Vec<i64> {
+    let mut numbers: Vec<i64> = facets.iter().map(facet_number).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
+}
+
+/// For a narrow index; what it finds is compared in full.
+pub(super) fn hash(parts: &[&[u8]]) -> i64 {
+    crate::store::codes::head(&Digest::of_bytes(&parts.concat()))
+}

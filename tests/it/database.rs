@@ -1,0 +1,224 @@
+//! PostgreSQL servers of the tests' own, on free ports and in temporary folders. They end with the tests, however those end.
+
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use copydesk::store::postgres::{PostgresOptions, PostgresStore};
+use tokio_postgres::{Client, NoTls};
+
+/// The database that the others are copies of: empty, with the schema in it.
+const TEMPLATE: &str = "copydesk_template";
+const USER: &str = "copydesk";
+
+/// A server, stopped when it is dropped or when this process ends.
+pub struct Cluster {
+    dir: PathBuf,
+    port: u16,
+    safe: bool,
+    server: Option<Child>,
+}
+
+impl Cluster {
+    /// The one that most tests share. What it holds need not survive: it does not wait for the disk.
+    pub fn shared() -> &'static Self {
+        static SHARED: LazyLock<Cluster> = LazyLock::new(|| {
+            let cluster = Cluster::start(false);
+            on_a_thread(cluster.url("postgres"), async |client| {
+                client.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).await.unwrap();
+            });
+            let template = PostgresOptions::new(&cluster.url(TEMPLATE)).unwrap();
+            let migrated = std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(PostgresStore::migrate(&template)).unwrap();
+            });
+            migrated.join().unwrap();
+            cluster
+        });
+        &SHARED
+    }
+
+    /// A new one. A `safe` one waits for the disk, as in production.
+    pub fn start(safe: bool) -> Self {
+        // Removed by the shell that runs the server, so that it is removed even when this process is killed.
+        let dir = tempfile::Builder::new().prefix("copydesk-postgres-").tempdir().unwrap().keep();
+        if let Some((uid, gid)) = other_user() {
+            std::os::unix::fs::chown(&dir, Some(uid), Some(gid)).unwrap();
+        }
+        let data = dir.join("data");
+        let mut initdb = as_other_user(&bin("initdb"), &dir);
+        initdb.args(["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"]).arg(&data);
+        let made = initdb.output().expect("PostgreSQL's programs are there: `make test` installs them");
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut cluster = Self { dir, port, safe, server: None };
+        cluster.resume();
+        cluster
+    }
+
+    /// Stops the server as a crash would: what was committed is there again after `resume`, if it is a safe one.
+    pub fn crash(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            // The end of its input is the sign; it keeps the folder while there is this file.
+            std::fs::write(self.dir.join("keep"), "").unwrap();
+            drop(server.stdin.take());
+            server.wait().unwrap();
+        }
+    }
+
+    /// Starts the server again.
+    pub fn resume(&mut self) {
+        let _absent = std::fs::remove_file(self.dir.join("keep"));
+        // The shell waits for the end of its input, which comes when this process ends, whatever ends it.
+        let script = r#"
+            "$0" -D data -p "$1" -k "$PWD" -c listen_addresses=127.0.0.1 -c fsync="$2" -c max_connections=300 \
+                -c shared_buffers=64MB -c logging_collector=off >>log 2>&1 </dev/null &
+            server=$!
+            cat >/dev/null
+            kill -QUIT $server
+            wait $server
+            [ -e keep ] || rm -rf "$PWD"
+        "#;
+        let mut shell = as_other_user(Path::new("sh"), &self.dir);
+        shell.args(["-c", script]).arg(bin("postgres")).arg(self.port.to_string());
+        shell.arg(if self.safe { "on" } else { "off" });
+        self.server = Some(shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let until = Instant::now() + Duration::from_secs(60);
+        while !self.answers() {
+            let log = || std::fs::read_to_string(self.dir.join("log")).unwrap_or_default();
+            assert!(Instant::now() < until, "the server does not answer:\n{}", log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn answers(&self) -> bool {
+        let url = self.url("postgres");
+        let asked = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async { tokio_postgres::connect(&url, NoTls).await.is_ok() })
+        });
+        asked.join().unwrap()
+    }
+
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// A new database of the shared server, with the schema in it.
+    pub async fn database(&self) -> Database {
+        self.copy(&format!("TEMPLATE {TEMPLATE}")).await
+    }
+
+    /// A new database with nothing in it.
+    pub async fn empty_database(&self) -> Database {
+        self.copy("").await
+    }
+
+    /// A new database of any server, with the schema in it.
+    pub async fn database_without_template(&self) -> Database {
+        let database = self.copy("").await;
+        PostgresStore::migrate(&database.options()).await.unwrap();
+        database
+    }
+
+    async fn copy(&self, how: &str) -> Database {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let name = format!("copydesk_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let admin = connect(&self.url("postgres")).await;
+        admin.batch_execute(&format!("CREATE DATABASE {name} {how}")).await.unwrap();
+        Database { admin: self.url("postgres"), url: self.url(&name), name }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            drop(server.stdin.take());
+            let _ended = server.wait();
+        }
+    }
+}
+
+/// A database, dropped when this is.
+pub struct Database {
+    admin: String,
+    pub url: String,
+    name: String,
+}
+
+impl Database {
+    pub fn options(&self) -> PostgresOptions {
+        let mut options = PostgresOptions::new(&self.url).unwrap();
+        options.connections = 4;
+        options
+    }
+
+    /// A connection besides the store's.
+    pub async fn client(&self) -> Client {
+        connect(&self.url).await
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
+        on_a_thread(self.admin.clone(), async move |client| {
+            // A server that a test has stopped needs no tidying.
+            let _gone = client.batch_execute(&drop).await;
+        });
+    }
+}
+
+async fn connect(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+/// For where there is no runtime to wait in, or one that is in use.
+fn on_a_thread(url: String, work: impl AsyncFnOnce(Client) + Send + 'static) {
+    let done = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            if let Ok((client, connection)) = tokio_postgres::connect(&url, NoTls).await {
+                tokio::spawn(connection);
+                work(client).await;
+            }
+        });
+    });
+    done.join().unwrap();
+}
+
+/// A program of the server: Debian keeps them in a folder for each version, and not in PATH.
+fn bin(name: &str) -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = versions.map(|version| version.path().join("bin").join(name)).collect();
+    found.retain(|path| path.exists());
+    found.sort();
+    found.pop().unwrap_or_else(|| name.into())
+}
+
+/// PostgreSQL's server refuses to run as root.
+fn other_user() -> Option<(u32, u32)> {
+    let id = |args: &[&str]| -> Option<u32> {
+        let output = Command::new("id").args(args).output().ok()?;
+        String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+    };
+    if id(&["-u"]) != Some(0) {
+        return None;
+    }
+    ["postgres", "nobody"].into_iter().find_map(|user| Some((id(&["-u", user])?, id(&["-g", user])?)))
+}
+
+fn as_other_user(program: &Path, dir: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(dir).env_remove("PGDATA").env_remove("PGOPTIONS").env_remove("PGPORT");
+    if let Some((uid, gid)) = other_user() {
+        command.uid(uid).gid(gid);
+    }
+    command
+}
