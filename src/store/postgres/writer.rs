@@ -161,14 +161,19 @@ impl State {
             }
             Err(failed) => failed,
         };
-        let alone = failed_as_one.divisible && group.len() > 1;
+        // What ends the trying: there was only one, or it is the database that fails after all.
+        let mut over = (!failed_as_one.divisible || group.len() == 1).then_some(failed_as_one.error);
         for call in group.drain(..) {
-            let done = if alone {
-                let done = self.transact(std::slice::from_ref(&call)).await;
-                done.map(|mut answers| answers.pop().unwrap_or_default()).map_err(|failed| failed.error)
-            } else {
-                Err(failed_as_one.error.clone())
+            let done = match &over {
+                Some(error) => Err(error.clone()),
+                None => {
+                    let done = self.transact(std::slice::from_ref(&call)).await;
+                    done.map(|mut answers| answers.pop().unwrap_or_default()).map_err(|failed| failed.error)
+                }
             };
+            if let Err(error @ StoreError::Unavailable(_)) = &done {
+                over = Some(error.clone());
+            }
             let (writes, caller) = call;
             drop(caller.send(done.unwrap_or_else(|error| failed(writes.len(), &error))));
         }

@@ -501,3 +501,39 @@ async fn a_trimmed_feed_is_whole_from_where_it_begins() {
     let written = write(&trimming, ingest("after", titled("3"), now)).await.unwrap();
     assert_eq!(written.record.token.position, Position::of(9));
 }
+
+#[tokio::test]
+async fn a_call_that_cannot_be_stored_harms_no_other() {
+    let database = Cluster::shared().database().await;
+    let client = database.client().await;
+    client
+        .batch_execute(
+            "CREATE FUNCTION copydesk.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+             CREATE TRIGGER refuse BEFORE INSERT ON copydesk.articles FOR EACH ROW WHEN (NEW.id LIKE 'bad-%')
+             EXECUTE FUNCTION copydesk.refuse()",
+        )
+        .await
+        .unwrap();
+    let store = open(database.options()).await;
+    // The first is a group of its own; the others wait for it, and then are one.
+    let calls = (0..12).map(|number| {
+        let name = format!("{}-{number}", if number % 4 == 3 { "bad" } else { "good" });
+        let writes = vec![ingest(&name, titled(&name), at(0)), ingest(&format!("with-{number}"), titled("x"), at(0))];
+        let store = &store;
+        async move { (number, store.write(writes).await) }
+    });
+    for (number, answers) in join_all(calls).await {
+        let stored = get(&store, &format!("with-{number}")).await.is_some();
+        if number % 4 == 3 {
+            assert!(
+                answers.iter().all(|answer| answer.as_ref().err() == Some(&WriteError::Store(StoreError::Internal)))
+            );
+            assert!(!stored, "a call is done as a whole");
+        } else {
+            assert!(answers.iter().all(Result::is_ok) && stored);
+        }
+    }
+    // What was not done has left no hole.
+    let followed = follow(&store, 18).await;
+    assert!(followed.iter().map(|(sequence, _)| *sequence).eq(1..=18));
+}
