@@ -177,11 +177,9 @@ fn clean_words(article: &mut Article, limits: &Limits, wrong: &mut Violations) {
             None => wrong.add("language", "must be a BCP 47 tag, such as en, pt-BR or zh-Hant"),
         }
     }
+    article.body = clean_text(&article.body);
     if article.body.len() > limits.body_bytes {
-        let right = format!("must be at most {} bytes long", limits.body_bytes);
-        wrong.add("body", right);
-    } else {
-        article.body = clean_text(&article.body);
+        wrong.add("body", format!("must be at most {} bytes long", limits.body_bytes));
     }
 }
 
@@ -236,6 +234,11 @@ fn language(tag: &str) -> Option<String> {
 
 fn clean_blocks(article: &mut Article, wrong: &mut Violations) {
     let paragraphs = if article.body.is_empty() { 0 } else { article.body.matches("\n\n").count() + 1 };
+    // Each paragraph is one block; pictures may stand several times.
+    if article.blocks.len() > paragraphs + MAX_MEDIA {
+        wrong.add("blocks", format!("must be at most one a paragraph, and {MAX_MEDIA} pictures"));
+        return;
+    }
     let mut next = 0;
     for (at, block) in article.blocks.iter_mut().enumerate() {
         let path = |field: &str| format!("blocks[{at}].{field}");

@@ -98,7 +98,8 @@ impl Filter {
             if values.len() > MAX_VALUES {
                 wrong.add(format!("filter.{name}"), "must have at most 100 values");
             }
-            let mut facets: Vec<Facet> = values.iter().map(|value| Facet { kind, value: fold(value) }).collect();
+            let mut facets: Vec<Facet> =
+                values.iter().take(MAX_VALUES).map(|value| Facet { kind, value: fold(value) }).collect();
             if let Some(at) = facets.iter().position(|facet| facet.value.is_empty()) {
                 wrong.add(format!("filter.{name}[{at}]"), "must not be empty");
             }

@@ -1,6 +1,6 @@
 //! Field masks: which fields a reader wants, and which an editor changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use prost::Message;
@@ -31,11 +31,14 @@ static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
     fields.collect()
 });
 
+/// More paths than there are fields say nothing more.
+const MAX_PATHS: usize = 256;
+
 /// The fields that a reader wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadMask(
     /// By field number; within it, the numbers wanted, or all. All fields when the mask is absent.
-    Option<BTreeMap<u32, Option<Vec<u32>>>>,
+    Option<BTreeMap<u32, Option<BTreeSet<u32>>>>,
 );
 
 impl ReadMask {
@@ -45,10 +48,13 @@ impl ReadMask {
             return Ok(Self(None));
         };
         if mask.paths.iter().any(|path| path == "*") {
-            return Ok(Self(None));
+            return alone("read_mask.paths", &mask.paths).map(|()| Self(None));
+        }
+        if mask.paths.len() > MAX_PATHS {
+            return Err(Violations::one("read_mask.paths", format!("must be at most {MAX_PATHS}")));
         }
         let mut wrong = Violations::default();
-        let mut wanted: BTreeMap<u32, Option<Vec<u32>>> = BTreeMap::new();
+        let mut wanted: BTreeMap<u32, Option<BTreeSet<u32>>> = BTreeMap::new();
         for (at, path) in mask.paths.iter().enumerate() {
             let Some((number, inner)) = resolve(path) else {
                 wrong.add(format!("read_mask.paths[{at}]"), unknown(path));
@@ -57,8 +63,8 @@ impl ReadMask {
             match inner {
                 None => drop(wanted.insert(number, None)),
                 Some(inner) => {
-                    if let Some(numbers) = wanted.entry(number).or_insert_with(|| Some(Vec::new())) {
-                        numbers.push(inner);
+                    if let Some(numbers) = wanted.entry(number).or_insert_with(|| Some(BTreeSet::new())) {
+                        numbers.insert(inner);
                     }
                 }
             }
@@ -83,6 +89,11 @@ impl ReadMask {
     }
 }
 
+/// `*` says everything.
+fn alone(field: &str, paths: &[String]) -> Result<(), Violations> {
+    if paths.len() == 1 { Ok(()) } else { Err(Violations::one(field, "must have no other path beside *")) }
+}
+
 fn resolve(path: &str) -> Option<(u32, Option<u32>)> {
     let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
     let (number, inner) = FIELDS.get(name)?;
@@ -100,7 +111,7 @@ fn unknown(path: &str) -> String {
 
 /// The fields that an editor changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UpdateMask(Vec<&'static str>);
+pub struct UpdateMask(BTreeSet<&'static str>);
 
 /// What can be changed, and how.
 const CHANGEABLE: &[&str] = &[
@@ -134,14 +145,17 @@ impl UpdateMask {
             let right = format!("is required: name the fields to change, of {}", CHANGEABLE.join(", "));
             return Err(Violations::one("update_mask", right));
         }
+        if paths.len() > MAX_PATHS {
+            return Err(Violations::one("update_mask.paths", format!("must be at most {MAX_PATHS}")));
+        }
         if paths.iter().any(|path| path == "*") {
-            return Ok(Self(CHANGEABLE.to_vec()));
+            return alone("update_mask.paths", paths).map(|()| Self(CHANGEABLE.iter().copied().collect()));
         }
         let mut wrong = Violations::default();
-        let mut changed = Vec::new();
+        let mut changed = BTreeSet::new();
         for (at, path) in paths.iter().enumerate() {
             if let Some(known) = CHANGEABLE.iter().find(|known| *known == path) {
-                changed.push(*known);
+                changed.insert(*known);
             } else if resolve(path).is_some() {
                 let right = format!("{path:?} cannot be changed; what can is {}", CHANGEABLE.join(", "));
                 wrong.add(format!("update_mask.paths[{at}]"), right);
@@ -154,33 +168,33 @@ impl UpdateMask {
 
     /// Takes the fields of `new` that the mask names.
     pub fn apply(&self, article: &mut Article, new: &Article) {
+        let dateline = |new: &Article| new.dateline.clone().unwrap_or_default();
         for path in &self.0 {
-            let new = new.clone();
             match *path {
-                "headline" => article.headline = new.headline,
-                "subheadline" => article.subheadline = new.subheadline,
-                "authors" => article.authors = new.authors,
-                "dateline" => article.dateline = new.dateline,
+                "headline" => article.headline.clone_from(&new.headline),
+                "subheadline" => article.subheadline.clone_from(&new.subheadline),
+                "authors" => article.authors.clone_from(&new.authors),
+                "dateline" => article.dateline.clone_from(&new.dateline),
                 "dateline.place" => {
-                    article.dateline.get_or_insert_default().place = new.dateline.unwrap_or_default().place;
+                    article.dateline.get_or_insert_default().place = dateline(new).place;
                 }
                 "dateline.text" => {
-                    article.dateline.get_or_insert_default().text = new.dateline.unwrap_or_default().text;
+                    article.dateline.get_or_insert_default().text = dateline(new).text;
                 }
-                "agency" => article.agency = new.agency,
-                "publisher" => article.publisher = new.publisher,
-                "language" => article.language = new.language,
-                "section" => article.section = new.section,
-                "tags" => article.tags = new.tags,
+                "agency" => article.agency.clone_from(&new.agency),
+                "publisher" => article.publisher.clone_from(&new.publisher),
+                "language" => article.language.clone_from(&new.language),
+                "section" => article.section.clone_from(&new.section),
+                "tags" => article.tags.clone_from(&new.tags),
                 "body" => {
-                    article.body = new.body;
+                    article.body.clone_from(&new.body);
                     // Blocks point into the body that was. They go with it unless the mask brings new ones.
                     article.blocks.clear();
                 }
                 "blocks" => {}
-                "media" => article.media = new.media,
-                "links" => article.links = new.links,
-                "rights" => article.rights = new.rights,
+                "media" => article.media.clone_from(&new.media),
+                "links" => article.links.clone_from(&new.links),
+                "rights" => article.rights.clone_from(&new.rights),
                 "publish_time" => article.publish_time = new.publish_time,
                 "source_update_time" => article.source_update_time = new.source_update_time,
                 "embargo_time" => article.embargo_time = new.embargo_time,
@@ -189,7 +203,7 @@ impl UpdateMask {
             }
         }
         // Last, so that the order of the paths does not matter.
-        if self.0.contains(&"blocks") {
+        if self.0.contains("blocks") {
             article.blocks = new.blocks.clone();
         }
     }

@@ -28,5 +28,5 @@ pub use record::{ChangeKind, Digest, Lifecycle, Record, RecordParts, Unreadable}
 pub use text::{clean_line, clean_text, fold, invisible};
 pub use time::{from_proto, to_proto};
 pub use token::{ChangeToken, Position};
-pub use url::{canonical_url, host_of, safe_url};
+pub use url::{canonical_url, host_of, resolve_url, safe_url};
 pub use violation::{Violation, Violations};

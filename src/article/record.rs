@@ -140,10 +140,12 @@ impl Record {
         self.encoded.as_bytes().slice(..self.content_len)
     }
 
-    /// The article for readers, if they may have it at `now`.
+    /// The article for readers, if they may have it at `now`. While there is an embargo that is all they may learn: not that
+    /// an article was withdrawn of which nobody knew.
     pub fn readable(&self, now: Timestamp) -> Result<&EncodedArticle, Unreadable> {
         match self.parts.unreadable(now) {
             None => Ok(&self.encoded),
+            Some(_) if self.parts.embargo_time.is_some_and(|time| now < time) => Err(Unreadable::Embargoed),
             Some(why) => Err(why),
         }
     }
@@ -190,6 +192,12 @@ impl RecordParts {
             Lifecycle::Live if self.expire_time.is_some_and(|time| now >= time) => Some(Unreadable::Expired),
             Lifecycle::Live => None,
         }
+    }
+
+    /// Whether nobody could read this revision when it was written, because it was under embargo. It never becomes public:
+    /// when the embargo ends, the change that tells so is a revision of its own.
+    pub fn was_held(&self) -> bool {
+        self.embargo_time.is_some_and(|time| self.update_time < time)
     }
 
     /// Changes with every revision, and differs between stores.

@@ -38,6 +38,18 @@ pub fn safe_url(text: &str) -> Result<String, &'static str> {
     parse(text).map(String::from)
 }
 
+/// What a link on a page leads to: safe and absolute, or none. Links within the page lead nowhere.
+pub fn resolve_url(base: Option<&Url>, href: &str) -> Option<String> {
+    let href = href.trim();
+    if href.is_empty() || href.starts_with('#') {
+        return None;
+    }
+    match base {
+        Some(base) => safe_url(base.join(href).ok()?.as_str()).ok(),
+        None => safe_url(href).ok(),
+    }
+}
+
 /// The one form of an article's address: safe, without fragment and tracking parameters, the default port dropped, the
 /// host in lower case, the query's parameters in order.
 pub fn canonical_url(text: &str) -> Result<String, &'static str> {

@@ -11,7 +11,10 @@ pub struct Violation {
     pub description: String,
 }
 
-/// Everything that is wrong with a request. Never empty as an error.
+/// How many fields at fault are told of: their descriptions travel in a header, which clients bound.
+const TOLD: usize = 16;
+
+/// What is wrong with a request, as far as it is told. Never empty as an error.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Violations(pub Vec<Violation>);
 
@@ -23,9 +26,11 @@ impl Violations {
         violations
     }
 
-    /// Adds a field at fault.
+    /// Adds a field at fault, unless so many are that one more tells nothing.
     pub fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {
-        self.0.push(Violation { field: field.into(), description: description.into() });
+        if self.0.len() < TOLD {
+            self.0.push(Violation { field: field.into(), description: description.into() });
+        }
     }
 
     /// Adds those of a part of the request, whose fields are named from `prefix` on.

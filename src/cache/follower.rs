@@ -14,8 +14,8 @@ const BATCH: usize = 1_000;
 
 /// What a cache hears from its follower.
 pub(super) enum News<'a> {
-    /// The article has changed.
-    Changed(&'a ArticleId),
+    /// The article has changed, at this position of the feed.
+    Changed(&'a ArticleId, Position),
     /// The feed does not go on from where the follower was: any entry may be out of date.
     Lost,
 }
@@ -60,8 +60,8 @@ pub(super) async fn follow(
 async fn pass(store: &dyn Store, lease: &Lease, forget: &mut (impl FnMut(News<'_>) + Send)) -> Result<(), StoreError> {
     loop {
         let touched: Vec<(Position, ArticleId)> = store.touched(lease.position(), BATCH).await?;
-        for (_, id) in &touched {
-            forget(News::Changed(id));
+        for (position, id) in &touched {
+            forget(News::Changed(id, *position));
         }
         if let Some((position, _)) = touched.last() {
             lease.advance(*position);

@@ -102,7 +102,7 @@ impl LocalCache {
         let forget = {
             let shared = Arc::clone(&shared);
             move |news: News<'_>| match news {
-                News::Changed(id) => shared.forget(id),
+                News::Changed(id, position) => shared.forget_before(id, position),
                 // With what is being loaded.
                 News::Lost => shared.entries.clear(),
             }
@@ -193,6 +193,14 @@ impl Shared {
             None => Entry::Missing { until: Instant::now() + self.negative_ttl },
         };
         let _refused = guard.insert(entry);
+    }
+
+    /// Drops what is held of an article from before a change, and what is being loaded. What was loaded after it stays.
+    fn forget_before(&self, id: &ArticleId, position: Position) {
+        match self.entries.get(id) {
+            Some(Entry::Found(record)) if record.token.position >= position => {}
+            _ => self.forget(id),
+        }
     }
 
     /// Drops what is held of an article, and what is being loaded.

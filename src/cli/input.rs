@@ -10,8 +10,9 @@ use super::json;
 use crate::proto::document::Payload;
 use crate::proto::{Article, Document, RawPayload};
 
-/// More than any server takes: what is larger is refused here, before it fills memory.
-const MAX_BYTES: u64 = 64 << 20;
+/// More than a server takes, unless it is set otherwise: what is larger is refused here, where it can be named. To a server it
+/// would be a message that cannot be read, after which a stream ends.
+const MAX_BYTES: u64 = 15 << 20;
 /// Kinds of file that a folder is searched for.
 const EXTENSIONS: [&str; 10] = ["html", "htm", "xhtml", "txt", "xml", "rss", "atom", "json", "jsonl", "ndjson"];
 

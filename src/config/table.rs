@@ -72,11 +72,13 @@ pub const SETTINGS: &[Setting] = &[
     rare("max-concurrent-requests", "1024", "unary calls under way at once; more are refused with RESOURCE_EXHAUSTED"),
     rare("max-concurrent-streams", "256", "streams open at once; more are refused with RESOURCE_EXHAUSTED"),
     rare("max-connection-streams", "256", "calls under way at once on one connection"),
+    rare("handshake-timeout", "10s", "how long a connection may take to open before it is closed"),
     rare("default-deadline", "30s", "how long a unary call may take whose caller does not say"),
-    rare("max-deadline", "5m", "how long any unary call may take"),
+    rare("max-deadline", "5m", "how long any unary call may work"),
     rare("shutdown-grace", "10s", "how long work in flight may take after SIGTERM"),
     rare("ingest-workers", "auto", "threads that extract; `auto` is one a core"),
     rare("ingest-queue", "256", "documents that wait for extraction or are in it"),
+    rare("ingest-stream-bytes", "128MiB", "how much memory streamed documents may take that are not written yet"),
     rare("checkpoint-interval", "5s", "how often a watch without news sends a checkpoint"),
     rare("reflection", "on", "whether clients may ask what is served"),
     setting("log-format", "human", "`human` or `json`"),
@@ -123,7 +125,11 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
                 .get("checkpoint-interval", |text| at_least(duration(text)?, Duration::from_millis(100)))?,
             poll: feed_poll,
         },
-        ingest: IngestOptions { article: article::Limits { body_bytes, ..article::Limits::default() }, extract },
+        ingest: IngestOptions {
+            stream_bytes: settings.get("ingest-stream-bytes", size)?,
+            article: article::Limits { body_bytes, ..article::Limits::default() },
+            extract,
+        },
         ingest_workers: settings.get("ingest-workers", |text| match text {
             "auto" => Ok(std::thread::available_parallelism().map_or(2, usize::from)),
             text => count(text).map_err(|right| format!("{right}, or auto")),
@@ -132,6 +138,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         max_message_bytes: settings.get("max-message-bytes", size)?,
         max_streams_per_connection: settings
             .get("max-connection-streams", |text| u32::try_from(count(text)?).map_err(|_| "is too large".to_owned()))?,
+        handshake: settings.get("handshake-timeout", duration)?,
         shutdown_grace: settings.get("shutdown-grace", duration)?,
         reflection: settings.get("reflection", switch)?,
     })

@@ -118,38 +118,34 @@ fn is_reading_time(line: &str) -> bool {
 
 /// A heading over teasers, with the teasers under it: to the end when nothing but teasers follows, or else the links.
 fn cut_teasers(lines: &mut Vec<Line>, known: &Known<'_>, report: &mut Report) {
-    let mut at = 0;
+    // In a dump a teaser looks like prose: it is known by standing alone under its heading, one line each.
+    let is_teaser = |line: &Line| {
+        line.is_image()
+            || line.chars() <= TEASER_CHARS
+                && (known.is_dump || !line.is_prose() || line.is_links() || line.kind == BlockKind::ListItem)
+    };
+    // From here on there is nothing but teasers.
+    let foot = lines.iter().rposition(|line| !is_teaser(line)).map_or(0, |last| last + 1);
+    let mut kept = Vec::with_capacity(lines.len());
     let mut prose_before = false;
-    while at < lines.len() {
-        if lines[at].is_image() || !is_teaser_heading(&lines[at].text) {
-            prose_before |= lines[at].is_prose();
-            at += 1;
+    let mut rest = std::mem::take(lines).into_iter().enumerate().peekable();
+    while let Some((at, line)) = rest.next() {
+        if line.is_image() || !is_teaser_heading(&line.text) {
+            prose_before |= line.is_prose();
+            kept.push(line);
             continue;
         }
-        let rest = &lines[at + 1..];
-        // In a dump a teaser looks like prose: it is known by standing alone under its heading, one line each.
-        let is_teaser = |line: &Line| {
-            line.is_image()
-                || line.chars() <= TEASER_CHARS
-                    && (known.is_dump || !line.is_prose() || line.is_links() || line.kind == BlockKind::ListItem)
-        };
-        let all = prose_before && rest.iter().all(is_teaser);
-        let count = if all {
-            rest.len()
-        } else {
-            rest.iter().take_while(|line| line.is_links() || is_teaser_heading(&line.text)).count()
-        };
-        for line in lines.drain(at..=at + count) {
+        let all = prose_before && at + 1 >= foot;
+        let (rule, confidence) = if all { ("teasers-at-foot", 0.9) } else { ("teasers", 0.8) };
+        report.cut(&line.text, CutReason::Teasers, rule, confidence);
+        let under = |line: &Line| all || line.is_links() || is_teaser_heading(&line.text);
+        while let Some((_, line)) = rest.next_if(|(_, line)| under(line)) {
             if !line.is_image() {
-                report.cut(
-                    &line.text,
-                    CutReason::Teasers,
-                    if all { "teasers-at-foot" } else { "teasers" },
-                    if all { 0.9 } else { 0.8 },
-                );
+                report.cut(&line.text, CutReason::Teasers, rule, confidence);
             }
         }
     }
+    *lines = kept;
 }
 
 /// Lines that say what they are.

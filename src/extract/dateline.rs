@@ -1,6 +1,6 @@
 //! The words before a report's first sentence: where it was filed, by whom, when. They have fields of their own.
 
-use super::phrases::{AGENCIES, agency};
+use super::agencies::{AGENCIES, agency};
 use super::{CutReason, Dateline, Draft, Report};
 
 /// How long a dateline may be, in characters.

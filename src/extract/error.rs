@@ -26,6 +26,8 @@ pub enum ExtractError {
     NoArticle,
     #[error("must be a well-formed RSS or Atom feed")]
     BadFeed,
+    #[error("must be a feed of at most {limit} entries; send it in parts")]
+    TooManyEntries { limit: usize },
     #[error("must be a feed with at least one entry")]
     EmptyFeed,
 }

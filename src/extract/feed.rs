@@ -1,6 +1,5 @@
 //! RSS and Atom: each entry an article, its text cleaned like a page's.
 
-use dom_query::Document;
 use feed_rs::model::{Entry, Feed};
 use jiff::Timestamp;
 use url::Url;
@@ -20,16 +19,30 @@ pub(super) fn extract(
     limits: &Limits,
 ) -> Result<Vec<FeedEntry>, ExtractError> {
     // Not the crate's sanitising: what goes out is text, never markup.
-    let feed = feed_rs::parser::Builder::new().sanitize_content(false).build().parse(xml.as_bytes());
+    // Nor its making up of IDs, from the title among others: with a corrected headline an item would be another.
+    let parser = feed_rs::parser::Builder::new().sanitize_content(false).id_generator(|_, _, _| String::new()).build();
+    let feed = parser.parse(undeclared(xml).as_bytes());
     let feed = feed.map_err(|_| ExtractError::BadFeed)?;
     if feed.entries.is_empty() {
         return Err(ExtractError::EmptyFeed);
     }
-    let entries = feed.entries.iter().take(limits.max_entries).map(|entry| FeedEntry {
+    if feed.entries.len() > limits.max_entries {
+        return Err(ExtractError::TooManyEntries { limit: limits.max_entries });
+    }
+    let entries = feed.entries.iter().map(|entry| FeedEntry {
         external_id: clean_line(&entry.id).chars().take(500).collect(),
         result: one(entry, &feed, hints, report.clone(), limits),
     });
     Ok(entries.collect())
+}
+
+/// A document without its XML declaration: the encoding that it names is the one that it was decoded from.
+fn undeclared(xml: &str) -> &str {
+    let start = xml.trim_start_matches('\u{FEFF}').trim_start();
+    match start.strip_prefix("<?xml").and_then(|rest| rest.split_once("?>")) {
+        Some((_, rest)) => rest,
+        None => start,
+    }
 }
 
 fn one(
@@ -43,11 +56,10 @@ fn one(
     let content = entry.content.as_ref().and_then(|content| content.body.as_deref());
     let summary = entry.summary.as_ref().map(|summary| summary.content.as_str());
     let markup = [content, summary].into_iter().flatten().max_by_key(|text| text.len()).unwrap_or_default();
-    guard::page(markup, limits)?;
     let address = entry.links.iter().find(|link| link.rel.as_deref().is_none_or(|rel| rel == "alternate"));
     let url = address.and_then(|link| canonical_url(&link.href).ok());
     let base = url.as_deref().and_then(|url| Url::parse(url).ok());
-    let html::Walked { lines, mut media, invisible } = html::walk(&Document::fragment(markup), base.as_ref());
+    let html::Walked { lines, mut media, invisible } = html::walk(&guard::parse(markup, limits)?, base.as_ref());
     report.cut_invisible(&invisible);
     let known_media = media.len();
     for found in entry.media.iter().flat_map(|object| &object.content) {
@@ -110,7 +122,7 @@ fn one(
 
 /// Titles may hold markup and entities.
 fn plain(text: &str) -> String {
-    clean_line(&Document::fragment(text).text())
+    clean_line(&guard::plain(text))
 }
 
 fn time(micros: Option<i64>) -> Option<Timestamp> {

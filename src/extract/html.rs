@@ -9,7 +9,7 @@ use super::line::Line;
 use super::meta::Meta;
 use super::outside::PageText;
 use super::{BlockKind, Draft, ExtractError, Extracted, Hints, Limits, Link, Media, MediaKind, Report, guard, text};
-use crate::article::{clean_line, invisible, safe_url};
+use crate::article::{clean_line, invisible, resolve_url};
 
 /// Below this many characters of text, what the page says in its structured data is looked at too.
 const LITTLE: usize = 400;
@@ -26,12 +26,11 @@ pub(super) fn extract(
     if html.trim().is_empty() {
         return Err(ExtractError::Empty);
     }
-    guard::page(html, limits)?;
     report.method = "html";
     if report.charset.is_empty() {
         report.charset = "UTF-8".into();
     }
-    let document = Document::from(html);
+    let document = guard::parse(html, limits)?;
     let base = url.and_then(|url| Url::parse(url).ok());
     let meta = Meta::read(&document, base.as_ref());
     let page = PageText::read(&document);
@@ -41,7 +40,7 @@ pub(super) fn extract(
     if let Ok(mut readability) = Readability::with_document(document, None, Some(Config::default()))
         && let Ok(found) = readability.parse()
     {
-        walked = walk(&Document::fragment(found.content), base.as_ref());
+        walked = walk(&guard::parse(&found.content, limits)?, base.as_ref());
     }
     let Walked { mut lines, mut media, invisible } = walked;
     report.cut_invisible(&invisible);
@@ -164,7 +163,7 @@ impl Walker<'_> {
         let outer = self.href.take();
         let start = self.line.text.len();
         let count = self.walked.lines.len();
-        let url = node.attr("href").and_then(|href| resolve(self.base, &href));
+        let url = node.attr("href").and_then(|href| resolve_url(self.base, &href));
         self.href = Some((url.clone(), start));
         self.children(node, kind, level);
         // A link may hold blocks: those were counted as they were flushed.
@@ -182,7 +181,7 @@ impl Walker<'_> {
     fn image(&mut self, node: &NodeRef<'_>, kind: BlockKind, level: u8) {
         let source = ["src", "data-src", "data-original"]
             .into_iter()
-            .find_map(|name| node.attr(name).and_then(|source| resolve(self.base, &source)));
+            .find_map(|name| node.attr(name).and_then(|source| resolve_url(self.base, &source)));
         let Some(url) = source else { return };
         if self.walked.media.len() >= MAX_MEDIA || self.walked.media.iter().any(|media| media.url == url) {
             return;
@@ -267,16 +266,4 @@ fn paragraphs(text: &str) -> Vec<String> {
     }
     pieces.push(piece);
     pieces.into_iter().map(|piece| clean_line(&piece)).filter(|piece| !piece.is_empty()).collect()
-}
-
-/// An absolute, safe address, or none.
-pub(super) fn resolve(base: Option<&Url>, href: &str) -> Option<String> {
-    let href = href.trim();
-    if href.is_empty() || href.starts_with('#') {
-        return None;
-    }
-    match base {
-        Some(base) => safe_url(base.join(href).ok()?.as_str()).ok(),
-        None => safe_url(href).ok(),
-    }
 }

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use super::guard;
+
 /// The types that are articles.
 const ARTICLES: [&str; 12] = [
     "NewsArticle",
@@ -141,5 +143,5 @@ pub(super) fn unescape(text: &str) -> String {
         return text.to_owned();
     }
     let spaced = text.replace("</p>", "\n\n").replace("<br>", "\n").replace("<br/>", "\n").replace("<br />", "\n");
-    dom_query::Document::fragment(spaced).text().to_string()
+    guard::plain(&spaced)
 }

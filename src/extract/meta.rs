@@ -4,11 +4,10 @@ use dom_query::Document;
 use jiff::Timestamp;
 use url::Url;
 
-use super::html::resolve;
+use super::agencies::agency;
 use super::jsonld::{self, Structured};
-use super::phrases::agency;
 use super::{dates, names};
-use crate::article::{canonical_url, clean_line, fold};
+use crate::article::{canonical_url, clean_line, fold, resolve_url};
 
 const MAX_TAGS: usize = 30;
 const HEADLINE_CHARS: usize = 500;
@@ -42,7 +41,7 @@ impl Meta {
         ]);
         let base_host = base.and_then(|base| base.host_str().map(str::to_owned));
         let address = first([page.canonical.clone(), page.tag(&["og:url"]), structured.url.clone()]);
-        let url = resolve(base, &address).and_then(|url| canonical_url(&url).ok());
+        let url = resolve_url(base, &address).and_then(|url| canonical_url(&url).ok());
         let host = base_host.or_else(|| url.as_deref().and_then(crate::article::host_of)).unwrap_or_default();
         let headline = headline(&page, &structured, &publisher, &host);
         let byline = page.tag(&[
@@ -88,7 +87,7 @@ impl Meta {
                 structured.modified.as_str(),
                 &page.tag(&["article:modified_time", "og:updated_time", "last-modified", "dcterms.modified"]),
             ]),
-            image: resolve(
+            image: resolve_url(
                 base,
                 &first([
                     page.tag(&["og:image", "og:image:url", "twitter:image", "twitter:image:src"]),

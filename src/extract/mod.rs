@@ -1,5 +1,6 @@
 //! Clean copy: bytes in, an article and a report of what was cut out. Pure: no clock, no network, no disk.
 
+mod agencies;
 mod charset;
 mod clean;
 mod dateline;
@@ -76,13 +77,13 @@ pub struct Limits {
     pub max_elements: usize,
     /// How many attributes one element may have.
     pub max_attributes: usize,
-    /// How many entries of a feed are taken.
+    /// How many entries a feed may have.
     pub max_entries: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_bytes: 8 << 20, max_depth: 500, max_elements: 200_000, max_attributes: 1_000, max_entries: 1_000 }
+        Self { max_bytes: 8 << 20, max_depth: 500, max_elements: 200_000, max_attributes: 1_000, max_entries: 10_000 }
     }
 }
 

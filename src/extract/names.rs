@@ -1,6 +1,6 @@
 //! Authors' names, out of bylines.
 
-use super::phrases::agency;
+use super::agencies::agency;
 use crate::article::{clean_line, fold};
 
 /// The names in a byline: `By Jane Doe and John Roe, Staff Writers`. `not` are the publisher's own names, which are none.

@@ -1,5 +1,7 @@
 //! What a page holds besides its article. The crate that finds the main text does not say what it leaves; the report does.
 
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
 use dom_query::{Document, NodeRef};
@@ -9,9 +11,9 @@ use super::phrases::{Furniture, furniture, is_teaser_heading};
 use super::{BlockKind, CutReason, Draft, Report, dates, names};
 use crate::article::clean_line;
 
-/// Of a line that is not in the article to the letter, but holds this many bytes of one that is, nothing was cut: it was
-/// only parted otherwise.
-const SAME_BYTES: usize = 40;
+/// Of a line that is not in the article to the letter, but of which so many words in a row are, nothing was cut: it was only
+/// parted otherwise.
+const SAME_WORDS: usize = 6;
 /// How much lines that stand together are told of as one, in bytes.
 const GROUP_BYTES: usize = 2_000;
 
@@ -91,13 +93,10 @@ impl PageText {
 
     /// Notes every line that is neither in `kept` nor in a field of its own.
     pub(super) fn report(&self, kept: &[Line], draft: &Draft, report: &mut Report) {
-        let text: Vec<&str> = kept.iter().map(|line| line.text.as_str()).collect();
-        let all = text.join("\n");
         let moved = |line: &str| line == draft.headline || line == draft.subheadline;
-        let is_kept = |line: &str| {
-            all.contains(line)
-                || line.len() > SAME_BYTES && text.iter().any(|kept| kept.len() >= SAME_BYTES && line.contains(kept))
-        };
+        let whole: HashSet<&str> = kept.iter().map(|line| line.text.as_str()).collect();
+        let runs: HashSet<u64> = kept.iter().flat_map(|line| runs(&line.text)).collect();
+        let is_kept = |line: &str| whole.contains(line) || self::runs(line).any(|run| runs.contains(&run));
         let mut group: Option<(CutReason, Range<usize>)> = None;
         for range in &self.lines {
             let line = &self.text[range.clone()];
@@ -122,6 +121,17 @@ impl PageText {
         let prose = text.lines().any(|line| Line::new(line.to_owned(), BlockKind::Paragraph).is_prose());
         report.cut(text, reason, "outside-main-text", if prose { 0.6 } else { 0.9 });
     }
+}
+
+/// Every so many words in a row of a line, as a number: looked up, where comparing each line of a page with each other would
+/// take the square of a long page.
+fn runs(line: &str) -> impl Iterator<Item = u64> {
+    let words: Vec<&str> = line.split(' ').collect();
+    (0..(words.len() + 1).saturating_sub(SAME_WORDS)).map(move |at| {
+        let mut hasher = DefaultHasher::new();
+        words[at..at + SAME_WORDS].hash(&mut hasher);
+        hasher.finish()
+    })
 }
 
 /// What a line outside of the article is; under a heading over teasers, a teaser.

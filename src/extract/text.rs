@@ -98,9 +98,9 @@ fn take_headline(lines: &mut Vec<Line>, report: &mut Report) -> String {
     }
     let headline = lines.remove(0).text;
     // Moved to its own field, not cut; only when it stands again is something cut.
-    while lines.first().is_some_and(|line| line.text == headline) {
-        report.cut(&lines[0].text, CutReason::RepeatedHeadline, "headline-repeated", 0.99);
-        lines.remove(0);
+    let again = lines.iter().take_while(|line| line.text == headline).count();
+    for line in lines.drain(..again) {
+        report.cut(&line.text, CutReason::RepeatedHeadline, "headline-repeated", 0.99);
     }
     headline
 }

@@ -147,6 +147,8 @@ impl IngestionService for IngestionApi {
     ) -> Result<Response<Self::IngestArticlesStream>, Status> {
         // When the server stops, no more is read; what was read is written and answered; then the stream ends.
         let documents = request.into_inner().take_until(self.stopping.clone().cancelled_owned());
+        // After a message that cannot be read there is no telling where the next begins: it is said, and the stream ends.
+        let documents = documents.map(|item| item.map_err(|error| status::undecodable(&error).unwrap_or(error)));
         let metrics = self.metrics.clone();
         let answers = self.ingestion.ingest_stream(documents).map(move |item| {
             item.map(|Answer { sequence, brief, result }| {

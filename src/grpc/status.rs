@@ -36,12 +36,32 @@ fn about(reason: &str, name: &str, what: &str) -> ErrorDetails {
     details
 }
 
+/// Statuses travel in headers, for which clients have a limit (8 KiB in all is usual), and details in Base64: so much of what
+/// is wrong is told, in bytes, and so much of that said in words as well.
+const TOLD_BYTES: usize = 2_000;
+const MESSAGE_BYTES: usize = 600;
+
 /// A request that is wrong.
 pub fn invalid(violations: &Violations) -> Status {
     let mut details = details("INVALID_FIELD");
-    let fields = violations.0.iter().map(|wrong| FieldViolation::new(wrong.field.clone(), wrong.description.clone()));
-    details.set_bad_request(fields.collect::<Vec<_>>());
-    Status::with_error_details(Code::InvalidArgument, violations.to_string(), details)
+    let mut fields = Vec::new();
+    let mut bytes = 0;
+    for wrong in &violations.0 {
+        bytes += wrong.field.len() + wrong.description.len();
+        if bytes > TOLD_BYTES && !fields.is_empty() {
+            break;
+        }
+        fields.push(FieldViolation::new(wrong.field.clone(), wrong.description.clone()));
+    }
+    details.set_bad_request(fields);
+    Status::with_error_details(Code::InvalidArgument, shortened(&violations.to_string()), details)
+}
+
+fn shortened(message: &str) -> String {
+    match (0..=MESSAGE_BYTES.min(message.len())).rev().find(|at| message.is_char_boundary(*at)) {
+        Some(end) if end < message.len() => format!("{}…", &message[..end]),
+        _ => message.to_owned(),
+    }
 }
 
 /// The server has more to do than it is set to take on.
@@ -101,6 +121,11 @@ pub fn ingest(error: &IngestError) -> Status {
     match error {
         IngestError::Invalid(violations) => invalid(violations),
         IngestError::Busy => overloaded("documents"),
+        IngestError::Contended(id) => {
+            let message = format!("{} is being changed by others all the time; try again", id.name());
+            let details = with_retry("CONTENDED", Duration::from_millis(50));
+            Status::with_error_details(Code::Aborted, message, details)
+        }
         IngestError::Extraction => internal(),
         IngestError::Write(error) => write(error),
     }
@@ -159,18 +184,33 @@ fn store(error: &StoreError) -> Status {
     Status::with_error_details(code, message, details(reason))
 }
 
-/// tonic answers a message that it cannot decode with INTERNAL, and one that is too large with OUT_OF_RANGE, both without
-/// details. These are the caller's to mend.
+/// How tonic's words for what it cannot read begin.
+const UNREADABLE: [&str; 5] = [
+    "failed to decode Protobuf message",
+    "Error decompressing",
+    "protocol error: received",
+    "Unexpected EOF decoding stream",
+    "Missing request message",
+];
+
+/// What of a response's headers is the caller's to mend: see [`undecodable`].
 pub fn of_undecodable(headers: &http::HeaderMap) -> Option<Status> {
-    let status = Status::from_header_map(headers)?;
+    undecodable(&Status::from_header_map(headers)?)
+}
+
+/// tonic answers a message that it cannot decode with INTERNAL, and one that is too large with OUT_OF_RANGE or, when it is
+/// found out while decompressing, RESOURCE_EXHAUSTED; all without details. These are the caller's to mend.
+pub fn undecodable(status: &Status) -> Option<Status> {
     let message = status.message();
     match status.code() {
-        Code::Internal if message.starts_with("failed to decode Protobuf message") => {
+        Code::Internal if UNREADABLE.iter().any(|start| message.starts_with(start)) => {
             // Which field is in the message; what stands in it is not.
-            let right = format!("must be an encoded message of its type, with UTF-8 in every string ({message})");
+            let right = format!("must be one encoded message of its type, with UTF-8 in every string ({message})");
             Some(invalid(&Violations::one("request", right)))
         }
-        Code::OutOfRange if message.contains("message length too large") => {
+        Code::OutOfRange | Code::ResourceExhausted
+            if message.contains("message length too large") || message.contains("Error decompressing: size limit") =>
+        {
             let mut details = details("MESSAGE_TOO_LARGE");
             details.add_bad_request_violation("request", "must be smaller than the server's max-message-bytes");
             Some(Status::with_error_details(Code::ResourceExhausted, message, details))

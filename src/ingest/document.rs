@@ -51,13 +51,9 @@ pub(super) fn prepare(
     match extraction {
         Extraction::Article(extracted) => known.merge(*extracted, request, time, options, field).map(Contents::Article),
         Extraction::Feed(entries) => {
-            let one = entries.len() == 1;
-            let items = entries.into_iter().map(|entry| {
-                // An item has its own identity and its own request: those of the document are the feed's.
-                let request = request.as_ref().map(|key| RequestKey {
-                    id: if one { key.id.clone() } else { format!("{}#{}", key.id, entry.external_id) },
-                    digest: key.digest,
-                });
+            let items = (0..).zip(entries).map(|(item, entry)| {
+                // An item has its own identity and its own answer: the document's are the feed's.
+                let request = request.as_ref().map(|key| RequestKey { item, ..key.clone() });
                 let item = Known {
                     url: String::new(),
                     external_id: String::new(),
@@ -171,10 +167,17 @@ impl Known {
         let Some(canonical) = draft.url.as_deref().and_then(|url| canonical_url(url).ok()) else {
             return self.url.clone();
         };
-        if self.url.is_empty() || same_site(&self.url, &canonical) {
+        if self.url.is_empty() {
             return canonical;
         }
-        report.warnings.push("the page names a canonical URL of another site, which was not believed".into());
+        let doubt = if !same_site(&self.url, &canonical) {
+            "the page names a canonical URL of another site, which was not believed"
+        } else if is_front_page(&canonical) && !is_front_page(&self.url) {
+            "the page names the front page as its canonical URL, which was not believed"
+        } else {
+            return canonical;
+        };
+        report.warnings.push(doubt.into());
         self.url.clone()
     }
 
@@ -228,11 +231,20 @@ impl Known {
     }
 }
 
-/// Whether two addresses are of one site: the same host, or one a subdomain of the other.
+/// Whether two addresses are of one site: the same host, but for the names that sites give to their other editions. Not any
+/// subdomain: on some domains each belongs to somebody else.
 fn same_site(one: &str, other: &str) -> bool {
-    let (Some(one), Some(other)) = (host_of(one), host_of(other)) else { return false };
-    let within = |inner: &str, outer: &str| inner == outer || inner.ends_with(&format!(".{outer}"));
-    within(&one, &other) || within(&other, &one)
+    const EDITIONS: [&str; 4] = ["m.", "mobile.", "amp.", "www."];
+    let site = |url: &str| {
+        let host = host_of(url)?;
+        Some(EDITIONS.iter().find_map(|edition| host.strip_prefix(edition)).unwrap_or(&host).to_owned())
+    };
+    site(one).is_some_and(|one| site(other) == Some(one))
+}
+
+/// Whether an address is that of a site and of no page in it.
+fn is_front_page(url: &str) -> bool {
+    url::Url::parse(url).is_ok_and(|url| url.path() == "/" && url.query().is_none())
 }
 
 fn from_draft(draft: Draft) -> Article {

@@ -1,9 +1,11 @@
 //! Corrections, withdrawals and deletions.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use prost::Message;
+use tokio::sync::Mutex;
 
 use super::{IngestError, Ingestion};
 use crate::article::{
@@ -12,8 +14,21 @@ use crate::article::{
 use crate::proto::{Article, UpdateArticleRequest};
 use crate::store::{Consistency, Precondition, StoreError, Transition, Update, Write, WriteError, Written};
 
-/// How often an update without an etag is tried against others that come between.
+/// How often an update without an etag is tried against others that come between from elsewhere.
 pub const MAX_UPDATE_TRIES: usize = 5;
+
+/// Whose turn it is to change an article. Many articles share a lock, which costs a wait now and then.
+#[derive(Default)]
+pub(super) struct Turns([Mutex<()>; 32]);
+
+impl Turns {
+    fn of(&self, id: &ArticleId) -> &Mutex<()> {
+        let mut hasher = DefaultHasher::new();
+        id.hash(&mut hasher);
+        // Less than 32, so it fits.
+        &self.0[(hasher.finish() % self.0.len() as u64) as usize]
+    }
+}
 
 /// A change of an article's state, as it was asked for.
 pub struct Edit<'a> {
@@ -41,6 +56,8 @@ impl Ingestion {
         let (Some(id), Some(mask), true) = (id, mask, wrong.0.is_empty()) else {
             return Err(wrong.into());
         };
+        // Those who do not care what came before take turns, so that all of them come to it.
+        let turn = if new.etag.is_empty() { Some(self.turns.of(&id).lock().await) } else { None };
         for _ in 0..MAX_UPDATE_TRIES {
             let found = self.store.get(std::slice::from_ref(&id), Consistency::Full).await?;
             let record = found.into_iter().next().and_then(|fetched| fetched.record);
@@ -64,7 +81,8 @@ impl Ingestion {
                 written => return Ok(written?.record),
             }
         }
-        Err(WriteError::Conflict(id).into())
+        drop(turn);
+        Err(IngestError::Contended(id))
     }
 
     /// Changes an article's state.

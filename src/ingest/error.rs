@@ -1,6 +1,6 @@
 //! Why a document was not taken in, or an article not changed.
 
-use crate::article::Violations;
+use crate::article::{ArticleId, Violations};
 use crate::store::{StoreError, WriteError};
 
 /// Why a document was not taken in, or an article not changed.
@@ -12,6 +12,9 @@ pub enum IngestError {
     /// The store refused it, or failed.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// Others change the article all the time. Trying again helps.
+    #[error("{0:?} is being changed by others all the time")]
+    Contended(ArticleId),
     /// Too much is being extracted at once. Trying again helps.
     #[error("too many documents are being extracted")]
     Busy,

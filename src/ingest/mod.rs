@@ -9,8 +9,10 @@ mod stream;
 mod workers;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use edit::{Edit, MAX_UPDATE_TRIES};
 pub use error::IngestError;
@@ -20,15 +22,28 @@ pub use workers::Workers;
 use crate::article::{Digest, Limits, Violations};
 use crate::extract;
 use crate::proto;
-use crate::store::{Ingest, RequestKey, Store, StoreError, Write, Written};
+use crate::store::{Ingest, RequestKey, Store, StoreError, Write, WriteError, Written};
+
+/// How long a document of a call of its own waits for a place among those that extract.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How many writes one command to the store holds at the most.
+const COMMAND: usize = 1_000;
 
 /// How ingestion behaves.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct IngestOptions {
+    /// How much memory the documents of all streams may take that are read and not yet written, in bytes.
+    pub stream_bytes: usize,
     /// How large an article may be.
     pub article: Limits,
     /// How large a page may be.
     pub extract: extract::Limits,
+}
+
+impl Default for IngestOptions {
+    fn default() -> Self {
+        Self { stream_bytes: 128 << 20, article: Limits::default(), extract: extract::Limits::default() }
+    }
 }
 
 /// Takes articles in.
@@ -37,6 +52,9 @@ pub struct Ingestion {
     store: Arc<dyn Store>,
     workers: Workers,
     options: Arc<IngestOptions>,
+    /// What streamed documents may take of memory, in KiB.
+    room: Arc<Semaphore>,
+    turns: Arc<edit::Turns>,
 }
 
 /// A document that is an article now.
@@ -56,6 +74,18 @@ pub enum Contents<T> {
     Feed(Vec<(String, Result<T, IngestError>)>),
 }
 
+impl<T> Contents<T> {
+    /// Makes something else of each, in order.
+    fn map<U>(self, mut make: impl FnMut(T) -> Result<U, IngestError>) -> Result<Contents<U>, IngestError> {
+        Ok(match self {
+            Self::Article(one) => Contents::Article(make(one)?),
+            Self::Feed(items) => {
+                Contents::Feed(items.into_iter().map(|(id, item)| (id, item.and_then(&mut make))).collect())
+            }
+        })
+    }
+}
+
 /// An article that is ready to be written.
 pub(crate) struct Prepared {
     pub(crate) ingest: Ingest,
@@ -65,20 +95,49 @@ pub(crate) struct Prepared {
 impl Ingestion {
     /// Ingests into a store.
     pub fn new(store: Arc<dyn Store>, workers: Workers, options: IngestOptions) -> Self {
-        Self { store, workers, options: Arc::new(options) }
+        let room = Arc::new(Semaphore::new(options.stream_bytes.div_ceil(1 << 10).max(1)));
+        Self { store, workers, options: Arc::new(options), room, turns: Arc::default() }
+    }
+
+    /// Waits until there is room for a document. One that is larger than all of it gets all of it.
+    async fn room(&self, bytes: usize) -> OwnedSemaphorePermit {
+        let all = self.options.stream_bytes.div_ceil(1 << 10).max(1);
+        let kib = u32::try_from(bytes.div_ceil(1 << 10).min(all)).unwrap_or(u32::MAX);
+        Arc::clone(&self.room).acquire_many_owned(kib).await.expect("the semaphore is never closed")
     }
 
     /// Ingests one document. `Ok` means durable, unless it was only to be validated.
     pub async fn ingest(&self, request: proto::IngestArticleRequest) -> Result<Contents<Ingested>, IngestError> {
-        let validate_only = request.validate_only;
-        let prepared = self.prepare(request.document, request.request_id).await?;
+        let prepared = self.prepare(request.document, request.request_id, Some(PATIENCE)).await?;
+        if request.validate_only { self.rehearse(prepared).await } else { self.commit(prepared).await }
+    }
+
+    /// Writes all of a document at once, so that whoever leaves in between leaves nothing half done.
+    async fn commit(&self, prepared: Contents<Prepared>) -> Result<Contents<Ingested>, IngestError> {
+        let mut writes = Vec::new();
+        let contents = prepared.map(|prepared| {
+            writes.push(Write::Ingest(Box::new(prepared.ingest)));
+            Ok(prepared.report)
+        })?;
+        let mut written = self.write_all(writes).await.into_iter();
+        contents.map(|report| {
+            let written = written.next().unwrap_or(Err(StoreError::Internal.into()))?;
+            Ok(Ingested { written, report })
+        })
+    }
+
+    async fn rehearse(&self, prepared: Contents<Prepared>) -> Result<Contents<Ingested>, IngestError> {
+        let one = async |prepared: Prepared| {
+            let written = self.store.rehearse(Write::Ingest(Box::new(prepared.ingest))).await?;
+            Ok(Ingested { written, report: prepared.report })
+        };
         match prepared {
-            Contents::Article(prepared) => self.commit(prepared, validate_only).await.map(Contents::Article),
+            Contents::Article(prepared) => one(prepared).await.map(Contents::Article),
             Contents::Feed(items) => {
                 let mut results = Vec::with_capacity(items.len());
                 for (external_id, item) in items {
                     let result = match item {
-                        Ok(prepared) => self.commit(prepared, validate_only).await,
+                        Ok(prepared) => one(prepared).await,
                         Err(error) => Err(error),
                     };
                     results.push((external_id, result));
@@ -88,14 +147,17 @@ impl Ingestion {
         }
     }
 
-    async fn commit(&self, prepared: Prepared, validate_only: bool) -> Result<Ingested, IngestError> {
-        let write = Write::Ingest(Box::new(prepared.ingest));
-        let written = if validate_only {
-            self.store.rehearse(write).await?
-        } else {
-            self.store.write(vec![write]).await.pop().unwrap_or(Err(StoreError::Internal.into()))?
-        };
-        Ok(Ingested { written, report: prepared.report })
+    /// Writes in the order given, in commands of a size that others need not wait long behind.
+    async fn write_all(&self, mut writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
+        let mut written = Vec::with_capacity(writes.len());
+        while writes.len() > COMMAND {
+            let rest = writes.split_off(COMMAND);
+            written.extend(self.store.write(std::mem::replace(&mut writes, rest)).await);
+        }
+        if !writes.is_empty() {
+            written.extend(self.store.write(writes).await);
+        }
+        written
     }
 
     /// Makes a document ready to be written.
@@ -103,6 +165,7 @@ impl Ingestion {
         &self,
         document: Option<proto::Document>,
         request_id: String,
+        patience: Option<Duration>,
     ) -> Result<Contents<Prepared>, IngestError> {
         let document = document.ok_or_else(|| Violations::one("document", "is required"))?;
         let request = request_key(request_id, &document)?;
@@ -111,7 +174,7 @@ impl Ingestion {
         if document::is_light(&document) {
             return document::prepare(document, request, time, &options);
         }
-        self.workers.run(move || document::prepare(document, request, time, &options)).await?
+        self.workers.run(patience, move || document::prepare(document, request, time, &options)).await?
     }
 }
 
@@ -123,5 +186,5 @@ fn request_key(id: String, document: &proto::Document) -> Result<Option<RequestK
         return Err(Violations::one("request_id", "must be at most 128 printable ASCII characters"));
     }
     let digest = Digest::of_bytes(&prost::Message::encode_to_vec(document));
-    Ok(Some(RequestKey { id, digest }))
+    Ok(Some(RequestKey { id, item: 0, digest }))
 }

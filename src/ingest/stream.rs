@@ -1,9 +1,12 @@
 //! Bulk: documents in, answers out, in order, as fast as the store makes them durable.
 //!
 //! Extraction runs ahead on all workers; what is ready is written in groups; a few groups are under way at once, so that
-//! the store always has the next. Everything is bounded, and a client that does not read its answers stops being read from.
+//! the store always has the next. Everything is bounded, in number and in bytes, and a client that does not read its answers
+//! stops being read from.
 
 use futures::{Stream, StreamExt, future};
+use prost::Message;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Contents, IngestError, Ingested, Ingestion, Prepared};
 use crate::proto::IngestArticlesRequest;
@@ -33,6 +36,8 @@ struct Ready {
     sequence: i64,
     brief: bool,
     prepared: Result<Contents<Prepared>, IngestError>,
+    /// Its share of the memory that documents may take, until it is written.
+    room: OwnedSemaphorePermit,
 }
 
 impl Ingestion {
@@ -41,15 +46,25 @@ impl Ingestion {
         &self,
         documents: impl Stream<Item = StreamItem<E>> + Send + 'static,
     ) -> impl Stream<Item = Result<Answer, E>> + Send + 'static {
+        let taking = self.clone();
         let preparing = self.clone();
         let writing = self.clone();
         documents
-            .map(move |item| {
+            // One after another: the next is not read before there is room for it.
+            .then(move |item| {
+                let ingestion = taking.clone();
+                async move {
+                    let item = item?;
+                    let room = ingestion.room(item.encoded_len()).await;
+                    Ok((item, room))
+                }
+            })
+            .map(move |item: Result<_, E>| {
                 let ingestion = preparing.clone();
                 async move {
-                    let IngestArticlesRequest { sequence, document, request_id, brief } = item?;
-                    let prepared = ingestion.prepare(document, request_id).await;
-                    Ok(Ready { sequence, brief, prepared })
+                    let (IngestArticlesRequest { sequence, document, request_id, brief }, room) = item?;
+                    let prepared = ingestion.prepare(document, request_id, None).await;
+                    Ok(Ready { sequence, brief, prepared, room })
                 }
             })
             .buffered(PREPARING)
@@ -70,44 +85,32 @@ impl Ingestion {
 
     async fn write_group<E>(&self, group: Vec<Result<Ready, E>>) -> Vec<Result<Answer, E>> {
         let mut writes = Vec::with_capacity(group.len());
+        let mut rooms = Vec::with_capacity(group.len());
         // What each document waits for, in the order of the writes.
-        let waiting: Vec<_> = group
-            .into_iter()
-            .map(|item| {
-                item.map(|Ready { sequence, brief, prepared }| {
-                    let mut put = |prepared: Prepared| {
+        let mut waiting = Vec::with_capacity(group.len());
+        for item in group {
+            waiting.push(item.map(|Ready { sequence, brief, prepared, room }| {
+                rooms.push(room);
+                let prepared = prepared.and_then(|contents| {
+                    contents.map(|prepared| {
                         writes.push(Write::Ingest(Box::new(prepared.ingest)));
-                        prepared.report
-                    };
-                    let prepared = prepared.map(|contents| match contents {
-                        Contents::Article(prepared) => Contents::Article(put(prepared)),
-                        Contents::Feed(items) => {
-                            Contents::Feed(items.into_iter().map(|(id, item)| (id, item.map(&mut put))).collect())
-                        }
-                    });
-                    (sequence, brief, prepared)
+                        Ok(prepared.report)
+                    })
+                });
+                (sequence, brief, prepared)
+            }));
+        }
+        let mut written = self.write_all(writes).await.into_iter();
+        drop(rooms);
+        let mut answer = |(sequence, brief, prepared): (i64, bool, Result<Contents<_>, IngestError>)| {
+            let result = prepared.and_then(|contents| {
+                contents.map(|report| {
+                    let written = written.next().unwrap_or(Err(StoreError::Internal.into()))?;
+                    Ok(Ingested { written, report })
                 })
-            })
-            .collect();
-        let mut written = if writes.is_empty() { Vec::new() } else { self.store.write(writes).await }.into_iter();
-        let mut take = |report| {
-            let written = written.next().unwrap_or(Err(StoreError::Internal.into()))?;
-            Ok(Ingested { written, report })
+            });
+            Answer { sequence, brief, result }
         };
-        waiting
-            .into_iter()
-            .map(|item| {
-                item.map(|(sequence, brief, prepared)| {
-                    let result = prepared.and_then(|contents| match contents {
-                        Contents::Article(report) => take(report).map(Contents::Article),
-                        Contents::Feed(items) => {
-                            let take = |(id, item): (String, Result<_, IngestError>)| (id, item.and_then(&mut take));
-                            Ok(Contents::Feed(items.into_iter().map(take).collect()))
-                        }
-                    });
-                    Answer { sequence, brief, result }
-                })
-            })
-            .collect()
+        waiting.into_iter().map(|item| item.map(&mut answer)).collect()
     }
 }

@@ -11,8 +11,6 @@ use super::IngestError;
 
 /// Extraction crates recurse by the depth of a page, which [`crate::extract`] caps; measured, the caps need 8 MiB.
 const STACK_BYTES: usize = 16 << 20;
-/// How long a document waits for a place in the queue.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -44,13 +42,19 @@ impl Workers {
         Ok(Self { jobs, places: Arc::new(Semaphore::new(queue.max(1))) })
     }
 
-    /// Runs a job on one of the threads. A job whose caller has gone before it began is not run.
+    /// Runs a job on one of the threads. A job whose caller has gone before it began is not run. With no patience set, it
+    /// waits for a place as long as that takes: a stream is held back, where a call is refused.
     pub(super) async fn run<T: Send + 'static>(
         &self,
+        patience: Option<Duration>,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, IngestError> {
-        let place = tokio::time::timeout(PATIENCE, Arc::clone(&self.places).acquire_owned());
-        let place = place.await.map_err(|_late| IngestError::Busy)?.map_err(|_closed| IngestError::Busy)?;
+        let place = Arc::clone(&self.places).acquire_owned();
+        let place = match patience {
+            Some(patience) => tokio::time::timeout(patience, place).await.map_err(|_late| IngestError::Busy)?,
+            None => place.await,
+        };
+        let place = place.map_err(|_closed| IngestError::Busy)?;
         let (answer, answered) = oneshot::channel();
         let job = Box::new(move || {
             let _place = place;
@@ -75,7 +79,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_answer_and_ends_no_thread() {
         let workers = Workers::start(1, 2).expect("threads");
-        assert_eq!(workers.run(|| -> u8 { panic!("on purpose") }).await, Err(IngestError::Extraction));
-        assert_eq!(workers.run(|| 7).await, Ok(7));
+        assert_eq!(workers.run(None, || -> u8 { panic!("on purpose") }).await, Err(IngestError::Extraction));
+        assert_eq!(workers.run(None, || 7).await, Ok(7));
     }
 }

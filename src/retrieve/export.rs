@@ -9,6 +9,7 @@ use std::sync::Arc;
 use futures::{Stream, stream};
 use jiff::Timestamp;
 
+use super::pace::Pace;
 use super::{Retrieval, RetrieveError};
 use crate::article::{ArticleId, EncodedArticle, Filter, Position, ReadMask, Record, Violations};
 use crate::proto::ExportArticlesRequest;
@@ -39,6 +40,7 @@ pub struct Export {
     at: Position,
     after: Option<ArticleId>,
     page: VecDeque<(Arc<Record>, Standing)>,
+    pace: Pace,
     exhausted: bool,
     count: i64,
 }
@@ -63,6 +65,7 @@ impl Retrieval {
             at: self.store.head().await?,
             after: None,
             page: VecDeque::new(),
+            pace: Pace::default(),
             exhausted: false,
             count: 0,
         };
@@ -83,13 +86,16 @@ impl Export {
                     self.count += 1;
                     return Ok(Exported::Article(article));
                 }
+                tokio::task::yield_now().await;
             }
             if self.exhausted {
                 let change_token = self.retrieval.token(self.at);
                 return Ok(Exported::Summary { count: self.count, change_token });
             }
-            let page = self.retrieval.store.snapshot(self.at, self.after.as_ref(), BATCH).await?;
-            self.exhausted = page.len() < BATCH;
+            let limit = self.pace.limit(BATCH);
+            let page = self.retrieval.store.snapshot(self.at, self.after.as_ref(), limit).await?;
+            self.exhausted = page.len() < limit;
+            self.pace.read(page.iter().map(|(record, _)| record.weight()));
             if let Some((last, _)) = page.last() {
                 self.after = Some(last.id.clone());
             }
@@ -101,10 +107,11 @@ impl Export {
     /// withdrawn since is not sent, and the watch that goes on from here tells of it.
     fn admit(&self, record: &Record, standing: Standing) -> Result<Option<EncodedArticle>, RetrieveError> {
         let now = Timestamp::now();
-        let Ok(article) = record.readable(now) else { return Ok(None) };
-        if !standing.readable(now) {
+        // An embargo that has ended since, or is about to be told of as ended, is the watch's to tell.
+        if record.was_held() || !standing.readable(now) {
             return Ok(None);
         }
+        let Ok(article) = record.readable(now) else { return Ok(None) };
         let matches = self.filter.is_empty() || self.filter.matches(&record.decode().map_err(|_| StoreError::Damaged)?);
         Ok(matches.then(|| self.mask.apply(article)))
     }

@@ -7,6 +7,11 @@ use crate::article::{ArticleId, ArticleName, EncodedArticle, ReadMask, Violation
 use crate::proto;
 use crate::store::{Fetched, Layer, LookupKey, StoreError};
 
+/// A source is at most 256 characters long, an external ID 512 bytes.
+const MAX_KEY_BYTES: usize = 1_024;
+/// How large the answer to a batch may be, in bytes: it is held in memory whole, and encoded once more.
+const MAX_BATCH_BYTES: usize = 64 << 20;
+
 /// An article, and who answered.
 #[derive(Clone, Debug)]
 pub struct Got {
@@ -48,10 +53,10 @@ impl Retrieval {
         match name.revision {
             None => Ok(Got { article: mask.apply(newest), from }),
             Some(revision) if revision == record.revision => Ok(Got { article: mask.apply(newest), from }),
-            // A past revision is shown only while the article can be read, and only as it was when it could be.
+            // A past revision is shown only while the article can be read, and only if it could be when it was written.
             Some(revision) => {
                 let past = self.store.get_revision(&name.id, revision).await?.ok_or_else(not_found)?;
-                let article = past.readable(now).map_err(|_| not_found())?;
+                let article = past.readable(past.update_time).map_err(|_| not_found())?;
                 Ok(Got { article: mask.apply(article), from: Layer::Store })
             }
         }
@@ -79,6 +84,11 @@ impl Retrieval {
         let found = self.store.get(&ids, consistency).await?;
         let now = Timestamp::now();
         let from = found.iter().map(|fetched| fetched.from).max().unwrap_or(Layer::Store);
+        let bytes: usize = found.iter().flat_map(|fetched| &fetched.record).map(|record| record.weight()).sum();
+        if bytes > MAX_BATCH_BYTES {
+            let right = format!("must be fewer: these articles are {} MiB, and an answer holds 64", bytes >> 20);
+            return Err(Violations::one("names", right).into());
+        }
         let mut batch = Batch { articles: Vec::with_capacity(ids.len()), not_found: Vec::new(), from };
         for (id, fetched) in ids.iter().zip(found) {
             match fetched.record.as_ref().and_then(|record| record.readable(now).ok()) {
@@ -124,6 +134,12 @@ fn lookup_key(request: &proto::LookupArticleRequest) -> Result<LookupKey, Violat
             }
             if external_id.is_empty() {
                 wrong.add("external.external_id", "is required: what the publisher calls the article");
+            }
+            for (field, text) in [("external.source", &source), ("external.external_id", &external_id)] {
+                if text.len() > MAX_KEY_BYTES {
+                    wrong
+                        .add(field, format!("must be at most {MAX_KEY_BYTES} bytes long; no article has a longer one"));
+                }
             }
             wrong.or(LookupKey::External { source, external_id })
         }

@@ -1,15 +1,22 @@
 //! Lists, in pages.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
+use super::pace::Pace;
 use super::page_token::RequestDigest;
 use super::{Retrieval, RetrieveError, page_size};
-use crate::article::{EncodedArticle, Filter, ReadMask, Violations};
+use crate::article::{EncodedArticle, Filter, ReadMask, Record, Violations};
 use crate::proto::ListArticlesRequest;
 use crate::store::{ListCursor, ListQuery, Order, OrderField};
 
 /// How many articles a page has when the request does not say.
 const DEFAULT_PAGE_SIZE: usize = 50;
+
+/// How many articles are read at a time, and how large a page grows, in bytes, before it ends early.
+const LIST_BATCH: usize = 256;
+const PAGE_BYTES: usize = 32 << 20;
 
 /// A page of articles.
 #[derive(Clone, Debug)]
@@ -26,6 +33,7 @@ impl Retrieval {
         let mut wrong = Violations::default();
         let digest = RequestDigest::of(
             "ListArticles",
+            self.store.feed(),
             &ListArticlesRequest { page_size: 0, page_token: String::new(), consistency: None, ..request.clone() },
         );
         let mut note = |inner: Violations| wrong.0.extend(inner.0);
@@ -41,11 +49,29 @@ impl Retrieval {
             return Err(wrong.into());
         };
         self.reach(consistency).await?;
+        if filter.query.is_some() {
+            // What a text finds is the index's answer.
+            self.reach_index(consistency).await?;
+        }
         let now = Timestamp::now();
-        // One more than asked for tells whether there is a next page.
-        let query = ListQuery { filter, order, after, limit: size + 1, now };
-        let mut records = self.store.list(&query).await?;
-        let more = records.len() > size;
+        let mut records = Vec::new();
+        let mut query = ListQuery { filter, order, after, limit: 0, now };
+        let mut pace = Pace::default();
+        // Until there is one more than asked for, which tells that there is a next page; or until what there is is large.
+        let more = loop {
+            query.limit = (size + 1 - records.len()).min(pace.limit(LIST_BATCH));
+            let found = self.store.list(&query).await?;
+            let exhausted = found.len() < query.limit;
+            pace.read(found.iter().map(|record| record.weight()));
+            records.extend(found);
+            query.after = records.last().map(|last: &Arc<Record>| ListCursor::of(last));
+            if exhausted || records.len() > size {
+                break records.len() > size;
+            }
+            if pace.total() > PAGE_BYTES {
+                break true;
+            }
+        };
         records.truncate(size);
         let next_page_token = match records.last() {
             Some(last) if more => digest.after_article(&ListCursor::of(last)),

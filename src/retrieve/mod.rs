@@ -4,6 +4,7 @@ mod error;
 mod export;
 mod get;
 mod list;
+mod pace;
 mod page_token;
 mod revisions;
 mod search;

@@ -3,6 +3,7 @@
 use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
 use prost::Message;
+use uuid::Uuid;
 
 use crate::article::{ArticleId, Digest, Position, Violations};
 use crate::store::ListCursor;
@@ -33,9 +34,10 @@ struct Token {
 pub(super) struct RequestDigest([u8; 8]);
 
 impl RequestDigest {
-    /// `request` is the message with its page token and page size cleared.
-    pub(super) fn of(method: &str, request: &impl Message) -> Self {
+    /// `request` is the message with its page token and page size cleared; `feed` tells the store that is asked from others.
+    pub(super) fn of(method: &str, feed: Uuid, request: &impl Message) -> Self {
         let mut bytes = method.as_bytes().to_vec();
+        bytes.extend_from_slice(feed.as_bytes());
         request.encode_raw(&mut bytes);
         let digest = Digest::of_bytes(&bytes);
         Self(std::array::from_fn(|at| digest.0[at]))
@@ -108,8 +110,8 @@ mod tests {
 
     #[test]
     fn tokens_belong_to_their_request() {
-        let ours = RequestDigest::of("list", &crate::proto::ListArticlesRequest::default());
-        let other = RequestDigest::of("search", &crate::proto::ListArticlesRequest::default());
+        let ours = RequestDigest::of("list", Uuid::nil(), &crate::proto::ListArticlesRequest::default());
+        let other = RequestDigest::of("search", Uuid::nil(), &crate::proto::ListArticlesRequest::default());
         let token = ours.after_number(7);
         assert_eq!(ours.number(&token), Ok(Some(7)));
         assert!(other.number(&token).is_err());

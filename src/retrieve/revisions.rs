@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use prost::Message;
 
+use super::pace::Pace;
 use super::page_token::RequestDigest;
 use super::{Retrieval, RetrieveError, page_size};
 use crate::article::{ArticleId, ChangeKind, Violations, changed_fields};
@@ -46,7 +47,7 @@ impl Retrieval {
     pub async fn revisions(&self, request: &ListArticleRevisionsRequest) -> Result<RevisionPage, RetrieveError> {
         let mut wrong = Violations::default();
         let plain = ListArticleRevisionsRequest { name: request.name.clone(), ..Default::default() };
-        let digest = RequestDigest::of("ListArticleRevisions", &plain);
+        let digest = RequestDigest::of("ListArticleRevisions", self.store.feed(), &plain);
         let id = ArticleId::from_name(&request.name).map_err(|right| wrong.add("name", right)).ok();
         let mut note = |inner: Violations| wrong.0.extend(inner.0);
         let size = page_size(request.page_size, DEFAULT_PAGE_SIZE, self.limits.max_page_size).map_err(&mut note).ok();
@@ -59,14 +60,18 @@ impl Retrieval {
         let record = record.ok_or_else(|| RetrieveError::NotFound(id.name()))?;
         record.readable(Timestamp::now()).map_err(|why| RetrieveError::unreadable(id.name(), id.name(), why))?;
         let before = before.and_then(|before| i64::try_from(before).ok());
-        let mut history = self.store.revisions(&id, before, size + 1).await?;
-        let more = history.len() > size;
-        history.truncate(size);
+        // A page of large texts ends early.
+        let most = Pace::of(record.weight() * 2).limit(size);
+        let history = self.store.revisions(&id, before, most).await?;
+        // They are numbered from 1, and none is missing.
+        let more = history.last().is_some_and(|last| last.record.revision > 1);
         let next_page_token = match history.last() {
             Some(last) if more => digest.after_number(last.record.revision.unsigned_abs()),
             _ => String::new(),
         };
-        let revisions = history.iter().map(entry).collect::<Result<_, _>>()?;
+        // What was written under embargo never was anything to readers.
+        let public = history.iter().filter(|revision| !revision.record.was_held());
+        let revisions = public.map(entry).collect::<Result<_, _>>()?;
         Ok(RevisionPage { revisions, next_page_token })
     }
 }
@@ -74,7 +79,7 @@ impl Retrieval {
 fn entry(revision: &Revision) -> Result<RevisionEntry, StoreError> {
     let record = &revision.record;
     let decode = |content: bytes::Bytes| Article::decode(content).map_err(|_| StoreError::Damaged);
-    let changed_fields = match &revision.before {
+    let changed_fields = match revision.before.as_ref().filter(|before| !before.was_held()) {
         None => Vec::new(),
         Some(before) => changed_fields(&decode(before.content())?, &decode(record.content())?),
     };

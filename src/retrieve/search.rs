@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::page_token::RequestDigest;
 use super::{Retrieval, RetrieveError, page_size, snippet};
-use crate::article::{EncodedArticle, Filter, Position, Query, ReadMask, Violations};
+use crate::article::{EncodedArticle, Filter, Query, ReadMask, Violations};
 use crate::proto::SearchArticlesRequest;
 use crate::store::{Consistency, SearchQuery, StoreError};
 
@@ -51,6 +51,7 @@ impl Retrieval {
         let mut wrong = Violations::default();
         let digest = RequestDigest::of(
             "SearchArticles",
+            self.store.feed(),
             &SearchArticlesRequest { page_size: 0, page_token: String::new(), consistency: None, ..request.clone() },
         );
         if request.filter.as_ref().is_some_and(|filter| !filter.text.is_empty()) {
@@ -69,11 +70,7 @@ impl Retrieval {
             return Err(wrong.into());
         };
         self.reach(consistency).await?;
-        match consistency {
-            Consistency::Bounded => {}
-            Consistency::AtLeast(position) => self.reach_index(position).await?,
-            Consistency::Full => self.reach_index(self.store.head().await?).await?,
-        }
+        self.reach_index(consistency).await?;
         let skip = skip.and_then(|skip| usize::try_from(skip).ok()).unwrap_or(0).min(MAX_SKIP);
         let now = Timestamp::now();
         let search = SearchQuery { query, filter, skip, limit: size + 1, now };
@@ -97,8 +94,13 @@ impl Retrieval {
         Ok(Results { hits, next_page_token, index_token: self.token(page.indexed) })
     }
 
-    /// Waits until the index has followed the feed to a position.
-    async fn reach_index(&self, position: Position) -> Result<(), RetrieveError> {
+    /// Waits until the index has followed the feed as far as a consistency asks.
+    pub(super) async fn reach_index(&self, consistency: Consistency) -> Result<(), RetrieveError> {
+        let position = match consistency {
+            Consistency::Bounded => return Ok(()),
+            Consistency::AtLeast(position) => position,
+            Consistency::Full => self.store.head().await?,
+        };
         let deadline = tokio::time::Instant::now() + INDEX_WAIT;
         while self.store.indexed().await? < position {
             if tokio::time::Instant::now() >= deadline {

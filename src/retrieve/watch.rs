@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::pace::Pace;
 use super::{Retrieval, RetrieveError};
 use crate::article::{ChangeKind, EncodedArticle, Filter, Position, ReadMask, Record, Violations};
 use crate::proto::WatchArticlesRequest;
@@ -52,7 +53,8 @@ struct Watch {
     /// Every change up to here has been looked at.
     after: Position,
     batch: VecDeque<Change>,
-    /// Whether a checkpoint is due as soon as nothing is left.
+    pace: Pace,
+    /// Whether a checkpoint is due as soon as nothing is left: at the start, and after changes that were sent.
     behind: bool,
     checkpoint_at: Instant,
 }
@@ -95,6 +97,7 @@ impl Retrieval {
             wake,
             after,
             batch: VecDeque::new(),
+            pace: Pace::default(),
             behind: true,
             checkpoint_at: Instant::now(),
         };
@@ -107,14 +110,18 @@ impl Watch {
         loop {
             while let Some(change) = self.batch.pop_front() {
                 self.after = change.position;
-                self.behind = true;
                 if let Some(event) = self.event(&change)? {
+                    self.behind = true;
                     return Ok(Event::Change(Box::new(event)));
                 }
+                // A filter may look at many articles before one matches, and others have work on this thread.
+                tokio::task::yield_now().await;
             }
             // Marks what is known now as seen, so that a commit from here on wakes the wait below.
             self.wake.borrow_and_update();
-            self.batch = self.retrieval.store.changes(self.after, BATCH).await?.into();
+            self.batch = self.retrieval.store.changes(self.after, self.pace.limit(BATCH)).await?.into();
+            let size = |change: &Change| change.record.weight() + change.before.as_ref().map_or(0, |it| it.weight());
+            self.pace.read(self.batch.iter().map(size));
             if !self.batch.is_empty() {
                 continue;
             }
@@ -139,7 +146,8 @@ impl Watch {
             return Ok(None);
         }
         let record = &change.record;
-        let article = match record.readable(now) {
+        // What could not be read when it was written is not shown later either.
+        let article = match record.readable(record.update_time) {
             Ok(article) if change.now.readable(now) => Some(self.mask.apply(article)),
             _ => None,
         };
@@ -159,7 +167,8 @@ impl Watch {
             return Ok(true);
         }
         let matches = |record: &Record| -> Result<bool, StoreError> {
-            Ok(self.filter.matches(&record.decode().map_err(|_| StoreError::Damaged)?))
+            // Not of what was held back: whether a filter matches it would tell what it says.
+            Ok(!record.was_held() && self.filter.matches(&record.decode().map_err(|_| StoreError::Damaged)?))
         };
         if matches(&change.record)? {
             return Ok(true);

@@ -138,6 +138,8 @@ struct Call {
     began: Instant,
     deadline: Option<Instant>,
     request_id: Option<HeaderValue>,
+    /// Who answered, if the method says so.
+    cache: Option<HeaderValue>,
     permit: Option<OwnedSemaphorePermit>,
     /// CANCELLED until it is known better: a call that is dropped was cancelled by its caller.
     code: Code,
@@ -174,7 +176,9 @@ impl Call {
             span,
             began,
             deadline: allowed.and_then(|allowed| began.checked_add(allowed)),
-            request_id: request.headers().get("x-request-id").cloned(),
+            // One that is longer than any ID would make the answer's headers too large for its caller.
+            request_id: request.headers().get("x-request-id").filter(|id| id.len() <= 256).cloned(),
+            cache: None,
             permit: None,
             code: Code::Cancelled,
         }
@@ -212,20 +216,21 @@ impl Drop for Call {
         self.counters.end(self.code as usize, duration);
         let code = CallMetrics::code_name(self.code as usize);
         let duration_ms = duration.as_secs_f64() * 1_000.0;
+        let cache = self.cache.as_ref().and_then(|layer| layer.to_str().ok());
         match self.code {
             Code::Internal | Code::Unknown | Code::DataLoss => {
-                tracing::error!(parent: &self.span, rpc.code = code, duration_ms, "call failed");
+                tracing::error!(parent: &self.span, rpc.code = code, duration_ms, cache, "call failed");
             }
             _ if self.kind == Kind::Unary && duration > self.shared.options.slow => {
-                tracing::warn!(parent: &self.span, rpc.code = code, duration_ms, "call was slow");
+                tracing::warn!(parent: &self.span, rpc.code = code, duration_ms, cache, "call was slow");
             }
             Code::Unavailable if self.kind != Kind::Unary => {
                 tracing::info!(parent: &self.span, rpc.code = code, duration_ms, "stream ended");
             }
             Code::Unavailable | Code::ResourceExhausted => {
-                tracing::warn!(parent: &self.span, rpc.code = code, duration_ms, "call refused");
+                tracing::warn!(parent: &self.span, rpc.code = code, duration_ms, cache, "call refused");
             }
-            _ => tracing::debug!(parent: &self.span, rpc.code = code, duration_ms, "call"),
+            _ => tracing::debug!(parent: &self.span, rpc.code = code, duration_ms, cache, "call"),
         }
     }
 }
@@ -274,15 +279,18 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for CallFutu
 }
 
 fn answer(mut call: Call, response: Response<Body>, sleep: Option<Pin<Box<Sleep>>>) -> Response<Body> {
-    if let Some(layer) = response.headers().get(CACHE_METADATA).and_then(|value| value.to_str().ok()) {
-        tracing::trace!(parent: &call.span, cache = layer, "answered");
-    }
+    call.cache = response.headers().get(CACHE_METADATA).cloned();
     if let Some(code) = code_in(response.headers()) {
         if let Some(status) = status::of_undecodable(response.headers()) {
             return call.refuse(&status);
         }
         call.code = code;
         return call.finish_headers(response);
+    }
+    if call.kind == Kind::Unary {
+        // The work is done; how long the caller takes to read the answer is between it and its connection, and is no reason
+        // to refuse others. A stream goes on working.
+        call.permit = None;
     }
     let response = call.finish_headers(response);
     response.map(|body| Body::new(CallBody { body: Some(body), call: Some(call), sleep }))

@@ -5,6 +5,7 @@ mod deadline;
 mod engine;
 mod health;
 mod http;
+mod incoming;
 mod tasks;
 
 use std::future::Future;
@@ -17,7 +18,6 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding::{Gzip, Zstd};
 use tonic::service::RoutesBuilder;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::pb::health_server::HealthServer;
 
 pub use calls::CallOptions;
@@ -35,6 +35,7 @@ use crate::telemetry::{Metrics, Snapshot};
 use calls::CallLayer;
 use engine::Engine;
 use health::{HealthApi, Readiness};
+use incoming::incoming;
 
 /// Everything a server can be set to.
 #[derive(Clone, Debug)]
@@ -61,6 +62,8 @@ pub struct ServerOptions {
     pub max_message_bytes: usize,
     /// Calls under way at once on one connection.
     pub max_streams_per_connection: u32,
+    /// How long a connection may take to open.
+    pub handshake: Duration,
     /// How long work in flight may take after the signal to stop.
     pub shutdown_grace: Duration,
     /// Whether clients may ask what is served.
@@ -200,7 +203,7 @@ impl Server {
                 stopping.cancel();
             }
         };
-        let incoming = TcpIncoming::from(self.listener).with_nodelay(Some(true)).with_keepalive(Some(KEEPALIVE));
+        let incoming = incoming(self.listener, self.options.handshake, KEEPALIVE);
         let served = tonic::transport::Server::builder()
             .layer(CallLayer::new(self.options.calls.clone(), metrics))
             .max_concurrent_streams(self.options.max_streams_per_connection)
@@ -267,6 +270,8 @@ impl Server {
                 tonic_reflection::server::Builder::configure()
                     .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
                     .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+                    // What errors carry, so that tools can show it.
+                    .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
             };
             routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?);
         }

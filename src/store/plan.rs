@@ -91,6 +91,10 @@ fn plan_update<'a>(update: &'a Update, current: &Record) -> Result<Effect<'a>, W
 
 fn plan_transition<'a>(transition: &'a Transition, current: &Record) -> Result<Effect<'a>, WriteError> {
     use Lifecycle::{Deleted, Live, Withdrawn};
+    // There is nothing to delete, whatever the caller has seen of it.
+    if (transition.kind, current.lifecycle) == (ChangeKind::Deleted, Deleted) {
+        return Err(WriteError::NotFound(current.id.clone()));
+    }
     require(&transition.precondition, current)?;
     let lifecycle = match (transition.kind, current.lifecycle) {
         (ChangeKind::Withdrawn, Withdrawn) | (ChangeKind::Reinstated | ChangeKind::Undeleted, Live) => {
@@ -100,7 +104,6 @@ fn plan_transition<'a>(transition: &'a Transition, current: &Record) -> Result<E
         (ChangeKind::Reinstated, Withdrawn) | (ChangeKind::Undeleted, Deleted) => Live,
         // Not (Deleted, Withdrawn): undeleting it would bring back what was killed.
         (ChangeKind::Deleted, Live) => Deleted,
-        (ChangeKind::Deleted, Deleted) => return Err(WriteError::NotFound(current.id.clone())),
         (_, lifecycle) => return Err(WriteError::State { id: current.id.clone(), lifecycle }),
     };
     Ok(Effect::Revise(Revision {
@@ -184,7 +187,7 @@ pub(super) fn next(
     }
     // What the clock has done since the feed last spoke of the article: this change is the first to tell it.
     let untold = due.is_some_and(|due| due <= time.as_microsecond());
-    let announced = untold || before.unreadable(time).is_none() || parts.unreadable(time).is_none();
+    let announced = untold || !parts.was_held() || before.embargo_time.is_none_or(|embargo| time >= embargo);
     Next { rewritten: parts.digest != before.digest, parts, announced }
 }
 

@@ -87,7 +87,7 @@ pub struct Change {
     pub record: Arc<Record>,
     /// The content before, where this change replaced it: for filters that it matched.
     pub before: Option<Arc<Record>>,
-    /// Whether readers may know of it: false for what happened under embargo.
+    /// Whether readers may know of it: false for what happened under embargo, from before it to after it.
     pub announced: bool,
     /// Where the article stands now.
     pub now: Standing,

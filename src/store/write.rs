@@ -46,6 +46,8 @@ pub struct Ingest {
 pub struct RequestKey {
     /// The client's.
     pub id: String,
+    /// Which of the articles that were requested with it: of a feed, each item has its own answer. From 0.
+    pub item: u32,
     /// Of the request.
     pub digest: Digest,
 }

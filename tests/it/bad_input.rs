@@ -436,3 +436,78 @@ async fn a_disk_that_is_full() {
     let found = server.retrieval().await.batch_get_articles(batch).await.unwrap().into_inner();
     assert_eq!(found.articles.len(), answered.len());
 }
+
+/// What a client of another language would still read: 8 KiB of headers in all is a usual limit.
+fn fits_in_headers(status: &Status) {
+    let details = status.details().len().div_ceil(3) * 4;
+    assert!(details + 3 * status.message().len() < 8_000, "{} bytes: {status:?}", details + status.message().len());
+}
+
+#[tokio::test]
+async fn very_many_faults_in_one_request() {
+    let server = TestServer::start().await;
+    let mut reads = server.retrieval().await;
+    let paths = |count: usize| Some(prost_types::FieldMask { paths: (0..count).map(|n| format!("no.{n}")).collect() });
+    for count in [10, 200, 200_000] {
+        let get = GetArticleRequest { name: "articles/x".into(), read_mask: paths(count), ..Default::default() };
+        let status = reads.get_article(get).await.unwrap_err();
+        fits_in_headers(&status);
+        assert!(fields(&status)[0].starts_with("read_mask.paths"));
+    }
+    let names = (0..1_000).map(|n| format!("Not a name {n}")).collect();
+    let batch = BatchGetArticlesRequest { names, ..Default::default() };
+    let status = reads.batch_get_articles(batch).await.unwrap_err();
+    fits_in_headers(&status);
+    assert_eq!(fields(&status)[0], "names[0]");
+    let links = vec![Link { url: "javascript:x".into(), text: "x".into() }; 1_000];
+    fits_in_headers(&refused(&server, ready(Article { links, ..invented(1) })).await);
+    let blocks = vec![Block { kind: 1, ..Block::default() }; 1_000_000];
+    assert_eq!(fields(&refused(&server, ready(Article { blocks, ..invented(1) })).await), ["document.article.blocks"]);
+    let long = ExternalKey { source: "s".repeat(100_000), external_id: "x".repeat(100_000) };
+    let key = Some(lookup_article_request::Key::External(long));
+    let status = reads.lookup_article(LookupArticleRequest { key, ..Default::default() }).await.unwrap_err();
+    fits_in_headers(&status);
+    assert_eq!(fields(&status), ["external.source", "external.external_id"]);
+    // One path many times is one path.
+    let name = ingest(&mut server.ingestion().await, invented(1)).await.article.unwrap().name;
+    let update = UpdateArticleRequest {
+        article: Some(Article { name, body: "b".repeat(1 << 20), ..Article::default() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["body".into(); 200_000] }),
+        ..Default::default()
+    };
+    let status = server.ingestion().await.update_article(update).await.unwrap_err();
+    assert_eq!(fields(&status), ["update_mask.paths"]);
+}
+
+#[tokio::test]
+async fn a_message_in_a_stream_that_cannot_be_read() {
+    let server = TestServer::start().await;
+    let large = raw(vec![b'a'; 17 << 20], "text/plain");
+    for (bad, code) in [(Some(large), Code::ResourceExhausted), (None, Code::InvalidArgument)] {
+        let mut messages: Vec<Vec<u8>> = (0..3)
+            .map(|n| {
+                let document = Some(ready(invented(n)));
+                let request = IngestArticlesRequest { sequence: n as i64, document, brief: true, ..Default::default() };
+                prost::Message::encode_to_vec(&request)
+            })
+            .collect();
+        messages.push(match bad {
+            Some(document) => {
+                prost::Message::encode_to_vec(&IngestArticlesRequest { document: Some(document), ..Default::default() })
+            }
+            None => vec![0xFF; 7],
+        });
+        let mut grpc = tonic::client::Grpc::new(server.channel().await);
+        grpc.ready().await.unwrap();
+        let path = http::uri::PathAndQuery::from_static("/copydesk.v1.IngestionService/IngestArticles");
+        let request = tonic::Request::new(tokio_stream::iter(messages));
+        let mut answers = grpc.streaming(request, path, crate::support::RawCodec).await.unwrap().into_inner();
+        // What came before it is answered; then it is said what was wrong, and the stream ends.
+        for _ in 0..3 {
+            answers.message().await.unwrap().unwrap();
+        }
+        let status = answers.message().await.unwrap_err();
+        assert_eq!((status.code(), fields(&status)), (code, vec!["request".to_string()]), "{status:?}");
+    }
+    goes_on(&server).await;
+}

@@ -203,3 +203,122 @@ async fn a_request_may_be_repeated_or_only_tried() {
     let other = client.ingest_article(request(&DUMP.replace("ferry", "boat"), "r-1", false)).await.unwrap_err();
     assert_eq!(other.code(), Code::AlreadyExists);
 }
+
+/// Items of a feed, each with a title and a description and nothing else, in a charset.
+fn plain_feed(encoding: &str, items: &[(&str, &str)]) -> Vec<u8> {
+    let items: String = items
+        .iter()
+        .map(|(title, link)| {
+            format!("<item><title>{title}</title>{link}<description>Текст о мосте здесь.</description></item>")
+        })
+        .collect();
+    let text = format!(
+        "<?xml version=\"1.0\" encoding=\"{encoding}\"?><rss version=\"2.0\"><channel><title>Лента</title>{items}</channel></rss>"
+    );
+    let encoding = encoding_rs::Encoding::for_label(encoding.as_bytes()).unwrap();
+    if encoding == encoding_rs::UTF_16LE {
+        return [0xFF, 0xFE].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    }
+    encoding.encode(&text).0.into_owned()
+}
+
+fn headlines(answer: &IngestArticleResponse) -> Vec<(IngestOutcome, String)> {
+    let items = answer.feed_items.iter().map(|item| match item.result.as_ref().unwrap() {
+        feed_item::Result::Ingested(it) => (it.outcome(), it.article.as_ref().unwrap().headline.clone()),
+        feed_item::Result::Error(status) => panic!("{status:?}"),
+    });
+    items.collect()
+}
+
+#[tokio::test]
+async fn a_feed_is_read_in_the_charset_that_it_is_in() {
+    let server = TestServer::start().await;
+    for encoding in ["windows-1251", "koi8-r", "utf-16le", "utf-8"] {
+        let title = format!("Мост открыт, {encoding}");
+        let answer = take(&mut server.ingestion().await, raw(plain_feed(encoding, &[(&title, "")]), "")).await.unwrap();
+        assert_eq!(headlines(&answer), [(IngestOutcome::Created, title)]);
+    }
+}
+
+#[tokio::test]
+async fn an_item_without_an_id_is_still_the_same_item() {
+    let server = TestServer::start().await;
+    let mut client = server.ingestion().await;
+    let link = "<link>https://lenta.example/most</link>";
+    let feed = |title: &str| raw(plain_feed("utf-8", &[(title, link), ("Без ссылки", "")]), "application/rss+xml");
+    let feed = |title: &str| Document { source: "lenta.example".into(), ..feed(title) };
+    let first = take(&mut client, feed("Мост закрыт")).await.unwrap();
+    assert!(headlines(&first).iter().all(|(outcome, _)| *outcome == IngestOutcome::Created));
+    let again = take(&mut client, feed("Мост закрыт")).await.unwrap();
+    assert!(headlines(&again).iter().all(|(outcome, _)| *outcome == IngestOutcome::Unchanged), "{again:?}");
+    // With another headline it is the same article, corrected.
+    let corrected = take(&mut client, feed("Мост открыт")).await.unwrap();
+    assert_eq!(headlines(&corrected)[0], (IngestOutcome::Revised, "Мост открыт".to_owned()));
+}
+
+#[tokio::test]
+async fn each_item_of_a_repeated_feed_is_answered_as_it_was() {
+    let server = TestServer::start().await;
+    let mut client = server.ingestion().await;
+    let guid = "<guid>same</guid>";
+    let feed = Document {
+        source: "lenta.example".into(),
+        ..raw(plain_feed("utf-8", &[("Один", guid), ("Два", guid), ("Три", "<guid>other</guid>")]), "")
+    };
+    let request =
+        IngestArticleRequest { document: Some(feed), request_id: "feed-1".into(), ..IngestArticleRequest::default() };
+    let first = client.ingest_article(request.clone()).await.unwrap().into_inner();
+    let expected = [(IngestOutcome::Created, "Один"), (IngestOutcome::Revised, "Два"), (IngestOutcome::Created, "Три")];
+    assert_eq!(headlines(&first), expected.map(|(outcome, headline)| (outcome, headline.to_owned())));
+    let again = client.ingest_article(request.clone()).await.unwrap().into_inner();
+    assert_eq!(again, first);
+    // Its ID is the whole feed's: no other document can have it.
+    let other = IngestArticleRequest {
+        document: Some(Document { payload: Some(Payload::Text(DUMP.into())), ..Document::default() }),
+        ..request
+    };
+    assert_eq!(client.ingest_article(other).await.unwrap_err().code(), Code::AlreadyExists);
+}
+
+#[tokio::test]
+async fn a_pages_furniture_is_in_the_report_and_its_address_is_weighed() {
+    let server = TestServer::start().await;
+    let mut client = server.ingestion().await;
+    let url = "https://herald.example/news/lighthouse";
+    let page = |head: &str| Document {
+        payload: Some(Payload::Html(PAGE.replace("<head>", &format!("<head>{head}")))),
+        url: url.into(),
+        ..Document::default()
+    };
+    let answer = take(&mut client, page("")).await.unwrap();
+    let report = answer.report.unwrap();
+    let article = answer.article.unwrap();
+    // Every word that the page shows is in the article or in the report.
+    let mut kept = format!("{} {} {}", article.headline, article.subheadline, article.body);
+    kept.extend(article.media.iter().map(|media| format!(" {} {}", media.caption, media.credit)));
+    kept.extend(report.cuts.iter().map(|cut| format!(" {}", cut.text)));
+    let shown = PAGE.split_once("<body").unwrap().1;
+    let pieces = shown.split('<').skip(1).filter_map(|piece| piece.split_once('>'));
+    let text: Vec<&str> = pieces.filter(|(tag, _)| !tag.starts_with("script")).map(|(_, text)| text).collect();
+    let text = text.join(" ");
+    for word in text.split_whitespace().filter(|word| word.chars().all(char::is_alphabetic)) {
+        assert!(kept.contains(word), "{word:?} has vanished");
+    }
+    for (head, believed) in [
+        ("<link rel=canonical href='https://www.herald.example/news/the-lighthouse'>", "the-lighthouse"),
+        ("<link rel=canonical href='https://herald.example/'>", "news/lighthouse"),
+        ("<link rel=canonical href='https://example/news/x'>", "news/lighthouse"),
+        ("<link rel=canonical href='https://other.example/news/x'>", "news/lighthouse"),
+    ] {
+        let document = page(head);
+        let document = match document.payload {
+            Some(Payload::Html(html)) => Document {
+                payload: Some(Payload::Html(html.replace("https://lowmouth-herald.example/news/lighthouse", "#"))),
+                ..document
+            },
+            _ => document,
+        };
+        let article = take(&mut client, document).await.unwrap().article.unwrap();
+        assert!(article.url.ends_with(believed), "{head}: {}", article.url);
+    }
+}

@@ -108,12 +108,103 @@ async fn nobody_learns_of_an_embargoed_article_until_the_clock_opens_it() {
     assert_eq!((opened.name.as_str(), opened.kind()), (held.name.as_str(), ChangeKind::Opened));
     assert!(SystemTime::now() >= SystemTime::try_from(held.embargo_time.unwrap()).unwrap(), "it opened too early");
     assert_eq!(opened.article.unwrap().state(), ArticleState::Active);
-    let found = traces(&mut reads, &invented_as(&held), &opened.change_token).await;
+    let shown = Article { revision: opened.revision, ..invented_as(&held) };
+    let found = traces(&mut reads, &shown, &opened.change_token).await;
     assert_eq!(found, EVERY_WAY);
 }
 
+/// The feed from its beginning, up to now: name, revision, and the body if one is shown.
+async fn watched(reads: &mut RetrievalServiceClient<Channel>, text: &str) -> Vec<(i64, Option<String>)> {
+    let filter = (!text.is_empty()).then(|| ArticleFilter { text: text.into(), ..Default::default() });
+    let request = WatchArticlesRequest { from_beginning: true, filter, ..Default::default() };
+    let mut events = reads.watch_articles(request).await.unwrap().into_inner();
+    let mut changes = Vec::new();
+    loop {
+        match events.next().await.unwrap().unwrap().event.unwrap() {
+            Event::Change(change) => changes.push((change.revision, change.article.map(|article| article.body))),
+            Event::Checkpoint(_) => return changes,
+        }
+    }
+}
+
+async fn update(
+    writes: &mut ingestion_service_client::IngestionServiceClient<Channel>,
+    new: Article,
+    paths: &[&str],
+    reason: &str,
+) -> Article {
+    let update_mask = Some(prost_types::FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() });
+    let request = UpdateArticleRequest { article: Some(new), update_mask, reason: reason.into() };
+    writes.update_article(request).await.unwrap().into_inner().article.unwrap()
+}
+
+#[tokio::test]
+async fn what_was_corrected_under_embargo_is_never_told() {
+    let server = TestServer::start().await;
+    let (mut reads, mut writes) = (server.retrieval().await, server.ingestion().await);
+    let draft = Article { body: "The secret name of the harbour.".into(), ..invented(1) };
+    let document = Document { embargo_time: in_time(Duration::from_secs(3_600)), ..ready(draft) };
+    let request = IngestArticleRequest { document: Some(document), ..Default::default() };
+    let held = writes.ingest_article(request).await.unwrap().into_inner().article.unwrap();
+    let name = held.name;
+    let clean = Article { name: name.clone(), body: "The plain name of the harbour.".into(), ..Article::default() };
+    update(&mut writes, clean, &["body"], "legal: strike the name").await;
+    // Opened by hand, and with the word gone that was only ever in what was held.
+    let open = Article { name: name.clone(), ..Article::default() };
+    update(&mut writes, open, &["embargo_time"], "released").await;
+
+    let shown = |revision: i64| GetArticleRequest { name: format!("{name}@{revision}"), ..Default::default() };
+    for revision in [1, 2] {
+        let status = reads.get_article(shown(revision)).await.unwrap_err();
+        as_if_it_had_never_been(&status, &format!("{name}@{revision}"));
+    }
+    reads.get_article(shown(3)).await.unwrap();
+    let revisions = ListArticleRevisionsRequest { name: name.clone(), ..Default::default() };
+    let revisions = reads.list_article_revisions(revisions).await.unwrap().into_inner().revisions;
+    let told: Vec<_> = revisions.iter().map(|it| (it.revision, it.reason.as_str(), it.changed_fields.len())).collect();
+    assert_eq!(told, [(3, "released", 0)]);
+    assert_eq!(watched(&mut reads, "").await, [(3, Some("The plain name of the harbour.".to_owned()))]);
+    // A filter does not tell either what had been written.
+    assert_eq!(watched(&mut reads, "secret").await, []);
+    assert_eq!(watched(&mut reads, "plain").await.len(), 1);
+
+    // Pulled back under embargo with a new text: that it has gone is told, to those who could see what it was.
+    let hidden = Article {
+        name: name.clone(),
+        body: "The laundering of the harbour.".into(),
+        embargo_time: in_time(Duration::from_secs(3_600)),
+        ..Article::default()
+    };
+    update(&mut writes, hidden, &["body", "embargo_time"], "").await;
+    assert_eq!(watched(&mut reads, "laundering").await, []);
+    assert_eq!(watched(&mut reads, "plain").await, [(4, None)]);
+}
+
+#[tokio::test]
+async fn what_is_killed_under_embargo_never_was() {
+    let server = TestServer::start().await;
+    let (mut reads, mut writes) = (server.retrieval().await, server.ingestion().await);
+    for (number, kill) in [(1, true), (2, false)] {
+        let document = Document { embargo_time: in_time(Duration::from_secs(3_600)), ..ready(invented(number)) };
+        let request = IngestArticleRequest { document: Some(document), ..Default::default() };
+        let held = writes.ingest_article(request).await.unwrap().into_inner().article.unwrap();
+        let name = held.name.clone();
+        let gone = if kill {
+            let request = WithdrawArticleRequest { name, ..Default::default() };
+            writes.withdraw_article(request).await.unwrap().into_inner().article
+        } else {
+            let request = DeleteArticleRequest { name, ..Default::default() };
+            writes.delete_article(request).await.unwrap().into_inner().article
+        };
+        // Its editors see what it is; readers, nothing.
+        assert_ne!(gone.as_ref().unwrap().state(), ArticleState::Embargoed);
+        assert_eq!(traces(&mut reads, &held, &gone.unwrap().change_token).await, Vec::<&str>::new());
+    }
+    assert_eq!(watched(&mut reads, "").await, []);
+}
+
 fn invented_as(article: &Article) -> Article {
-    Article { name: article.name.clone(), url: article.url.clone(), revision: article.revision, ..Article::default() }
+    Article { name: article.name.clone(), url: article.url.clone(), ..Article::default() }
 }
 
 #[tokio::test]

@@ -15,7 +15,8 @@ const KILLS: usize = 50;
 /// Articles that each life of the server is sent; it dies before it has taken them all.
 const SENT: i64 = 400;
 
-#[tokio::test]
+// Two threads: the last client has to hear that the server stops, while the test waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_answered_survives_fifty_kills() {
     let dir = tempfile::tempdir().unwrap();
     let mut answered: BTreeMap<String, i64> = BTreeMap::new();

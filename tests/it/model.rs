@@ -88,7 +88,7 @@ struct Entry {
     headline: String,
     /// Whether the article was live after it.
     live: bool,
-    /// Whether it could be read before it or after it.
+    /// Whether it happened outside of an embargo.
     announced: bool,
 }
 
@@ -124,11 +124,11 @@ impl Model {
                 if known.state != State::Live {
                     return Code::FailedPrecondition;
                 }
-                if known.ingested == text || known.headline == text {
+                let same_as_last = std::mem::replace(&mut known.ingested, text.clone()) == text;
+                if same_as_last || known.headline == text {
                     return Code::Ok;
                 }
-                known.headline.clone_from(&text);
-                known.ingested = text;
+                known.headline = text;
                 (article, ChangeKind::Revised, State::Live)
             }
             Step::Correct { article, version } => {
@@ -167,7 +167,7 @@ impl Model {
         };
         let known = self.articles.get_mut(&article).expect("it is known");
         let live = next == State::Live;
-        let announced = article < EMBARGOED && (live || known.state == State::Live);
+        let announced = article < EMBARGOED;
         known.state = next;
         known.revision += 1;
         let (revision, headline) = (known.revision, known.headline.clone());

@@ -57,6 +57,7 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
         ingest_queue: 64,
         max_message_bytes: 16 << 20,
         max_streams_per_connection: 256,
+        handshake: Duration::from_secs(10),
         shutdown_grace: Duration::from_secs(5),
         reflection: true,
     }

@@ -222,8 +222,9 @@ fn heading(text: &str) -> Result<(), Failure> {
 
 fn calls_to_try(address: &str, http: Option<std::net::SocketAddr>) -> Result<(), Failure> {
     heading("Calls to try")?;
-    print(&format!("copydesk search --addr http://{address} storm"))?;
-    print(&format!("copydesk watch --addr http://{address} --from-beginning"))?;
+    let copydesk = std::env::args().next().unwrap_or_else(|| "copydesk".to_owned());
+    print(&format!("{copydesk} search --addr http://{address} storm"))?;
+    print(&format!("{copydesk} watch --addr http://{address} --from-beginning"))?;
     print(&format!("grpcurl -plaintext {address} list"))?;
     print(&format!(
         "grpcurl -plaintext -d '{{\"query\": \"lighthouse\"}}' {address} copydesk.v1.RetrievalService/SearchArticles"

@@ -115,6 +115,7 @@ impl ChangeRow {
 /// A row of `requests`.
 pub(super) struct RequestRow {
     pub(super) id: Vec<u8>,
+    pub(super) item: u32,
     pub(super) digest: Digest,
     pub(super) article: i64,
     pub(super) revision: i64,
@@ -151,7 +152,7 @@ impl Batch {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.requests.is_empty()
+        self.changes.is_empty() && self.articles.is_empty() && self.requests.is_empty()
     }
 
     /// The statement that stores the texts. It needs no position.
@@ -170,7 +171,7 @@ impl Batch {
         let (new, known): (Vec<_>, Vec<_>) = self.articles.into_iter().partition(|row| row.key < 0);
         let all = [
             articles(&new, changes).insert(),
-            articles(&known, changes).upsert(&["id", "uid", "created"]),
+            articles(&known, changes).upsert(&["key"], &["id", "uid", "created"]),
             insert_changes(&self.changes),
             facets(&self.unlisted, changes).delete(),
             facets(&self.listed, changes).insert(),
@@ -239,12 +240,13 @@ fn facets(rows: &[FacetRow], changes: usize) -> Bulk {
 fn requests(rows: Vec<RequestRow>, changes: usize) -> Option<Statement> {
     let mut bulk = Bulk::new("copydesk.requests", changes);
     bulk.column("id", Type::BYTEA_ARRAY, each(&rows, |row| row.id.clone()));
+    bulk.column("item", Type::INT8_ARRAY, each(&rows, |row| i64::from(row.item)));
     bulk.column("digest", Type::BYTEA_ARRAY, each(&rows, |row| row.digest.0.to_vec()));
     bulk.placed("article", each(&rows, |row| row.article));
     bulk.column("revision", Type::INT8_ARRAY, each(&rows, |row| row.revision));
     bulk.column("outcome", Type::INT2_ARRAY, each(&rows, |row| small(outcome_number(row.outcome))));
     bulk.column("time", Type::INT8_ARRAY, each(&rows, |row| row.time.as_microsecond()));
-    bulk.upsert(&[])
+    bulk.upsert(&["id", "item"], &[])
 }
 
 fn each<R, T>(rows: &[R], value: impl Fn(&R) -> T) -> Vec<T> {

@@ -78,13 +78,11 @@ impl Bulk {
         self.finish("")
     }
 
-    /// Adds the rows, or replaces those with the same key, except for the columns that never change. The first column is
-    /// the key.
-    pub(super) fn upsert(self, constant: &[&str]) -> Option<Statement> {
-        let key = self.names.first().copied().unwrap_or_default();
-        let changing = self.names.iter().filter(|name| **name != key && !constant.contains(name));
+    /// Adds the rows, or replaces those with the same key, except for the columns that never change.
+    pub(super) fn upsert(self, key: &[&str], constant: &[&str]) -> Option<Statement> {
+        let changing = self.names.iter().filter(|name| !key.contains(name) && !constant.contains(name));
         let changing: Vec<String> = changing.map(|name| format!("{name} = excluded.{name}")).collect();
-        let clause = format!(" ON CONFLICT ({key}) DO UPDATE SET {}", changing.join(", "));
+        let clause = format!(" ON CONFLICT ({}) DO UPDATE SET {}", key.join(", "), changing.join(", "));
         self.finish(&clause)
     }
 

@@ -129,11 +129,8 @@ impl Follower {
             connection.batch_execute("ROLLBACK").await.map_err(failed)?;
             return Ok(false);
         }
-        // Only where an article stands now matters: changes that others followed are passed over.
-        let sql = "SELECT c.position, c.article, a.position = c.position, a.lifecycle, CASE WHEN a.position = c.position
-                THEN b.content END
-             FROM copydesk.changes c JOIN copydesk.articles a ON a.key = c.article JOIN copydesk.texts b ON b.text = c.text
-             WHERE c.position > (SELECT position FROM copydesk.indexed) ORDER BY c.position LIMIT $1";
+        let sql = "SELECT position, article FROM copydesk.changes
+             WHERE position > (SELECT position FROM copydesk.indexed) ORDER BY position LIMIT $1";
         let limit = if self.care == Care::None { BATCH } else { 1 };
         let rows = connection.query_typed(sql, &[(&limit, Type::INT8)]).await.map_err(failed)?;
         let Some(last) = rows.last() else {
@@ -141,17 +138,23 @@ impl Follower {
             return Ok(false);
         };
         let last: i64 = get(last, 0)?;
+        let mut changed: Vec<i64> = rows.iter().map(|row| get(row, 1)).collect::<Result<_, _>>()?;
+        changed.sort_unstable();
+        changed.dedup();
+        // Whatever the change was, what is indexed is how the article stands now: its newest change may be far beyond this
+        // batch, and who waits for this one must find it.
+        let sql = "SELECT a.key, a.lifecycle, b.content FROM copydesk.articles a
+             JOIN copydesk.changes n ON n.position = a.position JOIN copydesk.texts b ON b.text = n.text
+             WHERE a.key = ANY($1)";
+        let stand = connection.query_typed(sql, &[(&changed, Type::INT8_ARRAY)]).await.map_err(failed)?;
         let (mut gone, mut here) = (Vec::new(), Vec::new());
-        for row in &rows {
-            if !get::<bool>(row, 2)? {
-                continue;
-            }
-            let key: i64 = get(row, 1)?;
+        for row in &stand {
+            let key: i64 = get(row, 0)?;
             if self.care == Care::LeaveOut {
                 tracing::error!(key, "an article that cannot be indexed is left out of the search index");
                 gone.push(key);
-            } else if lifecycle(get::<i16>(row, 3)?.into()) == Lifecycle::Live {
-                here.push((key, get::<Vec<u8>>(row, 4)?));
+            } else if lifecycle(get::<i16>(row, 1)?.into()) == Lifecycle::Live {
+                here.push((key, get::<Vec<u8>>(row, 2)?));
             } else {
                 gone.push(key);
             }

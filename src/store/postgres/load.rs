@@ -72,7 +72,9 @@ pub(super) async fn load(client: &Client, feed: Uuid, wanted: &Wanted) -> Result
     for row in &requests {
         let at = RECORD_COLUMNS;
         let written = Written { record: record(row, 0, feed)?, outcome: outcome(get::<i16>(row, at + 2)?.into()) };
-        known.requests.insert(get(row, at)?, Seen { digest: digest(row, at + 1)?, written });
+        let item = u32::try_from(get::<i64>(row, at + 3)?).map_err(|_| StoreError::Damaged)?;
+        let seen = Seen { digest: digest(row, at + 1)?, written };
+        known.requests.entry(get(row, at)?).or_default().insert(item, seen);
     }
     Ok(known)
 }
@@ -137,7 +139,7 @@ async fn requests(client: &Client, wanted: &Wanted) -> Result<Vec<Row>, Error> {
     }
     let ids: Vec<&[u8]> = wanted.requests.iter().map(Vec::as_slice).collect();
     let sql = format!(
-        "SELECT {RECORD}, r.id, r.digest, r.outcome FROM copydesk.requests r
+        "SELECT {RECORD}, r.id, r.digest, r.outcome, r.item FROM copydesk.requests r
          JOIN {HISTORY} ON c.article = r.article AND c.revision = r.revision WHERE r.id = ANY($1)"
     );
     client.query_typed(&sql, &[(&ids, Type::BYTEA_ARRAY)]).await

@@ -82,8 +82,8 @@ const MIGRATIONS: &[&str] = &["
     );
 
     CREATE TABLE copydesk.requests (
-        id bytea PRIMARY KEY, digest bytea NOT NULL, article bigint NOT NULL, revision bigint NOT NULL,
-        outcome smallint NOT NULL, time bigint NOT NULL
+        id bytea NOT NULL, item bigint NOT NULL, digest bytea NOT NULL, article bigint NOT NULL,
+        revision bigint NOT NULL, outcome smallint NOT NULL, time bigint NOT NULL, PRIMARY KEY (id, item)
     );
     CREATE INDEX requests_by_time ON copydesk.requests (time);
 

@@ -3,7 +3,7 @@
 //! Positions are not known until the feed's turn has been taken. Until then the n-th change of the group is at -n, and so is
 //! the key of the article that it creates; what leaves this room has been placed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -43,7 +43,8 @@ pub(super) struct Known {
     pub(super) articles: HashMap<ArticleId, Current>,
     /// The earliest first.
     pub(super) twins: HashMap<Digest, Vec<Twin>>,
-    pub(super) requests: HashMap<Vec<u8>, Seen>,
+    /// By their IDs, and which of the articles that were requested.
+    pub(super) requests: HashMap<Vec<u8>, BTreeMap<u32, Seen>>,
 }
 
 type Answer = Result<Written, WriteError>;
@@ -79,22 +80,27 @@ impl Planner {
 
     /// A request that may be a repetition.
     fn apply_once(&mut self, write: &Write, request: &RequestKey, time: Timestamp) -> Answer {
-        if let Some(seen) = self.known.requests.get(request.id.as_bytes()) {
-            let same = seen.digest == request.digest;
-            return if same { Ok(seen.written.clone()) } else { Err(WriteError::RequestReused) };
+        let seen = self.known.requests.get(request.id.as_bytes());
+        if seen.is_some_and(|items| items.values().any(|seen| seen.digest != request.digest)) {
+            return Err(WriteError::RequestReused);
+        }
+        if let Some(seen) = seen.and_then(|items| items.get(&request.item)) {
+            return Ok(seen.written.clone());
         }
         let written = self.apply_now(write)?;
         let id = request.id.clone().into_bytes();
         let article = self.known.articles.get(write.id()).map_or(0, |current| current.row.key);
         self.batch.requests.push(RequestRow {
             id: id.clone(),
+            item: request.item,
             digest: request.digest,
             article,
             revision: written.record.revision,
             outcome: written.outcome,
             time,
         });
-        self.known.requests.insert(id, Seen { digest: request.digest, written: written.clone() });
+        let seen = Seen { digest: request.digest, written: written.clone() };
+        self.known.requests.entry(id).or_default().insert(request.item, seen);
         Ok(written)
     }
 
@@ -103,7 +109,12 @@ impl Planner {
         let record = current.map(|current| Arc::clone(&current.record));
         let fingerprint = current.map(|current| current.row.fingerprint);
         match (plan(write, record.as_deref(), fingerprint)?, record) {
-            (Effect::Nothing, Some(record)) => Ok(Written { record, outcome: Outcome::Unchanged }),
+            (Effect::Nothing, Some(record)) => {
+                if let Write::Ingest(ingest) = write {
+                    self.remember(&ingest.id, ingest.article.fingerprint());
+                }
+                Ok(Written { record, outcome: Outcome::Unchanged })
+            }
             (Effect::Create(ingest), _) => Ok(self.create(ingest)),
             (Effect::Revise(revision), Some(_)) => {
                 let record = self.revise(write.id(), &revision, time_of(write));
@@ -112,6 +123,16 @@ impl Planner {
             }
             // Nothing to revise, and nothing is unchanged, where nothing is.
             (Effect::Nothing | Effect::Revise(_), None) => Err(WriteError::NotFound(write.id().clone())),
+        }
+    }
+
+    /// What the desk has corrected, its source says now too: from here on that is what came last.
+    fn remember(&mut self, id: &ArticleId, fingerprint: Digest) {
+        if let Some(current) = self.known.articles.get_mut(id)
+            && current.row.fingerprint != fingerprint
+        {
+            current.row.fingerprint = fingerprint;
+            self.changed.push(id.clone());
         }
     }
 

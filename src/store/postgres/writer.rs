@@ -210,8 +210,8 @@ impl State {
 
     /// Forgets old requests. Those that somebody else is at are left to them.
     async fn trim_requests(&self, before: Timestamp) -> Result<(), StoreError> {
-        let sql = "DELETE FROM copydesk.requests WHERE id IN (
-            SELECT id FROM copydesk.requests WHERE time < $1 ORDER BY time LIMIT $2 FOR UPDATE SKIP LOCKED)";
+        let sql = "DELETE FROM copydesk.requests WHERE (id, item) IN (
+            SELECT id, item FROM copydesk.requests WHERE time < $1 ORDER BY time LIMIT $2 FOR UPDATE SKIP LOCKED)";
         self.pool.execute(sql, &[(&before.as_microsecond(), Type::INT8), (&REQUESTS_AT_ONCE, Type::INT8)]).await?;
         Ok(())
     }

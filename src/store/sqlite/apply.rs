@@ -59,16 +59,23 @@ impl Applier {
 
     /// A request that may be a repetition.
     fn apply_once(&mut self, connection: &Connection, write: &Write, request: &RequestKey, time: Timestamp) -> Applied {
+        let digest = connection
+            .prepare_cached("SELECT digest FROM requests WHERE id = ?1 LIMIT 1")?
+            .query_row([&request.id], |row| row.get(0))
+            .optional()?;
+        if digest.is_some_and(|digest| Digest(digest) != request.digest) {
+            return Ok(Err(WriteError::RequestReused));
+        }
         let seen = connection
-            .prepare_cached("SELECT r.digest, a.id, r.revision, r.outcome FROM requests r JOIN articles a ON a.key = r.article WHERE r.id = ?1")?
-            .query_row([&request.id], |row| {
-                Ok((Digest(row.get(0)?), row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get::<_, i64>(3)?))
+            .prepare_cached(
+                "SELECT a.id, r.revision, r.outcome FROM requests r JOIN articles a ON a.key = r.article
+                 WHERE r.id = ?1 AND r.item = ?2",
+            )?
+            .query_row((&request.id, request.item), |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
             })
             .optional()?;
-        if let Some((digest, id, revision, outcome)) = seen {
-            if digest != request.digest {
-                return Ok(Err(WriteError::RequestReused));
-            }
+        if let Some((id, revision, outcome)) = seen {
             let id: Result<ArticleId, _> = id.parse();
             if let Ok(id) = id
                 && let Some(record) = rows::at_revision(connection, self.feed, &id, revision)?
@@ -80,8 +87,8 @@ impl Applier {
         if let Ok(written) = &applied {
             connection
                 .prepare_cached(
-                    "INSERT OR REPLACE INTO requests (id, digest, article, revision, outcome, time)
-                     SELECT ?1, ?2, key, ?4, ?5, ?6 FROM articles WHERE id = ?3",
+                    "INSERT OR REPLACE INTO requests (id, item, digest, article, revision, outcome, time)
+                     SELECT ?1, ?7, ?2, key, ?4, ?5, ?6 FROM articles WHERE id = ?3",
                 )?
                 .execute((
                     &request.id,
@@ -90,6 +97,7 @@ impl Applier {
                     written.record.revision,
                     outcome_number(written.outcome),
                     time.as_microsecond(),
+                    request.item,
                 ))?;
         }
         Ok(applied)
@@ -103,7 +111,17 @@ impl Applier {
             Err(refusal) => return Ok(Err(refusal)),
         };
         match (effect, current) {
-            (Effect::Nothing, Some(current)) => Ok(Ok(Written { record: current.record, outcome: Outcome::Unchanged })),
+            (Effect::Nothing, Some(current)) => {
+                if let Write::Ingest(ingest) = write
+                    && ingest.article.fingerprint() != current.fingerprint
+                {
+                    // What the desk has corrected, its source says now too: from here on that is what came last.
+                    connection
+                        .prepare_cached("UPDATE articles SET fingerprint = ?2 WHERE key = ?1")?
+                        .execute((current.key, ingest.article.fingerprint().0))?;
+                }
+                Ok(Ok(Written { record: current.record, outcome: Outcome::Unchanged }))
+            }
             (Effect::Create(ingest), _) => self.create(connection, ingest).map(Ok),
             (Effect::Revise(revision), Some(current)) => {
                 let record = self.revise(connection, &current, &revision, time_of(write))?;

@@ -1,5 +1,6 @@
 //! The follower that keeps `search.db`: behind the feed, never in its way.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -155,31 +156,36 @@ impl Follower {
         let transaction = self.search.transaction()?;
         let mut position = self.position;
         {
-            // Only where an article stands now matters: changes that others followed are passed over.
+            // Whatever the change was, what is indexed is how the article stands now, once a batch: its newest change may be
+            // far beyond this batch, and who waits for this one must find it.
             let mut changes = articles.prepare_cached(
-                "SELECT c.position, c.article, c.revision, c.time, a.position = c.position, a.lifecycle, b.content
-                 FROM changes c JOIN articles a ON a.key = c.article JOIN changes b ON b.position = c.content_position
+                "SELECT c.position, c.article, c.revision, c.time, a.lifecycle, b.content FROM changes c
+                 JOIN articles a ON a.key = c.article JOIN changes n ON n.position = a.position
+                 JOIN changes b ON b.position = n.content_position
                  WHERE c.position > ?1 ORDER BY c.position LIMIT ?2",
             )?;
+            let mut done = HashSet::new();
+            let mut time = 0;
             let mut remove = transaction.prepare_cached("DELETE FROM fts WHERE rowid = ?1")?;
             let mut insert =
                 transaction.prepare_cached("INSERT INTO fts (rowid, headline, body, names) VALUES (?1, ?2, ?3, ?4)")?;
             let mut found = changes.query((position, BATCH as i64))?;
             while let Some(row) = found.next()? {
+                time = row.get(3)?;
                 if position == self.position {
-                    self.shared.behind_since.store(row.get(3)?, Ordering::Relaxed);
+                    self.shared.behind_since.store(time, Ordering::Relaxed);
                 }
                 position = row.get(0)?;
-                let (key, revision, newest): (i64, i64, bool) = (row.get(1)?, row.get(2)?, row.get(4)?);
-                if !newest {
+                let (key, revision): (i64, i64) = (row.get(1)?, row.get(2)?);
+                if !done.insert(key) {
                     continue;
                 }
                 if revision > 1 {
                     remove.execute([key])?;
                 }
-                if codes::lifecycle(row.get(5)?) == Lifecycle::Live {
-                    let content: Vec<u8> = row.get(6)?;
-                    let Ok(article) = Article::decode(content.as_slice()) else {
+                if codes::lifecycle(row.get(4)?) == Lifecycle::Live {
+                    let content = row.get_ref(5)?.as_blob()?;
+                    let Ok(article) = Article::decode(content) else {
                         tracing::error!(position, "an article that cannot be read is left out of the search index");
                         continue;
                     };
@@ -187,7 +193,7 @@ impl Follower {
                     insert.execute((key, headline, body, names))?;
                 }
             }
-            transaction.prepare_cached("UPDATE state SET position = ?1")?.execute([position])?;
+            transaction.prepare_cached("UPDATE state SET position = ?1, time = ?2")?.execute((position, time))?;
         }
         transaction.commit()?;
         tracing::debug!(changes = position - self.position, "indexed");

@@ -3,83 +3,14 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, params_from_iter};
 
-use super::facets::{EVERY, number_of};
+use super::facets::EVERY;
+use super::filter::{Condition, READABLE, Sql, add_filter, conditions};
 use super::readers::Reader;
 use super::rows;
-use super::search::match_text;
-use crate::article::{ArticleId, Facet, FacetKind, Filter, Record};
+use crate::article::{ArticleId, FacetKind, Record};
 use crate::store::{ListQuery, LookupKey, OrderField, StoreError};
-
-/// What every reader of `articles a` asks: that it can be read at the time that is parameter `?1`.
-pub(super) const READABLE: &str =
-    "a.lifecycle = 0 AND (a.embargo IS NULL OR a.embargo <= ?1) AND (a.expire IS NULL OR a.expire > ?1)";
-
-/// A statement that grows.
-pub(super) struct Sql {
-    pub(super) text: String,
-    pub(super) values: Vec<Value>,
-}
-
-impl Sql {
-    pub(super) fn new(text: impl Into<String>, now: Timestamp) -> Self {
-        Self { text: text.into(), values: vec![Value::Integer(now.as_microsecond())] }
-    }
-
-    /// Adds a value, and gives the parameter that stands for it.
-    pub(super) fn value(&mut self, value: impl Into<Value>) -> String {
-        self.values.push(value.into());
-        format!("?{}", self.values.len())
-    }
-}
-
-/// One condition of a filter: of which kind, and the numbers of the facets of which an article must have one.
-pub(super) type Condition = (FacetKind, Vec<i64>);
-
-/// What each condition of a filter asks, as the numbers of which an article must have one. `None`: nothing can match.
-pub(super) fn conditions(reader: &Reader, filter: &Filter) -> rusqlite::Result<Option<Vec<Condition>>> {
-    let mut conditions = Vec::new();
-    for any in &filter.any_of {
-        let mut numbers = Vec::new();
-        for facet in any {
-            numbers.extend(number_of(&reader.connection, facet)?);
-        }
-        let kind = any.first().map_or(FacetKind::Source, |facet: &Facet| facet.kind);
-        if numbers.is_empty() {
-            return Ok(None);
-        }
-        conditions.push((kind, numbers));
-    }
-    Ok(Some(conditions))
-}
-
-/// Adds what a filter asks of `articles a`.
-pub(super) fn add_filter(sql: &mut Sql, filter: &Filter, conditions: &[Condition]) {
-    for (_, numbers) in conditions {
-        let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
-        sql.text += &format!(
-            " AND EXISTS (SELECT 1 FROM facets x WHERE x.facet IN ({}) AND x.sort_time = a.sort_time AND x.article = a.key)",
-            numbers.join(", ")
-        );
-    }
-    if let Some(from) = filter.publish_from {
-        let from = sql.value(from.as_microsecond());
-        sql.text += &format!(" AND a.sort_time >= {from}");
-    }
-    if let Some(until) = filter.publish_until {
-        let until = sql.value(until.as_microsecond());
-        sql.text += &format!(" AND a.sort_time < {until}");
-    }
-    if filter.exclude_duplicates {
-        sql.text += " AND a.duplicate_of IS NULL";
-    }
-    if let Some(query) = &filter.query {
-        let words = sql.value(match_text(query));
-        sql.text += &format!(" AND a.key IN (SELECT rowid FROM search.fts WHERE fts MATCH {words})");
-    }
-}
 
 pub(super) fn list(reader: &Reader, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
     // The walk and the records are of one moment: a record that had moved in between would take the next page's cursor

@@ -4,8 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::path::Path;
 
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
 use super::{OpenError, SqliteOptions};
@@ -75,8 +75,8 @@ const MIGRATIONS: &[&str] = &["
     ) WITHOUT ROWID;
 
     CREATE TABLE requests (
-        id TEXT PRIMARY KEY, digest BLOB NOT NULL, article INTEGER NOT NULL, revision INTEGER NOT NULL,
-        outcome INTEGER NOT NULL, time INTEGER NOT NULL
+        id TEXT NOT NULL, item INTEGER NOT NULL, digest BLOB NOT NULL, article INTEGER NOT NULL,
+        revision INTEGER NOT NULL, outcome INTEGER NOT NULL, time INTEGER NOT NULL, PRIMARY KEY (id, item)
     ) WITHOUT ROWID;
     CREATE INDEX requests_by_time ON requests (time);
 "];
@@ -91,7 +91,10 @@ const SEARCH_SCHEMA: &str = "
     -- to do (see index.rs).
     INSERT INTO fts (fts, rank) VALUES ('hashsize', 33554432);
     INSERT INTO fts (fts, rank) VALUES ('automerge', 0);
-    CREATE TABLE state (key INTEGER PRIMARY KEY CHECK (key = 0), feed BLOB NOT NULL, position INTEGER NOT NULL);
+    -- How far it has followed which feed, and when the change there was made: which tells whether that feed is still the same.
+    CREATE TABLE state (
+        key INTEGER PRIMARY KEY CHECK (key = 0), feed BLOB NOT NULL, position INTEGER NOT NULL, time INTEGER NOT NULL
+    );
 ";
 const SEARCH_VERSION: i64 = 1;
 
@@ -229,8 +232,9 @@ pub(super) fn feed(connection: &Connection) -> rusqlite::Result<Uuid> {
     })
 }
 
-/// Makes sure that `search.db` is there, is whole, and follows this feed. It is made anew when it does not.
-pub(super) fn open_search(options: &SqliteOptions, feed: Uuid) -> Result<(), OpenError> {
+/// Makes sure that `search.db` is there, is whole, and follows this feed. It is made anew when it does not: as after a backup
+/// was put in the place of `articles.db`, whose feed is the same and says something else.
+pub(super) fn open_search(options: &SqliteOptions, feed: Uuid, articles: &Connection) -> Result<(), OpenError> {
     let path = options.search();
     if !path.exists() {
         return create_search(&path, feed);
@@ -238,9 +242,14 @@ pub(super) fn open_search(options: &SqliteOptions, feed: Uuid) -> Result<(), Ope
     let usable = || -> rusqlite::Result<bool> {
         let connection = connect_search(&path)?;
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        let follows: Vec<u8> = connection.query_row("SELECT feed FROM state", (), |row| row.get(0))?;
+        let (follows, position, time) = connection.query_row("SELECT feed, position, time FROM state", (), |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+        })?;
+        let there = "SELECT time FROM changes WHERE position = ?1";
+        let there: Option<i64> = articles.query_row(there, [position], |row| row.get(0)).optional()?;
         connection.query_row("SELECT count(*) FROM fts WHERE fts MATCH '\"a\"' AND rowid = 1", (), |_| Ok(()))?;
-        Ok(version == SEARCH_VERSION && follows == feed.as_bytes())
+        let same = position == 0 || there == Some(time);
+        Ok(version == SEARCH_VERSION && follows == feed.as_bytes() && same)
     };
     match usable() {
         Ok(true) => return Ok(()),
@@ -264,7 +273,7 @@ fn create_search(path: &Path, feed: Uuid) -> Result<(), OpenError> {
         let mut connection = connect_search(path)?;
         let transaction = connection.transaction()?;
         transaction.execute_batch(SEARCH_SCHEMA)?;
-        transaction.execute("INSERT INTO state VALUES (0, ?1, 0)", [feed.as_bytes().as_slice()])?;
+        transaction.execute("INSERT INTO state VALUES (0, ?1, 0, 0)", [feed.as_bytes().as_slice()])?;
         transaction.pragma_update(None, "user_version", SEARCH_VERSION)?;
         transaction.commit()
     };

@@ -7,6 +7,7 @@ mod apply;
 mod error;
 mod facets;
 mod feed;
+mod filter;
 mod index;
 mod list;
 mod migrate;
@@ -32,7 +33,7 @@ use super::{
 };
 use crate::article::{ArticleId, Position, Record};
 use index::Index;
-use readers::Readers;
+use readers::{Kind, Readers};
 use writer::Writer;
 
 /// Where the embedded store is, and how much of the machine it may use.
@@ -80,7 +81,7 @@ impl SqliteStore {
         let lock = migrate::lock(&options)?;
         let connection = migrate::open_articles(&options)?;
         let feed = migrate::feed(&connection).map_err(|cause| OpenError::sqlite(&options.articles(), &cause))?;
-        migrate::open_search(&options, feed)?;
+        migrate::open_search(&options, feed, &connection)?;
         let writer = Writer::start(connection, feed).map_err(|cause| OpenError::sqlite(&options.articles(), &cause))?;
         let index =
             Index::start(&options, writer.wake()).map_err(|cause| OpenError::sqlite(&options.search(), &cause))?;
@@ -110,40 +111,40 @@ impl Store for SqliteStore {
 
     async fn get(&self, ids: &[ArticleId], _consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
         let ids = ids.to_vec();
-        self.readers.run(move |reader| ids.iter().map(|id| rows::fetch(reader, id)).collect()).await
+        self.readers.run(Kind::Short, move |reader| ids.iter().map(|id| rows::fetch(reader, id)).collect()).await
     }
 
     async fn get_revision(&self, id: &ArticleId, revision: i64) -> Result<Option<Arc<Record>>, StoreError> {
         let id = id.clone();
-        self.readers.run(move |reader| rows::revision(reader, &id, revision)).await
+        self.readers.run(Kind::Short, move |reader| rows::revision(reader, &id, revision)).await
     }
 
     async fn lookup(&self, key: &LookupKey, now: Timestamp) -> Result<Option<ArticleId>, StoreError> {
         let key = key.clone();
-        self.readers.run(move |reader| list::lookup(reader, &key, now)).await
+        self.readers.run(Kind::Short, move |reader| list::lookup(reader, &key, now)).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
         let query = query.clone();
-        self.readers.run(move |reader| list::list(reader, &query)).await
+        self.readers.run(Kind::Walk, move |reader| list::list(reader, &query)).await
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
         let query = query.clone();
-        self.readers.run(move |reader| search::search(reader, &query)).await
+        self.readers.run(Kind::Walk, move |reader| search::search(reader, &query)).await
     }
 
     async fn revisions(&self, id: &ArticleId, before: Option<i64>, limit: usize) -> Result<Vec<Revision>, StoreError> {
         let id = id.clone();
-        self.readers.run(move |reader| feed::revisions(reader, &id, before, limit)).await
+        self.readers.run(Kind::Walk, move |reader| feed::revisions(reader, &id, before, limit)).await
     }
 
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
-        self.readers.run(move |reader| feed::changes(reader, after, limit)).await
+        self.readers.run(Kind::Walk, move |reader| feed::changes(reader, after, limit)).await
     }
 
     async fn touched(&self, after: Position, limit: usize) -> Result<Vec<(Position, ArticleId)>, StoreError> {
-        self.readers.run(move |reader| feed::touched(reader, after, limit)).await
+        self.readers.run(Kind::First, move |reader| feed::touched(reader, after, limit)).await
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
@@ -158,7 +159,7 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
         let after = after.cloned();
-        self.readers.run(move |reader| feed::snapshot(reader, at, after.as_ref(), limit)).await
+        self.readers.run(Kind::Walk, move |reader| feed::snapshot(reader, at, after.as_ref(), limit)).await
     }
 
     fn wake(&self) -> watch::Receiver<Position> {
@@ -174,6 +175,9 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.readers.run(|reader| Ok(reader.connection.query_row("SELECT 1", (), |_| Ok(()))?)).await
+        if !self.writer.is_alive() {
+            return Err(StoreError::Unavailable("its writer has ended"));
+        }
+        self.readers.run(Kind::First, |reader| Ok(reader.connection.query_row("SELECT 1", (), |_| Ok(()))?)).await
     }
 }

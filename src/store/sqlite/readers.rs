@@ -19,10 +19,23 @@ pub(super) struct Reader {
     pub(super) feed: Uuid,
 }
 
+/// How long a read may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// What other reads wait for: what caches follow, and whether the store answers. Has a place of its own.
+    First,
+    /// Of a few rows.
+    Short,
+    /// A walk. Leaves a place for the short ones.
+    Walk,
+}
+
 /// A pool of them.
 pub(super) struct Readers {
     idle: Arc<Mutex<Vec<Reader>>>,
     places: Arc<Semaphore>,
+    first: Arc<Semaphore>,
+    walks: Arc<Semaphore>,
     options: SqliteOptions,
     feed: Uuid,
 }
@@ -32,6 +45,8 @@ impl Readers {
         Self {
             idle: Arc::default(),
             places: Arc::new(Semaphore::new(options.readers.max(1))),
+            first: Arc::new(Semaphore::new(1)),
+            walks: Arc::new(Semaphore::new(options.readers.saturating_sub(1).max(1))),
             options: options.clone(),
             feed,
         }
@@ -40,16 +55,21 @@ impl Readers {
     /// Runs a read. When the future is dropped, the read stops.
     pub(super) async fn run<T: Send + 'static>(
         &self,
+        kind: Kind,
         read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let place = Arc::clone(&self.places).acquire_owned().await;
-        let place = place.map_err(|_closed| StoreError::Unavailable("it is closing"))?;
+        let take = async |places: &Arc<Semaphore>| {
+            let place = Arc::clone(places).acquire_owned().await;
+            place.map_err(|_closed| StoreError::Unavailable("it is closing"))
+        };
+        let walk = if kind == Kind::Walk { Some(take(&self.walks).await?) } else { None };
+        let place = take(if kind == Kind::First { &self.first } else { &self.places }).await?;
         let idle = Arc::clone(&self.idle);
         let (options, feed) = (self.options.clone(), self.feed);
         let caller = CallerGone(Arc::default());
         let gone = Arc::clone(&caller.0);
         let task = tokio::task::spawn_blocking(move || {
-            let _place = place;
+            let _places = (place, walk);
             let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut reader = match kept {
                 Some(reader) => reader,

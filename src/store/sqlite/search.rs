@@ -2,29 +2,13 @@
 
 use rusqlite::params_from_iter;
 
-use super::list::{READABLE, Sql, add_filter, conditions};
+use super::filter::{READABLE, Sql, add_filter, conditions, match_text};
 use super::readers::Reader;
 use super::rows;
-use crate::article::Query;
 use crate::store::{SearchHit, SearchPage, SearchQuery, StoreError};
 
 /// A match in the headline says more than one in the body, and names say a little more.
 const SCORE: &str = "bm25(fts, 5.0, 1.0, 2.0)";
-
-/// A query in FTS5's language. Its words are letters and digits only, and quoted: nothing of a caller's syntax gets through.
-pub(super) fn match_text(query: &Query) -> String {
-    let phrase = |words: &Vec<String>| format!("\"{}\"", words.join(" "));
-    let groups = query.groups().iter().map(|group| {
-        let phrases: Vec<String> = group.iter().map(phrase).collect();
-        format!("({})", phrases.join(" OR "))
-    });
-    let mut text = groups.collect::<Vec<_>>().join(" AND ");
-    if !query.excluded().is_empty() {
-        let excluded: Vec<String> = query.excluded().iter().map(phrase).collect();
-        text = format!("({text}) NOT ({})", excluded.join(" OR "));
-    }
-    text
-}
 
 pub(super) fn search(reader: &Reader, query: &SearchQuery) -> Result<SearchPage, StoreError> {
     // Read before the search: the index has come at least this far.

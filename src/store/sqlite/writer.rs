@@ -1,5 +1,6 @@
 //! The one thread that writes, with group commit: what waits is committed together, and answered when it is durable.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -8,7 +9,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use uuid::Uuid;
 
 use super::apply::{Applier, trim_requests};
@@ -36,9 +37,12 @@ enum Command {
     TurnClock(Timestamp, oneshot::Sender<Result<usize, StoreError>>),
 }
 
+/// A command and its place in the queue, which is taken until it is done: a caller that leaves makes no room.
+type Queued = (Command, OwnedSemaphorePermit);
+
 /// The way to the thread.
 pub(super) struct Writer {
-    commands: Option<mpsc::Sender<Command>>,
+    commands: Option<mpsc::Sender<Queued>>,
     places: Arc<Semaphore>,
     wake: watch::Receiver<Position>,
     counters: Arc<Counters>,
@@ -80,6 +84,11 @@ impl Writer {
         self.wake.clone()
     }
 
+    /// Whether the thread is there.
+    pub(super) fn is_alive(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
     pub(super) fn stats(&self) -> StoreStats {
         StoreStats {
             commits: self.counters.commits.load(Ordering::Relaxed),
@@ -110,10 +119,10 @@ impl Writer {
     /// Hands a command over. From then on it is done, whether or not anybody waits for the answer.
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, StoreError> {
         const CLOSING: StoreError = StoreError::Unavailable("it is closing");
-        let _place = self.places.acquire().await.map_err(|_closed| CLOSING)?;
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_closed| CLOSING)?;
         let (answer, answered) = oneshot::channel();
         let commands = self.commands.as_ref().ok_or(CLOSING)?;
-        commands.send(command(answer)).map_err(|_gone| CLOSING)?;
+        commands.send((command(answer), place)).map_err(|_gone| CLOSING)?;
         answered.await.map_err(|_gone| StoreError::Internal)
     }
 }
@@ -164,6 +173,10 @@ impl Command {
         }
     }
 
+    fn is_rehearsal(&self) -> bool {
+        matches!(self, Self::Rehearse(..))
+    }
+
     /// Tells the caller. One that has gone does not need to know.
     fn answer(self, done: Result<Done, StoreError>) {
         match (self, done) {
@@ -182,32 +195,45 @@ impl Command {
 }
 
 impl State {
-    fn run(mut self, inbox: &mpsc::Receiver<Command>) {
+    fn run(mut self, inbox: &mpsc::Receiver<Queued>) {
         let mut next = inbox.recv().ok();
-        while let Some(command) = next.take() {
-            match command {
-                Command::Rehearse(write, caller) => drop(caller.send(self.rehearse(&write))),
-                command => {
-                    // What waits is committed with it; nothing waits for more to come.
-                    let mut count = command.writes();
-                    let mut group = vec![command];
-                    while count < GROUP && next.is_none() {
-                        match inbox.try_recv() {
-                            Ok(command @ Command::Rehearse(..)) => next = Some(command),
-                            Ok(command) => {
-                                count += command.writes();
-                                group.push(command);
-                            }
-                            Err(_none) => break,
-                        }
+        while let Some((command, place)) = next.take() {
+            let mut places = vec![place];
+            let mut group = vec![command];
+            // What waits is committed with it; nothing waits for more to come. A rehearsal is by itself.
+            let mut count = group[0].writes();
+            while count < GROUP && next.is_none() && !group[0].is_rehearsal() {
+                match inbox.try_recv() {
+                    Ok((command, place)) if command.is_rehearsal() => next = Some((command, place)),
+                    Ok((command, place)) => {
+                        count += command.writes();
+                        group.push(command);
+                        places.push(place);
                     }
-                    self.commit(group);
+                    Err(_none) => break,
                 }
             }
+            // Its callers see that it is gone without an answer. The panic hook has logged where it arose, and what was
+            // begun was rolled back when the transaction was dropped.
+            if catch_unwind(AssertUnwindSafe(|| self.perform(group))).is_err() {
+                tracing::error!(writes = count, "a commit made the store's writer panic; nothing of it is kept");
+                self.applier.facet_names.forget();
+            }
+            drop(places);
             next = next.or_else(|| inbox.recv().ok());
         }
         if let Err(error) = self.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE") {
             tracing::warn!(cause = %error, "the last checkpoint failed; it is done at the next start");
+        }
+    }
+
+    fn perform(&mut self, mut group: Vec<Command>) {
+        match group.pop() {
+            Some(Command::Rehearse(write, caller)) => drop(caller.send(self.rehearse(&write))),
+            last => {
+                group.extend(last);
+                self.commit(group);
+            }
         }
     }
 

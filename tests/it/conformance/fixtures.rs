@@ -41,7 +41,7 @@ pub fn ingest(name: &str, article: Article, time: Timestamp) -> Write {
 
 pub fn request(name: &str, article: Article, request: &str, time: Timestamp) -> Write {
     let article = clean(article);
-    let request = Some(RequestKey { id: request.into(), digest: Digest::of_bytes(article.content()) });
+    let request = Some(RequestKey { id: request.into(), item: 0, digest: Digest::of_bytes(article.content()) });
     Write::Ingest(Box::new(Ingest { id: id(name), article, request, time }))
 }
 

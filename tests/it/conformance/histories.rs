@@ -115,7 +115,7 @@ fn to_write(act: &Act, model: &Model, time: Timestamp) -> Write {
         Act::Ingest(number, text, request) => {
             let article = clean(article(number, text));
             let digest = Digest::of_bytes(&[article.content(), &[number as u8]].concat());
-            let request = request.map(|request| RequestKey { id: format!("r-{request}"), digest });
+            let request = request.map(|request| RequestKey { id: format!("r-{request}"), item: 0, digest });
             Write::Ingest(Box::new(Ingest { id: name(number), article, request, time }))
         }
         Act::Update(number, text, demand) => {

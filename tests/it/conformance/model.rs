@@ -59,6 +59,11 @@ impl State {
         }
     }
 
+    /// Whether it is under embargo at a time.
+    pub fn held(&self, time: Timestamp) -> bool {
+        self.article.embargo_time().is_some_and(|embargo| time < embargo)
+    }
+
     fn sort_time(&self) -> Timestamp {
         self.article.publish_time().unwrap_or(self.created)
     }
@@ -138,10 +143,11 @@ impl Model {
                 if current.lifecycle != Lifecycle::Live {
                     return Err(state);
                 }
-                if fingerprint == self.articles[at].ingested || fingerprint == current.article.fingerprint() {
+                let same_as_last = self.articles[at].ingested == fingerprint;
+                self.articles[at].ingested = fingerprint;
+                if same_as_last || fingerprint == current.article.fingerprint() {
                     return unchanged;
                 }
-                self.articles[at].ingested = fingerprint;
                 Ok(self.revise(at, ChangeKind::Revised, Lifecycle::Live, Some(&ingest.article), "", ingest.time))
             }
             Write::Update(update) => {
@@ -157,13 +163,15 @@ impl Model {
             }
             Write::Transition(transition) => {
                 use ChangeKind::{Deleted, Reinstated, Undeleted, Withdrawn};
+                if (current.lifecycle, transition.kind) == (Lifecycle::Deleted, Deleted) {
+                    return Err(WriteError::NotFound(id.clone()));
+                }
                 self.require(&transition.precondition, &current)?;
                 let next = match (current.lifecycle, transition.kind) {
                     (Lifecycle::Withdrawn, Withdrawn) | (Lifecycle::Live, Reinstated | Undeleted) => return unchanged,
                     (Lifecycle::Live | Lifecycle::Deleted, Withdrawn) => Lifecycle::Withdrawn,
                     (Lifecycle::Live, Deleted) => Lifecycle::Deleted,
                     (Lifecycle::Withdrawn, Reinstated) | (Lifecycle::Deleted, Undeleted) => Lifecycle::Live,
-                    (Lifecycle::Deleted, Deleted) => return Err(WriteError::NotFound(id.clone())),
                     _ => return Err(state),
                 };
                 Ok(self.revise(at, transition.kind, next, None, &transition.reason, transition.time))
@@ -244,7 +252,7 @@ impl Model {
             revision: after.revision,
             kind,
             reason: reason.to_owned(),
-            announced: untold || before.standing().readable(time) || after.standing().readable(time),
+            announced: untold || !before.held(time) || !after.held(time),
             brought_text: article.is_some(),
         });
         self.articles[at].told = time;
