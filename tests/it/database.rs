@@ -75,8 +75,8 @@ impl Cluster {
         let _absent = std::fs::remove_file(self.dir.join("keep"));
         // The shell waits for the end of its input, which comes when this process ends, whatever ends it.
         let script = r#"
-            "$0" -D data -p "$1" -k "$PWD" -c listen_addresses=127.0.0.1 -c fsync="$2" -c max_connections=300 \
-                -c shared_buffers=64MB -c logging_collector=off >>log 2>&1 </dev/null &
+            "$0" -D data -p "$1" -k "$PWD" -c listen_addresses=127.0.0.1 -c max_connections=300 -c shared_buffers=64MB \
+                -c logging_collector=off $2 >>log 2>&1 </dev/null &
             server=$!
             cat >/dev/null
             kill -QUIT $server
@@ -85,7 +85,8 @@ impl Cluster {
         "#;
         let mut shell = as_other_user(Path::new("sh"), &self.dir);
         shell.args(["-c", script]).arg(bin("postgres")).arg(self.port.to_string());
-        shell.arg(if self.safe { "on" } else { "off" });
+        let quick = "-c fsync=off -c full_page_writes=off -c autovacuum=off -c wal_level=minimal -c max_wal_senders=0";
+        shell.arg(if self.safe { "" } else { quick });
         self.server = Some(shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         let until = Instant::now() + Duration::from_secs(60);
         while !self.answers() {

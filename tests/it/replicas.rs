@@ -116,6 +116,7 @@ async fn what_replicas_answered_survives_their_kills() {
     let watch = WatchArticlesRequest { from_beginning: true, ..Default::default() };
     let mut watch = onlooker.retrieval.watch_articles(watch).await.unwrap().into_inner();
     let mut newest: BTreeMap<String, i64> = BTreeMap::new();
+    // The feed has been caught up with at the first checkpoint.
     while let Event::Change(change) = watch.next().await.unwrap().unwrap().event.unwrap() {
         let revision = newest.entry(change.name.clone()).or_default();
         assert_eq!(change.revision, *revision + 1, "{}", change.name);

@@ -81,6 +81,10 @@ pub(super) fn answer(error: &Error) -> StoreError {
         StoreError::Unavailable(_) if error.code().is_none() => {
             tracing::debug!(cause = told(error), "a connection failed")
         }
+        // It came after one that failed, and that one is told of.
+        _ if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => {
+            tracing::debug!(cause = told(error), "a statement failed");
+        }
         answer => tracing::error!(cause = told(error), %answer, "a statement failed"),
     }
     answer

@@ -161,6 +161,9 @@ impl Store for PostgresStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
+        if !self.writer.is_alive() {
+            return Err(StoreError::Unavailable("its writer has ended"));
+        }
         self.reads.query("SELECT 1", &[]).await.map(drop)
     }
 }

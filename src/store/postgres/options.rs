@@ -6,6 +6,9 @@ use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{Client, Config, Connection, Error, NoTls, Socket};
 
+/// How long a server may leave what it was sent unacknowledged, at the least.
+const UNHEARD: Duration = Duration::from_secs(1);
+
 /// Where the database is, and how much may be asked of it at once.
 #[derive(Clone, Debug)]
 pub struct PostgresOptions {
@@ -83,7 +86,7 @@ impl PostgresOptions {
         let mut config = self.config.clone();
         config.connect_timeout(self.connect_timeout);
         // A server that has vanished without a word is noticed.
-        config.tcp_user_timeout(self.statement_timeout).keepalives_idle(Duration::from_secs(15));
+        config.tcp_user_timeout(self.connect_timeout.max(UNHEARD)).keepalives_idle(Duration::from_secs(15));
         config
     }
 }

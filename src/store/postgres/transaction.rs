@@ -1,11 +1,13 @@
 //! One transaction that writes: locks, what is stored, the plan, and what it leaves to store. Two round trips and one for
 //! the locks, whatever the size of the group.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::{join_all, try_join3, try_join4};
 use jiff::Timestamp;
 use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -49,9 +51,10 @@ impl From<StoreError> for Failed {
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        let busy = error.code().is_some_and(|code| matches!(code.code(), "40P01" | "57014"));
+        // Only of what the server says is it known that nothing was done.
+        let busy = |code: &SqlState| [SqlState::T_R_DEADLOCK_DETECTED, SqlState::QUERY_CANCELED].contains(code);
         let failed = Self::from(answer(&error));
-        Self { divisible: failed.divisible || busy, ..failed }
+        Self { divisible: error.code().is_some_and(|code| failed.divisible || busy(code)), ..failed }
     }
 }
 
@@ -95,7 +98,8 @@ impl Transactions<'_> {
             match self.within_time(self.lock_and_load(&connection, wanted, locks)).await {
                 Ok(planner) => return Ok((connection, planner)),
                 Err(failed) if means_lost(&failed.error) && std::mem::take(&mut again) => connection.discard(),
-                Err(failed) => return Err(failed),
+                // Who waits too long for a lock would not wait for less time alone.
+                Err(Failed { error, .. }) => return Err(error.into()),
             }
         }
     }
@@ -151,12 +155,17 @@ async fn store(connection: &Connection, mut batch: Batch) -> Result<(i64, Option
     let texts = batch.texts();
     let statements = batch.statements();
     let taken: [Param<'_>; 1] = [(&changes, Type::INT8)];
-    // Futures that are polled in this order send in this order. A statement after one that failed fails too, and so the
-    // commit becomes a rollback.
+    // Futures that are polled in this order send in this order. To the server, a statement after one that failed fails too,
+    // and the commit becomes a rollback; but one that could not even be sent must keep the commit from being sent.
+    let unsent = AtomicBool::new(false);
+    let noting = |error: Error| {
+        unsent.store(true, Ordering::Relaxed);
+        Failed::from(error)
+    };
     let sending = try_join4(
         async {
             if let Some(texts) = &texts {
-                connection.execute_typed(&texts.sql, &texts.params()).await?;
+                connection.execute_typed(&texts.sql, &texts.params()).await.map_err(noting)?;
             }
             Ok(())
         },
@@ -165,18 +174,22 @@ async fn store(connection: &Connection, mut batch: Batch) -> Result<(i64, Option
                 return Ok(None);
             }
             let sql = "UPDATE copydesk.feed SET position = position + $1 RETURNING position";
-            let row = connection.query_typed_one(sql, &taken).await?;
+            let row = connection.query_typed_one(sql, &taken).await.map_err(noting)?;
             Ok::<_, Failed>(Some(get::<i64>(&row, 0)?))
         },
         async {
             let sending = statements.iter().map(|statement| async {
                 let params = statement.params();
-                connection.execute_typed(&statement.sql, &params).await
+                connection.execute_typed(&statement.sql, &params).await.map_err(noting)
             });
-            join_all(sending).await.into_iter().collect::<Result<Vec<u64>, Error>>()?;
+            // All of them, the first to fail first: what comes after it fails for that it came after it.
+            join_all(sending).await.into_iter().collect::<Result<Vec<u64>, Failed>>()?;
             Ok(())
         },
         async {
+            if unsent.load(Ordering::Relaxed) {
+                return Err(StoreError::Internal.into());
+            }
             let notify = "SELECT pg_notify('copydesk_feed', position::text) FROM copydesk.feed; COMMIT";
             Ok(connection.batch_execute(if changes == 0 { "COMMIT" } else { notify }).await?)
         },

@@ -1,10 +1,12 @@
 //! The one task of this process that writes, with group commit: what waits is committed together, and answered when it is
 //! durable. Other replicas have theirs; the database makes them take turns.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::types::Type;
@@ -69,6 +71,11 @@ impl Writer {
         Self { commands, counters }
     }
 
+    /// Whether the task is there.
+    pub(super) fn is_alive(&self) -> bool {
+        !self.commands.is_closed()
+    }
+
     pub(super) fn stats(&self) -> StoreStats {
         StoreStats {
             commits: self.counters.commits.load(Ordering::Relaxed),
@@ -100,7 +107,7 @@ impl Writer {
         const CLOSING: StoreError = StoreError::Unavailable("it is closing");
         let (answer, answered) = oneshot::channel();
         self.commands.send(command(answer)).await.map_err(|_gone| CLOSING)?;
-        answered.await.map_err(|_gone| CLOSING)
+        answered.await.map_err(|_gone| StoreError::Internal)
     }
 }
 
@@ -121,29 +128,48 @@ impl State {
     async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
         let mut next = inbox.recv().await;
         while let Some(command) = next.take() {
-            match command {
-                Command::Write(writes, caller) => {
-                    // What waits is committed with it; nothing waits for more to come.
-                    let (mut count, mut bytes) = size(&writes);
-                    let mut group = vec![(writes, caller)];
-                    while count < GROUP && bytes < GROUP_BYTES && next.is_none() {
-                        match inbox.try_recv() {
-                            Ok(Command::Write(writes, caller)) => {
-                                let (more, larger) = size(&writes);
-                                (count, bytes) = (count + more, bytes + larger);
-                                group.push((writes, caller));
-                            }
-                            Ok(other) => next = Some(other),
-                            Err(_none) => break,
-                        }
-                    }
-                    self.commit(group).await;
-                }
-                Command::Rehearse(write, caller) => drop(caller.send(self.transactions().rehearse(&write).await)),
-                Command::TurnClock(now, caller) => drop(caller.send(self.turn_clock(now).await)),
-            }
+            // Its callers see that it is gone without an answer. The panic hook has logged where it arose, and what was begun
+            // ends with its connection, which is closed.
+            let performed = AssertUnwindSafe(self.perform(command, &mut inbox)).catch_unwind().await;
+            next = performed.unwrap_or_else(|_panic| {
+                tracing::error!("a commit made the store's writer panic");
+                None
+            });
             if next.is_none() {
                 next = inbox.recv().await;
+            }
+        }
+    }
+
+    /// Performs a command, and with a write what waits behind it: nothing waits for more to come. Answers with what was taken
+    /// from the queue and is none of the group.
+    async fn perform(&mut self, command: Command, inbox: &mut mpsc::Receiver<Command>) -> Option<Command> {
+        match command {
+            Command::Write(writes, caller) => {
+                let mut next = None;
+                let (mut count, mut bytes) = size(&writes);
+                let mut group = vec![(writes, caller)];
+                while count < GROUP && bytes < GROUP_BYTES && next.is_none() {
+                    match inbox.try_recv() {
+                        Ok(Command::Write(writes, caller)) => {
+                            let (more, larger) = size(&writes);
+                            (count, bytes) = (count + more, bytes + larger);
+                            group.push((writes, caller));
+                        }
+                        Ok(other) => next = Some(other),
+                        Err(_none) => break,
+                    }
+                }
+                self.commit(group).await;
+                next
+            }
+            Command::Rehearse(write, caller) => {
+                drop(caller.send(self.transactions().rehearse(&write).await));
+                None
+            }
+            Command::TurnClock(now, caller) => {
+                drop(caller.send(self.turn_clock(now).await));
+                None
             }
         }
     }
@@ -161,14 +187,19 @@ impl State {
             }
             Err(failed) => failed,
         };
-        let alone = failed_as_one.divisible && group.len() > 1;
+        // What ends the trying: there was only one, or it is the database that fails after all.
+        let mut over = (!failed_as_one.divisible || group.len() == 1).then_some(failed_as_one.error);
         for call in group.drain(..) {
-            let done = if alone {
-                let done = self.transact(std::slice::from_ref(&call)).await;
-                done.map(|mut answers| answers.pop().unwrap_or_default()).map_err(|failed| failed.error)
-            } else {
-                Err(failed_as_one.error.clone())
+            let done = match &over {
+                Some(error) => Err(error.clone()),
+                None => {
+                    let done = self.transact(std::slice::from_ref(&call)).await;
+                    done.map(|mut answers| answers.pop().unwrap_or_default()).map_err(|failed| failed.error)
+                }
             };
+            if let Err(error @ StoreError::Unavailable(_)) = &done {
+                over = Some(error.clone());
+            }
             let (writes, caller) = call;
             drop(caller.send(done.unwrap_or_else(|error| failed(writes.len(), &error))));
         }

@@ -1,6 +1,6 @@
 //! What every store keeps, whichever engine it is. Each engine, and each decorator of one, runs all of it.
 
-mod databases; // what only the engine has that replicas share
+mod databases; // replicas on one database, and transactions held open
 mod engines; // what the suite is run on
 mod feed; // the feed, history and the clock
 mod files; // what only the embedded engine has: its files
@@ -8,7 +8,11 @@ mod fixtures; // invented articles, and short ways to write and read
 mod histories; // random histories, against the model
 mod lists; // lists, lookups and their pages
 mod model; // what a store should be, in memory
+mod outages; // databases that stop, stall, or lose what they had
+mod replicated; // several replicas on one database
+mod schemas; // the schema, and the role that makes it
 mod search; // the search index
+mod trimming; // what is forgotten of the feed, and what follows it
 mod writes; // each write's cases
 
 macro_rules! suite {

@@ -1,0 +1,202 @@
+//! Several replicas on one database: the feed, what is exact between them, and transactions that stay open.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use copydesk::article::{ChangeKind, Position};
+use copydesk::store::{Outcome, Precondition, StoreError, WriteError, Written};
+use futures::future::join_all;
+
+use super::databases::{follow, hold, open, replicas, waiting};
+use super::fixtures::{at, feed, get, hit_names, id, indexed, ingest, request, search, titled, update, write};
+use crate::database::Cluster;
+
+#[tokio::test]
+async fn what_commits_late_is_not_passed() {
+    let database = Cluster::shared().database().await;
+    let stores = replicas(&database, 3).await;
+    write(&stores[2], ingest("before", titled("0"), at(0))).await.unwrap();
+    // The first writer has its place in the feed, and is held before its commit.
+    let held = hold(&database, "facets").await;
+    let article = copydesk::proto::Article { tags: vec!["sea".into()], ..titled("1") };
+    let first = tokio::spawn({
+        let (store, late) = (Arc::clone(&stores[0]), ingest("late", article, at(1)));
+        async move { write(&store, late).await }
+    });
+    waiting(&database, 1).await;
+    // Others come after it, and so does what they write: nobody is shown a feed with a place left open.
+    let others: Vec<_> = (0..5)
+        .map(|number| {
+            let name = format!("other-{number}");
+            let (store, other) = (Arc::clone(&stores[1]), ingest(&name, titled(&name), at(2)));
+            tokio::spawn(async move { write(&store, other).await })
+        })
+        .collect();
+    waiting(&database, 2).await;
+    for store in &stores {
+        assert_eq!(store.head().await.unwrap(), Position::of(1));
+        assert_eq!(store.changes(Position::of(1), 10).await.unwrap().len(), 0);
+        assert_eq!(store.touched(Position::START, 10).await.unwrap().len(), 1);
+    }
+    held.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(first.await.unwrap().unwrap().record.token.position, Position::of(2));
+    for other in others {
+        assert!(other.await.unwrap().unwrap().record.token.position > Position::of(2));
+    }
+    let followed = follow(&stores[2], 7).await;
+    assert_eq!(followed.iter().map(|(sequence, _)| *sequence).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(followed[1].1, "late");
+}
+
+#[tokio::test]
+async fn what_is_not_in_the_feed_yet_holds_nobody_up() {
+    let database = Cluster::shared().database().await;
+    let stores = replicas(&database, 2).await;
+    // A transaction of somebody else, which has written and stays open; and one of ours with a text and no place yet.
+    let stranger = database.client().await;
+    stranger.batch_execute("BEGIN; CREATE TABLE public.other (x int); SELECT pg_current_xact_id()").await.unwrap();
+    let ours = database.client().await;
+    ours.batch_execute("BEGIN; INSERT INTO copydesk.texts VALUES (gen_random_uuid(), '')").await.unwrap();
+    for (number, store) in stores.iter().enumerate() {
+        let written = write(store, ingest(&format!("a-{number}"), titled("1"), at(0))).await.unwrap();
+        for other in &stores {
+            assert_eq!(other.head().await.unwrap(), written.record.token.position);
+            assert_eq!(feed(other).await.len(), number + 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_feed_of_several_replicas_has_no_gap() {
+    const WRITERS: usize = 12;
+    const EACH: usize = 15;
+    let database = Cluster::shared().database().await;
+    let stores = replicas(&database, 3).await;
+    let writing = (0..WRITERS).map(|writer| {
+        let store = Arc::clone(&stores[writer % 3]);
+        async move {
+            let mut written = Vec::new();
+            for number in 0..EACH {
+                // Articles of their own, and one that all of them correct.
+                let own = format!("a-{writer}-{number}");
+                let shared = titled(&format!("{writer} {number}"));
+                let writes = vec![ingest(&own, titled(&own), at(0)), ingest("shared", shared, at(0))];
+                for answer in store.write(writes).await {
+                    let record = answer.unwrap().record;
+                    // Whoever was answered sees it, wherever it asks.
+                    assert!(store.head().await.unwrap() >= record.token.position);
+                    written.push((record.token.position.sequence, record.id.to_string()));
+                }
+            }
+            written
+        }
+    });
+    let total = WRITERS * EACH * 2;
+    let (written, first, second) =
+        futures::join!(join_all(writing), follow(&stores[0], total), follow(&stores[1], total));
+    let mut written: Vec<_> = written.into_iter().flatten().collect();
+    written.sort();
+    assert_eq!(first, written, "each change once, in the order of its position");
+    assert_eq!(second, written);
+    assert!(written.iter().map(|(sequence, _)| *sequence).eq(1..=total as u64));
+    let revisions = stores[2].revisions(&id("shared"), None, 1_000).await.unwrap();
+    let numbers: Vec<i64> = revisions.iter().map(|revision| revision.record.revision).collect();
+    assert!(numbers.iter().copied().eq((1..=(WRITERS * EACH) as i64).rev()));
+    assert!(revisions.iter().all(|revision| revision.record.revision == 1 || revision.kind == ChangeKind::Revised));
+    indexed(&stores[0]).await;
+    assert_eq!(hit_names(&search(&stores[1], "\"a 3 7\"", at(1)).await), ["a-3-7"]);
+}
+
+/// What is exact in one process is exact between several: twins, requests, preconditions.
+#[tokio::test]
+async fn replicas_agree_on_who_was_first() {
+    let database = Cluster::shared().database().await;
+    let stores = replicas(&database, 4).await;
+    let outcomes = |answers: &[Result<Written, WriteError>]| {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for answer in answers {
+            let what = answer.as_ref().map_or_else(|_| "refused".into(), |written| format!("{:?}", written.outcome));
+            *counts.entry(what).or_default() += 1;
+        }
+        counts.into_iter().collect::<Vec<_>>()
+    };
+    for round in 0..10 {
+        let text = format!("wire {round}");
+        let twins = stores
+            .iter()
+            .enumerate()
+            .map(|(number, store)| write(store, ingest(&format!("twin-{round}-{number}"), titled(&text), at(0))));
+        let answers = join_all(twins).await;
+        assert_eq!(outcomes(&answers), [("Created".into(), 1), ("Duplicate".into(), 3)]);
+        let firsts: BTreeSet<_> =
+            answers.iter().filter_map(|a| a.as_ref().unwrap().record.duplicate_of.clone()).collect();
+        assert_eq!(firsts.len(), 1, "all are duplicates of one");
+
+        let (name, request_id) = (format!("asked-{round}"), format!("r-{round}"));
+        let asked = stores.iter().map(|store| write(store, request(&name, titled("asked"), &request_id, at(0))));
+        let answers = join_all(asked).await;
+        let first = answers[0].as_ref().unwrap();
+        assert!(matches!(first.outcome, Outcome::Created | Outcome::Duplicate));
+        let etags: BTreeSet<_> = answers.iter().map(|answer| answer.as_ref().unwrap().record.etag()).collect();
+        assert_eq!(etags.len(), 1, "a repeated request has one answer");
+
+        let corrected = stores.iter().enumerate().map(|(number, store)| {
+            write(store, update(&name, titled(&format!("{number}")), Precondition::Revision(1), at(1)))
+        });
+        assert_eq!(outcomes(&join_all(corrected).await), [("Revised".into(), 1), ("refused".into(), 3)]);
+    }
+}
+
+#[tokio::test]
+async fn replicas_wake_each_other() {
+    let database = Cluster::shared().database().await;
+    let stores = replicas(&database, 2).await;
+    let mut wake = stores[1].wake();
+    // Listening begins a moment after opening; until it has, followers find news by asking.
+    for number in 1.. {
+        let written = write(&stores[0], ingest("ferry", titled(&number.to_string()), at(number))).await.unwrap();
+        let position = written.record.token.position;
+        let woken = tokio::time::timeout(Duration::from_millis(500), wake.wait_for(|news| *news >= position)).await;
+        if woken.is_ok() {
+            break;
+        }
+        assert!(number < 20, "it is never woken");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_cannot_be_stored_harms_no_other() {
+    let database = Cluster::shared().database().await;
+    let client = database.client().await;
+    client
+        .batch_execute(
+            "CREATE FUNCTION copydesk.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+             CREATE TRIGGER refuse BEFORE INSERT ON copydesk.articles FOR EACH ROW WHEN (NEW.id LIKE 'bad-%')
+             EXECUTE FUNCTION copydesk.refuse()",
+        )
+        .await
+        .unwrap();
+    let store = open(database.options()).await;
+    // The first is a group of its own; the others wait for it, and then are one.
+    let calls = (0..12).map(|number| {
+        let name = format!("{}-{number}", if number % 4 == 3 { "bad" } else { "good" });
+        let writes = vec![ingest(&name, titled(&name), at(0)), ingest(&format!("with-{number}"), titled("x"), at(0))];
+        let store = &store;
+        async move { (number, store.write(writes).await) }
+    });
+    for (number, answers) in join_all(calls).await {
+        let stored = get(&store, &format!("with-{number}")).await.is_some();
+        if number % 4 == 3 {
+            assert!(
+                answers.iter().all(|answer| answer.as_ref().err() == Some(&WriteError::Store(StoreError::Internal)))
+            );
+            assert!(!stored, "a call is done as a whole");
+        } else {
+            assert!(answers.iter().all(Result::is_ok) && stored);
+        }
+    }
+    // What was not done has left no hole.
+    let followed = follow(&store, 18).await;
+    assert!(followed.iter().map(|(sequence, _)| *sequence).eq(1..=18));
+}

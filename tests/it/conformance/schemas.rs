@@ -1,0 +1,66 @@
+//! The schema, and the role that makes it.
+
+use copydesk::store::postgres::{OpenError, PostgresOptions, PostgresStore};
+use futures::future::join_all;
+
+use super::databases::open;
+use super::fixtures::{at, get, ingest, titled, write};
+use crate::database::Cluster;
+
+#[tokio::test]
+async fn several_may_migrate_and_all_others_are_told_to() {
+    let database = Cluster::shared().empty_database().await;
+    let refused = PostgresStore::open(database.options()).await.err().unwrap();
+    assert!(matches!(refused, OpenError::Older { found: 0, .. }), "{refused:?}");
+    assert!(refused.to_string().contains("copydesk migrate"), "{refused}");
+    let options = database.options();
+    for migrated in join_all((0..8).map(|_| PostgresStore::migrate(&options))).await {
+        migrated.unwrap();
+    }
+    let store = open(database.options()).await;
+    write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap();
+    PostgresStore::migrate(&options).await.unwrap();
+    assert_eq!(get(&store, "ferry").await.unwrap().revision, 1);
+    let client = database.client().await;
+    client.batch_execute("UPDATE copydesk.schema SET version = 999").await.unwrap();
+    let newer = |refused: OpenError| assert!(matches!(refused, OpenError::Newer { found: 999, .. }), "{refused:?}");
+    newer(PostgresStore::open(database.options()).await.err().unwrap());
+    newer(PostgresStore::migrate(&options).await.err().unwrap());
+}
+
+/// What a role needs is to make a schema; and our transactions have settings of their own, whatever the role has.
+#[tokio::test]
+async fn a_plain_role_is_enough_and_commits_are_durable() {
+    let database = Cluster::shared().empty_database().await;
+    let client = database.client().await;
+    let name: String = client.query_one("SELECT current_database()::text", &[]).await.unwrap().get(0);
+    let role = format!("desk_{name}");
+    client
+        .batch_execute(&format!(
+            "CREATE ROLE {role} LOGIN; GRANT CREATE ON DATABASE {name} TO {role};
+             ALTER ROLE {role} SET synchronous_commit = off;
+             ALTER ROLE {role} SET default_transaction_isolation = serializable"
+        ))
+        .await
+        .unwrap();
+    let options = PostgresOptions::new(&database.url.replacen("copydesk@", &format!("{role}@"), 1)).unwrap();
+    PostgresStore::migrate(&options).await.unwrap();
+    client
+        .batch_execute(
+            "CREATE TABLE copydesk.seen (durable text, isolation text, idle text);
+             CREATE FUNCTION copydesk.see() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
+                INSERT INTO copydesk.seen VALUES (current_setting('synchronous_commit'),
+                    current_setting('transaction_isolation'), current_setting('idle_in_transaction_session_timeout'));
+                RETURN NEW; END $$;
+             CREATE TRIGGER see AFTER UPDATE ON copydesk.feed FOR EACH ROW EXECUTE FUNCTION copydesk.see()",
+        )
+        .await
+        .unwrap();
+    let store = open(options).await;
+    write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap();
+    let seen = client.query_one("SELECT * FROM copydesk.seen", &[]).await.unwrap();
+    let seen: [String; 3] = std::array::from_fn(|column| seen.get(column));
+    assert_eq!(seen, ["on", "read committed", "5s"]);
+    drop(store);
+    client.batch_execute(&format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}")).await.unwrap();
+}
