@@ -129,7 +129,7 @@ fn words(text: &str) -> impl Iterator<Item = (bool, bool, &str)> {
     std::iter::from_fn(move || {
         rest = rest.trim_start_matches([' ', '(', ')']);
         let (excluded, start) = match rest.strip_prefix('-') {
-            Some(after) => (true, after.trim_start_matches([' ', '(', ')'])),
+            Some(after) => (true, after.trim_start_matches(['(', ')'])),
             None => (false, rest),
         };
         if start.is_empty() {

@@ -23,7 +23,7 @@ const TAG_BYTES: usize = 3;
 const IMPLIED: usize = 1_000;
 /// A tag is only known when it has ended, and looking for attributes said twice takes a parser the square of their number:
 /// beyond this many, times [`Limits::max_attributes`], it never sees the tag.
-const UNSEEN_TAG: usize = 10;
+const UNSEEN_TAG: usize = 2;
 
 /// Refuses what is too large.
 pub(super) fn size(bytes: usize, limits: &Limits) -> Result<(), ExtractError> {
@@ -210,6 +210,9 @@ impl TreeSink for Bounded {
     }
 
     fn add_attrs_if_missing(&self, target: &NodeId, attributes: Vec<Attribute>) {
+        if attributes.len() > self.limits.max_attributes {
+            self.refused.set(Some(Refusal::Attributes));
+        }
         self.document.add_attrs_if_missing(target, attributes);
     }
 
@@ -232,20 +235,24 @@ impl TreeSink for Bounded {
 fn attributes(html: &str, limit: usize) -> Result<(), ExtractError> {
     let bytes = html.as_bytes();
     let mut from = 0;
+    // Where tags do not end, what begins within one is read again from each beginning. Pages end theirs.
+    let mut budget = 8 * html.len() + (64 << 10);
     while let Some(at) = bytes[from..].iter().position(|byte| *byte == b'<') {
         from += at + 1;
         let name = from + usize::from(bytes.get(from) == Some(&b'/'));
-        if bytes.get(name).is_some_and(u8::is_ascii_alphabetic)
-            && count_attributes(&bytes[name..], limit * UNSEEN_TAG) > limit * UNSEEN_TAG
-        {
-            return Err(ExtractError::TooManyAttributes { limit });
+        if bytes.get(name).is_some_and(u8::is_ascii_alphabetic) {
+            let (count, read) = count_attributes(&bytes[name..], limit * UNSEEN_TAG);
+            if count > limit * UNSEEN_TAG || read > budget {
+                return Err(ExtractError::TooManyAttributes { limit });
+            }
+            budget -= read;
         }
     }
     Ok(())
 }
 
-/// The attributes of a tag, from its name on; not counted beyond `enough`.
-fn count_attributes(tag: &[u8], enough: usize) -> usize {
+/// The attributes of a tag, from its name on, not counted beyond `enough`; and how many bytes were read for it.
+fn count_attributes(tag: &[u8], enough: usize) -> (usize, usize) {
     enum State {
         TagName,
         BeforeName,
@@ -258,12 +265,12 @@ fn count_attributes(tag: &[u8], enough: usize) -> usize {
     use State::{AfterName, BeforeName, BeforeValue, Name, Quoted, TagName, Unquoted};
     let mut state = TagName;
     let mut count = 0;
-    for byte in tag.iter().copied() {
+    for (at, byte) in tag.iter().copied().enumerate() {
         let space = byte.is_ascii_whitespace();
         state = match (state, byte) {
             (Quoted(quote), _) if byte == quote => BeforeName,
             (Quoted(quote), _) => Quoted(quote),
-            (_, b'>') => return count,
+            (_, b'>') => return (count, at),
             (BeforeValue, b'"' | b'\'') => Quoted(byte),
             (BeforeValue, _) => {
                 if space {
@@ -294,13 +301,13 @@ fn count_attributes(tag: &[u8], enough: usize) -> usize {
             (BeforeName | AfterName, _) => {
                 count += 1;
                 if count > enough {
-                    break;
+                    return (count, at);
                 }
                 Name
             }
         };
     }
-    count
+    (count, tag.len())
 }
 
 #[cfg(test)]
@@ -331,6 +338,7 @@ mod tests {
         let bold: String = (0..400).map(|n| format!("<b a{n}>")).collect();
         let again = refusal(&format!("<p>{bold}</p>{}", "<div>x</div>".repeat(1_000)));
         assert!(matches!(again, Some(ExtractError::TooManyElements { limit: ..10_000 })), "{again:?}");
+        assert_eq!(refusal(&"<a".repeat(1_000_000)), Some(ExtractError::TooManyAttributes { limit: 1_000 }));
         assert_eq!(refusal(&"<template>".repeat(10_000)), deep);
         assert_eq!(refusal(&"<br>".repeat(200_001)), Some(ExtractError::TooManyElements { limit: 200_000 }));
         let attributes: String = (0..1_001).map(|n| format!(" a{n}")).collect();

@@ -99,7 +99,7 @@ impl Retrieval {
             batch: VecDeque::new(),
             pace: Pace::default(),
             behind: true,
-            checkpoint_at: Instant::now(),
+            checkpoint_at: Instant::now() + self.limits.checkpoint_interval,
         };
         Ok(stream::try_unfold(watch, |mut watch| async move { Ok(Some((watch.next().await?, watch))) }))
     }
@@ -114,7 +114,11 @@ impl Watch {
                     self.behind = true;
                     return Ok(Event::Change(Box::new(event)));
                 }
-                // A filter may look at many articles before one matches, and others have work on this thread.
+                // A filter may look at many articles before one matches. Who waits for it is told how far that has come; and
+                // others have work on this thread.
+                if Instant::now() >= self.checkpoint_at {
+                    return Ok(self.checkpoint());
+                }
                 tokio::task::yield_now().await;
             }
             // Marks what is known now as seen, so that a commit from here on wakes the wait below.
@@ -127,14 +131,18 @@ impl Watch {
             }
             if self.behind || Instant::now() >= self.checkpoint_at {
                 self.behind = false;
-                self.checkpoint_at = Instant::now() + self.retrieval.limits.checkpoint_interval;
-                return Ok(Event::Checkpoint(self.retrieval.token(self.after)));
+                return Ok(self.checkpoint());
             }
             let until = self.checkpoint_at.min(Instant::now() + self.retrieval.limits.poll);
             if let Ok(Err(_closed)) = tokio::time::timeout_at(until, self.wake.changed()).await {
                 return Err(StoreError::Unavailable("it is closing").into());
             }
         }
+    }
+
+    fn checkpoint(&mut self) -> Event {
+        self.checkpoint_at = Instant::now() + self.retrieval.limits.checkpoint_interval;
+        Event::Checkpoint(self.retrieval.token(self.after))
     }
 
     fn event(&self, change: &Change) -> Result<Option<Watched>, RetrieveError> {

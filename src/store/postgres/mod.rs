@@ -45,6 +45,9 @@ use writer::Writer;
 
 /// Connections for what is not a read of a caller's: the writer's, the index's, and the one's who forgets old changes.
 const WORKERS: usize = 3;
+/// Connections for what other reads wait for: what caches follow, how far the feed has come, and whether the store answers.
+/// However many searches run, these are not behind them.
+const FIRST: usize = 2;
 
 /// A store in a database.
 pub struct PostgresStore {
@@ -53,6 +56,7 @@ pub struct PostgresStore {
     index: Index,
     wake: Wake,
     reads: Pool,
+    first: Pool,
     _listening: Option<AbortOnDropHandle<()>>,
     _trimming: Option<AbortOnDropHandle<()>>,
 }
@@ -67,12 +71,13 @@ impl PostgresStore {
         let failed = |error: StoreError| OpenError::Refused { place: options.place(), cause: error.to_string() };
         let reads = Pool::new(&options, options.connections).map_err(failed)?;
         let work = Arc::new(Pool::new(&options, WORKERS).map_err(failed)?);
+        let first = Pool::new(&options, FIRST).map_err(failed)?;
         let wake = Wake::new(feed::head(&work).await.map_err(failed)?);
         let listening = options.listen.then(|| wake.listen(&options));
         let trimming = options.keep.map(|keep| trim::start(Arc::clone(&work), keep));
         let index = Index::start(Arc::clone(&work), &wake, options.statement_timeout);
         let writer = Writer::start(work, feed, &options, wake.clone());
-        Ok(Self { feed, writer, index, wake, reads, _listening: listening, _trimming: trimming })
+        Ok(Self { feed, writer, index, wake, reads, first, _listening: listening, _trimming: trimming })
     }
 
     /// Brings the schema up to date, and makes it where there is none. Several may do so at once.
@@ -132,11 +137,11 @@ impl Store for PostgresStore {
     }
 
     async fn touched(&self, after: Position, limit: usize) -> Result<Vec<(Position, ArticleId)>, StoreError> {
-        feed::touched(&self.reads, after, limit).await
+        feed::touched(&self.first, after, limit).await
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
-        feed::head(&self.reads).await
+        feed::head(&self.first).await
     }
 
     async fn snapshot(
@@ -164,6 +169,6 @@ impl Store for PostgresStore {
         if !self.writer.is_alive() {
             return Err(StoreError::Unavailable("its writer has ended"));
         }
-        self.reads.query("SELECT 1", &[]).await.map(drop)
+        self.first.query("SELECT 1", &[]).await.map(drop)
     }
 }
