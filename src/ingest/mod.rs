@@ -112,7 +112,8 @@ impl Ingestion {
         if request.validate_only { self.rehearse(prepared).await } else { self.commit(prepared).await }
     }
 
-    /// Writes all of a document at once, so that whoever leaves in between leaves nothing half done.
+    /// Writes all of a document at once, so that whoever leaves in between leaves nothing half done; of a feed of more than
+    /// a command holds, each command.
     async fn commit(&self, prepared: Contents<Prepared>) -> Result<Contents<Ingested>, IngestError> {
         let mut writes = Vec::new();
         let contents = prepared.map(|prepared| {

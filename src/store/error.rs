@@ -25,7 +25,8 @@ pub enum StoreError {
     Internal,
 }
 
-/// Why a write was refused or failed. Nothing of it was written.
+/// Why a write was refused or failed. Nothing of it was written, unless the store became unavailable while it was committing:
+/// then nobody knows, and the write may be repeated.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum WriteError {
     /// There is no such article.

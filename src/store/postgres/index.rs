@@ -89,7 +89,8 @@ impl Follower {
                         tracing::warn!(%error, "the search index could not follow the feed");
                     }
                     self.care = match (&error, self.care) {
-                        (StoreError::Internal, Care::None) => Care::Single,
+                        // Also where it took too long, lest the same batch be tried for ever.
+                        (StoreError::Internal | StoreError::Unavailable(_), Care::None) => Care::Single,
                         (StoreError::Internal, Care::Single) => Care::LeaveOut,
                         (_, care) => care,
                     };
