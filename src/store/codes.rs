@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::Outcome;
-use crate::article::{ChangeKind, Digest, Lifecycle};
+use crate::article::{ChangeKind, Digest, FacetKind, Lifecycle, Position};
 
 const LIFECYCLES: [Lifecycle; 3] = [Lifecycle::Live, Lifecycle::Withdrawn, Lifecycle::Deleted];
 const KINDS: [ChangeKind; 8] = [
@@ -49,6 +49,28 @@ pub(super) fn outcome(number: i64) -> Outcome {
 
 pub(super) fn outcome_number(outcome: Outcome) -> i64 {
     OUTCOMES.iter().position(|known| *known == outcome).map_or(2, |at| at as i64)
+}
+
+/// The kind of a property that articles are listed by.
+pub(super) fn facet_number(kind: FacetKind) -> u8 {
+    match kind {
+        FacetKind::Source => 1,
+        FacetKind::Language => 2,
+        FacetKind::Section => 3,
+        FacetKind::Tag => 4,
+        FacetKind::Author => 5,
+        FacetKind::Agency => 6,
+    }
+}
+
+/// The position that a whole number in the order of commits is.
+pub(super) fn position(sequence: i64) -> Position {
+    Position::of(sequence.unsigned_abs())
+}
+
+/// The number of a position; one of another kind is after every change.
+pub(super) fn sequence(position: Position) -> i64 {
+    if position.transaction == 0 { i64::try_from(position.sequence).unwrap_or(i64::MAX) } else { i64::MAX }
 }
 
 /// From microseconds since 1970. Stored times were checked before they were stored.

@@ -3,68 +3,16 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::batch::{external_hash, url_hash};
 use super::feed::at_most;
-use super::pool::{Param, Pool};
+use super::filter::{READABLE, Values, conditions};
+use super::pool::Pool;
 use super::rows::{self, NEWEST, RECORD, article_id, facet_number, record};
-use super::search::query_text;
-use crate::article::{ArticleId, Facet, FacetKind, Filter, Record};
+use crate::article::{ArticleId, Facet, FacetKind, Record};
 use crate::store::{ListQuery, LookupKey, OrderField, StoreError};
-
-/// What every reader of `articles a` asks: that it can be read at the time that is parameter `$1`.
-pub(super) const READABLE: &str =
-    "a.lifecycle = 0 AND (a.embargo IS NULL OR a.embargo <= $1) AND (a.expire IS NULL OR a.expire > $1)";
-
-/// The values of a statement that grows; the first is the time at which articles must be readable.
-pub(super) struct Values(Vec<(Box<dyn ToSql + Sync + Send>, Type)>);
-
-impl Values {
-    pub(super) fn new(now: Timestamp) -> Self {
-        Self(vec![(Box::new(now.as_microsecond()), Type::INT8)])
-    }
-
-    /// Adds a value, and gives the parameter that stands for it.
-    pub(super) fn add<T: ToSql + Sync + Send + 'static>(&mut self, value: T, of: Type) -> String {
-        self.0.push((Box::new(value), of));
-        format!("${}", self.0.len())
-    }
-
-    fn number(&mut self, value: i64) -> String {
-        self.add(value, Type::INT8)
-    }
-
-    pub(super) fn params(&self) -> Vec<Param<'_>> {
-        self.0.iter().map(|(value, of)| (&**value as &(dyn ToSql + Sync), of.clone())).collect()
-    }
-}
-
-/// What a filter asks of `articles a`, but for the condition whose lists are walked.
-pub(super) fn conditions(values: &mut Values, filter: &Filter, walked: Option<usize>) -> String {
-    let mut sql = String::new();
-    for (_, any) in filter.any_of.iter().enumerate().filter(|(at, _)| Some(*at) != walked) {
-        let numbers: Vec<i64> = any.iter().map(facet_number).collect();
-        sql += &format!(" AND a.facets && {}", values.add(numbers, Type::INT8_ARRAY));
-    }
-    if let Some(from) = filter.publish_from {
-        sql += &format!(" AND a.sort_time >= {}", values.number(from.as_microsecond()));
-    }
-    if let Some(until) = filter.publish_until {
-        sql += &format!(" AND a.sort_time < {}", values.number(until.as_microsecond()));
-    }
-    if filter.exclude_duplicates {
-        sql += " AND a.duplicate_of IS NULL";
-    }
-    if let Some(query) = &filter.query {
-        let words = values.add(query_text(query), Type::TEXT);
-        sql += &format!(
-            " AND EXISTS (SELECT FROM copydesk.search s WHERE s.article = a.key AND s.words @@ {words}::tsquery)"
-        );
-    }
-    sql
-}
 
 pub(super) async fn list(pool: &Pool, feed: Uuid, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
     let key = match &query.after {

@@ -7,6 +7,7 @@ mod batch;
 mod bulk;
 mod error;
 mod feed;
+mod filter;
 mod index;
 mod list;
 mod load;
@@ -20,6 +21,7 @@ mod search;
 mod transaction;
 mod trim;
 mod wake;
+mod words;
 mod writer;
 
 use std::sync::Arc;

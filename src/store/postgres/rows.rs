@@ -8,8 +8,9 @@ use tokio_postgres::types::{FromSql, Type};
 use uuid::Uuid;
 
 use super::pool::Pool;
-use crate::article::{ArticleId, ChangeToken, Digest, Facet, FacetKind, Position, Record, RecordParts};
-use crate::store::codes::{lifecycle, time};
+use crate::article::{ArticleId, ChangeToken, Digest, Facet, Record, RecordParts};
+use crate::store::codes::{self, lifecycle, time};
+pub(super) use crate::store::codes::{position, sequence};
 use crate::store::{Fetched, Standing, StoreError};
 
 /// What a record is read from: the article `a`, the change `c` that made the revision, and the text `b` that it has.
@@ -106,27 +107,10 @@ pub(super) async fn key_of(pool: &Pool, id: &ArticleId) -> Result<Option<i64>, S
     rows.first().map(|row| get(row, 0)).transpose()
 }
 
-pub(super) fn position(sequence: i64) -> Position {
-    Position::of(sequence.unsigned_abs())
-}
-
-/// A position of this engine's feed; one of another kind is after every change.
-pub(super) fn sequence(position: Position) -> i64 {
-    if position.transaction == 0 { i64::try_from(position.sequence).unwrap_or(i64::MAX) } else { i64::MAX }
-}
-
 /// The number by which an article is found in the list of one of its properties: 64 bits of a hash, so that a writer need
 /// not ask for it. Among ten million different values, two that share one are less likely than 1 in 300,000.
 pub(super) fn facet_number(facet: &Facet) -> i64 {
-    let kind = match facet.kind {
-        FacetKind::Source => 1,
-        FacetKind::Language => 2,
-        FacetKind::Section => 3,
-        FacetKind::Tag => 4,
-        FacetKind::Author => 5,
-        FacetKind::Agency => 6,
-    };
-    hash(&[&[kind], facet.value.as_bytes()])
+    hash(&[&[codes::facet_number(facet.kind)], facet.value.as_bytes()])
 }
 
 /// The lists that an article is in.

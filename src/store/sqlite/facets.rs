@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use crate::article::{Facet, FacetKind};
+use crate::article::Facet;
+use crate::store::codes::facet_number;
 
 /// The facet that every article has.
 pub(super) const EVERY: i64 = 0;
@@ -31,7 +32,7 @@ impl FacetNames {
             None => {
                 connection
                     .prepare_cached("INSERT INTO facet_names (kind, value) VALUES (?1, ?2)")?
-                    .execute((kind_number(facet.kind), &facet.value))?;
+                    .execute((facet_number(facet.kind), &facet.value))?;
                 connection.last_insert_rowid()
             }
         };
@@ -47,19 +48,8 @@ impl FacetNames {
 pub(super) fn number_of(connection: &Connection, facet: &Facet) -> rusqlite::Result<Option<i64>> {
     connection
         .prepare_cached("SELECT facet FROM facet_names WHERE kind = ?1 AND value = ?2")?
-        .query_row((kind_number(facet.kind), &facet.value), |row| row.get(0))
+        .query_row((facet_number(facet.kind), &facet.value), |row| row.get(0))
         .optional()
-}
-
-fn kind_number(kind: FacetKind) -> i64 {
-    match kind {
-        FacetKind::Source => 1,
-        FacetKind::Language => 2,
-        FacetKind::Section => 3,
-        FacetKind::Tag => 4,
-        FacetKind::Author => 5,
-        FacetKind::Agency => 6,
-    }
 }
 
 /// Adds an article to the lists of its facets.

@@ -6,8 +6,9 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use uuid::Uuid;
 
 use super::readers::Reader;
-use crate::article::{ArticleId, ChangeToken, Digest, Position, Record, RecordParts};
+use crate::article::{ArticleId, ChangeToken, Digest, Record, RecordParts};
 use crate::store::codes::{lifecycle, time};
+pub(super) use crate::store::codes::{position, sequence};
 use crate::store::{Fetched, StoreError};
 
 /// What a record is read from: the article `a`, the change `c` that made the revision, and the change `b` that brought its
@@ -100,13 +101,4 @@ pub(super) fn key_of(connection: &Connection, id: &ArticleId) -> rusqlite::Resul
         .prepare_cached("SELECT key FROM articles WHERE id = ?1")?
         .query_row([id.as_str()], |row| row.get(0))
         .optional()
-}
-
-pub(super) fn position(sequence: i64) -> Position {
-    Position::of(sequence.unsigned_abs())
-}
-
-/// A position of this engine's feed; one of another kind is after every change.
-pub(super) fn sequence(position: Position) -> i64 {
-    if position.transaction == 0 { i64::try_from(position.sequence).unwrap_or(i64::MAX) } else { i64::MAX }
 }
