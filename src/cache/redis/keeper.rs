@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Shared;
 use super::session::{Session, jittered};
+use super::wire::Trouble;
 use crate::cache::follower::wait;
 use crate::store::{Store, StoreError};
 
@@ -30,10 +31,12 @@ pub(super) async fn keep(shared: Weak<Shared>) {
                 }
                 shared.hand_out(None);
             }
-            Err(trouble) if !std::mem::replace(&mut failing, true) => {
+            // Who reads the store says so.
+            Err(None) => {}
+            Err(Some(trouble)) if !std::mem::replace(&mut failing, true) => {
                 tracing::warn!(redis = %shared.options.place(), %trouble, "Redis is away; reads go to the store");
             }
-            Err(_) => {}
+            Err(Some(_)) => {}
         }
         drop(shared);
         tokio::time::sleep(jittered(retry)).await;
@@ -41,12 +44,21 @@ pub(super) async fn keep(shared: Weak<Shared>) {
     }
 }
 
-async fn open(shared: &Shared) -> Result<Session, String> {
+/// An error that names no trouble is the store's.
+async fn open(shared: &Shared) -> Result<Session, Option<Trouble>> {
     // Before the generation is found: what is filled in a new one has been read after this.
-    let head = shared.store.head().await.map_err(|error| error.to_string())?;
-    Session::open(&shared.options, shared.store.feed(), head, Arc::clone(&shared.counters))
-        .await
-        .map_err(|trouble| trouble.to_string())
+    let head = shared.store.head().await.map_err(|_| None)?;
+    let session =
+        Session::open(&shared.options, shared.store.feed(), head, Arc::clone(&shared.counters)).await.map_err(Some)?;
+    // Asked again, since other replicas may have gone on meanwhile.
+    if session.lease.position() > shared.store.head().await.map_err(|_| None)? {
+        tracing::warn!(
+            "the store has been set back; what Redis holds may be of changes that it has lost, and is given up"
+        );
+        session.close().await;
+        return Err(None);
+    }
+    Ok(session)
 }
 
 /// Until the session ends. Answers whether Redis could be trusted in it.

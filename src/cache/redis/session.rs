@@ -99,12 +99,7 @@ impl Session {
             return Err(Trouble::Refused("two connections led to two servers".into()));
         }
         let mark_key = format!("copydesk:1:{}:epoch:{}:{}", feed.simple(), identity.run, identity.history);
-        let (mut generation, mut marked) = generation(&writes, &mark_key, head).await?;
-        if marked > head {
-            // The store has been set back: what is there may be of changes that it has lost.
-            close(&writes, &mark_key, &generation).await?;
-            (generation, marked) = self::generation(&writes, &mark_key, head).await?;
-        }
+        let (generation, marked) = generation(&writes, &mark_key, head).await?;
         Ok(Self {
             reads,
             writes,
@@ -248,6 +243,7 @@ impl Session {
                 false
             }
             _ => {
+                tracing::info!("Redis has been flushed, or is another; its entries begin anew");
                 self.end();
                 false
             }
