@@ -60,6 +60,10 @@ pub(super) async fn follow(
 async fn pass(store: &dyn Store, lease: &Lease, forget: &mut (impl FnMut(News<'_>) + Send)) -> Result<(), StoreError> {
     loop {
         let touched: Vec<(Position, ArticleId)> = store.touched(lease.position(), BATCH).await?;
+        // Before anything is dropped: what is loaded from now on must be as new as that.
+        if let Some((position, _)) = touched.last() {
+            lease.hear(*position);
+        }
         for (position, id) in &touched {
             forget(News::Changed(id, *position));
         }
@@ -73,7 +77,7 @@ async fn pass(store: &dyn Store, lease: &Lease, forget: &mut (impl FnMut(News<'_
 }
 
 /// Until there is news, or `poll` has passed: a wake-up that is lost delays the follower, and never stops it.
-async fn wait(wake: &mut watch::Receiver<Position>, poll: Duration) {
+pub(super) async fn wait(wake: &mut watch::Receiver<Position>, poll: Duration) {
     if let Ok(Err(_closed)) = tokio::time::timeout(poll, wake.changed()).await {
         tokio::time::sleep(poll).await;
     }

@@ -16,11 +16,19 @@ pub(super) struct Lease {
     passed: AtomicU64,
     /// How far the follower has come.
     position: Mutex<Position>,
+    /// Up to where it may have dropped something already. Never behind `position`.
+    heard: Mutex<Position>,
 }
 
 impl Lease {
     pub(super) fn new(bound: Duration, position: Position) -> Self {
-        Self { born: Instant::now(), bound, passed: AtomicU64::new(0), position: Mutex::new(position) }
+        Self {
+            born: Instant::now(),
+            bound,
+            passed: AtomicU64::new(0),
+            position: Mutex::new(position),
+            heard: Mutex::new(position),
+        }
     }
 
     /// Records a pass that began at `began` and found nothing after `position`.
@@ -31,8 +39,20 @@ impl Lease {
         self.passed.store(micros as u64, Ordering::Release);
     }
 
+    /// Records that something up to `position` is about to be invalidated.
+    pub(super) fn hear(&self, position: Position) {
+        let mut heard = self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *heard = (*heard).max(position);
+    }
+
+    /// How fresh what is loaded now must be, lest it be older than an invalidation that has passed already.
+    pub(super) fn heard(&self) -> Position {
+        *self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     /// Records that everything up to `position` has been invalidated.
     pub(super) fn advance(&self, position: Position) {
+        self.hear(position);
         let mut reached = self.position.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         *reached = (*reached).max(position);
     }
@@ -41,6 +61,7 @@ impl Lease {
     pub(super) fn restart(&self, position: Position) {
         self.passed.store(0, Ordering::Release);
         *self.position.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = position;
+        *self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = position;
     }
 
     /// How far the follower has come.
@@ -51,6 +72,14 @@ impl Lease {
     /// Whether the cache may be trusted now.
     pub(super) fn holds(&self) -> bool {
         self.age().is_some_and(|age| age < self.bound)
+    }
+
+    /// Until when the cache may be trusted, if nothing renews the lease.
+    pub(super) fn until(&self) -> Option<Instant> {
+        match self.passed.load(Ordering::Acquire) {
+            0 => None,
+            micros => Some(self.born + Duration::from_micros(micros) + self.bound),
+        }
     }
 
     /// How long ago the last completed pass began; none before the first.
@@ -74,6 +103,8 @@ mod tests {
         assert!(lease.holds());
         lease.advance(Position::of(2));
         assert_eq!(lease.position(), Position::of(3));
+        lease.hear(Position::of(4));
+        assert_eq!((lease.position(), lease.heard()), (Position::of(3), Position::of(4)));
         lease.restart(Position::of(1));
         assert!(!lease.holds());
         assert_eq!(lease.position(), Position::of(1));

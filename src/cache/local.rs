@@ -129,11 +129,11 @@ impl LocalCache {
                 Some(fetched) => Ok(fetched),
                 None => {
                     self.shared.entries.remove(id);
-                    first(self.store.get(std::slice::from_ref(id), Consistency::Bounded).await?)
+                    first(self.store.get(std::slice::from_ref(id), self.shared.freshness()).await?)
                 }
             },
             Err(guard) => {
-                let fetched = first(self.store.get(std::slice::from_ref(id), Consistency::Bounded).await?)?;
+                let fetched = first(self.store.get(std::slice::from_ref(id), self.shared.freshness()).await?)?;
                 self.shared.fill(guard, &fetched);
                 Ok(fetched)
             }
@@ -158,7 +158,7 @@ impl LocalCache {
         }
         if !missed.is_empty() {
             let wanted: Vec<ArticleId> = missed.iter().map(|(_, id)| id.clone()).collect();
-            let loaded = self.store.get(&wanted, Consistency::Bounded).await?;
+            let loaded = self.store.get(&wanted, self.shared.freshness()).await?;
             for (((at, _), guard), fetched) in missed.into_iter().zip(guards).zip(loaded) {
                 if let Some(guard) = guard {
                     self.shared.fill(guard, &fetched);
@@ -207,6 +207,13 @@ impl Shared {
     fn forget(&self, id: &ArticleId) {
         self.entries.remove(id);
         self.invalidations.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How fresh what is loaded must be, from a cache that replicas share: an invalidation that has passed does not come
+    /// again, so what it would have dropped must not be kept after it. Asked once the article's place is taken, since what
+    /// passes after that takes the place away.
+    fn freshness(&self) -> Consistency {
+        Consistency::AtLeast(self.lease.heard())
     }
 
     fn trusted(&self, consistency: Consistency) -> bool {

@@ -3,5 +3,7 @@
 mod follower;
 mod lease;
 mod local;
+pub mod redis;
 
 pub use local::{LocalCache, LocalCacheOptions, LocalCacheStats};
+pub use redis::{RedisCache, RedisCacheStats, RedisOptions};

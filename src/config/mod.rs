@@ -268,6 +268,32 @@ mod tests {
     }
 
     #[test]
+    fn a_cache_is_local_off_or_one_redis() {
+        for right in
+            ["local", "off", "redis://127.0.0.1", "redis://desk:hunter2@cache.example:6380/3", "redis://[::1]:6379"]
+        {
+            let settings = load(&[("cache", right)], &[], "").unwrap();
+            assert!(!settings.to_toml().contains("hunter2"), "{right}");
+            let options = settings.server_options().unwrap();
+            assert_eq!(options.redis.is_some(), right.starts_with("redis"), "{right}");
+            assert!(!format!("{options:?}").contains("hunter2"), "{right}");
+        }
+        for (wrong, told) in [
+            ("remote", "must be local, off, or redis://"),
+            ("memcached://desk:hunter2@one.example", "must be local, off, or redis://"),
+            ("rediss://desk:hunter2@one.example", "TLS"),
+            ("redis-sentinel://desk:hunter2@one.example", "Sentinel"),
+            ("redis://desk:hunter2@one.example:6379,two.example:6379", "Cluster"),
+            ("redis://desk:hunter2@one.example/news", "[/db]"),
+            ("redis://desk:hunter2@one.example/?protocol=resp3", "without parameters"),
+            ("redis://", "must be local, off, or redis://"),
+        ] {
+            let error = load(&[("cache", wrong)], &[], "").unwrap_err().to_string();
+            assert!(error.starts_with("cache = ") && error.contains(told) && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
     fn the_documented_list_is_this_one() {
         let documented =
             std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")).unwrap();

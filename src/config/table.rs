@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::parse::{address, bytes, count, duration, size, switch};
 use super::{ConfigError, Settings};
 use crate::article;
-use crate::cache::LocalCacheOptions;
+use crate::cache::{LocalCacheOptions, RedisOptions};
 use crate::extract;
 use crate::ingest::IngestOptions;
 use crate::retrieve::RetrieveLimits;
@@ -59,7 +59,11 @@ pub const SETTINGS: &[Setting] = &[
         "whether a connection listens for other replicas' commits; `off` behind pgbouncer in transaction mode",
     ),
     rare("feed-keep", "off", "how long PostgreSQL keeps changes and past revisions, from 48h up; `off` for ever"),
-    setting("cache", "local", "`local` for a cache in this process, `off` for none"),
+    setting(
+        "cache",
+        "local",
+        "`local` for a cache in this process, `redis://user:password@host:port/db` for one behind it that replicas share, `off` for none",
+    ),
     setting("cache-bytes", "64MiB", "how much memory the local cache may take"),
     setting("staleness-bound", "1s", "no read is older than this, unless it asks for fresher"),
     rare("negative-ttl", "5s", "how long it is remembered that an article does not exist"),
@@ -89,17 +93,23 @@ pub const SETTINGS: &[Setting] = &[
 /// Reads every setting that the server has.
 pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, ConfigError> {
     let feed_poll = settings.get("feed-poll", |text| at_least(duration(text)?, Duration::from_millis(1)))?;
-    let cached = settings.get("cache", |text| match text {
-        "local" => Ok(true),
-        "off" => Ok(false),
-        _ => Err("must be local or off: this version has no other cache".into()),
-    })?;
     let cache = LocalCacheOptions {
         bytes: settings.get("cache-bytes", bytes)?,
         staleness_bound: settings.get("staleness-bound", duration)?,
         negative_ttl: settings.get("negative-ttl", duration)?,
         poll: feed_poll,
     };
+    let (cache, redis) = settings.get("cache", |text| match text {
+        "local" => Ok((Some(cache.clone()), None)),
+        "off" => Ok((None, None)),
+        url => {
+            let mut redis = RedisOptions::new(url)?;
+            redis.staleness_bound = cache.staleness_bound;
+            redis.negative_ttl = cache.negative_ttl;
+            redis.poll = feed_poll;
+            Ok((Some(cache.clone()), Some(redis)))
+        }
+    })?;
     let extract =
         extract::Limits { max_bytes: settings.get("max-document-bytes", size)?, ..extract::Limits::default() };
     let body_bytes = settings.get("max-body-bytes", size)?;
@@ -110,7 +120,8 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
             text => address(text).map(Some).map_err(|right| format!("{right}, or off")),
         })?,
         store: store_options(settings)?,
-        cache: cached.then_some(cache),
+        cache,
+        redis,
         calls: CallOptions {
             max_concurrent_requests: settings.get("max-concurrent-requests", count)?,
             max_concurrent_streams: settings.get("max-concurrent-streams", count)?,

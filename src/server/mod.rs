@@ -23,7 +23,7 @@ use tonic_health::pb::health_server::HealthServer;
 pub use calls::CallOptions;
 pub use engine::StoreOptions;
 
-use crate::cache::{LocalCache, LocalCacheOptions};
+use crate::cache::{LocalCache, LocalCacheOptions, RedisCache, RedisOptions};
 use crate::grpc::served::ingestion_service_server::IngestionServiceServer;
 use crate::grpc::served::retrieval_service_server::RetrievalServiceServer;
 use crate::grpc::{IngestionApi, RetrievalApi};
@@ -31,7 +31,7 @@ use crate::ingest::{IngestOptions, Ingestion, Workers};
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::retrieve::{Retrieval, RetrieveLimits};
 use crate::store::{Store, StoreError, postgres, sqlite};
-use crate::telemetry::{Metrics, Snapshot};
+use crate::telemetry::{Metrics, RedisSnapshot, Snapshot};
 use calls::CallLayer;
 use engine::Engine;
 use health::{HealthApi, Readiness};
@@ -48,6 +48,8 @@ pub struct ServerOptions {
     pub store: StoreOptions,
     /// The local cache, if there is one.
     pub cache: Option<LocalCacheOptions>,
+    /// The cache that replicas share, behind the local one, if there is one.
+    pub redis: Option<RedisOptions>,
     /// How calls are treated.
     pub calls: CallOptions,
     /// How much one read may ask for.
@@ -118,6 +120,7 @@ pub struct Server {
 struct Sources {
     engine: Engine,
     cache: Option<Arc<LocalCache>>,
+    redis: Option<Arc<RedisCache>>,
 }
 
 impl Sources {
@@ -135,7 +138,23 @@ impl Sources {
             store_writes: store.writes,
             store_commit_time: store.commit_time,
             store_queue: store.queued,
+            redis: self.redis.as_deref().map(of_redis).unwrap_or_default(),
         }
+    }
+}
+
+fn of_redis(cache: &RedisCache) -> RedisSnapshot {
+    let stats = cache.stats();
+    RedisSnapshot {
+        hits: stats.hits,
+        misses: stats.misses,
+        fills: stats.fills,
+        rejected: stats.rejected,
+        errors: stats.errors,
+        foreign: stats.foreign,
+        distrusted: stats.distrusted,
+        breaker_open: stats.breaker_open,
+        lag: stats.lag.unwrap_or_default(),
     }
 }
 
@@ -148,16 +167,21 @@ impl Server {
             None => None,
         };
         let engine = Engine::open(&options.store).await?;
+        let redis = options.redis.clone().map(|redis| Arc::new(RedisCache::new(engine.store(), redis)));
+        let behind = match &redis {
+            Some(redis) => Arc::clone(redis) as Arc<dyn Store>,
+            None => engine.store(),
+        };
         let cache = match &options.cache {
-            Some(cache) => Some(Arc::new(LocalCache::new(engine.store(), cache.clone()).await?)),
+            Some(cache) => Some(Arc::new(LocalCache::new(Arc::clone(&behind), cache.clone()).await?)),
             None => None,
         };
         let store: Arc<dyn Store> = match &cache {
             Some(cache) => Arc::clone(cache) as Arc<dyn Store>,
-            None => engine.store(),
+            None => behind,
         };
         let workers = Workers::start(options.ingest_workers, options.ingest_queue).map_err(StartError::Threads)?;
-        Ok(Self { options, listener, http, sources: Sources { engine, cache }, store, workers })
+        Ok(Self { options, listener, http, sources: Sources { engine, cache, redis }, store, workers })
     }
 
     /// Where calls come in.

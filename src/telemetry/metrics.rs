@@ -104,6 +104,31 @@ pub struct Snapshot {
     pub store_commit_time: Duration,
     /// How many writes wait.
     pub store_queue: u64,
+    /// Of the cache in Redis.
+    pub redis: RedisSnapshot,
+}
+
+/// What is copied in of the cache in Redis; nothing where there is none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RedisSnapshot {
+    /// Articles answered from it.
+    pub hits: u64,
+    /// Articles that it did not have.
+    pub misses: u64,
+    /// Articles put into it.
+    pub fills: u64,
+    /// Articles that it refused.
+    pub rejected: u64,
+    /// Calls that failed or came too late.
+    pub errors: u64,
+    /// Entries that are not as this version writes them.
+    pub foreign: u64,
+    /// Articles read past it.
+    pub distrusted: u64,
+    /// Whether it is not used, since it failed.
+    pub breaker_open: bool,
+    /// Since the last pass of its follower began.
+    pub lag: Duration,
 }
 
 /// All metrics of a server. Cheap to clone.
@@ -133,6 +158,56 @@ struct Gauges {
     store_writes: Counter,
     store_commit_seconds: Counter<f64, AtomicU64>,
     store_queue: Gauge,
+    redis: RedisGauges,
+}
+
+#[derive(Default)]
+struct RedisGauges {
+    hits: Counter,
+    misses: Counter,
+    fills: Counter,
+    rejected: Counter,
+    errors: Counter,
+    foreign: Counter,
+    distrusted: Counter,
+    breaker_open: Gauge,
+    lag: Gauge<f64, AtomicU64>,
+}
+
+impl RedisGauges {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("redis_hits", "Articles answered from Redis", self.hits.clone());
+        registry.register("redis_misses", "Articles that Redis did not have", self.misses.clone());
+        registry.register("redis_fills", "Articles put into Redis", self.fills.clone());
+        let help = "Articles that Redis refused, because something newer had come in between";
+        registry.register("redis_fills_rejected", help, self.rejected.clone());
+        registry.register("redis_errors", "Calls to Redis that failed or came too late", self.errors.clone());
+        let help = "Entries in Redis that are not as this version writes them";
+        registry.register("redis_foreign", help, self.foreign.clone());
+        let help = "Articles read past Redis: it could not be trusted, or fresher was asked for";
+        registry.register("redis_distrusted", help, self.distrusted.clone());
+        let help = "1 while Redis is not used because it failed, or has not been reached yet";
+        registry.register("redis_breaker_open", help, self.breaker_open.clone());
+        let help = "Since the last completed pass of Redis' follower began";
+        registry.register_with_unit("redis_lag", help, Unit::Seconds, self.lag.clone());
+    }
+
+    fn set(&self, snapshot: &RedisSnapshot) {
+        let copies = [
+            (&self.hits, snapshot.hits),
+            (&self.misses, snapshot.misses),
+            (&self.fills, snapshot.fills),
+            (&self.rejected, snapshot.rejected),
+            (&self.errors, snapshot.errors),
+            (&self.foreign, snapshot.foreign),
+            (&self.distrusted, snapshot.distrusted),
+        ];
+        for (counter, value) in copies {
+            counter.inner().store(value, Ordering::Relaxed);
+        }
+        self.breaker_open.set(snapshot.breaker_open.into());
+        self.lag.set(snapshot.lag.as_secs_f64());
+    }
 }
 
 impl Metrics {
@@ -229,6 +304,7 @@ impl Gauges {
         let help = "How long commits took in all";
         registry.register_with_unit("store_commit_time", help, Unit::Seconds, self.store_commit_seconds.clone());
         registry.register("store_queue", "Writes that wait", self.store_queue.clone());
+        self.redis.register(registry);
     }
 
     fn set(&self, snapshot: &Snapshot) {
@@ -245,5 +321,6 @@ impl Gauges {
         let seconds = snapshot.store_commit_time.as_secs_f64();
         self.store_commit_seconds.inner().store(seconds.to_bits(), Ordering::Relaxed);
         self.store_queue.set(count(snapshot.store_queue));
+        self.redis.set(&snapshot.redis);
     }
 }

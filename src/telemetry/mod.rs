@@ -4,4 +4,4 @@ mod logging;
 mod metrics;
 
 pub use logging::{LogFormat, LoggingError, init};
-pub use metrics::{CallMetrics, Metrics, Snapshot};
+pub use metrics::{CallMetrics, Metrics, RedisSnapshot, Snapshot};

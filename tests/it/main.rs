@@ -11,6 +11,9 @@ mod embargo; // what the clock opens and ends
 mod kill; // an answer means durable
 mod model; // lists, watches and exports over random histories
 mod process; // servers and commands as processes of their own
+mod protocol; // the protocol of the shared cache, model-checked
+mod redis_cache; // Redis in front of a store, and its troubles
+mod redis_server; // Redis servers of the tests' own
 mod replicas; // several servers on one database
 mod rooms; // which room may import which
 mod service; // each method's plain case

@@ -39,6 +39,7 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
             negative_ttl: Duration::from_secs(5),
             poll: Duration::from_millis(100),
         }),
+        redis: None,
         calls: CallOptions {
             max_concurrent_requests: 1_024,
             max_concurrent_streams: 256,

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use copydesk::cache::{LocalCache, LocalCacheOptions};
+use copydesk::cache::{LocalCache, LocalCacheOptions, RedisCache, RedisOptions};
 use copydesk::store::Store;
 use copydesk::store::postgres::PostgresStore;
 use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
 use crate::database::{Cluster, Database};
+use crate::redis_server::RedisServer;
 
 /// A new store, and the folder or the database that goes with it.
 pub struct Engine {
@@ -44,6 +45,20 @@ pub async fn cached() -> Engine {
 /// The engine that replicas share, behind a local cache.
 pub async fn postgres_cached() -> Engine {
     behind_a_cache(postgres().await).await
+}
+
+/// The embedded engine behind Redis.
+pub async fn sqlite_redis() -> Engine {
+    let Engine { store, _place } = sqlite().await;
+    let mut options = RedisOptions::new(&RedisServer::shared().url()).unwrap();
+    options.staleness_bound = Duration::from_secs(5);
+    options.poll = Duration::from_millis(10);
+    Engine { store: Arc::new(RedisCache::new(store, options)), _place }
+}
+
+/// The embedded engine behind Redis, behind a local cache.
+pub async fn sqlite_redis_cached() -> Engine {
+    behind_a_cache(sqlite_redis().await).await
 }
 
 async fn behind_a_cache(Engine { store, _place }: Engine) -> Engine {

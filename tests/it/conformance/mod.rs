@@ -4,7 +4,7 @@ mod databases; // replicas on one database, and transactions held open
 mod engines; // what the suite is run on
 mod feed; // the feed, history and the clock
 mod files; // what only the embedded engine has: its files
-mod fixtures; // invented articles, and short ways to write and read
+pub mod fixtures; // invented articles, and short ways to write and read
 mod histories; // random histories, against the model
 mod lists; // lists, lookups and their pages
 mod model; // what a store should be, in memory
@@ -33,6 +33,16 @@ macro_rules! suite {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::postgres_cached().await).await; })*
             #[test] fn reads_equal_the_model() {
                 super::histories::check(|| Box::pin(super::engines::postgres_cached()));
+            }
+        }
+        mod sqlite_redis {
+            $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::sqlite_redis().await).await; })*
+            #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::sqlite_redis())); }
+        }
+        mod sqlite_redis_cached {
+            $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::sqlite_redis_cached().await).await; })*
+            #[test] fn reads_equal_the_model() {
+                super::histories::check(|| Box::pin(super::engines::sqlite_redis_cached()));
             }
         }
     };

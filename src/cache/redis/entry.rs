@@ -1,0 +1,215 @@
+//! Entries as bytes. What is not exactly as this version writes it is no entry.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use prost::Message;
+use uuid::Uuid;
+
+use crate::article::{ArticleId, ChangeToken, Digest, Lifecycle, Position, Record, RecordParts};
+
+/// Of what follows an entry's head. An entry of another format is a miss, so it may be changed freely.
+const FORMAT: u8 = 1;
+const HEAD_BYTES: usize = 41;
+const CHECK_BYTES: usize = 8;
+
+/// What a key holds.
+#[derive(Debug)]
+pub(super) enum Seen {
+    /// The article, or that there is none.
+    Found(Option<Arc<Record>>),
+    /// Nothing that can be served.
+    Nothing,
+    /// Something that we did not write, or not like that.
+    Foreign,
+}
+
+/// A position in 40 digits, so that the order of the texts is that of the positions.
+pub(super) fn digits(position: Position) -> String {
+    format!("{:020}{:020}", position.transaction, position.sequence)
+}
+
+/// What `digits` wrote.
+pub(super) fn position(digits: &str) -> Option<Position> {
+    let (transaction, sequence) = digits.split_at_checked(20)?;
+    Some(Position { transaction: transaction.parse().ok()?, sequence: sequence.parse().ok()? })
+}
+
+/// The entry for what the store answered.
+pub(super) fn encode(id: &ArticleId, record: Option<&Record>) -> Vec<u8> {
+    let Some(record) = record else { return format!("n{}", digits(Position::START)).into_bytes() };
+    let body = Body::of(record).encode_to_vec();
+    let mut entry = format!("v{}", digits(record.token.position)).into_bytes();
+    let check = check(id, &entry, &body);
+    entry.push(FORMAT);
+    entry.extend_from_slice(&check);
+    entry.extend_from_slice(&body);
+    entry
+}
+
+/// What an entry says of an article of a feed.
+pub(super) fn decode(id: &ArticleId, feed: Uuid, entry: &[u8]) -> Seen {
+    match entry.first() {
+        Some(b'v') => match value(id, feed, entry) {
+            Some(record) => Seen::Found(Some(Arc::new(record))),
+            None => Seen::Foreign,
+        },
+        Some(b'n') if entry == encode(id, None) => Seen::Found(None),
+        Some(b'i') if entry.len() == 89 => Seen::Nothing,
+        _ => Seen::Foreign,
+    }
+}
+
+fn value(id: &ArticleId, feed: Uuid, entry: &[u8]) -> Option<Record> {
+    let (head, rest) = entry.split_at_checked(HEAD_BYTES)?;
+    let (format, rest) = rest.split_first()?;
+    let (sum, body) = rest.split_at_checked(CHECK_BYTES)?;
+    if *format != FORMAT || sum != check(id, head, body) {
+        return None;
+    }
+    let body = Body::decode(Bytes::copy_from_slice(body)).ok()?;
+    let at = position(std::str::from_utf8(&head[1..]).ok()?)?;
+    let record = body.record(id, ChangeToken { feed, position: at })?;
+    (feed.as_bytes()[..] == body.feed).then_some(record)
+}
+
+/// Against what was cut short, changed, or put under another article's key; not a secret, since Redis is trusted.
+fn check(id: &ArticleId, head: &[u8], body: &[u8]) -> [u8; CHECK_BYTES] {
+    let digest = Digest::of_bytes(&[id.as_str().as_bytes(), head, body].concat());
+    std::array::from_fn(|at| digest.0[at])
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Body {
+    #[prost(bytes = "bytes", tag = "1")]
+    feed: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    uid: Bytes,
+    #[prost(int64, tag = "3")]
+    revision: i64,
+    #[prost(uint32, tag = "4")]
+    lifecycle: u32,
+    #[prost(sint64, tag = "5")]
+    create_time: i64,
+    #[prost(sint64, tag = "6")]
+    update_time: i64,
+    #[prost(sint64, optional, tag = "7")]
+    delete_time: Option<i64>,
+    #[prost(sint64, optional, tag = "8")]
+    publish_time: Option<i64>,
+    #[prost(sint64, optional, tag = "9")]
+    embargo_time: Option<i64>,
+    #[prost(sint64, optional, tag = "10")]
+    expire_time: Option<i64>,
+    #[prost(bytes = "bytes", tag = "11")]
+    digest: Bytes,
+    #[prost(string, optional, tag = "12")]
+    duplicate_of: Option<String>,
+    #[prost(bytes = "bytes", tag = "13")]
+    content: Bytes,
+}
+
+impl Body {
+    fn of(record: &Record) -> Self {
+        Self {
+            feed: Bytes::copy_from_slice(record.token.feed.as_bytes()),
+            uid: Bytes::copy_from_slice(record.uid.as_bytes()),
+            revision: record.revision,
+            lifecycle: match record.lifecycle {
+                Lifecycle::Live => 0,
+                Lifecycle::Withdrawn => 1,
+                Lifecycle::Deleted => 2,
+            },
+            create_time: record.create_time.as_microsecond(),
+            update_time: record.update_time.as_microsecond(),
+            delete_time: record.delete_time.map(Timestamp::as_microsecond),
+            publish_time: record.publish_time.map(Timestamp::as_microsecond),
+            embargo_time: record.embargo_time.map(Timestamp::as_microsecond),
+            expire_time: record.expire_time.map(Timestamp::as_microsecond),
+            digest: Bytes::copy_from_slice(&record.digest.0),
+            duplicate_of: record.duplicate_of.as_ref().map(|id| id.as_str().to_owned()),
+            content: record.content(),
+        }
+    }
+
+    fn record(&self, id: &ArticleId, token: ChangeToken) -> Option<Record> {
+        let time = |micros: i64| Timestamp::from_microsecond(micros).ok();
+        let maybe = |micros: Option<i64>| micros.map(Timestamp::from_microsecond).transpose().ok();
+        let parts = RecordParts {
+            id: id.clone(),
+            uid: Uuid::from_slice(&self.uid).ok()?,
+            revision: self.revision,
+            lifecycle: match self.lifecycle {
+                0 => Lifecycle::Live,
+                1 => Lifecycle::Withdrawn,
+                2 => Lifecycle::Deleted,
+                _ => return None,
+            },
+            token,
+            create_time: time(self.create_time)?,
+            update_time: time(self.update_time)?,
+            delete_time: maybe(self.delete_time)?,
+            publish_time: maybe(self.publish_time)?,
+            embargo_time: maybe(self.embargo_time)?,
+            expire_time: maybe(self.expire_time)?,
+            digest: Digest(self.digest[..].try_into().ok()?),
+            duplicate_of: self.duplicate_of.as_deref().map(str::parse).transpose().ok()?,
+        };
+        Some(Record::new(parts, &self.content))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: &ArticleId, feed: Uuid) -> Record {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let parts = RecordParts {
+            id: id.clone(),
+            uid: Uuid::now_v7(),
+            revision: 3,
+            lifecycle: Lifecycle::Withdrawn,
+            token: ChangeToken { feed, position: Position { transaction: 2, sequence: 900 } },
+            create_time: at(1_000),
+            update_time: at(-2_000),
+            delete_time: None,
+            publish_time: Some(at(0)),
+            embargo_time: Some(at(3_000)),
+            expire_time: None,
+            digest: Digest::of("headline", "body"),
+            duplicate_of: Some("twin".parse().unwrap()),
+        };
+        Record::new(parts, b"\x22\x05Ferry")
+    }
+
+    #[test]
+    fn what_is_put_in_comes_out_and_nothing_else() {
+        let (id, feed): (ArticleId, Uuid) = ("ferry-1".parse().unwrap(), Uuid::now_v7());
+        let record = record(&id, feed);
+        let entry = encode(&id, Some(&record));
+        let Seen::Found(Some(read)) = decode(&id, feed, &entry) else { panic!() };
+        assert_eq!(format!("{:?}", *read), format!("{record:?}"));
+        for at in 0..entry.len() {
+            let mut changed = entry.clone();
+            changed[at] ^= 1;
+            assert!(matches!(decode(&id, feed, &changed), Seen::Foreign), "byte {at}");
+            assert!(matches!(decode(&id, feed, &entry[..at]), Seen::Foreign), "cut at {at}");
+        }
+        let other = "ferry-2".parse().unwrap();
+        assert!(matches!(decode(&other, feed, &entry), Seen::Foreign), "another article's");
+        assert!(matches!(decode(&id, Uuid::now_v7(), &entry), Seen::Foreign), "another store's");
+        assert!(matches!(decode(&id, feed, &encode(&id, None)), Seen::Found(None)));
+        assert!(matches!(decode(&id, feed, b"n"), Seen::Foreign));
+    }
+
+    #[test]
+    fn digits_keep_the_order() {
+        let low = Position { transaction: 0, sequence: u64::MAX };
+        let high = Position { transaction: 1, sequence: 0 };
+        assert!(digits(low) < digits(high));
+        assert_eq!(position(&digits(low)), Some(low));
+        assert_eq!(position("1"), None);
+    }
+}

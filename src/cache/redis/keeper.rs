@@ -1,0 +1,111 @@
+//! The keeper: opens sessions, repairs entries as the feed says, and so renews the trust in them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use super::Shared;
+use super::session::{Session, jittered};
+use super::wire::Trouble;
+use crate::cache::follower::wait;
+use crate::store::{Store, StoreError};
+
+/// How many changes one pass takes at a time.
+const BATCH: usize = 1_000;
+/// How long until Redis is tried again: at first, and at most.
+const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
+
+/// Keeps the cache until it is gone or the task is aborted. One task, so that one probe asks at a time whether Redis is back.
+pub(super) async fn keep(shared: Weak<Shared>) {
+    let mut retry = RETRY.0;
+    // An outage is logged when it begins.
+    let mut failing = false;
+    while let Some(shared) = shared.upgrade() {
+        match open(&shared).await {
+            Ok(session) => {
+                let session = Arc::new(session);
+                shared.hand_out(Some(Arc::clone(&session)));
+                if follow(&shared, &session).await {
+                    retry = RETRY.0;
+                    failing = false;
+                }
+                shared.hand_out(None);
+            }
+            // Who reads the store says so.
+            Err(None) => {}
+            Err(Some(trouble)) if !std::mem::replace(&mut failing, true) => {
+                tracing::warn!(redis = %shared.options.place(), %trouble, "Redis is away; reads go to the store");
+            }
+            Err(Some(_)) => {}
+        }
+        drop(shared);
+        tokio::time::sleep(jittered(retry)).await;
+        retry = (retry * 2).min(RETRY.1);
+    }
+}
+
+/// An error that names no trouble is the store's.
+async fn open(shared: &Shared) -> Result<Session, Option<Trouble>> {
+    // Before the generation is found: what is filled in a new one has been read after this.
+    let head = shared.store.head().await.map_err(|_| None)?;
+    let session =
+        Session::open(&shared.options, shared.store.feed(), head, Arc::clone(&shared.counters)).await.map_err(Some)?;
+    // Asked again, since other replicas may have gone on meanwhile.
+    if session.lease.position() > shared.store.head().await.map_err(|_| None)? {
+        tracing::warn!(
+            "the store has been set back; what Redis holds may be of changes that it has lost, and is given up"
+        );
+        session.close().await;
+        return Err(None);
+    }
+    Ok(session)
+}
+
+/// Until the session ends. Answers whether Redis could be trusted in it.
+async fn follow(shared: &Shared, session: &Session) -> bool {
+    let mut wake = shared.store.wake();
+    let mut trusted = false;
+    while !session.has_ended() {
+        let began = Instant::now();
+        match pass(shared.store.as_ref(), session).await {
+            Ok(true) => {
+                session.lease.renew(began, session.lease.position());
+                if !std::mem::replace(&mut trusted, true) {
+                    tracing::info!("Redis is repaired up to the feed's end, and used");
+                }
+            }
+            // Redis did not take it; the lease runs out by itself.
+            Ok(false) => {}
+            // Behind a failover, a restored backup, or changes that have been forgotten: any entry may be out of date.
+            Err(StoreError::Foreign | StoreError::Trimmed) => {
+                tracing::warn!("the feed does not go on from where Redis was; its entries are given up");
+                session.close().await;
+            }
+            // Its own follower logs it.
+            Err(_) => {}
+        }
+        tokio::select! {
+            () = session.ended() => {}
+            () = wait(&mut wake, shared.options.poll) => {}
+        }
+    }
+    trusted
+}
+
+/// Repairs what has changed. Answers whether Redis knows all of it.
+async fn pass(store: &dyn Store, session: &Session) -> Result<bool, StoreError> {
+    loop {
+        let touched = store.touched(session.lease.position(), BATCH).await?;
+        let reached = touched.last().map_or_else(|| session.lease.position(), |(position, _)| *position);
+        let ended = touched.len() < BATCH;
+        // In the feed's order, so that of one article's changes the newest stays.
+        let changed: BTreeMap<_, _> = touched.into_iter().map(|(position, id)| (id, position)).collect();
+        if !session.invalidate(&changed).await || !session.mark(reached).await {
+            return Ok(false);
+        }
+        session.lease.advance(reached);
+        if ended {
+            return Ok(true);
+        }
+    }
+}

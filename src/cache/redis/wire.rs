@@ -1,0 +1,174 @@
+//! One connection to Redis, on which nothing takes longer than it may.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{AsyncConnectionConfig, Client, ConnectionInfo, Pipeline, Script, Value};
+
+use super::scripts;
+
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_millis(250);
+/// How long the driver waits for an answer.
+const ANSWER: Duration = Duration::from_millis(50);
+/// How long a call may take in all: the driver's own timeout does not cover every wait of its.
+const CALL: Duration = Duration::from_millis(60);
+
+/// Why Redis did not answer as it should.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Trouble {
+    #[error("it did not answer in time")]
+    Late,
+    #[error("the connection failed")]
+    Lost,
+    /// It answers, and cannot be used: it is a replica, is loading, or does not know us.
+    #[error("it refuses: {0}")]
+    Refused(String),
+}
+
+/// What runs within Redis.
+#[derive(Clone, Copy)]
+pub(super) enum Step {
+    GetLease,
+    Fill,
+    Invalidate,
+    Open,
+    Mark,
+    Close,
+}
+
+impl Step {
+    fn script(self) -> &'static Script {
+        static SCRIPTS: LazyLock<[Script; 6]> = LazyLock::new(|| {
+            [scripts::GETLEASE, scripts::FILL, scripts::INVALIDATE, scripts::OPEN, scripts::MARK, scripts::CLOSE]
+                .map(Script::new)
+        });
+        &SCRIPTS[self as usize]
+    }
+
+    fn source(self) -> &'static str {
+        match self {
+            Self::GetLease => scripts::GETLEASE,
+            Self::Fill => scripts::FILL,
+            Self::Invalidate => scripts::INVALIDATE,
+            Self::Open => scripts::OPEN,
+            Self::Mark => scripts::MARK,
+            Self::Close => scripts::CLOSE,
+        }
+    }
+}
+
+/// A step on a key.
+pub(super) struct Call {
+    pub(super) step: Step,
+    pub(super) key: String,
+    pub(super) args: Vec<Vec<u8>>,
+}
+
+/// A connection. It is never mended: who needs another opens one, and looks anew whom it leads to.
+#[derive(Clone)]
+pub(super) struct Wire(MultiplexedConnection);
+
+impl Wire {
+    pub(super) async fn open(to: &ConnectionInfo) -> Result<Self, Trouble> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            .set_response_timeout(Some(ANSWER))
+            .set_pipeline_buffer_size(1_024);
+        let client = Client::open(to.clone()).map_err(|error| trouble(&error))?;
+        let opening = client.get_multiplexed_async_connection_with_config(&config);
+        // The driver asks more than once while it opens.
+        match tokio::time::timeout(CONNECT + CALL, opening).await {
+            Ok(Ok(connection)) => Ok(Self(connection)),
+            Ok(Err(error)) => Err(trouble(&error)),
+            Err(_) => Err(Trouble::Late),
+        }
+    }
+
+    /// One round trip. An answer may be an error of its own, which stops no other.
+    pub(super) async fn ask(&self, pipeline: &Pipeline) -> Result<Vec<Value>, Trouble> {
+        let count = pipeline.len();
+        let mut connection = self.0.clone();
+        let answers = match tokio::time::timeout(CALL, connection.send_packed_commands(pipeline, 0, count)).await {
+            Ok(Ok(answers)) => answers,
+            Ok(Err(error)) => return Err(trouble(&error)),
+            Err(_) => return Err(Trouble::Late),
+        };
+        if answers.len() != count {
+            return Err(Trouble::Lost);
+        }
+        match answers.iter().find_map(|answer| code(answer).filter(|code| unusable(code))) {
+            Some(code) => Err(Trouble::Refused(code.to_owned())),
+            None => Ok(answers),
+        }
+    }
+
+    /// Runs steps, in one round trip; a Redis that does not know them yet is told them in a second.
+    pub(super) async fn run(&self, calls: &[Call]) -> Result<Vec<Value>, Trouble> {
+        let mut pipeline = Pipeline::with_capacity(calls.len());
+        for call in calls {
+            pipeline.cmd("EVALSHA").arg(call.step.script().get_hash()).arg(1).arg(&call.key).arg(&call.args);
+        }
+        let mut answers = self.ask(&pipeline).await?;
+        let unknown: Vec<usize> = (0..answers.len()).filter(|at| code(&answers[*at]) == Some("NOSCRIPT")).collect();
+        if !unknown.is_empty() {
+            let mut pipeline = Pipeline::with_capacity(unknown.len());
+            for at in &unknown {
+                let call = &calls[*at];
+                pipeline.cmd("EVAL").arg(call.step.source()).arg(1).arg(&call.key).arg(&call.args);
+            }
+            for (at, answer) in unknown.into_iter().zip(self.ask(&pipeline).await?) {
+                answers[at] = answer;
+            }
+        }
+        Ok(answers)
+    }
+}
+
+/// The code of an answer that is an error.
+pub(super) fn code(answer: &Value) -> Option<&str> {
+    match answer {
+        Value::ServerError(error) => Some(error.code()),
+        _ => None,
+    }
+}
+
+/// An answer that is text.
+pub(super) fn text(answer: &Value) -> Option<String> {
+    match answer {
+        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
+        Value::SimpleString(text) => Some(text.clone()),
+        Value::VerbatimString { text, .. } => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// Whether an error says that this server is not the one to ask.
+fn unusable(code: &str) -> bool {
+    matches!(
+        code,
+        "READONLY"
+            | "MASTERDOWN"
+            | "LOADING"
+            | "BUSY"
+            | "MISCONF"
+            | "NOREPLICAS"
+            | "NOAUTH"
+            | "NOPERM"
+            | "WRONGPASS"
+            | "MOVED"
+            | "ASK"
+            | "CLUSTERDOWN"
+    )
+}
+
+/// Without the driver's words, which may show what was sent.
+fn trouble(error: &::redis::RedisError) -> Trouble {
+    match error.code() {
+        _ if error.is_timeout() => Trouble::Late,
+        Some(code) => Trouble::Refused(code.to_owned()),
+        None if error.is_io_error() || error.is_connection_dropped() => Trouble::Lost,
+        None => Trouble::Refused(error.category().to_owned()),
+    }
+}

@@ -1,0 +1,93 @@
+//! Random traces through the model and through the real scripts on a real Redis: after each step both hold the same.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use copydesk::cache::redis::scripts::{FILL, GETLEASE, INVALIDATE, NOBODY};
+use proptest::prelude::*;
+use redis::{Commands, Connection, Script};
+
+use super::{Entry, Variant};
+use crate::redis_server::RedisServer;
+
+#[derive(Clone, Debug)]
+enum Step {
+    Claim { token: u8, over: bool },
+    Fill { token: u8, revision: u8 },
+    Invalidate { revision: u8 },
+    Evict,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let (token, revision) = (0..3_u8, 1..5_u8);
+    prop_oneof![
+        4 => (token.clone(), any::<bool>()).prop_map(|(token, over)| Step::Claim { token, over }),
+        4 => (token, revision.clone()).prop_map(|(token, revision)| Step::Fill { token, revision }),
+        3 => revision.prop_map(|revision| Step::Invalidate { revision }),
+        1 => Just(Step::Evict),
+    ]
+}
+
+fn token(number: u8) -> String {
+    format!("{number:032}")
+}
+
+/// What is under the key, as the model has it.
+fn held(redis: &mut Connection, key: &str) -> Entry {
+    let Some(entry) = redis.get::<_, Option<String>>(key).unwrap() else { return Entry::Absent };
+    let revision = entry[1..41].parse().unwrap();
+    match &entry[..1] {
+        "v" => Entry::Value { revision },
+        "i" if &entry[41..73] == NOBODY => Entry::Invalidated { revision, token: None },
+        "i" => Entry::Invalidated { revision, token: Some(entry[41..73].parse().unwrap()) },
+        other => panic!("{other}"),
+    }
+}
+
+/// Lets whoever has claimed the entry run out of time, as the script reads it.
+fn run_out(redis: &mut Connection, key: &str) {
+    let Some(entry) = redis.get::<_, Option<String>>(key).unwrap() else { return };
+    if entry.starts_with('i') {
+        redis.set::<_, _, ()>(key, format!("{}{}", &entry[..73], "0".repeat(16))).unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn the_scripts_do_what_the_model_does(steps in prop::collection::vec(step(), 1..40)) {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let key = format!("trace:{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let redis = &mut RedisServer::shared().connect().unwrap();
+        let (claim, fill, invalidate) = (Script::new(GETLEASE), Script::new(FILL), Script::new(INVALIDATE));
+        let mut entry = Entry::Absent;
+        for step in steps {
+            match step {
+                Step::Claim { token: number, over } => {
+                    if over {
+                        run_out(redis, &key);
+                    }
+                    let ours = Variant::Right.claim(&mut entry, number, over);
+                    let answer: String =
+                        claim.key(&key).arg(token(number)).arg(60_000).arg(60_000).invoke(redis).unwrap();
+                    prop_assert_eq!(answer == "l", ours, "{}", answer);
+                }
+                Step::Fill { token: number, revision } => {
+                    let accepted = Variant::Right.fill(&mut entry, number, revision);
+                    let value = format!("v{revision:040}the article");
+                    let answer: u8 = fill.key(&key).arg(token(number)).arg(value).arg(60_000).invoke(redis).unwrap();
+                    prop_assert_eq!(answer == 1, accepted);
+                }
+                Step::Invalidate { revision } => {
+                    Variant::Right.invalidate(&mut entry, revision);
+                    let _: u8 = invalidate.key(&key).arg(format!("{revision:040}")).arg(60_000).invoke(redis).unwrap();
+                }
+                Step::Evict => {
+                    entry = Entry::Absent;
+                    redis.del::<_, ()>(&key).unwrap();
+                }
+            }
+            prop_assert_eq!(held(redis, &key), entry);
+        }
+    }
+}

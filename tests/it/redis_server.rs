@@ -1,0 +1,99 @@
+//! Redis servers of the tests' own, on free ports and in temporary folders. They end with the tests, however those end.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use redis::{Connection, FromRedisValue, ToRedisArgs};
+
+/// A server, killed when it is dropped or when this process ends.
+pub struct RedisServer {
+    port: u16,
+    running: Option<(Child, Pid)>,
+}
+
+impl RedisServer {
+    /// The one that most tests share: each has a store of its own, and so keys of its own.
+    pub fn shared() -> &'static Self {
+        static SHARED: LazyLock<RedisServer> = LazyLock::new(RedisServer::start);
+        &SHARED
+    }
+
+    pub fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut server = Self { port, running: None };
+        server.resume();
+        server
+    }
+
+    /// Starts it again, empty.
+    pub fn resume(&mut self) {
+        // The shell waits for the end of its input, which comes when this process ends, whatever ends it.
+        let script = r#"
+            dir=$(mktemp -d) && cd "$dir" || exit 1
+            redis-server --port "$0" --bind 127.0.0.1 --save "" --appendonly no >log 2>&1 </dev/null &
+            echo $!
+            cat >/dev/null
+            kill -KILL $! 2>/dev/null
+            wait
+            rm -rf "$dir"
+        "#;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]).arg(self.port.to_string());
+        let mut child =
+            shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("there is a shell");
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let pid = Pid::from_raw(line.trim().parse().expect("redis-server is there: `make test` installs it"));
+        self.running = Some((child, pid));
+        let until = Instant::now() + Duration::from_secs(20);
+        while self.connect().is_none() {
+            assert!(Instant::now() < until, "redis-server does not answer");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// As the system's out-of-memory killer does.
+    pub fn kill(&mut self) {
+        if let Some((mut child, pid)) = self.running.take() {
+            let _gone = kill(pid, Signal::SIGKILL);
+            drop(child.stdin.take());
+            child.wait().unwrap();
+        }
+    }
+
+    pub fn freeze(&self) {
+        kill(self.running.as_ref().unwrap().1, Signal::SIGSTOP).unwrap();
+    }
+
+    pub fn thaw(&self) {
+        kill(self.running.as_ref().unwrap().1, Signal::SIGCONT).unwrap();
+    }
+
+    pub fn connect(&self) -> Option<Connection> {
+        redis::Client::open(self.url()).ok()?.get_connection_with_timeout(Duration::from_secs(2)).ok()
+    }
+
+    /// One command.
+    pub fn ask<T: FromRedisValue>(&self, words: &[impl ToRedisArgs]) -> T {
+        let mut command = redis::Cmd::new();
+        for word in words {
+            command.arg(word);
+        }
+        command.query(&mut self.connect().unwrap()).unwrap()
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
