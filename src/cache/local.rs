@@ -122,6 +122,11 @@ impl LocalCache {
         }
     }
 
+    /// Some of the articles that it holds, from the `skip`th on, in no order.
+    pub(super) fn held(&self, skip: usize, count: usize) -> Vec<ArticleId> {
+        self.shared.entries.iter().skip(skip).take(count).map(|(id, _)| id).collect()
+    }
+
     async fn get_one(&self, id: &ArticleId) -> Result<Fetched, StoreError> {
         // One flight for each article: who comes while it is loaded waits for it.
         match self.shared.entries.get_value_or_guard_async(id).await {

@@ -1,6 +1,7 @@
 //! The commands. A file each; what they share is how they fail, what they print, and where the server is.
 
 mod article_text;
+mod audit;
 mod demo;
 mod extract;
 mod failure;
@@ -49,6 +50,8 @@ enum Command {
     Export(watch::ExportArgs),
     /// Extracts articles from files without a server, as JSON lines
     Extract(extract::ExtractArgs),
+    /// Compares what servers answer with what their store says, and counts what is older than the bound
+    Audit(audit::AuditArgs),
     /// Brings the store to this version's schema, which `serve` does by itself for the embedded one
     Migrate(SettingFlags),
     /// Asks a server whether it serves; exits with 1 when it does not
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
         Command::Search(args) => block_on(reads::search(args)),
         Command::Watch(args) => block_on(watch::watch(args)),
         Command::Export(args) => block_on(watch::export(args)),
+        Command::Audit(args) => block_on(audit::run(args)),
         Command::Extract(args) => extract::run(&args),
         Command::Migrate(flags) => serve::migrate(&flags),
         Command::Health(args) => block_on(health::run(args)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::parse::{address, bytes, count, duration, size, switch};
 use super::{ConfigError, Settings};
 use crate::article;
-use crate::cache::{LocalCacheOptions, RedisOptions};
+use crate::cache::{AuditOptions, LocalCacheOptions, RedisOptions};
 use crate::extract;
 use crate::ingest::IngestOptions;
 use crate::retrieve::RetrieveLimits;
@@ -67,6 +67,8 @@ pub const SETTINGS: &[Setting] = &[
     setting("cache-bytes", "64MiB", "how much memory the local cache may take"),
     setting("staleness-bound", "1s", "no read is older than this, unless it asks for fresher"),
     rare("negative-ttl", "5s", "how long it is remembered that an article does not exist"),
+    rare("audit-every", "10s", "how often what the caches answer is compared with the store; `off` for never"),
+    rare("audit-sample", "100", "how many articles are compared each time"),
     rare("feed-poll", "100ms", "how often the change feed is asked when nothing wakes its followers"),
     rare("max-message-bytes", "16MiB", "the largest request message, after decompression"),
     rare("max-document-bytes", "8MiB", "the largest document to extract, after decompression"),
@@ -93,9 +95,10 @@ pub const SETTINGS: &[Setting] = &[
 /// Reads every setting that the server has.
 pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, ConfigError> {
     let feed_poll = settings.get("feed-poll", |text| at_least(duration(text)?, Duration::from_millis(1)))?;
+    let bound = settings.get("staleness-bound", duration)?;
     let cache = LocalCacheOptions {
         bytes: settings.get("cache-bytes", bytes)?,
-        staleness_bound: settings.get("staleness-bound", duration)?,
+        staleness_bound: bound,
         negative_ttl: settings.get("negative-ttl", duration)?,
         poll: feed_poll,
     };
@@ -110,6 +113,12 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
             Ok((Some(cache.clone()), Some(redis)))
         }
     })?;
+    let audited = cache.is_some();
+    let sample = settings.get("audit-sample", count)?;
+    let audit = settings.get("audit-every", |text| match text {
+        "off" => Ok(None),
+        text => Ok(Some(AuditOptions { every: duration(text)?, sample, staleness_bound: bound })),
+    })?;
     let extract =
         extract::Limits { max_bytes: settings.get("max-document-bytes", size)?, ..extract::Limits::default() };
     let body_bytes = settings.get("max-body-bytes", size)?;
@@ -122,6 +131,8 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         store: store_options(settings)?,
         cache,
         redis,
+        // Where there is nothing to audit, there is no auditor.
+        audit: audit.filter(|_| audited),
         calls: CallOptions {
             max_concurrent_requests: settings.get("max-concurrent-requests", count)?,
             max_concurrent_streams: settings.get("max-concurrent-streams", count)?,

@@ -7,14 +7,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::sync::watch;
 
-use super::Sources;
 use super::health::Readiness;
+use super::stack::Stack;
 use crate::telemetry::Metrics;
 
 #[derive(Clone)]
 pub(super) struct Http {
     pub(super) metrics: Metrics,
-    pub(super) sources: Sources,
+    pub(super) stack: Stack,
     pub(super) readiness: watch::Receiver<Readiness>,
 }
 
@@ -27,7 +27,7 @@ pub(super) fn router(http: Http) -> Router {
 }
 
 async fn metrics(State(http): State<Http>) -> Response {
-    match http.metrics.render(&http.sources.snapshot().await) {
+    match http.metrics.render(&http.stack.snapshot()) {
         Ok(text) => {
             let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, content_type)], text).into_response()

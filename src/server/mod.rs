@@ -6,6 +6,7 @@ mod engine;
 mod health;
 mod http;
 mod incoming;
+mod stack;
 mod tasks;
 
 use std::future::Future;
@@ -23,19 +24,19 @@ use tonic_health::pb::health_server::HealthServer;
 pub use calls::CallOptions;
 pub use engine::StoreOptions;
 
-use crate::cache::{LocalCache, LocalCacheOptions, RedisCache, RedisOptions};
+use crate::cache::{AuditOptions, LocalCacheOptions, RedisOptions};
 use crate::grpc::served::ingestion_service_server::IngestionServiceServer;
 use crate::grpc::served::retrieval_service_server::RetrievalServiceServer;
 use crate::grpc::{IngestionApi, RetrievalApi};
 use crate::ingest::{IngestOptions, Ingestion, Workers};
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::retrieve::{Retrieval, RetrieveLimits};
-use crate::store::{Store, StoreError, postgres, sqlite};
-use crate::telemetry::{Metrics, RedisSnapshot, Snapshot};
+use crate::store::{StoreError, postgres, sqlite};
+use crate::telemetry::Metrics;
 use calls::CallLayer;
-use engine::Engine;
 use health::{HealthApi, Readiness};
 use incoming::incoming;
+use stack::Stack;
 
 /// Everything a server can be set to.
 #[derive(Clone, Debug)]
@@ -50,6 +51,8 @@ pub struct ServerOptions {
     pub cache: Option<LocalCacheOptions>,
     /// The cache that replicas share, behind the local one, if there is one.
     pub redis: Option<RedisOptions>,
+    /// Whether, and how, the caches are audited.
+    pub audit: Option<AuditOptions>,
     /// How calls are treated.
     pub calls: CallOptions,
     /// How much one read may ask for.
@@ -110,52 +113,8 @@ pub struct Server {
     options: ServerOptions,
     listener: TcpListener,
     http: Option<TcpListener>,
-    sources: Sources,
-    store: Arc<dyn Store>,
+    stack: Stack,
     workers: Workers,
-}
-
-/// Where metrics come from that nobody pushes.
-#[derive(Clone)]
-struct Sources {
-    engine: Engine,
-    cache: Option<Arc<LocalCache>>,
-    redis: Option<Arc<RedisCache>>,
-}
-
-impl Sources {
-    async fn snapshot(&self) -> Snapshot {
-        let cache = self.cache.as_ref().map(|cache| cache.stats()).unwrap_or_default();
-        let store = self.engine.stats();
-        Snapshot {
-            cache_bytes: cache.bytes,
-            cache_entries: cache.entries,
-            cache_invalidations: cache.invalidations,
-            cache_distrusted: cache.distrusted,
-            feed_lag: cache.lag.unwrap_or_default(),
-            search_lag: store.search_lag,
-            store_commits: store.commits,
-            store_writes: store.writes,
-            store_commit_time: store.commit_time,
-            store_queue: store.queued,
-            redis: self.redis.as_deref().map(of_redis).unwrap_or_default(),
-        }
-    }
-}
-
-fn of_redis(cache: &RedisCache) -> RedisSnapshot {
-    let stats = cache.stats();
-    RedisSnapshot {
-        hits: stats.hits,
-        misses: stats.misses,
-        fills: stats.fills,
-        rejected: stats.rejected,
-        errors: stats.errors,
-        foreign: stats.foreign,
-        distrusted: stats.distrusted,
-        breaker_open: stats.breaker_open,
-        lag: stats.lag.unwrap_or_default(),
-    }
 }
 
 impl Server {
@@ -166,22 +125,9 @@ impl Server {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
-        let engine = Engine::open(&options.store).await?;
-        let redis = options.redis.clone().map(|redis| Arc::new(RedisCache::new(engine.store(), redis)));
-        let behind = match &redis {
-            Some(redis) => Arc::clone(redis) as Arc<dyn Store>,
-            None => engine.store(),
-        };
-        let cache = match &options.cache {
-            Some(cache) => Some(Arc::new(LocalCache::new(Arc::clone(&behind), cache.clone()).await?)),
-            None => None,
-        };
-        let store: Arc<dyn Store> = match &cache {
-            Some(cache) => Arc::clone(cache) as Arc<dyn Store>,
-            None => behind,
-        };
+        let stack = Stack::open(&options).await?;
         let workers = Workers::start(options.ingest_workers, options.ingest_queue).map_err(StartError::Threads)?;
-        Ok(Self { options, listener, http, sources: Sources { engine, cache, redis }, store, workers })
+        Ok(Self { options, listener, http, stack, workers })
     }
 
     /// Where calls come in.
@@ -201,14 +147,17 @@ impl Server {
         let (readiness, ready) = watch::channel(Readiness { open: true, store: true });
         let routes = self.routes(&metrics, &ready, &stopping).map_err(|error| ServeError(error.to_string()))?;
 
-        let store = Arc::clone(&self.store);
-        let background = [
+        let store = self.stack.store();
+        let mut background = vec![
             tokio::spawn(tasks::turn_clock(Arc::clone(&store), stopping.clone())),
             tokio::spawn(tasks::watch_store(store, readiness.clone(), stopping.clone())),
         ];
+        if let Some(auditor) = self.stack.auditor() {
+            background.push(tokio::spawn(async move { auditor.run().await }));
+        }
         if let Some(listener) = self.http {
             let router =
-                http::router(http::Http { metrics: metrics.clone(), sources: self.sources.clone(), readiness: ready });
+                http::router(http::Http { metrics: metrics.clone(), stack: self.stack.clone(), readiness: ready });
             let stopping = stopping.clone();
             tokio::spawn(async move {
                 let served = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned());
@@ -269,9 +218,9 @@ impl Server {
         stopping: &CancellationToken,
     ) -> Result<tonic::service::Routes, StartError> {
         let most = self.options.max_message_bytes;
-        let retrieval = Retrieval::new(Arc::clone(&self.store), self.options.retrieve.clone());
+        let retrieval = Retrieval::new(self.stack.store(), self.options.retrieve.clone());
         let workers = self.workers.clone();
-        let ingestion = Ingestion::new(Arc::clone(&self.store), workers, self.options.ingest.clone());
+        let ingestion = Ingestion::new(self.stack.store(), workers, self.options.ingest.clone());
         let retrieval = RetrievalServiceServer::new(RetrievalApi::new(retrieval, metrics.clone(), stopping.clone()))
             .accept_compressed(Gzip)
             .accept_compressed(Zstd)

@@ -106,6 +106,19 @@ pub struct Snapshot {
     pub store_queue: u64,
     /// Of the cache in Redis.
     pub redis: RedisSnapshot,
+    /// Of the auditor.
+    pub audit: AuditSnapshot,
+}
+
+/// What is copied in of the auditor; nothing where there is none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AuditSnapshot {
+    /// Rounds that were completed.
+    pub rounds: u64,
+    /// Answers of a cache that were compared with the store's.
+    pub checked: u64,
+    /// Answers that were wrong.
+    pub violations: u64,
 }
 
 /// What is copied in of the cache in Redis; nothing where there is none.
@@ -159,6 +172,30 @@ struct Gauges {
     store_commit_seconds: Counter<f64, AtomicU64>,
     store_queue: Gauge,
     redis: RedisGauges,
+    audit: AuditCounters,
+}
+
+#[derive(Default)]
+struct AuditCounters {
+    rounds: Counter,
+    checked: Counter,
+    violations: Counter,
+}
+
+impl AuditCounters {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("audit_rounds", "Rounds that the auditor has completed", self.rounds.clone());
+        let help = "Answers of a cache that the auditor compared with the store's";
+        registry.register("audit_checked", help, self.checked.clone());
+        let help = "Answers of a cache that were older than the bound, or newer than the store: a defect";
+        registry.register("audit_violations", help, self.violations.clone());
+    }
+
+    fn set(&self, snapshot: &AuditSnapshot) {
+        self.rounds.inner().store(snapshot.rounds, Ordering::Relaxed);
+        self.checked.inner().store(snapshot.checked, Ordering::Relaxed);
+        self.violations.inner().store(snapshot.violations, Ordering::Relaxed);
+    }
 }
 
 #[derive(Default)]
@@ -305,6 +342,7 @@ impl Gauges {
         registry.register_with_unit("store_commit_time", help, Unit::Seconds, self.store_commit_seconds.clone());
         registry.register("store_queue", "Writes that wait", self.store_queue.clone());
         self.redis.register(registry);
+        self.audit.register(registry);
     }
 
     fn set(&self, snapshot: &Snapshot) {
@@ -322,5 +360,6 @@ impl Gauges {
         self.store_commit_seconds.inner().store(seconds.to_bits(), Ordering::Relaxed);
         self.store_queue.set(count(snapshot.store_queue));
         self.redis.set(&snapshot.redis);
+        self.audit.set(&snapshot.audit);
     }
 }

@@ -22,24 +22,15 @@ fn hold_writes(server: &TestServer) -> Connection {
     connection
 }
 
-/// What the metrics port says.
-async fn http(server: &TestServer, path: &str) -> String {
-    let mut stream = tokio::net::TcpStream::connect(server.http).await.unwrap();
-    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).await.unwrap();
-    text
-}
-
 /// Waits until the metrics have this line.
 async fn until_metric(server: &TestServer, line: &str) {
     let found = async {
-        while !http(server, "/metrics").await.lines().any(|found| found == line) {
+        while !server.http("/metrics").await.lines().any(|found| found == line) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     let late = tokio::time::timeout(Duration::from_secs(20), found).await.is_err();
-    assert!(!late, "no line {line:?} in\n{}", http(server, "/metrics").await);
+    assert!(!late, "no line {line:?} in\n{}", server.http("/metrics").await);
 }
 
 #[tokio::test]
@@ -57,7 +48,7 @@ async fn a_call_past_its_deadline_ends_and_its_write_is_whole() {
     let (late, cancelled) = (ended("DEADLINE_EXCEEDED"), ended("CANCELLED"));
     let either = async {
         loop {
-            let metrics = http(&server, "/metrics").await;
+            let metrics = server.http("/metrics").await;
             if metrics.lines().any(|line| line == late || line == cancelled) {
                 return;
             }
@@ -121,8 +112,8 @@ async fn stopping_finishes_what_is_in_flight_and_tells_health() {
     }
     let unknown = health.check(HealthCheckRequest { service: "none".into() }).await.unwrap_err();
     assert_eq!(unknown.code(), Code::NotFound);
-    assert!(http(&server, "/readyz").await.ends_with("ready\n"));
-    assert!(http(&server, "/livez").await.ends_with("ok\n"));
+    assert!(server.http("/readyz").await.ends_with("ready\n"));
+    assert!(server.http("/livez").await.ends_with("ok\n"));
     let mut watch = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
     assert_eq!(watch.next().await.unwrap().unwrap().status(), ServingStatus::Serving);
 
@@ -213,10 +204,10 @@ async fn metrics_count_what_happened() {
         let name = format!("copydesk_cache_answers_total{{layer=\"{layer}\"}} ");
         metrics.lines().find_map(|line| line.strip_prefix(&name)).unwrap().parse().unwrap()
     };
-    let metrics = http(&server, "/metrics").await;
+    let metrics = server.http("/metrics").await;
     assert_eq!(answers(&metrics, "local") + answers(&metrics, "store"), 3, "{metrics}");
     until_metric(&server, "copydesk_store_writes_total 2").await;
-    let all = http(&server, "/metrics").await;
+    let all = server.http("/metrics").await;
     for name in
         ["copydesk_grpc_call_duration_seconds_bucket", "copydesk_feed_lag_seconds", "copydesk_search_lag_seconds"]
     {

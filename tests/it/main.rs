@@ -1,6 +1,7 @@
 //! Copydesk as its clients see it: over a real port, on a real store.
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
+mod audit; // what the caches answer, compared with the store
 mod bad_input; // whatever comes in
 mod cli; // the commands
 mod conformance; // what every store keeps

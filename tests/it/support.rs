@@ -13,6 +13,7 @@ use copydesk::proto::{Article, Document, IngestArticleRequest, IngestArticleResp
 use copydesk::retrieve::RetrieveLimits;
 use copydesk::server::{CallOptions, Server, ServerOptions, StoreOptions};
 use copydesk::store::sqlite::SqliteOptions;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
@@ -40,6 +41,7 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
             poll: Duration::from_millis(100),
         }),
         redis: None,
+        audit: None,
         calls: CallOptions {
             max_concurrent_requests: 1_024,
             max_concurrent_streams: 256,
@@ -96,6 +98,15 @@ impl TestServer {
 
     pub async fn channel(&self) -> Channel {
         self.endpoint().connect().await.unwrap()
+    }
+
+    /// What the port for operators answers.
+    pub async fn http(&self, path: &str) -> String {
+        let mut stream = tokio::net::TcpStream::connect(self.http).await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
     }
 
     pub async fn ingestion(&self) -> IngestionServiceClient<Channel> {

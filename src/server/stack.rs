@@ -1,0 +1,85 @@
+//! The store, and what stands before it: which caches there are, in which order, and what they have to tell.
+
+use std::sync::Arc;
+
+use super::engine::Engine;
+use super::{ServerOptions, StartError};
+use crate::cache::{AuditStats, Auditor, LocalCache, RedisCache, RedisCacheStats};
+use crate::store::Store;
+use crate::telemetry::{AuditSnapshot, RedisSnapshot, Snapshot};
+
+/// An open store behind its caches. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Stack {
+    engine: Engine,
+    redis: Option<Arc<RedisCache>>,
+    local: Option<Arc<LocalCache>>,
+    auditor: Option<Arc<Auditor>>,
+}
+
+impl Stack {
+    pub(super) async fn open(options: &ServerOptions) -> Result<Self, StartError> {
+        let engine = Engine::open(&options.store).await?;
+        let redis = options.redis.clone().map(|redis| Arc::new(RedisCache::new(engine.store(), redis)));
+        let mut stack = Self { engine, redis, local: None, auditor: None };
+        if let Some(local) = &options.cache {
+            stack.local = Some(Arc::new(LocalCache::new(stack.store(), local.clone()).await?));
+        }
+        stack.auditor = options
+            .audit
+            .clone()
+            .map(|audit| Arc::new(Auditor::new(stack.engine.store(), stack.local.clone(), stack.redis.clone(), audit)));
+        Ok(stack)
+    }
+
+    /// What everybody else takes for the store.
+    pub(super) fn store(&self) -> Arc<dyn Store> {
+        match (&self.local, &self.redis) {
+            (Some(local), _) => Arc::clone(local) as Arc<dyn Store>,
+            (None, Some(redis)) => Arc::clone(redis) as Arc<dyn Store>,
+            (None, None) => self.engine.store(),
+        }
+    }
+
+    pub(super) fn auditor(&self) -> Option<Arc<Auditor>> {
+        self.auditor.clone()
+    }
+
+    /// What they have to tell that nobody pushes.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let cache = self.local.as_ref().map(|cache| cache.stats()).unwrap_or_default();
+        let store = self.engine.stats();
+        Snapshot {
+            cache_bytes: cache.bytes,
+            cache_entries: cache.entries,
+            cache_invalidations: cache.invalidations,
+            cache_distrusted: cache.distrusted,
+            feed_lag: cache.lag.unwrap_or_default(),
+            search_lag: store.search_lag,
+            store_commits: store.commits,
+            store_writes: store.writes,
+            store_commit_time: store.commit_time,
+            store_queue: store.queued,
+            redis: self.redis.as_ref().map(|redis| of_redis(redis.stats())).unwrap_or_default(),
+            audit: self.auditor.as_ref().map(|auditor| of_audit(auditor.stats())).unwrap_or_default(),
+        }
+    }
+}
+
+fn of_redis(stats: RedisCacheStats) -> RedisSnapshot {
+    RedisSnapshot {
+        hits: stats.hits,
+        misses: stats.misses,
+        fills: stats.fills,
+        rejected: stats.rejected,
+        errors: stats.errors,
+        foreign: stats.foreign,
+        distrusted: stats.distrusted,
+        breaker_open: stats.breaker_open,
+        lag: stats.lag.unwrap_or_default(),
+    }
+}
+
+fn of_audit(stats: AuditStats) -> AuditSnapshot {
+    AuditSnapshot { rounds: stats.rounds, checked: stats.checked, violations: stats.violations }
+}
