@@ -128,8 +128,8 @@ impl Auditor {
     async fn sample(&self, course: &mut Course) -> Result<Vec<ArticleId>, StoreError> {
         let half = self.options.sample.div_ceil(2);
         let head = self.store.head().await?;
-        let touched = match self.store.touched(recent(head, half), half).await {
-            Ok(touched) => touched,
+        let touched = match self.store.touched(recent(head, half).into(), half).await {
+            Ok(touched) => touched.articles,
             // So short is the feed, or so shortened.
             Err(StoreError::Foreign | StoreError::Trimmed) => Vec::new(),
             Err(error) => return Err(error),

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::lease::Lease;
 use crate::article::{ArticleId, Position};
-use crate::store::{Store, StoreError};
+use crate::store::{Place, Store, StoreError};
 
 /// How many changes one pass takes at a time.
 const BATCH: usize = 1_000;
@@ -30,9 +30,10 @@ pub(super) async fn follow(
     let mut wake = store.wake();
     // An outage is logged when it begins.
     let mut failing = false;
+    let mut place = Place::from(lease.position());
     loop {
         let began = Instant::now();
-        match pass(store.as_ref(), &lease, &mut forget).await {
+        match pass(store.as_ref(), &mut place, &lease, &mut forget).await {
             Ok(()) => {
                 failing = false;
                 lease.renew(began, lease.position());
@@ -42,6 +43,7 @@ pub(super) async fn follow(
             Err(StoreError::Foreign | StoreError::Trimmed) => match store.head().await {
                 Ok(head) => {
                     tracing::warn!(?head, "the feed does not go on from where the cache was; it begins anew");
+                    place = head.into();
                     lease.restart(head);
                     forget(News::Lost);
                 }
@@ -57,20 +59,22 @@ pub(super) async fn follow(
     }
 }
 
-async fn pass(store: &dyn Store, lease: &Lease, forget: &mut (impl FnMut(News<'_>) + Send)) -> Result<(), StoreError> {
+async fn pass(
+    store: &dyn Store,
+    place: &mut Place,
+    lease: &Lease,
+    forget: &mut (impl FnMut(News<'_>) + Send),
+) -> Result<(), StoreError> {
     loop {
-        let touched: Vec<(Position, ArticleId)> = store.touched(lease.position(), BATCH).await?;
+        let touched = store.touched(*place, BATCH).await?;
+        *place = touched.reached;
         // Before anything is dropped: what is loaded from now on must be as new as that.
-        if let Some((position, _)) = touched.last() {
-            lease.hear(*position);
-        }
-        for (position, id) in &touched {
+        lease.hear(place.position);
+        for (position, id) in &touched.articles {
             forget(News::Changed(id, *position));
         }
-        if let Some((position, _)) = touched.last() {
-            lease.advance(*position);
-        }
-        if touched.len() < BATCH {
+        lease.advance(place.position);
+        if touched.articles.len() < BATCH {
             return Ok(());
         }
     }

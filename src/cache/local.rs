@@ -16,8 +16,8 @@ use super::follower::{News, follow};
 use super::lease::Lease;
 use crate::article::{ArticleId, Position, Record};
 use crate::store::{
-    Change, Consistency, Fetched, Layer, ListQuery, LookupKey, Revision, SearchPage, SearchQuery, Standing, Store,
-    StoreError, Write, WriteError, Written,
+    Change, Consistency, Fetched, Layer, ListQuery, LookupKey, Place, Revision, SearchPage, SearchQuery, Standing,
+    Store, StoreError, Touched, Write, WriteError, Written,
 };
 
 /// How a local cache behaves.
@@ -290,7 +290,7 @@ impl Store for LocalCache {
         self.store.changes(after, limit).await
     }
 
-    async fn touched(&self, after: Position, limit: usize) -> Result<Vec<(Position, ArticleId)>, StoreError> {
+    async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
         self.store.touched(after, limit).await
     }
 

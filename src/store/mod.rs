@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 pub use error::{StoreError, WriteError};
 pub use page::{ListCursor, ListQuery, Order, OrderField, SearchHit, SearchPage, SearchQuery};
-pub use read::{Change, Consistency, Fetched, Layer, LookupKey, Revision, Standing};
+pub use read::{Change, Consistency, Fetched, Layer, LookupKey, Place, Revision, Standing, Touched};
 pub use stats::StoreStats;
 pub use write::{Ingest, Outcome, Precondition, RequestKey, Transition, Update, Write, Written};
 
@@ -66,10 +66,10 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError::Trimmed`] when the feed no longer reaches back to `after`.
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError>;
 
-    /// Which articles changed after a position, in order, at most `limit`: what caches follow. Costs less than `changes`.
-    /// [`StoreError::Foreign`] when the feed has lost its end, and does not reach `after` any more: an engine that can lose it
-    /// while it is open says so, here and in `changes`.
-    async fn touched(&self, after: Position, limit: usize) -> Result<Vec<(Position, ArticleId)>, StoreError>;
+    /// Which articles changed after a place, in order, at most `limit`: what caches follow. Costs less than `changes`.
+    /// [`StoreError::Foreign`] when the feed has lost its end: it does not reach `after` any more (which `changes` says as well),
+    /// or has another change there.
+    async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError>;
 
     /// The position of the newest change.
     async fn head(&self) -> Result<Position, StoreError>;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::article::{ChangeKind, Lifecycle, Position, Record};
+use super::StoreError;
+use crate::article::{ArticleId, ChangeKind, Lifecycle, Position, Record};
 
 /// How fresh a read must be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,6 +75,43 @@ pub struct Revision {
     pub reason: String,
     /// The article before it; absent for the first.
     pub before: Option<Arc<Record>>,
+}
+
+/// Where a follower is in the feed: after which change, and when that was written. A feed that has lost its end, and has grown
+/// again, has another change there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// After this.
+    pub position: Position,
+    /// When the change there was written; none when that is not known.
+    pub time: Option<Timestamp>,
+}
+
+impl From<Position> for Place {
+    fn from(position: Position) -> Self {
+        Self { position, time: None }
+    }
+}
+
+impl Place {
+    /// The same place, once the feed has been looked at: when the change there was written (nothing if it has been forgotten, or
+    /// none is), and how far the feed reaches.
+    pub(super) fn found(self, time: Option<Timestamp>, head: Position) -> Result<Self, StoreError> {
+        let another = self.time.zip(time).is_some_and(|(known, found)| known != found);
+        if self.position > head || another {
+            return Err(StoreError::Foreign);
+        }
+        Ok(Self { time: time.or(self.time), ..self })
+    }
+}
+
+/// What has changed after a place.
+#[derive(Clone, Debug)]
+pub struct Touched {
+    /// Each change's position, and its article, in order.
+    pub articles: Vec<(Position, ArticleId)>,
+    /// Where to go on: after the last of them.
+    pub reached: Place,
 }
 
 /// One entry of the feed.

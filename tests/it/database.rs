@@ -96,6 +96,35 @@ impl Cluster {
         }
     }
 
+    /// What it has now, as a standby that hears no more. Restarts this one.
+    pub fn standby(&mut self) -> Self {
+        self.crash();
+        let dir = tempfile::Builder::new().prefix("copydesk-postgres-").tempdir().unwrap().keep();
+        copy(&self.dir, &dir);
+        std::fs::write(dir.join("data/standby.signal"), "").unwrap();
+        self.resume();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self { dir, port, safe: self.safe, server: None }
+    }
+
+    /// Makes it the primary, where it is.
+    pub fn promote(&mut self) {
+        self.resume();
+        on_a_thread(self.url("postgres"), async |client| {
+            client.execute("SELECT pg_promote()", &[]).await.unwrap();
+        });
+    }
+
+    /// Puts another in its place, as whoever moves an address does.
+    pub fn give_way_to(&mut self, mut other: Self) {
+        self.crash();
+        other.crash();
+        std::fs::remove_dir_all(self.dir.join("data")).unwrap();
+        std::fs::rename(other.dir.join("data"), self.dir.join("data")).unwrap();
+        std::fs::remove_dir_all(&other.dir).unwrap();
+        self.resume();
+    }
+
     fn answers(&self) -> bool {
         let url = self.url("postgres");
         let asked = std::thread::spawn(move || {
@@ -213,6 +242,12 @@ fn other_user() -> Option<(u32, u32)> {
         return None;
     }
     ["postgres", "nobody"].into_iter().find_map(|user| Some((id(&["-u", user])?, id(&["-g", user])?)))
+}
+
+/// With its owner and its rights.
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status().unwrap();
+    assert!(copied.success());
 }
 
 fn as_other_user(program: &Path, dir: &Path) -> Command {

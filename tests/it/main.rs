@@ -9,6 +9,7 @@ mod database; // PostgreSQL servers of the tests' own
 mod documents; // pages, dumps and feeds, and what becomes of them
 mod edge; // deadlines, limits, health, metrics, stopping
 mod embargo; // what the clock opens and ends
+mod failover; // a database that has lost its last changes
 mod kill; // an answer means durable
 mod model; // lists, watches and exports over random histories
 mod process; // servers and commands as processes of their own

@@ -8,7 +8,7 @@ use super::Shared;
 use super::session::{Session, jittered};
 use super::wire::Trouble;
 use crate::cache::follower::wait;
-use crate::store::{Store, StoreError};
+use crate::store::{Place, Store, StoreError};
 
 /// How many changes one pass takes at a time.
 const BATCH: usize = 1_000;
@@ -48,16 +48,9 @@ pub(super) async fn keep(shared: Weak<Shared>) {
 async fn open(shared: &Shared) -> Result<Session, Option<Trouble>> {
     // Before the generation is found: what is filled in a new one has been read after this.
     let head = shared.store.head().await.map_err(|_| None)?;
+    let end = shared.store.touched(head.into(), BATCH).await.map_err(|_| None)?.reached;
     let session =
-        Session::open(&shared.options, shared.store.feed(), head, Arc::clone(&shared.counters)).await.map_err(Some)?;
-    // Asked again, since other replicas may have gone on meanwhile.
-    if session.lease.position() > shared.store.head().await.map_err(|_| None)? {
-        tracing::warn!(
-            "the store has been set back; what Redis holds may be of changes that it has lost, and is given up"
-        );
-        session.close().await;
-        return Err(None);
-    }
+        Session::open(&shared.options, shared.store.feed(), end, Arc::clone(&shared.counters)).await.map_err(Some)?;
     Ok(session)
 }
 
@@ -65,9 +58,10 @@ async fn open(shared: &Shared) -> Result<Session, Option<Trouble>> {
 async fn follow(shared: &Shared, session: &Session) -> bool {
     let mut wake = shared.store.wake();
     let mut trusted = false;
+    let mut place = session.marked;
     while !session.has_ended() {
         let began = Instant::now();
-        match pass(shared.store.as_ref(), session).await {
+        match pass(shared.store.as_ref(), session, &mut place).await {
             Ok(true) => {
                 session.lease.renew(began, session.lease.position());
                 if !std::mem::replace(&mut trusted, true) {
@@ -93,17 +87,17 @@ async fn follow(shared: &Shared, session: &Session) -> bool {
 }
 
 /// Repairs what has changed. Answers whether Redis knows all of it.
-async fn pass(store: &dyn Store, session: &Session) -> Result<bool, StoreError> {
+async fn pass(store: &dyn Store, session: &Session, place: &mut Place) -> Result<bool, StoreError> {
     loop {
-        let touched = store.touched(session.lease.position(), BATCH).await?;
-        let reached = touched.last().map_or_else(|| session.lease.position(), |(position, _)| *position);
-        let ended = touched.len() < BATCH;
+        let touched = store.touched(*place, BATCH).await?;
+        let ended = touched.articles.len() < BATCH;
         // In the feed's order, so that of one article's changes the newest stays.
-        let changed: BTreeMap<_, _> = touched.into_iter().map(|(position, id)| (id, position)).collect();
-        if !session.invalidate(&changed).await || !session.mark(reached).await {
+        let changed: BTreeMap<_, _> = touched.articles.into_iter().map(|(position, id)| (id, position)).collect();
+        if !session.invalidate(&changed).await || !session.mark(touched.reached).await {
             return Ok(false);
         }
-        session.lease.advance(reached);
+        *place = touched.reached;
+        session.lease.advance(place.position);
         if ended {
             return Ok(true);
         }

@@ -27,8 +27,8 @@ pub use stats::RedisCacheStats;
 
 use crate::article::{ArticleId, Position, Record};
 use crate::store::{
-    Change, Consistency, Fetched, ListQuery, LookupKey, Outcome, Revision, SearchPage, SearchQuery, Standing, Store,
-    StoreError, Write, WriteError, Written,
+    Change, Consistency, Fetched, ListQuery, LookupKey, Outcome, Place, Revision, SearchPage, SearchQuery, Standing,
+    Store, StoreError, Touched, Write, WriteError, Written,
 };
 use session::Session;
 use stats::Counters;
@@ -137,7 +137,7 @@ impl Store for RedisCache {
         self.shared.store.changes(after, limit).await
     }
 
-    async fn touched(&self, after: Position, limit: usize) -> Result<Vec<(Position, ArticleId)>, StoreError> {
+    async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
         self.shared.store.touched(after, limit).await
     }
 

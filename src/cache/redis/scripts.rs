@@ -53,16 +53,17 @@ redis.call('SET', KEYS[1], 'i' .. ARGV[1] .. string.rep('-', 32) .. string.rep('
 return 1
 ";
 
-/// Finds the generation, or begins one: `generation, position, lifetime in ms`. Answers `generation:position`.
+/// Finds the generation, or begins one: `generation, place, lifetime in ms`. Answers `generation:place`, with the place in the feed
+/// up to which it has been repaired: a position in 40 digits, `:`, and when the change there was written in 16.
 pub const OPEN: &str = r"
 local mark = redis.call('GET', KEYS[1])
-if mark and #mark == 57 then return mark end
+if mark and #mark == 74 then return mark end
 mark = ARGV[1] .. ':' .. ARGV[2]
 redis.call('SET', KEYS[1], mark, 'PX', ARGV[3])
 return mark
 ";
 
-/// Records how far a generation has been repaired: `generation, position, lifetime in ms`. Answers 0 if there is another.
+/// Records how far a generation has been repaired: `generation, place, lifetime in ms`. Answers 0 if there is another.
 pub const MARK: &str = r"
 local mark = redis.call('GET', KEYS[1])
 if not mark or string.sub(mark, 1, 16) ~= ARGV[1] then return 0 end

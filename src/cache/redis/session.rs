@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use ::redis::{Pipeline, Value};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -15,7 +16,7 @@ use super::stats::Counters;
 use super::wire::{Call, Step, Trouble, Wire, code, text};
 use crate::article::{ArticleId, Position, Record};
 use crate::cache::lease::Lease;
-use crate::store::Consistency;
+use crate::store::{Consistency, Place};
 
 /// How many failures in a row end a session.
 const FAILURES: u32 = 3;
@@ -72,6 +73,8 @@ pub(super) struct Session {
     generation: String,
     negative_ttl: Duration,
     pub(super) lease: Lease,
+    /// How far it had been repaired when the session began.
+    pub(super) marked: Place,
     failures: AtomicU32,
     ended: CancellationToken,
     counters: Arc<Counters>,
@@ -85,11 +88,11 @@ struct Identity {
 }
 
 impl Session {
-    /// Connects, finds out to whom, and finds or begins the generation of entries. `head` is the feed's newest position.
+    /// Connects, finds out to whom, and finds or begins the generation of entries. `end` is the feed's end.
     pub(super) async fn open(
         options: &RedisOptions,
         feed: Uuid,
-        head: Position,
+        end: Place,
         counters: Arc<Counters>,
     ) -> Result<Self, Trouble> {
         let to = options.connection();
@@ -99,7 +102,7 @@ impl Session {
             return Err(Trouble::Refused("two connections led to two servers".into()));
         }
         let mark_key = format!("copydesk:1:{}:epoch:{}:{}", feed.simple(), identity.run, identity.history);
-        let (generation, marked) = generation(&writes, &mark_key, head).await?;
+        let (generation, marked) = generation(&writes, &mark_key, end).await?;
         Ok(Self {
             reads,
             writes,
@@ -108,7 +111,8 @@ impl Session {
             mark_key,
             generation,
             negative_ttl: options.negative_ttl,
-            lease: Lease::new(options.staleness_bound, marked),
+            lease: Lease::new(options.staleness_bound, marked.position),
+            marked,
             failures: AtomicU32::new(0),
             ended: CancellationToken::new(),
             counters,
@@ -228,11 +232,11 @@ impl Session {
         true
     }
 
-    /// Records that everything up to `position` has been repaired, if this still is the Redis and the generation that was
+    /// Records that everything up to `place` has been repaired, if this still is the Redis and the generation that was
     /// repaired. Otherwise the session ends.
-    pub(super) async fn mark(&self, position: Position) -> bool {
+    pub(super) async fn mark(&self, place: Place) -> bool {
         let Some(identity) = self.noted(identify(&self.writes).await) else { return false };
-        let args = vec![self.generation.clone().into_bytes(), digits(position).into_bytes(), millis(GENERATION)];
+        let args = vec![self.generation.clone().into_bytes(), written(place).into_bytes(), millis(GENERATION)];
         let call = Call { step: Step::Mark, key: self.mark_key.clone(), args };
         let Some(answers) = self.noted(self.writes.run(&[call]).await) else { return false };
         match answers.first() {
@@ -320,17 +324,28 @@ async fn identify(wire: &Wire) -> Result<Identity, Trouble> {
     Ok(identity)
 }
 
-async fn generation(wire: &Wire, key: &str, head: Position) -> Result<(String, Position), Trouble> {
+async fn generation(wire: &Wire, key: &str, end: Place) -> Result<(String, Place), Trouble> {
     // The end of a version 7 UUID is random.
     let ours = Uuid::now_v7().simple().to_string().split_off(16);
-    let args = vec![ours.into_bytes(), digits(head).into_bytes(), millis(GENERATION)];
+    let args = vec![ours.into_bytes(), written(end).into_bytes(), millis(GENERATION)];
     let answers = wire.run(&[Call { step: Step::Open, key: key.to_owned(), args }]).await?;
     let mark = answers.first().and_then(text);
     let parsed = mark
         .as_deref()
         .and_then(|mark| mark.split_once(':'))
-        .and_then(|(generation, at)| Some((generation.to_owned(), position(at)?)));
+        .and_then(|(generation, at)| Some((generation.to_owned(), place(at)?)));
     parsed.ok_or_else(|| Trouble::Refused("it does not keep the generation".into()))
+}
+
+/// A place as it stands in a mark: whichever is later in the feed is the greater text.
+fn written(place: Place) -> String {
+    format!("{}:{:016}", digits(place.position), place.time.map_or(0, Timestamp::as_microsecond))
+}
+
+fn place(written: &str) -> Option<Place> {
+    let (at, time) = written.split_once(':')?;
+    let time = time.parse().ok().filter(|micros| *micros != 0).map(Timestamp::from_microsecond);
+    Some(Place { position: position(at)?, time: time.transpose().ok()? })
 }
 
 async fn close(wire: &Wire, key: &str, generation: &str) -> Result<(), Trouble> {

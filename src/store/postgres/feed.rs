@@ -12,8 +12,8 @@ use super::rows::{
 };
 use super::trim::not_trimmed;
 use crate::article::{ArticleId, Position, Record};
-use crate::store::codes::kind;
-use crate::store::{Change, Revision, Standing, StoreError};
+use crate::store::codes::{kind, time};
+use crate::store::{Change, Place, Revision, Standing, StoreError, Touched};
 
 /// The position of the newest change.
 pub(super) async fn head(pool: &Pool) -> Result<Position, StoreError> {
@@ -64,27 +64,28 @@ pub(super) async fn changes(pool: &Pool, feed: Uuid, after: Position, limit: usi
     Ok(changes)
 }
 
-pub(super) async fn touched(
-    pool: &Pool,
-    after: Position,
-    limit: usize,
-) -> Result<Vec<(Position, ArticleId)>, StoreError> {
-    let sql = "SELECT f.position, c.position, a.id, t.position FROM copydesk.feed f CROSS JOIN copydesk.trimmed t
-         LEFT JOIN (SELECT position, article FROM copydesk.changes WHERE position > $1 ORDER BY position LIMIT $2) c ON true
+pub(super) async fn touched(pool: &Pool, after: Place, limit: usize) -> Result<Touched, StoreError> {
+    let sql = "SELECT f.position, t.position, h.time, c.position, a.id, c.time
+         FROM copydesk.feed f CROSS JOIN copydesk.trimmed t
+         LEFT JOIN copydesk.changes h ON h.position = $1
+         LEFT JOIN (SELECT position, article, time FROM copydesk.changes WHERE position > $1 ORDER BY position LIMIT $2) c ON true
          LEFT JOIN copydesk.articles a ON a.key = c.article
          ORDER BY c.position";
-    let rows = pool.query(sql, &[(&sequence(after), Type::INT8), (&at_most(limit), Type::INT8)]).await?;
-    let mut touched = Vec::with_capacity(rows.len());
+    let from = sequence(after.position);
+    let rows = pool.query(sql, &[(&from, Type::INT8), (&at_most(limit), Type::INT8)]).await?;
+    let first = rows.first().ok_or(StoreError::Damaged)?;
+    let mut reached = after.found(get::<Option<i64>>(first, 2)?.map(time), position(get(first, 0)?))?;
+    if from < get::<i64>(first, 1)? {
+        return Err(StoreError::Trimmed);
+    }
+    let mut articles = Vec::with_capacity(rows.len());
     for row in &rows {
-        not_ahead(after, position(get(row, 0)?))?;
-        if sequence(after) < get::<i64>(row, 3)? {
-            return Err(StoreError::Trimmed);
-        }
-        if let Some(sequence) = get::<Option<i64>>(row, 1)? {
-            touched.push((position(sequence), article_id(row, 2)?));
+        if let Some(sequence) = get::<Option<i64>>(row, 3)? {
+            reached = Place { position: position(sequence), time: Some(time(get(row, 5)?)) };
+            articles.push((reached.position, article_id(row, 4)?));
         }
     }
-    Ok(touched)
+    Ok(Touched { articles, reached })
 }
 
 pub(super) async fn revisions(

@@ -36,8 +36,8 @@ pub use error::OpenError;
 pub use options::PostgresOptions;
 
 use super::{
-    Change, Consistency, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery, Standing, Store, StoreError,
-    StoreStats, Write, WriteError, Written,
+    Change, Consistency, Fetched, ListQuery, LookupKey, Place, Revision, SearchPage, SearchQuery, Standing, Store,
+    StoreError, StoreStats, Touched, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, Position, Record};
 use index::Index;
@@ -138,7 +138,7 @@ impl Store for PostgresStore {
         feed::changes(&self.reads, self.feed, after, limit).await
     }
 
-    async fn touched(&self, after: Position, limit: usize) -> Result<Vec<(Position, ArticleId)>, StoreError> {
+    async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
         feed::touched(&self.first, after, limit).await
     }
 

@@ -8,7 +8,7 @@ use super::readers::Reader;
 use super::rows::{self, HISTORY, RECORD, RECORD_COLUMNS, position, sequence};
 use crate::article::{ArticleId, Position, Record};
 use crate::store::codes::{kind, lifecycle, time};
-use crate::store::{Change, Revision, Standing, StoreError};
+use crate::store::{Change, Place, Revision, Standing, StoreError, Touched};
 
 /// Where the article stands now, beside what it was: columns after [`RECORD`].
 const STANDING: &str =
@@ -64,22 +64,27 @@ fn at(reader: &Reader, key: i64, revision: i64) -> rusqlite::Result<Option<Arc<R
     statement.query_row((key, revision), |row| rows::record(row, reader.feed)).optional()
 }
 
-pub(super) fn touched(
-    reader: &Reader,
-    after: Position,
-    limit: usize,
-) -> Result<Vec<(Position, ArticleId)>, StoreError> {
+pub(super) fn touched(reader: &Reader, after: Place, limit: usize) -> Result<Touched, StoreError> {
+    // Nothing is lost while the store is open; but who follows may remember a place from before it was put back.
+    let mut there = reader.connection.prepare_cached("SELECT time FROM changes WHERE position = ?1")?;
+    let there: Option<i64> = there.query_row([sequence(after.position)], |row| row.get(0)).optional()?;
+    let head = reader
+        .connection
+        .prepare_cached("SELECT coalesce(max(position), 0) FROM changes")?
+        .query_row([], |row| row.get(0))?;
+    let mut reached = after.found(there.map(time), position(head))?;
     let mut statement = reader.connection.prepare_cached(
-        "SELECT c.position, a.id FROM changes c JOIN articles a ON a.key = c.article
+        "SELECT c.position, a.id, c.time FROM changes c JOIN articles a ON a.key = c.article
          WHERE c.position > ?1 ORDER BY c.position LIMIT ?2",
     )?;
-    let mut rows = statement.query((sequence(after), limit as i64))?;
-    let mut touched = Vec::new();
+    let mut rows = statement.query((sequence(after.position), limit as i64))?;
+    let mut articles = Vec::new();
     while let Some(row) = rows.next()? {
         let id: String = row.get(1)?;
-        touched.push((position(row.get(0)?), id.parse().map_err(|_| StoreError::Damaged)?));
+        reached = Place { position: position(row.get(0)?), time: Some(time(row.get(2)?)) };
+        articles.push((reached.position, id.parse().map_err(|_| StoreError::Damaged)?));
     }
-    Ok(touched)
+    Ok(Touched { articles, reached })
 }
 
 pub(super) fn revisions(

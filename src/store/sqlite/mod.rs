@@ -28,8 +28,8 @@ use uuid::Uuid;
 pub use error::OpenError;
 
 use super::{
-    Change, Consistency, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery, Standing, Store, StoreError,
-    StoreStats, Write, WriteError, Written,
+    Change, Consistency, Fetched, ListQuery, LookupKey, Place, Revision, SearchPage, SearchQuery, Standing, Store,
+    StoreError, StoreStats, Touched, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, Position, Record};
 use index::Index;
@@ -143,7 +143,7 @@ impl Store for SqliteStore {
         self.readers.run(Kind::Walk, move |reader| feed::changes(reader, after, limit)).await
     }
 
-    async fn touched(&self, after: Position, limit: usize) -> Result<Vec<(Position, ArticleId)>, StoreError> {
+    async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
         self.readers.run(Kind::First, move |reader| feed::touched(reader, after, limit)).await
     }
 

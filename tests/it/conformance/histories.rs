@@ -231,7 +231,7 @@ async fn compare_feed(store: &Arc<dyn Store>, model: &Model, limit: usize) {
     let mut expected = model.feed.iter();
     loop {
         let changes = store.changes(after, limit).await.unwrap();
-        let touched = store.touched(after, limit).await.unwrap();
+        let touched = store.touched(after.into(), limit).await.unwrap().articles;
         assert_eq!(touched.len(), changes.len());
         for (change, (position, id)) in changes.iter().zip(touched) {
             let entry = expected.next().unwrap();

@@ -1,6 +1,6 @@
 //! What every store keeps, whichever engine it is. Each engine, and each decorator of one, runs all of it.
 
-mod databases; // replicas on one database, and transactions held open
+pub mod databases; // replicas on one database, and transactions held open
 mod engines; // what the suite is run on
 mod feed; // the feed, history and the clock
 mod files; // what only the embedded engine has: its files

@@ -37,7 +37,7 @@ async fn what_commits_late_is_not_passed() {
     for store in &stores {
         assert_eq!(store.head().await.unwrap(), Position::of(1));
         assert_eq!(store.changes(Position::of(1), 10).await.unwrap().len(), 0);
-        assert_eq!(store.touched(Position::START, 10).await.unwrap().len(), 1);
+        assert_eq!(store.touched(Position::START.into(), 10).await.unwrap().articles.len(), 1);
     }
     held.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(first.await.unwrap().unwrap().record.token.position, Position::of(2));

@@ -44,7 +44,7 @@ async fn a_trimmed_feed_is_whole_from_where_it_begins() {
     };
     tokio::time::timeout(Duration::from_secs(10), trimmed).await.expect("it is trimmed");
     for before in [Position::START, Position::of(5)] {
-        assert_eq!(store.touched(before, 10).await.err(), Some(StoreError::Trimmed));
+        assert_eq!(store.touched(before.into(), 10).await.err(), Some(StoreError::Trimmed));
         assert_eq!(store.snapshot(before, None, 10).await.err(), Some(StoreError::Trimmed));
     }
     // From there on nothing is missing: changes, what was before them, and how things stood.
@@ -55,7 +55,7 @@ async fn a_trimmed_feed_is_whole_from_where_it_begins() {
         changes.iter().map(tell).collect::<Vec<_>>()
     };
     assert_eq!(told(&store.changes(Position::of(6), 10).await.unwrap()), told(&whole[6..]));
-    assert_eq!(store.touched(Position::of(6), 10).await.unwrap().len(), 2);
+    assert_eq!(store.touched(Position::of(6).into(), 10).await.unwrap().articles.len(), 2);
     let etags = |snapshot: &[(Arc<Record>, Standing)]| {
         snapshot.iter().map(|(record, standing)| (record.etag(), *standing)).collect::<Vec<_>>()
     };

@@ -205,7 +205,7 @@ pub async fn writes_of_many_callers_are_all_kept(Engine { store, .. }: Engine) {
         }
     });
     futures::future::join_all(callers).await;
-    let touched = store.touched(Position::START, 1_000).await.unwrap();
+    let touched = store.touched(Position::START.into(), 1_000).await.unwrap().articles;
     assert_eq!(touched.len(), 80);
     let ids: Vec<_> = touched.into_iter().map(|(_, id)| id).collect();
     let fetched = store.get(&ids, Consistency::Full).await.unwrap();
