@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the project's make targets need and the machine lacks, and says what it does.
 #
-#   .ci/tools.sh test   a C compiler (SQLite is compiled in), redis-server and postgresql (for tests that start their own)
+#   .ci/tools.sh test   a C compiler (SQLite is compiled in), redis-server, postgresql and pgbouncer (for tests that start their own)
 #   .ci/tools.sh lint   buf and cargo-deny, at pinned versions, in the user's cache folder; prints nothing but that
 #
 # When everything is there it is done in milliseconds.
@@ -32,6 +32,7 @@ test_tools() {
     have cc || missing+=(gcc libc6-dev)
     have redis-server || missing+=(redis-server)
     have_postgres || missing+=(postgresql)
+    [ -x /usr/sbin/pgbouncer ] || have pgbouncer || missing+=(pgbouncer)
     if [ "${#missing[@]}" -eq 0 ]; then
         return
     fi

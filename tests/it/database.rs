@@ -13,7 +13,7 @@ use tokio_postgres::{Client, NoTls};
 
 /// The database that the others are copies of: empty, with the schema in it.
 const TEMPLATE: &str = "copydesk_template";
-const USER: &str = "copydesk";
+pub const USER: &str = "copydesk";
 
 /// A server, stopped when it is dropped or when this process ends.
 pub struct Cluster {
@@ -134,6 +134,10 @@ impl Cluster {
         asked.join().unwrap()
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn url(&self, database: &str) -> String {
         format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
     }
@@ -177,7 +181,7 @@ impl Drop for Cluster {
 pub struct Database {
     admin: String,
     pub url: String,
-    name: String,
+    pub name: String,
 }
 
 impl Database {
@@ -233,7 +237,7 @@ fn bin(name: &str) -> PathBuf {
 }
 
 /// PostgreSQL's server refuses to run as root.
-fn other_user() -> Option<(u32, u32)> {
+pub fn other_user() -> Option<(u32, u32)> {
     let id = |args: &[&str]| -> Option<u32> {
         let output = Command::new("id").args(args).output().ok()?;
         String::from_utf8(output.stdout).ok()?.trim().parse().ok()
@@ -250,7 +254,7 @@ fn copy(from: &Path, to: &Path) {
     assert!(copied.success());
 }
 
-fn as_other_user(program: &Path, dir: &Path) -> Command {
+pub fn as_other_user(program: &Path, dir: &Path) -> Command {
     let mut command = Command::new(program);
     command.current_dir(dir).env_remove("PGDATA").env_remove("PGOPTIONS").env_remove("PGPORT");
     if let Some((uid, gid)) = other_user() {

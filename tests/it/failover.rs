@@ -33,7 +33,6 @@ async fn until(cache: &dyn Store, layer: Layer, revision: i64) {
 async fn a_feed_that_has_grown_again_is_another() {
     let mut cluster = Cluster::start(true);
     let database = cluster.database_without_template().await;
-    let name = database.url.rsplit('/').next().unwrap().to_owned();
     let server = RedisServer::start();
     let mut options = RedisOptions::new(&server.url()).unwrap();
     options.poll = Duration::from_millis(10);
@@ -51,7 +50,7 @@ async fn a_feed_that_has_grown_again_is_another() {
 
     // It takes over, and has more changes than the lost one before anybody sees it.
     standby.promote();
-    let grown = open(PostgresOptions::new(&standby.url(&name)).unwrap()).await;
+    let grown = open(PostgresOptions::new(&standby.url(&database.name)).unwrap()).await;
     for number in 0..5 {
         write(&grown, ingest(&format!("other-{number}"), titled("3"), at(2))).await.unwrap();
     }
@@ -66,7 +65,6 @@ async fn a_feed_that_has_grown_again_is_another() {
 async fn who_starts_after_it_sees_it_as_well() {
     let mut cluster = Cluster::start(true);
     let database = cluster.database_without_template().await;
-    let name = database.url.rsplit('/').next().unwrap().to_owned();
     let server = RedisServer::start();
     let options = RedisOptions::new(&server.url()).unwrap();
     let store = open(database.options()).await;
@@ -78,7 +76,7 @@ async fn who_starts_after_it_sees_it_as_well() {
     until(&before, Layer::Redis, 2).await;
     drop(before);
     standby.promote();
-    let grown = open(PostgresOptions::new(&standby.url(&name)).unwrap()).await;
+    let grown = open(PostgresOptions::new(&standby.url(&database.name)).unwrap()).await;
     write(&grown, ingest("other", titled("3"), at(2))).await.unwrap();
     until(&RedisCache::new(grown, options), Layer::Redis, 1).await;
 }

@@ -3,6 +3,7 @@
 
 mod audit; // what the caches answer, compared with the store
 mod bad_input; // whatever comes in
+mod bouncer; // pgbouncer, between a store and its database
 mod cli; // the commands
 mod conformance; // what every store keeps
 mod database; // PostgreSQL servers of the tests' own

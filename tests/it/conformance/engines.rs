@@ -9,6 +9,7 @@ use copydesk::store::postgres::PostgresStore;
 use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
+use crate::bouncer::Bouncer;
 use crate::database::{Cluster, Database};
 use crate::redis_server::RedisServer;
 
@@ -42,6 +43,13 @@ pub async fn cached() -> Engine {
     behind_a_cache(sqlite().await).await
 }
 
+/// The same through pgbouncer, where every transaction meets another server process.
+pub async fn postgres_pooled() -> Engine {
+    let database = Cluster::shared().database().await;
+    let store = Arc::new(PostgresStore::open(Bouncer::shared().options(&database)).await.unwrap());
+    Engine { store, _place: Place::Database { _database: database } }
+}
+
 /// The engine that replicas share, behind a local cache.
 pub async fn postgres_cached() -> Engine {
     behind_a_cache(postgres().await).await
@@ -49,16 +57,19 @@ pub async fn postgres_cached() -> Engine {
 
 /// The embedded engine behind Redis.
 pub async fn sqlite_redis() -> Engine {
-    let Engine { store, _place } = sqlite().await;
+    behind_redis(sqlite().await)
+}
+
+/// As in production: the engine that replicas share, behind Redis, behind a local cache.
+pub async fn postgres_redis_cached() -> Engine {
+    behind_a_cache(behind_redis(postgres().await)).await
+}
+
+fn behind_redis(Engine { store, _place }: Engine) -> Engine {
     let mut options = RedisOptions::new(&RedisServer::shared().url()).unwrap();
     options.staleness_bound = Duration::from_secs(5);
     options.poll = Duration::from_millis(10);
     Engine { store: Arc::new(RedisCache::new(store, options)), _place }
-}
-
-/// The embedded engine behind Redis, behind a local cache.
-pub async fn sqlite_redis_cached() -> Engine {
-    behind_a_cache(sqlite_redis().await).await
 }
 
 async fn behind_a_cache(Engine { store, _place }: Engine) -> Engine {

@@ -1,11 +1,11 @@
 //! What every store keeps, whichever engine it is. Each engine, and each decorator of one, runs all of it.
 
 pub mod databases; // replicas on one database, and transactions held open
-mod engines; // what the suite is run on
+pub mod engines; // what the suite is run on
 mod feed; // the feed, history and the clock
 mod files; // what only the embedded engine has: its files
 pub mod fixtures; // invented articles, and short ways to write and read
-mod histories; // random histories, against the model
+pub mod histories; // random histories, against the model
 mod lists; // lists, lookups and their pages
 mod model; // what a store should be, in memory
 mod outages; // databases that stop, stall, or lose what they had
@@ -39,10 +39,10 @@ macro_rules! suite {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::sqlite_redis().await).await; })*
             #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::sqlite_redis())); }
         }
-        mod sqlite_redis_cached {
-            $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::sqlite_redis_cached().await).await; })*
+        mod postgres_redis_cached {
+            $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::postgres_redis_cached().await).await; })*
             #[test] fn reads_equal_the_model() {
-                super::histories::check(|| Box::pin(super::engines::sqlite_redis_cached()));
+                super::histories::check(|| Box::pin(super::engines::postgres_redis_cached()));
             }
         }
     };
