@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use copydesk::store::postgres::{PostgresOptions, PostgresStore};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio_postgres::{Client, NoTls};
 
 /// The database that the others are copies of: empty, with the schema in it.
@@ -96,6 +98,31 @@ impl Cluster {
         }
     }
 
+    /// Stops all of its processes where they are, as a hung disk would.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    /// First to the one that starts the others.
+    fn signal(&self, signal: Signal) {
+        let noted = std::fs::read_to_string(self.dir.join("data/postmaster.pid")).unwrap();
+        let first = noted.lines().next().unwrap();
+        kill(Pid::from_raw(first.parse().unwrap()), signal).unwrap();
+        let others = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children")).unwrap();
+        for other in others.split_whitespace() {
+            // One that has ended meanwhile needs no signal.
+            let _ended = kill(Pid::from_raw(other.parse().unwrap()), signal);
+        }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     fn answers(&self) -> bool {
         let url = self.url("postgres");
         let asked = std::thread::spawn(move || {
@@ -148,7 +175,7 @@ impl Drop for Cluster {
 pub struct Database {
     admin: String,
     pub url: String,
-    name: String,
+    pub name: String,
 }
 
 impl Database {
