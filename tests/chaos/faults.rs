@@ -72,6 +72,8 @@ const TWO: &str = "two at once";
 /// Draws faults one after another.
 pub struct Faults {
     random: Random,
+    /// How many of a hundred come two at once.
+    pairs: usize,
     drawn: Vec<(Fault, &'static str, Place, usize)>,
 }
 
@@ -86,7 +88,7 @@ struct Drawn {
 
 impl Faults {
     /// Of those named, or of all.
-    pub fn new(random: Random, named: Option<&str>) -> Self {
+    pub fn new(random: Random, named: Option<&str>, pairs: usize) -> Self {
         let mut drawn = FAULTS.to_vec();
         if let Some(named) = named {
             let named: Vec<&str> = named.split([',', ' ']).filter(|name| !name.is_empty()).collect();
@@ -94,15 +96,15 @@ impl Faults {
             assert!(unknown.is_none(), "FAULTS: there is no {unknown:?}; there are {:?}", FAULTS.map(|fault| fault.1));
             drawn.retain(|(_, name, ..)| named.contains(name));
         }
-        Self { random, drawn }
+        Self { random, pairs, drawn }
     }
 
     /// Does one thing after another, with a little calm between, until the run is over. An error is what did not recover.
     pub async fn happen(&mut self, run: &Arc<Run>, until: Instant) -> Result<(), String> {
-        while Instant::now() < until {
+        while Instant::now() < until && !run.is_over() {
             tokio::time::sleep(self.random.millis(200, 700)).await;
             let first = self.draw(None);
-            let second = if self.random.chance(20) { self.draw(Some(first)) } else { first };
+            let second = if self.random.chance(self.pairs) { self.draw(Some(first)) } else { first };
             let both = first.0 != second.0;
             let redis_alone = first.2 == Place::Redis && second.2 == Place::Redis;
             let label = match (both, redis_alone) {

@@ -1,7 +1,9 @@
 //! The fault test: three servers on one PostgreSQL and one Redis, writers and readers with a checked history, and faults.
 //! What it does, and how to read what it prints, is in docs/faults.md.
 //!
-//! Settings are environment variables: `DURATION` (30s), `SEED`, `FAULTS` (names of those to draw from), `BOUND` (200ms).
+//! Settings are environment variables: `DURATION` (20s), `SEED`, `FAULTS` (names of those to draw from), `PAIRS` (how
+//! many of a hundred come two at once), `BOUND` (1s: the servers' staleness bound), `UNTIL_VIOLATION` (set: the
+//! first one ends the run).
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
 #[allow(dead_code)] // what other tests need of it
@@ -50,6 +52,8 @@ pub struct Run {
     pub report: Report,
     /// No read without a promise of its own is older.
     pub bound: Duration,
+    /// Whether the first violation ends it.
+    pub until_violation: bool,
     pub readers_done: AtomicBool,
     pub writers_done: AtomicBool,
     /// No change comes any more.
@@ -57,6 +61,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// Whether there is no need to go on.
+    pub fn is_over(&self) -> bool {
+        self.until_violation && self.report.has_violations()
+    }
+
     /// An INTERNAL with details is a server's own: it has met what it did not expect. Without, it is of the connection.
     pub fn is_defect(&self, status: &tonic::Status) {
         if status.code() == tonic::Code::Internal && !status.details().is_empty() {
@@ -71,14 +80,14 @@ fn main() -> ExitCode {
     if args.peek().is_some() && !args.any(|arg| arg == "chaos") {
         return ExitCode::SUCCESS;
     }
-    let setting = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let duration = setting("DURATION").map_or(Duration::from_secs(20), |text| read_duration("DURATION", &text));
     let bound = setting("BOUND").map_or(Duration::from_secs(1), |text| read_duration("BOUND", &text));
+    let pairs = setting("PAIRS").map_or(20, |text| text.parse().expect("PAIRS: must be a percentage"));
     let drawn = || u64::from(std::process::id()) ^ jiff::Timestamp::now().as_microsecond() as u64;
     let seed = setting("SEED").map_or_else(drawn, |text| text.parse().expect("SEED: must be a whole number"));
     println!("DURATION={}s SEED={seed} BOUND={}ms", duration.as_secs(), bound.as_millis());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let faults = Faults::new(Random::new(seed, 0), setting("FAULTS").as_deref());
+    let faults = Faults::new(Random::new(seed, 0), setting("FAULTS").as_deref(), pairs);
     let right = runtime.block_on(run(seed, duration, bound, faults));
     // What is left waits for nobody.
     runtime.shutdown_background();
@@ -91,6 +100,7 @@ async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults)
         history: History::new(WRITERS * ARTICLES_EACH),
         report: Report::new(),
         bound,
+        until_violation: setting("UNTIL_VIOLATION").is_some(),
         readers_done: AtomicBool::new(false),
         writers_done: AtomicBool::new(false),
         writers_ended: AtomicBool::new(false),
@@ -117,7 +127,7 @@ async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults)
     }
     let happened = faults.happen(&run, Instant::now() + duration).await;
     run.writers_done.store(true, Ordering::Relaxed);
-    let ended = happened.is_ok();
+    let ended = happened.is_ok() && !run.is_over();
     if let Err(what) = happened {
         run.report.violation(&format!("it does not recover: {what}"));
     }
@@ -136,6 +146,10 @@ async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults)
         println!("to replay: SEED={seed}; what the servers logged: {}", logs.display());
     }
     right
+}
+
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// `500ms`, `30s`, `3m`, `1h`.

@@ -118,6 +118,10 @@ impl Report {
         self.show(&format!("VIOLATION (fault: {}): {what}", self.label()));
     }
 
+    pub fn has_violations(&self) -> bool {
+        self.violations.load(Ordering::Relaxed) > 0
+    }
+
     pub fn lost(&self, what: &str) {
         self.lost.fetch_add(1, Ordering::Relaxed);
         self.show(&format!("LOST: {what}"));
