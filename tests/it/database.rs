@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use copydesk::store::postgres::{PostgresOptions, PostgresStore};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tokio_postgres::{Client, NoTls};
 
 /// The database that the others are copies of: empty, with the schema in it.
@@ -123,6 +125,28 @@ impl Cluster {
         std::fs::rename(other.dir.join("data"), self.dir.join("data")).unwrap();
         std::fs::remove_dir_all(&other.dir).unwrap();
         self.resume();
+    }
+
+    /// Stops all of its processes where they are, as a hung disk would.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    /// First to the one that starts the others.
+    fn signal(&self, signal: Signal) {
+        let noted = std::fs::read_to_string(self.dir.join("data/postmaster.pid")).unwrap();
+        let first = noted.lines().next().unwrap();
+        kill(Pid::from_raw(first.parse().unwrap()), signal).unwrap();
+        let others = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children")).unwrap();
+        for other in others.split_whitespace() {
+            // One that has ended meanwhile needs no signal.
+            let _ended = kill(Pid::from_raw(other.parse().unwrap()), signal);
+        }
+    }
     }
 
     fn answers(&self) -> bool {

@@ -39,10 +39,15 @@ pub struct Serve {
 impl Serve {
     /// On a folder, on a free port.
     pub fn on(dir: &Path, more: &[&str]) -> Self {
+        Self::logging(dir, more, Stdio::piped())
+    }
+
+    /// With somewhere to log to, for servers that have much to tell: nobody reads a pipe before `stop`.
+    pub fn logging(dir: &Path, more: &[&str], log: Stdio) -> Self {
         let dir = dir.to_str().unwrap();
         let mut command =
             copydesk(&["serve", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--data-dir", dir]);
-        let mut child = command.args(more).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.args(more).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ").map(str::to_owned);
@@ -57,6 +62,18 @@ impl Serve {
         Client::connect(&self.address).await.unwrap()
     }
 
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    pub fn thaw(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
     /// As the system's out-of-memory killer does.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
@@ -65,9 +82,11 @@ impl Serve {
 
     /// As an operator does; answers with what it logged.
     pub fn stop(mut self) -> String {
-        kill(Pid::from_raw(self.child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+        self.signal(Signal::SIGTERM);
         let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        if let Some(mut told) = self.child.stderr.take() {
+            told.read_to_string(&mut log).unwrap();
+        }
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}: {log}");
         log

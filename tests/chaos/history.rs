@@ -1,0 +1,230 @@
+//! What was written, as its writers know it, and what may be read after it.
+//!
+//! Each article has one writer, who sends its next change only once it is known what became of the last. So an article's history
+//! is a line of versions, and every revision's content is known before it is sent. A version has two moments: `sent`, before which
+//! nobody may see it, and `answered`, after which it must be seen within what the read was promised.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use copydesk::article::{ChangeToken, Digest};
+use copydesk::proto::ChangeKind;
+
+/// Longer than any read takes. What was replaced longer ago can no longer be read without fault.
+const KEPT: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Live,
+    Withdrawn,
+    Deleted,
+}
+
+/// One change of an article. Those replaced long ago are kept as this: some bytes each.
+#[derive(Clone, Copy)]
+pub struct Change {
+    pub kind: ChangeKind,
+    pub edition: u32,
+}
+
+#[derive(Clone)]
+struct Version {
+    revision: i64,
+    state: State,
+    edition: u32,
+    sent: Instant,
+    answered: Option<Instant>,
+    /// In the feed, if the answer that told it arrived.
+    position: Option<u64>,
+}
+
+#[derive(Default)]
+struct Line {
+    recent: VecDeque<Version>,
+    changes: Vec<Change>,
+}
+
+/// What a read was promised.
+#[derive(Clone, Copy)]
+pub struct Promise {
+    pub start: Instant,
+    /// How much older than `start` it may be.
+    pub bound: Duration,
+    /// It sees at least what stood at this position of the feed.
+    pub position: Option<u64>,
+}
+
+/// What a read has seen of an article.
+pub enum Seen<'a> {
+    Article {
+        revision: i64,
+        headline: &'a str,
+    },
+    /// Not readable, in this state if the answer said which.
+    Hidden(Option<State>),
+}
+
+/// A token of an answered write, and its position.
+pub type Token = (String, u64);
+
+pub struct History {
+    lines: Vec<Mutex<Line>>,
+    newest: Mutex<Option<Token>>,
+}
+
+impl History {
+    pub fn new(articles: usize) -> Self {
+        Self { lines: (0..articles).map(|_| Mutex::default()).collect(), newest: Mutex::default() }
+    }
+
+    pub fn articles(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Before it is sent. Answers with the revision that it will be.
+    pub fn begin(&self, article: usize, kind: ChangeKind, edition: u32) -> i64 {
+        let mut line = self.lines[article].lock().unwrap();
+        while line.recent.get(1).and_then(|next| next.answered).is_some_and(|at| at.elapsed() > KEPT) {
+            line.recent.pop_front();
+        }
+        let state = match kind {
+            ChangeKind::Withdrawn => State::Withdrawn,
+            ChangeKind::Deleted => State::Deleted,
+            _ => State::Live,
+        };
+        line.changes.push(Change { kind, edition });
+        let revision = line.changes.len() as i64;
+        line.recent.push_back(Version {
+            revision,
+            state,
+            edition,
+            sent: Instant::now(),
+            answered: None,
+            position: None,
+        });
+        revision
+    }
+
+    /// It is known that it was done.
+    pub fn answered(&self, article: usize, token: Option<&str>) {
+        let position = token.map(position);
+        if let (Some(token), Some(position)) = (token, position) {
+            let mut newest = self.newest.lock().unwrap();
+            if newest.as_ref().is_none_or(|(_, at)| *at < position) {
+                *newest = Some((token.to_owned(), position));
+            }
+        }
+        let mut line = self.lines[article].lock().unwrap();
+        let last = line.recent.back_mut().expect("it was begun");
+        (last.answered, last.position) = (Some(Instant::now()), position);
+    }
+
+    /// The newest write that any replica has answered.
+    pub fn token(&self) -> Option<Token> {
+        self.newest.lock().unwrap().clone()
+    }
+
+    /// Whether a read that has ended now may have seen that.
+    pub fn check(&self, article: usize, seen: &Seen<'_>, promise: Promise) -> Result<(), String> {
+        let now = Instant::now();
+        let line = self.lines[article].lock().unwrap();
+        let due = |version: &Version| {
+            let in_time = version.answered.is_some_and(|at| at + promise.bound < promise.start);
+            in_time || promise.position.is_some_and(|at| version.position.is_some_and(|position| position <= at))
+        };
+        let floor = line.recent.iter().rposition(due).unwrap_or(0);
+        let mut allowed = line.recent.iter().skip(floor).filter(|version| version.sent <= now);
+        let right = match *seen {
+            Seen::Article { revision, headline: told } => allowed.any(|version| {
+                version.state == State::Live
+                    && version.revision == revision
+                    && told == headline(article, version.edition)
+            }),
+            Seen::Hidden(state) => {
+                allowed.any(|version| version.state != State::Live && state.is_none_or(|state| state == version.state))
+            }
+        };
+        if right {
+            return Ok(());
+        }
+        let ages = |version: &Version| {
+            let ago = |at: Instant| promise.start.checked_duration_since(at).map_or(-1, |ago| ago.as_millis() as i64);
+            let answered = version.answered.map_or("not answered".into(), |at| format!("answered {} ms", ago(at)));
+            let (revision, state) = (version.revision, version.state);
+            format!("revision {revision} {state:?} edition {}, {answered} before the read", version.edition)
+        };
+        let versions: Vec<String> = line.recent.iter().skip(floor).take(3).map(ages).collect();
+        Err(format!("{}: {seen}; allowed from: {}", name(article), versions.join("; ")))
+    }
+
+    /// Whether the feed may tell that now.
+    pub fn check_change(&self, article: usize, revision: i64, kind: i32, told: Option<&str>) -> Result<(), String> {
+        let line = self.lines[article].lock().unwrap();
+        let change = usize::try_from(revision - 1).ok().and_then(|at| line.changes.get(at));
+        match change {
+            Some(change) if change.kind as i32 != kind => {
+                Err(format!("{}@{revision} is told as {kind}, and was {:?}", name(article), change.kind))
+            }
+            Some(change) if told.is_some_and(|told| told != headline(article, change.edition)) => {
+                Err(format!("{}@{revision} is told as {told:?}", name(article)))
+            }
+            Some(_) => Ok(()),
+            None => Err(format!("{}@{revision} is told, and was never written", name(article))),
+        }
+    }
+
+    /// How it stands, for its writer and for the end.
+    pub fn standing(&self, article: usize) -> (i64, State, u32) {
+        let line = self.lines[article].lock().unwrap();
+        let last = line.recent.back().expect("every article is written first");
+        (last.revision, last.state, last.edition)
+    }
+
+    /// Every change, the first revision first.
+    pub fn changes(&self, article: usize) -> Vec<Change> {
+        self.lines[article].lock().unwrap().changes.clone()
+    }
+}
+
+impl fmt::Display for Seen<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Article { revision, headline } => write!(f, "revision {revision} {headline:?} was read"),
+            Self::Hidden(Some(state)) => write!(f, "{state:?} was read"),
+            Self::Hidden(None) => write!(f, "not found was read"),
+        }
+    }
+}
+
+pub fn id(article: usize) -> String {
+    format!("chaos-{article}")
+}
+
+pub fn name(article: usize) -> String {
+    format!("articles/chaos-{article}")
+}
+
+pub fn number(name: &str) -> Option<usize> {
+    name.strip_prefix("articles/chaos-")?.parse().ok()
+}
+
+pub fn headline(article: usize, edition: u32) -> String {
+    format!("Ferry {article} returns, edition {edition}")
+}
+
+pub fn body(article: usize) -> String {
+    let paragraph =
+        "Its captain said that the crossing had been calm, and that the harbour was glad to see the boat again.";
+    format!("The ferry numbered {article} came back to the harbour on Tuesday.\n\n{paragraph}")
+}
+
+pub fn digest(article: usize, edition: u32) -> String {
+    Digest::of(&headline(article, edition), &body(article)).to_string()
+}
+
+/// A token's position; the feed numbers changes from 1, and leaves none out.
+pub fn position(token: &str) -> u64 {
+    ChangeToken::decode(token).expect("a token as it was handed out").position.sequence
+}

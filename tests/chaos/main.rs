@@ -1,0 +1,168 @@
+//! The fault test: three servers on one PostgreSQL and one Redis, writers and readers with a checked history, and faults.
+//! What it does, and how to read what it prints, is in docs/faults.md.
+//!
+//! Settings are environment variables: `DURATION` (20s), `SEED`, `FAULTS` (names of those to draw from), `PAIRS` (how
+//! many of a hundred come two at once), `BOUND` (1s: the servers' staleness bound), `UNTIL_VIOLATION` (set: the
+//! first one ends the run).
+#![allow(clippy::unwrap_used)] // a test that cannot go on should say where
+
+#[allow(dead_code)] // what other tests need of it
+#[path = "../it/database.rs"]
+mod database;
+mod faults; // what goes wrong
+mod finish; // what must be there in the end
+mod history; // what was written, and what may be read
+#[allow(dead_code)] // what other tests need of it
+#[path = "../it/process.rs"]
+mod process;
+mod proxy; // ways that are slow, cut or lead nowhere
+mod random; // numbers that the seed decides
+mod readers;
+#[allow(dead_code)] // what other tests need of it
+#[path = "../it/redis_server.rs"]
+mod redis_server;
+mod report; // what happened, by fault
+mod watchers;
+mod world; // the servers and what they stand on
+mod writers;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use faults::Faults;
+use history::History;
+use random::Random;
+use report::Report;
+use tokio::task::JoinSet;
+use watchers::Watcher;
+use world::{SERVERS, World};
+use writers::Writer;
+
+const WRITERS: usize = 6;
+const ARTICLES_EACH: usize = 80;
+const READERS_EACH: usize = 3;
+const WATCHERS: usize = 2;
+
+/// What everybody needs to know.
+pub struct Run {
+    pub world: Arc<World>,
+    pub history: History,
+    pub report: Report,
+    /// No read without a promise of its own is older.
+    pub bound: Duration,
+    /// Whether the first violation ends it.
+    pub until_violation: bool,
+    pub readers_done: AtomicBool,
+    pub writers_done: AtomicBool,
+    /// No change comes any more.
+    pub writers_ended: AtomicBool,
+}
+
+impl Run {
+    /// Whether there is no need to go on.
+    pub fn is_over(&self) -> bool {
+        self.until_violation && self.report.has_violations()
+    }
+
+    /// An INTERNAL with details is a server's own: it has met what it did not expect. Without, it is of the connection.
+    pub fn is_defect(&self, status: &tonic::Status) {
+        if status.code() == tonic::Code::Internal && !status.details().is_empty() {
+            self.report.violation(&format!("a defect: {}", readers::brief(status)));
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    // As a test of any harness: whoever names others, or asks for a list, does not mean this one.
+    let mut args = std::env::args().skip(1).filter(|arg| arg != "--nocapture").peekable();
+    if args.peek().is_some() && !args.any(|arg| arg == "chaos") {
+        return ExitCode::SUCCESS;
+    }
+    let duration = setting("DURATION").map_or(Duration::from_secs(20), |text| read_duration("DURATION", &text));
+    let bound = setting("BOUND").map_or(Duration::from_secs(1), |text| read_duration("BOUND", &text));
+    let pairs = setting("PAIRS").map_or(20, |text| text.parse().expect("PAIRS: must be a percentage"));
+    let drawn = || u64::from(std::process::id()) ^ jiff::Timestamp::now().as_microsecond() as u64;
+    let seed = setting("SEED").map_or_else(drawn, |text| text.parse().expect("SEED: must be a whole number"));
+    println!("DURATION={}s SEED={seed} BOUND={}ms", duration.as_secs(), bound.as_millis());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let faults = Faults::new(Random::new(seed, 0), setting("FAULTS").as_deref(), pairs);
+    let right = runtime.block_on(run(seed, duration, bound, faults));
+    // What is left waits for nobody.
+    runtime.shutdown_background();
+    if right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults) -> bool {
+    let run = Arc::new(Run {
+        world: World::start(bound).await,
+        history: History::new(WRITERS * ARTICLES_EACH),
+        report: Report::new(),
+        bound,
+        until_violation: setting("UNTIL_VIOLATION").is_some(),
+        readers_done: AtomicBool::new(false),
+        writers_done: AtomicBool::new(false),
+        writers_ended: AtomicBool::new(false),
+    });
+    let random = |stream: usize| Random::new(seed, 1 + stream as u64);
+    let mut beginning = JoinSet::new();
+    for at in 0..WRITERS {
+        let mut writer = Writer::new(Arc::clone(&run), random(at), (at..WRITERS * ARTICLES_EACH).step_by(WRITERS));
+        beginning.spawn(async move {
+            writer.begin().await;
+            writer
+        });
+    }
+    let mut writers = JoinSet::new();
+    for writer in beginning.join_all().await {
+        writers.spawn(writer.write());
+    }
+    let (mut readers, mut watchers) = (JoinSet::new(), JoinSet::new());
+    for at in 0..SERVERS * READERS_EACH {
+        readers.spawn(readers::read(Arc::clone(&run), at % SERVERS, random(100 + at)));
+    }
+    for at in 0..WATCHERS {
+        watchers.spawn(Watcher::new(Arc::clone(&run), random(200 + at)).watch());
+    }
+    let happened = faults.happen(&run, Instant::now() + duration).await;
+    run.writers_done.store(true, Ordering::Relaxed);
+    let ended = happened.is_ok() && !run.is_over();
+    if let Err(what) = happened {
+        run.report.violation(&format!("it does not recover: {what}"));
+    }
+    // Who cannot finish when a server does not come back would wait for ever.
+    if ended {
+        writers.join_all().await;
+        run.writers_ended.store(true, Ordering::Relaxed);
+        watchers.join_all().await;
+        run.readers_done.store(true, Ordering::Relaxed);
+        readers.join_all().await;
+        finish::check(&run).await;
+    }
+    let right = run.report.print();
+    let logs = run.world.end(!right);
+    if !right {
+        println!("to replay: SEED={seed}; what the servers logged: {}", logs.display());
+    }
+    right
+}
+
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// `500ms`, `30s`, `3m`, `1h`.
+fn read_duration(name: &str, text: &str) -> Duration {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number = text[..digits].parse::<u64>().ok();
+    let millis = match &text[digits..] {
+        "ms" => 1,
+        "s" | "" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => 0,
+    };
+    let product = number.and_then(|number| number.checked_mul(millis)).filter(|product| *product > 0);
+    Duration::from_millis(product.unwrap_or_else(|| panic!("{name}: must be like 500ms, 30s or 3m, and is {text:?}")))
+}

@@ -1,0 +1,108 @@
+//! A proxy for TCP that can be slow, cut what it carries, or swallow it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+use crate::random::Random;
+
+/// What becomes of bytes on their way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Open,
+    /// Each piece is held up for up to so long. What overtakes on another connection is what brings late messages about.
+    Slow(Duration),
+    /// Nothing arrives, and nothing is refused. What was sent arrives when it opens again.
+    BlackHole,
+    /// Nobody is let in, and who is in is thrown out.
+    Closed,
+}
+
+pub struct Proxy {
+    pub port: u16,
+    way: watch::Sender<Way>,
+    /// Counts cuts: a connection lives only as long as there is none.
+    cuts: watch::Sender<u64>,
+}
+
+impl Proxy {
+    pub async fn start(to: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (way, cuts) = (watch::Sender::new(Way::Open), watch::Sender::new(0));
+        let route = Arc::new(Route { to, way: way.subscribe(), cuts: cuts.subscribe() });
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let route = Arc::clone(&route);
+                tokio::spawn(async move { route.carry(client).await });
+            }
+        });
+        Self { port, way, cuts }
+    }
+
+    pub fn set(&self, way: Way) {
+        self.way.send_replace(way);
+        if way == Way::Closed {
+            self.cut();
+        }
+    }
+
+    /// Ends every connection that there is.
+    pub fn cut(&self) {
+        self.cuts.send_modify(|cuts| *cuts += 1);
+    }
+}
+
+struct Route {
+    to: u16,
+    way: watch::Receiver<Way>,
+    cuts: watch::Receiver<u64>,
+}
+
+impl Route {
+    async fn carry(&self, client: TcpStream) {
+        let mut cuts = self.cuts.clone();
+        cuts.borrow_and_update();
+        if *self.way.borrow() == Way::Closed {
+            return;
+        }
+        let carried = async {
+            self.passable().await;
+            let Ok(server) = TcpStream::connect(("127.0.0.1", self.to)).await else { return };
+            let _ = (client.set_nodelay(true), server.set_nodelay(true));
+            let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+            tokio::select! {
+                () = self.pass(from_client, to_server) => {}
+                () = self.pass(from_server, to_client) => {}
+            }
+        };
+        tokio::select! {
+            () = carried => {}
+            _ = cuts.changed() => {}
+        }
+    }
+
+    async fn pass(&self, mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+        let mut buffer = vec![0; 64 << 10];
+        let mut random = Random::new(u64::from(self.to), std::ptr::from_ref(&buffer).addr() as u64);
+        while let Ok(count @ 1..) = from.read(&mut buffer).await {
+            self.passable().await;
+            let way = *self.way.borrow();
+            if let Way::Slow(most) = way {
+                tokio::time::sleep(random.millis(0, most.as_millis() as u64 + 1)).await;
+            }
+            if to.write_all(&buffer[..count]).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn passable(&self) {
+        // An error means that the proxy is gone, and the runtime with it.
+        let _ = self.way.clone().wait_for(|way| *way != Way::BlackHole).await;
+    }
+}

@@ -1,0 +1,191 @@
+//! Readers: one article, several, lists; on every server, with every kind of consistency. Each article in an answer is a read,
+//! and is checked.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use copydesk::client::Client;
+use copydesk::proto::consistency::Requirement;
+use copydesk::proto::{Article, BatchGetArticlesRequest, Consistency, GetArticleRequest, ListArticlesRequest};
+use prost_types::FieldMask;
+use tonic::{Code, Request, Response, Status};
+use tonic_types::StatusExt;
+
+use crate::Run;
+use crate::history::{Promise, Seen, State, name, number};
+use crate::random::Random;
+
+/// How long a read may take before its caller gives up.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// How many articles a batch asks for.
+const BATCH: usize = 50;
+
+/// Reads from one server until the run is over.
+pub async fn read(run: Arc<Run>, server: usize, mut random: Random) {
+    while !run.readers_done.load(Ordering::Relaxed) {
+        let client = run.world.client(server);
+        let (consistency, promised) = draw(&run, &mut random);
+        let promise = Promise { start: Instant::now(), ..promised };
+        let once = Once { run: &run, server, consistency, promise };
+        let answered = match random.below(100) {
+            0..64 => once.get(client, random.below(run.history.articles())).await,
+            64..99 => once.batch(client, &mut random).await,
+            _ => once.list(client).await,
+        };
+        // A server that is dead refuses at once, and would be asked of nothing else but that.
+        tokio::time::sleep(if answered { random.millis(1, 5) } else { random.millis(10, 30) }).await;
+    }
+}
+
+fn draw(run: &Run, random: &mut Random) -> (Option<Consistency>, Promise) {
+    let promise = Promise { start: Instant::now(), bound: run.bound, position: None };
+    let asked = |requirement| Some(Consistency { requirement: Some(requirement) });
+    match (random.below(100), run.history.token()) {
+        (0..25, Some((token, position))) => {
+            (asked(Requirement::AtLeastAsFresh(token)), Promise { position: Some(position), ..promise })
+        }
+        (25..32, _) => (asked(Requirement::FullyConsistent(true)), Promise { bound: Duration::ZERO, ..promise }),
+        _ => (None, promise),
+    }
+}
+
+struct Once<'a> {
+    run: &'a Run,
+    server: usize,
+    consistency: Option<Consistency>,
+    promise: Promise,
+}
+
+impl Once<'_> {
+    /// Answers whether the call was answered; so do the others.
+    async fn get(&self, mut client: Client, article: usize) -> bool {
+        let read_mask = mask(&["name", "revision", "headline"]);
+        let message = GetArticleRequest { name: name(article), read_mask, consistency: self.consistency.clone() };
+        match client.retrieval.get_article(request(message)).await {
+            Ok(answer) => {
+                let from = layer(&answer);
+                self.run.world.answered_from(self.server, from.as_deref());
+                self.run.report.read(self.promise.start, 1, None);
+                self.article(answer.get_ref().article.as_ref(), from.as_deref());
+            }
+            Err(status) => match hidden(&status) {
+                Some(state) => {
+                    self.run.report.read(self.promise.start, 1, None);
+                    self.check(article, &Seen::Hidden(state), None);
+                }
+                None => return self.failed(&status),
+            },
+        }
+        true
+    }
+
+    async fn batch(&self, mut client: Client, random: &mut Random) -> bool {
+        let count = self.run.history.articles();
+        let first = random.below(count);
+        let wanted: Vec<usize> = (0..BATCH).map(|n| (first + n) % count).collect();
+        let message = BatchGetArticlesRequest {
+            names: wanted.iter().map(|article| name(*article)).collect(),
+            read_mask: mask(&["name", "revision", "headline"]),
+            consistency: self.consistency.clone(),
+        };
+        match client.retrieval.batch_get_articles(request(message)).await {
+            Ok(answer) => {
+                let from = layer(&answer);
+                let answer = answer.into_inner();
+                self.run.report.read(self.promise.start, wanted.len() as u64, None);
+                let found = answer.articles.iter().map(|article| article.name.as_str());
+                let told: HashSet<&str> = found.chain(answer.not_found.iter().map(String::as_str)).collect();
+                if told.len() != wanted.len() || !wanted.iter().all(|article| told.contains(name(*article).as_str())) {
+                    self.run.report.violation("a batch does not answer what it was asked");
+                }
+                answer.articles.iter().for_each(|article| self.article(Some(article), from.as_deref()));
+                for article in answer.not_found.iter().filter_map(|name| number(name)) {
+                    self.check(article, &Seen::Hidden(None), from.as_deref());
+                }
+            }
+            Err(status) => return self.failed(&status),
+        }
+        true
+    }
+
+    /// A list is read from the store, so it keeps any promise that is made; what it leaves out is not checked.
+    async fn list(&self, mut client: Client) -> bool {
+        let message = ListArticlesRequest {
+            page_size: 50,
+            order_by: "update_time desc".into(),
+            read_mask: mask(&["name", "revision", "headline"]),
+            consistency: self.consistency.clone(),
+            ..Default::default()
+        };
+        match client.retrieval.list_articles(request(message)).await {
+            Ok(answer) => {
+                let articles = answer.into_inner().articles;
+                self.run.report.read(self.promise.start, articles.len() as u64, None);
+                articles.iter().for_each(|article| self.article(Some(article), Some("a list")));
+            }
+            Err(status) => return self.failed(&status),
+        }
+        true
+    }
+
+    fn article(&self, article: Option<&Article>, from: Option<&str>) {
+        match article.and_then(|article| Some((number(&article.name)?, article))) {
+            Some((number, article)) => {
+                self.check(number, &Seen::Article { revision: article.revision, headline: &article.headline }, from);
+            }
+            None => self.run.report.violation("an answer is of no article"),
+        }
+    }
+
+    fn check(&self, article: usize, seen: &Seen<'_>, from: Option<&str>) {
+        if let Err(wrong) = self.run.history.check(article, seen, self.promise) {
+            let asked = match (self.promise.position, self.promise.bound) {
+                (Some(position), _) => format!("at least {position}"),
+                (None, Duration::ZERO) => "fully consistent".into(),
+                (None, _) => "bounded".into(),
+            };
+            let from = from.unwrap_or("unknown");
+            self.run.report.violation(&format!("server {}, {asked}, from {from}: {wrong}", self.server));
+        }
+    }
+
+    fn failed(&self, status: &Status) -> bool {
+        self.run.report.read(self.promise.start, 0, Some(brief(status)));
+        self.run.is_defect(status);
+        false
+    }
+}
+
+/// A read that found an article hidden, and how.
+fn hidden(status: &Status) -> Option<Option<State>> {
+    if status.code() != Code::NotFound {
+        return None;
+    }
+    match status.get_details_error_info()?.reason.as_str() {
+        "ARTICLE_WITHDRAWN" => Some(Some(State::Withdrawn)),
+        "ARTICLE_DELETED" => Some(Some(State::Deleted)),
+        // Every article has been written before the first read.
+        _ => None,
+    }
+}
+
+pub fn request<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(DEADLINE);
+    request
+}
+
+pub fn mask(paths: &[&str]) -> Option<FieldMask> {
+    Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() })
+}
+
+fn layer<T>(answer: &Response<T>) -> Option<String> {
+    Some(answer.metadata().get("copydesk-cache")?.to_str().ok()?.to_owned())
+}
+
+/// A status, without its details.
+pub fn brief(status: &Status) -> String {
+    format!("{:?}: {}", status.code(), status.message())
+}

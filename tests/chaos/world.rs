@@ -1,0 +1,182 @@
+//! What is put under fault: three servers, their PostgreSQL and their Redis, and a proxy on each way between them.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::{Duration, Instant};
+
+use copydesk::client::Client;
+use copydesk::proto::consistency::Requirement;
+use copydesk::proto::{Consistency, GetArticleRequest};
+
+use crate::database::{Cluster, Database};
+use crate::history;
+use crate::process::Serve;
+use crate::proxy::{Proxy, Way};
+use crate::redis_server::RedisServer;
+
+pub const SERVERS: usize = 3;
+/// How long anything may take to be well again once nothing is wrong any more.
+const RECOVERY: Duration = Duration::from_secs(60);
+
+pub struct World {
+    pub store: Mutex<Cluster>,
+    pub redis: Mutex<RedisServer>,
+    pub to_store: Vec<Proxy>,
+    pub to_redis: Vec<Proxy>,
+    servers: Vec<Mutex<Option<Serve>>>,
+    clients: Vec<RwLock<Client>>,
+    /// When each server last answered from Redis, in microseconds since `born`.
+    redis_answered: Vec<AtomicU64>,
+    born: Instant,
+    bound: String,
+    logs: PathBuf,
+    database: Database,
+}
+
+impl World {
+    pub async fn start(bound: Duration) -> Arc<Self> {
+        let cluster = tokio::task::spawn_blocking(|| Cluster::start(true)).await.unwrap();
+        let database = cluster.database_without_template().await;
+        let redis = tokio::task::spawn_blocking(RedisServer::start).await.unwrap();
+        let (mut to_store, mut to_redis) = (Vec::new(), Vec::new());
+        for _ in 0..SERVERS {
+            to_store.push(Proxy::start(cluster.port()).await);
+            to_redis.push(Proxy::start(redis.port()).await);
+        }
+        let logs = tempfile::Builder::new().prefix("copydesk-chaos-").tempdir().unwrap().keep();
+        let bound = format!("{}ms", bound.as_millis());
+        let serve = |at: usize| serve(&to_store[at], &to_redis[at], &database.name, &bound, &logs, at);
+        let (mut servers, mut clients) = (Vec::new(), Vec::new());
+        for at in 0..SERVERS {
+            let server = serve(at).await;
+            clients.push(RwLock::new(server.client().await));
+            servers.push(Mutex::new(Some(server)));
+        }
+        Arc::new(Self {
+            store: Mutex::new(cluster),
+            redis: Mutex::new(redis),
+            to_store,
+            to_redis,
+            servers,
+            clients,
+            redis_answered: (0..SERVERS).map(|_| AtomicU64::new(0)).collect(),
+            born: Instant::now(),
+            bound,
+            logs,
+            database,
+        })
+    }
+
+    /// A client of a server as it is now. When that has been killed, the next one leads to its successor.
+    pub fn client(&self, server: usize) -> Client {
+        self.clients[server].read().unwrap().clone()
+    }
+
+    pub fn kill(&self, server: usize) {
+        if let Some(server) = self.servers[server].lock().unwrap().take() {
+            server.kill();
+        }
+    }
+
+    /// Starts it again; on another port, as on another machine.
+    pub async fn restart(&self, at: usize) {
+        let (store, redis) = (&self.to_store[at], &self.to_redis[at]);
+        let server = serve(store, redis, &self.database.name, &self.bound, &self.logs, at).await;
+        let client = server.client().await;
+        *self.clients[at].write().unwrap() = client;
+        *self.servers[at].lock().unwrap() = Some(server);
+    }
+
+    pub fn freeze(&self, server: usize) {
+        if let Some(server) = &*self.servers[server].lock().unwrap() {
+            server.freeze();
+        }
+    }
+
+    pub fn thaw(&self, server: usize) {
+        if let Some(server) = &*self.servers[server].lock().unwrap() {
+            server.thaw();
+        }
+    }
+
+    pub fn set(&self, ways: &[Proxy], only: Option<usize>, way: Way) {
+        for (_, proxy) in ways.iter().enumerate().filter(|(at, _)| only.is_none_or(|only| only == *at)) {
+            proxy.set(way);
+        }
+    }
+
+    /// What blocks, on a thread where it may.
+    pub async fn blocking<T: Send + 'static>(self: &Arc<Self>, work: impl FnOnce(&Self) -> T + Send + 'static) -> T {
+        let world = Arc::clone(self);
+        tokio::task::spawn_blocking(move || work(&world)).await.unwrap()
+    }
+
+    pub fn answered_from(&self, server: usize, layer: Option<&str>) {
+        if layer == Some("redis") {
+            self.redis_answered[server].store(self.born.elapsed().as_micros() as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Until every server reads the store, and answers from Redis. Answers how long after `healed` the last one did that.
+    pub async fn recovered(&self, healed: Instant) -> Result<Duration, String> {
+        let until = healed + RECOVERY;
+        for server in 0..SERVERS {
+            while let Err(status) = self.read_store(server).await {
+                if Instant::now() > until {
+                    return Err(format!("server {server} does not read the store again: {status}"));
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        let healed_at = (healed - self.born).as_micros() as u64;
+        loop {
+            let answered = self.redis_answered.iter().map(|at| at.load(Ordering::Relaxed));
+            let first = answered.min().unwrap_or_default();
+            if first > healed_at {
+                return Ok(Duration::from_micros(first - healed_at));
+            }
+            if Instant::now() > until {
+                return Err("a server does not answer from Redis again".into());
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    async fn read_store(&self, server: usize) -> Result<(), tonic::Status> {
+        let consistency = Some(Consistency { requirement: Some(Requirement::FullyConsistent(true)) });
+        let mut request =
+            tonic::Request::new(GetArticleRequest { name: history::name(0), consistency, ..Default::default() });
+        request.set_timeout(Duration::from_secs(1));
+        match self.client(server).retrieval.get_article(request).await {
+            Err(status) if status.code() != tonic::Code::NotFound => Err(status),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends the servers, and removes what they have logged unless somebody is to look into it. Answers where that is.
+    pub fn end(&self, keep_logs: bool) -> &Path {
+        (0..SERVERS).for_each(|server| self.kill(server));
+        if !keep_logs {
+            // What stays in a folder for temporary files does no harm.
+            let _ = std::fs::remove_dir_all(&self.logs);
+        }
+        &self.logs
+    }
+}
+
+async fn serve(to_store: &Proxy, to_redis: &Proxy, database: &str, bound: &str, logs: &Path, at: usize) -> Serve {
+    let store = format!("postgres://copydesk@127.0.0.1:{}/{database}", to_store.port);
+    let cache = format!("redis://127.0.0.1:{}", to_redis.port);
+    let log = File::options().create(true).append(true).open(logs.join(format!("server-{at}.log"))).unwrap();
+    let (bound, dir) = (bound.to_owned(), logs.to_owned());
+    let start = move || {
+        // A local cache that does not hold all, so that Redis is asked; and timeouts that let a short run see them pass.
+        let flags = ["--store", &store, "--cache", &cache, "--cache-bytes", "256KiB", "--staleness-bound", &bound];
+        let more = ["--store-connect-timeout", "1s", "--store-statement-timeout", "3s", "--log-level", "warn"];
+        Serve::logging(&dir, &[&flags[..], &more[..]].concat(), Stdio::from(log))
+    };
+    tokio::task::spawn_blocking(start).await.unwrap()
+}

@@ -1,0 +1,282 @@
+//! Writers: each owns some articles, and nobody else changes them. An answer that does not come is asked for again elsewhere,
+//! until it is known what became of the change.
+//!
+//! A document carries a `request_id`, so it may be sent again as it is. A change of the desk carries the `etag` of what it
+//! changes, so it is done once at the most, however often it is sent: who is told that the etag has moved knows that it was done.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use copydesk::proto::document::Payload;
+use copydesk::proto::ingest_articles_response::Result as Answer;
+use copydesk::proto::*;
+use tonic::{Code, Request, Status};
+
+use crate::Run;
+use crate::history::{self, State, headline, id, name};
+use crate::random::Random;
+use crate::readers::{brief, mask};
+use crate::world::SERVERS;
+
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+/// Longer than anything that was sent may lie in a frozen server or behind a black hole and still be done.
+const STALLED: Duration = Duration::from_secs(30);
+/// How many documents one stream brings.
+const STREAM: usize = 15;
+
+pub struct Writer {
+    run: Arc<Run>,
+    random: Random,
+    desks: Vec<Desk>,
+}
+
+/// What its writer knows of an article.
+#[derive(Clone)]
+struct Desk {
+    article: usize,
+    /// Of its newest version; empty when the answer that told it was lost, and no read shows it.
+    etag: String,
+    /// Until then it stays readable: a change without an etag may still be under way, and would undo that it was hidden.
+    stays_until: Option<Instant>,
+}
+
+/// One change, as it is sent again and again.
+struct Sent {
+    kind: ChangeKind,
+    edition: u32,
+    revision: i64,
+    /// Whether it comes in as a document, and not from the desk.
+    ingest: bool,
+}
+
+impl Writer {
+    pub fn new(run: Arc<Run>, random: Random, articles: impl Iterator<Item = usize>) -> Self {
+        let desks = articles.map(|article| Desk { article, etag: String::new(), stays_until: None }).collect();
+        Self { run, random, desks }
+    }
+
+    /// Writes the first version of each article.
+    pub async fn begin(&mut self) {
+        for at in 0..self.desks.len() {
+            self.change(at, ChangeKind::Created, true).await;
+        }
+    }
+
+    /// Changes articles until the run is over. The last change is known before this ends.
+    pub async fn write(mut self) {
+        while !self.run.writers_done.load(Ordering::Relaxed) {
+            let at = self.random.below(self.desks.len());
+            let hides = self.desks[at].stays_until.is_none_or(|until| Instant::now() > until);
+            match (self.run.history.standing(self.desks[at].article).1, self.random.below(100)) {
+                (State::Withdrawn, _) => self.change(at, ChangeKind::Reinstated, false).await,
+                (State::Deleted, _) => self.change(at, ChangeKind::Undeleted, false).await,
+                (State::Live, 0..10) if hides => self.change(at, ChangeKind::Withdrawn, false).await,
+                (State::Live, 10..18) if hides => self.change(at, ChangeKind::Deleted, false).await,
+                (State::Live, 18..25) => self.stream().await,
+                (State::Live, 25..50) => self.change(at, ChangeKind::Revised, true).await,
+                (State::Live, _) => self.change(at, ChangeKind::Revised, false).await,
+            }
+            tokio::time::sleep(self.random.millis(5, 45)).await;
+        }
+    }
+
+    async fn change(&mut self, at: usize, kind: ChangeKind, ingest: bool) {
+        let sent = self.begin_change(at, kind, ingest);
+        self.settle(at, &sent, 0).await;
+    }
+
+    fn begin_change(&self, at: usize, kind: ChangeKind, ingest: bool) -> Sent {
+        let article = self.desks[at].article;
+        let edition = match kind {
+            ChangeKind::Created => 1,
+            ChangeKind::Revised => self.run.history.standing(article).2 + 1,
+            _ => self.run.history.standing(article).2,
+        };
+        Sent { kind, edition, revision: self.run.history.begin(article, kind, edition), ingest }
+    }
+
+    /// Sends it until it is known what became of it. `tries` says how often it was sent before.
+    async fn settle(&mut self, at: usize, sent: &Sent, mut tries: u32) {
+        let run = Arc::clone(&self.run);
+        let mut server = self.random.below(SERVERS);
+        loop {
+            match self.send(at, sent, server).await {
+                Ok(written) => return self.done(at, sent, tries, &written),
+                Err(status) => match status.code() {
+                    // It was done the first time: the etag is no longer the newest, or what was to be deleted is.
+                    Code::Aborted if tries > 0 => return self.done_unseen(at, sent).await,
+                    Code::NotFound if tries > 0 && sent.kind == ChangeKind::Deleted => {
+                        return self.done_unseen(at, sent).await;
+                    }
+                    Code::Unavailable
+                    | Code::DeadlineExceeded
+                    | Code::Cancelled
+                    | Code::Unknown
+                    | Code::Internal
+                    | Code::ResourceExhausted => run.is_defect(&status),
+                    _ => {
+                        let article = name(self.desks[at].article);
+                        let told = brief(&status);
+                        run.report.violation(&format!("{article}: {:?} was refused: {told}", sent.kind));
+                        return run.history.answered(self.desks[at].article, None);
+                    }
+                },
+            }
+            if tries == 0 {
+                run.report.repeated.fetch_add(1, Ordering::Relaxed);
+            }
+            tries += 1;
+            server = (server + 1) % SERVERS;
+            tokio::time::sleep(self.random.millis(5, 30)).await;
+        }
+    }
+
+    fn done(&mut self, at: usize, sent: &Sent, tries: u32, written: &Article) {
+        let desk = &mut self.desks[at];
+        if desk.etag.is_empty() && !sent.ingest && tries > 0 {
+            desk.stays_until = Some(Instant::now() + STALLED);
+        }
+        desk.etag.clone_from(&written.etag);
+        self.run.history.answered(desk.article, Some(&written.change_token));
+        self.run.report.writes.fetch_add(1, Ordering::Relaxed);
+        if written.revision != sent.revision {
+            let (article, right) = (name(desk.article), sent.revision);
+            self.run.report.violation(&format!("{article}: revision {right} was answered as {}", written.revision));
+        }
+    }
+
+    /// It was done, and the answer was lost.
+    async fn done_unseen(&mut self, at: usize, sent: &Sent) {
+        let article = self.desks[at].article;
+        self.run.history.answered(article, None);
+        self.run.report.writes.fetch_add(1, Ordering::Relaxed);
+        self.desks[at].etag.clear();
+        if matches!(sent.kind, ChangeKind::Withdrawn | ChangeKind::Deleted) {
+            return;
+        }
+        // The store tells what the answer would have.
+        let requirement = Some(consistency::Requirement::FullyConsistent(true));
+        let message = GetArticleRequest {
+            name: name(article),
+            read_mask: mask(&["name", "revision", "etag", "change_token"]),
+            consistency: Some(Consistency { requirement }),
+        };
+        loop {
+            let mut client = self.run.world.client(self.random.below(SERVERS));
+            match client.retrieval.get_article(patient(message.clone())).await {
+                Ok(answer) => {
+                    let found = answer.into_inner().article.unwrap_or_default();
+                    if found.revision != sent.revision {
+                        let (name, right) = (name(article), sent.revision);
+                        let what = format!("{name}: revision {right} was said to be done, and is {}", found.revision);
+                        self.run.report.violation(&what);
+                    }
+                    self.run.history.answered(article, Some(&found.change_token));
+                    self.desks[at].etag = found.etag;
+                    return;
+                }
+                Err(status) if status.code() == Code::NotFound => {
+                    return self.run.report.violation(&format!("{}: {}", name(article), brief(&status)));
+                }
+                Err(_) => tokio::time::sleep(self.random.millis(5, 30)).await,
+            }
+        }
+    }
+
+    async fn send(&self, at: usize, sent: &Sent, server: usize) -> Result<Article, Status> {
+        let mut to = self.run.world.client(server).ingestion;
+        let Desk { article, etag, .. } = self.desks[at].clone();
+        let name = name(article);
+        let written = match sent.kind {
+            _ if sent.ingest => {
+                let (document, request_id) = (Some(document(article, sent)), request_id(article, sent));
+                let request = IngestArticleRequest { document, request_id, validate_only: false };
+                to.ingest_article(patient(request)).await?.into_inner().article
+            }
+            ChangeKind::Withdrawn => {
+                let request = WithdrawArticleRequest { name, etag, ..Default::default() };
+                to.withdraw_article(patient(request)).await?.into_inner().article
+            }
+            ChangeKind::Reinstated => {
+                let request = ReinstateArticleRequest { name, etag, ..Default::default() };
+                to.reinstate_article(patient(request)).await?.into_inner().article
+            }
+            ChangeKind::Deleted => {
+                let request = DeleteArticleRequest { name, etag, allow_missing: false };
+                to.delete_article(patient(request)).await?.into_inner().article
+            }
+            ChangeKind::Undeleted => {
+                let request = UndeleteArticleRequest { name, etag };
+                to.undelete_article(patient(request)).await?.into_inner().article
+            }
+            _ => {
+                let article = Article { name, etag, headline: headline(article, sent.edition), ..Default::default() };
+                let update_mask = mask(&["headline"]);
+                let request = UpdateArticleRequest { article: Some(article), update_mask, ..Default::default() };
+                to.update_article(patient(request)).await?.into_inner().article
+            }
+        };
+        written.ok_or_else(|| Status::data_loss("an answer without an article"))
+    }
+
+    /// Several documents by a stream. Those that it leaves without an answer are sent again one by one.
+    async fn stream(&mut self) {
+        let first = self.random.below(self.desks.len());
+        let places = (0..STREAM.min(self.desks.len())).map(|n| (first + n) % self.desks.len());
+        let live = |at: &usize| self.run.history.standing(self.desks[*at].article).1 == State::Live;
+        let places: Vec<usize> = places.filter(live).collect();
+        let mut open: Vec<Option<(usize, Sent)>> =
+            places.iter().map(|at| Some((*at, self.begin_change(*at, ChangeKind::Revised, true)))).collect();
+        let requests: Vec<_> = open
+            .iter()
+            .flatten()
+            .enumerate()
+            .map(|(sequence, (at, sent))| {
+                let article = self.desks[*at].article;
+                let (document, request_id) = (Some(document(article, sent)), request_id(article, sent));
+                IngestArticlesRequest { sequence: sequence as i64, document, request_id, brief: true }
+            })
+            .collect();
+        let mut client = self.run.world.client(self.random.below(SERVERS)).ingestion;
+        let streamed = async {
+            let mut answers = client.ingest_articles(tokio_stream::iter(requests)).await?.into_inner();
+            while let Some(answer) = answers.message().await? {
+                if let Some(Answer::Ingested(IngestArticleResponse { article: Some(written), .. })) = answer.result
+                    && let Some((at, sent)) = open[answer.sequence as usize].take()
+                {
+                    self.done(at, &sent, 0, &written);
+                }
+            }
+            Ok::<(), Status>(())
+        };
+        // Whether or not it was whole, and in time: what has no answer is asked for again.
+        let _whole = tokio::time::timeout(PATIENCE, streamed).await;
+        for (at, sent) in open.into_iter().flatten() {
+            self.run.report.repeated.fetch_add(1, Ordering::Relaxed);
+            self.settle(at, &sent, 1).await;
+        }
+    }
+}
+
+fn document(article: usize, sent: &Sent) -> Document {
+    let content = Article {
+        source: "chaos.example".into(),
+        language: "en".into(),
+        headline: headline(article, sent.edition),
+        body: history::body(article),
+        ..Default::default()
+    };
+    Document { payload: Some(Payload::Article(content)), article_id: id(article), ..Default::default() }
+}
+
+fn request_id(article: usize, sent: &Sent) -> String {
+    format!("{}@{}", id(article), sent.revision)
+}
+
+fn patient<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(PATIENCE);
+    request
+}
