@@ -4,6 +4,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use crate::article::Position;
 
 /// A cache is trusted only while its follower has completed a pass over the feed within the staleness bound. So what stalls
@@ -15,7 +17,7 @@ pub(super) struct Lease {
     /// When the last completed pass *began*, in microseconds since `born`; 0 before the first.
     passed: AtomicU64,
     /// How far the follower has come.
-    position: Mutex<Position>,
+    position: watch::Sender<Position>,
     /// Up to where it may have dropped something already. Never behind `position`.
     heard: Mutex<Position>,
 }
@@ -26,7 +28,7 @@ impl Lease {
             born: Instant::now(),
             bound,
             passed: AtomicU64::new(0),
-            position: Mutex::new(position),
+            position: watch::Sender::new(position),
             heard: Mutex::new(position),
         }
     }
@@ -53,20 +55,30 @@ impl Lease {
     /// Records that everything up to `position` has been invalidated.
     pub(super) fn advance(&self, position: Position) {
         self.hear(position);
-        let mut reached = self.position.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *reached = (*reached).max(position);
+        self.position.send_if_modified(|reached| {
+            let further = *reached < position;
+            *reached = (*reached).max(position);
+            further
+        });
     }
 
     /// Records that the follower begins anew at `position`: there is no trust until it has completed a pass.
     pub(super) fn restart(&self, position: Position) {
         self.passed.store(0, Ordering::Release);
-        *self.position.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = position;
+        self.position.send_replace(position);
         *self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = position;
     }
 
     /// How far the follower has come.
     pub(super) fn position(&self) -> Position {
-        *self.position.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        *self.position.borrow()
+    }
+
+    /// Waits until everything up to `position` has been invalidated.
+    pub(super) async fn reached(&self, position: Position) {
+        let mut followed = self.position.subscribe();
+        // It could only fail if the lease were gone.
+        let _reached = followed.wait_for(|reached| *reached >= position).await;
     }
 
     /// Whether the cache may be trusted now.

@@ -147,7 +147,6 @@ impl Cluster {
             let _ended = kill(Pid::from_raw(other.parse().unwrap()), signal);
         }
     }
-    }
 
     fn answers(&self) -> bool {
         let url = self.url("postgres");

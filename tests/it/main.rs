@@ -11,8 +11,10 @@ mod documents; // pages, dumps and feeds, and what becomes of them
 mod edge; // deadlines, limits, health, metrics, stopping
 mod embargo; // what the clock opens and ends
 mod failover; // a database that has lost its last changes
+mod freshness; // two caches on one feed, one behind the other
 mod kill; // an answer means durable
 mod model; // lists, watches and exports over random histories
+mod parted; // a store put together from two, for the tests
 mod process; // servers and commands as processes of their own
 mod protocol; // the protocol of the shared cache, model-checked
 mod redis_cache; // Redis in front of a store, and its troubles

@@ -299,6 +299,7 @@ async fn a_full_redis_fails_no_read() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_agree_within_the_bound_whatever_is_lost() {
     const ARTICLES: usize = 8;
+    const CHANGES: usize = 600;
     let Desk { store, cache, redis, _dir } = desk().await;
     let local = LocalCacheOptions {
         bytes: 1 << 20,
@@ -334,10 +335,7 @@ async fn replicas_agree_within_the_bound_whatever_is_lost() {
             reads
         }));
     }
-    let began = Instant::now();
-    let mut edition = 0;
-    while began.elapsed() < Duration::from_secs(4) {
-        edition += 1;
+    for edition in 1..=CHANGES {
         let n = edition % ARTICLES;
         let writer = if edition % 3 == 0 { &replicas[0] } else { &store };
         let article = titled(&format!("edition {edition}"));
@@ -371,6 +369,6 @@ async fn replicas_agree_within_the_bound_whatever_is_lost() {
             }
         }
     }
-    println!("{edition} changes, {reads} reads, none older than the bound");
-    assert!(reads > 1_000 && edition > 300, "{reads} reads of {edition} changes show little");
+    println!("{CHANGES} changes, {reads} reads, none older than the bound");
+    assert!(reads > 1_000, "{reads} reads show little");
 }

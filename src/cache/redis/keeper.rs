@@ -13,7 +13,7 @@ use crate::store::{Place, Store, StoreError};
 /// How many changes one pass takes at a time.
 const BATCH: usize = 1_000;
 /// How long until Redis is tried again: at first, and at most.
-const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
+const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(250));
 
 /// Keeps the cache until it is gone or the task is aborted. One task, so that one probe asks at a time whether Redis is back.
 pub(super) async fn keep(shared: Weak<Shared>) {

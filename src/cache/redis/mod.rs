@@ -4,6 +4,7 @@
 //! replica's keeper repeats; and a replica serves from Redis only while its own keeper has repaired all within the bound.
 
 mod entry;
+mod identity;
 mod keeper;
 mod options;
 mod read;
@@ -35,6 +36,8 @@ use stats::Counters;
 
 /// How long an answer to a write waits for Redis to hear of it.
 const BUDGET: Duration = Duration::from_millis(20);
+/// How long a cache in front of this one is kept from the feed's news until the keeper has repaired what they are of.
+const REPAIR: Duration = Duration::from_millis(50);
 
 /// A store with a cache in Redis in front of `get`. Everything else goes to the store.
 pub struct RedisCache {
@@ -138,7 +141,14 @@ impl Store for RedisCache {
     }
 
     async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
-        self.shared.store.touched(after, limit).await
+        let touched = self.shared.store.touched(after, limit).await?;
+        if let (Some((newest, _)), Some(session)) = (touched.articles.last(), self.shared.session()) {
+            // Who hears of a change asks from then on for entries as new as that (`LocalCache`), which Redis can show only
+            // once it has been repaired so far. So this keeps hits; nothing depends on it, and it must not cost trust.
+            let patience = REPAIR.min(self.shared.options.staleness_bound / 10);
+            let _late = tokio::time::timeout(patience, session.repaired(*newest)).await;
+        }
+        Ok(touched)
     }
 
     async fn head(&self) -> Result<Position, StoreError> {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::RedisOptions;
 use super::entry::{Seen, decode, digits, encode, position};
+use super::identity::Identity;
 use super::stats::Counters;
 use super::wire::{Call, Step, Trouble, Wire, code, text};
 use crate::article::{ArticleId, Position, Record};
@@ -80,13 +81,6 @@ pub(super) struct Session {
     counters: Arc<Counters>,
 }
 
-/// Which Redis, and which history of its data: it begins another with every start and every change of role.
-#[derive(Clone, PartialEq, Eq)]
-struct Identity {
-    run: String,
-    history: String,
-}
-
 impl Session {
     /// Connects, finds out to whom, and finds or begins the generation of entries. `end` is the feed's end.
     pub(super) async fn open(
@@ -97,8 +91,8 @@ impl Session {
     ) -> Result<Self, Trouble> {
         let to = options.connection();
         let (reads, writes) = tokio::try_join!(Wire::open(&to), Wire::open(&to))?;
-        let identity = identify(&writes).await?;
-        if identify(&reads).await? != identity {
+        let identity = Identity::of(&writes).await?;
+        if Identity::of(&reads).await? != identity {
             return Err(Trouble::Refused("two connections led to two servers".into()));
         }
         let mark_key = format!("copydesk:1:{}:epoch:{}:{}", feed.simple(), identity.run, identity.history);
@@ -131,6 +125,14 @@ impl Session {
         }
     }
 
+    /// Waits until the keeper has repaired everything up to `position`, but no longer than the session lasts.
+    pub(super) async fn repaired(&self, position: Position) {
+        tokio::select! {
+            () = self.lease.reached(position) => {}
+            () = self.ended() => {}
+        }
+    }
+
     /// Ends when somebody has found that it must.
     pub(super) async fn ended(&self) {
         self.ended.cancelled().await;
@@ -150,7 +152,7 @@ impl Session {
         for id in ids {
             pipeline.cmd("GET").arg(self.key(id));
         }
-        let answers = self.noted(self.reads.ask(&pipeline).await)?;
+        let answers = self.noted(self.reads.ask(&pipeline)).await?;
         Some(ids.iter().zip(&answers).map(|(id, answer)| self.seen(id, answer)).collect())
     }
 
@@ -168,7 +170,7 @@ impl Session {
             calls.push(Call { step: Step::GetLease, key: self.key(id), args });
             tokens.push(token);
         }
-        let Some(answers) = self.noted(self.writes.run(&calls).await) else {
+        let Some(answers) = self.noted(self.writes.run(&calls)).await else {
             return ids.iter().map(|_| Claim::None).collect();
         };
         let claims = ids.iter().zip(tokens).zip(&answers).map(|(((id, _), token), answer)| match answer {
@@ -194,7 +196,7 @@ impl Session {
             }
         }
         for calls in calls.chunks(STEPS) {
-            let Some(answers) = self.noted(self.writes.run(calls).await) else { return };
+            let Some(answers) = self.noted(self.writes.run(calls)).await else { return };
             for answer in &answers {
                 match answer {
                     Value::Int(1) => Counters::add(&self.counters.fills),
@@ -217,7 +219,7 @@ impl Session {
             .collect();
         let ids: Vec<&ArticleId> = changed.keys().collect();
         for (calls, ids) in calls.chunks(STEPS).zip(ids.chunks(STEPS)) {
-            let Some(answers) = self.noted(self.writes.run(calls).await) else { return false };
+            let Some(answers) = self.noted(self.writes.run(calls)).await else { return false };
             let refused: Vec<&ArticleId> = ids
                 .iter()
                 .zip(&answers)
@@ -235,17 +237,17 @@ impl Session {
     /// Records that everything up to `place` has been repaired, if this still is the Redis and the generation that was
     /// repaired. Otherwise the session ends.
     pub(super) async fn mark(&self, place: Place) -> bool {
-        let Some(identity) = self.noted(identify(&self.writes).await) else { return false };
         let args = vec![self.generation.clone().into_bytes(), written(place).into_bytes(), millis(GENERATION)];
         let call = Call { step: Step::Mark, key: self.mark_key.clone(), args };
-        let Some(answers) = self.noted(self.writes.run(&[call]).await) else { return false };
-        match answers.first() {
-            Some(Value::Int(1)) if identity == self.identity => true,
+        // Who it is, is asked after the mark: a change of role before it shows, and one after it is for the next pass.
+        let Some(answers) = self.noted(self.writes.run_then(&call, Identity::ask)).await else { return false };
+        match answers.split_first() {
             // No room even for that: then nothing can be filled either.
-            Some(answer) if code(answer).is_some() => {
+            Some((mark, _)) if code(mark).is_some() => {
                 Counters::add(&self.counters.errors);
                 false
             }
+            Some((Value::Int(1), told)) if Identity::told(told).as_ref() == Ok(&self.identity) => true,
             _ => {
                 tracing::info!("Redis has been flushed, or is another; its entries begin anew");
                 self.end();
@@ -266,7 +268,7 @@ impl Session {
         for id in ids {
             pipeline.cmd("DEL").arg(self.key(id));
         }
-        let answers = self.noted(self.writes.ask(&pipeline).await);
+        let answers = self.noted(self.writes.ask(&pipeline)).await;
         answers.is_some_and(|answers| answers.iter().all(|answer| matches!(answer, Value::Int(_))))
     }
 
@@ -283,8 +285,14 @@ impl Session {
         format!("copydesk:1:{}:{}:{{{id}}}", self.feed.simple(), self.generation)
     }
 
-    /// Counts, and ends the session when Redis fails again and again, or says that it is not the one to ask.
-    fn noted<T>(&self, answer: Result<T, Trouble>) -> Option<T> {
+    /// Counts, and ends the session when Redis fails again and again, or says that it is not the one to ask. When another call
+    /// has found that, this one waits no longer.
+    async fn noted<T>(&self, answer: impl Future<Output = Result<T, Trouble>>) -> Option<T> {
+        let answer = tokio::select! {
+            biased;
+            answer = answer => answer,
+            () = self.ended() => return None,
+        };
         let trouble = match answer {
             Ok(answer) => {
                 self.failures.store(0, Ordering::Relaxed);
@@ -300,28 +308,6 @@ impl Session {
         }
         None
     }
-}
-
-async fn identify(wire: &Wire) -> Result<Identity, Trouble> {
-    let mut pipeline = Pipeline::new();
-    pipeline.cmd("INFO").arg("server").cmd("INFO").arg("replication");
-    let answers = wire.ask(&pipeline).await?;
-    let told: String = answers.iter().filter_map(text).collect::<Vec<_>>().join("\n");
-    let field = |name: &str| {
-        let line = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.map(str::trim).unwrap_or_default().to_owned()
-    };
-    if field("redis_mode") != "standalone" {
-        return Err(Trouble::Refused("it is not a server of its own, but of a Cluster or a Sentinel".into()));
-    }
-    if field("role") != "master" {
-        return Err(Trouble::Refused("it is a replica".into()));
-    }
-    let identity = Identity { run: field("run_id"), history: field("master_replid") };
-    if identity.run.is_empty() || identity.history.is_empty() {
-        return Err(Trouble::Refused("INFO does not say who it is".into()));
-    }
-    Ok(identity)
 }
 
 async fn generation(wire: &Wire, key: &str, end: Place) -> Result<(String, Place), Trouble> {

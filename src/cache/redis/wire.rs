@@ -108,15 +108,14 @@ impl Wire {
     pub(super) async fn run(&self, calls: &[Call]) -> Result<Vec<Value>, Trouble> {
         let mut pipeline = Pipeline::with_capacity(calls.len());
         for call in calls {
-            pipeline.cmd("EVALSHA").arg(call.step.script().get_hash()).arg(1).arg(&call.key).arg(&call.args);
+            call.put(&mut pipeline);
         }
         let mut answers = self.ask(&pipeline).await?;
-        let unknown: Vec<usize> = (0..answers.len()).filter(|at| code(&answers[*at]) == Some("NOSCRIPT")).collect();
+        let unknown: Vec<usize> = (0..answers.len()).filter(|at| is_unknown(&answers[*at])).collect();
         if !unknown.is_empty() {
             let mut pipeline = Pipeline::with_capacity(unknown.len());
             for at in &unknown {
-                let call = &calls[*at];
-                pipeline.cmd("EVAL").arg(call.step.source()).arg(1).arg(&call.key).arg(&call.args);
+                calls[*at].put_whole(&mut pipeline);
             }
             for (at, answer) in unknown.into_iter().zip(self.ask(&pipeline).await?) {
                 answers[at] = answer;
@@ -124,6 +123,36 @@ impl Wire {
         }
         Ok(answers)
     }
+
+    /// Runs one step and then asks, in one round trip: what is answered was so after the step. The step's answer is first.
+    pub(super) async fn run_then(&self, call: &Call, then: impl Fn(&mut Pipeline)) -> Result<Vec<Value>, Trouble> {
+        let mut pipeline = Pipeline::new();
+        call.put(&mut pipeline);
+        then(&mut pipeline);
+        let answers = self.ask(&pipeline).await?;
+        if !answers.first().is_some_and(is_unknown) {
+            return Ok(answers);
+        }
+        pipeline.clear();
+        call.put_whole(&mut pipeline);
+        then(&mut pipeline);
+        self.ask(&pipeline).await
+    }
+}
+
+impl Call {
+    /// By the script's hash, which Redis may not know.
+    fn put(&self, pipeline: &mut Pipeline) {
+        pipeline.cmd("EVALSHA").arg(self.step.script().get_hash()).arg(1).arg(&self.key).arg(&self.args);
+    }
+
+    fn put_whole(&self, pipeline: &mut Pipeline) {
+        pipeline.cmd("EVAL").arg(self.step.source()).arg(1).arg(&self.key).arg(&self.args);
+    }
+}
+
+fn is_unknown(answer: &Value) -> bool {
+    code(answer) == Some("NOSCRIPT")
 }
 
 /// The code of an answer that is an error.

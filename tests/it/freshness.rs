@@ -1,0 +1,102 @@
+//! The local cache and the keeper of Redis follow one feed, each at its own pace.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use copydesk::cache::{LocalCache, LocalCacheOptions, RedisCache, RedisOptions};
+use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
+use copydesk::store::{Consistency, Layer, Precondition, Store};
+
+use crate::conformance::fixtures::{at, id, ingest, titled, update, write};
+use crate::parted::Parted;
+use crate::redis_server::RedisServer;
+
+/// So long that nothing here is decided by it.
+const BOUND: Duration = Duration::from_secs(300);
+
+struct Desk {
+    store: Arc<dyn Store>,
+    /// What Redis stands in front of.
+    behind: Arc<Parted>,
+    redis: Arc<RedisCache>,
+    _dir: tempfile::TempDir,
+}
+
+fn desk() -> Desk {
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(dir.path())).unwrap());
+    let behind = Parted::new(&store, &store);
+    let mut options = RedisOptions::new(&RedisServer::shared().url()).unwrap();
+    options.staleness_bound = BOUND;
+    options.poll = Duration::from_millis(20);
+    let redis = Arc::new(RedisCache::new(Arc::clone(&behind) as Arc<dyn Store>, options));
+    Desk { store, behind, redis, _dir: dir }
+}
+
+async fn local(store: Arc<dyn Store>, bytes: u64) -> LocalCache {
+    let (negative_ttl, poll) = (Duration::from_secs(5), Duration::from_millis(20));
+    LocalCache::new(store, LocalCacheOptions { bytes, staleness_bound: BOUND, negative_ttl, poll }).await.unwrap()
+}
+
+async fn read(store: &dyn Store, name: &str) -> (i64, Layer) {
+    let fetched = store.get(&[id(name)], Consistency::Bounded).await.unwrap().remove(0);
+    (fetched.record.expect("it exists").revision, fetched.from)
+}
+
+async fn correct(store: &Arc<dyn Store>, name: &str, edition: i64) {
+    let article = titled(&format!("edition {edition}"));
+    write(store, update(name, article, Precondition::None, at(edition))).await.unwrap();
+}
+
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(20);
+    while !holds().await {
+        assert!(Instant::now() < limit, "{what}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// The local follower has dropped an article, and will not be told again; Redis has not been repaired. What is old there must
+/// not come back, for it would stay.
+#[tokio::test]
+async fn what_was_dropped_does_not_come_back_from_redis() {
+    let desk = desk();
+    write(&desk.store, ingest("a", titled("edition 1"), at(1))).await.unwrap();
+    // Its follower hears at once, whatever holds the keeper.
+    let front = Parted::new(&(Arc::clone(&desk.redis) as Arc<dyn Store>), &desk.store);
+    let local = local(front, 1 << 20).await;
+    until("Redis answers", async || read(&*desk.redis, "a").await == (1, Layer::Redis)).await;
+    assert_eq!(read(&local, "a").await.0, 1);
+    desk.behind.hold(true);
+    let before = local.stats().invalidations;
+    correct(&desk.store, "a", 2).await;
+    until("the local cache hears", async || local.stats().invalidations > before).await;
+    assert_eq!(read(&*desk.redis, "a").await, (1, Layer::Redis), "the keeper has not heard");
+    assert_eq!(read(&local, "a").await, (2, Layer::Store));
+    desk.behind.hold(false);
+    until("the keeper hears", async || read(&*desk.redis, "a").await == (2, Layer::Redis)).await;
+    assert_eq!(read(&local, "a").await, (2, Layer::Local));
+}
+
+/// One article is written again and again; reads of another, which the local cache is too small to keep, stay with Redis.
+#[tokio::test]
+async fn steady_writes_leave_reads_of_others_to_redis() {
+    const WRITES: i64 = 200;
+    let desk = desk();
+    for name in ["busy", "other"] {
+        write(&desk.store, ingest(name, titled("edition 1"), at(1))).await.unwrap();
+    }
+    let local = local(Arc::clone(&desk.redis) as Arc<dyn Store>, 1).await;
+    until("Redis answers", async || read(&local, "other").await == (1, Layer::Redis)).await;
+    let read_before = desk.behind.gets();
+    for edition in 2..2 + WRITES {
+        let before = local.stats().invalidations;
+        correct(&desk.store, "busy", edition).await;
+        // The moment when the local cache begins to ask for fresher than that change.
+        until("the local cache hears", async || local.stats().invalidations > before).await;
+        assert_eq!(read(&local, "other").await.0, 1);
+    }
+    let from_store = desk.behind.gets() - read_before;
+    println!("{from_store} of {WRITES} reads went to the store");
+    assert!(from_store < WRITES as u64 / 4, "{from_store} of {WRITES} reads went to the store");
+}

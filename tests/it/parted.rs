@@ -1,0 +1,115 @@
+//! A store put together from two: reads go to one, the feed comes from the other and can be held back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use copydesk::article::{ArticleId, Position, Record};
+use copydesk::store::*;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+pub struct Parted {
+    reads: Arc<dyn Store>,
+    feed: Arc<dyn Store>,
+    held: AtomicBool,
+    gets: AtomicU64,
+}
+
+impl Parted {
+    pub fn new(reads: &Arc<dyn Store>, feed: &Arc<dyn Store>) -> Arc<Self> {
+        let (reads, feed) = (Arc::clone(reads), Arc::clone(feed));
+        Arc::new(Self { reads, feed, held: AtomicBool::new(false), gets: AtomicU64::new(0) })
+    }
+
+    /// Whether whoever follows the feed is told that there is nothing new.
+    pub fn hold(&self, held: bool) {
+        self.held.store(held, Ordering::SeqCst);
+    }
+
+    /// How many articles have been read.
+    pub fn gets(&self) -> u64 {
+        self.gets.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl Store for Parted {
+    async fn get(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
+        self.gets.fetch_add(ids.len() as u64, Ordering::SeqCst);
+        self.reads.get(ids, consistency).await
+    }
+
+    async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
+        if self.held.load(Ordering::SeqCst) {
+            return Ok(Vec::new());
+        }
+        self.feed.touched(after, limit).await
+    }
+
+    async fn head(&self) -> Result<Position, StoreError> {
+        self.feed.head().await
+    }
+
+    fn wake(&self) -> watch::Receiver<Position> {
+        self.feed.wake()
+    }
+
+    fn feed(&self) -> Uuid {
+        self.feed.feed()
+    }
+
+    async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
+        self.reads.write(writes).await
+    }
+
+    async fn rehearse(&self, write: Write) -> Result<Written, WriteError> {
+        self.reads.rehearse(write).await
+    }
+
+    async fn get_revision(&self, id: &ArticleId, revision: i64) -> Result<Option<Arc<Record>>, StoreError> {
+        self.reads.get_revision(id, revision).await
+    }
+
+    async fn lookup(&self, key: &LookupKey, now: Timestamp) -> Result<Option<ArticleId>, StoreError> {
+        self.reads.lookup(key, now).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
+        self.reads.list(query).await
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        self.reads.search(query).await
+    }
+
+    async fn revisions(&self, id: &ArticleId, before: Option<i64>, limit: usize) -> Result<Vec<Revision>, StoreError> {
+        self.reads.revisions(id, before, limit).await
+    }
+
+    async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
+        self.feed.changes(after, limit).await
+    }
+
+    async fn snapshot(
+        &self,
+        at: Position,
+        after: Option<&ArticleId>,
+        limit: usize,
+    ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
+        self.reads.snapshot(at, after, limit).await
+    }
+
+    async fn indexed(&self) -> Result<Position, StoreError> {
+        self.reads.indexed().await
+    }
+
+    async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.reads.turn_clock(now).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.reads.ping().await
+    }
+}
