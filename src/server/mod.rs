@@ -138,6 +138,10 @@ impl Sources {
             store_writes: store.writes,
             store_commit_time: store.commit_time,
             store_queue: store.queued,
+            store_reads: store.reads,
+            store_reads_waiting: store.reads_waiting,
+            store_reads_shed: store.reads_shed,
+            store_breaker_open: store.breaker_open,
             redis: self.redis.as_deref().map(of_redis).unwrap_or_default(),
         }
     }

@@ -80,6 +80,8 @@ impl Cluster {
             server=$!
             cat >/dev/null
             kill -QUIT $server
+            # One that a test has frozen must not wait for ever.
+            kill -CONT $server
             wait $server
             [ -e keep ] || rm -rf "$PWD"
         "#;
@@ -94,6 +96,25 @@ impl Cluster {
             assert!(Instant::now() < until, "the server does not answer:\n{}", log());
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Stops all its processes where they are: it accepts connections, and answers nothing.
+    pub fn freeze(&mut self) {
+        self.signal("STOP");
+    }
+
+    /// Lets them go on.
+    pub fn thaw(&mut self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = std::fs::read_to_string(self.dir.join("data/postmaster.pid")).unwrap();
+        let pid = pid.lines().next().unwrap().to_owned();
+        // The first takes connections: so no process comes into being in between.
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        let sent = Command::new("kill").arg(format!("-{signal}")).arg(&pid).args(children.split_whitespace()).status();
+        assert!(sent.unwrap().success());
     }
 
     fn answers(&self) -> bool {

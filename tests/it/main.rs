@@ -10,6 +10,8 @@ mod edge; // deadlines, limits, health, metrics, stopping
 mod embargo; // what the clock opens and ends
 mod kill; // an answer means durable
 mod model; // lists, watches and exports over random histories
+mod outages; // a database in trouble, as clients see it
+mod overload; // more reads than the store takes on
 mod process; // servers and commands as processes of their own
 mod protocol; // the protocol of the shared cache, model-checked
 mod redis_cache; // Redis in front of a store, and its troubles

@@ -13,6 +13,7 @@ use copydesk::proto::{Article, Document, IngestArticleRequest, IngestArticleResp
 use copydesk::retrieve::RetrieveLimits;
 use copydesk::server::{CallOptions, Server, ServerOptions, StoreOptions};
 use copydesk::store::sqlite::SqliteOptions;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
@@ -104,6 +105,26 @@ impl TestServer {
 
     pub async fn retrieval(&self) -> RetrievalServiceClient<Channel> {
         RetrievalServiceClient::new(self.channel().await).max_decoding_message_size(64 << 20)
+    }
+
+    /// What the metrics port says.
+    pub async fn http(&self, path: &str) -> String {
+        let mut stream = tokio::net::TcpStream::connect(self.http).await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    /// Waits until the metrics have this line.
+    pub async fn until_metric(&self, line: &str) {
+        let found = async {
+            while !self.http("/metrics").await.lines().any(|found| found == line) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let late = tokio::time::timeout(Duration::from_secs(20), found).await.is_err();
+        assert!(!late, "no line {line:?} in\n{}", self.http("/metrics").await);
     }
 
     /// Stops as SIGTERM would, and waits until it has.
