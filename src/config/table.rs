@@ -48,9 +48,15 @@ pub const SETTINGS: &[Setting] = &[
     rare("store-readers", "4", "how many reads of the embedded store run at a time"),
     rare("store-connections", "16", "how many reads of PostgreSQL run at a time"),
     rare(
+        "store-read-queue",
+        "256",
+        "how many reads, and as many pages of lists and searches, wait for their turn at the store; more are refused with RESOURCE_EXHAUSTED",
+    ),
+    rare("store-read-wait", "2s", "how long a read waits for its turn at the store before it is refused after all"),
+    rare(
         "store-connect-timeout",
         "2s",
-        "how long connecting to PostgreSQL, or waiting for a free connection, may take",
+        "how long connecting to PostgreSQL may take, and how long it may not answer before it counts as away",
     ),
     rare("store-statement-timeout", "10s", "how long one statement of PostgreSQL may take"),
     rare(
@@ -172,6 +178,8 @@ fn store_options(settings: &Settings) -> Result<StoreOptions, ConfigError> {
         dir: settings.text("data-dir").into(),
         max_bytes: (max_bytes > 0).then_some(max_bytes),
         readers: settings.get("store-readers", count)?,
+        read_queue: settings.get("store-read-queue", count)?,
+        read_wait: settings.get("store-read-wait", duration)?,
     };
     let short = Duration::from_millis(10);
     let connections = settings.get("store-connections", count)?;
@@ -196,6 +204,7 @@ fn store_options(settings: &Settings) -> Result<StoreOptions, ConfigError> {
         }
         let mut options = PostgresOptions::new(text)?;
         options.connections = connections;
+        (options.read_queue, options.read_wait) = (sqlite.read_queue, sqlite.read_wait);
         options.connect_timeout = connect_timeout;
         options.statement_timeout = statement_timeout;
         options.listen = listen;

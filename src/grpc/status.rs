@@ -168,6 +168,7 @@ fn store(error: &StoreError) -> Status {
             let details = with_retry("STORE_UNAVAILABLE", Duration::from_millis(500));
             return Status::with_error_details(Code::Unavailable, error.to_string(), details);
         }
+        StoreError::Busy => return overloaded("reads"),
         StoreError::Full => (Code::ResourceExhausted, "STORE_FULL"),
         StoreError::Damaged => (Code::DataLoss, "STORE_DAMAGED"),
         StoreError::Trimmed => (Code::OutOfRange, "FEED_TRIMMED"),

@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use prost::Message;
@@ -16,6 +17,9 @@ use crate::store::{Consistency, Precondition, StoreError, Transition, Update, Wr
 
 /// How often an update without an etag is tried against others that come between from elsewhere.
 pub const MAX_UPDATE_TRIES: usize = 5;
+
+/// How long to wait before a store that has too many reads is asked again.
+const BUSY: Duration = Duration::from_millis(20);
 
 /// Whose turn it is to change an article. Many articles share a lock, which costs a wait now and then.
 #[derive(Default)]
@@ -59,9 +63,7 @@ impl Ingestion {
         // Those who do not care what came before take turns, so that all of them come to it.
         let turn = if new.etag.is_empty() { Some(self.turns.of(&id).lock().await) } else { None };
         for _ in 0..MAX_UPDATE_TRIES {
-            let found = self.store.get(std::slice::from_ref(&id), Consistency::Full).await?;
-            let record = found.into_iter().next().and_then(|fetched| fetched.record);
-            let record = record.ok_or_else(|| WriteError::NotFound(id.clone()))?;
+            let record = self.newest(&id).await?.ok_or_else(|| WriteError::NotFound(id.clone()))?;
             if !new.etag.is_empty() && new.etag != record.etag() {
                 return Err(WriteError::Conflict(id).into());
             }
@@ -99,6 +101,16 @@ impl Ingestion {
         };
         let transition = Transition { id, kind: edit.kind, precondition, reason, time: Timestamp::now() };
         Ok(self.write(Write::Transition(transition)).await?.record)
+    }
+
+    /// What is to be corrected. A correction is not turned away because many read: it waits, for as long as its caller does.
+    async fn newest(&self, id: &ArticleId) -> Result<Option<Arc<Record>>, StoreError> {
+        loop {
+            match self.store.get(std::slice::from_ref(id), Consistency::Full).await {
+                Err(StoreError::Busy) => tokio::time::sleep(BUSY).await,
+                found => return Ok(found?.pop().and_then(|fetched| fetched.record)),
+            }
+        }
     }
 
     async fn write(&self, write: Write) -> Result<Written, WriteError> {

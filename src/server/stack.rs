@@ -60,6 +60,10 @@ impl Stack {
             store_writes: store.writes,
             store_commit_time: store.commit_time,
             store_queue: store.queued,
+            store_reads: store.reads,
+            store_reads_waiting: store.reads_waiting,
+            store_reads_shed: store.reads_shed,
+            store_breaker_open: store.breaker_open,
             redis: self.redis.as_ref().map(|redis| of_redis(redis.stats())).unwrap_or_default(),
             audit: self.auditor.as_ref().map(|auditor| of_audit(auditor.stats())).unwrap_or_default(),
         }

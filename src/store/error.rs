@@ -8,6 +8,9 @@ pub enum StoreError {
     /// It cannot be reached, is closing, or is overloaded. Trying again may help.
     #[error("the store is not available: {0}")]
     Unavailable(&'static str),
+    /// More reads are under way, and wait, than it is set to take on. Trying again a little later helps.
+    #[error("the store has too many reads under way")]
+    Busy,
     /// There is no room left for writes.
     #[error("the store has no room left")]
     Full,

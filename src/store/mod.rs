@@ -6,6 +6,7 @@
 
 mod codes;
 mod error;
+mod gate;
 mod page;
 mod plan;
 pub mod postgres;

@@ -104,6 +104,14 @@ pub struct Snapshot {
     pub store_commit_time: Duration,
     /// How many writes wait.
     pub store_queue: u64,
+    /// How many reads of the store are under way.
+    pub store_reads: u64,
+    /// How many reads wait for that.
+    pub store_reads_waiting: u64,
+    /// How many reads were refused, for there being too many.
+    pub store_reads_shed: u64,
+    /// Whether the store is not asked, since it does not answer.
+    pub store_breaker_open: bool,
     /// Of the cache in Redis.
     pub redis: RedisSnapshot,
     /// Of the auditor.
@@ -171,6 +179,10 @@ struct Gauges {
     store_writes: Counter,
     store_commit_seconds: Counter<f64, AtomicU64>,
     store_queue: Gauge,
+    store_reads: Gauge,
+    store_reads_waiting: Gauge,
+    store_reads_shed: Counter,
+    store_breaker_open: Gauge,
     redis: RedisGauges,
     audit: AuditCounters,
 }
@@ -341,6 +353,12 @@ impl Gauges {
         let help = "How long commits took in all";
         registry.register_with_unit("store_commit_time", help, Unit::Seconds, self.store_commit_seconds.clone());
         registry.register("store_queue", "Writes that wait", self.store_queue.clone());
+        registry.register("store_reads_in_flight", "Reads of the store under way", self.store_reads.clone());
+        registry.register("store_reads_waiting", "Reads that wait for others", self.store_reads_waiting.clone());
+        let help = "Reads of the store refused because too many were under way";
+        registry.register("store_reads_shed", help, self.store_reads_shed.clone());
+        let help = "1 while the database does not answer, and what needs it fails at once";
+        registry.register("store_breaker_open", help, self.store_breaker_open.clone());
         self.redis.register(registry);
         self.audit.register(registry);
     }
@@ -359,6 +377,10 @@ impl Gauges {
         let seconds = snapshot.store_commit_time.as_secs_f64();
         self.store_commit_seconds.inner().store(seconds.to_bits(), Ordering::Relaxed);
         self.store_queue.set(count(snapshot.store_queue));
+        self.store_reads.set(count(snapshot.store_reads));
+        self.store_reads_waiting.set(count(snapshot.store_reads_waiting));
+        self.store_reads_shed.inner().store(snapshot.store_reads_shed, Ordering::Relaxed);
+        self.store_breaker_open.set(snapshot.store_breaker_open.into());
         self.redis.set(&snapshot.redis);
         self.audit.set(&snapshot.audit);
     }

@@ -82,6 +82,8 @@ impl Cluster {
             server=$!
             cat >/dev/null
             kill -QUIT $server
+            # One that a test has frozen must not wait for ever.
+            kill -CONT $server
             wait $server
             [ -e keep ] || rm -rf "$PWD"
         "#;

@@ -22,17 +22,6 @@ fn hold_writes(server: &TestServer) -> Connection {
     connection
 }
 
-/// Waits until the metrics have this line.
-async fn until_metric(server: &TestServer, line: &str) {
-    let found = async {
-        while !server.http("/metrics").await.lines().any(|found| found == line) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let late = tokio::time::timeout(Duration::from_secs(20), found).await.is_err();
-    assert!(!late, "no line {line:?} in\n{}", server.http("/metrics").await);
-}
-
 #[tokio::test]
 async fn a_call_past_its_deadline_ends_and_its_write_is_whole() {
     let server = TestServer::start().await;
@@ -88,8 +77,7 @@ async fn what_is_too_much_is_refused_at_once_and_health_is_not() {
         let request = IngestArticleRequest { document: Some(ready(invented(1))), ..Default::default() };
         writes.ingest_article(request).await
     });
-    until_metric(&server, "copydesk_grpc_calls_in_flight{method=\"copydesk.v1.IngestionService/IngestArticle\"} 1")
-        .await;
+    server.until_metric("copydesk_grpc_calls_in_flight{method=\"copydesk.v1.IngestionService/IngestArticle\"} 1").await;
     let list = ListArticlesRequest::default();
     let refused = server.retrieval().await.list_articles(list.clone()).await.unwrap_err();
     assert_eq!(refused.code(), Code::ResourceExhausted);
@@ -123,8 +111,7 @@ async fn stopping_finishes_what_is_in_flight_and_tells_health() {
         let request = IngestArticleRequest { document: Some(ready(invented(1))), ..Default::default() };
         writes.ingest_article(request).await
     });
-    until_metric(&server, "copydesk_grpc_calls_in_flight{method=\"copydesk.v1.IngestionService/IngestArticle\"} 1")
-        .await;
+    server.until_metric("copydesk_grpc_calls_in_flight{method=\"copydesk.v1.IngestionService/IngestArticle\"} 1").await;
     let (address, stopped) = (server.address, tokio::spawn(server.stop()));
     assert_eq!(watch.next().await.unwrap().unwrap().status(), ServingStatus::NotServing);
     drop(held);
@@ -195,10 +182,10 @@ async fn metrics_count_what_happened() {
     }
     reads.get_article(GetArticleRequest { name: "articles/none".into(), ..get }).await.unwrap_err();
     let method = "method=\"copydesk.v1.RetrievalService/GetArticle\"";
-    until_metric(&server, &format!("copydesk_grpc_calls_total{{{method},code=\"OK\"}} 3")).await;
-    until_metric(&server, &format!("copydesk_grpc_calls_total{{{method},code=\"NOT_FOUND\"}} 1")).await;
-    until_metric(&server, "copydesk_ingest_documents_total{outcome=\"created\"} 1").await;
-    until_metric(&server, "copydesk_ingest_documents_total{outcome=\"unchanged\"} 1").await;
+    server.until_metric(&format!("copydesk_grpc_calls_total{{{method},code=\"OK\"}} 3")).await;
+    server.until_metric(&format!("copydesk_grpc_calls_total{{{method},code=\"NOT_FOUND\"}} 1")).await;
+    server.until_metric("copydesk_ingest_documents_total{outcome=\"created\"} 1").await;
+    server.until_metric("copydesk_ingest_documents_total{outcome=\"unchanged\"} 1").await;
     // Each of the three was answered by one or the other; by which is the cache's follower's affair.
     let answers = |metrics: &str, layer: &str| -> u64 {
         let name = format!("copydesk_cache_answers_total{{layer=\"{layer}\"}} ");
@@ -206,7 +193,7 @@ async fn metrics_count_what_happened() {
     };
     let metrics = server.http("/metrics").await;
     assert_eq!(answers(&metrics, "local") + answers(&metrics, "store"), 3, "{metrics}");
-    until_metric(&server, "copydesk_store_writes_total 2").await;
+    server.until_metric("copydesk_store_writes_total 2").await;
     let all = server.http("/metrics").await;
     for name in
         ["copydesk_grpc_call_duration_seconds_bucket", "copydesk_feed_lag_seconds", "copydesk_search_lag_seconds"]

@@ -14,6 +14,8 @@ mod failover; // a database that has lost its last changes
 mod freshness; // two caches on one feed, one behind the other
 mod kill; // an answer means durable
 mod model; // lists, watches and exports over random histories
+mod outages; // a database in trouble, as clients see it
+mod overload; // more reads than the store takes on
 mod parted; // a store put together from two, for the tests
 mod process; // servers and commands as processes of their own
 mod protocol; // the protocol of the shared cache, model-checked

@@ -43,7 +43,7 @@ impl Store for Parted {
 
     async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
         if self.held.load(Ordering::SeqCst) {
-            return Ok(Vec::new());
+            return Ok(Touched { articles: Vec::new(), reached: after });
         }
         self.feed.touched(after, limit).await
     }

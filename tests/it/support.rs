@@ -100,7 +100,15 @@ impl TestServer {
         self.endpoint().connect().await.unwrap()
     }
 
-    /// What the port for operators answers.
+    pub async fn ingestion(&self) -> IngestionServiceClient<Channel> {
+        IngestionServiceClient::new(self.channel().await).max_decoding_message_size(64 << 20)
+    }
+
+    pub async fn retrieval(&self) -> RetrievalServiceClient<Channel> {
+        RetrievalServiceClient::new(self.channel().await).max_decoding_message_size(64 << 20)
+    }
+
+    /// What the metrics port says.
     pub async fn http(&self, path: &str) -> String {
         let mut stream = tokio::net::TcpStream::connect(self.http).await.unwrap();
         stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
@@ -109,12 +117,15 @@ impl TestServer {
         text
     }
 
-    pub async fn ingestion(&self) -> IngestionServiceClient<Channel> {
-        IngestionServiceClient::new(self.channel().await).max_decoding_message_size(64 << 20)
-    }
-
-    pub async fn retrieval(&self) -> RetrievalServiceClient<Channel> {
-        RetrievalServiceClient::new(self.channel().await).max_decoding_message_size(64 << 20)
+    /// Waits until the metrics have this line.
+    pub async fn until_metric(&self, line: &str) {
+        let found = async {
+            while !self.http("/metrics").await.lines().any(|found| found == line) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let late = tokio::time::timeout(Duration::from_secs(20), found).await.is_err();
+        assert!(!late, "no line {line:?} in\n{}", self.http("/metrics").await);
     }
 
     /// Stops as SIGTERM would, and waits until it has.

@@ -47,7 +47,8 @@ impl OpenError {
     }
 }
 
-const AWAY: StoreError = StoreError::Unavailable("it cannot be reached");
+/// The database does not answer.
+pub(super) const AWAY: StoreError = StoreError::Unavailable("it cannot be reached");
 const STOPPING: StoreError = StoreError::Unavailable("it is starting or stopping");
 
 /// Whether an answer means that the connection was lost.
@@ -118,7 +119,7 @@ fn meaning(error: &Error) -> StoreError {
 /// Why there is no connection.
 pub(super) fn no_connection(error: &PoolError) -> StoreError {
     match error {
-        PoolError::Timeout(TimeoutType::Wait) => StoreError::Unavailable("too many reads are under way"),
+        PoolError::Timeout(TimeoutType::Wait) => StoreError::Busy,
         PoolError::Backend(error) if error.code().is_some() => meaning(error),
         PoolError::Closed => StoreError::Unavailable("it is closing"),
         _ => AWAY,

@@ -111,7 +111,8 @@ impl Follower {
             return Ok(false);
         }
         let connection = self.pool.connection().await?;
-        let indexed = tokio::time::timeout(self.statement_timeout * 4, self.index_batch(&connection)).await;
+        let indexing = self.pool.guard(self.index_batch(&connection));
+        let indexed = tokio::time::timeout(self.statement_timeout * 4, indexing).await;
         let indexed = indexed.map_err(|_elapsed| StoreError::Unavailable("it took too long"))??;
         connection.give_back();
         Ok(indexed)

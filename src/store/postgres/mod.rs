@@ -4,6 +4,7 @@
 //! positions are in the order in which changes become visible: see docs/decisions/0008.
 
 mod batch;
+mod breaker;
 mod bulk;
 mod error;
 mod feed;
@@ -35,11 +36,13 @@ use uuid::Uuid;
 pub use error::OpenError;
 pub use options::PostgresOptions;
 
+use super::gate::{Gate, Kind};
 use super::{
     Change, Consistency, Fetched, ListQuery, LookupKey, Place, Revision, SearchPage, SearchQuery, Standing, Store,
     StoreError, StoreStats, Touched, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, Position, Record};
+use breaker::Breaker;
 use index::Index;
 use pool::Pool;
 use wake::Wake;
@@ -48,7 +51,7 @@ use writer::Writer;
 /// Connections for what is not a read of a caller's: the writer's, the index's, and the one's who forgets old changes.
 const WORKERS: usize = 3;
 /// Connections for what other reads wait for: what caches follow, how far the feed has come, and whether the store answers.
-/// However many searches run, these are not behind them.
+/// However many reads run or wait, these are not behind them.
 const FIRST: usize = 2;
 
 /// A store in a database.
@@ -57,8 +60,11 @@ pub struct PostgresStore {
     writer: Writer,
     index: Index,
     wake: Wake,
+    gate: Gate,
     reads: Pool,
     first: Pool,
+    breaker: Breaker,
+    _probing: AbortOnDropHandle<()>,
     _listening: Option<AbortOnDropHandle<()>>,
     _trimming: Option<AbortOnDropHandle<()>>,
 }
@@ -71,15 +77,29 @@ impl PostgresStore {
     pub async fn open(options: PostgresOptions) -> Result<Self, OpenError> {
         let feed = migrate::check(&options).await?;
         let failed = |error: StoreError| OpenError::Refused { place: options.place(), cause: error.to_string() };
-        let reads = Pool::new(&options, options.connections).map_err(failed)?;
-        let work = Arc::new(Pool::new(&options, WORKERS).map_err(failed)?);
-        let first = Pool::new(&options, FIRST).map_err(failed)?;
+        let (breaker, probing) = Breaker::start(&options);
+        let gate = Gate::new(options.connections, options.read_queue, options.read_wait);
+        let reads = Pool::new(&options, options.connections, &breaker).map_err(failed)?;
+        let work = Arc::new(Pool::new(&options, WORKERS, &breaker).map_err(failed)?);
+        let first = Pool::new(&options, FIRST, &breaker).map_err(failed)?;
         let wake = Wake::new(feed::head(&work).await.map_err(failed)?);
         let listening = options.listen.then(|| wake.listen(&options));
         let trimming = options.keep.map(|keep| trim::start(Arc::clone(&work), keep));
         let index = Index::start(Arc::clone(&work), &wake, options.statement_timeout);
         let writer = Writer::start(work, feed, &options, wake.clone());
-        Ok(Self { feed, writer, index, wake, reads, first, _listening: listening, _trimming: trimming })
+        Ok(Self {
+            feed,
+            writer,
+            index,
+            wake,
+            gate,
+            reads,
+            first,
+            breaker,
+            _probing: probing,
+            _listening: listening,
+            _trimming: trimming,
+        })
     }
 
     /// Brings the schema up to date, and makes it where there is none. Several may do so at once.
@@ -92,7 +112,8 @@ impl PostgresStore {
 
     /// Counters, for metrics.
     pub fn stats(&self) -> StoreStats {
-        StoreStats { search_lag: self.index.lag(), ..self.writer.stats() }
+        let (search_lag, breaker_open) = (self.index.lag(), self.breaker.is_open());
+        self.gate.stats(StoreStats { search_lag, breaker_open, ..self.writer.stats() })
     }
 }
 
@@ -111,30 +132,37 @@ impl Store for PostgresStore {
     }
 
     async fn get(&self, ids: &[ArticleId], _consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
+        let _place = self.gate.enter(Kind::Short).await?;
         rows::fetch(&self.reads, self.feed, ids).await
     }
 
     async fn get_revision(&self, id: &ArticleId, revision: i64) -> Result<Option<Arc<Record>>, StoreError> {
+        let _place = self.gate.enter(Kind::Short).await?;
         rows::revision(&self.reads, self.feed, id, revision).await
     }
 
     async fn lookup(&self, key: &LookupKey, now: Timestamp) -> Result<Option<ArticleId>, StoreError> {
+        let _place = self.gate.enter(Kind::Short).await?;
         list::lookup(&self.reads, key, now).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
+        let _place = self.gate.enter(Kind::Page).await?;
         list::list(&self.reads, self.feed, query).await
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        let _place = self.gate.enter(Kind::Page).await?;
         search::search(&self.reads, self.feed, query).await
     }
 
     async fn revisions(&self, id: &ArticleId, before: Option<i64>, limit: usize) -> Result<Vec<Revision>, StoreError> {
+        let _place = self.gate.enter(Kind::Page).await?;
         feed::revisions(&self.reads, self.feed, id, before, limit).await
     }
 
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
+        let _place = self.gate.enter(Kind::Stream).await?;
         feed::changes(&self.reads, self.feed, after, limit).await
     }
 
@@ -152,6 +180,7 @@ impl Store for PostgresStore {
         after: Option<&ArticleId>,
         limit: usize,
     ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
+        let _place = self.gate.enter(Kind::Stream).await?;
         feed::snapshot(&self.reads, self.feed, at, after, limit).await
     }
 
@@ -160,7 +189,7 @@ impl Store for PostgresStore {
     }
 
     async fn indexed(&self) -> Result<Position, StoreError> {
-        search::indexed(&self.reads).await
+        search::indexed(&self.first).await
     }
 
     async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {

@@ -14,7 +14,11 @@ const UNHEARD: Duration = Duration::from_secs(1);
 pub struct PostgresOptions {
     /// How many reads run at a time; each takes a connection.
     pub connections: usize,
-    /// How long making a connection may take, and how long a read waits for a free one.
+    /// How many reads, and as many pages of lists and searches, wait for that; more are refused.
+    pub read_queue: usize,
+    /// How long a read waits before it is refused after all.
+    pub read_wait: Duration,
+    /// How long making a connection may take, and how long our own work waits for a free one.
     pub connect_timeout: Duration,
     /// How long one statement may take.
     pub statement_timeout: Duration,
@@ -54,7 +58,16 @@ impl PostgresOptions {
             config.application_name("copydesk");
         }
         let (connect_timeout, statement_timeout) = (Duration::from_secs(2), Duration::from_secs(10));
-        Ok(Self { connections: 16, connect_timeout, statement_timeout, listen: true, keep: None, config })
+        Ok(Self {
+            connections: 16,
+            read_queue: 256,
+            read_wait: Duration::from_secs(2),
+            connect_timeout,
+            statement_timeout,
+            listen: true,
+            keep: None,
+            config,
+        })
     }
 
     /// Host, port and database, for people.

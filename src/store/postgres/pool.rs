@@ -12,6 +12,7 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{NoTls, Row};
 
 use super::PostgresOptions;
+use super::breaker::Breaker;
 use super::error::{answer, is_lost, no_connection};
 use crate::store::StoreError;
 
@@ -25,12 +26,13 @@ pub(super) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 pub(super) struct Pool {
     inner: deadpool_postgres::Pool,
     statement_timeout: Duration,
+    breaker: Breaker,
     /// Whether the last try to get a connection succeeded: an outage is logged when it begins and when it ends.
     reachable: AtomicBool,
 }
 
 impl Pool {
-    pub(super) fn new(options: &PostgresOptions, size: usize) -> Result<Self, StoreError> {
+    pub(super) fn new(options: &PostgresOptions, size: usize, breaker: &Breaker) -> Result<Self, StoreError> {
         let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(options.config(), NoTls, config);
         let inner = deadpool_postgres::Pool::builder(manager)
@@ -44,11 +46,21 @@ impl Pool {
                 tracing::error!(cause = %error, "the pool of connections could not be made");
                 StoreError::Internal
             })?;
-        Ok(Self { inner, statement_timeout: options.statement_timeout, reachable: AtomicBool::new(true) })
+        let statement_timeout = options.statement_timeout;
+        Ok(Self { inner, statement_timeout, breaker: breaker.clone(), reachable: AtomicBool::new(true) })
+    }
+
+    /// Does what needs the database. Fails at once while that is away, and as soon as it is: with what was sent, nobody knows.
+    pub(super) async fn guard<T, E: From<StoreError>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        self.breaker.guard(work).await
     }
 
     /// A connection, for a transaction.
     pub(super) async fn connection(&self) -> Result<Connection, StoreError> {
+        self.guard(self.take()).await
+    }
+
+    async fn take(&self) -> Result<Connection, StoreError> {
         match self.inner.get().await {
             Ok(client) => {
                 if !self.reachable.swap(true, Ordering::Relaxed) {
@@ -58,6 +70,9 @@ impl Pool {
             }
             Err(error) => {
                 let crowded = matches!(error, PoolError::Timeout(TimeoutType::Wait));
+                if !crowded {
+                    self.breaker.suspect();
+                }
                 if !crowded && self.reachable.swap(false, Ordering::Relaxed) {
                     tracing::error!(cause = %error, "the database cannot be reached");
                 }
@@ -69,9 +84,13 @@ impl Pool {
     /// One statement that reads. Asked once more if the connection turns out to be gone: it may have been idle since
     /// before a restart of the database.
     pub(super) async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
+        self.guard(self.ask(sql, params)).await
+    }
+
+    async fn ask(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
         let mut again = true;
         loop {
-            let connection = self.connection().await?;
+            let connection = self.take().await?;
             let asked = tokio::time::timeout(self.statement_timeout, connection.query_typed(sql, params)).await;
             match asked {
                 Ok(Ok(rows)) => {
@@ -80,6 +99,7 @@ impl Pool {
                 }
                 Ok(Err(error)) if is_lost(&error) => {
                     connection.discard();
+                    self.breaker.suspect();
                     if !std::mem::take(&mut again) {
                         return Err(answer(&error));
                     }
@@ -99,8 +119,11 @@ impl Pool {
     /// One statement that writes by itself; not asked twice.
     pub(super) async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
         let connection = self.connection().await?;
-        let done = tokio::time::timeout(self.statement_timeout, connection.execute_typed(sql, params)).await;
-        let done = done.map_err(|_elapsed| StoreError::Unavailable("it took too long"))?;
+        let done = self.guard(async {
+            let done = tokio::time::timeout(self.statement_timeout, connection.execute_typed(sql, params)).await;
+            done.map_err(|_elapsed| StoreError::Unavailable("it took too long"))
+        });
+        let done = done.await?;
         connection.give_back();
         done.map_err(|error| answer(&error))
     }

@@ -134,7 +134,7 @@ impl Transactions<'_> {
     }
 
     async fn within_time<T>(&self, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
-        match tokio::time::timeout(self.statement_timeout * 2, work).await {
+        match tokio::time::timeout(self.statement_timeout * 2, self.pool.guard(work)).await {
             Ok(done) => done,
             Err(_elapsed) => {
                 tracing::error!("a transaction took too long; whether it was committed is not known");

@@ -39,7 +39,7 @@ pub(super) fn start(pool: Arc<Pool>, keep: Duration) -> AbortOnDropHandle<()> {
 async fn trim(pool: &Pool, keep: Duration) -> Result<bool, StoreError> {
     let Ok(before) = Timestamp::now().checked_sub(keep) else { return Ok(false) };
     let connection = pool.connection().await?;
-    let more = step(&connection, before).await.map_err(|error| answer(&error))?;
+    let more = pool.guard(async { step(&connection, before).await.map_err(|error| answer(&error)) }).await?;
     connection.give_back();
     Ok(more)
 }

@@ -19,6 +19,7 @@ mod writer;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -27,13 +28,14 @@ use uuid::Uuid;
 
 pub use error::OpenError;
 
+use super::gate::Kind;
 use super::{
     Change, Consistency, Fetched, ListQuery, LookupKey, Place, Revision, SearchPage, SearchQuery, Standing, Store,
     StoreError, StoreStats, Touched, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, Position, Record};
 use index::Index;
-use readers::{Kind, Readers};
+use readers::Readers;
 use writer::Writer;
 
 /// Where the embedded store is, and how much of the machine it may use.
@@ -45,12 +47,16 @@ pub struct SqliteOptions {
     pub max_bytes: Option<u64>,
     /// How many reads run at a time.
     pub readers: usize,
+    /// How many reads, and as many pages of lists and searches, wait for that; more are refused.
+    pub read_queue: usize,
+    /// How long a read waits before it is refused after all.
+    pub read_wait: Duration,
 }
 
 impl SqliteOptions {
     /// The defaults, in a folder.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), max_bytes: None, readers: 4 }
+        Self { dir: dir.into(), max_bytes: None, readers: 4, read_queue: 256, read_wait: Duration::from_secs(2) }
     }
 
     fn articles(&self) -> PathBuf {
@@ -91,7 +97,7 @@ impl SqliteStore {
 
     /// Counters, for metrics.
     pub fn stats(&self) -> StoreStats {
-        StoreStats { search_lag: self.index.lag(), ..self.writer.stats() }
+        self.readers.stats(StoreStats { search_lag: self.index.lag(), ..self.writer.stats() })
     }
 }
 
@@ -126,25 +132,25 @@ impl Store for SqliteStore {
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
         let query = query.clone();
-        self.readers.run(Kind::Walk, move |reader| list::list(reader, &query)).await
+        self.readers.run(Kind::Page, move |reader| list::list(reader, &query)).await
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
         let query = query.clone();
-        self.readers.run(Kind::Walk, move |reader| search::search(reader, &query)).await
+        self.readers.run(Kind::Page, move |reader| search::search(reader, &query)).await
     }
 
     async fn revisions(&self, id: &ArticleId, before: Option<i64>, limit: usize) -> Result<Vec<Revision>, StoreError> {
         let id = id.clone();
-        self.readers.run(Kind::Walk, move |reader| feed::revisions(reader, &id, before, limit)).await
+        self.readers.run(Kind::Page, move |reader| feed::revisions(reader, &id, before, limit)).await
     }
 
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
-        self.readers.run(Kind::Walk, move |reader| feed::changes(reader, after, limit)).await
+        self.readers.run(Kind::Stream, move |reader| feed::changes(reader, after, limit)).await
     }
 
     async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
-        self.readers.run(Kind::First, move |reader| feed::touched(reader, after, limit)).await
+        self.readers.run_first(move |reader| feed::touched(reader, after, limit)).await
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
@@ -159,7 +165,7 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
         let after = after.cloned();
-        self.readers.run(Kind::Walk, move |reader| feed::snapshot(reader, at, after.as_ref(), limit)).await
+        self.readers.run(Kind::Stream, move |reader| feed::snapshot(reader, at, after.as_ref(), limit)).await
     }
 
     fn wake(&self) -> watch::Receiver<Position> {
@@ -178,6 +184,6 @@ impl Store for SqliteStore {
         if !self.writer.is_alive() {
             return Err(StoreError::Unavailable("its writer has ended"));
         }
-        self.readers.run(Kind::First, |reader| Ok(reader.connection.query_row("SELECT 1", (), |_| Ok(()))?)).await
+        self.readers.run_first(|reader| Ok(reader.connection.query_row("SELECT 1", (), |_| Ok(()))?)).await
     }
 }

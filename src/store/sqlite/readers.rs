@@ -8,7 +8,8 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::{SqliteOptions, migrate};
-use crate::store::StoreError;
+use crate::store::gate::{Gate, Kind};
+use crate::store::{StoreError, StoreStats};
 
 /// How many of SQLite's steps pass between looks at whether the caller is still there.
 const STEPS: i32 = 2_000;
@@ -19,23 +20,11 @@ pub(super) struct Reader {
     pub(super) feed: Uuid,
 }
 
-/// How long a read may be.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// What other reads wait for: what caches follow, and whether the store answers. Has a place of its own.
-    First,
-    /// Of a few rows.
-    Short,
-    /// A walk. Leaves a place for the short ones.
-    Walk,
-}
-
 /// A pool of them.
 pub(super) struct Readers {
     idle: Arc<Mutex<Vec<Reader>>>,
-    places: Arc<Semaphore>,
+    gate: Gate,
     first: Arc<Semaphore>,
-    walks: Arc<Semaphore>,
     options: SqliteOptions,
     feed: Uuid,
 }
@@ -44,32 +33,48 @@ impl Readers {
     pub(super) fn new(options: &SqliteOptions, feed: Uuid) -> Self {
         Self {
             idle: Arc::default(),
-            places: Arc::new(Semaphore::new(options.readers.max(1))),
+            gate: Gate::new(options.readers, options.read_queue, options.read_wait),
             first: Arc::new(Semaphore::new(1)),
-            walks: Arc::new(Semaphore::new(options.readers.saturating_sub(1).max(1))),
             options: options.clone(),
             feed,
         }
     }
 
-    /// Runs a read. When the future is dropped, the read stops.
+    /// Runs a read of a caller's. When the future is dropped, the read stops.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         kind: Kind,
         read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let take = async |places: &Arc<Semaphore>| {
-            let place = Arc::clone(places).acquire_owned().await;
-            place.map_err(|_closed| StoreError::Unavailable("it is closing"))
-        };
-        let walk = if kind == Kind::Walk { Some(take(&self.walks).await?) } else { None };
-        let place = take(if kind == Kind::First { &self.first } else { &self.places }).await?;
+        let place = self.gate.enter(kind).await?;
+        self.run_in(place, read).await
+    }
+
+    /// Runs what other reads wait for: what caches follow, and whether the store answers. It has a place of its own.
+    pub(super) async fn run_first<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let place = Arc::clone(&self.first).acquire_owned().await;
+        self.run_in(place.map_err(|_closed| StoreError::Unavailable("it is closing"))?, read).await
+    }
+
+    /// These counters beside others.
+    pub(super) fn stats(&self, others: StoreStats) -> StoreStats {
+        self.gate.stats(others)
+    }
+
+    async fn run_in<T: Send + 'static>(
+        &self,
+        place: impl Send + 'static,
+        read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let idle = Arc::clone(&self.idle);
         let (options, feed) = (self.options.clone(), self.feed);
         let caller = CallerGone(Arc::default());
         let gone = Arc::clone(&caller.0);
         let task = tokio::task::spawn_blocking(move || {
-            let _places = (place, walk);
+            let _place = place;
             let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut reader = match kept {
                 Some(reader) => reader,

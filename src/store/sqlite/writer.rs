@@ -95,7 +95,7 @@ impl Writer {
             writes: self.counters.writes.load(Ordering::Relaxed),
             commit_time: Duration::from_micros(self.counters.commit_micros.load(Ordering::Relaxed)),
             queued: (QUEUE - self.places.available_permits()) as u64,
-            search_lag: Duration::ZERO,
+            ..StoreStats::default()
         }
     }
 

@@ -48,7 +48,9 @@ async fn an_outage_is_short_for_callers_and_over_by_itself() {
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert!(matches!(cached().await, Err(StoreError::Unavailable(_))));
     cluster.resume();
-    // The first call after it finds a new connection.
+    // A new connection is found as soon as it is known to be back.
+    let back = async { while store.ping().await.is_err() {} };
+    tokio::time::timeout(Duration::from_secs(30), back).await.expect("it is back");
     assert_eq!(get(&store, "ferry").await.unwrap().revision, 1);
     assert!(get(&store, "late").await.is_none() && get(&store, "none").await.is_none());
     let written = write(&store, ingest("after", titled("4"), at(3))).await.unwrap();

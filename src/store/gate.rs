@@ -1,0 +1,165 @@
+//! How many reads of an engine run at once, and how many may wait for that. What is more is refused at once: when caches are
+//! cold or not to be trusted, everything falls upon the store, and a queue without end would answer nobody in time.
+//!
+//! What caches follow, whether the store answers, and writes do not come through here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{StoreError, StoreStats};
+
+/// What a read is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Of a few rows.
+    Short,
+    /// A page: of a list, a search, a history. Leaves a place for the short ones.
+    Page,
+    /// The next piece of a watch or an export. Leaves a place for the short ones as well, and is never refused: how many
+    /// there are is bounded where they begin, and one that had to be begun anew would cost more.
+    Stream,
+}
+
+/// The way to an engine's reads.
+pub(super) struct Gate {
+    all: Line,
+    walks: Line,
+    queue: usize,
+    patience: Duration,
+    shed: AtomicU64,
+}
+
+/// So many places, and who waits for one.
+struct Line {
+    size: usize,
+    places: Arc<Semaphore>,
+    waiting: AtomicUsize,
+}
+
+/// The right to read, until it is dropped.
+pub(super) struct Place {
+    _place: OwnedSemaphorePermit,
+    _walk: Option<OwnedSemaphorePermit>,
+}
+
+impl Gate {
+    /// `size` reads at once; `queue` short ones and as many pages may wait, and no longer than `patience`.
+    pub(super) fn new(size: usize, queue: usize, patience: Duration) -> Self {
+        let all = Line::new(size.max(1));
+        let walks = Line::new(size.saturating_sub(1).max(1));
+        Self { all, walks, queue, patience, shed: AtomicU64::new(0) }
+    }
+
+    /// Waits for a place.
+    pub(super) async fn enter(&self, kind: Kind) -> Result<Place, StoreError> {
+        let entered = match kind {
+            Kind::Stream => self.walk(usize::MAX).await,
+            Kind::Short => {
+                self.in_time(async { Some(Place { _place: self.all.pass(self.queue).await?, _walk: None }) }).await
+            }
+            Kind::Page => self.in_time(self.walk(self.queue)).await,
+        };
+        entered.ok_or_else(|| {
+            self.shed.fetch_add(1, Ordering::Relaxed);
+            StoreError::Busy
+        })
+    }
+
+    /// Who has come past the first line is few, and is not refused at the second.
+    async fn walk(&self, queue: usize) -> Option<Place> {
+        let walk = self.walks.pass(queue).await?;
+        Some(Place { _place: self.all.pass(usize::MAX).await?, _walk: Some(walk) })
+    }
+
+    async fn in_time(&self, passing: impl Future<Output = Option<Place>>) -> Option<Place> {
+        tokio::time::timeout(self.patience, passing).await.ok().flatten()
+    }
+
+    /// These counters beside others.
+    pub(super) fn stats(&self, others: StoreStats) -> StoreStats {
+        let waiting = self.all.waiting.load(Ordering::Relaxed) + self.walks.waiting.load(Ordering::Relaxed);
+        StoreStats {
+            reads: (self.all.size - self.all.places.available_permits()) as u64,
+            reads_waiting: waiting as u64,
+            reads_shed: self.shed.load(Ordering::Relaxed),
+            ..others
+        }
+    }
+}
+
+impl Line {
+    fn new(size: usize) -> Self {
+        Self { size, places: Arc::new(Semaphore::new(size)), waiting: AtomicUsize::new(0) }
+    }
+
+    /// None when as many wait already as may.
+    async fn pass(&self, queue: usize) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return Some(place);
+        }
+        let waiting = Waiting::one_more(&self.waiting, queue)?;
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        drop(waiting);
+        Some(place.expect("the semaphore is never closed"))
+    }
+}
+
+/// Counted among those who wait, until it is dropped: a caller may leave at any time.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn one_more(count: &'a AtomicUsize, most: usize) -> Option<Self> {
+        let more = |waiting: usize| (waiting < most).then_some(waiting + 1);
+        count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Self(count))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn walks_leave_a_place_and_what_is_too_much_is_refused_at_once() {
+        let gate = Gate::new(2, 1, Duration::from_secs(600));
+        let page = gate.enter(Kind::Page).await.expect("a place");
+        let mut second = Box::pin(gate.enter(Kind::Page));
+        assert!(second.as_mut().now_or_never().is_none(), "it waits");
+        assert_eq!(gate.enter(Kind::Page).now_or_never().expect("at once").err(), Some(StoreError::Busy));
+        let mut stream = Box::pin(gate.enter(Kind::Stream));
+        assert!(stream.as_mut().now_or_never().is_none(), "a stream waits, however many do");
+        let short = gate.enter(Kind::Short).now_or_never().expect("at once").expect("a place");
+        let mut third = Box::pin(gate.enter(Kind::Short));
+        assert!(third.as_mut().now_or_never().is_none(), "it waits");
+        assert_eq!(gate.enter(Kind::Short).now_or_never().expect("at once").err(), Some(StoreError::Busy));
+        let stats = gate.stats(StoreStats::default());
+        assert_eq!((stats.reads, stats.reads_waiting, stats.reads_shed), (2, 3, 2));
+        // Who leaves makes room for others to wait.
+        drop(third);
+        let mut fourth = Box::pin(gate.enter(Kind::Short));
+        assert!(fourth.as_mut().now_or_never().is_none(), "it waits");
+        drop((page, short));
+        for entered in [fourth.await, second.await, stream.await] {
+            drop(entered.expect("a place"));
+        }
+        let stats = gate.stats(StoreStats::default());
+        assert_eq!((stats.reads, stats.reads_waiting), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_ever() {
+        let gate = Gate::new(1, 10, Duration::from_millis(10));
+        let _place = gate.enter(Kind::Short).await.expect("a place");
+        assert_eq!(gate.enter(Kind::Short).await.err(), Some(StoreError::Busy));
+    }
+}

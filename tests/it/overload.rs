@@ -1,0 +1,148 @@
+//! More reads than the store is set to take on: what is too much is refused at once, and nothing else is.
+
+use copydesk::proto::*;
+use copydesk::server::StoreOptions;
+use futures::future::join_all;
+use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_types::StatusExt;
+
+use crate::database::{Cluster, Database};
+use crate::support::{TestServer, ingest, invented, ready};
+
+/// A server that reads two articles at a time from its database, while two more reads may wait.
+async fn start(database: &Database) -> TestServer {
+    let mut store = database.options();
+    (store.connections, store.read_queue, store.read_wait) = (2, 2, std::time::Duration::from_secs(600));
+    TestServer::with(|options| {
+        options.store = StoreOptions::Postgres(Box::new(store));
+        // The cache is trusted throughout.
+        options.cache.as_mut().unwrap().staleness_bound = std::time::Duration::from_secs(600);
+    })
+    .await
+}
+
+fn get(name: &str) -> GetArticleRequest {
+    GetArticleRequest { name: name.to_owned(), ..Default::default() }
+}
+
+#[tokio::test]
+async fn reads_beyond_what_may_wait_are_refused_and_nothing_else_is() {
+    let database = Cluster::shared().database().await;
+    let server = start(&database).await;
+    let (mut writes, reads) = (server.ingestion().await, server.retrieval().await);
+    let mut names = Vec::new();
+    for number in 0..6 {
+        names.push(ingest(&mut writes, invented(number)).await.article.unwrap().name);
+    }
+    // In the cache, once its follower has come as far.
+    let cached = async {
+        while reads.clone().get_article(get(&names[5])).await.unwrap().metadata().get("copydesk-cache").unwrap()
+            != "local"
+        {}
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), cached).await.expect("it is cached");
+
+    let held = database.client().await;
+    held.batch_execute("BEGIN; LOCK TABLE copydesk.texts").await.unwrap();
+    let spawn = |name: &String| {
+        let (mut reads, request) = (reads.clone(), get(name));
+        tokio::spawn(async move { reads.get_article(request).await })
+    };
+    let patient: Vec<_> = names[..4].iter().map(spawn).collect();
+    server.until_metric("copydesk_store_reads_in_flight 2").await;
+    server.until_metric("copydesk_store_reads_waiting 2").await;
+
+    let refused = reads.clone().get_article(get(&names[4])).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
+    assert_eq!(refused.get_details_error_info().unwrap().reason, "OVERLOADED");
+    assert!(refused.get_details_retry_info().unwrap().retry_delay.is_some());
+    server.until_metric("copydesk_store_reads_shed_total 1").await;
+    // What the cache has, health, and what writes are not refused.
+    reads.clone().get_article(get(&names[5])).await.unwrap();
+    let mut health = HealthClient::new(server.channel().await);
+    let asked = HealthCheckRequest { service: "copydesk.v1.RetrievalService".into() };
+    assert_eq!(health.check(asked).await.unwrap().into_inner().status(), ServingStatus::Serving);
+    let mut corrections = writes.clone();
+    let article = Article { name: names[5].clone(), headline: "Corrected".into(), ..Default::default() };
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["headline".into()] });
+    let correction = UpdateArticleRequest { article: Some(article), update_mask, ..Default::default() };
+    let corrected = tokio::spawn(async move { corrections.update_article(correction).await });
+    let ingested = tokio::spawn(async move {
+        let request = IngestArticleRequest { document: Some(ready(invented(9))), ..Default::default() };
+        writes.ingest_article(request).await
+    });
+    // The correction's own read has been turned away, and goes on asking.
+    let shed = |metrics: String| -> u64 {
+        let line = metrics.lines().find_map(|line| line.strip_prefix("copydesk_store_reads_shed_total "));
+        line.unwrap().parse().unwrap()
+    };
+    while shed(server.http("/metrics").await) < 3 {}
+
+    held.batch_execute("ROLLBACK").await.unwrap();
+    corrected.await.unwrap().unwrap();
+    ingested.await.unwrap().unwrap();
+    for answered in join_all(patient).await {
+        answered.unwrap().unwrap();
+    }
+    server.until_metric("copydesk_store_reads_in_flight 0").await;
+}
+
+#[tokio::test]
+async fn lists_leave_a_place_for_articles() {
+    let database = Cluster::shared().database().await;
+    let server = start(&database).await;
+    let (mut writes, reads) = (server.ingestion().await, server.retrieval().await);
+    let name = ingest(&mut writes, invented(1)).await.article.unwrap().name;
+    // Needed by a list of an author's articles, and not by one article.
+    let held = database.client().await;
+    held.batch_execute("BEGIN; LOCK TABLE copydesk.facets").await.unwrap();
+    let filter = Some(ArticleFilter { authors: vec!["Writer 1".into()], ..Default::default() });
+    let list = ListArticlesRequest { filter, ..Default::default() };
+    let spawn = |_| {
+        let (mut reads, request) = (reads.clone(), list.clone());
+        tokio::spawn(async move { reads.list_articles(request).await })
+    };
+    let lists: Vec<_> = (0..3).map(spawn).collect();
+    server.until_metric("copydesk_store_reads_in_flight 1").await;
+    server.until_metric("copydesk_store_reads_waiting 2").await;
+    reads.clone().get_article(get(&name)).await.unwrap();
+    let refused = reads.clone().list_articles(list.clone()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
+    held.batch_execute("ROLLBACK").await.unwrap();
+    for answered in join_all(lists).await {
+        assert_eq!(answered.unwrap().unwrap().into_inner().articles.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn many_readers_of_one_article_are_one_read() {
+    let database = Cluster::shared().database().await;
+    let server = start(&database).await;
+    let (mut writes, reads) = (server.ingestion().await, server.retrieval().await);
+    let name = ingest(&mut writes, invented(1)).await.article.unwrap().name;
+    // Until the cache is trusted, reads pass it by.
+    let cached = async {
+        while reads.clone().get_article(get(&name)).await.unwrap().metadata().get("copydesk-cache").unwrap() != "local"
+        {
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), cached).await.expect("it is cached");
+    let cold = ingest(&mut writes, invented(2)).await.article.unwrap().name;
+    let held = database.client().await;
+    held.batch_execute("BEGIN; LOCK TABLE copydesk.texts").await.unwrap();
+    let spawn = |_| {
+        let (mut reads, request) = (reads.clone(), get(&cold));
+        tokio::spawn(async move { reads.get_article(request).await })
+    };
+    let readers: Vec<_> = (0..100).map(spawn).collect();
+    server.until_metric("copydesk_grpc_calls_in_flight{method=\"copydesk.v1.RetrievalService/GetArticle\"} 100").await;
+    server.until_metric("copydesk_store_reads_in_flight 1").await;
+    held.batch_execute("ROLLBACK").await.unwrap();
+    for answered in join_all(readers).await {
+        answered.unwrap().unwrap();
+    }
+    server.until_metric("copydesk_store_reads_shed_total 0").await;
+}
