@@ -37,7 +37,7 @@ use random::Random;
 use report::Report;
 use tokio::task::JoinSet;
 use watchers::Watcher;
-use world::{SERVERS, World};
+use world::{RECOVERY, SERVERS, World};
 use writers::Writer;
 
 const WRITERS: usize = 6;
@@ -136,6 +136,9 @@ async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults)
         writers.join_all().await;
         run.writers_ended.store(true, Ordering::Relaxed);
         watchers.join_all().await;
+        if run.world.answers_from_redis(Instant::now(), RECOVERY).await.is_none() {
+            run.report.violation("a server does not answer from Redis, and nothing is wrong any more");
+        }
         run.readers_done.store(true, Ordering::Relaxed);
         readers.join_all().await;
         finish::check(&run).await;

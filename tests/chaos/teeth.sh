@@ -40,7 +40,7 @@ for variant in "${variants[@]}"; do
     # As of now, or what the last patch changed would be taken as built.
     git ls-files -z --cached --others --exclude-standard | tar -c --null -T - | tar -x -m -C "$copy"
     (cd "$copy" && git apply "$patch") || { echo "$variant: the patch does not apply"; exit 1; }
-    (cd "$copy" && cargo build --quiet --locked --tests --bin copydesk) || { echo "$variant: does not build"; exit 1; }
+    (cd "$copy" && cargo test --quiet --locked --test chaos --no-run) || { echo "$variant: does not build"; exit 1; }
     started=$SECONDS
     (cd "$copy" && UNTIL_VIOLATION=1 cargo test --quiet --locked --test chaos) >"$copy.log" 2>&1 && found=safe || found=caught
     violations=$(sed -n 's/^violations: //p' "$copy.log")

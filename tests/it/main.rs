@@ -4,15 +4,18 @@
 mod bad_input; // whatever comes in
 mod cli; // the commands
 mod conformance; // what every store keeps
+#[allow(dead_code)] // what the fault test needs of it
 mod database; // PostgreSQL servers of the tests' own
 mod documents; // pages, dumps and feeds, and what becomes of them
 mod edge; // deadlines, limits, health, metrics, stopping
 mod embargo; // what the clock opens and ends
 mod kill; // an answer means durable
 mod model; // lists, watches and exports over random histories
+#[allow(dead_code)] // what the fault test needs of it
 mod process; // servers and commands as processes of their own
 mod protocol; // the protocol of the shared cache, model-checked
 mod redis_cache; // Redis in front of a store, and its troubles
+#[allow(dead_code)] // what the fault test needs of it
 mod redis_server; // Redis servers of the tests' own
 mod replicas; // several servers on one database
 mod rooms; // which room may import which
