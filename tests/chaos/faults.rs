@@ -46,7 +46,7 @@ enum Fault {
 type Choice = (Fault, &'static str, Place, usize);
 
 const FAULTS: [Choice; 19] = [
-    (Fault::ServerKills, "server-kills", Place::Servers, 30),
+    (Fault::ServerKills, "server-kills", Place::Servers, 40),
     (Fault::ServerFreeze, "server-freeze", Place::Servers, 8),
     (Fault::RedisKill, "redis-kill", Place::Redis, 4),
     (Fault::RedisFreeze, "redis-freeze", Place::Redis, 4),
@@ -173,7 +173,7 @@ impl Drawn {
                 world.redis.lock().unwrap().thaw();
             }
             Fault::RedisFlush => self.again(until, 50, 500, world, |redis| redis.ask::<()>(&["FLUSHALL"])).await,
-            Fault::RedisEvictions => self.again(until, 1, 20, world, evict).await,
+            Fault::RedisEvictions => self.again(until, 1, 100, world, evict).await,
             Fault::RedisSmall => {
                 // Less than it takes now, so that something is evicted for whatever comes.
                 let most = world.blocking(|world| used_bytes(&world.redis.lock().unwrap())).await - 100_000;

@@ -192,7 +192,7 @@ async fn serve(
     let start = move || {
         // A local cache that does not hold all, so that Redis is asked; and timeouts that let a short run see them pass.
         let flags = ["--store", &store, "--cache", &cache, "--cache-bytes", "256KiB", "--staleness-bound", &bound];
-        let more = ["--store-connect-timeout", "1s", "--store-statement-timeout", "3s", "--log-level", "warn"];
+        let more = ["--store-connect-timeout", "1s", "--store-statement-timeout", "5s", "--log-level", "warn"];
         Serve::start(&dir, &[&flags[..], &more[..]].concat(), Stdio::from(log))
     };
     tokio::task::spawn_blocking(start).await.unwrap()
