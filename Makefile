@@ -1,5 +1,5 @@
 # What a developer and CI run. Each target installs what it needs (see .ci/tools.sh) and says what it does.
-.PHONY: help test lint api-baseline bench demo
+.PHONY: help test chaos chaos-teeth lint api-baseline bench demo
 
 # Where .ci/tools.sh puts pinned tools: outside target, so that they are fetched once a machine.
 COPYDESK_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/copydesk-tools
@@ -13,6 +13,8 @@ BASELINE = .ci/api-baseline.binpb
 
 help:
 	@echo 'make test    everything that must hold: unit tests, and the service over a real port'
+	@echo 'make chaos   three servers, PostgreSQL and Redis under faults for DURATION=60s; SEED=… replays (docs/faults.md)'
+	@echo 'make chaos-teeth    whether that catches each broken variant of the cache (about 10 minutes)'
 	@echo 'make lint    format, clippy, the API (buf: needs npm or go), licences of dependencies'
 	@echo 'make api-baseline   at a release: the API as it is now is what later versions must keep'
 	@echo 'make bench   the service beside a bare tonic server (about 5 minutes; ARGS="--help" for more)'
@@ -21,6 +23,14 @@ help:
 test:
 	@.ci/tools.sh test
 	cargo test --locked
+
+chaos:
+	@.ci/tools.sh test
+	DURATION=$(or $(DURATION),60s) cargo test --release --locked --test chaos
+
+chaos-teeth:
+	@.ci/tools.sh test
+	tests/chaos/teeth.sh $(VARIANTS)
 
 lint:
 	@.ci/tools.sh lint

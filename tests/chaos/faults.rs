@@ -42,9 +42,11 @@ enum Fault {
     StoreBlackHole,
 }
 
-/// Each with its name, its place, and how often it is drawn beside the others.
-const FAULTS: [(Fault, &str, Place, usize); 19] = [
-    (Fault::ServerKills, "server-kills", Place::Servers, 30),
+/// A fault, with its name, its place, and how often it is drawn beside the others.
+type Choice = (Fault, &'static str, Place, usize);
+
+const FAULTS: [Choice; 19] = [
+    (Fault::ServerKills, "server-kills", Place::Servers, 40),
     (Fault::ServerFreeze, "server-freeze", Place::Servers, 8),
     (Fault::RedisKill, "redis-kill", Place::Redis, 4),
     (Fault::RedisFreeze, "redis-freeze", Place::Redis, 4),
@@ -65,16 +67,19 @@ const FAULTS: [(Fault, &str, Place, usize); 19] = [
     (Fault::StoreBlackHole, "store-black-hole", Place::Store, 4),
 ];
 
-/// The label of more than one fault.
-const TWO_OF_REDIS: &str = "two at once, Redis";
+/// The label of two faults. They are never of one place, so it is never Redis' trouble alone.
 const TWO: &str = "two at once";
+
+/// How long the next fault waits until every server answers from Redis again: on a machine that is too busy for its timeouts,
+/// that may be never, and faults are to go on.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Draws faults one after another.
 pub struct Faults {
     random: Random,
     /// How many of a hundred come two at once.
     pairs: usize,
-    drawn: Vec<(Fault, &'static str, Place, usize)>,
+    drawn: Vec<Choice>,
 }
 
 /// One fault as it was drawn: everything about it is decided, so the same seed does the same.
@@ -105,40 +110,36 @@ impl Faults {
             tokio::time::sleep(self.random.millis(200, 700)).await;
             let first = self.draw(None);
             let second = if self.random.chance(self.pairs) { self.draw(Some(first)) } else { first };
-            let both = first.0 != second.0;
-            let redis_alone = first.2 == Place::Redis && second.2 == Place::Redis;
-            let label = match (both, redis_alone) {
-                (false, _) => first.1,
-                (true, true) => TWO_OF_REDIS,
-                (true, false) => TWO,
-            };
             let (one, other) = (self.decide(first.0), self.decide(second.0));
-            run.report.enter(label, !redis_alone);
-            tokio::join!(one.happen(run), async {
-                if both {
-                    other.happen(run).await;
-                }
-            });
-            let returned =
-                run.world.recovered(Instant::now()).await.map_err(|what| format!("after {label}: {what}"))?;
-            run.report.returned(label, returned);
+            let alone = first.0 == second.0;
+            let label = if alone { first.1 } else { TWO };
+            run.report.enter(label, !alone || first.2 != Place::Redis);
+            if alone {
+                one.happen(run).await;
+            } else {
+                tokio::join!(one.happen(run), other.happen(run));
+            }
+            let healed = Instant::now();
+            run.world.reads_store().await.map_err(|what| format!("after {label}: {what}"))?;
+            run.report.returned(label, run.world.answers_from_redis(healed, PATIENCE).await);
             run.report.enter(CALM, false);
         }
         Ok(())
     }
 
-    /// Two at once are never of one process, which could not be undone apart.
-    fn draw(&mut self, beside: Option<(Fault, &'static str, Place, usize)>) -> (Fault, &'static str, Place, usize) {
-        let fits = |fault: &&(Fault, &str, Place, usize)| beside.is_none_or(|beside| beside.2 != fault.2);
-        let all: usize = self.drawn.iter().filter(fits).map(|fault| fault.3).sum();
-        let Some(mut left) = (all > 0).then(|| self.random.below(all)) else { return beside.unwrap_or(self.drawn[0]) };
-        for fault in self.drawn.iter().filter(fits) {
+    /// Two at once are never of one place, where the one would undo the other.
+    fn draw(&mut self, beside: Option<Choice>) -> Choice {
+        let fits: Vec<Choice> =
+            self.drawn.iter().filter(|fault| beside.is_none_or(|beside| beside.2 != fault.2)).copied().collect();
+        let mut left = self.random.below(fits.iter().map(|fault| fault.3).sum::<usize>().max(1));
+        for fault in fits {
             if left < fault.3 {
-                return *fault;
+                return fault;
             }
             left -= fault.3;
         }
-        unreachable!("it is less than their sum")
+        // There is nothing that fits beside it: it is alone.
+        beside.unwrap_or(self.drawn[0])
     }
 
     fn decide(&mut self, fault: Fault) -> Drawn {
@@ -172,9 +173,12 @@ impl Drawn {
                 world.redis.lock().unwrap().thaw();
             }
             Fault::RedisFlush => self.again(until, 50, 500, world, |redis| redis.ask::<()>(&["FLUSHALL"])).await,
-            Fault::RedisEvictions => self.again(until, 1, 20, world, evict).await,
+            Fault::RedisEvictions => self.again(until, 1, 100, world, evict).await,
             Fault::RedisSmall => {
-                tell(world, &["CONFIG SET maxmemory-policy allkeys-lru", "CONFIG SET maxmemory 1mb"]).await;
+                // Less than it takes now, so that something is evicted for whatever comes.
+                let most = world.blocking(|world| used_bytes(&world.redis.lock().unwrap())).await - 100_000;
+                let limit = format!("CONFIG SET maxmemory {most}");
+                tell(world, &["CONFIG SET maxmemory-policy allkeys-lru", &limit]).await;
                 self.hold().await;
                 tell(world, &["CONFIG SET maxmemory 0"]).await;
             }
@@ -272,6 +276,12 @@ async fn tell(world: &Arc<World>, commands: &[&str]) {
         let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
         world.blocking(move |world| world.redis.lock().unwrap().ask::<()>(&words)).await;
     }
+}
+
+fn used_bytes(redis: &RedisServer) -> u64 {
+    let told: String = redis.ask(&["INFO", "memory"]);
+    let used = told.lines().find_map(|line| line.strip_prefix("used_memory:"));
+    used.expect("Redis tells it").trim().parse().unwrap()
 }
 
 /// Every entry of an article, and no mark: as if each had been evicted.

@@ -2,8 +2,8 @@
 //! What it does, and how to read what it prints, is in docs/faults.md.
 //!
 //! Settings are environment variables: `DURATION` (20s), `SEED`, `FAULTS` (names of those to draw from), `PAIRS` (how
-//! many of a hundred come two at once), `BOUND` (1s: the servers' staleness bound), `UNTIL_VIOLATION` (set: the
-//! first one ends the run).
+//! many of a hundred come two at once), `BOUND` (1s: the servers' staleness bound), `ARTICLES` (480),
+//! `UNTIL_VIOLATION` (set: the first one ends the run).
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
 #[allow(dead_code)] // what other tests need of it
@@ -37,11 +37,11 @@ use random::Random;
 use report::Report;
 use tokio::task::JoinSet;
 use watchers::Watcher;
-use world::{SERVERS, World};
+use world::{RECOVERY, SERVERS, World};
 use writers::Writer;
 
 const WRITERS: usize = 6;
-const ARTICLES_EACH: usize = 80;
+const ARTICLES: usize = 480;
 const READERS_EACH: usize = 3;
 const WATCHERS: usize = 2;
 
@@ -95,9 +95,11 @@ fn main() -> ExitCode {
 }
 
 async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults) -> bool {
+    let articles = setting("ARTICLES").map_or(ARTICLES, |text| text.parse().expect("ARTICLES: must be a whole number"));
+    assert!(articles >= WRITERS, "ARTICLES: must be at least {WRITERS}, one for each writer");
     let run = Arc::new(Run {
         world: World::start(bound).await,
-        history: History::new(WRITERS * ARTICLES_EACH),
+        history: History::new(articles),
         report: Report::new(),
         bound,
         until_violation: setting("UNTIL_VIOLATION").is_some(),
@@ -108,7 +110,7 @@ async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults)
     let random = |stream: usize| Random::new(seed, 1 + stream as u64);
     let mut beginning = JoinSet::new();
     for at in 0..WRITERS {
-        let mut writer = Writer::new(Arc::clone(&run), random(at), (at..WRITERS * ARTICLES_EACH).step_by(WRITERS));
+        let mut writer = Writer::new(Arc::clone(&run), random(at), (at..articles).step_by(WRITERS));
         beginning.spawn(async move {
             writer.begin().await;
             writer
@@ -136,6 +138,9 @@ async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults)
         writers.join_all().await;
         run.writers_ended.store(true, Ordering::Relaxed);
         watchers.join_all().await;
+        if run.world.answers_from_redis(Instant::now(), RECOVERY).await.is_none() {
+            run.report.violation("a server does not answer from Redis, and nothing is wrong any more");
+        }
         run.readers_done.store(true, Ordering::Relaxed);
         readers.join_all().await;
         finish::check(&run).await;

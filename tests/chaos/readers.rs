@@ -18,7 +18,7 @@ use crate::history::{Promise, Seen, State, name, number};
 use crate::random::Random;
 
 /// How long a read may take before its caller gives up.
-const DEADLINE: Duration = Duration::from_secs(5);
+const DEADLINE: Duration = Duration::from_secs(10);
 /// How many articles a batch asks for.
 const BATCH: usize = 50;
 
@@ -84,7 +84,7 @@ impl Once<'_> {
     async fn batch(&self, mut client: Client, random: &mut Random) -> bool {
         let count = self.run.history.articles();
         let first = random.below(count);
-        let wanted: Vec<usize> = (0..BATCH).map(|n| (first + n) % count).collect();
+        let wanted: Vec<usize> = (0..BATCH.min(count)).map(|n| (first + n) % count).collect();
         let message = BatchGetArticlesRequest {
             names: wanted.iter().map(|article| name(*article)).collect(),
             read_mask: mask(&["name", "revision", "headline"]),

@@ -46,6 +46,7 @@ struct Row {
     latency: Latency,
     /// How long until every server answered from Redis again.
     returned: Vec<Duration>,
+    given_up: u64,
 }
 
 impl Report {
@@ -78,8 +79,14 @@ impl Report {
         phases.push(Phase { began: Instant::now(), label, excuses });
     }
 
-    pub fn returned(&self, label: &'static str, after: Duration) {
-        self.rows.lock().unwrap().entry(label).or_default().returned.push(after);
+    /// When every server answered from Redis again after a fault, if the wait was not given up.
+    pub fn returned(&self, label: &'static str, after: Option<Duration>) {
+        let mut rows = self.rows.lock().unwrap();
+        let row = rows.entry(label).or_default();
+        match after {
+            Some(after) => row.returned.push(after),
+            None => row.given_up += 1,
+        }
     }
 
     /// A call that began at `start`, and read so many articles. It belongs to what was wrong when it began or, if it failed,
@@ -178,6 +185,9 @@ impl Row {
             format!("{label:<28}{times:>7}{secs:>8.1}{calls:>10}{reads:>12}{failed:>8}{p50:>8.2}{p99:>9.2}{max:>9.1}");
         if let (Some(first), Some(last)) = (self.returned.iter().min(), self.returned.iter().max()) {
             let _infallible = write!(line, "  {:.0} to {:.0} ms", millis(*first), millis(*last));
+        }
+        if self.given_up > 0 {
+            let _infallible = write!(line, "  not in 3 s: {}", self.given_up);
         }
         line
     }

@@ -19,7 +19,7 @@ use crate::redis_server::RedisServer;
 
 pub const SERVERS: usize = 3;
 /// How long anything may take to be well again once nothing is wrong any more.
-const RECOVERY: Duration = Duration::from_secs(60);
+pub const RECOVERY: Duration = Duration::from_secs(60);
 
 pub struct World {
     pub store: Mutex<Cluster>,
@@ -51,7 +51,7 @@ impl World {
         let serve = |at: usize| serve(&to_store[at], &to_redis[at], &database.name, &bound, &logs, at);
         let (mut servers, mut clients) = (Vec::new(), Vec::new());
         for at in 0..SERVERS {
-            let server = serve(at).await;
+            let server = serve(at).await.unwrap();
             clients.push(RwLock::new(server.client().await));
             servers.push(Mutex::new(Some(server)));
         }
@@ -81,10 +81,18 @@ impl World {
         }
     }
 
-    /// Starts it again; on another port, as on another machine.
+    /// Starts it again; on another port, as on another machine. It does not start while it cannot reach the store: whoever runs
+    /// it tries again.
     pub async fn restart(&self, at: usize) {
         let (store, redis) = (&self.to_store[at], &self.to_redis[at]);
-        let server = serve(store, redis, &self.database.name, &self.bound, &self.logs, at).await;
+        let until = Instant::now() + RECOVERY;
+        let server = loop {
+            match serve(store, redis, &self.database.name, &self.bound, &self.logs, at).await {
+                Ok(server) => break server,
+                Err(errors) => assert!(Instant::now() < until, "{errors}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
         let client = server.client().await;
         *self.clients[at].write().unwrap() = client;
         *self.servers[at].lock().unwrap() = Some(server);
@@ -120,9 +128,9 @@ impl World {
         }
     }
 
-    /// Until every server reads the store, and answers from Redis. Answers how long after `healed` the last one did that.
-    pub async fn recovered(&self, healed: Instant) -> Result<Duration, String> {
-        let until = healed + RECOVERY;
+    /// Until every server reads the store.
+    pub async fn reads_store(&self) -> Result<(), String> {
+        let until = Instant::now() + RECOVERY;
         for server in 0..SERVERS {
             while let Err(status) = self.read_store(server).await {
                 if Instant::now() > until {
@@ -131,18 +139,20 @@ impl World {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         }
-        let healed_at = (healed - self.born).as_micros() as u64;
-        loop {
-            let answered = self.redis_answered.iter().map(|at| at.load(Ordering::Relaxed));
-            let first = answered.min().unwrap_or_default();
-            if first > healed_at {
-                return Ok(Duration::from_micros(first - healed_at));
-            }
-            if Instant::now() > until {
-                return Err("a server does not answer from Redis again".into());
+        Ok(())
+    }
+
+    /// Until every server has answered a reader from Redis, and how long that was after `healed`; none if it was too long.
+    pub async fn answers_from_redis(&self, healed: Instant, patience: Duration) -> Option<Duration> {
+        let healed_at = healed - self.born;
+        while healed.elapsed() < patience {
+            let answered = self.redis_answered.iter().map(|at| Duration::from_micros(at.load(Ordering::Relaxed)));
+            if let Some(last) = answered.min().filter(|at| *at > healed_at) {
+                return Some(last - healed_at);
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
+        None
     }
 
     async fn read_store(&self, server: usize) -> Result<(), tonic::Status> {
@@ -167,7 +177,14 @@ impl World {
     }
 }
 
-async fn serve(to_store: &Proxy, to_redis: &Proxy, database: &str, bound: &str, logs: &Path, at: usize) -> Serve {
+async fn serve(
+    to_store: &Proxy,
+    to_redis: &Proxy,
+    database: &str,
+    bound: &str,
+    logs: &Path,
+    at: usize,
+) -> Result<Serve, String> {
     let store = format!("postgres://copydesk@127.0.0.1:{}/{database}", to_store.port);
     let cache = format!("redis://127.0.0.1:{}", to_redis.port);
     let log = File::options().create(true).append(true).open(logs.join(format!("server-{at}.log"))).unwrap();
@@ -175,8 +192,8 @@ async fn serve(to_store: &Proxy, to_redis: &Proxy, database: &str, bound: &str, 
     let start = move || {
         // A local cache that does not hold all, so that Redis is asked; and timeouts that let a short run see them pass.
         let flags = ["--store", &store, "--cache", &cache, "--cache-bytes", "256KiB", "--staleness-bound", &bound];
-        let more = ["--store-connect-timeout", "1s", "--store-statement-timeout", "3s", "--log-level", "warn"];
-        Serve::logging(&dir, &[&flags[..], &more[..]].concat(), Stdio::from(log))
+        let more = ["--store-connect-timeout", "1s", "--store-statement-timeout", "5s", "--log-level", "warn"];
+        Serve::start(&dir, &[&flags[..], &more[..]].concat(), Stdio::from(log))
     };
     tokio::task::spawn_blocking(start).await.unwrap()
 }

@@ -6,6 +6,7 @@ mod bad_input; // whatever comes in
 mod bouncer; // pgbouncer, between a store and its database
 mod cli; // the commands
 mod conformance; // what every store keeps
+#[allow(dead_code)] // what the fault test needs of it
 mod database; // PostgreSQL servers of the tests' own
 mod documents; // pages, dumps and feeds, and what becomes of them
 mod edge; // deadlines, limits, health, metrics, stopping
@@ -17,9 +18,11 @@ mod model; // lists, watches and exports over random histories
 mod outages; // a database in trouble, as clients see it
 mod overload; // more reads than the store takes on
 mod parted; // a store put together from two, for the tests
+#[allow(dead_code)] // what the fault test needs of it
 mod process; // servers and commands as processes of their own
 mod protocol; // the protocol of the shared cache, model-checked
 mod redis_cache; // Redis in front of a store, and its troubles
+#[allow(dead_code)] // what the fault test needs of it
 mod redis_server; // Redis servers of the tests' own
 mod replicas; // several servers on one database
 mod rooms; // which room may import which

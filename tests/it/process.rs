@@ -39,11 +39,11 @@ pub struct Serve {
 impl Serve {
     /// On a folder, on a free port.
     pub fn on(dir: &Path, more: &[&str]) -> Self {
-        Self::logging(dir, more, Stdio::piped())
+        Self::start(dir, more, Stdio::piped()).unwrap_or_else(|errors| panic!("{errors}"))
     }
 
     /// With somewhere to log to, for servers that have much to tell: nobody reads a pipe before `stop`.
-    pub fn logging(dir: &Path, more: &[&str], log: Stdio) -> Self {
+    pub fn start(dir: &Path, more: &[&str], log: Stdio) -> Result<Self, String> {
         let dir = dir.to_str().unwrap();
         let mut command =
             copydesk(&["serve", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--data-dir", dir]);
@@ -53,9 +53,9 @@ impl Serve {
         let address = line.trim().strip_prefix("listening on ").map(str::to_owned);
         let Some(address) = address else {
             let (_, _, errors) = output(child.wait_with_output().unwrap());
-            panic!("it did not start: {line:?} {errors}");
+            return Err(format!("it did not start: {line:?} {errors}"));
         };
-        Self { child, address }
+        Ok(Self { child, address })
     }
 
     pub async fn client(&self) -> Client {
