@@ -15,7 +15,9 @@ mod parted; // a store put together from two, for the tests
 mod process; // servers and commands as processes of their own
 mod protocol; // the protocol of the shared cache, model-checked
 mod redis_cache; // Redis in front of a store, and its troubles
+mod redis_sentinel; // Sentinels say which Redis
 mod redis_server; // Redis servers of the tests' own
+mod redis_tls; // Redis behind TLS
 mod replicas; // several servers on one database
 mod rooms; // which room may import which
 mod service; // each method's plain case
