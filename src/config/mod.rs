@@ -269,9 +269,14 @@ mod tests {
 
     #[test]
     fn a_cache_is_local_off_or_one_redis() {
-        for right in
-            ["local", "off", "redis://127.0.0.1", "redis://desk:hunter2@cache.example:6380/3", "redis://[::1]:6379"]
-        {
+        for right in [
+            "local",
+            "off",
+            "redis://127.0.0.1",
+            "redis://desk:hunter2@cache.example:6380/3",
+            "redis://[::1]:6379",
+            "redis-sentinel://desk:hunter2@one.example,two.example:27000/news",
+        ] {
             let settings = load(&[("cache", right)], &[], "").unwrap();
             assert!(!settings.to_toml().contains("hunter2"), "{right}");
             let options = settings.server_options().unwrap();
@@ -281,8 +286,8 @@ mod tests {
         for (wrong, told) in [
             ("remote", "must be local, off, or redis://"),
             ("memcached://desk:hunter2@one.example", "must be local, off, or redis://"),
-            ("rediss://desk:hunter2@one.example", "TLS"),
-            ("redis-sentinel://desk:hunter2@one.example", "Sentinel"),
+            ("rediss://desk:hunter2@one.example/news", "[/db]"),
+            ("redis-sentinel://desk:hunter2@one.example", "/service"),
             ("redis://desk:hunter2@one.example:6379,two.example:6379", "Cluster"),
             ("redis://desk:hunter2@one.example/news", "[/db]"),
             ("redis://desk:hunter2@one.example/?protocol=resp3", "without parameters"),

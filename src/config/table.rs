@@ -1,5 +1,6 @@
 //! The one list of settings, and what they mean to the server.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::parse::{address, bytes, count, duration, size, switch};
@@ -68,7 +69,12 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "cache",
         "local",
-        "`local` for a cache in this process, `redis://user:password@host:port/db` for one behind it that replicas share, `off` for none",
+        "`local` for a cache in this process, `redis://user:password@host:port/db` for one behind it that replicas share (`rediss://` with TLS, `redis-sentinel://user:password@host:port,host:port/service` by Sentinel), `off` for none",
+    ),
+    rare(
+        "cache-ca",
+        "",
+        "a file of certificate authorities in PEM, one of which vouches for Redis; the system's if empty",
     ),
     setting("cache-bytes", "64MiB", "how much memory the local cache may take"),
     setting("staleness-bound", "1s", "no read is older than this, unless it asks for fresher"),
@@ -108,11 +114,13 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         negative_ttl: settings.get("negative-ttl", duration)?,
         poll: feed_poll,
     };
+    let cache_ca = Some(settings.text("cache-ca")).filter(|path| !path.is_empty()).map(Path::new);
     let (cache, redis) = settings.get("cache", |text| match text {
+        "local" | "off" if cache_ca.is_some() => Err("has no use for cache-ca: TLS is spoken to rediss://".into()),
         "local" => Ok((Some(cache.clone()), None)),
         "off" => Ok((None, None)),
         url => {
-            let mut redis = RedisOptions::new(url)?;
+            let mut redis = RedisOptions::trusting(url, cache_ca)?;
             redis.staleness_bound = cache.staleness_bound;
             redis.negative_ttl = cache.negative_ttl;
             redis.poll = feed_poll;

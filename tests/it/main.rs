@@ -22,8 +22,10 @@ mod parted; // a store put together from two, for the tests
 mod process; // servers and commands as processes of their own
 mod protocol; // the protocol of the shared cache, model-checked
 mod redis_cache; // Redis in front of a store, and its troubles
+mod redis_sentinel; // Sentinels say which Redis
 #[allow(dead_code)] // what the fault test needs of it
 mod redis_server; // Redis servers of the tests' own
+mod redis_tls; // Redis behind TLS
 mod replicas; // several servers on one database
 mod rooms; // which room may import which
 mod service; // each method's plain case

@@ -12,7 +12,8 @@ use redis::{Connection, FromRedisValue, ToRedisArgs};
 
 /// A server, killed when it is dropped or when this process ends.
 pub struct RedisServer {
-    port: u16,
+    pub port: u16,
+    config: String,
     running: Option<(Child, Pid)>,
 }
 
@@ -24,8 +25,12 @@ impl RedisServer {
     }
 
     pub fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut server = Self { port, running: None };
+        Self::configured("")
+    }
+
+    /// One with further lines of configuration. A Sentinel is one too, by what is said to it.
+    pub fn configured(config: &str) -> Self {
+        let mut server = Self { port: free_port(), config: config.to_owned(), running: None };
         server.resume();
         server
     }
@@ -35,15 +40,19 @@ impl RedisServer {
         // The shell waits for the end of its input, which comes when this process ends, whatever ends it.
         let script = r#"
             dir=$(mktemp -d) && cd "$dir" || exit 1
-            redis-server --port "$0" --bind 127.0.0.1 --save "" --appendonly no >log 2>&1 </dev/null &
+            printf '%s\n' "$0" >redis.conf
+            redis-server redis.conf $1 >log 2>&1 </dev/null &
             echo $!
             cat >/dev/null
             kill -KILL $! 2>/dev/null
             wait
             rm -rf "$dir"
         "#;
+        let (persistence, mode) =
+            if self.config.contains("sentinel ") { ("", "--sentinel") } else { ("save \"\"\nappendonly no", "") };
+        let config = format!("port {}\nbind 127.0.0.1\n{persistence}\n{}", self.port, self.config);
         let mut shell = Command::new("sh");
-        shell.args(["-c", script]).arg(self.port.to_string());
+        shell.args(["-c", script, &config, mode]);
         let mut child =
             shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("there is a shell");
         let mut line = String::new();
@@ -94,6 +103,10 @@ impl RedisServer {
         }
         command.query(&mut self.connect().unwrap()).unwrap()
     }
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Drop for RedisServer {

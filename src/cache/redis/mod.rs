@@ -9,8 +9,10 @@ mod keeper;
 mod options;
 mod read;
 pub mod scripts;
+mod sentinel;
 mod session;
 mod stats;
+mod tls;
 mod wire;
 
 use std::collections::BTreeMap;

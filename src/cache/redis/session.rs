@@ -89,8 +89,9 @@ impl Session {
         end: Place,
         counters: Arc<Counters>,
     ) -> Result<Self, Trouble> {
-        let to = options.connection();
-        let (reads, writes) = tokio::try_join!(Wire::open(&to), Wire::open(&to))?;
+        let to = options.server().await?;
+        let open = || Wire::open(&to, &options.login, options.tls.as_ref());
+        let (reads, writes) = tokio::try_join!(open(), open())?;
         let identity = Identity::of(&writes).await?;
         if Identity::of(&reads).await? != identity {
             return Err(Trouble::Refused("two connections led to two servers".into()));

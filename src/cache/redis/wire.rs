@@ -1,15 +1,20 @@
 //! One connection to Redis, on which nothing takes longer than it may.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{AsyncConnectionConfig, Client, ConnectionInfo, Pipeline, Script, Value};
+use ::redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, Script, Value};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_util::task::AbortOnDropHandle;
 
+use super::options::Address;
 use super::scripts;
+use super::tls::Tls;
 
-/// How long connecting may take.
-const CONNECT: Duration = Duration::from_millis(250);
+/// How long connecting may take, with everything that is said first.
+const CONNECT: Duration = Duration::from_millis(300);
 /// How long the driver waits for an answer.
 const ANSWER: Duration = Duration::from_millis(50);
 /// How long a call may take in all: the driver's own timeout does not cover every wait of its.
@@ -68,28 +73,44 @@ pub(super) struct Call {
 
 /// A connection. It is never mended: who needs another opens one, and looks anew whom it leads to.
 #[derive(Clone)]
-pub(super) struct Wire(MultiplexedConnection);
+pub(super) struct Wire {
+    connection: MultiplexedConnection,
+    /// What carries questions and answers; a server that has stopped would keep it.
+    _driver: Arc<AbortOnDropHandle<()>>,
+}
 
 impl Wire {
-    pub(super) async fn open(to: &ConnectionInfo) -> Result<Self, Trouble> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(ANSWER))
-            .set_pipeline_buffer_size(1_024);
-        let client = Client::open(to.clone()).map_err(|error| trouble(&error))?;
-        let opening = client.get_multiplexed_async_connection_with_config(&config);
-        // The driver asks more than once while it opens.
-        match tokio::time::timeout(CONNECT + CALL, opening).await {
-            Ok(Ok(connection)) => Ok(Self(connection)),
-            Ok(Err(error)) => Err(trouble(&error)),
-            Err(_) => Err(Trouble::Late),
-        }
+    pub(super) async fn open(to: &Address, login: &RedisConnectionInfo, tls: Option<&Tls>) -> Result<Self, Trouble> {
+        let opening = async {
+            let stream = TcpStream::connect((to.host.as_str(), to.port)).await.map_err(|_| Trouble::Lost)?;
+            stream.set_nodelay(true).map_err(|_| Trouble::Lost)?;
+            match tls {
+                None => Self::on(stream, login).await,
+                Some(tls) => match tls.connect(&to.host, stream).await {
+                    Ok(stream) => Self::on(stream, login).await,
+                    // It says what is wrong with whose certificate, and nothing that is secret.
+                    Err(error) => Err(Trouble::Refused(format!("TLS: {error}"))),
+                },
+            }
+        };
+        tokio::time::timeout(CONNECT, opening).await.unwrap_or(Err(Trouble::Late))
+    }
+
+    async fn on<S>(stream: S, login: &RedisConnectionInfo) -> Result<Self, Trouble>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER)).set_pipeline_buffer_size(1_024);
+        let opened = MultiplexedConnection::new_with_config(login, stream, config).await;
+        let (connection, driver) = opened.map_err(|error| trouble(&error))?;
+        let driver = Arc::new(AbortOnDropHandle::new(tokio::spawn(driver)));
+        Ok(Self { connection, _driver: driver })
     }
 
     /// One round trip. An answer may be an error of its own, which stops no other.
     pub(super) async fn ask(&self, pipeline: &Pipeline) -> Result<Vec<Value>, Trouble> {
         let count = pipeline.len();
-        let mut connection = self.0.clone();
+        let mut connection = self.connection.clone();
         let answers = match tokio::time::timeout(CALL, connection.send_packed_commands(pipeline, 0, count)).await {
             Ok(Ok(answers)) => answers,
             Ok(Err(error)) => return Err(trouble(&error)),

@@ -1,5 +1,6 @@
 //! Every order of events, at small sizes: writers that die before they tell, messages that come late, twice or never, slow
-//! readers, claims that run out, eviction, followers that lag, replicas that start again, a Redis that goes back in time.
+//! readers, claims that run out, eviction, followers that lag, replicas that start again, a Redis that is flushed or goes back
+//! in time.
 
 use std::collections::HashSet;
 use std::time::Instant;
@@ -19,12 +20,13 @@ struct State {
     /// By revision: whether its invalidation may still arrive. It may also never: nothing makes it.
     told: [bool; REVISIONS as usize + 1],
     replicas: [Replica; 2],
-    /// How far it is known that Redis has been repaired.
-    mark: u8,
+    /// How far it is known that Redis has been repaired; nothing after a flush.
+    mark: Option<u8>,
     /// What a lagging replica of Redis holds.
     copy: Option<Entry>,
     evictions: u8,
     restarts: u8,
+    flushes: u8,
     failovers: u8,
 }
 
@@ -53,6 +55,7 @@ struct Sizes {
     replicas: usize,
     evictions: u8,
     restarts: u8,
+    flushes: u8,
     failovers: u8,
 }
 
@@ -67,10 +70,11 @@ fn explore(variant: Variant, sizes: Sizes) -> Result<usize, String> {
         readers: [Reader::Idle { claims: 0 }; 2],
         told: [false; REVISIONS as usize + 1],
         replicas: [STARTS; 2],
-        mark: 1,
+        mark: Some(1),
         copy: None,
         evictions: 0,
         restarts: 0,
+        flushes: 0,
         failovers: 0,
     };
     let mut seen = HashSet::from([first]);
@@ -127,6 +131,9 @@ fn after(variant: Variant, sizes: Sizes, state: &State, next: &mut Vec<State>) -
     if state.evictions < sizes.evictions && state.entry != Entry::Absent {
         step(&|s| (s.entry, s.evictions) = (Entry::Absent, s.evictions + 1));
     }
+    if state.flushes < sizes.flushes {
+        step(&|s| (s.entry, s.mark, s.flushes) = (Entry::Absent, None, s.flushes + 1));
+    }
     for at in 0..sizes.readers {
         match state.readers[at] {
             Reader::Idle { claims } if claims < sizes.claims => {
@@ -142,7 +149,11 @@ fn after(variant: Variant, sizes: Sizes, state: &State, next: &mut Vec<State>) -
             }
             Reader::Idle { .. } => {}
             Reader::Claimed { claims, token } => {
-                step(&|s| s.readers[at] = Reader::Read { claims, token, revision: s.committed });
+                // A store that lags may answer with anything that ever was.
+                let oldest = if variant == Variant::LaggingStore { 1 } else { state.committed };
+                for revision in oldest..=state.committed {
+                    step(&|s| s.readers[at] = Reader::Read { claims, token, revision });
+                }
             }
             Reader::Read { claims, token, revision } => {
                 let mut filled = *state;
@@ -170,6 +181,8 @@ fn followers(variant: Variant, sizes: Sizes, state: &State, next: &mut Vec<State
         let replica = state.replicas[at];
         let mut changed = *state;
         match replica.target {
+            // Every step of a pass sets the mark, and finds it gone.
+            Some(_) if state.mark.is_none() => changed = reopened(variant, state, at),
             None => changed.replicas[at].target = Some(state.committed),
             Some(target) if replica.repaired < target => {
                 let repaired = replica.repaired + 1;
@@ -177,19 +190,42 @@ fn followers(variant: Variant, sizes: Sizes, state: &State, next: &mut Vec<State
                     variant.invalidate(&mut changed.entry, repaired);
                 }
                 changed.replicas[at].repaired = repaired;
-                changed.mark = changed.mark.max(repaired);
+                changed.mark = changed.mark.max(Some(repaired));
             }
             Some(_) => changed.replicas[at] = Replica { trusted: true, target: None, ..replica },
         }
         next.push(changed);
         if state.restarts < sizes.restarts {
-            let mut changed = *state;
-            let repaired = if variant == Variant::StartsAtHead { state.committed } else { state.mark };
-            changed.replicas[at] = Replica { repaired, ..STARTS };
+            let mut changed = reopened(variant, state, at);
             changed.restarts += 1;
             next.push(changed);
         }
     }
+}
+
+/// A replica connects anew: it goes on from the mark. Where there is none, it begins another generation.
+fn reopened(variant: Variant, state: &State, at: usize) -> State {
+    let mut changed = *state;
+    let repaired = match state.mark {
+        Some(mark) if variant != Variant::StartsAtHead => mark,
+        None if variant != Variant::NoGeneration => return anew(state),
+        _ => state.committed,
+    };
+    changed.replicas[at] = Replica { repaired, ..STARTS };
+    changed.mark = changed.mark.or(Some(repaired));
+    changed
+}
+
+/// Another generation: other keys. What is under way fills the old ones. Who still reads those is with them as if alone, so
+/// there is nothing else to explore in that.
+fn anew(state: &State) -> State {
+    let readers = state.readers.map(|reader| match reader {
+        Reader::Idle { claims } | Reader::Claimed { claims, .. } | Reader::Read { claims, .. } => {
+            Reader::Idle { claims }
+        }
+    });
+    let replicas = [Replica { repaired: state.committed, ..STARTS }; 2];
+    State { entry: Entry::Absent, mark: Some(state.committed), readers, replicas, ..*state }
 }
 
 /// A replica of Redis takes a copy, and later takes over with it. Everybody finds that it is another.
@@ -201,32 +237,21 @@ fn redis_fails_over(variant: Variant, sizes: Sizes, state: &State, next: &mut Ve
         next.push(State { copy: Some(state.entry), ..*state });
         return;
     };
-    let mut changed = State { copy: None, failovers: state.failovers + 1, ..*state };
-    if variant == Variant::NoGeneration {
-        changed.entry = copy;
-    } else {
-        // Other keys. What is under way fills the old ones, which nobody reads.
-        changed.entry = Entry::Absent;
-        changed.mark = state.committed;
-        changed.readers = state.readers.map(|reader| match reader {
-            Reader::Idle { claims } | Reader::Claimed { claims, .. } | Reader::Read { claims, .. } => {
-                Reader::Idle { claims }
-            }
-        });
-        changed.replicas = [Replica { repaired: state.committed, ..STARTS }; 2];
-    }
-    next.push(changed);
+    let changed = if variant == Variant::NoGeneration { State { entry: copy, ..*state } } else { anew(state) };
+    next.push(State { copy: None, failovers: state.failovers + 1, ..changed });
 }
 
-const PLAIN: Sizes = Sizes { readers: 2, claims: 2, replicas: 1, evictions: 2, restarts: 0, failovers: 0 };
-const REPLICAS: Sizes = Sizes { readers: 2, claims: 1, replicas: 2, evictions: 1, restarts: 1, failovers: 0 };
-const FAILOVER: Sizes = Sizes { readers: 2, claims: 1, replicas: 1, evictions: 1, restarts: 0, failovers: 1 };
+const PLAIN: Sizes = Sizes { readers: 2, claims: 2, replicas: 1, evictions: 2, restarts: 0, flushes: 0, failovers: 0 };
+const REPLICAS: Sizes = Sizes { claims: 1, replicas: 2, evictions: 1, restarts: 1, ..PLAIN };
+const FLUSH: Sizes = Sizes { claims: 1, evictions: 0, restarts: 1, flushes: 1, ..PLAIN };
+const FAILOVER: Sizes = Sizes { claims: 1, evictions: 1, failovers: 1, ..PLAIN };
 
 #[test]
 fn nothing_old_is_ever_trusted() {
     let began = Instant::now();
     let mut states = 0;
-    for (name, sizes) in [("evictions", PLAIN), ("two replicas", REPLICAS), ("failover", FAILOVER)] {
+    let all = [("evictions", PLAIN), ("two replicas", REPLICAS), ("flush", FLUSH), ("failover", FAILOVER)];
+    for (name, sizes) in all {
         let explored = explore(Variant::Right, sizes).unwrap_or_else(|wrong| panic!("{wrong}"));
         println!("{name}: {explored} states");
         states += explored;
@@ -245,7 +270,9 @@ fn every_short_cut_is_caught() {
         (Variant::NoFollower, PLAIN),
         (Variant::NoLease, PLAIN),
         (Variant::StartsAtHead, REPLICAS),
+        (Variant::NoGeneration, FLUSH),
         (Variant::NoGeneration, FAILOVER),
+        (Variant::LaggingStore, PLAIN),
     ] {
         let wrong = explore(variant, sizes).expect_err("it is caught");
         println!("{wrong}");

@@ -34,8 +34,10 @@ pub enum Variant {
     NoLease,
     /// A replica that starts takes what is there as repaired.
     StartsAtHead,
-    /// After a failover to a replica that was behind, the same keys are read.
+    /// After a flush, or a failover to a replica that was behind, the same keys are read.
     NoGeneration,
+    /// What fills is read from a replica of the store that may be behind.
+    LaggingStore,
 }
 
 impl Variant {
