@@ -5,6 +5,7 @@ mod bad_input; // whatever comes in
 mod cli; // the commands
 mod conformance; // what every store keeps
 mod database; // PostgreSQL servers of the tests' own
+mod database_tls; // PostgreSQL over TLS
 mod documents; // pages, dumps and feeds, and what becomes of them
 mod edge; // deadlines, limits, health, metrics, stopping
 mod embargo; // what the clock opens and ends
