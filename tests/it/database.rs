@@ -160,6 +160,11 @@ impl Cluster {
         self.copy("").await
     }
 
+    /// A new database that cannot hold every script.
+    pub async fn latin_database(&self) -> Database {
+        self.copy("TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'").await
+    }
+
     /// A new database of any server, with the schema in it.
     pub async fn database_without_template(&self) -> Database {
         let database = self.copy("").await;
