@@ -258,7 +258,7 @@ mod tests {
             assert!(shown.contains("***") && !shown.contains("hunter2") && !shown.contains("also@"), "{shown}");
         }
         for wrong in [
-            "postgres://desk:hunter2@db.example/x?sslmode=require",
+            "postgres://desk:hunter2@db.example/x?sslmode=allow",
             "postgres://desk:hunter2@db.example:port/x",
             "mysql://desk:hunter2@db.example/x",
         ] {

@@ -45,6 +45,11 @@ pub const SETTINGS: &[Setting] = &[
         "sqlite",
         "which store: `sqlite` is the embedded one, `postgres://user:password@host:port/database` one for several replicas",
     ),
+    rare(
+        "store-ca",
+        "",
+        "a file of certificates in PEM, of who vouches for PostgreSQL; none for the system's. With `sslmode=require` in `store`",
+    ),
     rare("store-max-bytes", "0", "the most that the embedded store may grow to; 0 for no bound"),
     rare("store-readers", "4", "how many reads of the embedded store run at a time"),
     rare("store-connections", "16", "how many reads of PostgreSQL run at a time"),
@@ -203,14 +208,18 @@ fn store_options(settings: &Settings) -> Result<StoreOptions, ConfigError> {
             .map(Some)
             .map_err(|right| format!("{right}, or off")),
     })?;
+    let ca = Some(settings.text("store-ca")).filter(|path| !path.is_empty()).map(Path::new);
     settings.get("store", |text| {
         if text == "sqlite" {
+            if ca.is_some() {
+                return Err("must be postgres:// with store-ca, which has no use otherwise".into());
+            }
             return Ok(StoreOptions::Sqlite(sqlite.clone()));
         }
         if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
             return Err("must be sqlite, or postgres://user:password@host:port/database".into());
         }
-        let mut options = PostgresOptions::new(text)?;
+        let mut options = PostgresOptions::trusting(text, ca)?;
         options.connections = connections;
         (options.read_queue, options.read_wait) = (sqlite.read_queue, sqlite.read_wait);
         options.connect_timeout = connect_timeout;

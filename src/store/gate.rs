@@ -149,9 +149,9 @@ mod tests {
         let mut fourth = Box::pin(gate.enter(Kind::Short));
         assert!(fourth.as_mut().now_or_never().is_none(), "it waits");
         drop((page, short));
-        for entered in [fourth.await, second.await, stream.await] {
-            drop(entered.expect("a place"));
-        }
+        drop(fourth.await.expect("a place"));
+        drop(second.await.expect("a place"));
+        drop(stream.await.expect("a place"));
         let stats = gate.stats(StoreStats::default());
         assert_eq!((stats.reads, stats.reads_waiting), (0, 0));
     }

@@ -46,6 +46,25 @@ impl Cluster {
 
     /// A new one. A `safe` one waits for the disk, as in production.
     pub fn start(safe: bool) -> Self {
+        Self::start_with(safe, |_data| {})
+    }
+
+    /// A new one that speaks TLS, with the certificate and key that are put into its folder.
+    pub fn start_encrypted(certify: impl FnOnce(&Path)) -> Self {
+        Self::start_with(true, |data| {
+            certify(data);
+            let key = data.join("server.key");
+            std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+            if let Some((uid, gid)) = other_user() {
+                std::os::unix::fs::chown(&key, Some(uid), Some(gid)).unwrap();
+            }
+            let settings = data.join("postgresql.auto.conf");
+            let before = std::fs::read_to_string(&settings).unwrap_or_default();
+            std::fs::write(&settings, before + "ssl = on\n").unwrap();
+        })
+    }
+
+    fn start_with(safe: bool, prepare: impl FnOnce(&Path)) -> Self {
         // Removed by the shell that runs the server, so that it is removed even when this process is killed.
         let dir = tempfile::Builder::new().prefix("copydesk-postgres-").tempdir().unwrap().keep();
         if let Some((uid, gid)) = other_user() {
@@ -56,6 +75,7 @@ impl Cluster {
         initdb.args(["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"]).arg(&data);
         let made = initdb.output().expect("PostgreSQL's programs are there: `make test` installs them");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        prepare(&dir.join("data"));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut cluster = Self { dir, port, safe, server: None };
         cluster.resume();
@@ -175,6 +195,11 @@ impl Cluster {
     /// A new database with nothing in it.
     pub async fn empty_database(&self) -> Database {
         self.copy("").await
+    }
+
+    /// A new database that cannot hold every script.
+    pub async fn latin_database(&self) -> Database {
+        self.copy("TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'").await
     }
 
     /// A new database of any server, with the schema in it.

@@ -8,6 +8,7 @@ mod cli; // the commands
 mod conformance; // what every store keeps
 #[allow(dead_code)] // what the fault test needs of it
 mod database; // PostgreSQL servers of the tests' own
+mod database_tls; // PostgreSQL over TLS
 mod documents; // pages, dumps and feeds, and what becomes of them
 mod edge; // deadlines, limits, health, metrics, stopping
 mod embargo; // what the clock opens and ends

@@ -112,9 +112,12 @@ async fn bring_up_to_date(client: &Client) -> Result<i32, Error> {
     let found = version(client).await?;
     let done = usize::try_from(found).unwrap_or(0);
     if done == 0 {
-        client
-            .batch_execute("CREATE SCHEMA IF NOT EXISTS copydesk; CREATE TABLE copydesk.schema (version int)")
-            .await?;
+        // Not IF NOT EXISTS, which asks for the right to make one even where there is one.
+        let exists = client.query_typed_one("SELECT to_regnamespace('copydesk') IS NOT NULL", &[]).await?;
+        if !exists.try_get::<_, bool>(0)? {
+            client.batch_execute("CREATE SCHEMA copydesk").await?;
+        }
+        client.batch_execute("CREATE TABLE copydesk.schema (version int)").await?;
     }
     for step in MIGRATIONS.iter().skip(done) {
         client.batch_execute(step).await?;
@@ -169,5 +172,14 @@ async fn connect(options: &PostgresOptions) -> Result<Client, OpenError> {
             tracing::debug!(cause = %error, "a connection failed");
         }
     });
+    let refused = |error: Error| OpenError::refused(&options.place(), &error);
+    let row = client.query_typed_one("SELECT current_setting('server_encoding')", &[]).await.map_err(refused)?;
+    let encoding: String = row.try_get(0).map_err(refused)?;
+    if encoding != "UTF8" {
+        let cause = format!(
+            "its encoding is {encoding}, and articles are in every script; make a database with ENCODING 'UTF8'"
+        );
+        return Err(OpenError::Refused { place: options.place(), cause });
+    }
     Ok(client)
 }

@@ -19,6 +19,7 @@ mod planner;
 mod pool;
 mod rows;
 mod search;
+mod tls;
 mod transaction;
 mod trim;
 mod wake;

@@ -1,10 +1,12 @@
 //! Where the database is, and how long it may take.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
-use tokio_postgres::tls::NoTlsStream;
-use tokio_postgres::{Client, Config, Connection, Error, NoTls, Socket};
+use tokio_postgres::{Client, Config, Connection, Error, Socket};
+
+use super::tls::{self, Tls};
 
 /// How long a server may leave what it was sent unacknowledged, at the least.
 const UNHEARD: Duration = Duration::from_secs(1);
@@ -30,6 +32,7 @@ pub struct PostgresOptions {
     pub keep: Option<Duration>,
     /// Where, and as whom. Shown without its password.
     config: Config,
+    tls: Tls,
 }
 
 impl PostgresOptions {
@@ -38,15 +41,32 @@ impl PostgresOptions {
     /// # Errors
     /// Says what would be right, and nothing of what the URL holds.
     pub fn new(url: &str) -> Result<Self, String> {
-        let mut config: Config = url.parse().map_err(|error: Error| {
+        Self::trusting(url, None)
+    }
+
+    /// The defaults, for a URL; with the certificates of those who vouch for the database, if they are not the system's.
+    ///
+    /// # Errors
+    /// Says what would be right, and nothing of what the URL holds.
+    pub fn trusting(url: &str, ca: Option<&Path>) -> Result<Self, String> {
+        // Whoever asks for TLS gets all of it: who answers is looked at, too. The driver does not know libpq's other words for
+        // that.
+        let (place, parameters) = url.rsplit_once('?').unwrap_or((url, ""));
+        let parameters = parameters.replace("sslmode=verify-full", "sslmode=require");
+        let parameters = parameters.replace("sslmode=verify-ca", "sslmode=require");
+        let url = format!("{place}?{parameters}");
+        let mut config: Config = url.trim_end_matches('?').parse().map_err(|error: Error| {
             // The driver names the parameter that it does not know, and no value.
             let cause = std::error::Error::source(&error).map(|cause| format!(" ({cause})")).unwrap_or_default();
             format!("must be postgres://user:password@host:port/database{cause}")
         })?;
-        if !matches!(config.get_ssl_mode(), SslMode::Disable | SslMode::Prefer) {
-            return Err("must have sslmode=disable or none: this version speaks to PostgreSQL without TLS".into());
-        }
-        config.ssl_mode(SslMode::Disable);
+        let tls = match config.get_ssl_mode() {
+            SslMode::Require => tls::verified(ca)?,
+            _ if ca.is_some() => {
+                return Err("must have sslmode=require with store-ca, which has no use otherwise".into());
+            }
+            _ => tls::unverified(),
+        };
         if config.get_hosts().is_empty() {
             return Err("must name a host: postgres://user:password@host:port/database".into());
         }
@@ -67,6 +87,7 @@ impl PostgresOptions {
             listen: true,
             keep: None,
             config,
+            tls,
         })
     }
 
@@ -87,11 +108,16 @@ impl PostgresOptions {
     /// # Errors
     /// What the driver says; none when nothing answers in time, which the driver's own timeout is too narrow for: it ends
     /// when the port is open.
-    pub(super) async fn connect(&self) -> Result<(Client, Connection<Socket, NoTlsStream>), Option<Error>> {
-        match tokio::time::timeout(self.connect_timeout, self.config().connect(NoTls)).await {
+    pub(super) async fn connect(&self) -> Result<(Client, Connection<Socket, tls::Stream>), Option<Error>> {
+        match tokio::time::timeout(self.connect_timeout, self.config().connect(self.tls())).await {
             Ok(connected) => connected.map_err(Some),
             Err(_elapsed) => Err(None),
         }
+    }
+
+    /// How they are encrypted.
+    pub(super) fn tls(&self) -> Tls {
+        self.tls.clone()
     }
 
     /// What connections are made with.
@@ -115,7 +141,7 @@ mod tests {
         assert_eq!(options.place(), "db.example:5433/news");
         assert!(!format!("{options:?}").contains("hunter2"));
         for wrong in [
-            "postgres://desk:hunter2@db.example/news?sslmode=require",
+            "postgres://desk:hunter2@db.example/news?sslmode=allow",
             "postgres://desk:hunter2@db.example/news?shape=round",
             "postgres://desk:hunter2@db.example:port/news",
             "postgres://",

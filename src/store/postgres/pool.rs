@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, PoolError, RecyclingMethod, Runtime, TimeoutType};
+use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{NoTls, Row};
 
 use super::PostgresOptions;
 use super::breaker::Breaker;
 use super::error::{answer, is_lost, no_connection};
+use super::tls::Tls;
 use crate::store::StoreError;
 
 /// How long the request to stop a statement may take.
@@ -27,6 +28,7 @@ pub(super) struct Pool {
     inner: deadpool_postgres::Pool,
     statement_timeout: Duration,
     breaker: Breaker,
+    tls: Tls,
     /// Whether the last try to get a connection succeeded: an outage is logged when it begins and when it ends.
     reachable: AtomicBool,
 }
@@ -34,7 +36,7 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn new(options: &PostgresOptions, size: usize, breaker: &Breaker) -> Result<Self, StoreError> {
         let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(options.config(), NoTls, config);
+        let manager = Manager::from_config(options.config(), options.tls(), config);
         let inner = deadpool_postgres::Pool::builder(manager)
             .max_size(size.max(1))
             .wait_timeout(Some(options.connect_timeout))
@@ -47,7 +49,13 @@ impl Pool {
                 StoreError::Internal
             })?;
         let statement_timeout = options.statement_timeout;
-        Ok(Self { inner, statement_timeout, breaker: breaker.clone(), reachable: AtomicBool::new(true) })
+        Ok(Self {
+            inner,
+            statement_timeout,
+            breaker: breaker.clone(),
+            tls: options.tls(),
+            reachable: AtomicBool::new(true),
+        })
     }
 
     /// Does what needs the database. Fails at once while that is away, and as soon as it is: with what was sent, nobody knows.
@@ -66,7 +74,7 @@ impl Pool {
                 if !self.reachable.swap(true, Ordering::Relaxed) {
                     tracing::info!("the database answers again");
                 }
-                Ok(Connection { client: Some(client) })
+                Ok(Connection { client: Some(client), tls: self.tls.clone() })
             }
             Err(error) => {
                 let crowded = matches!(error, PoolError::Timeout(TimeoutType::Wait));
@@ -133,6 +141,7 @@ impl Pool {
 /// gets has nothing on it.
 pub(super) struct Connection {
     client: Option<Object>,
+    tls: Tls,
 }
 
 impl Connection {
@@ -158,12 +167,12 @@ impl Deref for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         let Some(client) = self.client.take() else { return };
-        let cancel = client.cancel_token();
+        let (cancel, tls) = (client.cancel_token(), self.tls.clone());
         drop(Object::take(client));
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 // It may have ended by itself; then there is nothing to stop.
-                drop(tokio::time::timeout(CANCEL, cancel.cancel_query(NoTls)).await);
+                drop(tokio::time::timeout(CANCEL, cancel.cancel_query(tls)).await);
             });
         }
     }

@@ -28,6 +28,36 @@ async fn several_may_migrate_and_all_others_are_told_to() {
     newer(PostgresStore::migrate(&options).await.err().unwrap());
 }
 
+#[tokio::test]
+async fn a_database_that_cannot_hold_every_script_is_refused() {
+    let database = Cluster::shared().latin_database().await;
+    let told = |refused: OpenError| {
+        let refused = refused.to_string();
+        assert!(refused.contains("LATIN1") && refused.contains("ENCODING 'UTF8'"), "{refused}");
+    };
+    told(PostgresStore::migrate(&database.options()).await.err().unwrap());
+    told(PostgresStore::open(database.options()).await.err().unwrap());
+}
+
+/// An administrator may make the schema, and keep the database for himself.
+#[tokio::test]
+async fn a_role_with_a_schema_of_its_own_needs_no_right_to_the_database() {
+    let database = Cluster::shared().empty_database().await;
+    let client = database.client().await;
+    let name: String = client.query_one("SELECT current_database()::text", &[]).await.unwrap().get(0);
+    let role = format!("owner_{name}");
+    client
+        .batch_execute(&format!("CREATE ROLE {role} LOGIN; CREATE SCHEMA copydesk AUTHORIZATION {role}"))
+        .await
+        .unwrap();
+    let options = PostgresOptions::new(&database.url.replacen("copydesk@", &format!("{role}@"), 1)).unwrap();
+    PostgresStore::migrate(&options).await.unwrap();
+    let store = open(options).await;
+    write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap();
+    drop(store);
+    client.batch_execute(&format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}")).await.unwrap();
+}
+
 /// What a role needs is to make a schema; and our transactions have settings of their own, whatever the role has.
 #[tokio::test]
 async fn a_plain_role_is_enough_and_commits_are_durable() {
