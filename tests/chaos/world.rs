@@ -190,9 +190,9 @@ async fn serve(
     let log = File::options().create(true).append(true).open(logs.join(format!("server-{at}.log"))).unwrap();
     let (bound, dir) = (bound.to_owned(), logs.to_owned());
     let start = move || {
-        // A local cache that does not hold all, so that Redis is asked; and timeouts that let a short run see them pass.
+        // A local cache that does not hold all, so that Redis is asked; and timeouts that a busy machine keeps
         let flags = ["--store", &store, "--cache", &cache, "--cache-bytes", "256KiB", "--staleness-bound", &bound];
-        let more = ["--store-connect-timeout", "1s", "--store-statement-timeout", "5s", "--log-level", "warn"];
+        let more = ["--store-connect-timeout", "5s", "--store-statement-timeout", "5s", "--log-level", "warn"];
         Serve::start(&dir, &[&flags[..], &more[..]].concat(), Stdio::from(log))
     };
     tokio::task::spawn_blocking(start).await.unwrap()
