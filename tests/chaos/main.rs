@@ -98,7 +98,7 @@ async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults)
     let articles = setting("ARTICLES").map_or(ARTICLES, |text| text.parse().expect("ARTICLES: must be a whole number"));
     assert!(articles >= WRITERS, "ARTICLES: must be at least {WRITERS}, one for each writer");
     let run = Arc::new(Run {
-        world: World::start(bound).await,
+        world: World::start(bound, articles).await,
         history: History::new(articles),
         report: Report::new(),
         bound,
