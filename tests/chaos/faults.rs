@@ -38,6 +38,7 @@ enum Fault {
     StoreCrash,
     StoreFreeze,
     StoreSlow,
+    StoreFitful,
     StoreCuts,
     StoreBlackHole,
 }
@@ -45,7 +46,7 @@ enum Fault {
 /// A fault, with its name, its place, and how often it is drawn beside the others.
 type Choice = (Fault, &'static str, Place, usize);
 
-const FAULTS: [Choice; 19] = [
+const FAULTS: [Choice; 20] = [
     (Fault::ServerKills, "server-kills", Place::Servers, 40),
     (Fault::ServerFreeze, "server-freeze", Place::Servers, 8),
     (Fault::RedisKill, "redis-kill", Place::Redis, 4),
@@ -63,6 +64,7 @@ const FAULTS: [Choice; 19] = [
     (Fault::StoreCrash, "store-crash", Place::Store, 4),
     (Fault::StoreFreeze, "store-freeze", Place::Store, 4),
     (Fault::StoreSlow, "store-slow", Place::Store, 6),
+    (Fault::StoreFitful, "store-fitful", Place::Store, 6),
     (Fault::StoreCuts, "store-cuts", Place::Store, 4),
     (Fault::StoreBlackHole, "store-black-hole", Place::Store, 4),
 ];
@@ -218,6 +220,10 @@ impl Drawn {
             Fault::StoreSlow => {
                 let most = self.random.millis(5, 60);
                 self.way(world, false, Way::Slow(most)).await;
+            }
+            Fault::StoreFitful => {
+                let most = self.random.millis(100, 400);
+                self.way(world, false, Way::Fitful(most)).await;
             }
             Fault::StoreCuts => self.cut(world, false, until).await,
             Fault::StoreBlackHole => self.way(world, false, Way::BlackHole).await,

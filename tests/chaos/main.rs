@@ -98,7 +98,7 @@ async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults)
     let articles = setting("ARTICLES").map_or(ARTICLES, |text| text.parse().expect("ARTICLES: must be a whole number"));
     assert!(articles >= WRITERS, "ARTICLES: must be at least {WRITERS}, one for each writer");
     let run = Arc::new(Run {
-        world: World::start(bound).await,
+        world: World::start(bound, articles).await,
         history: History::new(articles),
         report: Report::new(),
         bound,
@@ -131,7 +131,7 @@ async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults)
     run.writers_done.store(true, Ordering::Relaxed);
     let ended = happened.is_ok() && !run.is_over();
     if let Err(what) = happened {
-        run.report.violation(&format!("it does not recover: {what}"));
+        run.report.unwell(&what);
     }
     // Who cannot finish when a server does not come back would wait for ever.
     if ended {
@@ -139,7 +139,7 @@ async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults)
         run.writers_ended.store(true, Ordering::Relaxed);
         watchers.join_all().await;
         if run.world.answers_from_redis(Instant::now(), RECOVERY).await.is_none() {
-            run.report.violation("a server does not answer from Redis, and nothing is wrong any more");
+            run.report.unwell("a server does not answer from Redis, and nothing is wrong any more");
         }
         run.readers_done.store(true, Ordering::Relaxed);
         readers.join_all().await;

@@ -16,6 +16,9 @@ pub enum Way {
     Open,
     /// Each piece is held up for up to so long. What overtakes on another connection is what brings late messages about.
     Slow(Duration),
+    /// One piece of ten is held up for up to so long: an answer that was true when it was given, and comes after the news of what
+    /// has changed since.
+    Fitful(Duration),
     /// Nothing arrives, and nothing is refused. What was sent arrives when it opens again.
     BlackHole,
     /// Nobody is let in, and who is in is thrown out.
@@ -92,8 +95,12 @@ impl Route {
         while let Ok(count @ 1..) = from.read(&mut buffer).await {
             self.passable().await;
             let way = *self.way.borrow();
-            if let Way::Slow(most) = way {
-                tokio::time::sleep(random.millis(0, most.as_millis() as u64 + 1)).await;
+            match way {
+                Way::Slow(most) => tokio::time::sleep(random.millis(0, most.as_millis() as u64 + 1)).await,
+                Way::Fitful(most) if random.chance(10) => {
+                    tokio::time::sleep(random.millis(0, most.as_millis() as u64 + 1)).await;
+                }
+                _ => {}
             }
             if to.write_all(&buffer[..count]).await.is_err() {
                 return;

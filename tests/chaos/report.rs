@@ -25,6 +25,8 @@ pub struct Report {
     lost: AtomicU64,
     /// Reads that failed while nothing but Redis was in trouble.
     unexcused: AtomicU64,
+    /// What was not well again in time.
+    unwell: AtomicU64,
     shown: AtomicU64,
 }
 
@@ -65,6 +67,7 @@ impl Report {
             violations: zero(),
             lost: zero(),
             unexcused: zero(),
+            unwell: zero(),
             shown: zero(),
         }
     }
@@ -125,6 +128,11 @@ impl Report {
         self.show(&format!("VIOLATION (fault: {}): {what}", self.label()));
     }
 
+    pub fn unwell(&self, what: &str) {
+        self.unwell.fetch_add(1, Ordering::Relaxed);
+        self.show(&format!("NOT WELL AGAIN: {what}"));
+    }
+
     pub fn has_violations(&self) -> bool {
         self.violations.load(Ordering::Relaxed) > 0
     }
@@ -169,7 +177,7 @@ impl Report {
         println!("reads checked: {}", read(&self.reads));
         println!("violations: {}", read(&self.violations));
         println!("lost writes: {}", read(&self.lost));
-        [&self.unexcused, &self.violations, &self.lost].into_iter().all(|counter| read(counter) == 0)
+        [&self.unexcused, &self.unwell, &self.violations, &self.lost].into_iter().all(|counter| read(counter) == 0)
     }
 }
 

@@ -21,6 +21,17 @@ pub const SERVERS: usize = 3;
 /// How long anything may take to be well again once nothing is wrong any more.
 pub const RECOVERY: Duration = Duration::from_secs(60);
 
+/// How much local cache each server has, in bytes for each article: about a third of them fit. What a local cache holds is not
+/// asked of Redis, and what is wrong there would not be seen.
+const LOCAL_BYTES_EACH: usize = 546;
+
+/// As they are given to a server.
+#[derive(Clone)]
+struct Settings {
+    bound: String,
+    cache_bytes: String,
+}
+
 pub struct World {
     pub store: Mutex<Cluster>,
     pub redis: Mutex<RedisServer>,
@@ -31,13 +42,13 @@ pub struct World {
     /// When each server last answered from Redis, in microseconds since `born`.
     redis_answered: Vec<AtomicU64>,
     born: Instant,
-    bound: String,
+    settings: Settings,
     logs: PathBuf,
     database: Database,
 }
 
 impl World {
-    pub async fn start(bound: Duration) -> Arc<Self> {
+    pub async fn start(bound: Duration, articles: usize) -> Arc<Self> {
         let cluster = tokio::task::spawn_blocking(|| Cluster::start(true)).await.unwrap();
         let database = cluster.database_without_template().await;
         let redis = tokio::task::spawn_blocking(RedisServer::start).await.unwrap();
@@ -47,8 +58,11 @@ impl World {
             to_redis.push(Proxy::start(redis.port()).await);
         }
         let logs = tempfile::Builder::new().prefix("copydesk-chaos-").tempdir().unwrap().keep();
-        let bound = format!("{}ms", bound.as_millis());
-        let serve = |at: usize| serve(&to_store[at], &to_redis[at], &database.name, &bound, &logs, at);
+        let settings = Settings {
+            bound: format!("{}ms", bound.as_millis()),
+            cache_bytes: (articles * LOCAL_BYTES_EACH).to_string(),
+        };
+        let serve = |at: usize| serve(&to_store[at], &to_redis[at], &database.name, &settings, &logs, at);
         let (mut servers, mut clients) = (Vec::new(), Vec::new());
         for at in 0..SERVERS {
             let server = serve(at).await.unwrap();
@@ -64,7 +78,7 @@ impl World {
             clients,
             redis_answered: (0..SERVERS).map(|_| AtomicU64::new(0)).collect(),
             born: Instant::now(),
-            bound,
+            settings,
             logs,
             database,
         })
@@ -87,7 +101,7 @@ impl World {
         let (store, redis) = (&self.to_store[at], &self.to_redis[at]);
         let until = Instant::now() + RECOVERY;
         let server = loop {
-            match serve(store, redis, &self.database.name, &self.bound, &self.logs, at).await {
+            match serve(store, redis, &self.database.name, &self.settings, &self.logs, at).await {
                 Ok(server) => break server,
                 Err(errors) => assert!(Instant::now() < until, "{errors}"),
             }
@@ -181,18 +195,18 @@ async fn serve(
     to_store: &Proxy,
     to_redis: &Proxy,
     database: &str,
-    bound: &str,
+    settings: &Settings,
     logs: &Path,
     at: usize,
 ) -> Result<Serve, String> {
     let store = format!("postgres://copydesk@127.0.0.1:{}/{database}", to_store.port);
     let cache = format!("redis://127.0.0.1:{}", to_redis.port);
     let log = File::options().create(true).append(true).open(logs.join(format!("server-{at}.log"))).unwrap();
-    let (bound, dir) = (bound.to_owned(), logs.to_owned());
+    let (Settings { bound, cache_bytes }, dir) = (settings.clone(), logs.to_owned());
     let start = move || {
-        // A local cache that does not hold all, so that Redis is asked; and timeouts that let a short run see them pass.
-        let flags = ["--store", &store, "--cache", &cache, "--cache-bytes", "256KiB", "--staleness-bound", &bound];
-        let more = ["--store-connect-timeout", "1s", "--store-statement-timeout", "5s", "--log-level", "warn"];
+        // A local cache that does not hold all, so that Redis is asked; and timeouts that a busy machine keeps
+        let flags = ["--store", &store, "--cache", &cache, "--cache-bytes", &cache_bytes, "--staleness-bound", &bound];
+        let more = ["--store-connect-timeout", "5s", "--store-statement-timeout", "5s", "--log-level", "warn"];
         Serve::start(&dir, &[&flags[..], &more[..]].concat(), Stdio::from(log))
     };
     tokio::task::spawn_blocking(start).await.unwrap()
