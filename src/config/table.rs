@@ -101,7 +101,16 @@ pub const SETTINGS: &[Setting] = &[
     rare("shutdown-grace", "10s", "how long work in flight may take after SIGTERM"),
     rare("ingest-workers", "auto", "threads that extract; `auto` is one a core"),
     rare("ingest-queue", "256", "documents that wait for extraction or are in it"),
-    rare("ingest-stream-bytes", "128MiB", "how much memory streamed documents may take that are not written yet"),
+    rare(
+        "ingest-stream-bytes",
+        "128MiB",
+        "how much memory streamed documents may take that are not written yet; one stream a quarter of it",
+    ),
+    rare(
+        "ingest-unread-timeout",
+        "30s",
+        "how long a stream of documents may leave its answers unread before it is ended",
+    ),
     rare("checkpoint-interval", "5s", "how often a watch without news sends a checkpoint"),
     rare("reflection", "on", "whether clients may ask what is served"),
     setting("log-format", "human", "`human` or `json`"),
@@ -168,6 +177,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         },
         ingest: IngestOptions {
             stream_bytes: settings.get("ingest-stream-bytes", size)?,
+            unread: settings.get("ingest-unread-timeout", duration)?,
             article: article::Limits { body_bytes, ..article::Limits::default() },
             extract,
         },

@@ -17,7 +17,7 @@ use super::served::{
 };
 use super::{Outgoing, status};
 use crate::article::{ChangeKind, EncodedArticle, Record};
-use crate::ingest::{Answer, Contents, Edit, IngestError, Ingested, Ingestion};
+use crate::ingest::{Answer, Contents, Edit, Ended, IngestError, Ingested, Ingestion};
 use crate::proto;
 use crate::store::{Outcome, WriteError};
 use crate::telemetry::Metrics;
@@ -151,6 +151,10 @@ impl IngestionService for IngestionApi {
         let documents = documents.map(|item| item.map_err(|error| status::undecodable(&error).unwrap_or(error)));
         let metrics = self.metrics.clone();
         let answers = self.ingestion.ingest_stream(documents).map(move |item| {
+            let item = item.map_err(|ended| match ended {
+                Ended::Incoming(error) => error,
+                Ended::Unread => status::unread(),
+            });
             item.map(|Answer { sequence, brief, result }| {
                 use ingest_articles_response::Result as Api;
                 let result = match answer(&metrics, brief, result) {

@@ -70,6 +70,16 @@ pub fn overloaded(what: &str) -> Status {
     Status::with_error_details(Code::ResourceExhausted, message, with_retry("OVERLOADED", Duration::from_millis(100)))
 }
 
+/// A stream whose answers nobody reads holds what others could use.
+pub fn unread() -> Status {
+    let message = "the answers were not read; those that are missing may have been done: send their documents again";
+    Status::with_error_details(
+        Code::ResourceExhausted,
+        message,
+        with_retry("ANSWERS_UNREAD", Duration::from_millis(100)),
+    )
+}
+
 /// The server is stopping.
 pub fn stopping() -> Status {
     let message = "this server is stopping; another answers";

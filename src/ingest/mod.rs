@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use edit::{Edit, MAX_UPDATE_TRIES};
 pub use error::IngestError;
-pub use stream::{Answer, StreamItem};
+pub use stream::{Answer, Ended, StreamItem};
 pub use workers::Workers;
 
 use crate::article::{Digest, Limits, Violations};
@@ -26,6 +26,8 @@ use crate::store::{Ingest, RequestKey, Store, StoreError, Write, WriteError, Wri
 
 /// How long a document of a call of its own waits for a place among those that extract.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Into how many shares the memory for streams is parted: a stream that stalls holds up no more than one.
+const SHARES: usize = 4;
 /// How many writes one command to the store holds at the most.
 const COMMAND: usize = 1_000;
 
@@ -34,6 +36,8 @@ const COMMAND: usize = 1_000;
 pub struct IngestOptions {
     /// How much memory the documents of all streams may take that are read and not yet written, in bytes.
     pub stream_bytes: usize,
+    /// How long a stream may leave its answers unread before it is ended.
+    pub unread: Duration,
     /// How large an article may be.
     pub article: Limits,
     /// How large a page may be.
@@ -42,7 +46,12 @@ pub struct IngestOptions {
 
 impl Default for IngestOptions {
     fn default() -> Self {
-        Self { stream_bytes: 128 << 20, article: Limits::default(), extract: extract::Limits::default() }
+        Self {
+            stream_bytes: 128 << 20,
+            unread: Duration::from_secs(30),
+            article: Limits::default(),
+            extract: extract::Limits::default(),
+        }
     }
 }
 
@@ -86,6 +95,12 @@ impl<T> Contents<T> {
     }
 }
 
+/// Memory for a document of a stream, until this is dropped.
+pub(crate) struct Room {
+    _share: OwnedSemaphorePermit,
+    _all: OwnedSemaphorePermit,
+}
+
 /// An article that is ready to be written.
 pub(crate) struct Prepared {
     pub(crate) ingest: Ingest,
@@ -99,11 +114,23 @@ impl Ingestion {
         Self { store, workers, options: Arc::new(options), room, turns: Arc::default() }
     }
 
-    /// Waits until there is room for a document. One that is larger than all of it gets all of it.
-    async fn room(&self, bytes: usize) -> OwnedSemaphorePermit {
-        let all = self.options.stream_bytes.div_ceil(1 << 10).max(1);
-        let kib = u32::try_from(bytes.div_ceil(1 << 10).min(all)).unwrap_or(u32::MAX);
-        Arc::clone(&self.room).acquire_many_owned(kib).await.expect("the semaphore is never closed")
+    /// The most that one stream may have of the memory for all.
+    fn share(&self) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(self.share_kib()))
+    }
+
+    fn share_kib(&self) -> usize {
+        self.options.stream_bytes.div_ceil(SHARES << 10).max(1)
+    }
+
+    /// Waits until there is room for a document in its stream's share, and then in all. One that is larger than the share
+    /// gets the whole share.
+    async fn room(&self, share: Arc<Semaphore>, bytes: usize) -> Room {
+        let kib = u32::try_from(bytes.div_ceil(1 << 10).min(self.share_kib())).unwrap_or(u32::MAX);
+        let take =
+            async |room: Arc<Semaphore>| room.acquire_many_owned(kib).await.expect("the semaphore is never closed");
+        let share = take(share).await;
+        Room { _share: share, _all: take(Arc::clone(&self.room)).await }
     }
 
     /// Ingests one document. `Ok` means durable, unless it was only to be validated.

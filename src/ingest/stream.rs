@@ -2,13 +2,19 @@
 //!
 //! Extraction runs ahead on all workers; what is ready is written in groups; a few groups are under way at once, so that
 //! the store always has the next. Everything is bounded, in number and in bytes, and a client that does not read its answers
-//! stops being read from.
+//! stops being read from. The work is a task of its own, so that it goes on while nobody reads; for a while.
 
-use futures::{Stream, StreamExt, future};
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt, future, stream};
 use prost::Message;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc;
+use tokio::task::JoinError;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
-use super::{Contents, IngestError, Ingested, Ingestion, Prepared};
+use super::{Contents, IngestError, Ingested, Ingestion, Prepared, Room};
 use crate::proto::IngestArticlesRequest;
 use crate::store::{StoreError, Write};
 
@@ -18,6 +24,17 @@ const PREPARING: usize = 64;
 const GROUP: usize = 256;
 /// How many groups are being written at once.
 const WRITING: usize = 4;
+
+/// How many answers wait to be read.
+const ANSWERS: usize = 64;
+
+/// Why a stream of answers ended early.
+pub enum Ended<E> {
+    /// What came in ended with this.
+    Incoming(E),
+    /// Nobody read the answers.
+    Unread,
+}
 
 /// The answer to one document of a stream.
 pub struct Answer {
@@ -37,25 +54,59 @@ struct Ready {
     brief: bool,
     prepared: Result<Contents<Prepared>, IngestError>,
     /// Its share of the memory that documents may take, until it is written.
-    room: OwnedSemaphorePermit,
+    room: Room,
 }
 
 impl Ingestion {
-    /// Answers each document when its article is durable. An error of the incoming stream ends the outgoing one.
+    /// Answers each document when its article is durable. An error of the incoming stream ends the outgoing one, and so does
+    /// leaving answers unread: what was taken in by then is written. Dropping the answers stops the work.
     pub fn ingest_stream<E: Send + 'static>(
         &self,
         documents: impl Stream<Item = StreamItem<E>> + Send + 'static,
+    ) -> impl Stream<Item = Result<Answer, Ended<E>>> + Send + 'static {
+        let (answers, read) = mpsc::channel(ANSWERS);
+        let unread = self.options.unread;
+        let working = self.pipeline(documents);
+        let work = async move {
+            let mut working = std::pin::pin!(working);
+            while let Some(answer) = working.next().await {
+                match tokio::time::timeout(unread, answers.send(answer.map_err(Ended::Incoming))).await {
+                    Ok(Ok(())) => {}
+                    // Whoever wanted them has gone.
+                    Ok(Err(_closed)) => return false,
+                    Err(_elapsed) => return true,
+                }
+            }
+            false
+        };
+        let work = AbortOnDropHandle::new(tokio::spawn(work.in_current_span()));
+        let farewell = stream::once(async move {
+            match work.await.map_err(JoinError::try_into_panic) {
+                Ok(overdue) => overdue.then_some(Err(Ended::Unread)),
+                // As if it had been done here.
+                Err(Ok(panic)) => std::panic::resume_unwind(panic),
+                // Only by dropping this is it stopped.
+                Err(Err(_stopped)) => None,
+            }
+        });
+        ReceiverStream::new(read).chain(farewell.filter_map(future::ready))
+    }
+
+    fn pipeline<E: Send + 'static>(
+        &self,
+        documents: impl Stream<Item = StreamItem<E>> + Send + 'static,
     ) -> impl Stream<Item = Result<Answer, E>> + Send + 'static {
+        let share = self.share();
         let taking = self.clone();
         let preparing = self.clone();
         let writing = self.clone();
         documents
             // One after another: the next is not read before there is room for it.
             .then(move |item| {
-                let ingestion = taking.clone();
+                let (ingestion, share) = (taking.clone(), Arc::clone(&share));
                 async move {
                     let item = item?;
-                    let room = ingestion.room(item.encoded_len()).await;
+                    let room = ingestion.room(share, item.encoded_len()).await;
                     Ok((item, room))
                 }
             })

@@ -1,5 +1,7 @@
 //! More reads than the store is set to take on: what is too much is refused at once, and nothing else is.
 
+use std::time::Duration;
+
 use copydesk::proto::*;
 use copydesk::server::StoreOptions;
 use futures::future::join_all;
@@ -15,11 +17,11 @@ use crate::support::{TestServer, ingest, invented, ready};
 /// A server that reads two articles at a time from its database, while two more reads may wait.
 async fn start(database: &Database) -> TestServer {
     let mut store = database.options();
-    (store.connections, store.read_queue, store.read_wait) = (2, 2, std::time::Duration::from_secs(600));
+    (store.connections, store.read_queue, store.read_wait) = (2, 2, Duration::from_secs(600));
     TestServer::with(|options| {
         options.store = StoreOptions::Postgres(Box::new(store));
         // The cache is trusted throughout.
-        options.cache.as_mut().unwrap().staleness_bound = std::time::Duration::from_secs(600);
+        options.cache.as_mut().unwrap().staleness_bound = Duration::from_secs(600);
     })
     .await
 }
@@ -43,7 +45,7 @@ async fn reads_beyond_what_may_wait_are_refused_and_nothing_else_is() {
             != "local"
         {}
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), cached).await.expect("it is cached");
+    tokio::time::timeout(Duration::from_secs(20), cached).await.expect("it is cached");
 
     let held = database.client().await;
     held.batch_execute("BEGIN; LOCK TABLE copydesk.texts").await.unwrap();
@@ -129,7 +131,7 @@ async fn many_readers_of_one_article_are_one_read() {
         {
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(20), cached).await.expect("it is cached");
+    tokio::time::timeout(Duration::from_secs(20), cached).await.expect("it is cached");
     let cold = ingest(&mut writes, invented(2)).await.article.unwrap().name;
     let held = database.client().await;
     held.batch_execute("BEGIN; LOCK TABLE copydesk.texts").await.unwrap();
@@ -145,4 +147,43 @@ async fn many_readers_of_one_article_are_one_read() {
         answered.unwrap().unwrap();
     }
     server.until_metric("copydesk_store_reads_shed_total 0").await;
+}
+
+/// Streams whose clients never read hold memory that all streams share, until they are ended.
+#[tokio::test]
+async fn streams_that_nobody_reads_are_ended_and_others_go_on() {
+    const UNREAD: Duration = Duration::from_millis(200);
+    let server = TestServer::with(|options| {
+        options.ingest.stream_bytes = 1 << 20;
+        options.ingest.unread = UNREAD;
+    })
+    .await;
+    let large = |number: usize| {
+        let article = Article { body: "The harbour is silting up. ".repeat(4_000), ..invented(number) };
+        IngestArticlesRequest { sequence: number as i64, document: Some(ready(article)), ..Default::default() }
+    };
+    let mut unread = Vec::new();
+    for client in 0..4 {
+        let mut writes = server.ingestion().await;
+        let documents = futures::stream::iter((0..400).map(move |number| large(client * 400 + number)));
+        unread.push(writes.ingest_articles(documents).await.unwrap().into_inner());
+    }
+    let method = "method=\"copydesk.v1.IngestionService/IngestArticles\"";
+    server.until_metric(&format!("copydesk_grpc_calls_in_flight{{{method}}} 4")).await;
+    let mut answers =
+        server.ingestion().await.ingest_articles(tokio_stream::once(large(9_999))).await.unwrap().into_inner();
+    let answer = tokio::time::timeout(Duration::from_secs(60), answers.message()).await.expect("it is answered");
+    assert!(matches!(answer.unwrap().unwrap().result, Some(ingest_articles_response::Result::Ingested(_))));
+    for mut answers in unread {
+        // One now and then: sooner or later there are more than anybody keeps for it.
+        let refused = loop {
+            tokio::time::sleep(UNREAD * 2).await;
+            match answers.message().await {
+                Ok(answer) => assert!(answer.is_some(), "it ends with a reason"),
+                Err(refused) => break refused,
+            }
+        };
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
+        assert_eq!(refused.get_details_error_info().unwrap().reason, "ANSWERS_UNREAD");
+    }
 }
