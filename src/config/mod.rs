@@ -284,14 +284,14 @@ mod tests {
             assert!(!format!("{options:?}").contains("hunter2"), "{right}");
         }
         for (wrong, told) in [
-            ("remote", "must be local, off, or redis://"),
-            ("memcached://desk:hunter2@one.example", "must be local, off, or redis://"),
+            ("remote", "must be local, off, redis://"),
+            ("memcached://desk:hunter2@one.example", "must be local, off, redis://"),
             ("rediss://desk:hunter2@one.example/news", "[/db]"),
             ("redis-sentinel://desk:hunter2@one.example", "/service"),
             ("redis://desk:hunter2@one.example:6379,two.example:6379", "Cluster"),
             ("redis://desk:hunter2@one.example/news", "[/db]"),
             ("redis://desk:hunter2@one.example/?protocol=resp3", "without parameters"),
-            ("redis://", "must be local, off, or redis://"),
+            ("redis://", "must be local, off, redis://"),
         ] {
             let error = load(&[("cache", wrong)], &[], "").unwrap_err().to_string();
             assert!(error.starts_with("cache = ") && error.contains(told) && !error.contains("hunter2"), "{error}");

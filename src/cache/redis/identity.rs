@@ -31,7 +31,8 @@ impl Identity {
             let line = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             line.map(str::trim).unwrap_or_default().to_owned()
         };
-        if field("redis_mode") != "standalone" {
+        // Valkey has another name for it.
+        if field("redis_mode") != "standalone" && field("server_mode") != "standalone" {
             return Err(Trouble::Refused("it is not a server of its own, but of a Cluster or a Sentinel".into()));
         }
         if field("role") != "master" {
