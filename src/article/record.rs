@@ -135,6 +135,17 @@ impl Record {
         Self { parts, encoded, content_len: content.len() }
     }
 
+    /// What [`Self::encoded`] gave of a record with the same parts, and how much of it is the content: spares joining them.
+    pub(crate) fn of_encoded(parts: RecordParts, encoded: Bytes, content_len: usize) -> Option<Self> {
+        let encoded = EncodedArticle::new(encoded);
+        (content_len <= encoded.as_bytes().len()).then_some(Self { parts, encoded, content_len })
+    }
+
+    /// The whole as it is on the wire while it can be read, and how much of it is the content.
+    pub(crate) fn encoded(&self) -> (&Bytes, usize) {
+        (self.encoded.as_bytes(), self.content_len)
+    }
+
     /// The encoded content, as it was given.
     pub fn content(&self) -> Bytes {
         self.encoded.as_bytes().slice(..self.content_len)
@@ -163,9 +174,9 @@ impl Record {
         Article::decode(self.encoded.as_bytes().clone())
     }
 
-    /// About how many bytes of memory this takes.
+    /// About how many bytes of memory this takes. One that was read from Redis keeps the whole entry that it came in.
     pub fn weight(&self) -> usize {
-        size_of::<Self>() + self.encoded.as_bytes().len() + 64
+        size_of::<Self>() + self.encoded.as_bytes().len() + 256
     }
 }
 

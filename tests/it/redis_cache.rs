@@ -257,7 +257,7 @@ async fn what_is_foreign_is_a_miss() {
         vec![Vec::new(), b"v".to_vec(), b"i".to_vec(), b"nonsense".to_vec(), vec![0xff; 5_000]];
     wrong.push(good[..good.len() - 1].to_vec());
     wrong.push([&good[..], b"x"].concat());
-    wrong.push([&good[..41], b"\x02", &good[42..]].concat());
+    wrong.push([&good[..41], b"\xff", &good[42..]].concat());
     wrong.push(format!("i{zeros}{}", "x".repeat(48)).into_bytes());
     wrong.push(format!("v{}", "9".repeat(200)).into_bytes());
     let mut foreign = 0;

@@ -72,6 +72,8 @@ pub(super) struct Session {
     identity: Identity,
     mark_key: String,
     generation: String,
+    /// Of the keys of its entries, which end with the article's ID in braces.
+    prefix: String,
     negative_ttl: Duration,
     pub(super) lease: Lease,
     /// How far it had been repaired when the session began.
@@ -98,6 +100,7 @@ impl Session {
         }
         let mark_key = format!("copydesk:1:{}:epoch:{}:{}", feed.simple(), identity.run, identity.history);
         let (generation, marked) = generation(&writes, &mark_key, end).await?;
+        let prefix = format!("copydesk:1:{}:{generation}:{{", feed.simple());
         Ok(Self {
             reads,
             writes,
@@ -105,6 +108,7 @@ impl Session {
             identity,
             mark_key,
             generation,
+            prefix,
             negative_ttl: options.negative_ttl,
             lease: Lease::new(options.staleness_bound, marked.position),
             marked,
@@ -149,12 +153,16 @@ impl Session {
 
     /// Looks at entries, in one round trip. None when Redis does not answer.
     pub(super) async fn look(&self, ids: &[ArticleId]) -> Option<Vec<Seen>> {
+        if let [id] = ids {
+            let answer = self.noted(self.reads.get(&self.key(id))).await?;
+            return Some(vec![self.seen(id, answer)]);
+        }
         let mut pipeline = Pipeline::with_capacity(ids.len());
         for id in ids {
             pipeline.cmd("GET").arg(self.key(id));
         }
         let answers = self.noted(self.reads.ask(&pipeline)).await?;
-        Some(ids.iter().zip(&answers).map(|(id, answer)| self.seen(id, answer)).collect())
+        Some(ids.iter().zip(answers).map(|(id, answer)| self.seen(id, answer)).collect())
     }
 
     /// Asks to fill entries, in one round trip. What is foreign is removed first, which is always safe.
@@ -174,10 +182,10 @@ impl Session {
         let Some(answers) = self.noted(self.writes.run(&calls)).await else {
             return ids.iter().map(|_| Claim::None).collect();
         };
-        let claims = ids.iter().zip(tokens).zip(&answers).map(|(((id, _), token), answer)| match answer {
+        let claims = ids.iter().zip(tokens).zip(answers).map(|(((id, _), token), answer)| match answer {
             Value::BulkString(bytes) if bytes == b"l" => Claim::Ours(token),
             Value::BulkString(bytes) if bytes == b"w" => Claim::Theirs,
-            Value::BulkString(bytes) => Claim::Seen(decode(id, self.feed, bytes)),
+            Value::BulkString(bytes) => Claim::Seen(decode(id, self.feed, bytes.into())),
             _ => Claim::None,
         });
         claims.collect()
@@ -273,17 +281,21 @@ impl Session {
         answers.is_some_and(|answers| answers.iter().all(|answer| matches!(answer, Value::Int(_))))
     }
 
-    fn seen(&self, id: &ArticleId, answer: &Value) -> Seen {
+    fn seen(&self, id: &ArticleId, answer: Value) -> Seen {
         match answer {
             Value::Nil => Seen::Nothing,
-            Value::BulkString(bytes) => decode(id, self.feed, bytes),
+            Value::BulkString(bytes) => decode(id, self.feed, bytes.into()),
             // Of another type.
             _ => Seen::Foreign,
         }
     }
 
     fn key(&self, id: &ArticleId) -> String {
-        format!("copydesk:1:{}:{}:{{{id}}}", self.feed.simple(), self.generation)
+        let mut key = String::with_capacity(self.prefix.len() + id.as_str().len() + 1);
+        key.push_str(&self.prefix);
+        key.push_str(id.as_str());
+        key.push('}');
+        key
     }
 
     /// Counts, and ends the session when Redis fails again and again, or says that it is not the one to ask. When another call

@@ -29,6 +29,8 @@ pub(super) struct Pool {
     statement_timeout: Duration,
     breaker: Breaker,
     tls: Tls,
+    /// Whether the database may be told to remember a statement: where we listen, a connection stays with one of its processes.
+    sticky: bool,
     /// Whether the last try to get a connection succeeded: an outage is logged when it begins and when it ends.
     reachable: AtomicBool,
 }
@@ -54,6 +56,7 @@ impl Pool {
             statement_timeout,
             breaker: breaker.clone(),
             tls: options.tls(),
+            sticky: options.listen,
             reachable: AtomicBool::new(true),
         })
     }
@@ -92,14 +95,21 @@ impl Pool {
     /// One statement that reads. Asked once more if the connection turns out to be gone: it may have been idle since
     /// before a restart of the database.
     pub(super) async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
-        self.guard(self.ask(sql, params)).await
+        self.guard(self.ask(sql, params, false)).await
     }
 
-    async fn ask(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
+    /// The same, for the statement that is asked most by far: the database keeps its plan where it can, since planning it takes
+    /// longer than doing it. There must be one such statement only. Then whoever mistakes one process's for another's, behind a
+    /// pgbouncer that we were not told of, still runs the same.
+    pub(super) async fn query_planned(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
+        self.guard(self.ask(sql, params, self.sticky)).await
+    }
+
+    async fn ask(&self, sql: &str, params: &[Param<'_>], planned: bool) -> Result<Vec<Row>, StoreError> {
         let mut again = true;
         loop {
             let connection = self.take().await?;
-            let asked = tokio::time::timeout(self.statement_timeout, connection.query_typed(sql, params)).await;
+            let asked = tokio::time::timeout(self.statement_timeout, connection.read(sql, params, planned)).await;
             match asked {
                 Ok(Ok(rows)) => {
                     connection.give_back();
@@ -145,6 +155,14 @@ pub(super) struct Connection {
 }
 
 impl Connection {
+    async fn read(&self, sql: &str, params: &[Param<'_>], planned: bool) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let Some(client) = self.client.as_ref().filter(|_| planned) else { return self.query_typed(sql, params).await };
+        let types: Vec<Type> = params.iter().map(|(_, of)| of.clone()).collect();
+        let values: Vec<&(dyn ToSql + Sync)> = params.iter().map(|(value, _)| *value).collect();
+        let statement = client.prepare_typed_cached(sql, &types).await?;
+        client.query(&statement, &values).await
+    }
+
     /// Nothing is under way on it: others may have it.
     pub(super) fn give_back(mut self) {
         drop(self.client.take());

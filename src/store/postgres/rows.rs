@@ -1,7 +1,7 @@
 //! From rows to records.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
@@ -79,6 +79,12 @@ pub(super) fn digest(row: &Row, column: usize) -> Result<Digest, StoreError> {
 
 /// Articles in the order asked for; one may be asked for twice.
 pub(super) async fn fetch(pool: &Pool, feed: Uuid, ids: &[ArticleId]) -> Result<Vec<Fetched>, StoreError> {
+    if let [id] = ids {
+        static ONE: LazyLock<String> = LazyLock::new(|| format!("SELECT {RECORD} FROM {NEWEST} WHERE a.id = $1"));
+        let rows = pool.query_planned(&ONE, &[(&id.as_str(), Type::TEXT)]).await?;
+        let record = rows.first().map(|row| record(row, 0, feed)).transpose()?;
+        return Ok(vec![Fetched { record, ..Fetched::missing() }]);
+    }
     let sql = format!("SELECT {RECORD} FROM {NEWEST} WHERE a.id = ANY($1)");
     let names: Vec<&str> = ids.iter().map(ArticleId::as_str).collect();
     let mut found = HashMap::with_capacity(ids.len());
