@@ -12,3 +12,4 @@ pub mod retrieve;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+mod tls;

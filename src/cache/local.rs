@@ -298,6 +298,13 @@ impl Store for LocalCache {
         self.store.head().await
     }
 
+    async fn reaches(&self, position: Position) -> Result<bool, StoreError> {
+        if self.shared.lease.position() >= position && self.shared.lease.holds() {
+            return Ok(true);
+        }
+        self.store.reaches(position).await
+    }
+
     async fn snapshot(
         &self,
         at: Position,

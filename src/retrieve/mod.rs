@@ -78,7 +78,7 @@ impl Retrieval {
     /// that it has not is one that was lost, or made up.
     async fn reach(&self, consistency: Consistency) -> Result<(), RetrieveError> {
         match consistency {
-            Consistency::AtLeast(position) if self.store.head().await? < position => Err(StoreError::Foreign.into()),
+            Consistency::AtLeast(position) if !self.store.reaches(position).await? => Err(StoreError::Foreign.into()),
             _ => Ok(()),
         }
     }

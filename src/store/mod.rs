@@ -75,6 +75,11 @@ pub trait Store: Send + Sync + 'static {
     /// The position of the newest change.
     async fn head(&self) -> Result<Position, StoreError>;
 
+    /// Whether the feed has come as far as a position. A cache that has followed it so far need not ask.
+    async fn reaches(&self, position: Position) -> Result<bool, StoreError> {
+        Ok(self.head().await? >= position)
+    }
+
     /// Articles as they were at a position, in the order of their creation, after the one named. Articles that did not
     /// exist then are left out; the standing says whether each can be read now.
     async fn snapshot(

@@ -45,6 +45,7 @@ impl Desk {
         let other = ingest(&mut writes, invented(2)).await.article.unwrap().name;
         let desk = Self { server, reads, writes, cached, other };
         until(async || desk.layer(&desk.cached).await == Ok("local".into())).await;
+        until(async || desk.at_least_as_fresh().await == Ok("local".into())).await;
         desk
     }
 
@@ -61,6 +62,15 @@ impl Desk {
     ) -> Result<tonic::Response<GetArticleResponse>, Status> {
         let request = GetArticleRequest { name: name.to_owned(), consistency, ..Default::default() };
         tokio::time::timeout(SOON, self.reads.clone().get_article(request)).await.expect("a read is answered soon")
+    }
+
+    /// Who answers for what is in the cache to somebody who has seen it written.
+    async fn at_least_as_fresh(&self) -> Result<String, Code> {
+        let cached = self.read(&self.cached, None).await.map_err(|status| status.code())?.into_inner();
+        let requirement = Some(consistency::Requirement::AtLeastAsFresh(cached.article.unwrap().change_token));
+        let answer =
+            self.read(&self.cached, Some(Consistency { requirement })).await.map_err(|status| status.code())?;
+        Ok(answer.metadata().get("copydesk-cache").unwrap().to_str().unwrap().to_owned())
     }
 
     /// A read that the cache must not answer.
@@ -97,6 +107,7 @@ impl Desk {
         until(async || !self.is_ready().await).await;
         self.server.until_metric("copydesk_store_breaker_open 1").await;
         assert_eq!(self.layer(&self.cached).await, Ok("local".into()));
+        assert_eq!(self.at_least_as_fresh().await, Ok("local".into()));
         let began = Instant::now();
         for _ in 0..100 {
             assert_eq!(self.layer(&self.other).await, Err(Code::Unavailable));

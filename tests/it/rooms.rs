@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("proto", &[]),
     ("telemetry", &[]),
+    ("tls", &[]),
     ("article", &["proto"]),
     ("extract", &["proto", "article"]),
-    ("store", &["proto", "article"]),
-    ("cache", &["proto", "article", "store"]),
+    ("store", &["proto", "tls", "article"]),
+    ("cache", &["proto", "tls", "article", "store"]),
     ("ingest", &["proto", "article", "extract", "store"]),
     ("retrieve", &["proto", "article", "store"]),
     ("grpc", &["proto", "telemetry", "article", "store", "ingest", "retrieve"]),

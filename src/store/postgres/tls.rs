@@ -7,12 +7,13 @@ use std::task::{Context, Poll};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::Socket;
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect};
+
+use crate::tls;
 
 /// How connections are encrypted, where they are.
 #[derive(Clone)]
@@ -21,40 +22,13 @@ pub(super) struct Tls(Arc<ClientConfig>);
 /// The database's certificate must be from one of the system's authorities, or of those in `ca`, and of the host that was
 /// named.
 pub(super) fn verified(ca: Option<&Path>) -> Result<Tls, String> {
-    let mut roots = RootCertStore::empty();
-    match ca {
-        Some(path) => {
-            let wrong = |cause: String| format!("{}: {cause}; must be a file of certificates in PEM", path.display());
-            let certificates = CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))?;
-            for certificate in certificates {
-                let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-                roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-            }
-            if roots.is_empty() {
-                return Err(wrong("has no certificate".into()));
-            }
-        }
-        None => {
-            let found = rustls_native_certs::load_native_certs();
-            roots.add_parsable_certificates(found.certs);
-            if roots.is_empty() {
-                return Err("needs store-ca: this system has no certificate authorities of its own".into());
-            }
-        }
-    }
-    Ok(Tls(Arc::new(builder().with_root_certificates(roots).with_no_client_auth())))
+    Ok(Tls(Arc::new(tls::verified(ca, "store-ca")?)))
 }
 
 /// Whoever answers is taken for the database: it keeps out those who only listen.
 pub(super) fn unverified() -> Tls {
     let verifier = Arc::new(Anybody(ring::default_provider()));
-    Tls(Arc::new(builder().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
-}
-
-fn builder() -> rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier> {
-    ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("the provider knows the versions that it was built with")
+    Tls(Arc::new(tls::client().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
 }
 
 impl std::fmt::Debug for Tls {
