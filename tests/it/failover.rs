@@ -29,6 +29,16 @@ async fn until(cache: &dyn Store, layer: Layer, revision: i64) {
     assert!(!late, "{layer:?} does not answer with revision {revision}");
 }
 
+/// Waits until a database that was started again is known to be there.
+async fn answers(store: &Arc<dyn Store>) {
+    let known = async {
+        while store.ping().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), known).await.expect("it answers again");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_feed_that_has_grown_again_is_another() {
     let mut cluster = Cluster::start(true);
@@ -39,6 +49,7 @@ async fn a_feed_that_has_grown_again_is_another() {
     let store = open(database.options()).await;
     write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap();
     let mut standby = cluster.standby();
+    answers(&store).await;
 
     // What the standby does not have, and both caches do.
     let redis = Arc::new(RedisCache::new(Arc::clone(&store), options.clone()));
@@ -70,6 +81,7 @@ async fn who_starts_after_it_sees_it_as_well() {
     let store = open(database.options()).await;
     write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap();
     let mut standby = cluster.standby();
+    answers(&store).await;
     let before = RedisCache::new(Arc::clone(&store), options.clone());
     let through = update("ferry", titled("2, lost"), Precondition::None, at(1));
     before.write(vec![through]).await.remove(0).unwrap();
