@@ -1,5 +1,5 @@
 # What a developer and CI run. Each target installs what it needs (see .ci/tools.sh) and says what it does.
-.PHONY: help test chaos chaos-teeth lint api-baseline bench demo
+.PHONY: help test chaos chaos-teeth lint api-baseline bench bench-replicated bench-entries demo
 
 # Where .ci/tools.sh puts pinned tools: outside target, so that they are fetched once a machine.
 COPYDESK_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/copydesk-tools
@@ -18,6 +18,8 @@ help:
 	@echo 'make lint    format, clippy, the API (buf: needs npm or go), licences of dependencies'
 	@echo 'make api-baseline   at a release: the API as it is now is what later versions must keep'
 	@echo 'make bench   the service beside a bare tonic server (about 5 minutes; ARGS="--help" for more)'
+	@echo 'make bench-replicated   on PostgreSQL and Redis, beside a hand-rolled cache-aside service (about 10 minutes)'
+	@echo 'make bench-entries      what compressing entries in Redis would do'
 	@echo 'make demo    a server with invented news in it, until Ctrl-C'
 
 test:
@@ -47,6 +49,14 @@ api-baseline:
 
 bench:
 	cargo bench --locked --bench service -- $(ARGS)
+
+bench-replicated:
+	@.ci/tools.sh test
+	cargo bench --locked --bench service -- --replicated all $(ARGS)
+
+bench-entries:
+	@.ci/tools.sh test
+	cargo bench --locked --bench service -- --entries
 
 demo:
 	cargo run --locked --release -- demo

@@ -34,6 +34,12 @@ pub struct Args {
     /// How many are many
     #[arg(long, default_value_t = 1_000_000)]
     pub large_articles: u64,
+    /// On PostgreSQL and Redis instead: these parts, or all of them
+    #[arg(long, num_args = 0.., value_parser = ["reads", "ingest", "trouble", "all"], default_missing_value = "all")]
+    pub replicated: Vec<String>,
+    /// What compression would do for entries in Redis, instead of all else
+    #[arg(long)]
+    pub entries: bool,
     /// The server to measure
     #[arg(long, default_value = env!("CARGO_BIN_EXE_copydesk"))]
     pub server: PathBuf,
@@ -43,7 +49,17 @@ pub struct Args {
     /// Be the floor: serve the article in this file
     #[arg(long, hide = true)]
     pub floor: Option<PathBuf>,
+    /// Be the hand-rolled service, on this Redis and this database
+    #[arg(long, hide = true, num_args = 2)]
+    pub aside: Vec<String>,
     /// What `cargo bench` says to every benchmark
     #[arg(long, hide = true)]
     pub bench: bool,
+}
+
+impl Args {
+    /// Whether a part of the replicated benchmark is asked for.
+    pub fn wants(&self, part: &str) -> bool {
+        self.replicated.iter().any(|asked| asked == part || asked == "all")
+    }
 }

@@ -51,7 +51,7 @@ pub fn mid_word(random: &mut Random) -> String {
 }
 
 /// A paragraph of about so many bytes.
-fn paragraph(random: &mut Random, bytes: usize) -> String {
+pub fn paragraph(random: &mut Random, bytes: usize) -> String {
     let mut text = String::with_capacity(bytes + 16);
     while text.len() < bytes {
         let words = 6 + random.below(18);

@@ -5,12 +5,26 @@
 
 mod args;
 mod articles;
+mod aside;
+mod bulk;
+mod entries;
 mod floor;
 mod load;
+mod one_method;
 mod process;
 mod reads;
+mod replicated;
 mod table;
+mod trouble;
 mod writes;
+
+// The servers that the tests start. They stop where they cannot go on, and have more to offer than is needed here.
+#[path = "../../tests/it/database.rs"]
+#[allow(dead_code, clippy::unwrap_used)]
+mod database;
+#[path = "../../tests/it/redis_server.rs"]
+#[allow(dead_code, clippy::unwrap_used)]
+mod redis_server;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -30,11 +44,16 @@ pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + S
 fn main() -> Result<()> {
     let args = Args::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    match &args.floor {
-        Some(article) => runtime.block_on(floor::serve(article)),
-        None if args.large => runtime.block_on(large(&args)),
-        None => runtime.block_on(all(&args)),
-    }
+    runtime.block_on(async {
+        match (&args.floor, args.aside.as_slice()) {
+            (Some(article), _) => floor::serve(article).await,
+            (None, [redis, postgres]) => aside::serve(redis, postgres).await,
+            _ if args.large => large(&args).await,
+            _ if args.entries => entries::all().await,
+            _ if !args.replicated.is_empty() => replicated::all(&args, scratch(&args)?.path()).await,
+            _ => all(&args).await,
+        }
+    })
 }
 
 async fn all(args: &Args) -> Result<()> {
@@ -75,8 +94,8 @@ async fn hot(args: &Args, dir: &Path, server: &Process, name: &str, table: &mut 
         (floor.channels(args.connections).await?, server.channels(args.connections).await?);
     let (mut base, mut ours) = (Vec::new(), Vec::new());
     for round in 0..=args.rounds {
-        let of_floor = reads::get(&floor, &floor_channels, args, std::slice::from_ref(&request)).await?;
-        let of_ours = reads::get(server, &channels, args, std::slice::from_ref(&request)).await?;
+        let of_floor = reads::get(&floor, &floor_channels, args, args.calls, std::slice::from_ref(&request)).await?;
+        let of_ours = reads::get(server, &channels, args, args.calls, std::slice::from_ref(&request)).await?;
         // The first round warms both.
         if round > 0 {
             base.push(of_floor);

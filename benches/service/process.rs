@@ -1,6 +1,7 @@
 //! Servers as processes of their own, and what the system knows of them.
 
 use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -8,6 +9,8 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::Result;
@@ -17,20 +20,37 @@ use crate::args::Args;
 pub struct Process {
     child: Child,
     address: String,
+    http: Option<SocketAddr>,
 }
 
 impl Process {
     /// The service on a store of its own.
     pub fn copydesk(args: &Args, store: &Path) -> Result<Self> {
+        Self::serving(args, &[("data-dir", &store.to_string_lossy())], None)
+    }
+
+    /// The service with settings of its own, and with metrics.
+    pub fn replica(args: &Args, settings: &[(&str, &str)]) -> Result<Self> {
+        let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        Self::serving(args, settings, Some(http))
+    }
+
+    fn serving(args: &Args, settings: &[(&str, &str)], http: Option<SocketAddr>) -> Result<Self> {
         let mut command = Command::new(&args.server);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--http-listen", "off", "--data-dir"]).arg(store);
+        command.args(["serve", "--listen", "127.0.0.1:0", "--http-listen"]);
+        command.arg(http.map_or_else(|| "off".to_owned(), |http| http.to_string()));
+        for (name, value) in settings {
+            command.arg(format!("--{name}")).arg(value);
+        }
         // Settings of the person's own server are none of the benchmark's.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("COPYDESK_") {
                 command.env_remove(name);
             }
         }
-        Self::start(command)
+        let mut process = Self::start(command)?;
+        process.http = http;
+        Ok(process)
     }
 
     /// The floor, with the article in a file.
@@ -40,10 +60,28 @@ impl Process {
         Self::start(command)
     }
 
+    /// The hand-rolled service.
+    pub fn aside(redis: &str, postgres: &str) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("--aside").arg(redis).arg(postgres);
+        Self::start(command)
+    }
+
+    /// What a metric says, of a server that has metrics. The name is with its labels, if it has any.
+    pub async fn metric(&self, name: &str) -> Result<f64> {
+        let http = self.http.ok_or("this server has no metrics")?;
+        let mut stream = TcpStream::connect(http).await?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n\r\n").await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        let line = answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        Ok(line.ok_or_else(|| format!("no metric {name}"))?.trim().parse()?)
+    }
+
     fn start(mut command: Command) -> Result<Self> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().ok_or("no stdout")?;
-        let mut process = Self { child, address: String::new() };
+        let mut process = Self { child, address: String::new(), http: None };
         let mut lines = BufReader::new(stdout).lines();
         let line = loop {
             let line = lines.next().ok_or("the server ended before it said where it listens")??;

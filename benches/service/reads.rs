@@ -23,10 +23,11 @@ pub async fn get(
     server: &Process,
     channels: &[Channel],
     args: &Args,
+    calls: usize,
     requests: &[GetArticleRequest],
 ) -> Result<Measured> {
     let requests: Arc<[GetArticleRequest]> = requests.into();
-    run(server, channels, args.in_flight, args.calls, move |channel, number| {
+    run(server, channels, args.in_flight, calls, move |channel, number| {
         let request = requests[number % requests.len()].clone();
         async move { RetrievalServiceClient::new(channel).get_article(request).await.map(drop) }
     })
@@ -55,7 +56,7 @@ pub async fn spread(
         .map(|_| GetArticleRequest { name: names[random.below(names.len())].clone(), ..Default::default() })
         .collect();
     let channels = server.channels(args.connections).await?;
-    let measured = get(server, &channels, args, &requests).await?;
+    let measured = get(server, &channels, args, args.calls, &requests).await?;
     table.row(what, &measured);
     Ok(measured.quantile(0.99))
 }

@@ -55,6 +55,11 @@ impl Table {
         self.rows.push([format!("  ratio, median of {} pairs", base.len()), rate, cpu, p50, p99]);
     }
 
+    /// Calls a second of a row.
+    pub fn rate(&self, row: usize) -> Option<f64> {
+        self.rows.get(row)?[1].parse().ok()
+    }
+
     /// Something that is no call.
     pub fn fact(&mut self, what: &str, value: String) {
         self.facts.push((what.to_owned(), value));

@@ -130,6 +130,20 @@ fn corpus(folder: &Path) -> Result<Vec<Vec<u8>>> {
     Ok(pages)
 }
 
+/// Ingests documents on one stream, one every so often.
+pub async fn paced(
+    channel: Channel,
+    count: u64,
+    every: Duration,
+    document: impl Fn(u64) -> Document + Send + Sync + 'static,
+) -> Result<()> {
+    let (answers, refused) = stream_of(channel, 0..count, every, document).await?;
+    if refused > 0 || answers.len() as u64 != count {
+        return Err(format!("{refused} of {count} ready articles were refused").into());
+    }
+    Ok(())
+}
+
 /// Streams documents, a stream on each connection.
 async fn send(
     server: &Process,
@@ -145,7 +159,8 @@ async fn send(
     let mut tasks = tokio::task::JoinSet::new();
     for (number, channel) in channels.into_iter().enumerate() {
         let document = Arc::clone(&document);
-        tasks.spawn(stream_of(channel, (number as u64..count).step_by(streams as usize), move |at| document(at)));
+        let numbers = (number as u64..count).step_by(streams as usize);
+        tasks.spawn(stream_of(channel, numbers, Duration::ZERO, move |at| document(at)));
     }
     let mut answers = Vec::new();
     let mut refused = 0;
@@ -162,6 +177,7 @@ async fn send(
 async fn stream_of(
     channel: Channel,
     numbers: impl Iterator<Item = u64> + Send + 'static,
+    every: Duration,
     document: impl Fn(u64) -> Document + Send + Sync + 'static,
 ) -> Result<(Vec<Answer>, usize)> {
     let room = Arc::new(Semaphore::new(WINDOW));
@@ -170,9 +186,12 @@ async fn stream_of(
     let requests = {
         let (room, sent) = (Arc::clone(&room), Arc::clone(&sent));
         let document = Arc::new(document);
-        stream::iter(numbers).then(move |number| {
+        let began = tokio::time::Instant::now();
+        stream::iter((0..).zip(numbers)).then(move |(at, number)| {
             let (room, sent, document) = (Arc::clone(&room), Arc::clone(&sent), Arc::clone(&document));
             async move {
+                // Late ones catch up.
+                tokio::time::sleep_until(began + every * at).await;
                 // Never closed; and the permit comes back with the answer.
                 if let Ok(permit) = room.acquire().await {
                     permit.forget();

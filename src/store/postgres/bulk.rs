@@ -110,7 +110,8 @@ impl Bulk {
             let _ = write!(arrays, "{comma}${}", at + 2);
         }
         let names = self.names.join(", ");
-        format!("(SELECT position - $1 AS base FROM copydesk.feed) f, unnest({arrays}) AS t({names})")
+        // The limit is for the planner: see `feed::touched`.
+        format!("(SELECT position - $1 AS base FROM copydesk.feed LIMIT 1) f, unnest({arrays}) AS t({names})")
     }
 
     fn with(self, sql: String) -> Option<Statement> {

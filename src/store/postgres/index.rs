@@ -103,8 +103,8 @@ impl Follower {
 
     /// Takes a batch of the feed into the index, if nobody else is at it. Answers whether there may be more.
     async fn follow(&self) -> Result<bool, StoreError> {
-        let oldest = "SELECT c.time FROM copydesk.indexed i JOIN copydesk.changes c ON c.position > i.position
-             ORDER BY c.position LIMIT 1";
+        let oldest = "SELECT time FROM copydesk.changes WHERE position > (SELECT position FROM copydesk.indexed)
+             ORDER BY position LIMIT 1";
         let rows = self.pool.query(oldest, &[]).await?;
         let since = rows.first().map(|row| get::<i64>(row, 0)).transpose()?;
         self.behind_since.store(since.unwrap_or(0), Ordering::Relaxed);

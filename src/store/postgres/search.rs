@@ -26,9 +26,9 @@ pub(super) async fn search(pool: &Pool, feed: Uuid, query: &SearchQuery) -> Resu
     let conditions = conditions(&mut values, &query.filter, None);
     let limit = values.add(at_most(query.limit), Type::INT8);
     let skip = values.add(at_most(query.skip), Type::INT8);
-    // One row at the least: it says how far the index has come.
+    // One row at the least: it says how far the index has come. Its limit is for the planner: see `feed::touched`.
     let sql = format!(
-        "SELECT {RECORD}, page.score, i.position FROM copydesk.indexed i LEFT JOIN (
+        "SELECT {RECORD}, page.score, i.position FROM (SELECT position FROM copydesk.indexed LIMIT 1) i LEFT JOIN (
             SELECT a.key, {SCORE} AS score FROM (SELECT {words}::tsquery AS query) q
             JOIN copydesk.search s ON s.words @@ q.query JOIN copydesk.articles a ON a.key = s.article
             WHERE {READABLE}{conditions} ORDER BY score DESC, a.key DESC LIMIT {limit} OFFSET {skip}

@@ -1,0 +1,210 @@
+//! The service as replicas run it, on PostgreSQL and Redis of the benchmark's own, beside the floor and beside what people
+//! write in a day: `make bench-replicated`.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
+use copydesk::proto::{BatchGetArticlesRequest, GetArticleRequest};
+use prost::Message;
+use tonic::transport::Channel;
+
+use crate::args::Args;
+use crate::database::{Cluster, Database};
+use crate::load::{Measured, run};
+use crate::process::Process;
+use crate::redis_server::RedisServer;
+use crate::table::Table;
+use crate::{Result, aside, bulk, reads, trouble, writes};
+
+/// Articles that are read from Redis in turn. More than there are calls in flight, so that no two calls share one read.
+const WARM: usize = 2_000;
+/// Articles of a round in which none has been read before.
+const COLD: usize = 2_000;
+/// Rounds of everything that is measured by turns.
+const ROUNDS: usize = 7;
+
+/// The servers behind the service.
+pub struct Behind {
+    pub cluster: Cluster,
+    pub redis: RedisServer,
+}
+
+impl Behind {
+    /// What a replica is told so that it uses them.
+    pub fn settings<'a>(database: &'a str, cache: &'a str, cache_bytes: &'a str) -> [(&'static str, &'a str); 5] {
+        [
+            ("store", database),
+            ("cache", cache),
+            ("cache-bytes", cache_bytes),
+            ("max-concurrent-requests", "20000"),
+            ("max-connection-streams", "1000"),
+        ]
+    }
+}
+
+pub async fn all(args: &Args, dir: &Path) -> Result<()> {
+    let behind = Behind { cluster: Cluster::start(true), redis: RedisServer::start() };
+    let mut table = Table::new(args);
+    if args.wants("ingest") {
+        bulk::copy(args, &behind.cluster, &mut table).await?;
+        bulk::search_lag(args, &behind.cluster, &mut table).await?;
+    }
+    let database = behind.cluster.database_without_template().await;
+    let count = (WARM + COLD * (ROUNDS + 1)) as u64;
+    let writer = Process::replica(args, &[("store", &database.url), ("cache", "off")])?;
+    let names = writes::ready(&writer, args, count, &mut Table::new(args)).await?;
+    if args.wants("reads") {
+        copy_aside(&writer, &names, &database).await?;
+        hits_of_the_local_cache(args, dir, &behind, &database, &names[0], &mut table).await?;
+        redis_and_store(args, &behind, &database, &names, &mut table).await?;
+    }
+    writer.stop()?;
+    if args.wants("trouble") {
+        trouble::all(args, behind, &database, &names, &mut table).await?;
+    }
+    println!("\n{table}");
+    Ok(())
+}
+
+/// Gives the hand-rolled service the same articles.
+async fn copy_aside(from: &Process, names: &[String], database: &Database) -> Result<()> {
+    let to = database.client().await;
+    to.batch_execute(aside::TABLE).await?;
+    let mut client = RetrievalServiceClient::new(from.channel().await?).max_decoding_message_size(64 << 20);
+    for names in names.chunks(500) {
+        let request = BatchGetArticlesRequest { names: names.to_vec(), ..Default::default() };
+        let articles = client.batch_get_articles(request).await?.into_inner().articles;
+        let names: Vec<&str> = articles.iter().map(|article| article.name.as_str()).collect();
+        let encoded: Vec<Vec<u8>> = articles.iter().map(Message::encode_to_vec).collect();
+        to.execute("INSERT INTO aside SELECT * FROM unnest($1::text[], $2::bytea[])", &[&names, &encoded]).await?;
+    }
+    Ok(to.batch_execute("VACUUM ANALYZE").await?)
+}
+
+async fn hits_of_the_local_cache(
+    args: &Args,
+    dir: &Path,
+    behind: &Behind,
+    database: &Database,
+    name: &str,
+    table: &mut Table,
+) -> Result<()> {
+    eprintln!("hits of the local cache, floor and service by turns");
+    let ours = Process::replica(args, &Behind::settings(&database.url, &behind.redis.url(), "64MiB"))?;
+    let request = GetArticleRequest { name: name.to_owned(), ..Default::default() };
+    let answer = RetrievalServiceClient::new(ours.channel().await?).get_article(request.clone()).await?.into_inner();
+    let file = dir.join("floor-article");
+    std::fs::write(&file, answer.article.ok_or("no article in the answer")?.encode_to_vec())?;
+    let floor = Process::floor(&file)?;
+    let requests = |_| vec![request.clone(); args.calls];
+    let (base, local) = by_turns(args, [&floor, &ours], requests, "local").await?;
+    table.compare("floor: one article from memory", "local hit: the same article", &base, &local);
+    floor.stop()?;
+    ours.stop()
+}
+
+/// The hand-rolled service and ours without a local cache, by turns: on what is in Redis, and on what never was. Then ours
+/// without Redis.
+async fn redis_and_store(
+    args: &Args,
+    behind: &Behind,
+    database: &Database,
+    names: &[String],
+    table: &mut Table,
+) -> Result<()> {
+    let redis = behind.redis.url();
+    let aside = Process::aside(&redis, &database.url)?;
+    // A local cache without room: what is loaded together is loaded once, and nothing stays.
+    let ours = Process::replica(args, &Behind::settings(&database.url, &redis, "0"))?;
+    let (warm, cold) = names.split_at(WARM);
+    let request = |name: &String| GetArticleRequest { name: name.clone(), ..Default::default() };
+
+    eprintln!("hits of Redis, by turns");
+    warm_up(&ours, warm).await?;
+    let requests = |_| warm.iter().cycle().take(args.calls).map(request).collect();
+    let (base, hits) = by_turns(args, [&aside, &ours], requests, "redis").await?;
+    table.compare("hand-rolled: from Redis", "Redis hit, no local cache", &base, &hits);
+
+    eprintln!("misses, by turns");
+    let requests = |round: usize| cold[round * COLD..(round + 1) * COLD].iter().map(request).collect();
+    let (base, misses) = by_turns(args, [&aside, &ours], requests, "store").await?;
+    table.compare("hand-rolled: a miss", "miss: Redis, then PostgreSQL", &base, &misses);
+    ours.stop()?;
+    aside.stop()?;
+
+    eprintln!("without a cache");
+    let ours = Process::replica(args, &[("store", &database.url), ("cache", "off")])?;
+    let channels = ours.channels(args.connections).await?;
+    let requests: Vec<_> = warm.iter().map(request).collect();
+    reads::get(&ours, &channels, args, COLD, &requests).await?;
+    table.row("no cache: PostgreSQL", &reads::get(&ours, &channels, args, 2 * COLD, &requests).await?);
+    ours.stop()
+}
+
+/// Reads articles until all of them come from Redis.
+pub async fn warm_up(server: &Process, names: &[String]) -> Result<()> {
+    let mut client = RetrievalServiceClient::new(server.channel().await?);
+    for name in names {
+        while layer(&mut client, name).await? != "redis" {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+    Ok(())
+}
+
+/// Who answers for an article.
+async fn layer(client: &mut RetrievalServiceClient<Channel>, name: &str) -> Result<String> {
+    let request = GetArticleRequest { name: name.to_owned(), ..Default::default() };
+    let response = client.get_article(request).await?;
+    let layer = response.metadata().get("copydesk-cache").ok_or("it does not say who answered")?;
+    Ok(layer.to_str()?.to_owned())
+}
+
+/// A round of each server in turn, so that what else the machine does falls on both. The first warms both, and counts for
+/// nothing. All answers of ours must come from the layer that is to be measured.
+async fn by_turns(
+    args: &Args,
+    servers: [&Process; 2],
+    requests: impl Fn(usize) -> Vec<GetArticleRequest>,
+    expected: &'static str,
+) -> Result<(Vec<Measured>, Vec<Measured>)> {
+    let mut channels = Vec::new();
+    for server in servers {
+        channels.push(server.channels(args.connections).await?);
+    }
+    let mut measured = [Vec::new(), Vec::new()];
+    for round in 0..=ROUNDS {
+        let requests: Arc<[GetArticleRequest]> = requests(round).into();
+        // Who begins changes with the round: what one leaves in the processor's and the database's caches helps the other.
+        for turn in [round % 2, (round + 1) % 2] {
+            let server = servers[turn];
+            let before = answered(server, expected).await;
+            let calls = Arc::clone(&requests);
+            let one = run(server, &channels[turn], args.in_flight, requests.len(), move |channel, number| {
+                let request = calls[number].clone();
+                async move { RetrievalServiceClient::new(channel).get_article(request).await.map(drop) }
+            });
+            let one = one.await?;
+            if let (Ok(before), Ok(after)) = (before, answered(server, expected).await)
+                && round > 0
+            {
+                let share = (after - before) / requests.len() as f64;
+                if share < 0.99 {
+                    return Err(format!("only {share:.3} of the answers came from {expected}").into());
+                }
+            }
+            if round > 0 {
+                measured[turn].push(one);
+            }
+        }
+    }
+    let [base, ours] = measured;
+    Ok((base, ours))
+}
+
+/// How many answers a server of ours has given from a layer.
+pub async fn answered(server: &Process, layer: &str) -> Result<f64> {
+    server.metric(&format!("copydesk_cache_answers_total{{layer=\"{layer}\"}}")).await
+}
