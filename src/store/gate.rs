@@ -40,7 +40,7 @@ struct Line {
 }
 
 /// The right to read, until it is dropped.
-pub(super) struct Place {
+pub(super) struct Permit {
     _place: OwnedSemaphorePermit,
     _walk: Option<OwnedSemaphorePermit>,
 }
@@ -54,11 +54,11 @@ impl Gate {
     }
 
     /// Waits for a place.
-    pub(super) async fn enter(&self, kind: Kind) -> Result<Place, StoreError> {
+    pub(super) async fn enter(&self, kind: Kind) -> Result<Permit, StoreError> {
         let entered = match kind {
             Kind::Stream => self.walk(usize::MAX).await,
             Kind::Short => {
-                self.in_time(async { Some(Place { _place: self.all.pass(self.queue).await?, _walk: None }) }).await
+                self.in_time(async { Some(Permit { _place: self.all.pass(self.queue).await?, _walk: None }) }).await
             }
             Kind::Page => self.in_time(self.walk(self.queue)).await,
         };
@@ -69,12 +69,12 @@ impl Gate {
     }
 
     /// Who has come past the first line is few, and is not refused at the second.
-    async fn walk(&self, queue: usize) -> Option<Place> {
+    async fn walk(&self, queue: usize) -> Option<Permit> {
         let walk = self.walks.pass(queue).await?;
-        Some(Place { _place: self.all.pass(usize::MAX).await?, _walk: Some(walk) })
+        Some(Permit { _place: self.all.pass(usize::MAX).await?, _walk: Some(walk) })
     }
 
-    async fn in_time(&self, passing: impl Future<Output = Option<Place>>) -> Option<Place> {
+    async fn in_time(&self, passing: impl Future<Output = Option<Permit>>) -> Option<Permit> {
         tokio::time::timeout(self.patience, passing).await.ok().flatten()
     }
 
