@@ -6,6 +6,7 @@
 mod args;
 mod articles;
 mod aside;
+mod behind;
 mod bulk;
 mod entries;
 mod floor;

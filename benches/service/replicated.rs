@@ -3,14 +3,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
 use copydesk::proto::{BatchGetArticlesRequest, GetArticleRequest};
 use prost::Message;
-use tonic::transport::Channel;
 
 use crate::args::Args;
+use crate::behind::{Behind, answered, warm_up};
 use crate::database::{Cluster, Database};
 use crate::load::{Measured, run};
 use crate::process::Process;
@@ -24,25 +23,6 @@ const WARM: usize = 2_000;
 const COLD: usize = 2_000;
 /// Rounds of everything that is measured by turns.
 const ROUNDS: usize = 7;
-
-/// The servers behind the service.
-pub struct Behind {
-    pub cluster: Cluster,
-    pub redis: RedisServer,
-}
-
-impl Behind {
-    /// What a replica is told so that it uses them.
-    pub fn settings<'a>(database: &'a str, cache: &'a str, cache_bytes: &'a str) -> [(&'static str, &'a str); 5] {
-        [
-            ("store", database),
-            ("cache", cache),
-            ("cache-bytes", cache_bytes),
-            ("max-concurrent-requests", "20000"),
-            ("max-connection-streams", "1000"),
-        ]
-    }
-}
 
 pub async fn all(args: &Args, dir: &Path) -> Result<()> {
     let behind = Behind { cluster: Cluster::start(true), redis: RedisServer::start() };
@@ -143,25 +123,6 @@ async fn redis_and_store(
     ours.stop()
 }
 
-/// Reads articles until all of them come from Redis.
-pub async fn warm_up(server: &Process, names: &[String]) -> Result<()> {
-    let mut client = RetrievalServiceClient::new(server.channel().await?);
-    for name in names {
-        while layer(&mut client, name).await? != "redis" {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    }
-    Ok(())
-}
-
-/// Who answers for an article.
-async fn layer(client: &mut RetrievalServiceClient<Channel>, name: &str) -> Result<String> {
-    let request = GetArticleRequest { name: name.to_owned(), ..Default::default() };
-    let response = client.get_article(request).await?;
-    let layer = response.metadata().get("copydesk-cache").ok_or("it does not say who answered")?;
-    Ok(layer.to_str()?.to_owned())
-}
-
 /// A round of each server in turn, so that what else the machine does falls on both. The first warms both, and counts for
 /// nothing. All answers of ours must come from the layer that is to be measured.
 async fn by_turns(
@@ -202,9 +163,4 @@ async fn by_turns(
     }
     let [base, ours] = measured;
     Ok((base, ours))
-}
-
-/// How many answers a server of ours has given from a layer.
-pub async fn answered(server: &Process, layer: &str) -> Result<f64> {
-    server.metric(&format!("copydesk_cache_answers_total{{layer=\"{layer}\"}}")).await
 }

@@ -12,11 +12,11 @@ use tonic::transport::Channel;
 
 use crate::Result;
 use crate::args::Args;
+use crate::behind::{Behind, answered, warm_up};
 use crate::database::Database;
 use crate::load::{Measured, run};
 use crate::process::Process;
 use crate::redis_server::RedisServer;
-use crate::replicated::{Behind, answered, warm_up};
 use crate::table::Table;
 
 const CORRECTIONS: u32 = 300;

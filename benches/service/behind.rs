@@ -1,0 +1,55 @@
+//! What stands behind the service, and who of it answers.
+
+use std::time::Duration;
+
+use copydesk::proto::GetArticleRequest;
+use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
+use tonic::transport::Channel;
+
+use crate::Result;
+use crate::database::Cluster;
+use crate::process::Process;
+use crate::redis_server::RedisServer;
+
+/// The servers behind the service.
+pub struct Behind {
+    pub cluster: Cluster,
+    pub redis: RedisServer,
+}
+
+impl Behind {
+    /// What a replica is told so that it uses them.
+    pub fn settings<'a>(database: &'a str, cache: &'a str, cache_bytes: &'a str) -> [(&'static str, &'a str); 5] {
+        [
+            ("store", database),
+            ("cache", cache),
+            ("cache-bytes", cache_bytes),
+            ("max-concurrent-requests", "20000"),
+            ("max-connection-streams", "1000"),
+        ]
+    }
+}
+
+/// Reads articles until all of them come from Redis.
+pub async fn warm_up(server: &Process, names: &[String]) -> Result<()> {
+    let mut client = RetrievalServiceClient::new(server.channel().await?);
+    for name in names {
+        while layer(&mut client, name).await? != "redis" {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+    Ok(())
+}
+
+/// Who answers for an article.
+async fn layer(client: &mut RetrievalServiceClient<Channel>, name: &str) -> Result<String> {
+    let request = GetArticleRequest { name: name.to_owned(), ..Default::default() };
+    let response = client.get_article(request).await?;
+    let layer = response.metadata().get("copydesk-cache").ok_or("it does not say who answered")?;
+    Ok(layer.to_str()?.to_owned())
+}
+
+/// How many answers a server of ours has given from a layer.
+pub async fn answered(server: &Process, layer: &str) -> Result<f64> {
+    server.metric(&format!("copydesk_cache_answers_total{{layer=\"{layer}\"}}")).await
+}
