@@ -19,11 +19,13 @@ pub struct Behind {
 
 impl Behind {
     /// What a replica is told so that it uses them.
-    pub fn settings<'a>(database: &'a str, cache: &'a str, cache_bytes: &'a str) -> [(&'static str, &'a str); 5] {
+    pub fn settings<'a>(database: &'a str, cache: &'a str, cache_bytes: &'a str) -> [(&'static str, &'a str); 6] {
         [
             ("store", database),
             ("cache", cache),
             ("cache-bytes", cache_bytes),
+            // Its sample would be in the caches before it is read for the first time here.
+            ("audit-every", "off"),
             ("max-concurrent-requests", "20000"),
             ("max-connection-streams", "1000"),
         ]
