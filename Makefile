@@ -52,7 +52,7 @@ bench:
 
 bench-replicated:
 	@.ci/tools.sh test
-	cargo bench --locked --bench service -- --replicated all $(ARGS)
+	cargo bench --locked --bench service -- --replicated $(or $(PART),all) $(ARGS)
 
 bench-entries:
 	@.ci/tools.sh test

@@ -4,32 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use copydesk::store::postgres::{OpenError, PostgresOptions, PostgresStore};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
+use crate::authority::Authority;
 use crate::conformance::fixtures::{at, get, ingest, titled, write};
 use crate::database::{Cluster, Database};
 use crate::process::{Serve, run};
-
-/// An authority that vouches for a server by its name, and not by its address.
-struct Authority(Issuer<'static, KeyPair>, String);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.self_signed(&key).unwrap().pem();
-        Self(Issuer::new(params, key), certificate)
-    }
-
-    /// Puts a certificate for `localhost` where a server looks for it.
-    fn vouch(&self, data: &Path) {
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec!["localhost".into()]).unwrap().signed_by(&key, &self.0).unwrap();
-        std::fs::write(data.join("server.crt"), certificate.pem()).unwrap();
-        std::fs::write(data.join("server.key"), key.serialize_pem()).unwrap();
-    }
-}
 
 /// The URL of a database by another name of its host.
 fn url(database: &Database, host: &str, mode: &str) -> String {
@@ -43,8 +22,8 @@ async fn tls_is_spoken_as_asked_and_who_answers_is_looked_at() {
     let database = cluster.database_without_template().await;
     let dir = tempfile::tempdir().unwrap();
     let (ca, other) = (dir.path().join("ca.pem"), dir.path().join("other.pem"));
-    std::fs::write(&ca, &authority.1).unwrap();
-    std::fs::write(&other, Authority::new().1).unwrap();
+    std::fs::write(&ca, &authority.pem).unwrap();
+    std::fs::write(&other, Authority::new().pem).unwrap();
 
     for mode in ["require", "verify-ca", "verify-full"] {
         let trusting =
@@ -76,7 +55,7 @@ async fn a_server_without_tls_will_not_do_where_it_is_required() {
     let database = Cluster::shared().database().await;
     let dir = tempfile::tempdir().unwrap();
     let ca = dir.path().join("ca.pem");
-    std::fs::write(&ca, Authority::new().1).unwrap();
+    std::fs::write(&ca, Authority::new().pem).unwrap();
     let options = PostgresOptions::trusting(&url(&database, "localhost", "require"), Some(&ca)).unwrap();
     let refused = PostgresStore::open(options).await.err().unwrap().to_string();
     assert!(refused.contains("does not support TLS"), "{refused}");
@@ -91,7 +70,7 @@ fn the_command_is_told_whom_to_trust() {
     let database = runtime.block_on(cluster.database_without_template());
     let dir = tempfile::tempdir().unwrap();
     let (ca, none) = (dir.path().join("ca.pem"), dir.path().join("none.pem"));
-    std::fs::write(&ca, &authority.1).unwrap();
+    std::fs::write(&ca, &authority.pem).unwrap();
     std::fs::write(&none, "nothing of that kind").unwrap();
     let (ca, none) = (ca.to_str().unwrap(), none.to_str().unwrap());
     let store = url(&database, "localhost", "verify-full");

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
 mod audit; // what the caches answer, compared with the store
+mod authority; // certificates of the tests' own
 mod bad_input; // whatever comes in
 mod bouncer; // pgbouncer, between a store and its database
 mod cli; // the commands

@@ -7,46 +7,30 @@ use std::time::{Duration, Instant};
 use copydesk::cache::{RedisCache, RedisOptions};
 use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
 use copydesk::store::{Consistency, Layer, Store};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
+use crate::authority::Authority;
 use crate::conformance::fixtures::{at, id, ingest, titled, write};
 use crate::process::run;
 use crate::redis_server::{RedisServer, free_port};
 
-/// An authority that vouches for a server by its name, and not by its address.
-struct Authority(Issuer<'static, KeyPair>, String);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.self_signed(&key).unwrap().pem();
-        Self(Issuer::new(params, key), certificate)
-    }
-
-    /// A server with a certificate for `localhost`, and the port where it speaks TLS.
-    fn vouch(&self, dir: &Path) -> (RedisServer, u16) {
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec!["localhost".into()]).unwrap().signed_by(&key, &self.0).unwrap();
-        std::fs::write(dir.join("server.crt"), certificate.pem()).unwrap();
-        std::fs::write(dir.join("server.key"), key.serialize_pem()).unwrap();
-        std::fs::write(dir.join("ca.pem"), &self.1).unwrap();
-        let (port, dir) = (free_port(), dir.display());
-        let config = format!(
-            "tls-port {port}\ntls-cert-file {dir}/server.crt\ntls-key-file {dir}/server.key\n\
-             tls-ca-cert-file {dir}/ca.pem\ntls-auth-clients no"
-        );
-        (RedisServer::configured(&config), port)
-    }
+/// A server with a certificate for `localhost`, and the port where it speaks TLS.
+fn server(authority: &Authority, dir: &Path) -> (RedisServer, u16) {
+    authority.vouch(dir);
+    std::fs::write(dir.join("ca.pem"), &authority.pem).unwrap();
+    let (port, dir) = (free_port(), dir.display());
+    let config = format!(
+        "tls-port {port}\ntls-cert-file {dir}/server.crt\ntls-key-file {dir}/server.key\n\
+         tls-ca-cert-file {dir}/ca.pem\ntls-auth-clients no"
+    );
+    (RedisServer::configured(&config), port)
 }
 
 #[tokio::test]
 async fn tls_is_spoken_and_who_answers_is_looked_at() {
     let dir = tempfile::tempdir().unwrap();
     let (ca, other) = (dir.path().join("ca.pem"), dir.path().join("other.pem"));
-    let (_redis, port) = Authority::new().vouch(dir.path());
-    std::fs::write(&other, Authority::new().1).unwrap();
+    let (_redis, port) = server(&Authority::new(), dir.path());
+    std::fs::write(&other, Authority::new().pem).unwrap();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(dir.path().join("store"))).unwrap());
     write(&store, ingest("a", titled("edition 1"), at(0))).await.unwrap();
     let cache = |host: &str, ca: &Path| {
