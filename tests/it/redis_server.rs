@@ -95,13 +95,21 @@ impl RedisServer {
         redis::Client::open(self.url()).ok()?.get_connection_with_timeout(Duration::from_secs(2)).ok()
     }
 
-    /// One command.
+    /// One command, which may be run twice: whoever is promoted cuts its clients off, and then it is asked again.
     pub fn ask<T: FromRedisValue>(&self, words: &[impl ToRedisArgs]) -> T {
         let mut command = redis::Cmd::new();
         for word in words {
             command.arg(word);
         }
-        command.query(&mut self.connect().unwrap()).unwrap()
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            match self.connect().map(|mut connection| command.query(&mut connection)) {
+                Some(Ok(answer)) => return answer,
+                Some(Err(error)) if !error.is_io_error() => panic!("{error}"),
+                Some(Err(_)) | None => assert!(Instant::now() < until, "redis-server does not answer"),
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
