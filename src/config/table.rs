@@ -81,6 +81,11 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "a file of certificate authorities in PEM, one of which vouches for Redis; the system's if empty",
     ),
+    rare(
+        "cache-ttl",
+        "1h",
+        "how long an article stays in Redis, give or take a tenth; one that is read near its end is fetched anew before",
+    ),
     setting("cache-bytes", "64MiB", "how much memory the local cache may take"),
     setting("staleness-bound", "1s", "no read is older than this, unless it asks for fresher"),
     rare("negative-ttl", "5s", "how long it is remembered that an article does not exist"),
@@ -129,6 +134,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         poll: feed_poll,
     };
     let cache_ca = Some(settings.text("cache-ca")).filter(|path| !path.is_empty()).map(Path::new);
+    let cache_ttl = settings.get("cache-ttl", |text| at_least(duration(text)?, Duration::from_secs(1)))?;
     let (cache, redis) = settings.get("cache", |text| match text {
         "local" | "off" if cache_ca.is_some() => Err("has no use for cache-ca: TLS is spoken to rediss://".into()),
         "local" => Ok((Some(cache.clone()), None)),
@@ -136,6 +142,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         url => {
             let mut redis = RedisOptions::trusting(url, cache_ca)?;
             redis.staleness_bound = cache.staleness_bound;
+            redis.lifetime = cache_ttl;
             redis.negative_ttl = cache.negative_ttl;
             redis.poll = feed_poll;
             Ok((Some(cache.clone()), Some(redis)))

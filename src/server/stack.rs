@@ -76,6 +76,7 @@ fn of_redis(stats: RedisCacheStats) -> RedisSnapshot {
         misses: stats.misses,
         fills: stats.fills,
         rejected: stats.rejected,
+        refreshes: stats.refreshes,
         errors: stats.errors,
         foreign: stats.foreign,
         distrusted: stats.distrusted,

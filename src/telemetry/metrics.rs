@@ -140,6 +140,8 @@ pub struct RedisSnapshot {
     pub fills: u64,
     /// Articles that it refused.
     pub rejected: u64,
+    /// Articles fetched anew before their end.
+    pub refreshes: u64,
     /// Calls that failed or came too late.
     pub errors: u64,
     /// Entries that are not as this version writes them.
@@ -216,6 +218,7 @@ struct RedisGauges {
     misses: Counter,
     fills: Counter,
     rejected: Counter,
+    refreshes: Counter,
     errors: Counter,
     foreign: Counter,
     distrusted: Counter,
@@ -230,6 +233,8 @@ impl RedisGauges {
         registry.register("redis_fills", "Articles put into Redis", self.fills.clone());
         let help = "Articles that Redis refused, because something newer had come in between";
         registry.register("redis_fills_rejected", help, self.rejected.clone());
+        let help = "Articles in Redis that were fetched anew before their end";
+        registry.register("redis_refreshes", help, self.refreshes.clone());
         registry.register("redis_errors", "Calls to Redis that failed or came too late", self.errors.clone());
         let help = "Entries in Redis that are not as this version writes them";
         registry.register("redis_foreign", help, self.foreign.clone());
@@ -247,6 +252,7 @@ impl RedisGauges {
             (&self.misses, snapshot.misses),
             (&self.fills, snapshot.fills),
             (&self.rejected, snapshot.rejected),
+            (&self.refreshes, snapshot.refreshes),
             (&self.errors, snapshot.errors),
             (&self.foreign, snapshot.foreign),
             (&self.distrusted, snapshot.distrusted),

@@ -204,10 +204,12 @@ async fn serve(
     let log = File::options().create(true).append(true).open(logs.join(format!("server-{at}.log"))).unwrap();
     let (Settings { bound, cache_bytes }, dir) = (settings.clone(), logs.to_owned());
     let start = move || {
-        // A local cache that does not hold all, so that Redis is asked; and timeouts that a busy machine keeps
+        // A local cache that does not hold all, so that Redis is asked; entries that are fetched anew now and then; and timeouts
+        // that a busy machine keeps.
         let flags = ["--store", &store, "--cache", &cache, "--cache-bytes", &cache_bytes, "--staleness-bound", &bound];
-        let more = ["--store-connect-timeout", "5s", "--store-statement-timeout", "5s", "--log-level", "warn"];
-        Serve::start(&dir, &[&flags[..], &more[..]].concat(), Stdio::from(log))
+        let timeouts = ["--store-connect-timeout", "5s", "--store-statement-timeout", "5s"];
+        let more = ["--cache-ttl", "5s", "--log-level", "warn"];
+        Serve::start(&dir, &[&flags[..], &timeouts[..], &more[..]].concat(), Stdio::from(log))
     };
     tokio::task::spawn_blocking(start).await.unwrap()
 }

@@ -372,3 +372,28 @@ async fn replicas_agree_within_the_bound_whatever_is_lost() {
     println!("{CHANGES} changes, {reads} reads, none older than the bound");
     assert!(reads > 1_000, "{reads} reads show little");
 }
+
+/// An article that is read is fetched anew before its life in Redis ends, and lives on as the store has it.
+#[tokio::test]
+async fn what_is_read_near_its_end_is_fetched_anew() {
+    let desk = desk().await;
+    let mut options = options(&desk.redis);
+    options.lifetime = Duration::from_secs(3);
+    let cache = RedisCache::new(Arc::clone(&desk.store), options);
+    desk.redis.ask::<()>(&["FLUSHALL"]);
+    let until = Instant::now() + Duration::from_secs(60);
+    let mut edition = 1;
+    // A correction now and then, so that some are fetched anew while they change.
+    while cache.stats().refreshes < 5 {
+        assert!(Instant::now() < until, "{:?}", cache.stats());
+        if cache.stats().refreshes >= edition as u64 {
+            edition += 1;
+            correct(&desk.store, edition as u32).await;
+        }
+        cached(&cache, "a").await;
+    }
+    assert_eq!(revision(&cache, Consistency::Full).await.0, edition);
+    while cached(&cache, "a").await != edition {
+        assert!(Instant::now() < until, "what was fetched anew has undone a correction");
+    }
+}

@@ -1,6 +1,7 @@
 //! Entries as bytes. What is not exactly as this version writes it is no entry.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -12,7 +13,9 @@ use crate::article::{ArticleId, ChangeToken, Digest, Lifecycle, Position, Record
 
 /// Of what follows an entry's head. An entry of another format is a miss, so it may be changed freely; and must be, when what
 /// Copydesk itself writes into an article (`Record::new`) changes.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
+/// How early, on average, an entry that is read once in this time is fetched anew.
+const EARLY_MS: u32 = 1_000;
 const HEAD_BYTES: usize = 41;
 const CHECK_AT: usize = HEAD_BYTES + 1;
 const CHECK_BYTES: usize = 8;
@@ -22,11 +25,43 @@ const BODY_AT: usize = CHECK_AT + CHECK_BYTES;
 #[derive(Debug)]
 pub(super) enum Seen {
     /// The article, or that there is none.
-    Found(Option<Arc<Record>>),
+    Found(Option<Arc<Record>>, Ends),
     /// Nothing that can be served.
     Nothing,
     /// Something that we did not write, or not like that.
     Foreign,
+}
+
+/// When an entry's life ends, in milliseconds since 1970 by the clock of whoever filled it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ends(pub(super) i64);
+
+impl Ends {
+    /// Of an entry that nobody need prolong.
+    const UNSAID: Self = Self(i64::MAX);
+
+    /// After a lifetime that begins now.
+    pub(super) fn after(lifetime: Duration) -> Self {
+        Self(now().saturating_add(i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// Whether a reader of the entry should fetch it anew (XFetch, VLDB 2015): the nearer the end, the likelier, so that of
+    /// many readers one does it some seconds before, and of few none does for nothing. A clock that is wrong makes it early or
+    /// late, and no entry wrong.
+    pub(super) fn is_near(self) -> bool {
+        let left = self.0.saturating_sub(now());
+        left < i64::from(EARLY_MS) * 20 && (left as f64) < f64::from(EARLY_MS) * -random().ln()
+    }
+}
+
+fn now() -> i64 {
+    Timestamp::now().as_millisecond()
+}
+
+/// Between 0 and 1.
+pub(super) fn random() -> f64 {
+    // The end of a version 7 UUID is random.
+    f64::from(Uuid::now_v7().as_u128() as u32) / f64::from(u32::MAX)
 }
 
 /// A position in 40 digits, so that the order of the texts is that of the positions.
@@ -41,9 +76,9 @@ pub(super) fn position(digits: &str) -> Option<Position> {
 }
 
 /// The entry for what the store answered.
-pub(super) fn encode(id: &ArticleId, record: Option<&Record>) -> Vec<u8> {
+pub(super) fn encode(id: &ArticleId, record: Option<&Record>, ends: Ends) -> Vec<u8> {
     let Some(record) = record else { return format!("n{}", digits(Position::START)).into_bytes() };
-    let body = Body::of(record);
+    let body = Body::of(record, ends);
     let mut entry = Vec::with_capacity(BODY_AT + body.encoded_len());
     entry.push(b'v');
     entry.extend_from_slice(digits(record.token.position).as_bytes());
@@ -59,16 +94,16 @@ pub(super) fn encode(id: &ArticleId, record: Option<&Record>) -> Vec<u8> {
 pub(super) fn decode(id: &ArticleId, feed: Uuid, entry: Bytes) -> Seen {
     match entry.first() {
         Some(b'v') => match value(id, feed, &entry) {
-            Some(record) => Seen::Found(Some(Arc::new(record))),
+            Some((record, ends)) => Seen::Found(Some(Arc::new(record)), ends),
             None => Seen::Foreign,
         },
-        Some(b'n') if entry == encode(id, None) => Seen::Found(None),
+        Some(b'n') if entry == encode(id, None, Ends::UNSAID) => Seen::Found(None, Ends::UNSAID),
         Some(b'i') if entry.len() == 89 => Seen::Nothing,
         _ => Seen::Foreign,
     }
 }
 
-fn value(id: &ArticleId, feed: Uuid, entry: &Bytes) -> Option<Record> {
+fn value(id: &ArticleId, feed: Uuid, entry: &Bytes) -> Option<(Record, Ends)> {
     let (head, rest) = entry.split_at_checked(HEAD_BYTES)?;
     let (format, rest) = rest.split_first()?;
     let (sum, body) = rest.split_at_checked(CHECK_BYTES)?;
@@ -78,7 +113,7 @@ fn value(id: &ArticleId, feed: Uuid, entry: &Bytes) -> Option<Record> {
     let body = Body::decode(entry.slice(BODY_AT..)).ok()?;
     let at = position(std::str::from_utf8(&head[1..]).ok()?)?;
     let record = body.record(id, ChangeToken { feed, position: at })?;
-    (feed.as_bytes()[..] == body.feed).then_some(record)
+    (feed.as_bytes()[..] == body.feed).then_some((record, Ends(body.ends)))
 }
 
 /// Against what was cut short, changed, or put under another article's key. Not against who means to deceive, since Redis is
@@ -119,10 +154,12 @@ struct Body {
     encoded: Bytes,
     #[prost(uint64, tag = "14")]
     content_len: u64,
+    #[prost(int64, tag = "15")]
+    ends: i64,
 }
 
 impl Body {
-    fn of(record: &Record) -> Self {
+    fn of(record: &Record, ends: Ends) -> Self {
         let (encoded, content_len) = record.encoded();
         Self {
             feed: Bytes::copy_from_slice(record.token.feed.as_bytes()),
@@ -143,6 +180,7 @@ impl Body {
             duplicate_of: record.duplicate_of.as_ref().map(|id| id.as_str().to_owned()),
             encoded: encoded.clone(),
             content_len: content_len as u64,
+            ends: ends.0,
         }
     }
 
@@ -201,9 +239,11 @@ mod tests {
     fn what_is_put_in_comes_out_and_nothing_else() {
         let (id, feed): (ArticleId, Uuid) = ("ferry-1".parse().unwrap(), Uuid::now_v7());
         let record = record(&id, feed);
-        let entry = encode(&id, Some(&record));
+        let ends = Ends::after(Duration::from_secs(60));
+        let entry = encode(&id, Some(&record), ends);
         let decode = |id: &ArticleId, feed, entry: &[u8]| decode(id, feed, Bytes::copy_from_slice(entry));
-        let Seen::Found(Some(read)) = decode(&id, feed, &entry) else { panic!() };
+        let Seen::Found(Some(read), until) = decode(&id, feed, &entry) else { panic!() };
+        assert_eq!(until, ends);
         assert_eq!(format!("{:?}", *read), format!("{record:?}"));
         for at in 0..entry.len() {
             let mut changed = entry.clone();
@@ -214,8 +254,19 @@ mod tests {
         let other = "ferry-2".parse().unwrap();
         assert!(matches!(decode(&other, feed, &entry), Seen::Foreign), "another article's");
         assert!(matches!(decode(&id, Uuid::now_v7(), &entry), Seen::Foreign), "another store's");
-        assert!(matches!(decode(&id, feed, &encode(&id, None)), Seen::Found(None)));
+        assert!(matches!(decode(&id, feed, &encode(&id, None, ends)), Seen::Found(None, _)));
         assert!(matches!(decode(&id, feed, b"n"), Seen::Foreign));
+    }
+
+    #[test]
+    fn an_entry_is_fetched_anew_near_its_end() {
+        let near = |left: i64| (0..1_000).filter(|_| Ends(now() + left).is_near()).count();
+        assert_eq!(near(3_600_000), 0);
+        assert_eq!(near(-1_000), 1_000, "its end is past");
+        // One in e^5 and in e: chance would have to be worse than one in a billion.
+        assert!(near(i64::from(EARLY_MS) * 5) < 100);
+        assert!((200..600).contains(&near(i64::from(EARLY_MS))));
+        assert!(!Ends::UNSAID.is_near());
     }
 
     #[test]

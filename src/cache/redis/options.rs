@@ -16,6 +16,8 @@ pub struct RedisOptions {
     pub(super) tls: Option<Tls>,
     /// No answer from the cache is older than this.
     pub staleness_bound: Duration,
+    /// How long an article stays, give or take a tenth. One that is read near its end is fetched anew before.
+    pub lifetime: Duration,
     /// How long it is remembered at most that an article does not exist.
     pub negative_ttl: Duration,
     /// How often the feed is asked when nothing wakes the follower.
@@ -95,6 +97,7 @@ impl RedisOptions {
             login: login.redis_settings().clone(),
             tls,
             staleness_bound: Duration::from_secs(1),
+            lifetime: Duration::from_secs(3_600),
             negative_ttl: Duration::from_secs(5),
             poll: Duration::from_millis(100),
         })

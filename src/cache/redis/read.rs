@@ -28,24 +28,32 @@ impl RedisCache {
         let Some(seen) = session.look(ids).await else { return shared.store.get(ids, consistency).await };
         let mut answers: Vec<Option<Fetched>> = Vec::with_capacity(ids.len());
         let mut absent = Vec::new();
+        let mut ending = Vec::new();
         for ((at, id), seen) in ids.iter().enumerate().zip(seen) {
             let foreign = matches!(seen, Seen::Foreign);
             if foreign {
                 shared.found_foreign();
             }
             answers.push(match seen {
-                Seen::Found(record) if trust.allows(record.as_deref()) => {
+                Seen::Found(record, ends) if trust.allows(record.as_deref()) => {
                     Counters::add(&shared.counters.hits);
+                    if ends.is_near() {
+                        ending.push(id.clone());
+                    }
                     Some(Fetched { record, from: Layer::Redis })
                 }
                 // There is an entry, and it cannot be shown to be new enough: there is nothing to fill.
-                Seen::Found(_) => None,
+                Seen::Found(..) => None,
                 Seen::Nothing | Seen::Foreign => {
                     Counters::add(&shared.counters.misses);
                     absent.push((at, (id.clone(), foreign)));
                     None
                 }
             });
+        }
+        if !ending.is_empty() {
+            let (shared, session) = (Arc::clone(shared), Arc::clone(session));
+            tokio::spawn(async move { session.refresh(shared.store.as_ref(), &ending).await });
         }
         let claimed = self.claim(session, consistency, absent, &mut answers).await;
         let wanted: Vec<usize> = (0..ids.len()).filter(|at| answers[*at].is_none()).collect();
@@ -77,7 +85,7 @@ impl RedisCache {
         for ((at, (id, _)), claim) in places.into_iter().zip(&wanted).zip(session.claim(&wanted).await) {
             match claim {
                 Claim::Ours(token) => ours.push((at, token)),
-                Claim::Seen(Seen::Found(record)) if trust.allows(record.as_deref()) => {
+                Claim::Seen(Seen::Found(record, _)) if trust.allows(record.as_deref()) => {
                     answers[at] = Some(Fetched { record, from: Layer::Redis });
                 }
                 // Of a batch, the store is asked for the rest anyway.
@@ -94,7 +102,7 @@ async fn look_again(session: &Session, consistency: Consistency, id: &ArticleId)
     tokio::time::sleep(WAIT).await;
     let trust = session.trust(consistency)?;
     match session.look(std::slice::from_ref(id)).await?.pop()? {
-        Seen::Found(record) if trust.allows(record.as_deref()) => Some(Fetched { record, from: Layer::Redis }),
+        Seen::Found(record, _) if trust.allows(record.as_deref()) => Some(Fetched { record, from: Layer::Redis }),
         _ => None,
     }
 }

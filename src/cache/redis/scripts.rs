@@ -42,6 +42,16 @@ redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1
 ";
 
+/// Gives an article another lifetime: `entry, lifetime in ms`. Answers 1, or 0 if that is refused: only an article that is not
+/// newer is replaced. What an invalidation or an eviction has taken away stays so; then there is no token that was given
+/// before the store was read.
+pub const REFRESH: &str = r"
+local entry = redis.call('GETRANGE', KEYS[1], 0, 40)
+if string.sub(entry, 1, 1) ~= 'v' or string.sub(ARGV[1], 2, 41) < string.sub(entry, 2, 41) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+";
+
 /// Tells an entry of a change: `position, lifetime in ms`. Answers 1, or 0 if there was nothing to do. An absent entry stays
 /// absent: into that, nobody can fill anything either.
 pub const INVALIDATE: &str = r"

@@ -7,24 +7,23 @@ use std::time::{Duration, Instant};
 
 use ::redis::{Pipeline, Value};
 use jiff::Timestamp;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::RedisOptions;
-use super::entry::{Seen, decode, digits, encode, position};
+use super::entry::{Ends, Seen, decode, digits, encode, position, random};
 use super::identity::Identity;
 use super::stats::Counters;
 use super::wire::{Call, Step, Trouble, Wire, code, text};
 use crate::article::{ArticleId, Position, Record};
 use crate::cache::lease::Lease;
-use crate::store::{Consistency, Place};
+use crate::store::{Consistency, Place, Store};
 
 /// How many failures in a row end a session.
 const FAILURES: u32 = 3;
 /// How many steps go in one round trip: each takes Redis some microseconds, and other callers wait.
 const STEPS: usize = 200;
-/// How long an entry lives, give or take a tenth.
-const LIFETIME: Duration = Duration::from_secs(3_600);
 /// How long only one may fill an entry.
 const LEASE: Duration = Duration::from_secs(1);
 /// How long a generation outlives the last replica that used it.
@@ -74,7 +73,10 @@ pub(super) struct Session {
     generation: String,
     /// Of the keys of its entries, which end with the article's ID in braces.
     prefix: String,
+    lifetime: Duration,
     negative_ttl: Duration,
+    /// One at a time: who finds another at it leaves it to the readers to come.
+    refreshing: Semaphore,
     pub(super) lease: Lease,
     /// How far it had been repaired when the session began.
     pub(super) marked: Place,
@@ -109,7 +111,9 @@ impl Session {
             mark_key,
             generation,
             prefix,
+            lifetime: options.lifetime,
             negative_ttl: options.negative_ttl,
+            refreshing: Semaphore::new(1),
             lease: Lease::new(options.staleness_bound, marked.position),
             marked,
             failures: AtomicU32::new(0),
@@ -175,7 +179,7 @@ impl Session {
         let mut calls = Vec::with_capacity(ids.len());
         for (id, _) in ids {
             let token = Uuid::now_v7().simple().to_string();
-            let args = vec![token.clone().into_bytes(), millis(LEASE), millis(LIFETIME)];
+            let args = vec![token.clone().into_bytes(), millis(LEASE), millis(self.lifetime)];
             calls.push(Call { step: Step::GetLease, key: self.key(id), args });
             tokens.push(token);
         }
@@ -196,11 +200,15 @@ impl Session {
         let mut calls = Vec::with_capacity(claimed.len());
         for (id, token, record) in &claimed {
             let lifetime = match record {
-                Some(_) => jittered(LIFETIME),
+                Some(_) => jittered(self.lifetime),
                 None => self.negative_ttl,
             };
             if lifetime.as_millis() > 0 {
-                let args = vec![token.clone().into_bytes(), encode(id, record.as_deref()), millis(lifetime)];
+                let args = vec![
+                    token.clone().into_bytes(),
+                    encode(id, record.as_deref(), Ends::after(lifetime)),
+                    millis(lifetime),
+                ];
                 calls.push(Call { step: Step::Fill, key: self.key(id), args });
             }
         }
@@ -216,6 +224,27 @@ impl Session {
         }
     }
 
+    /// Gives entries that are near their end another life, with what the store has of them now.
+    pub(super) async fn refresh(&self, store: &dyn Store, ids: &[ArticleId]) {
+        let Ok(_alone) = self.refreshing.try_acquire() else { return };
+        // Who reads the store otherwise says what is wrong with it.
+        let Ok(fetched) = store.get(ids, Consistency::Bounded).await else { return };
+        let calls: Vec<Call> = ids
+            .iter()
+            .zip(&fetched)
+            .filter_map(|(id, fetched)| {
+                let lifetime = jittered(self.lifetime);
+                let entry = encode(id, Some(fetched.record.as_deref()?), Ends::after(lifetime));
+                Some(Call { step: Step::Refresh, key: self.key(id), args: vec![entry, millis(lifetime)] })
+            })
+            .collect();
+        for calls in calls.chunks(STEPS) {
+            let Some(answers) = self.noted(self.writes.run(calls)).await else { return };
+            let taken = answers.iter().filter(|answer| **answer == Value::Int(1)).count();
+            self.counters.refreshes.fetch_add(taken as u64, Ordering::Relaxed);
+        }
+    }
+
     /// Tells entries of changes. True when all of them know.
     pub(super) async fn invalidate(&self, changed: &BTreeMap<ArticleId, Position>) -> bool {
         let calls: Vec<Call> = changed
@@ -223,7 +252,7 @@ impl Session {
             .map(|(id, position)| Call {
                 step: Step::Invalidate,
                 key: self.key(id),
-                args: vec![digits(*position).into_bytes(), millis(LIFETIME)],
+                args: vec![digits(*position).into_bytes(), millis(self.lifetime)],
             })
             .collect();
         let ids: Vec<&ArticleId> = changed.keys().collect();
@@ -358,7 +387,5 @@ fn millis(duration: Duration) -> Vec<u8> {
 
 /// Up to a tenth more or less, so that what came together does not go together.
 pub(super) fn jittered(duration: Duration) -> Duration {
-    // The end of a version 7 UUID is random.
-    let random = f64::from(Uuid::now_v7().as_u128() as u32) / f64::from(u32::MAX);
-    duration.mul_f64(0.9 + 0.2 * random)
+    duration.mul_f64(0.9 + 0.2 * random())
 }

@@ -14,6 +14,8 @@ pub struct RedisCacheStats {
     pub fills: u64,
     /// Articles that it refused, for something newer came in between.
     pub rejected: u64,
+    /// Articles fetched anew before their end.
+    pub refreshes: u64,
     /// Calls that failed or came too late.
     pub errors: u64,
     /// Entries that this version did not write, or not like that.
@@ -32,6 +34,7 @@ pub(super) struct Counters {
     pub(super) misses: AtomicU64,
     pub(super) fills: AtomicU64,
     pub(super) rejected: AtomicU64,
+    pub(super) refreshes: AtomicU64,
     pub(super) errors: AtomicU64,
     pub(super) foreign: AtomicU64,
     pub(super) distrusted: AtomicU64,
@@ -49,6 +52,7 @@ impl Counters {
             misses: count(&self.misses),
             fills: count(&self.fills),
             rejected: count(&self.rejected),
+            refreshes: count(&self.refreshes),
             errors: count(&self.errors),
             foreign: count(&self.foreign),
             distrusted: count(&self.distrusted),

@@ -36,6 +36,7 @@ pub(super) enum Trouble {
 pub(super) enum Step {
     GetLease,
     Fill,
+    Refresh,
     Invalidate,
     Open,
     Mark,
@@ -44,9 +45,9 @@ pub(super) enum Step {
 
 impl Step {
     fn script(self) -> &'static Script {
-        static SCRIPTS: LazyLock<[Script; 6]> = LazyLock::new(|| {
-            [scripts::GETLEASE, scripts::FILL, scripts::INVALIDATE, scripts::OPEN, scripts::MARK, scripts::CLOSE]
-                .map(Script::new)
+        static SCRIPTS: LazyLock<[Script; 7]> = LazyLock::new(|| {
+            use Step::{Close, Fill, GetLease, Invalidate, Mark, Open, Refresh};
+            [GetLease, Fill, Refresh, Invalidate, Open, Mark, Close].map(|step| Script::new(step.source()))
         });
         &SCRIPTS[self as usize]
     }
@@ -55,6 +56,7 @@ impl Step {
         match self {
             Self::GetLease => scripts::GETLEASE,
             Self::Fill => scripts::FILL,
+            Self::Refresh => scripts::REFRESH,
             Self::Invalidate => scripts::INVALIDATE,
             Self::Open => scripts::OPEN,
             Self::Mark => scripts::MARK,

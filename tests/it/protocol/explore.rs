@@ -1,5 +1,5 @@
 //! Every order of events, at small sizes: writers that die before they tell, messages that come late, twice or never, slow
-//! readers, claims that run out, eviction, followers that lag, replicas that start again, a Redis that is flushed or goes back
+//! readers, claims that run out, refreshes, eviction, followers that lag, replicas that start again, a Redis that is flushed or goes back
 //! in time.
 
 use std::collections::HashSet;
@@ -30,12 +30,13 @@ struct State {
     failovers: u8,
 }
 
-/// A reader between the steps of a miss.
+/// A reader between the steps of a miss, or of a refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Reader {
     Idle { claims: u8 },
     Claimed { claims: u8, token: u8 },
     Read { claims: u8, token: u8, revision: u8 },
+    Refreshes { claims: u8, revision: u8 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,7 +52,9 @@ struct Replica {
 #[derive(Clone, Copy)]
 struct Sizes {
     readers: usize,
+    /// How often a reader may claim, or refresh.
     claims: u8,
+    refreshes: bool,
     replicas: usize,
     evictions: u8,
     restarts: u8,
@@ -146,8 +149,22 @@ fn after(variant: Variant, sizes: Sizes, state: &State, next: &mut Vec<State>) -
                         }
                     });
                 }
+                // It has seen an entry that will end soon, and reads the store. It may also have waited long before that.
+                if sizes.refreshes && matches!(state.entry, Entry::Value { .. }) {
+                    step(&|s| s.readers[at] = Reader::Refreshes { claims: claims + 1, revision: s.committed });
+                }
             }
             Reader::Idle { .. } => {}
+            Reader::Refreshes { claims, revision } => {
+                let mut refreshed = *state;
+                let accepted = variant.refresh(&mut refreshed.entry, revision);
+                if accepted {
+                    not_older(variant, "a refresh", state, revision)?;
+                }
+                refreshed.readers[at] = Reader::Idle { claims };
+                step(&|s| *s = refreshed);
+                step(&|s| s.readers[at] = Reader::Idle { claims });
+            }
             Reader::Claimed { claims, token } => {
                 // A store that lags may answer with anything that ever was.
                 let oldest = if variant == Variant::LaggingStore { 1 } else { state.committed };
@@ -158,11 +175,8 @@ fn after(variant: Variant, sizes: Sizes, state: &State, next: &mut Vec<State>) -
             Reader::Read { claims, token, revision } => {
                 let mut filled = *state;
                 let accepted = variant.fill(&mut filled.entry, token, revision);
-                if let (true, Entry::Value { revision: newer } | Entry::Invalidated { revision: newer, .. }) =
-                    (accepted, state.entry)
-                    && newer > revision
-                {
-                    return Err(format!("{variant:?}: a slow fill of {revision} overwrites in {state:?}"));
+                if accepted {
+                    not_older(variant, "a slow fill", state, revision)?;
                 }
                 filled.readers[at] = Reader::Idle { claims };
                 step(&|s| *s = filled);
@@ -174,6 +188,15 @@ fn after(variant: Variant, sizes: Sizes, state: &State, next: &mut Vec<State>) -
     followers(variant, sizes, state, next);
     redis_fails_over(variant, sizes, state, next);
     Ok(())
+}
+
+fn not_older(variant: Variant, what: &str, state: &State, revision: u8) -> Result<(), String> {
+    match state.entry {
+        Entry::Value { revision: newer } | Entry::Invalidated { revision: newer, .. } if newer > revision => {
+            Err(format!("{variant:?}: {what} of {revision} overwrites in {state:?}"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn followers(variant: Variant, sizes: Sizes, state: &State, next: &mut Vec<State>) {
@@ -220,9 +243,10 @@ fn reopened(variant: Variant, state: &State, at: usize) -> State {
 /// there is nothing else to explore in that.
 fn anew(state: &State) -> State {
     let readers = state.readers.map(|reader| match reader {
-        Reader::Idle { claims } | Reader::Claimed { claims, .. } | Reader::Read { claims, .. } => {
-            Reader::Idle { claims }
-        }
+        Reader::Idle { claims }
+        | Reader::Claimed { claims, .. }
+        | Reader::Read { claims, .. }
+        | Reader::Refreshes { claims, .. } => Reader::Idle { claims },
     });
     let replicas = [Replica { repaired: state.committed, ..STARTS }; 2];
     State { entry: Entry::Absent, mark: Some(state.committed), readers, replicas, ..*state }
@@ -241,16 +265,24 @@ fn redis_fails_over(variant: Variant, sizes: Sizes, state: &State, next: &mut Ve
     next.push(State { copy: None, failovers: state.failovers + 1, ..changed });
 }
 
-const PLAIN: Sizes = Sizes { readers: 2, claims: 2, replicas: 1, evictions: 2, restarts: 0, flushes: 0, failovers: 0 };
+const PLAIN: Sizes =
+    Sizes { readers: 2, claims: 2, refreshes: false, replicas: 1, evictions: 2, restarts: 0, flushes: 0, failovers: 0 };
+const REFRESH: Sizes = Sizes { refreshes: true, ..PLAIN };
 const REPLICAS: Sizes = Sizes { claims: 1, replicas: 2, evictions: 1, restarts: 1, ..PLAIN };
-const FLUSH: Sizes = Sizes { claims: 1, evictions: 0, restarts: 1, flushes: 1, ..PLAIN };
-const FAILOVER: Sizes = Sizes { claims: 1, evictions: 1, failovers: 1, ..PLAIN };
+const FLUSH: Sizes = Sizes { claims: 1, evictions: 0, restarts: 1, flushes: 1, ..REFRESH };
+const FAILOVER: Sizes = Sizes { claims: 1, evictions: 1, failovers: 1, ..REFRESH };
 
 #[test]
 fn nothing_old_is_ever_trusted() {
     let began = Instant::now();
     let mut states = 0;
-    let all = [("evictions", PLAIN), ("two replicas", REPLICAS), ("flush", FLUSH), ("failover", FAILOVER)];
+    let all = [
+        ("evictions", PLAIN),
+        ("refreshes", REFRESH),
+        ("two replicas", REPLICAS),
+        ("flush", FLUSH),
+        ("failover", FAILOVER),
+    ];
     for (name, sizes) in all {
         let explored = explore(Variant::Right, sizes).unwrap_or_else(|wrong| panic!("{wrong}"));
         println!("{name}: {explored} states");
@@ -273,6 +305,9 @@ fn every_short_cut_is_caught() {
         (Variant::NoGeneration, FLUSH),
         (Variant::NoGeneration, FAILOVER),
         (Variant::LaggingStore, PLAIN),
+        (Variant::RefreshesAbsent, REFRESH),
+        (Variant::RefreshesInvalidated, REFRESH),
+        (Variant::RefreshesNewer, REFRESH),
     ] {
         let wrong = explore(variant, sizes).expect_err("it is caught");
         println!("{wrong}");

@@ -38,6 +38,12 @@ pub enum Variant {
     NoGeneration,
     /// What fills is read from a replica of the store that may be behind.
     LaggingStore,
+    /// A refresh finds nothing, and is accepted.
+    RefreshesAbsent,
+    /// A refresh finds an invalidated entry that is not newer, and is accepted.
+    RefreshesInvalidated,
+    /// A refresh finds an entry, and replaces it whatever its revision.
+    RefreshesNewer,
 }
 
 impl Variant {
@@ -64,6 +70,19 @@ impl Variant {
             (Self::TokenOnly | Self::LeaseAlone, Entry::Invalidated { token: claimed, .. }) => claimed == Some(token),
             (_, Entry::Invalidated { revision: seen, token: claimed }) => claimed == Some(token) && revision >= seen,
             (_, Entry::Absent | Entry::Value { .. }) => false,
+        };
+        if accepted {
+            *entry = Entry::Value { revision };
+        }
+        accepted
+    }
+
+    /// REFRESH. Answers whether it was accepted.
+    pub fn refresh(self, entry: &mut Entry, revision: u8) -> bool {
+        let accepted = match *entry {
+            Entry::Absent => self == Self::RefreshesAbsent,
+            Entry::Invalidated { revision: seen, .. } => self == Self::RefreshesInvalidated && revision >= seen,
+            Entry::Value { revision: seen } => revision >= seen || self == Self::RefreshesNewer,
         };
         if accepted {
             *entry = Entry::Value { revision };

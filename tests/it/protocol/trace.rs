@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use copydesk::cache::redis::scripts::{FILL, GETLEASE, INVALIDATE, NOBODY};
+use copydesk::cache::redis::scripts::{FILL, GETLEASE, INVALIDATE, NOBODY, REFRESH};
 use proptest::prelude::*;
 use redis::{Commands, Connection, Script};
 
@@ -13,6 +13,7 @@ use crate::redis_server::RedisServer;
 enum Step {
     Claim { token: u8, over: bool },
     Fill { token: u8, revision: u8 },
+    Refresh { revision: u8 },
     Invalidate { revision: u8 },
     Evict,
 }
@@ -22,6 +23,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => (token.clone(), any::<bool>()).prop_map(|(token, over)| Step::Claim { token, over }),
         4 => (token, revision.clone()).prop_map(|(token, revision)| Step::Fill { token, revision }),
+        2 => revision.clone().prop_map(|revision| Step::Refresh { revision }),
         3 => revision.prop_map(|revision| Step::Invalidate { revision }),
         1 => Just(Step::Evict),
     ]
@@ -59,7 +61,7 @@ proptest! {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let key = format!("trace:{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let redis = &mut RedisServer::shared().connect().unwrap();
-        let (claim, fill, invalidate) = (Script::new(GETLEASE), Script::new(FILL), Script::new(INVALIDATE));
+        let [claim, fill, refresh, invalidate] = [GETLEASE, FILL, REFRESH, INVALIDATE].map(Script::new);
         let mut entry = Entry::Absent;
         for step in steps {
             match step {
@@ -76,6 +78,12 @@ proptest! {
                     let accepted = Variant::Right.fill(&mut entry, number, revision);
                     let value = format!("v{revision:040}the article");
                     let answer: u8 = fill.key(&key).arg(token(number)).arg(value).arg(60_000).invoke(redis).unwrap();
+                    prop_assert_eq!(answer == 1, accepted);
+                }
+                Step::Refresh { revision } => {
+                    let accepted = Variant::Right.refresh(&mut entry, revision);
+                    let value = format!("v{revision:040}the article");
+                    let answer: u8 = refresh.key(&key).arg(value).arg(60_000).invoke(redis).unwrap();
                     prop_assert_eq!(answer == 1, accepted);
                 }
                 Step::Invalidate { revision } => {
