@@ -1,0 +1,1 @@
+//! Standbys of PostgreSQL: what they may answer, and that they do.
