@@ -15,8 +15,8 @@ use uuid::Uuid;
 pub struct CaughtUp(Arc<Standbys>);
 
 impl CaughtUp {
-    pub fn new(standbys: Arc<Standbys>) -> Arc<dyn Store> {
-        Arc::new(Self(standbys))
+    pub fn new(standbys: Arc<Standbys>) -> Self {
+        Self(standbys)
     }
 
     /// All that has been written, which each standby has.

@@ -33,18 +33,22 @@ impl Cluster {
     pub fn shared() -> &'static Self {
         static SHARED: LazyLock<Cluster> = LazyLock::new(|| {
             let cluster = Cluster::start(false);
-            on_a_thread(cluster.url("postgres"), async |client| {
-                client.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).await.unwrap();
-            });
-            let template = PostgresOptions::new(&cluster.url(TEMPLATE)).unwrap();
-            let migrated = std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                runtime.block_on(PostgresStore::migrate(&template)).unwrap();
-            });
-            migrated.join().unwrap();
+            cluster.make_template();
             cluster
         });
         &SHARED
+    }
+
+    fn make_template(&self) {
+        on_a_thread(self.url("postgres"), async |client| {
+            client.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).await.unwrap();
+        });
+        let template = PostgresOptions::new(&self.url(TEMPLATE)).unwrap();
+        let migrated = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(PostgresStore::migrate(&template)).unwrap();
+        });
+        migrated.join().unwrap();
     }
 
     /// A new one. A `safe` one waits for the disk, as in production.
@@ -61,6 +65,7 @@ impl Cluster {
     pub fn shared_pair() -> &'static (Self, Self) {
         static SHARED: LazyLock<(Cluster, Cluster)> = LazyLock::new(|| {
             let primary = Cluster::start_primary();
+            primary.make_template();
             let standby = primary.streaming_standby();
             (primary, standby)
         });
@@ -213,7 +218,7 @@ impl Cluster {
         format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// A new database of the shared server, with the schema in it.
+    /// A new database of a shared server, with the schema in it.
     pub async fn database(&self) -> Database {
         self.copy(&format!("TEMPLATE {TEMPLATE}")).await
     }

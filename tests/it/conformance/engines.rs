@@ -42,7 +42,7 @@ pub async fn postgres() -> Engine {
 /// The engine that replicas share, read from a standby that has replayed what was written.
 pub async fn postgres_standby() -> Engine {
     let (primary, standby) = Cluster::shared_pair();
-    let database = primary.database_without_template().await;
+    let database = primary.database().await;
     let store = Arc::new(PostgresStore::open(database.options()).await.unwrap());
     let options = StandbyOptions {
         at: vec![database.at_standby(standby)],
@@ -50,7 +50,7 @@ pub async fn postgres_standby() -> Engine {
         poll: Duration::from_millis(5),
     };
     let standbys = Arc::new(Standbys::before_store(&store, &options).await.unwrap());
-    Engine { store: CaughtUp::new(standbys), _place: Place::Database { _database: database } }
+    Engine { store: Arc::new(CaughtUp::new(standbys)), _place: Place::Database { _database: database } }
 }
 
 /// The embedded engine behind a local cache.
