@@ -292,6 +292,27 @@ async fn a_standby_that_is_frozen_killed_or_promoted_fails_no_read() {
     assert_eq!((pair.standbys.stats().reads, pair.standbys.stats().fresh), (before, 0));
 }
 
+/// Between two looks of the follower: then only the answer itself tells that it is not to be used.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_server_was_when_it_was_looked_at_counts_for_nothing() {
+    let mut pair = Pair::start(LONG).await;
+    edition(&pair.store(), 1).await;
+    pair.caught_up().await;
+    let seldom = StandbyOptions { poll: LONG, ..options(vec![pair.database.at_standby(&pair.standby)], LONG) };
+    let standbys = Arc::new(Standbys::before_store(&pair.store, &seldom).await.unwrap());
+    let store = Arc::clone(&standbys) as Arc<dyn Store>;
+    until(&standbys, |stats| stats.fresh == 1 && stats.replayed == Position::of(1)).await;
+    assert_eq!((read_list(&store).await, standbys.stats().reads), (1, 1));
+    pair.standby.promote();
+    let own = pair.standby.url(&pair.database.name);
+    let own: Arc<dyn Store> = Arc::new(PostgresStore::open(PostgresOptions::new(&own).unwrap()).await.unwrap());
+    write(&own, update("ferry", ferry(2), Precondition::None, at(2))).await.unwrap();
+    assert_eq!(standbys.stats().fresh, 1, "nobody has looked");
+    assert_eq!(read_list(&store).await, 1, "the other's is none of this store's");
+    let stats = standbys.stats();
+    assert_eq!((stats.reads, stats.fallbacks, stats.fresh), (1, 1, 0));
+}
+
 /// It is fresh enough, and does not answer: a lock that it replays lasts for as long as it stands still.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_that_a_standby_is_too_slow_for_is_the_primarys() {

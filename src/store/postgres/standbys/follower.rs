@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use super::standby::{Standby, Trouble};
 use crate::store::postgres::{PostgresStore, feed};
 
-/// How many times within the staleness bound both are asked, at the least; and the most for each time that is set.
+/// How many times within the staleness bound both are asked, at the least; and how many times as often as that, at the most, when
+/// commits wake it.
 const WITHIN: u32 = 4;
-const MOST: u32 = 10;
+const MOST: u32 = 4;
 
 /// Until it is aborted.
 pub(super) async fn follow(standby: Arc<Standby>, primary: Arc<PostgresStore>, bound: Duration, poll: Duration) {
