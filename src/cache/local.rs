@@ -266,12 +266,22 @@ impl Store for LocalCache {
         self.store.rehearse(write).await
     }
 
-    async fn get_revision(&self, id: &ArticleId, revision: i64) -> Result<Option<Arc<Record>>, StoreError> {
-        self.store.get_revision(id, revision).await
+    async fn get_revision(
+        &self,
+        id: &ArticleId,
+        revision: i64,
+        consistency: Consistency,
+    ) -> Result<Option<Arc<Record>>, StoreError> {
+        self.store.get_revision(id, revision, consistency).await
     }
 
-    async fn lookup(&self, key: &LookupKey, now: Timestamp) -> Result<Option<ArticleId>, StoreError> {
-        self.store.lookup(key, now).await
+    async fn lookup(
+        &self,
+        key: &LookupKey,
+        now: Timestamp,
+        consistency: Consistency,
+    ) -> Result<Option<ArticleId>, StoreError> {
+        self.store.lookup(key, now, consistency).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
@@ -282,8 +292,14 @@ impl Store for LocalCache {
         self.store.search(query).await
     }
 
-    async fn revisions(&self, id: &ArticleId, before: Option<i64>, limit: usize) -> Result<Vec<Revision>, StoreError> {
-        self.store.revisions(id, before, limit).await
+    async fn revisions(
+        &self,
+        id: &ArticleId,
+        before: Option<i64>,
+        limit: usize,
+        consistency: Consistency,
+    ) -> Result<Vec<Revision>, StoreError> {
+        self.store.revisions(id, before, limit, consistency).await
     }
 
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {

@@ -183,9 +183,18 @@ impl Settings {
 
 /// A value that may be shown: the password of a URL is not, wherever it stands.
 fn masked(name: &str, value: &str) -> String {
-    if !matches!(name, "store" | "cache") {
-        return value.to_owned();
+    match name {
+        "store" | "cache" => masked_url(value),
+        // A comma within a password, which does not belong there, must not part it from what tells that it is one.
+        "store-read" if value.split(',').all(|url| url.trim().starts_with("postgres")) => {
+            value.split(',').map(|url| masked_url(url.trim())).collect::<Vec<_>>().join(",")
+        }
+        "store-read" => value.find("://").map_or("***".to_owned(), |at| format!("{}***", &value[..at + 3])),
+        _ => value.to_owned(),
     }
+}
+
+fn masked_url(value: &str) -> String {
     let Ok(mut url) = url::Url::parse(value) else {
         // What is no URL may hold a password all the same: of that, what is before it is shown.
         let shown = value.find(['@', '?']).and_then(|_| value.find("://")).map_or(value.len(), |at| at + 3);
@@ -209,6 +218,7 @@ fn masked(name: &str, value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::StoreOptions;
     use std::io::Write;
 
     fn pairs(items: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -265,6 +275,32 @@ mod tests {
             let error = load(&[("store", wrong)], &[], "").unwrap_err().to_string();
             assert!(error.starts_with("store = ") && !error.contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn standbys_are_a_list_of_urls_and_keep_their_secrets() {
+        let store = ("store", "postgres://desk:hunter2@db.example/news");
+        let one = "postgres://desk:hunter2@one.example/news";
+        let standbys = |text: &str| load(&[store, ("store-read", text)], &[], "");
+        for (right, count) in [("", 0), (one, 1), (&format!("{one}, postgresql://two.example:5433/news"), 2)] {
+            let settings = standbys(right).unwrap();
+            assert!(!settings.to_toml().contains("hunter2"), "{}", settings.to_toml());
+            let StoreOptions::Postgres(options) = settings.server_options().unwrap().store else { panic!() };
+            assert_eq!(options.standbys.map_or(0, |standbys| standbys.at.len()), count, "{right}");
+        }
+        for (wrong, told) in [
+            ("postgres://desk:hunter2@one.example,two.example/news", "must be postgres://"),
+            ("postgres://desk:hun,ter2@one.example/news", "must be postgres://"),
+            ("postgres://desk:hunter2@one.example/news,redis://two.example", "must be postgres://"),
+            ("postgres://desk:hunter2@one.example/news?shape=round", "shape"),
+            ("postgres://", "must name a host"),
+        ] {
+            let error = standbys(wrong).unwrap_err().to_string();
+            assert!(error.starts_with("store-read = ") && error.contains(told), "{error}");
+            assert!(!error.contains("hunter2") && !error.contains("ter2") && !error.contains("hun"), "{error}");
+        }
+        let embedded = load(&[("store-read", one)], &[], "").unwrap_err().to_string();
+        assert!(embedded.contains("embedded store") && !embedded.contains("hunter2"), "{embedded}");
     }
 
     #[test]

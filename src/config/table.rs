@@ -11,7 +11,7 @@ use crate::extract;
 use crate::ingest::IngestOptions;
 use crate::retrieve::RetrieveLimits;
 use crate::server::{CallOptions, ServerOptions, StoreOptions};
-use crate::store::postgres::PostgresOptions;
+use crate::store::postgres::{PostgresOptions, StandbyOptions};
 use crate::store::sqlite::SqliteOptions;
 
 /// One setting.
@@ -48,7 +48,12 @@ pub const SETTINGS: &[Setting] = &[
     rare(
         "store-ca",
         "",
-        "a file of certificates in PEM, of who vouches for PostgreSQL; none for the system's. With `sslmode=require` in `store`",
+        "a file of certificates in PEM, of who vouches for PostgreSQL; none for the system's. With `sslmode=require` in `store`, and in `store-read`",
+    ),
+    rare(
+        "store-read",
+        "",
+        "streaming standbys of the PostgreSQL in `store`, as URLs parted by commas: they answer what they are fresh enough for",
     ),
     rare("store-max-bytes", "0", "the most that the embedded store may grow to; 0 for no bound"),
     rare("store-readers", "4", "how many reads of the embedded store run at a time"),
@@ -215,6 +220,11 @@ fn store_options(settings: &Settings) -> Result<StoreOptions, ConfigError> {
     let connections = settings.get("store-connections", count)?;
     let connect_timeout = settings.get("store-connect-timeout", |text| at_least(duration(text)?, short))?;
     let statement_timeout = settings.get("store-statement-timeout", |text| at_least(duration(text)?, short))?;
+    let limit = |options: &mut PostgresOptions| {
+        options.connections = connections;
+        options.connect_timeout = connect_timeout;
+        options.statement_timeout = statement_timeout;
+    };
     let listen = settings.get("store-listen", switch)?;
     let keep = settings.get("feed-keep", |text| match text {
         "off" => Ok(None),
@@ -226,6 +236,13 @@ fn store_options(settings: &Settings) -> Result<StoreOptions, ConfigError> {
             .map_err(|right| format!("{right}, or off")),
     })?;
     let ca = Some(settings.text("store-ca")).filter(|path| !path.is_empty()).map(Path::new);
+    let standbys = settings.get("store-read", |text| match text {
+        "" => Ok(Vec::new()),
+        _ if settings.text("store") == "sqlite" => Err("must be empty with the embedded store, which has none".into()),
+        urls => urls.split(',').map(|url| postgres(url.trim(), |url| PostgresOptions::standby(url, ca))).collect(),
+    })?;
+    let staleness_bound = settings.get("staleness-bound", duration)?;
+    let poll = settings.get("feed-poll", duration)?;
     settings.get("store", |text| {
         if text == "sqlite" {
             if ca.is_some() {
@@ -233,18 +250,29 @@ fn store_options(settings: &Settings) -> Result<StoreOptions, ConfigError> {
             }
             return Ok(StoreOptions::Sqlite(sqlite.clone()));
         }
-        if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
-            return Err("must be sqlite, or postgres://user:password@host:port/database".into());
-        }
-        let mut options = PostgresOptions::trusting(text, ca)?;
-        options.connections = connections;
+        let mut options = postgres(text, |text| PostgresOptions::trusting(text, ca))
+            .map_err(|right| right.replacen("must be postgres", "must be sqlite, or postgres", 1))?;
         (options.read_queue, options.read_wait) = (sqlite.read_queue, sqlite.read_wait);
-        options.connect_timeout = connect_timeout;
-        options.statement_timeout = statement_timeout;
         options.listen = listen;
         options.keep = keep;
+        if !standbys.is_empty() {
+            options.standbys = Some(StandbyOptions { at: standbys.clone(), staleness_bound, poll });
+        }
+        let standbys = options.standbys.iter_mut().flat_map(|standbys| &mut standbys.at);
+        for options in standbys {
+            limit(options);
+        }
+        limit(&mut options);
         Ok(StoreOptions::Postgres(Box::new(options)))
     })
+}
+
+fn postgres<T>(url: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<T, String> {
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        read(url)
+    } else {
+        Err("must be postgres://user:password@host:port/database".into())
+    }
 }
 
 fn at_least(value: Duration, least: Duration) -> Result<Duration, String> {

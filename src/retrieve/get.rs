@@ -55,7 +55,9 @@ impl Retrieval {
             Some(revision) if revision == record.revision => Ok(Got { article: mask.apply(newest), from }),
             // A past revision is shown only while the article can be read, and only if it could be when it was written.
             Some(revision) => {
-                let past = self.store.get_revision(&name.id, revision).await?.ok_or_else(not_found)?;
+                // Of a store that has the newest: there, none is missing.
+                let consistency = consistency.and(record.token.position);
+                let past = self.store.get_revision(&name.id, revision, consistency).await?.ok_or_else(not_found)?;
                 let article = past.readable(past.update_time).map_err(|_| not_found())?;
                 Ok(Got { article: mask.apply(article), from: Layer::Store })
             }
@@ -111,7 +113,7 @@ impl Retrieval {
             LookupKey::External { source, external_id } => format!("{source} {external_id}"),
         };
         let not_found = || RetrieveError::NotFound(asked());
-        let id = self.store.lookup(&key, now).await?.ok_or_else(not_found)?;
+        let id = self.store.lookup(&key, now, consistency).await?.ok_or_else(not_found)?;
         // What a key means is the store's answer; what the article says may be the cache's.
         let mut found = self.store.get(std::slice::from_ref(&id), consistency).await?;
         let Fetched { record, from } = found.pop().ok_or(StoreError::Internal)?;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::pace::Pace;
 use super::page_token::RequestDigest;
 use super::{Retrieval, RetrieveError, page_size};
-use crate::article::{EncodedArticle, Filter, ReadMask, Record, Violations};
+use crate::article::{EncodedArticle, Filter, Position, ReadMask, Record, Violations};
 use crate::proto::ListArticlesRequest;
 use crate::store::{ListCursor, ListQuery, Order, OrderField};
 
@@ -38,13 +38,13 @@ impl Retrieval {
         );
         let mut note = |inner: Violations| wrong.0.extend(inner.0);
         let size = page_size(request.page_size, DEFAULT_PAGE_SIZE, self.limits.max_page_size).map_err(&mut note).ok();
-        let after = digest.article(&request.page_token).map_err(&mut note).ok();
+        let from = digest.article(&request.page_token).map_err(&mut note).ok();
         let order = order(&request.order_by).map_err(&mut note).ok();
         let filter = Filter::parse(request.filter.as_ref()).map_err(&mut note).ok();
         let mask = ReadMask::parse(request.read_mask.as_ref()).map_err(&mut note).ok();
         let consistency = self.consistency(request.consistency.as_ref()).map_err(&mut note).ok();
-        let (Some(size), Some(after), Some(order), Some(filter), Some(mask), Some(consistency)) =
-            (size, after, order, filter, mask, consistency)
+        let (Some(size), Some(from), Some(order), Some(filter), Some(mask), Some(consistency)) =
+            (size, from, order, filter, mask, consistency)
         else {
             return Err(wrong.into());
         };
@@ -55,14 +55,18 @@ impl Retrieval {
         }
         let now = Timestamp::now();
         let mut records = Vec::new();
-        let mut query = ListQuery { filter, order, after, limit: 0, now };
+        // Pages may be read in different places: a later one is not to show an older state of what an earlier one has shown.
+        let (after, mut seen) = from.map_or((None, Position::START), |from| (Some(from.after), from.seen));
+        let mut query = ListQuery { filter, order, after, limit: 0, now, consistency };
         let mut pace = Pace::default();
         // Until there is one more than asked for, which tells that there is a next page; or until what there is is large.
         let more = loop {
             query.limit = (size + 1 - records.len()).min(pace.limit(LIST_BATCH));
+            query.consistency = consistency.and(seen);
             let found = self.store.list(&query).await?;
             let exhausted = found.len() < query.limit;
             pace.read(found.iter().map(|record| record.weight()));
+            seen = found.iter().map(|record| record.token.position).fold(seen, Position::max);
             records.extend(found);
             query.after = records.last().map(|last: &Arc<Record>| ListCursor::of(last));
             if exhausted || records.len() > size {
@@ -74,7 +78,7 @@ impl Retrieval {
         };
         records.truncate(size);
         let next_page_token = match records.last() {
-            Some(last) if more => digest.after_article(&ListCursor::of(last)),
+            Some(last) if more => digest.after_article(ListCursor::of(last), seen),
             _ => String::new(),
         };
         let articles = records.iter().filter_map(|record| record.readable(now).ok());

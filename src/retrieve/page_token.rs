@@ -25,9 +25,23 @@ struct Token {
     /// For pages that go on after a count or a revision.
     #[prost(uint64, tag = "6")]
     number: u64,
+    /// The newest position of what the pages up to here have shown.
+    #[prost(uint64, tag = "7")]
+    seen_transaction: u64,
+    #[prost(uint64, tag = "8")]
+    seen_sequence: u64,
     /// Of all the above, against tokens that were changed.
     #[prost(bytes = "vec", tag = "15")]
     check: Vec<u8>,
+}
+
+/// Where the next page of a list begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NextPage {
+    /// After this article.
+    pub(super) after: ListCursor,
+    /// Not older than this.
+    pub(super) seen: Position,
 }
 
 /// Identifies a request, so that a token is not used with another one.
@@ -43,12 +57,14 @@ impl RequestDigest {
         Self(std::array::from_fn(|at| digest.0[at]))
     }
 
-    pub(super) fn after_article(&self, cursor: &ListCursor) -> String {
+    pub(super) fn after_article(&self, cursor: ListCursor, seen: Position) -> String {
         self.seal(Token {
             id: cursor.id.as_str().to_owned(),
             sort_micros: cursor.sort_time.as_microsecond(),
             transaction: cursor.position.transaction,
             sequence: cursor.position.sequence,
+            seen_transaction: seen.transaction,
+            seen_sequence: seen.sequence,
             ..Token::default()
         })
     }
@@ -58,12 +74,13 @@ impl RequestDigest {
     }
 
     /// The cursor in a token of this request; none for the first page.
-    pub(super) fn article(&self, token: &str) -> Result<Option<ListCursor>, Violations> {
+    pub(super) fn article(&self, token: &str) -> Result<Option<NextPage>, Violations> {
         let Some(token) = self.open(token)? else { return Ok(None) };
         let id = token.id.parse::<ArticleId>().map_err(|_| forged())?;
         let sort_time = Timestamp::from_microsecond(token.sort_micros).map_err(|_| forged())?;
         let position = Position { transaction: token.transaction, sequence: token.sequence };
-        Ok(Some(ListCursor { id, sort_time, position }))
+        let seen = Position { transaction: token.seen_transaction, sequence: token.seen_sequence };
+        Ok(Some(NextPage { after: ListCursor { id, sort_time, position }, seen }))
     }
 
     /// The number in a token of this request; none for the first page.

@@ -59,10 +59,11 @@ impl Retrieval {
         let record = found.into_iter().next().and_then(|fetched| fetched.record);
         let record = record.ok_or_else(|| RetrieveError::NotFound(id.name()))?;
         record.readable(Timestamp::now()).map_err(|why| RetrieveError::unreadable(id.name(), id.name(), why))?;
+        let consistency = Consistency::AtLeast(record.token.position);
         let before = before.and_then(|before| i64::try_from(before).ok());
         // A page of large texts ends early.
         let most = Pace::of(record.weight() * 2).limit(size);
-        let history = self.store.revisions(&id, before, most).await?;
+        let history = self.store.revisions(&id, before, most, consistency).await?;
         // They are numbered from 1, and none is missing.
         let more = history.last().is_some_and(|last| last.record.revision > 1);
         let next_page_token = match history.last() {

@@ -73,7 +73,7 @@ impl Retrieval {
         self.reach_index(consistency).await?;
         let skip = skip.and_then(|skip| usize::try_from(skip).ok()).unwrap_or(0).min(MAX_SKIP);
         let now = Timestamp::now();
-        let search = SearchQuery { query, filter, skip, limit: size + 1, now };
+        let search = SearchQuery { query, filter, skip, limit: size + 1, now, consistency };
         let mut page = self.store.search(&search).await?;
         let more = page.hits.len() > size && skip + size < MAX_SKIP;
         page.hits.truncate(size);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::StartError;
-use crate::store::postgres::{PostgresOptions, PostgresStore};
+use crate::store::postgres::{PostgresOptions, PostgresStore, Standbys};
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::store::{Store, StoreStats};
 
@@ -51,6 +51,20 @@ impl Engine {
                 Self::Postgres(Arc::new(PostgresStore::open((**options).clone()).await?))
             }
         })
+    }
+
+    /// The database's standbys, if there are any: in front of the caches, or of the store where there are none.
+    pub(super) async fn standbys(
+        &self,
+        options: &StoreOptions,
+        cached: Option<Arc<dyn Store>>,
+    ) -> Result<Option<Standbys>, StartError> {
+        let (Self::Postgres(primary), StoreOptions::Postgres(options)) = (self, options) else { return Ok(None) };
+        let Some(options) = &options.standbys else { return Ok(None) };
+        Ok(Some(match cached {
+            Some(cached) => Standbys::before_caches(primary, cached, options).await?,
+            None => Standbys::before_store(primary, options).await?,
+        }))
     }
 
     pub(super) fn store(&self) -> Arc<dyn Store> {

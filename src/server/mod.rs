@@ -218,7 +218,7 @@ impl Server {
         stopping: &CancellationToken,
     ) -> Result<tonic::service::Routes, StartError> {
         let most = self.options.max_message_bytes;
-        let retrieval = Retrieval::new(self.stack.store(), self.options.retrieve.clone());
+        let retrieval = Retrieval::new(self.stack.reads(), self.options.retrieve.clone());
         let workers = self.workers.clone();
         let ingestion = Ingestion::new(self.stack.store(), workers, self.options.ingest.clone());
         let retrieval = RetrievalServiceServer::new(RetrievalApi::new(retrieval, metrics.clone(), stopping.clone()))

@@ -1,4 +1,5 @@
-//! The store, and what stands before it: which caches there are, in which order, and what they have to tell.
+//! The store, and what stands before it: which caches there are, in which order, what reads past them, and what all of these
+//! have to tell.
 
 use std::sync::Arc;
 
@@ -6,7 +7,8 @@ use super::engine::Engine;
 use super::{ServerOptions, StartError};
 use crate::cache::{AuditStats, Auditor, LocalCache, RedisCache, RedisCacheStats};
 use crate::store::Store;
-use crate::telemetry::{AuditSnapshot, RedisSnapshot, Snapshot};
+use crate::store::postgres::{StandbyStats, Standbys};
+use crate::telemetry::{AuditSnapshot, RedisSnapshot, Snapshot, StandbySnapshot};
 
 /// An open store behind its caches. Cheap to clone.
 #[derive(Clone)]
@@ -15,13 +17,14 @@ pub(super) struct Stack {
     redis: Option<Arc<RedisCache>>,
     local: Option<Arc<LocalCache>>,
     auditor: Option<Arc<Auditor>>,
+    standbys: Option<Arc<Standbys>>,
 }
 
 impl Stack {
     pub(super) async fn open(options: &ServerOptions) -> Result<Self, StartError> {
         let engine = Engine::open(&options.store).await?;
         let redis = options.redis.clone().map(|redis| Arc::new(RedisCache::new(engine.store(), redis)));
-        let mut stack = Self { engine, redis, local: None, auditor: None };
+        let mut stack = Self { engine, redis, local: None, auditor: None, standbys: None };
         if let Some(local) = &options.cache {
             stack.local = Some(Arc::new(LocalCache::new(stack.store(), local.clone()).await?));
         }
@@ -29,15 +32,26 @@ impl Stack {
             .audit
             .clone()
             .map(|audit| Arc::new(Auditor::new(stack.engine.store(), stack.local.clone(), stack.redis.clone(), audit)));
+        // Last, and in front of all: no cache knows of them, so none is filled from them.
+        stack.standbys = stack.engine.standbys(&options.store, stack.cached()).await?.map(Arc::new);
         Ok(stack)
     }
 
-    /// What everybody else takes for the store.
+    /// What is written to, and what followers of the feed read: the store, behind its caches.
     pub(super) fn store(&self) -> Arc<dyn Store> {
+        self.cached().unwrap_or_else(|| self.engine.store())
+    }
+
+    /// What callers' reads go to: the same, behind the standbys.
+    pub(super) fn reads(&self) -> Arc<dyn Store> {
+        self.standbys.as_ref().map_or_else(|| self.store(), |standbys| Arc::clone(standbys) as Arc<dyn Store>)
+    }
+
+    fn cached(&self) -> Option<Arc<dyn Store>> {
         match (&self.local, &self.redis) {
-            (Some(local), _) => Arc::clone(local) as Arc<dyn Store>,
-            (None, Some(redis)) => Arc::clone(redis) as Arc<dyn Store>,
-            (None, None) => self.engine.store(),
+            (Some(local), _) => Some(Arc::clone(local) as Arc<dyn Store>),
+            (None, Some(redis)) => Some(Arc::clone(redis) as Arc<dyn Store>),
+            (None, None) => None,
         }
     }
 
@@ -65,6 +79,7 @@ impl Stack {
             store_reads_shed: store.reads_shed,
             store_breaker_open: store.breaker_open,
             redis: self.redis.as_ref().map(|redis| of_redis(redis.stats())).unwrap_or_default(),
+            standbys: self.standbys.as_ref().map(|standbys| of_standbys(standbys.stats())).unwrap_or_default(),
             audit: self.auditor.as_ref().map(|auditor| of_audit(auditor.stats())).unwrap_or_default(),
         }
     }
@@ -82,6 +97,16 @@ fn of_redis(stats: RedisCacheStats) -> RedisSnapshot {
         distrusted: stats.distrusted,
         breaker_open: stats.breaker_open,
         lag: stats.lag.unwrap_or_default(),
+    }
+}
+
+fn of_standbys(stats: StandbyStats) -> StandbySnapshot {
+    StandbySnapshot {
+        standbys: stats.standbys,
+        fresh: stats.fresh,
+        reads: stats.reads,
+        fallbacks: stats.fallbacks,
+        lag: stats.lag,
     }
 }
 

@@ -49,10 +49,20 @@ pub trait Store: Send + Sync + 'static {
     async fn get(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError>;
 
     /// An article as a past revision left it.
-    async fn get_revision(&self, id: &ArticleId, revision: i64) -> Result<Option<Arc<Record>>, StoreError>;
+    async fn get_revision(
+        &self,
+        id: &ArticleId,
+        revision: i64,
+        consistency: Consistency,
+    ) -> Result<Option<Arc<Record>>, StoreError>;
 
     /// Which article a URL or an external ID means: of several, the readable one that was created last.
-    async fn lookup(&self, key: &LookupKey, now: Timestamp) -> Result<Option<ArticleId>, StoreError>;
+    async fn lookup(
+        &self,
+        key: &LookupKey,
+        now: Timestamp,
+        consistency: Consistency,
+    ) -> Result<Option<ArticleId>, StoreError>;
 
     /// A page of readable articles.
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError>;
@@ -61,7 +71,13 @@ pub trait Store: Send + Sync + 'static {
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError>;
 
     /// Revisions of an article, newest first, older than `before`.
-    async fn revisions(&self, id: &ArticleId, before: Option<i64>, limit: usize) -> Result<Vec<Revision>, StoreError>;
+    async fn revisions(
+        &self,
+        id: &ArticleId,
+        before: Option<i64>,
+        limit: usize,
+        consistency: Consistency,
+    ) -> Result<Vec<Revision>, StoreError>;
 
     /// Changes after a position, in order, at most `limit`. Fewer than `limit` means that there were no more.
     /// [`StoreError::Trimmed`] when the feed no longer reaches back to `after`.

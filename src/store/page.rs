@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::Consistency;
 use crate::article::{ArticleId, Filter, Position, Query, Record};
 
 /// What a list is ordered by.
@@ -65,6 +66,8 @@ pub struct ListQuery {
     pub limit: usize,
     /// Articles readable at this time.
     pub now: Timestamp,
+    /// How fresh the page must be; with `AtLeast`, what a text is searched in as well.
+    pub consistency: Consistency,
 }
 
 /// A page of a search.
@@ -80,6 +83,8 @@ pub struct SearchQuery {
     pub limit: usize,
     /// Articles readable at this time.
     pub now: Timestamp,
+    /// How fresh the page must be; with `AtLeast`, what a text is searched in as well.
+    pub consistency: Consistency,
 }
 
 /// One result.

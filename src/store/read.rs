@@ -13,10 +13,21 @@ pub enum Consistency {
     /// Not older than the staleness bound.
     #[default]
     Bounded,
-    /// Not older than this position.
+    /// Not older than this position, and not older than the staleness bound.
     AtLeast(Position),
     /// Ask the store.
     Full,
+}
+
+impl Consistency {
+    /// The same, and not older than a position.
+    pub fn and(self, position: Position) -> Self {
+        match self {
+            Self::Bounded => Self::AtLeast(position),
+            Self::AtLeast(other) => Self::AtLeast(other.max(position)),
+            Self::Full => Self::Full,
+        }
+    }
 }
 
 /// Who answered a read.

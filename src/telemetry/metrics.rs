@@ -114,8 +114,25 @@ pub struct Snapshot {
     pub store_breaker_open: bool,
     /// Of the cache in Redis.
     pub redis: RedisSnapshot,
+    /// Of the standbys of the store.
+    pub standbys: StandbySnapshot,
     /// Of the auditor.
     pub audit: AuditSnapshot,
+}
+
+/// What is copied in of the standbys of the store; nothing where there are none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StandbySnapshot {
+    /// How many there are.
+    pub standbys: u64,
+    /// How many would be asked now.
+    pub fresh: u64,
+    /// Reads that they answered.
+    pub reads: u64,
+    /// Reads that one was asked for and could not answer.
+    pub fallbacks: u64,
+    /// How old what the one furthest behind has may be.
+    pub lag: Duration,
 }
 
 /// What is copied in of the auditor; nothing where there is none.
@@ -186,7 +203,38 @@ struct Gauges {
     store_reads_shed: Counter,
     store_breaker_open: Gauge,
     redis: RedisGauges,
+    standbys: StandbyGauges,
     audit: AuditCounters,
+}
+
+#[derive(Default)]
+struct StandbyGauges {
+    standbys: Gauge,
+    fresh: Gauge,
+    reads: Counter,
+    fallbacks: Counter,
+    lag: Gauge<f64, AtomicU64>,
+}
+
+impl StandbyGauges {
+    fn register(&self, registry: &mut Registry) {
+        registry.register("standbys", "Standbys of the store that are set", self.standbys.clone());
+        registry.register("standbys_fresh", "Standbys that would be asked now", self.fresh.clone());
+        registry.register("standby_reads", "Reads that standbys answered", self.reads.clone());
+        let help = "Reads that a standby was asked for and the store behind it answered";
+        registry.register("standby_fallbacks", help, self.fallbacks.clone());
+        let help = "How old what the standby furthest behind has may be";
+        registry.register_with_unit("standby_lag", help, Unit::Seconds, self.lag.clone());
+    }
+
+    fn set(&self, snapshot: &StandbySnapshot) {
+        let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.standbys.set(count(snapshot.standbys));
+        self.fresh.set(count(snapshot.fresh));
+        self.reads.inner().store(snapshot.reads, Ordering::Relaxed);
+        self.fallbacks.inner().store(snapshot.fallbacks, Ordering::Relaxed);
+        self.lag.set(snapshot.lag.as_secs_f64());
+    }
 }
 
 #[derive(Default)]
@@ -366,6 +414,7 @@ impl Gauges {
         let help = "1 while the database does not answer, and what needs it fails at once";
         registry.register("store_breaker_open", help, self.store_breaker_open.clone());
         self.redis.register(registry);
+        self.standbys.register(registry);
         self.audit.register(registry);
     }
 
@@ -388,6 +437,7 @@ impl Gauges {
         self.store_reads_shed.inner().store(snapshot.store_reads_shed, Ordering::Relaxed);
         self.store_breaker_open.set(snapshot.store_breaker_open.into());
         self.redis.set(&snapshot.redis);
+        self.standbys.set(&snapshot.standbys);
         self.audit.set(&snapshot.audit);
     }
 }

@@ -4,4 +4,4 @@ mod logging;
 mod metrics;
 
 pub use logging::{LogFormat, LoggingError, init};
-pub use metrics::{AuditSnapshot, CallMetrics, Metrics, RedisSnapshot, Snapshot};
+pub use metrics::{AuditSnapshot, CallMetrics, Metrics, RedisSnapshot, Snapshot, StandbySnapshot};

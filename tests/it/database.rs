@@ -16,12 +16,15 @@ use tokio_postgres::{Client, NoTls};
 /// The database that the others are copies of: empty, with the schema in it.
 const TEMPLATE: &str = "copydesk_template";
 pub const USER: &str = "copydesk";
+/// What a server is started with that need not survive a crash; and one that has standbys besides.
+const QUICK: &str = "-c fsync=off -c full_page_writes=off -c autovacuum=off -c wal_level=minimal -c max_wal_senders=0";
+const STREAMED: &str = "-c fsync=off -c autovacuum=off -c max_wal_senders=20 -c wal_keep_size=512MB";
 
 /// A server, stopped when it is dropped or when this process ends.
 pub struct Cluster {
     dir: PathBuf,
     port: u16,
-    safe: bool,
+    settings: &'static str,
     server: Option<Child>,
 }
 
@@ -30,28 +33,61 @@ impl Cluster {
     pub fn shared() -> &'static Self {
         static SHARED: LazyLock<Cluster> = LazyLock::new(|| {
             let cluster = Cluster::start(false);
-            on_a_thread(cluster.url("postgres"), async |client| {
-                client.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).await.unwrap();
-            });
-            let template = PostgresOptions::new(&cluster.url(TEMPLATE)).unwrap();
-            let migrated = std::thread::spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                runtime.block_on(PostgresStore::migrate(&template)).unwrap();
-            });
-            migrated.join().unwrap();
+            cluster.make_template();
             cluster
         });
         &SHARED
     }
 
+    fn make_template(&self) {
+        on_a_thread(self.url("postgres"), async |client| {
+            client.batch_execute(&format!("CREATE DATABASE {TEMPLATE}")).await.unwrap();
+        });
+        let template = PostgresOptions::new(&self.url(TEMPLATE)).unwrap();
+        let migrated = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(PostgresStore::migrate(&template)).unwrap();
+        });
+        migrated.join().unwrap();
+    }
+
     /// A new one. A `safe` one waits for the disk, as in production.
     pub fn start(safe: bool) -> Self {
-        Self::start_with(safe, |_data| {})
+        Self::start_with(if safe { "" } else { QUICK }, |_data| {})
+    }
+
+    /// A new one that can have standbys.
+    pub fn start_primary() -> Self {
+        Self::start_with(STREAMED, |_data| {})
+    }
+
+    /// A primary and a standby of it that most tests of standbys share.
+    pub fn shared_pair() -> &'static (Self, Self) {
+        static SHARED: LazyLock<(Cluster, Cluster)> = LazyLock::new(|| {
+            let primary = Cluster::start_primary();
+            primary.make_template();
+            let standby = primary.streaming_standby();
+            (primary, standby)
+        });
+        &SHARED
+    }
+
+    /// A standby that follows this one.
+    pub fn streaming_standby(&self) -> Self {
+        let dir = new_dir();
+        let mut backup = as_other_user(&bin("pg_basebackup"), &dir);
+        backup.args(["-h", "127.0.0.1", "-U", USER, "-p", &self.port.to_string()]);
+        backup.args(["-R", "-X", "stream", "-c", "fast", "--no-sync", "-D", "data"]);
+        let made = backup.output().unwrap();
+        assert!(made.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&made.stderr));
+        let mut standby = Self { dir, port: free_port(), settings: self.settings, server: None };
+        standby.resume();
+        standby
     }
 
     /// A new one that speaks TLS, with the certificate and key that are put into its folder.
     pub fn start_encrypted(certify: impl FnOnce(&Path)) -> Self {
-        Self::start_with(true, |data| {
+        Self::start_with("", |data| {
             certify(data);
             let key = data.join("server.key");
             std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
@@ -64,20 +100,15 @@ impl Cluster {
         })
     }
 
-    fn start_with(safe: bool, prepare: impl FnOnce(&Path)) -> Self {
-        // Removed by the shell that runs the server, so that it is removed even when this process is killed.
-        let dir = tempfile::Builder::new().prefix("copydesk-postgres-").tempdir().unwrap().keep();
-        if let Some((uid, gid)) = other_user() {
-            std::os::unix::fs::chown(&dir, Some(uid), Some(gid)).unwrap();
-        }
+    fn start_with(settings: &'static str, prepare: impl FnOnce(&Path)) -> Self {
+        let dir = new_dir();
         let data = dir.join("data");
         let mut initdb = as_other_user(&bin("initdb"), &dir);
         initdb.args(["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"]).arg(&data);
         let made = initdb.output().expect("PostgreSQL's programs are there: `make test` installs them");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         prepare(&dir.join("data"));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut cluster = Self { dir, port, safe, server: None };
+        let mut cluster = Self { dir, port: free_port(), settings, server: None };
         cluster.resume();
         cluster
     }
@@ -109,8 +140,7 @@ impl Cluster {
         "#;
         let mut shell = as_other_user(Path::new("sh"), &self.dir);
         shell.args(["-c", script]).arg(bin("postgres")).arg(self.port.to_string());
-        let quick = "-c fsync=off -c full_page_writes=off -c autovacuum=off -c wal_level=minimal -c max_wal_senders=0";
-        shell.arg(if self.safe { "" } else { quick });
+        shell.arg(self.settings);
         self.server = Some(shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
         let until = Instant::now() + Duration::from_secs(60);
         while !self.answers() {
@@ -127,13 +157,14 @@ impl Cluster {
         copy(&self.dir, &dir);
         std::fs::write(dir.join("data/standby.signal"), "").unwrap();
         self.resume();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { dir, port, safe: self.safe, server: None }
+        Self { dir, port: free_port(), settings: self.settings, server: None }
     }
 
     /// Makes it the primary, where it is.
     pub fn promote(&mut self) {
-        self.resume();
+        if self.server.is_none() {
+            self.resume();
+        }
         on_a_thread(self.url("postgres"), async |client| {
             client.execute("SELECT pg_promote()", &[]).await.unwrap();
         });
@@ -187,7 +218,7 @@ impl Cluster {
         format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// A new database of the shared server, with the schema in it.
+    /// A new database of a shared server, with the schema in it.
     pub async fn database(&self) -> Database {
         self.copy(&format!("TEMPLATE {TEMPLATE}")).await
     }
@@ -235,6 +266,13 @@ pub struct Database {
 }
 
 impl Database {
+    /// The same database, as a standby has it.
+    pub fn at_standby(&self, standby: &Cluster) -> PostgresOptions {
+        let mut options = PostgresOptions::standby(&standby.url(&self.name), None).unwrap();
+        options.connections = 4;
+        options
+    }
+
     pub fn options(&self) -> PostgresOptions {
         let mut options = PostgresOptions::new(&self.url).unwrap();
         options.connections = 4;
@@ -261,6 +299,19 @@ async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
+}
+
+/// Removed by the shell that runs the server, so that it is removed even when this process is killed.
+fn new_dir() -> PathBuf {
+    let dir = tempfile::Builder::new().prefix("copydesk-postgres-").tempdir().unwrap().keep();
+    if let Some((uid, gid)) = other_user() {
+        std::os::unix::fs::chown(&dir, Some(uid), Some(gid)).unwrap();
+    }
+    dir
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// For where there is no runtime to wait in, or one that is in use.

@@ -5,6 +5,7 @@ mod audit; // what the caches answer, compared with the store
 mod authority; // certificates of the tests' own
 mod bad_input; // whatever comes in
 mod bouncer; // pgbouncer, between a store and its database
+mod caught_up; // a store whose standbys are waited for, for the tests
 mod cli; // the commands
 mod conformance; // what every store keeps
 #[allow(dead_code)] // what the fault test needs of it
@@ -31,4 +32,5 @@ mod redis_tls; // Redis behind TLS
 mod replicas; // several servers on one database
 mod rooms; // which room may import which
 mod service; // each method's plain case
+mod standbys; // standbys of PostgreSQL, and what they may answer
 mod support; // servers and clients for the tests

@@ -57,13 +57,10 @@ impl Breaker {
         let mut probe = Probe { options, connection: None };
         loop {
             let away = probe.finds_it_away().await;
-            let cause = away.as_deref().unwrap_or_default();
             self.0.open.send_if_modified(|open| {
                 let changed = *open != away.is_some();
-                match (changed, away.is_some()) {
-                    (true, true) => tracing::error!(cause, "the database is away; what needs it fails at once"),
-                    (true, false) => tracing::info!("the database answers again"),
-                    _ => {}
+                if changed {
+                    tell(&probe.options, away.as_deref());
                 }
                 *open = away.is_some();
                 changed
@@ -74,6 +71,16 @@ impl Breaker {
                 let _early = tokio::time::timeout(EVERY, self.0.suspected.notified()).await;
             }
         }
+    }
+}
+
+fn tell(options: &PostgresOptions, away: Option<&str>) {
+    let place = options.is_standby().then(|| options.place());
+    match (place, away) {
+        (None, Some(cause)) => tracing::error!(cause, "the database is away; what needs it fails at once"),
+        (None, None) => tracing::info!("the database answers again"),
+        (Some(place), Some(cause)) => tracing::warn!(place, cause, "a standby is away; the primary answers for it"),
+        (Some(place), None) => tracing::info!(place, "a standby answers again"),
     }
 }
 

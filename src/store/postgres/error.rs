@@ -29,6 +29,14 @@ pub enum OpenError {
         /// Ours.
         known: i32,
     },
+    /// It is no standby of ours.
+    #[error(
+        "{place}: it is of another store than the one in `store`; `store-read` takes streaming standbys of that only"
+    )]
+    Foreign {
+        /// Host, port and database.
+        place: String,
+    },
     /// It was written by a newer version.
     #[error("{place}: its schema is version {found}, and this program knows up to {known}; use a newer program")]
     Newer {

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::pool::Pool;
+use super::reader::Reader;
 use super::rows::{
     self, HISTORY, RECORD, RECORD_COLUMNS, STANDING, STANDING_COLUMNS, article_id, get, position, record, sequence,
     standing,
@@ -19,6 +21,17 @@ use crate::store::{Change, Place, Revision, Standing, StoreError, Touched};
 pub(super) async fn head(pool: &Pool) -> Result<Position, StoreError> {
     let rows = pool.query("SELECT position FROM copydesk.feed", &[]).await?;
     rows.first().map_or(Err(StoreError::Damaged), |row| Ok(position(get(row, 0)?)))
+}
+
+/// The newest change; and when the one at `at` was written, which is how two feeds are compared.
+pub(super) async fn head_and(pool: &Pool, at: Position) -> Result<(Place, Option<Timestamp>), StoreError> {
+    let sql = "SELECT f.position, (SELECT c.time FROM copydesk.changes c WHERE c.position = f.position),
+            (SELECT c.time FROM copydesk.changes c WHERE c.position = $1)
+         FROM (SELECT position FROM copydesk.feed LIMIT 1) f";
+    let rows = pool.query(sql, &[(&sequence(at), Type::INT8)]).await?;
+    let row = rows.first().ok_or(StoreError::Damaged)?;
+    let when = |column| Ok::<_, StoreError>(get::<Option<i64>>(row, column)?.map(time));
+    Ok((Place { position: position(get(row, 0)?), time: when(1)? }, when(2)?))
 }
 
 /// A reader who is ahead of the feed has followed one that lost its end. He must be told, and not wait for a feed that,
@@ -91,7 +104,7 @@ pub(super) async fn touched(pool: &Pool, after: Place, limit: usize) -> Result<T
 }
 
 pub(super) async fn revisions(
-    pool: &Pool,
+    pool: &impl Reader,
     feed: Uuid,
     id: &ArticleId,
     before: Option<i64>,
@@ -121,7 +134,7 @@ pub(super) async fn revisions(
 
 /// For each article that existed at a position, the newest change up to there.
 pub(super) async fn snapshot(
-    pool: &Pool,
+    pool: &impl Reader,
     feed: Uuid,
     at: Position,
     after: Option<&ArticleId>,

@@ -9,14 +9,14 @@ use uuid::Uuid;
 use super::batch::{external_hash, url_hash};
 use super::feed::at_most;
 use super::filter::{READABLE, Values, conditions};
-use super::pool::Pool;
+use super::reader::Reader;
 use super::rows::{self, NEWEST, RECORD, article_id, facet_number, record};
 use crate::article::{ArticleId, Facet, FacetKind, Record};
 use crate::store::{ListQuery, LookupKey, OrderField, StoreError};
 
-pub(super) async fn list(pool: &Pool, feed: Uuid, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
+pub(super) async fn list(reader: &impl Reader, feed: Uuid, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
     let key = match &query.after {
-        Some(cursor) => Some(rows::key_of(pool, &cursor.id).await?.ok_or(StoreError::Foreign)?),
+        Some(cursor) => Some(rows::key_of(reader, &cursor.id).await?.ok_or(StoreError::Foreign)?),
         None => None,
     };
     let mut values = Values::new(query.now);
@@ -28,7 +28,7 @@ pub(super) async fn list(pool: &Pool, feed: Uuid, query: &ListQuery) -> Result<V
             SELECT DISTINCT w.place, w.key FROM ({walks}) w ORDER BY w.place {direction}, w.key {direction} LIMIT {limit}
          ) page JOIN ({NEWEST}) ON a.key = page.key ORDER BY page.place {direction}, page.key {direction}"
     );
-    let found = pool.query(&sql, &values.params()).await?;
+    let found = reader.query(&sql, &values.params()).await?;
     found.iter().map(|row| record(row, 0, feed)).collect()
 }
 
@@ -106,7 +106,11 @@ fn narrowness(any: &[Facet]) -> u8 {
     }
 }
 
-pub(super) async fn lookup(pool: &Pool, key: &LookupKey, now: Timestamp) -> Result<Option<ArticleId>, StoreError> {
+pub(super) async fn lookup(
+    reader: &impl Reader,
+    key: &LookupKey,
+    now: Timestamp,
+) -> Result<Option<ArticleId>, StoreError> {
     let mut values = Values::new(now);
     let condition = match key {
         LookupKey::Url(url) => {
@@ -122,6 +126,6 @@ pub(super) async fn lookup(pool: &Pool, key: &LookupKey, now: Timestamp) -> Resu
     let sql = format!(
         "SELECT a.id FROM copydesk.articles a WHERE {condition} ORDER BY ({READABLE}) DESC, a.key DESC LIMIT 1"
     );
-    let found = pool.query(&sql, &values.params()).await?;
+    let found = reader.query(&sql, &values.params()).await?;
     found.first().map(|row| article_id(row, 0)).transpose()
 }

@@ -95,7 +95,7 @@ const MIGRATIONS: &[&str] = &["
 "];
 
 /// What this program needs.
-const KNOWN: i32 = MIGRATIONS.len() as i32;
+pub(super) const KNOWN: i32 = MIGRATIONS.len() as i32;
 
 /// Brings the schema up to date. Several may do so at once: one does, and the others find it done. Answers the version that
 /// was found, which is 0 for a new database.

@@ -17,8 +17,10 @@ mod migrate;
 mod options;
 mod planner;
 mod pool;
+mod reader;
 mod rows;
 mod search;
+mod standbys;
 mod tls;
 mod transaction;
 mod trim;
@@ -35,7 +37,8 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 pub use error::OpenError;
-pub use options::PostgresOptions;
+pub use options::{PostgresOptions, StandbyOptions};
+pub use standbys::{StandbyStats, Standbys};
 
 use super::gate::{Gate, Kind};
 use super::{
@@ -137,12 +140,22 @@ impl Store for PostgresStore {
         rows::fetch(&self.reads, self.feed, ids).await
     }
 
-    async fn get_revision(&self, id: &ArticleId, revision: i64) -> Result<Option<Arc<Record>>, StoreError> {
+    async fn get_revision(
+        &self,
+        id: &ArticleId,
+        revision: i64,
+        _consistency: Consistency,
+    ) -> Result<Option<Arc<Record>>, StoreError> {
         let _place = self.gate.enter(Kind::Short).await?;
         rows::revision(&self.reads, self.feed, id, revision).await
     }
 
-    async fn lookup(&self, key: &LookupKey, now: Timestamp) -> Result<Option<ArticleId>, StoreError> {
+    async fn lookup(
+        &self,
+        key: &LookupKey,
+        now: Timestamp,
+        _consistency: Consistency,
+    ) -> Result<Option<ArticleId>, StoreError> {
         let _place = self.gate.enter(Kind::Short).await?;
         list::lookup(&self.reads, key, now).await
     }
@@ -157,7 +170,13 @@ impl Store for PostgresStore {
         search::search(&self.reads, self.feed, query).await
     }
 
-    async fn revisions(&self, id: &ArticleId, before: Option<i64>, limit: usize) -> Result<Vec<Revision>, StoreError> {
+    async fn revisions(
+        &self,
+        id: &ArticleId,
+        before: Option<i64>,
+        limit: usize,
+        _consistency: Consistency,
+    ) -> Result<Vec<Revision>, StoreError> {
         let _place = self.gate.enter(Kind::Page).await?;
         feed::revisions(&self.reads, self.feed, id, before, limit).await
     }

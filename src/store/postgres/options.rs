@@ -11,6 +11,17 @@ use super::tls::{self, Tls};
 /// How long a server may leave what it was sent unacknowledged, at the least.
 const UNHEARD: Duration = Duration::from_secs(1);
 
+/// Streaming standbys of the database, and what they are good for.
+#[derive(Clone, Debug)]
+pub struct StandbyOptions {
+    /// Where each is, as [`PostgresOptions::standby`] makes them.
+    pub at: Vec<PostgresOptions>,
+    /// No answer from a standby is older than this.
+    pub staleness_bound: Duration,
+    /// How often the primary and each standby are asked how far they have come, when nothing wakes us.
+    pub poll: Duration,
+}
+
 /// Where the database is, and how much may be asked of it at once.
 #[derive(Clone, Debug)]
 pub struct PostgresOptions {
@@ -30,9 +41,12 @@ pub struct PostgresOptions {
     /// How long changes are kept, and past revisions with them; for ever when absent. Longer than requests are remembered,
     /// which is 24 hours: their answers are read from there.
     pub keep: Option<Duration>,
+    /// Standbys that may answer for it, if there are any.
+    pub standbys: Option<StandbyOptions>,
     /// Where, and as whom. Shown without its password.
     config: Config,
     tls: Tls,
+    is_standby: bool,
 }
 
 impl PostgresOptions {
@@ -86,9 +100,30 @@ impl PostgresOptions {
             statement_timeout,
             listen: true,
             keep: None,
+            standbys: None,
             config,
             tls,
+            is_standby: false,
         })
+    }
+
+    /// The same for a standby of the database: of one host, since each is known for how far it has come itself.
+    ///
+    /// # Errors
+    /// Says what would be right, and nothing of what the URL holds.
+    pub fn standby(url: &str, ca: Option<&Path>) -> Result<Self, String> {
+        let mut options = Self::trusting(url, ca)?;
+        if options.config.get_hosts().len() != 1 {
+            return Err("must name one host in each URL; commas part URLs".into());
+        }
+        // What it is, is looked at with every read: the driver need not ask.
+        options.config.target_session_attrs(TargetSessionAttrs::Any);
+        options.is_standby = true;
+        Ok(options)
+    }
+
+    pub(super) fn is_standby(&self) -> bool {
+        self.is_standby
     }
 
     /// Host, port and database, for people.

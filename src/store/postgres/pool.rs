@@ -31,6 +31,8 @@ pub(super) struct Pool {
     tls: Tls,
     /// Whether the database may be told to remember a statement: where we listen, a connection stays with one of its processes.
     sticky: bool,
+    /// Of a standby that is away its breaker tells; here, only of one that refuses us.
+    standby: bool,
     /// Whether the last try to get a connection succeeded: an outage is logged when it begins and when it ends.
     reachable: AtomicBool,
 }
@@ -57,6 +59,7 @@ impl Pool {
             breaker: breaker.clone(),
             tls: options.tls(),
             sticky: options.listen,
+            standby: options.is_standby(),
             reachable: AtomicBool::new(true),
         })
     }
@@ -84,8 +87,9 @@ impl Pool {
                 if !crowded {
                     self.breaker.suspect();
                 }
-                if !crowded && self.reachable.swap(false, Ordering::Relaxed) {
-                    tracing::error!(cause = %error, "the database cannot be reached");
+                let refused = matches!(&error, PoolError::Backend(error) if error.code().is_some());
+                if !crowded && (refused || !self.standby) && self.reachable.swap(false, Ordering::Relaxed) {
+                    tracing::error!(cause = %error, standby = self.standby, "the database cannot be reached");
                 }
                 Err(no_connection(&error))
             }

@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 use uuid::Uuid;
 
-use super::pool::Pool;
+use super::reader::Reader;
 use crate::article::{ArticleId, ChangeToken, Digest, Facet, Record, RecordParts};
 use crate::store::codes::{self, lifecycle, time};
 pub(super) use crate::store::codes::{position, sequence};
@@ -78,17 +78,17 @@ pub(super) fn digest(row: &Row, column: usize) -> Result<Digest, StoreError> {
 }
 
 /// Articles in the order asked for; one may be asked for twice.
-pub(super) async fn fetch(pool: &Pool, feed: Uuid, ids: &[ArticleId]) -> Result<Vec<Fetched>, StoreError> {
+pub(super) async fn fetch(reader: &impl Reader, feed: Uuid, ids: &[ArticleId]) -> Result<Vec<Fetched>, StoreError> {
     if let [id] = ids {
         static ONE: LazyLock<String> = LazyLock::new(|| format!("SELECT {RECORD} FROM {NEWEST} WHERE a.id = $1"));
-        let rows = pool.query_planned(&ONE, &[(&id.as_str(), Type::TEXT)]).await?;
+        let rows = reader.query_planned(&ONE, &[(&id.as_str(), Type::TEXT)]).await?;
         let record = rows.first().map(|row| record(row, 0, feed)).transpose()?;
         return Ok(vec![Fetched { record, ..Fetched::missing() }]);
     }
     let sql = format!("SELECT {RECORD} FROM {NEWEST} WHERE a.id = ANY($1)");
     let names: Vec<&str> = ids.iter().map(ArticleId::as_str).collect();
     let mut found = HashMap::with_capacity(ids.len());
-    for row in pool.query(&sql, &[(&names, Type::TEXT_ARRAY)]).await? {
+    for row in reader.query(&sql, &[(&names, Type::TEXT_ARRAY)]).await? {
         let record = record(&row, 0, feed)?;
         found.insert(record.id.clone(), record);
     }
@@ -97,19 +97,19 @@ pub(super) async fn fetch(pool: &Pool, feed: Uuid, ids: &[ArticleId]) -> Result<
 
 /// An article as one of its revisions left it.
 pub(super) async fn revision(
-    pool: &Pool,
+    reader: &impl Reader,
     feed: Uuid,
     id: &ArticleId,
     revision: i64,
 ) -> Result<Option<Arc<Record>>, StoreError> {
     let sql = format!("SELECT {RECORD} FROM {HISTORY} WHERE a.id = $1 AND c.revision = $2");
-    let rows = pool.query(&sql, &[(&id.as_str(), Type::TEXT), (&revision, Type::INT8)]).await?;
+    let rows = reader.query(&sql, &[(&id.as_str(), Type::TEXT), (&revision, Type::INT8)]).await?;
     rows.first().map(|row| record(row, 0, feed)).transpose()
 }
 
 /// The key of an article.
-pub(super) async fn key_of(pool: &Pool, id: &ArticleId) -> Result<Option<i64>, StoreError> {
-    let rows = pool.query("SELECT key FROM copydesk.articles WHERE id = $1", &[(&id.as_str(), Type::TEXT)]).await?;
+pub(super) async fn key_of(reader: &impl Reader, id: &ArticleId) -> Result<Option<i64>, StoreError> {
+    let rows = reader.query("SELECT key FROM copydesk.articles WHERE id = $1", &[(&id.as_str(), Type::TEXT)]).await?;
     rows.first().map(|row| get(row, 0)).transpose()
 }
 

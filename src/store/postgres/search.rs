@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::feed::at_most;
 use super::filter::{READABLE, Values, conditions};
 use super::pool::Pool;
+use super::reader::Reader;
 use super::rows::{NEWEST, RECORD, RECORD_COLUMNS, get, position, record};
 use super::words::query_text;
 use crate::store::{SearchHit, SearchPage, SearchQuery, StoreError};
@@ -20,7 +21,7 @@ pub(super) async fn indexed(pool: &Pool) -> Result<crate::article::Position, Sto
     rows.first().map_or(Err(StoreError::Damaged), |row| Ok(position(get(row, 0)?)))
 }
 
-pub(super) async fn search(pool: &Pool, feed: Uuid, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+pub(super) async fn search(pool: &impl Reader, feed: Uuid, query: &SearchQuery) -> Result<SearchPage, StoreError> {
     let mut values = Values::new(query.now);
     let words = values.add(query_text(&query.query), Type::TEXT);
     let conditions = conditions(&mut values, &query.filter, None);

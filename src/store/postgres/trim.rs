@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::error::answer;
 use super::lock;
 use super::pool::{Connection, Param, Pool};
+use super::reader::Reader;
 use super::rows::get;
 use crate::store::StoreError;
 
@@ -79,7 +80,7 @@ async fn step(connection: &Connection, before: Timestamp) -> Result<bool, tokio_
 }
 
 /// Refuses a reader who needs what has been forgotten. Asked after what he has read: what was whole then was whole before.
-pub(super) async fn not_trimmed(pool: &Pool, from: i64) -> Result<(), StoreError> {
+pub(super) async fn not_trimmed(pool: &impl Reader, from: i64) -> Result<(), StoreError> {
     let rows = pool.query("SELECT position FROM copydesk.trimmed", &[]).await?;
     let beginning: i64 = rows.first().map_or(Err(StoreError::Damaged), |row| get(row, 0))?;
     if from < beginning { Err(StoreError::Trimmed) } else { Ok(()) }

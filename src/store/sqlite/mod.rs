@@ -120,12 +120,22 @@ impl Store for SqliteStore {
         self.readers.run(Kind::Short, move |reader| ids.iter().map(|id| rows::fetch(reader, id)).collect()).await
     }
 
-    async fn get_revision(&self, id: &ArticleId, revision: i64) -> Result<Option<Arc<Record>>, StoreError> {
+    async fn get_revision(
+        &self,
+        id: &ArticleId,
+        revision: i64,
+        _consistency: Consistency,
+    ) -> Result<Option<Arc<Record>>, StoreError> {
         let id = id.clone();
         self.readers.run(Kind::Short, move |reader| rows::revision(reader, &id, revision)).await
     }
 
-    async fn lookup(&self, key: &LookupKey, now: Timestamp) -> Result<Option<ArticleId>, StoreError> {
+    async fn lookup(
+        &self,
+        key: &LookupKey,
+        now: Timestamp,
+        _consistency: Consistency,
+    ) -> Result<Option<ArticleId>, StoreError> {
         let key = key.clone();
         self.readers.run(Kind::Short, move |reader| list::lookup(reader, &key, now)).await
     }
@@ -140,7 +150,13 @@ impl Store for SqliteStore {
         self.readers.run(Kind::Page, move |reader| search::search(reader, &query)).await
     }
 
-    async fn revisions(&self, id: &ArticleId, before: Option<i64>, limit: usize) -> Result<Vec<Revision>, StoreError> {
+    async fn revisions(
+        &self,
+        id: &ArticleId,
+        before: Option<i64>,
+        limit: usize,
+        _consistency: Consistency,
+    ) -> Result<Vec<Revision>, StoreError> {
         let id = id.clone();
         self.readers.run(Kind::Page, move |reader| feed::revisions(reader, &id, before, limit)).await
     }

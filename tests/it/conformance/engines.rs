@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use copydesk::cache::{LocalCache, LocalCacheOptions, RedisCache, RedisOptions};
 use copydesk::store::Store;
-use copydesk::store::postgres::PostgresStore;
+use copydesk::store::postgres::{PostgresStore, StandbyOptions, Standbys};
 use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
 use tempfile::TempDir;
 
 use crate::bouncer::Bouncer;
+use crate::caught_up::CaughtUp;
 use crate::database::{Cluster, Database};
 use crate::redis_server::RedisServer;
 
@@ -36,6 +37,20 @@ pub async fn postgres() -> Engine {
     let database = Cluster::shared().database().await;
     let store = Arc::new(PostgresStore::open(database.options()).await.unwrap());
     Engine { store, _place: Place::Database { _database: database } }
+}
+
+/// The engine that replicas share, read from a standby that has replayed what was written.
+pub async fn postgres_standby() -> Engine {
+    let (primary, standby) = Cluster::shared_pair();
+    let database = primary.database().await;
+    let store = Arc::new(PostgresStore::open(database.options()).await.unwrap());
+    let options = StandbyOptions {
+        at: vec![database.at_standby(standby)],
+        staleness_bound: Duration::from_secs(20),
+        poll: Duration::from_millis(5),
+    };
+    let standbys = Arc::new(Standbys::before_store(&store, &options).await.unwrap());
+    Engine { store: Arc::new(CaughtUp::new(standbys)), _place: Place::Database { _database: database } }
 }
 
 /// The embedded engine behind a local cache.

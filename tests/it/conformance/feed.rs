@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use copydesk::article::{ChangeKind, Lifecycle, Position};
 use copydesk::proto::Article;
-use copydesk::store::Precondition;
+use copydesk::store::{Consistency, Precondition};
 
 use super::engines::Engine;
 use super::fixtures::{at, feed, get, ingest, proto_at, titled, transition, turn, update, write};
@@ -39,10 +39,10 @@ pub async fn corrections_carry_what_they_replaced(Engine { store, .. }: Engine) 
     );
     assert!(feed.iter().all(|change| change.now.revision == 4 && change.now.lifecycle == Lifecycle::Live));
     let id = &feed[0].record.id;
-    let newest = store.revisions(id, None, 2).await.unwrap();
+    let newest = store.revisions(id, None, 2, Consistency::Bounded).await.unwrap();
     assert_eq!(newest.iter().map(|r| r.record.revision).collect::<Vec<_>>(), [4, 3]);
     assert_eq!(newest[0].reason, "the desk's correction");
-    let older = store.revisions(id, Some(3), 10).await.unwrap();
+    let older = store.revisions(id, Some(3), 10, Consistency::Bounded).await.unwrap();
     assert_eq!(older.iter().map(|r| r.before.as_ref().map(|b| b.revision)).collect::<Vec<_>>(), [Some(1), None]);
 }
 

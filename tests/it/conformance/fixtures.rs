@@ -89,7 +89,7 @@ pub async fn turn(store: &Arc<dyn Store>, now: Timestamp) -> usize {
 /// A list's first page.
 pub fn page(filter: ArticleFilter, field: OrderField, descending: bool, limit: usize, now: Timestamp) -> ListQuery {
     let filter = Filter::parse(Some(&filter)).unwrap();
-    ListQuery { filter, order: Order { field, descending }, after: None, limit, now }
+    ListQuery { filter, order: Order { field, descending }, after: None, limit, now, consistency: Consistency::Bounded }
 }
 
 /// All pages of a list.
@@ -126,7 +126,8 @@ pub async fn indexed(store: &Arc<dyn Store>) {
 /// The best results of a query.
 pub async fn search(store: &Arc<dyn Store>, text: &str, now: Timestamp) -> Vec<SearchHit> {
     let query = Query::parse(text, "query").unwrap();
-    let query = SearchQuery { query, filter: Filter::default(), skip: 0, limit: 100, now };
+    let query =
+        SearchQuery { query, filter: Filter::default(), skip: 0, limit: 100, now, consistency: Consistency::Bounded };
     store.search(&query).await.unwrap().hits
 }
 

@@ -17,6 +17,7 @@ use super::fixtures::{at, clean, id, indexed, list, page, proto_at, turn};
 use super::model::Model;
 
 const ARTICLES: usize = 5;
+const BOUNDED: Consistency = Consistency::Bounded;
 
 /// What an article says: few enough variants that they meet again.
 #[derive(Clone, Copy, Debug)]
@@ -200,12 +201,12 @@ async fn compare_articles(store: &Arc<dyn Store>, model: &Model, head: Position,
     for id in &ids {
         let expected = model.revisions(id);
         for state in expected {
-            state.check(&store.get_revision(id, state.revision).await.unwrap().unwrap());
+            state.check(&store.get_revision(id, state.revision, BOUNDED).await.unwrap().unwrap());
         }
-        assert!(store.get_revision(id, expected.len() as i64 + 1).await.unwrap().is_none());
+        assert!(store.get_revision(id, expected.len() as i64 + 1, BOUNDED).await.unwrap().is_none());
         let (mut before, mut left) = (None, expected);
         loop {
-            let page = store.revisions(id, before, limit).await.unwrap();
+            let page = store.revisions(id, before, limit, BOUNDED).await.unwrap();
             assert_eq!(page.len(), limit.min(left.len()));
             for revision in &page {
                 let (newest, older) = left.split_last().unwrap();
@@ -222,7 +223,7 @@ async fn compare_articles(store: &Arc<dyn Store>, model: &Model, head: Position,
     let urls = (0..4).map(|number| LookupKey::Url(format!("https://herald.example/{number}")));
     let external = |number| LookupKey::External { source: "herald.example".into(), external_id: format!("N-{number}") };
     for key in urls.chain((0..4).map(external)) {
-        assert_eq!(store.lookup(&key, now).await.unwrap(), model.lookup(&key, now), "{key:?}");
+        assert_eq!(store.lookup(&key, now, BOUNDED).await.unwrap(), model.lookup(&key, now), "{key:?}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use copydesk::article::ChangeKind;
 use copydesk::proto::{Article, ArticleFilter};
-use copydesk::store::{ListCursor, LookupKey, OrderField, Precondition};
+use copydesk::store::{Consistency, ListCursor, LookupKey, OrderField, Precondition};
 
 use super::engines::Engine;
 use super::fixtures::{at, get, id, ingest, list, names, page, proto_at, titled, transition, update, write};
@@ -83,15 +83,15 @@ pub async fn the_readable_article_has_the_address(Engine { store, .. }: Engine) 
     let embargo = Article { embargo_time: proto_at(1_000), ..article("later") };
     write(&store, update("c", embargo, Precondition::None, at(5))).await.unwrap();
     for key in &keys {
-        assert_eq!(store.lookup(key, at(10)).await.unwrap(), Some(id("b")));
-        assert_eq!(store.lookup(key, at(1_000)).await.unwrap(), Some(id("c")));
+        assert_eq!(store.lookup(key, at(10), Consistency::Bounded).await.unwrap(), Some(id("b")));
+        assert_eq!(store.lookup(key, at(1_000), Consistency::Bounded).await.unwrap(), Some(id("c")));
     }
     for other in [
         LookupKey::Url("https://herald.example/2".into()),
         LookupKey::Url(String::new()),
         LookupKey::External { source: "other.example".into(), external_id: "N-1".into() },
     ] {
-        assert_eq!(store.lookup(&other, at(10)).await.unwrap(), None, "{other:?}");
+        assert_eq!(store.lookup(&other, at(10), Consistency::Bounded).await.unwrap(), None, "{other:?}");
     }
 }
 
@@ -109,10 +109,10 @@ pub async fn an_address_follows_its_article(Engine { store, .. }: Engine) {
         |number: u8| LookupKey::External { source: "herald.example".into(), external_id: format!("N-{number}") };
     let url = |number: u8| LookupKey::Url(format!("https://herald.example/{number}"));
     for key in [url(2), external(2)] {
-        assert_eq!(store.lookup(&key, at(2)).await.unwrap(), Some(id("ferry")), "{key:?}");
+        assert_eq!(store.lookup(&key, at(2), Consistency::Bounded).await.unwrap(), Some(id("ferry")), "{key:?}");
     }
     for key in [url(1), external(1)] {
-        assert_eq!(store.lookup(&key, at(2)).await.unwrap(), None, "{key:?}");
+        assert_eq!(store.lookup(&key, at(2), Consistency::Bounded).await.unwrap(), None, "{key:?}");
     }
 }
 

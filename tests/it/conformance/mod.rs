@@ -35,6 +35,12 @@ macro_rules! suite {
                 super::histories::check(|| Box::pin(super::engines::postgres_cached()));
             }
         }
+        mod postgres_standby {
+            $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::postgres_standby().await).await; })*
+            #[test] fn reads_equal_the_model() {
+                super::histories::check(|| Box::pin(super::engines::postgres_standby()));
+            }
+        }
         mod sqlite_redis {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::sqlite_redis().await).await; })*
             #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::sqlite_redis())); }

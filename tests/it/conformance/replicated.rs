@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use copydesk::article::{ChangeKind, Position};
-use copydesk::store::{Outcome, Precondition, StoreError, WriteError, Written};
+use copydesk::store::{Consistency, Outcome, Precondition, StoreError, WriteError, Written};
 use futures::future::join_all;
 
 use super::databases::{follow, hold, open, replicas, waiting};
@@ -100,7 +100,7 @@ async fn the_feed_of_several_replicas_has_no_gap() {
     assert_eq!(first, written, "each change once, in the order of its position");
     assert_eq!(second, written);
     assert!(written.iter().map(|(sequence, _)| *sequence).eq(1..=total as u64));
-    let revisions = stores[2].revisions(&id("shared"), None, 1_000).await.unwrap();
+    let revisions = stores[2].revisions(&id("shared"), None, 1_000, Consistency::Full).await.unwrap();
     let numbers: Vec<i64> = revisions.iter().map(|revision| revision.record.revision).collect();
     assert!(numbers.iter().copied().eq((1..=(WRITERS * EACH) as i64).rev()));
     assert!(revisions.iter().all(|revision| revision.record.revision == 1 || revision.kind == ChangeKind::Revised));

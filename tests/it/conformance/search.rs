@@ -2,7 +2,7 @@
 
 use copydesk::article::{ChangeKind, Filter, Query};
 use copydesk::proto::{Article, ArticleFilter};
-use copydesk::store::{Precondition, SearchQuery};
+use copydesk::store::{Consistency, Precondition, SearchQuery};
 
 use super::engines::Engine;
 use super::fixtures::{
@@ -27,7 +27,14 @@ pub async fn headlines_weigh_more(Engine { store, .. }: Engine) {
     assert_eq!(hit_names(&hits), ["headline", "body"]);
     assert!(hits[0].score > hits[1].score);
     let query = Query::parse("lighthouse", "query").unwrap();
-    let second = SearchQuery { query, filter: Filter::default(), skip: 1, limit: 5, now: at(1) };
+    let second = SearchQuery {
+        query,
+        filter: Filter::default(),
+        skip: 1,
+        limit: 5,
+        now: at(1),
+        consistency: Consistency::Bounded,
+    };
     assert_eq!(hit_names(&store.search(&second).await.unwrap().hits), ["body"]);
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use copydesk::article::{ChangeKind, Position, Record};
-use copydesk::store::{Change, Precondition, Standing, StoreError};
+use copydesk::store::{Change, Consistency, Precondition, Standing, StoreError};
 use jiff::{SignedDuration, Timestamp};
 
 use super::databases::open;
@@ -61,7 +61,7 @@ async fn a_trimmed_feed_is_whole_from_where_it_begins() {
     };
     assert_eq!(etags(&store.snapshot(Position::of(6), None, 10).await.unwrap()), etags(&at_six));
     for (name, kept) in [("quiet", vec![3]), ("corrected", vec![3, 2]), ("revised", vec![2, 1])] {
-        let revisions = store.revisions(&id(name), None, 10).await.unwrap();
+        let revisions = store.revisions(&id(name), None, 10, Consistency::Full).await.unwrap();
         assert_eq!(revisions.iter().map(|revision| revision.record.revision).collect::<Vec<_>>(), kept, "{name}");
         assert_eq!(get(&store, name).await.unwrap().revision, kept[0]);
     }

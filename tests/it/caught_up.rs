@@ -1,0 +1,133 @@
+//! A store whose standbys are waited for: each read asks for all that has been written, once a standby has it. So one suite
+//! for all stores reads from standbys, and what it finds is what it wrote.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use copydesk::article::{ArticleId, Position, Record};
+use copydesk::store::postgres::Standbys;
+use copydesk::store::*;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+pub struct CaughtUp(Arc<Standbys>);
+
+impl CaughtUp {
+    pub fn new(standbys: Arc<Standbys>) -> Self {
+        Self(standbys)
+    }
+
+    /// All that has been written, which each standby has.
+    async fn now(&self) -> Result<Consistency, StoreError> {
+        let head = self.0.head().await?;
+        until(&self.0, |stats| stats.fresh == stats.standbys && stats.replayed >= head).await;
+        Ok(Consistency::AtLeast(head))
+    }
+}
+
+/// Waits until standbys have come so far.
+pub async fn until(standbys: &Standbys, reached: impl Fn(postgres::StandbyStats) -> bool) {
+    let waited = async {
+        while !reached(standbys.stats()) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let late = tokio::time::timeout(Duration::from_secs(60), waited).await.is_err();
+    assert!(!late, "{:?}", standbys.stats());
+}
+
+#[async_trait]
+impl Store for CaughtUp {
+    async fn get(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
+        self.now().await?;
+        self.0.get(ids, consistency).await
+    }
+
+    async fn get_revision(
+        &self,
+        id: &ArticleId,
+        revision: i64,
+        _consistency: Consistency,
+    ) -> Result<Option<Arc<Record>>, StoreError> {
+        self.0.get_revision(id, revision, self.now().await?).await
+    }
+
+    async fn lookup(
+        &self,
+        key: &LookupKey,
+        now: Timestamp,
+        _consistency: Consistency,
+    ) -> Result<Option<ArticleId>, StoreError> {
+        self.0.lookup(key, now, self.now().await?).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
+        self.0.list(&ListQuery { consistency: self.now().await?, ..query.clone() }).await
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        self.0.search(&SearchQuery { consistency: self.now().await?, ..query.clone() }).await
+    }
+
+    async fn revisions(
+        &self,
+        id: &ArticleId,
+        before: Option<i64>,
+        limit: usize,
+        _consistency: Consistency,
+    ) -> Result<Vec<Revision>, StoreError> {
+        self.0.revisions(id, before, limit, self.now().await?).await
+    }
+
+    async fn snapshot(
+        &self,
+        at: Position,
+        after: Option<&ArticleId>,
+        limit: usize,
+    ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
+        self.now().await?;
+        self.0.snapshot(at, after, limit).await
+    }
+
+    fn feed(&self) -> Uuid {
+        self.0.feed()
+    }
+
+    async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
+        self.0.write(writes).await
+    }
+
+    async fn rehearse(&self, write: Write) -> Result<Written, WriteError> {
+        self.0.rehearse(write).await
+    }
+
+    async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
+        self.0.changes(after, limit).await
+    }
+
+    async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
+        self.0.touched(after, limit).await
+    }
+
+    async fn head(&self) -> Result<Position, StoreError> {
+        self.0.head().await
+    }
+
+    fn wake(&self) -> watch::Receiver<Position> {
+        self.0.wake()
+    }
+
+    async fn indexed(&self) -> Result<Position, StoreError> {
+        self.0.indexed().await
+    }
+
+    async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.0.turn_clock(now).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.0.ping().await
+    }
+}

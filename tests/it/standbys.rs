@@ -1,0 +1,541 @@
+//! Standbys of PostgreSQL: that they answer, what they must not answer, and what happens when they are in trouble.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use copydesk::article::{ChangeKind, Position};
+use copydesk::cache::LocalCache;
+use copydesk::proto::{ArticleFilter, ListArticlesRequest, SearchArticlesRequest};
+use copydesk::server::StoreOptions;
+use copydesk::store::postgres::{OpenError, PostgresOptions, PostgresStore, StandbyOptions, Standbys};
+use copydesk::store::{Consistency, Layer, ListQuery, OrderField, Precondition, Store};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use tokio_postgres::Client;
+
+use crate::caught_up::until;
+use crate::conformance::databases::cache_options;
+use crate::conformance::fixtures::{at, id, indexed, ingest, names, page, search, titled, transition, update, write};
+use crate::database::{Cluster, Database};
+use crate::support::{TestServer, ingest as ingest_by_wire, invented};
+
+/// Longer than any test takes: what is fresh once stays so.
+const LONG: Duration = Duration::from_secs(600);
+
+fn options(at: Vec<PostgresOptions>, staleness_bound: Duration) -> StandbyOptions {
+    StandbyOptions { at, staleness_bound, poll: Duration::from_millis(10) }
+}
+
+/// A primary with a standby of its own, and a store on both.
+struct Pair {
+    standby: Cluster,
+    database: Database,
+    store: Arc<PostgresStore>,
+    standbys: Arc<Standbys>,
+    // Dropped last: a database is dropped where it is.
+    _primary: Cluster,
+}
+
+impl Pair {
+    async fn start(bound: Duration) -> Self {
+        let primary = Cluster::start_primary();
+        let standby = primary.streaming_standby();
+        let database = primary.database_without_template().await;
+        let store = Arc::new(PostgresStore::open(database.options()).await.unwrap());
+        let options = options(vec![database.at_standby(&standby)], bound);
+        let standbys = Arc::new(Standbys::before_store(&store, &options).await.unwrap());
+        // The database itself must get there first.
+        until(&standbys, |stats| stats.fresh == 1).await;
+        Self { standby, database, store, standbys, _primary: primary }
+    }
+
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.standbys) as Arc<dyn Store>
+    }
+
+    /// The standby's replay, paused or resumed.
+    async fn replay(&self, on: bool) {
+        let client = self.at_standby().await;
+        let call = if on { "SELECT pg_wal_replay_resume()" } else { "SELECT pg_wal_replay_pause()" };
+        client.execute(call, &[]).await.unwrap();
+        let state = "SELECT pg_get_wal_replay_pause_state() = 'paused'";
+        while client.query_one(state, &[]).await.unwrap().get::<_, bool>(0) == on {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    async fn at_standby(&self) -> Client {
+        let url = self.standby.url(&self.database.name);
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// Waits until the standby would be asked, and has all that was written.
+    async fn caught_up(&self) {
+        let head = self.store.head().await.unwrap();
+        until(&self.standbys, |stats| stats.fresh == 1 && stats.replayed >= head).await;
+    }
+
+    /// The newest revision of the ferry by every kind of read, and who has answered: none of them may be older than `least`.
+    async fn read(&self, consistency: Consistency, least: i64) {
+        let store = self.store();
+        for kind in 0..KINDS {
+            let seen = read(&store, kind, consistency).await;
+            assert!(seen >= least, "kind {kind} of {consistency:?} is older: {seen}, and not {least}");
+        }
+    }
+
+    /// Waits until the standby answers.
+    async fn answers(&self) {
+        let before = self.standbys.stats().reads;
+        let answered = async {
+            while self.standbys.stats().reads == before {
+                self.read(Consistency::Bounded, 0).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), answered).await.expect("the standby answers");
+    }
+}
+
+/// How many kinds of reads there are.
+const KINDS: usize = 6;
+
+/// The newest revision of the ferry that a read of this kind shows; 0 if none.
+async fn read(store: &Arc<dyn Store>, kind: usize, consistency: Consistency) -> i64 {
+    let ferry = id("ferry");
+    let tagged = ArticleFilter { tags: vec!["sea".into()], ..ArticleFilter::default() };
+    let list = async |field| {
+        let query = ListQuery { consistency, ..page(tagged.clone(), field, true, 5, at(1_000)) };
+        let listed = store.list(&query).await.unwrap();
+        listed.first().map_or(0, |record| record.revision)
+    };
+    match kind {
+        0 => store.get(&[ferry], consistency).await.unwrap()[0].record.as_ref().map_or(0, |record| record.revision),
+        1 => {
+            let several = [ferry, id("none")];
+            store.get(&several, consistency).await.unwrap()[0].record.as_ref().map_or(0, |record| record.revision)
+        }
+        2 => list(OrderField::PublishTime).await,
+        3 => list(OrderField::UpdateTime).await,
+        4 => {
+            let newest = store.revisions(&ferry, None, 1, consistency).await.unwrap();
+            newest.first().map_or(0, |revision| revision.record.revision)
+        }
+        _ => {
+            // As `GetArticle` asks for it: if it is there, so is each before it.
+            let newest = store.revisions(&ferry, None, 1, consistency).await.unwrap();
+            let Some(newest) = newest.first().map(|revision| Arc::clone(&revision.record)) else { return 0 };
+            let consistency = consistency.and(newest.token.position);
+            store.get_revision(&ferry, newest.revision, consistency).await.unwrap().unwrap().revision
+        }
+    }
+}
+
+fn ferry(number: i64) -> copydesk::proto::Article {
+    copydesk::proto::Article { tags: vec!["sea".into()], ..titled(&format!("edition {number}")) }
+}
+
+/// The next revision of the ferry.
+async fn edition(store: &Arc<dyn Store>, number: i64) -> Position {
+    let next = if number == 1 {
+        ingest("ferry", ferry(1), at(0))
+    } else {
+        update("ferry", ferry(number), Precondition::None, at(number))
+    };
+    let written = write(store, next).await.unwrap().record;
+    assert_eq!(written.revision, number);
+    written.token.position
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_that_stands_still_is_passed_over_and_used_again() {
+    let pair = Pair::start(Duration::from_millis(500)).await;
+    let store = pair.store();
+    edition(&store, 1).await;
+    pair.caught_up().await;
+    pair.answers().await;
+    pair.replay(false).await;
+    let second = edition(&store, 2).await;
+    // By token at once, and without one when the bound has passed; it is not asked in vain for that.
+    pair.read(Consistency::AtLeast(second), 2).await;
+    pair.read(Consistency::Full, 2).await;
+    until(&pair.standbys, |stats| stats.fresh == 0).await;
+    let before = pair.standbys.stats();
+    pair.read(Consistency::Bounded, 2).await;
+    let after = pair.standbys.stats();
+    assert_eq!((before.reads, before.fallbacks), (after.reads, after.fallbacks));
+    pair.replay(true).await;
+    pair.caught_up().await;
+    pair.read(Consistency::AtLeast(second), 2).await;
+    pair.answers().await;
+}
+
+/// What is read past a bound that never ends shows that a token is honoured for itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_is_honoured_however_long_the_bound() {
+    let pair = Pair::start(LONG).await;
+    let store = pair.store();
+    let first = edition(&store, 1).await;
+    indexed(&store).await;
+    pair.caught_up().await;
+    pair.replay(false).await;
+    let second = edition(&store, 2).await;
+    let before = pair.standbys.stats().reads;
+    pair.read(Consistency::AtLeast(first), 1).await;
+    assert_eq!(read(&store, 2, Consistency::Bounded).await, 1, "as old as the bound allows");
+    let between = pair.standbys.stats().reads;
+    assert!(between > before, "the standby has answered");
+    pair.read(Consistency::AtLeast(second), 2).await;
+    pair.read(Consistency::Full, 2).await;
+    // An export of what it has not replayed.
+    let exported = store.snapshot(second, None, 10).await.unwrap();
+    assert_eq!((exported.len(), exported[0].0.revision), (1, 2));
+    assert_eq!(pair.standbys.stats().reads, between, "none of these is the standby's");
+    let exported = store.snapshot(first, None, 10).await.unwrap();
+    assert_eq!((exported[0].0.revision, pair.standbys.stats().reads), (1, between + 1));
+    // A text that the index there does not know.
+    indexed(&store).await;
+    let mut query = page(
+        ArticleFilter { text: "\"edition 2\"".into(), ..Default::default() },
+        OrderField::PublishTime,
+        true,
+        5,
+        at(9),
+    );
+    assert!(store.list(&query).await.unwrap().is_empty(), "as old as the bound allows");
+    query.consistency = Consistency::AtLeast(second);
+    assert_eq!(names(&store.list(&query).await.unwrap()), ["ferry"]);
+    pair.replay(true).await;
+    pair.caught_up().await;
+    assert_eq!(search(&store, "\"edition 2\"", at(9)).await.len(), 1);
+}
+
+/// The same store, behind a cache that is behind standbys: as the server puts them together.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_cache_is_filled_from_a_standby() {
+    let pair = Pair::start(LONG).await;
+    let primary = Arc::clone(&pair.store) as Arc<dyn Store>;
+    let cache: Arc<dyn Store> = Arc::new(LocalCache::new(Arc::clone(&primary), cache_options(600_000)).await.unwrap());
+    let options = options(vec![pair.database.at_standby(&pair.standby)], LONG);
+    let standbys = Arc::new(Standbys::before_caches(&pair.store, Arc::clone(&cache), &options).await.unwrap());
+    let store = Arc::clone(&standbys) as Arc<dyn Store>;
+    edition(&store, 1).await;
+    let first = store.head().await.unwrap();
+    until(&standbys, |stats| stats.fresh == 1 && stats.replayed >= first).await;
+    pair.replay(false).await;
+    // Written past the cache, which hears of it.
+    edition(&primary, 2).await;
+    let newest = async {
+        loop {
+            let read = store.get(&[id("ferry")], Consistency::Bounded).await.unwrap().remove(0);
+            if read.from == Layer::Local && read.record.unwrap().revision == 2 {
+                return;
+            }
+            // Reads of the standby in between: they are old, and leave nothing behind.
+            assert_eq!(read_list(&store).await, 1);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), newest).await.expect("the cache has the newest");
+    assert!(standbys.stats().reads > 0);
+    for _ in 0..20 {
+        assert_eq!(read_list(&store).await, 1);
+        let read = store.get(&[id("ferry")], Consistency::Bounded).await.unwrap().remove(0);
+        assert_eq!((read.from, read.record.unwrap().revision), (Layer::Local, 2));
+    }
+}
+
+async fn read_list(store: &Arc<dyn Store>) -> i64 {
+    read(store, 2, Consistency::Bounded).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_that_is_frozen_killed_or_promoted_fails_no_read() {
+    let mut pair = Pair::start(Duration::from_secs(1)).await;
+    let store = pair.store();
+    edition(&store, 1).await;
+    pair.caught_up().await;
+    pair.answers().await;
+    pair.standby.freeze();
+    pair.read(Consistency::Bounded, 1).await;
+    until(&pair.standbys, |stats| stats.fresh == 0).await;
+    edition(&store, 2).await;
+    pair.read(Consistency::Bounded, 1).await;
+    pair.standby.thaw();
+    pair.caught_up().await;
+    pair.answers().await;
+
+    pair.standby.crash();
+    pair.read(Consistency::Bounded, 2).await;
+    until(&pair.standbys, |stats| stats.fresh == 0).await;
+    pair.standby.resume();
+    pair.caught_up().await;
+    pair.answers().await;
+
+    // It goes its own way, and has as many changes as the primary.
+    pair.standby.promote();
+    let own = pair.standby.url(&pair.database.name);
+    let own: Arc<dyn Store> = Arc::new(PostgresStore::open(PostgresOptions::new(&own).unwrap()).await.unwrap());
+    for number in 3..6 {
+        write(&own, update("ferry", ferry(100 + number), Precondition::None, at(number))).await.unwrap();
+    }
+    write(&own, transition("ferry", ChangeKind::Withdrawn, at(7))).await.unwrap();
+    // Whether that has been noticed by now or not: what it says is none of this store's.
+    for kind in 0..KINDS {
+        assert_eq!(read(&store, kind, Consistency::Bounded).await, 2, "{kind}");
+    }
+    until(&pair.standbys, |stats| stats.fresh == 0).await;
+    let before = pair.standbys.stats().reads;
+    edition(&store, 3).await;
+    pair.read(Consistency::Full, 3).await;
+    pair.read(Consistency::Bounded, 2).await;
+    assert_eq!((pair.standbys.stats().reads, pair.standbys.stats().fresh), (before, 0));
+}
+
+/// Between two looks of the follower: then only the answer itself tells that it is not to be used.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_server_was_when_it_was_looked_at_counts_for_nothing() {
+    let mut pair = Pair::start(LONG).await;
+    edition(&pair.store(), 1).await;
+    pair.caught_up().await;
+    let seldom = StandbyOptions { poll: LONG, ..options(vec![pair.database.at_standby(&pair.standby)], LONG) };
+    let standbys = Arc::new(Standbys::before_store(&pair.store, &seldom).await.unwrap());
+    let store = Arc::clone(&standbys) as Arc<dyn Store>;
+    until(&standbys, |stats| stats.fresh == 1 && stats.replayed == Position::of(1)).await;
+    assert_eq!((read_list(&store).await, standbys.stats().reads), (1, 1));
+    pair.standby.promote();
+    let own = pair.standby.url(&pair.database.name);
+    let own: Arc<dyn Store> = Arc::new(PostgresStore::open(PostgresOptions::new(&own).unwrap()).await.unwrap());
+    write(&own, update("ferry", ferry(2), Precondition::None, at(2))).await.unwrap();
+    assert_eq!(standbys.stats().fresh, 1, "nobody has looked");
+    assert_eq!(read_list(&store).await, 1, "the other's is none of this store's");
+    let stats = standbys.stats();
+    assert_eq!((stats.reads, stats.fallbacks, stats.fresh), (1, 1, 0));
+}
+
+/// It is fresh enough, and does not answer: a lock that it replays lasts for as long as it stands still.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_a_standby_is_too_slow_for_is_the_primarys() {
+    let pair = Pair::start(LONG).await;
+    let mut at_standby = pair.database.at_standby(&pair.standby);
+    at_standby.statement_timeout = Duration::from_millis(600);
+    let options = options(vec![at_standby], LONG);
+    let standbys = Arc::new(Standbys::before_store(&pair.store, &options).await.unwrap());
+    let store = Arc::clone(&standbys) as Arc<dyn Store>;
+    edition(&store, 1).await;
+    let head = store.head().await.unwrap();
+    until(&standbys, |stats| stats.fresh == 1 && stats.replayed >= head).await;
+    let holder = pair.database.client().await;
+    holder.batch_execute("BEGIN; LOCK TABLE copydesk.texts").await.unwrap();
+    let onlooker = pair.at_standby().await;
+    let locked =
+        "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'copydesk.texts'::regclass";
+    while onlooker.query_one(locked, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        // A lock is told with what follows it.
+        holder.batch_execute("SELECT pg_switch_wal()").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    pair.replay(false).await;
+    holder.batch_execute("COMMIT").await.unwrap();
+    let before = standbys.stats();
+    assert_eq!(read(&store, 2, Consistency::Bounded).await, 1);
+    let after = standbys.stats();
+    assert_eq!((after.fallbacks - before.fallbacks, after.reads - before.reads), (1, 0));
+    pair.replay(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_set_is_looked_at() {
+    let (primary, standby) = Cluster::shared_pair();
+    let (database, other) = (primary.database_without_template().await, primary.database_without_template().await);
+    let store = Arc::new(PostgresStore::open(database.options()).await.unwrap());
+    let seen = Arc::new(PostgresStore::open(other.options()).await.unwrap());
+    let there = options(vec![other.at_standby(standby)], LONG);
+    let own = Standbys::before_store(&seen, &there).await.unwrap();
+    until(&own, |stats| stats.fresh == 1).await;
+    // Of another store.
+    let refused = Standbys::before_store(&store, &there).await.err();
+    assert!(matches!(refused, Some(OpenError::Foreign { .. })), "{refused:?}");
+    // Away, and not a standby at all: the primary answers, and the one that is right.
+    let away = PostgresOptions::standby("postgres://desk@127.0.0.1:1/news", None).unwrap();
+    let itself = PostgresOptions::standby(&database.url, None).unwrap();
+    let some = options(vec![away.clone(), itself, database.at_standby(standby)], LONG);
+    let some = Arc::new(Standbys::before_store(&store, &some).await.unwrap());
+    until(&some, |stats| stats.fresh == 1).await;
+    assert_eq!(some.stats().standbys, 3);
+    let some = some as Arc<dyn Store>;
+    edition(&some, 1).await;
+    assert_eq!(read(&some, 2, Consistency::Full).await, 1);
+    let none = options(vec![away], LONG);
+    let none = Arc::new(Standbys::before_store(&store, &none).await.unwrap());
+    assert_eq!(none.stats().fresh, 0);
+    assert_eq!(read(&(Arc::clone(&none) as Arc<dyn Store>), 2, Consistency::Bounded).await, 1);
+    assert_eq!((none.stats().reads, none.stats().fallbacks), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_are_spread_over_several() {
+    let (primary, standby) = Cluster::shared_pair();
+    let database = primary.database().await;
+    let store = Arc::new(PostgresStore::open(database.options()).await.unwrap());
+    // One server, twice: told apart by how they call themselves.
+    let named = |name: &str| {
+        let url = format!("{}?application_name={name}", standby.url(&database.name));
+        PostgresOptions::standby(&url, None).unwrap()
+    };
+    let two = options(vec![named("one"), named("two")], LONG);
+    let standbys = Arc::new(Standbys::before_store(&store, &two).await.unwrap());
+    let spread = Arc::clone(&standbys) as Arc<dyn Store>;
+    edition(&spread, 1).await;
+    let head = spread.head().await.unwrap();
+    until(&standbys, |stats| stats.fresh == 2 && stats.replayed >= head).await;
+    for _ in 0..10 {
+        read_list(&spread).await;
+    }
+    assert_eq!(standbys.stats().reads, 10);
+    let url = standby.url(&database.name);
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let asked = "SELECT count(DISTINCT application_name) FROM pg_stat_activity WHERE application_name IN ('one', 'two')
+         AND query = 'COMMIT' AND datname = current_database()";
+    assert_eq!(client.query_one(asked, &[]).await.unwrap().get::<_, i64>(0), 2);
+}
+
+/// Over the wire, pages and all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_reads_from_its_standby() {
+    let (primary, standby) = Cluster::shared_pair();
+    let database = primary.database().await;
+    let mut store = database.options();
+    store.standbys = Some(options(vec![database.at_standby(standby)], Duration::from_secs(30)));
+    let server = TestServer::with(|options| options.store = StoreOptions::Postgres(Box::new(store))).await;
+    let (mut ingestion, mut retrieval) = (server.ingestion().await, server.retrieval().await);
+    let mut expected = Vec::new();
+    for number in 0..25 {
+        expected.push(ingest_by_wire(&mut ingestion, invented(number)).await.article.unwrap());
+    }
+    let token = expected.last().unwrap().change_token.clone();
+    let requirement = Some(copydesk::proto::consistency::Requirement::AtLeastAsFresh(token));
+    let consistency = Some(copydesk::proto::Consistency { requirement });
+    server.until_metric("copydesk_standbys_fresh 1").await;
+    let mut listed = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = ListArticlesRequest {
+            page_size: 4,
+            page_token,
+            order_by: "create_time".into(),
+            consistency: consistency.clone(),
+            ..Default::default()
+        };
+        let page = retrieval.list_articles(request).await.unwrap().into_inner();
+        listed.extend(page.articles.into_iter().map(|article| article.name));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert!(listed.iter().eq(expected.iter().map(|article| &article.name)));
+    let search = SearchArticlesRequest { query: "ferry".into(), consistency, page_size: 100, ..Default::default() };
+    assert_eq!(retrieval.search_articles(search).await.unwrap().into_inner().results.len(), 25);
+    // By now it has caught up with what is asked for, or does: then it answers.
+    let answered = async {
+        loop {
+            retrieval.list_articles(ListArticlesRequest::default()).await.unwrap();
+            let metrics = server.http("/metrics").await;
+            let line = metrics.lines().find_map(|line| line.strip_prefix("copydesk_standby_reads_total "));
+            if line.unwrap().parse::<u64>().unwrap() > 0 {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), answered).await.expect("the standby answers");
+    server.until_metric("copydesk_standbys 1").await;
+}
+
+/// What a random history does.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Write,
+    Replay(bool),
+    /// Of this kind: within the bound, by the token of so many editions ago, or in full.
+    Read(usize, Asked),
+    /// So many hundredths of the bound.
+    Rest(u32),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    Bounded,
+    AtLeast(usize),
+    Full,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let asked =
+        prop_oneof![4 => Just(Asked::Bounded), 3 => (0..3_usize).prop_map(Asked::AtLeast), 1 => Just(Asked::Full)];
+    prop_oneof![
+        3 => Just(Step::Write),
+        2 => any::<bool>().prop_map(Step::Replay),
+        8 => (0..KINDS, asked).prop_map(|(kind, asked)| Step::Read(kind, asked)),
+        2 => (1..60_u32).prop_map(Step::Rest),
+    ]
+}
+
+/// Whatever is written, and however the standby lags: no read is older than the bound, or than its token.
+#[test]
+fn no_read_is_older_than_it_may_be() {
+    const BOUND: Duration = Duration::from_millis(400);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let pair = runtime.block_on(Pair::start(BOUND));
+    let store = pair.store();
+    // Each edition's position, and when it was answered.
+    let editions = std::sync::Mutex::new(Vec::<(Position, Instant)>::new());
+    let config = ProptestConfig { cases: 24, failure_persistence: None, max_shrink_iters: 0, ..Default::default() };
+    let run = async |steps: &[Step]| {
+        for step in steps {
+            match *step {
+                Step::Write => {
+                    let number = editions.lock().unwrap().len() as i64 + 1;
+                    let position = edition(&store, number).await;
+                    editions.lock().unwrap().push((position, Instant::now()));
+                }
+                Step::Replay(on) => pair.replay(on).await,
+                Step::Rest(part) => tokio::time::sleep(BOUND * part / 100).await,
+                Step::Read(kind, asked) => {
+                    let known = editions.lock().unwrap().clone();
+                    let began = Instant::now();
+                    // By now they have been answered for longer than the bound.
+                    let settled = known.iter().filter(|(_, answered)| *answered + BOUND <= began).count();
+                    let (consistency, least) = match asked {
+                        Asked::Bounded => (Consistency::Bounded, settled),
+                        Asked::AtLeast(back) => match known.len().checked_sub(back + 1) {
+                            Some(at) => (Consistency::AtLeast(known[at].0), settled.max(at + 1)),
+                            None => (Consistency::Bounded, settled),
+                        },
+                        Asked::Full => (Consistency::Full, known.len()),
+                    };
+                    let seen = read(&store, kind, consistency).await;
+                    assert!(seen >= least as i64, "{step:?} shows {seen}, and {least} was due");
+                    assert!(seen <= known.len() as i64, "{step:?} shows {seen} of {}", known.len());
+                }
+            }
+        }
+    };
+    let checked = TestRunner::new(config).run(&prop::collection::vec(step(), 10..60), |steps| {
+        runtime.block_on(run(&steps));
+        Ok(())
+    });
+    checked.unwrap_or_else(|failure| panic!("{failure}"));
+    let stats = pair.standbys.stats();
+    println!(
+        "{} editions; {} reads by the standby, {} it was asked for in vain",
+        editions.lock().unwrap().len(),
+        stats.reads,
+        stats.fallbacks
+    );
+    assert!(stats.reads > 0, "the standby has answered");
+    runtime.block_on(pair.replay(true));
+    drop(store);
+    runtime.block_on(async { drop(pair) });
+}
