@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use prost::Message;
 use prost_types::{DescriptorProto, FileDescriptorSet};
 
 const PACKAGE: &str = ".copydesk.v1";
@@ -15,11 +14,15 @@ const PACKAGE: &str = ".copydesk.v1";
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    let descriptors = protox::compile(
-        ["copydesk/v1/article.proto", "copydesk/v1/ingestion_service.proto", "copydesk/v1/retrieval_service.proto"],
-        ["proto"],
-    )?;
-    std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    compiler.include_imports(true).include_source_info(true).open_files([
+        "copydesk/v1/article.proto",
+        "copydesk/v1/ingestion_service.proto",
+        "copydesk/v1/retrieval_service.proto",
+    ])?;
+    // With the options that prost's own types do not know: how methods are called over HTTP.
+    std::fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
+    let descriptors = compiler.file_descriptor_set();
 
     tonic_prost_build::configure()
         .build_server(false)

@@ -3,6 +3,7 @@
 mod article_text;
 mod audit;
 mod demo;
+mod descriptors;
 mod extract;
 mod failure;
 mod filter;
@@ -58,6 +59,8 @@ enum Command {
     Health(health::HealthArgs),
     /// Prints the settings in force and where each comes from, secrets masked
     Config(ConfigArgs),
+    /// Writes the compiled API (a FileDescriptorSet), for tools and gateways that do not ask a server
+    Descriptors(descriptors::DescriptorsArgs),
     /// Prints the version
     Version,
 }
@@ -101,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Migrate(flags) => serve::migrate(&flags),
         Command::Health(args) => block_on(health::run(args)),
         Command::Config(args) => config(&args),
+        Command::Descriptors(args) => descriptors::run(&args),
         Command::Version => failure::print(&format!("copydesk {}", env!("CARGO_PKG_VERSION"))),
     };
     match result {

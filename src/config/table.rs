@@ -10,7 +10,7 @@ use crate::cache::{AuditOptions, LocalCacheOptions, RedisOptions};
 use crate::extract;
 use crate::ingest::IngestOptions;
 use crate::retrieve::RetrieveLimits;
-use crate::server::{CallOptions, ServerOptions, StoreOptions};
+use crate::server::{CallOptions, ServerOptions, StoreOptions, WebOptions};
 use crate::store::postgres::{PostgresOptions, StandbyOptions};
 use crate::store::sqlite::SqliteOptions;
 
@@ -123,6 +123,12 @@ pub const SETTINGS: &[Setting] = &[
     ),
     rare("checkpoint-interval", "5s", "how often a watch without news sends a checkpoint"),
     rare("reflection", "on", "whether clients may ask what is served"),
+    rare("grpc-web", "on", "whether the same port speaks gRPC-Web, and HTTP/1.1 for it"),
+    rare(
+        "grpc-web-origins",
+        "off",
+        "whose pages may call by gRPC-Web (CORS): origins such as `https://desk.example,https://app.example`, `*` for all, `off` for none but our own",
+    ),
     setting("log-format", "human", "`human` or `json`"),
     setting("log-level", "info", "error, warn, info, debug, trace, or a filter such as `info,copydesk::store=debug`"),
     rare("slow-call", "500ms", "unary calls that take longer are logged"),
@@ -204,6 +210,10 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         handshake: settings.get("handshake-timeout", duration)?,
         shutdown_grace: settings.get("shutdown-grace", duration)?,
         reflection: settings.get("reflection", switch)?,
+        web: WebOptions {
+            serve: settings.get("grpc-web", switch)?,
+            origins: settings.get("grpc-web-origins", str::parse)?,
+        },
     })
 }
 

@@ -8,6 +8,7 @@ mod http;
 mod incoming;
 mod stack;
 mod tasks;
+mod web;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use tonic_health::pb::health_server::HealthServer;
 
 pub use calls::CallOptions;
 pub use engine::StoreOptions;
+pub use web::{Origins, WebOptions};
 
 use crate::cache::{AuditOptions, LocalCacheOptions, RedisOptions};
 use crate::grpc::served::ingestion_service_server::IngestionServiceServer;
@@ -73,6 +75,8 @@ pub struct ServerOptions {
     pub shutdown_grace: Duration,
     /// Whether clients may ask what is served.
     pub reflection: bool,
+    /// Whether, and to whose pages, gRPC-Web is spoken.
+    pub web: WebOptions,
 }
 
 /// Why a server did not start.
@@ -178,6 +182,10 @@ impl Server {
         };
         let incoming = incoming(self.listener, self.options.handshake, KEEPALIVE);
         let served = tonic::transport::Server::builder()
+            // Browsers speak HTTP/2 by TLS alone.
+            .accept_http1(self.options.web.serve)
+            .layer(web::cors(&self.options.web))
+            .layer(web::translation(&self.options.web))
             .layer(CallLayer::new(self.options.calls.clone(), metrics))
             .max_concurrent_streams(self.options.max_streams_per_connection)
             .initial_stream_window_size(1 << 20)

@@ -29,8 +29,10 @@ mod redis_sentinel; // Sentinels say which Redis
 #[allow(dead_code)] // what the fault test needs of it
 mod redis_server; // Redis servers of the tests' own
 mod redis_tls; // Redis behind TLS
+mod reference; // docs/reference.md, written from the comments in proto/
 mod replicas; // several servers on one database
 mod rooms; // which room may import which
 mod service; // each method's plain case
 mod standbys; // standbys of PostgreSQL, and what they may answer
 mod support; // servers and clients for the tests
+mod web; // gRPC-Web, as browsers speak it

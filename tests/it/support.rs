@@ -11,7 +11,7 @@ use copydesk::proto::ingestion_service_client::IngestionServiceClient;
 use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
 use copydesk::proto::{Article, Document, IngestArticleRequest, IngestArticleResponse};
 use copydesk::retrieve::RetrieveLimits;
-use copydesk::server::{CallOptions, Server, ServerOptions, StoreOptions};
+use copydesk::server::{CallOptions, Origins, Server, ServerOptions, StoreOptions, WebOptions};
 use copydesk::store::sqlite::SqliteOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
@@ -63,6 +63,7 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
         handshake: Duration::from_secs(10),
         shutdown_grace: Duration::from_secs(5),
         reflection: true,
+        web: WebOptions { serve: true, origins: Origins::Same },
     }
 }
 

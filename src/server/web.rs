@@ -1,0 +1,112 @@
+//! gRPC-Web, which browsers speak: on the same port as gRPC, and for pages of other origins only as far as it is set.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method, header};
+use tonic_web::GrpcWebLayer;
+use tower::util::Either;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use url::Url;
+
+use crate::grpc::CACHE_METADATA;
+
+/// How long a browser need not ask again whether it may call.
+const PREFLIGHT: Duration = Duration::from_secs(3_600);
+/// What a page may send beside what it always may.
+const SENT: [&str; 4] = ["x-grpc-web", "x-user-agent", "grpc-timeout", "grpc-accept-encoding"];
+/// What a page may read of an answer. An error of a gRPC-Web call that has no message is in the headers alone.
+const READ: [&str; 4] = ["grpc-status", "grpc-message", "grpc-status-details-bin", CACHE_METADATA];
+
+/// How browsers are served.
+#[derive(Clone, Debug)]
+pub struct WebOptions {
+    /// Whether gRPC-Web is spoken at all.
+    pub serve: bool,
+    /// Whose pages may call.
+    pub origins: Origins,
+}
+
+/// Whose pages may call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origins {
+    /// Those that come from the address they call: behind a proxy that serves both.
+    Same,
+    /// These.
+    Listed(Vec<HeaderValue>),
+    /// Anybody's.
+    All,
+}
+
+impl FromStr for Origins {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" => Ok(Self::Same),
+            "*" => Ok(Self::All),
+            text => {
+                text.split(',').map(|part| origin(part.trim())).collect::<Option<_>>().map(Self::Listed).ok_or_else(
+                    || "must be off, *, or origins such as https://desk.example: scheme, host, and no path".to_owned(),
+                )
+            }
+        }
+    }
+}
+
+/// As browsers write it.
+fn origin(text: &str) -> Option<HeaderValue> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let origin = url.origin().ascii_serialization();
+    (origin == text.trim_end_matches('/').to_ascii_lowercase()).then(|| HeaderValue::from_str(&origin).ok()).flatten()
+}
+
+/// Tells browsers whose pages may call. It answers their question before anything else sees it.
+pub(super) fn cors(options: &WebOptions) -> Either<CorsLayer, tower::layer::util::Identity> {
+    let allowed = match &options.origins {
+        _ if !options.serve => None,
+        Origins::Same => None,
+        Origins::Listed(origins) => Some(AllowOrigin::list(origins.clone())),
+        Origins::All => Some(AllowOrigin::any()),
+    };
+    let names = |names: [&'static str; 4]| names.map(HeaderName::from_static);
+    tower::util::option_layer(allowed.map(|origins| {
+        CorsLayer::new()
+            .allow_origin(origins)
+            .allow_methods([Method::POST])
+            .allow_headers(
+                [header::CONTENT_TYPE, header::AUTHORIZATION].into_iter().chain(names(SENT)).collect::<Vec<_>>(),
+            )
+            .expose_headers(names(READ))
+            .max_age(PREFLIGHT)
+    }))
+}
+
+/// Makes gRPC of gRPC-Web, and lets gRPC be.
+pub(super) fn translation(options: &WebOptions) -> Either<GrpcWebLayer, tower::layer::util::Identity> {
+    tower::util::option_layer(options.serve.then(GrpcWebLayer::new))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_as_browsers_write_them() {
+        let listed: Origins = "https://desk.example, http://localhost:8080".parse().unwrap();
+        assert_eq!(
+            listed,
+            Origins::Listed(vec![
+                HeaderValue::from_static("https://desk.example"),
+                HeaderValue::from_static("http://localhost:8080")
+            ])
+        );
+        assert_eq!("off".parse(), Ok(Origins::Same));
+        assert_eq!("*".parse(), Ok(Origins::All));
+        for wrong in
+            ["", "desk.example", "https://desk.example/app", "ftp://desk.example", "https://*.example,", "null"]
+        {
+            assert!(wrong.parse::<Origins>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Who calls Copydesk without a client in a language of its own: grpcurl, buf curl, curl through Envoy, and a page in a browser.
+//! Each makes its calls on a server of this test, and what it prints is looked at.
+//!
+//! Run by `make callers`, which installs them; `CALLERS` is the folder where they are. Without it there is nothing to do.
+#![allow(clippy::unwrap_used)] // a test that cannot go on should say where
+
+mod browser; // a page in Chromium
+mod envoy; // JSON over HTTP
+#[allow(dead_code)] // what other tests need of it
+#[path = "../it/process.rs"]
+mod process;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use process::Serve;
+use serde_json::{Value, json};
+
+/// A text dump, as it comes: the headline is repeated, and teasers follow.
+const DUMP: &str = "Ferry returns to Port Ellery\n\nFerry returns to Port Ellery\n\nThe ferry came back to the harbour on Tuesday, \
+                    two days late. Its captain said that the crossing had been calm.\n\nIt sails again on Thursday.\n";
+const GET: &str = "copydesk.v1.RetrievalService/GetArticle";
+
+fn main() -> ExitCode {
+    let Some(tools) = std::env::var_os("CALLERS").map(PathBuf::from) else {
+        println!("no CALLERS: see `make callers`");
+        return ExitCode::SUCCESS;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let site = browser::Site::open();
+    let server = Serve::on(dir.path(), &["--grpc-web-origins", &site.origin()]);
+    let name = grpcurl(&tools, &server);
+    println!("grpcurl    ingested {name}, got it, and was told why another is not there");
+    buf_curl(&tools, &server, &name);
+    println!("buf curl   got it, by reflection and by descriptors");
+    let said = envoy::call(&tools, &server, &name);
+    println!("envoy      {said}");
+    let said = site.show(&server);
+    println!("chromium   {said}");
+    ExitCode::SUCCESS
+}
+
+/// By reflection alone, as the README shows it.
+fn grpcurl(tools: &Path, server: &Serve) -> String {
+    let call = |method: &str, message: &Value| {
+        let args = ["-plaintext", "-d", "@", authority(server), method];
+        said(Command::new(tools.join("grpcurl")).args(args), &message.to_string())
+    };
+    let document = json!({"document": {"text": DUMP, "source": "herald.example", "externalId": "ferry"}});
+    let ingested = read(&call("copydesk.v1.IngestionService/IngestArticle", &document).unwrap());
+    let name = ingested["article"]["name"].as_str().unwrap().to_owned();
+    assert_eq!(ingested["article"]["headline"], "Ferry returns to Port Ellery", "{ingested}");
+    let got = read(&call(GET, &json!({"name": name})).unwrap());
+    assert_eq!(got["article"]["revision"], "1", "{got}");
+    let refused = call(GET, &json!({"name": "articles/unknown"})).unwrap_err();
+    assert!(refused.contains("NotFound") && refused.contains("ARTICLE_NOT_FOUND"), "{refused}");
+    name
+}
+
+fn buf_curl(tools: &Path, server: &Serve, name: &str) {
+    let url = format!("http://{}/{GET}", authority(server));
+    let message = json!({"name": name, "readMask": "headline"}).to_string();
+    let dir = tempfile::tempdir().unwrap();
+    let compiled = dir.path().join("copydesk.binpb");
+    let (code, _, errors) = process::run(&["descriptors", "--output", compiled.to_str().unwrap()]);
+    assert_eq!(code, 0, "{errors}");
+    for schema in [&["--reflect"][..], &["--schema", compiled.to_str().unwrap()]] {
+        let mut command = Command::new(tools.join("buf"));
+        command
+            .args(["curl", "--protocol", "grpc", "--http2-prior-knowledge", "--data", &message])
+            .args(schema)
+            .arg(&url);
+        let got = read(&said(&mut command, "").unwrap());
+        assert_eq!(got["article"]["headline"], "Ferry returns to Port Ellery", "{got}");
+    }
+}
+
+/// Where a server listens, as these tools take it.
+fn authority(server: &Serve) -> &str {
+    server.address.trim_start_matches("http://")
+}
+
+/// What a command prints on its standard output when all is well, and on both when it is not.
+fn said(command: &mut Command, input: &str) -> Result<String, String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = spawned.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let (code, said, errors) = process::output(child.wait_with_output().unwrap());
+    if code == 0 { Ok(said) } else { Err(said + &errors) }
+}
+
+fn read(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}

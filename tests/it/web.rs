@@ -1,0 +1,154 @@
+//! gRPC-Web, as browsers speak it: HTTP/1.1, and trailers in the body.
+
+use std::net::SocketAddr;
+
+use copydesk::proto::*;
+use copydesk::server::Origins;
+use prost::Message;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{TestServer, ingest, invented};
+
+const GET: &str = "/copydesk.v1.RetrievalService/GetArticle";
+
+/// One request and its answer: the head, and the frames of the body (a flag, and what is in it).
+struct Answer {
+    head: String,
+    frames: Vec<(u8, Vec<u8>)>,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<&str> {
+        let line = self.head.lines().find(|line| line.to_ascii_lowercase().starts_with(&format!("{name}:")))?;
+        Some(line[name.len() + 1..].trim())
+    }
+
+    fn trailers(&self) -> String {
+        let (flag, trailers) = self.frames.last().expect("a frame of trailers");
+        assert_eq!(*flag, 0x80, "trailers are last");
+        String::from_utf8(trailers.clone()).unwrap()
+    }
+
+    fn messages<M: Message + Default>(&self) -> Vec<M> {
+        let messages = self.frames.iter().filter(|(flag, _)| *flag == 0);
+        messages.map(|(_, bytes)| M::decode(&bytes[..]).unwrap()).collect()
+    }
+}
+
+async fn ask(address: SocketAddr, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: desk.example\r\nconnection: close\r\n");
+    for header in headers {
+        head += &format!("{header}\r\n");
+    }
+    head += &format!("content-length: {}\r\n\r\n", body.len());
+    stream.write_all(&[head.as_bytes(), body].concat()).await.unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.unwrap();
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("an HTTP/1.1 answer");
+    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+    let mut body = bytes[end + 4..].to_vec();
+    if head.to_ascii_lowercase().contains("transfer-encoding: chunked") {
+        body = unchunked(&body);
+    }
+    let mut frames = Vec::new();
+    let mut rest = &body[..];
+    while let [flag, a, b, c, d, tail @ ..] = rest {
+        let (frame, tail) = tail.split_at(u32::from_be_bytes([*a, *b, *c, *d]) as usize);
+        frames.push((*flag, frame.to_vec()));
+        rest = tail;
+    }
+    Answer { head, frames }
+}
+
+fn unchunked(mut chunks: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    loop {
+        let end = chunks.windows(2).position(|window| window == b"\r\n").unwrap();
+        let length = usize::from_str_radix(std::str::from_utf8(&chunks[..end]).unwrap(), 16).unwrap();
+        if length == 0 {
+            return body;
+        }
+        body.extend_from_slice(&chunks[end + 2..end + 2 + length]);
+        chunks = &chunks[end + 2 + length + 2..];
+    }
+}
+
+async fn call(server: &TestServer, path: &str, message: impl Message, headers: &[&str]) -> Answer {
+    let message = message.encode_to_vec();
+    let framed = [&[0][..], &(message.len() as u32).to_be_bytes(), &message].concat();
+    let headers = [&["content-type: application/grpc-web+proto", "x-grpc-web: 1"], headers].concat();
+    ask(server.address, "POST", path, &headers, &framed).await
+}
+
+async fn preflight(server: &TestServer, origin: &str) -> Answer {
+    let headers = [
+        &format!("origin: {origin}"),
+        "access-control-request-method: POST",
+        "access-control-request-headers: content-type,x-grpc-web",
+    ];
+    ask(server.address, "OPTIONS", GET, &headers, b"").await
+}
+
+#[tokio::test]
+async fn a_page_gets_articles_errors_and_streams() {
+    let server = TestServer::start().await;
+    let article = ingest(&mut server.ingestion().await, invented(1)).await.article.unwrap();
+    let got = call(&server, GET, GetArticleRequest { name: article.name.clone(), ..Default::default() }, &[]).await;
+    assert!(got.head.starts_with("HTTP/1.1 200"), "{}", got.head);
+    assert_eq!(got.header("content-type"), Some("application/grpc-web+proto"));
+    assert!(got.header("copydesk-cache").is_some(), "{}", got.head);
+    assert_eq!(got.messages::<GetArticleResponse>()[0].article.as_ref().unwrap().headline, invented(1).headline);
+    assert!(got.trailers().contains("grpc-status:0"), "{}", got.trailers());
+
+    let missing =
+        call(&server, GET, GetArticleRequest { name: "articles/none".into(), ..Default::default() }, &[]).await;
+    let status = missing.header("grpc-status").map_or_else(|| missing.trailers(), str::to_owned);
+    assert!(status.ends_with('5') || status.contains("grpc-status:5"), "{status}");
+
+    ingest(&mut server.ingestion().await, invented(2)).await;
+    let path = "/copydesk.v1.RetrievalService/ExportArticles";
+    let exported = call(&server, path, ExportArticlesRequest::default(), &[]).await;
+    let articles = exported.messages::<ExportArticlesResponse>();
+    assert!(articles.len() >= 2, "{} messages", articles.len());
+}
+
+#[tokio::test]
+async fn only_pages_of_the_origins_set_may_call() {
+    let header = "access-control-allow-origin";
+    let server = TestServer::start().await;
+    assert_eq!(preflight(&server, "https://desk.example").await.header(header), None, "off by default");
+    let request = GetArticleRequest { name: "articles/none".into(), ..Default::default() };
+    let called = call(&server, GET, request.clone(), &["origin: https://desk.example"]).await;
+    assert_eq!(called.header(header), None);
+
+    let server = TestServer::with(|options| {
+        options.web.origins = "https://desk.example,https://app.example:8443".parse().unwrap();
+    })
+    .await;
+    let allowed = preflight(&server, "https://app.example:8443").await;
+    assert!(allowed.head.starts_with("HTTP/1.1 200"), "{}", allowed.head);
+    assert_eq!(allowed.header(header), Some("https://app.example:8443"));
+    assert!(allowed.header("access-control-allow-headers").unwrap().contains("x-grpc-web"), "{}", allowed.head);
+    assert_eq!(preflight(&server, "https://evil.example").await.header(header), None);
+    let called = call(&server, GET, request, &["origin: https://desk.example"]).await;
+    assert_eq!(called.header(header), Some("https://desk.example"));
+    let told = called.header("access-control-expose-headers").unwrap().to_owned();
+    assert!(told.contains("grpc-status") && told.contains("copydesk-cache"), "{told}");
+
+    let server = TestServer::with(|options| options.web.origins = Origins::All).await;
+    assert_eq!(preflight(&server, "https://any.example").await.header(header), Some("*"));
+}
+
+#[tokio::test]
+async fn where_it_is_off_nothing_but_http2_is_spoken() {
+    let server = TestServer::with(|options| options.web.serve = false).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"POST / HTTP/1.1\r\nhost: desk.example\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    let mut bytes = Vec::new();
+    // It is closed, cleanly or not.
+    let _ = stream.read_to_end(&mut bytes).await;
+    assert!(!bytes.starts_with(b"HTTP/1.1"), "{}", String::from_utf8_lossy(&bytes));
+    assert!(server.retrieval().await.get_article(GetArticleRequest::default()).await.is_err(), "gRPC goes on");
+}
