@@ -1,23 +1,24 @@
-//! Standbys of PostgreSQL: that they answer, what they must not answer, and what happens when they are in trouble.
+//! Standbys of PostgreSQL: that they answer, and what they must not answer.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use copydesk::article::{ChangeKind, Position};
+use copydesk::article::Position;
 use copydesk::cache::LocalCache;
 use copydesk::proto::{ArticleFilter, ListArticlesRequest, SearchArticlesRequest};
 use copydesk::server::StoreOptions;
-use copydesk::store::postgres::{OpenError, PostgresOptions, PostgresStore, StandbyOptions, Standbys};
+use copydesk::store::postgres::{PostgresOptions, PostgresStore, StandbyOptions, Standbys};
 use copydesk::store::{Consistency, Layer, ListQuery, OrderField, Precondition, Store};
-use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
 use tokio_postgres::Client;
 
 use crate::caught_up::until;
 use crate::conformance::databases::cache_options;
-use crate::conformance::fixtures::{at, id, indexed, ingest, names, page, search, titled, transition, update, write};
+use crate::conformance::fixtures::{at, id, indexed, ingest, names, page, search, titled, update, write};
 use crate::database::{Cluster, Database};
 use crate::support::{TestServer, ingest as ingest_by_wire, invented};
+
+mod histories; // random histories: no read is too old
+mod trouble; // standbys that are frozen, killed, promoted, slow, or none
 
 /// Longer than any test takes: what is fresh once stays so.
 const LONG: Duration = Duration::from_secs(600);
@@ -148,6 +149,10 @@ async fn edition(store: &Arc<dyn Store>, number: i64) -> Position {
     written.token.position
 }
 
+async fn read_list(store: &Arc<dyn Store>) -> i64 {
+    read(store, 2, Consistency::Bounded).await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_that_stands_still_is_passed_over_and_used_again() {
     let pair = Pair::start(Duration::from_millis(500)).await;
@@ -245,134 +250,6 @@ async fn no_cache_is_filled_from_a_standby() {
     }
 }
 
-async fn read_list(store: &Arc<dyn Store>) -> i64 {
-    read(store, 2, Consistency::Bounded).await
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_standby_that_is_frozen_killed_or_promoted_fails_no_read() {
-    let mut pair = Pair::start(Duration::from_secs(1)).await;
-    let store = pair.store();
-    edition(&store, 1).await;
-    pair.caught_up().await;
-    pair.answers().await;
-    pair.standby.freeze();
-    pair.read(Consistency::Bounded, 1).await;
-    until(&pair.standbys, |stats| stats.fresh == 0).await;
-    edition(&store, 2).await;
-    pair.read(Consistency::Bounded, 1).await;
-    pair.standby.thaw();
-    pair.caught_up().await;
-    pair.answers().await;
-
-    pair.standby.crash();
-    pair.read(Consistency::Bounded, 2).await;
-    until(&pair.standbys, |stats| stats.fresh == 0).await;
-    pair.standby.resume();
-    pair.caught_up().await;
-    pair.answers().await;
-
-    // It goes its own way, and has as many changes as the primary.
-    pair.standby.promote();
-    let own = pair.standby.url(&pair.database.name);
-    let own: Arc<dyn Store> = Arc::new(PostgresStore::open(PostgresOptions::new(&own).unwrap()).await.unwrap());
-    for number in 3..6 {
-        write(&own, update("ferry", ferry(100 + number), Precondition::None, at(number))).await.unwrap();
-    }
-    write(&own, transition("ferry", ChangeKind::Withdrawn, at(7))).await.unwrap();
-    // Whether that has been noticed by now or not: what it says is none of this store's.
-    for kind in 0..KINDS {
-        assert_eq!(read(&store, kind, Consistency::Bounded).await, 2, "{kind}");
-    }
-    until(&pair.standbys, |stats| stats.fresh == 0).await;
-    let before = pair.standbys.stats().reads;
-    edition(&store, 3).await;
-    pair.read(Consistency::Full, 3).await;
-    pair.read(Consistency::Bounded, 2).await;
-    assert_eq!((pair.standbys.stats().reads, pair.standbys.stats().fresh), (before, 0));
-}
-
-/// Between two looks of the follower: then only the answer itself tells that it is not to be used.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_server_was_when_it_was_looked_at_counts_for_nothing() {
-    let mut pair = Pair::start(LONG).await;
-    edition(&pair.store(), 1).await;
-    pair.caught_up().await;
-    let seldom = StandbyOptions { poll: LONG, ..options(vec![pair.database.at_standby(&pair.standby)], LONG) };
-    let standbys = Arc::new(Standbys::before_store(&pair.store, &seldom).await.unwrap());
-    let store = Arc::clone(&standbys) as Arc<dyn Store>;
-    until(&standbys, |stats| stats.fresh == 1 && stats.replayed == Position::of(1)).await;
-    assert_eq!((read_list(&store).await, standbys.stats().reads), (1, 1));
-    pair.standby.promote();
-    let own = pair.standby.url(&pair.database.name);
-    let own: Arc<dyn Store> = Arc::new(PostgresStore::open(PostgresOptions::new(&own).unwrap()).await.unwrap());
-    write(&own, update("ferry", ferry(2), Precondition::None, at(2))).await.unwrap();
-    assert_eq!(standbys.stats().fresh, 1, "nobody has looked");
-    assert_eq!(read_list(&store).await, 1, "the other's is none of this store's");
-    let stats = standbys.stats();
-    assert_eq!((stats.reads, stats.fallbacks, stats.fresh), (1, 1, 0));
-}
-
-/// It is fresh enough, and does not answer: a lock that it replays lasts for as long as it stands still.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_read_that_a_standby_is_too_slow_for_is_the_primarys() {
-    let pair = Pair::start(LONG).await;
-    let mut at_standby = pair.database.at_standby(&pair.standby);
-    at_standby.statement_timeout = Duration::from_millis(600);
-    let options = options(vec![at_standby], LONG);
-    let standbys = Arc::new(Standbys::before_store(&pair.store, &options).await.unwrap());
-    let store = Arc::clone(&standbys) as Arc<dyn Store>;
-    edition(&store, 1).await;
-    let head = store.head().await.unwrap();
-    until(&standbys, |stats| stats.fresh == 1 && stats.replayed >= head).await;
-    let holder = pair.database.client().await;
-    holder.batch_execute("BEGIN; LOCK TABLE copydesk.texts").await.unwrap();
-    let onlooker = pair.at_standby().await;
-    let locked =
-        "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'copydesk.texts'::regclass";
-    while onlooker.query_one(locked, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-        // A lock is told with what follows it.
-        holder.batch_execute("SELECT pg_switch_wal()").await.unwrap();
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    pair.replay(false).await;
-    holder.batch_execute("COMMIT").await.unwrap();
-    let before = standbys.stats();
-    assert_eq!(read(&store, 2, Consistency::Bounded).await, 1);
-    let after = standbys.stats();
-    assert_eq!((after.fallbacks - before.fallbacks, after.reads - before.reads), (1, 0));
-    pair.replay(true).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_set_is_looked_at() {
-    let (primary, standby) = Cluster::shared_pair();
-    let (database, other) = (primary.database_without_template().await, primary.database_without_template().await);
-    let store = Arc::new(PostgresStore::open(database.options()).await.unwrap());
-    let seen = Arc::new(PostgresStore::open(other.options()).await.unwrap());
-    let there = options(vec![other.at_standby(standby)], LONG);
-    let own = Standbys::before_store(&seen, &there).await.unwrap();
-    until(&own, |stats| stats.fresh == 1).await;
-    // Of another store.
-    let refused = Standbys::before_store(&store, &there).await.err();
-    assert!(matches!(refused, Some(OpenError::Foreign { .. })), "{refused:?}");
-    // Away, and not a standby at all: the primary answers, and the one that is right.
-    let away = PostgresOptions::standby("postgres://desk@127.0.0.1:1/news", None).unwrap();
-    let itself = PostgresOptions::standby(&database.url, None).unwrap();
-    let some = options(vec![away.clone(), itself, database.at_standby(standby)], LONG);
-    let some = Arc::new(Standbys::before_store(&store, &some).await.unwrap());
-    until(&some, |stats| stats.fresh == 1).await;
-    assert_eq!(some.stats().standbys, 3);
-    let some = some as Arc<dyn Store>;
-    edition(&some, 1).await;
-    assert_eq!(read(&some, 2, Consistency::Full).await, 1);
-    let none = options(vec![away], LONG);
-    let none = Arc::new(Standbys::before_store(&store, &none).await.unwrap());
-    assert_eq!(none.stats().fresh, 0);
-    assert_eq!(read(&(Arc::clone(&none) as Arc<dyn Store>), 2, Consistency::Bounded).await, 1);
-    assert_eq!((none.stats().reads, none.stats().fallbacks), (0, 0));
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reads_are_spread_over_several() {
     let (primary, standby) = Cluster::shared_pair();
@@ -451,91 +328,4 @@ async fn a_server_reads_from_its_standby() {
     };
     tokio::time::timeout(Duration::from_secs(30), answered).await.expect("the standby answers");
     server.until_metric("copydesk_standbys 1").await;
-}
-
-/// What a random history does.
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    Write,
-    Replay(bool),
-    /// Of this kind: within the bound, by the token of so many editions ago, or in full.
-    Read(usize, Asked),
-    /// So many hundredths of the bound.
-    Rest(u32),
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Asked {
-    Bounded,
-    AtLeast(usize),
-    Full,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let asked =
-        prop_oneof![4 => Just(Asked::Bounded), 3 => (0..3_usize).prop_map(Asked::AtLeast), 1 => Just(Asked::Full)];
-    prop_oneof![
-        3 => Just(Step::Write),
-        2 => any::<bool>().prop_map(Step::Replay),
-        8 => (0..KINDS, asked).prop_map(|(kind, asked)| Step::Read(kind, asked)),
-        2 => (1..60_u32).prop_map(Step::Rest),
-    ]
-}
-
-/// Whatever is written, and however the standby lags: no read is older than the bound, or than its token.
-#[test]
-fn no_read_is_older_than_it_may_be() {
-    const BOUND: Duration = Duration::from_millis(400);
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let pair = runtime.block_on(Pair::start(BOUND));
-    let store = pair.store();
-    // Each edition's position, and when it was answered.
-    let editions = std::sync::Mutex::new(Vec::<(Position, Instant)>::new());
-    let config = ProptestConfig { cases: 24, failure_persistence: None, max_shrink_iters: 0, ..Default::default() };
-    let run = async |steps: &[Step]| {
-        for step in steps {
-            match *step {
-                Step::Write => {
-                    let number = editions.lock().unwrap().len() as i64 + 1;
-                    let position = edition(&store, number).await;
-                    editions.lock().unwrap().push((position, Instant::now()));
-                }
-                Step::Replay(on) => pair.replay(on).await,
-                Step::Rest(part) => tokio::time::sleep(BOUND * part / 100).await,
-                Step::Read(kind, asked) => {
-                    let known = editions.lock().unwrap().clone();
-                    let began = Instant::now();
-                    // By now they have been answered for longer than the bound.
-                    let settled = known.iter().filter(|(_, answered)| *answered + BOUND <= began).count();
-                    let (consistency, least) = match asked {
-                        Asked::Bounded => (Consistency::Bounded, settled),
-                        Asked::AtLeast(back) => match known.len().checked_sub(back + 1) {
-                            Some(at) => (Consistency::AtLeast(known[at].0), settled.max(at + 1)),
-                            None => (Consistency::Bounded, settled),
-                        },
-                        Asked::Full => (Consistency::Full, known.len()),
-                    };
-                    let seen = read(&store, kind, consistency).await;
-                    assert!(seen >= least as i64, "{step:?} shows {seen}, and {least} was due");
-                    assert!(seen <= known.len() as i64, "{step:?} shows {seen} of {}", known.len());
-                }
-            }
-        }
-    };
-    let checked = TestRunner::new(config).run(&prop::collection::vec(step(), 10..60), |steps| {
-        runtime.block_on(run(&steps));
-        Ok(())
-    });
-    checked.unwrap_or_else(|failure| panic!("{failure}"));
-    let stats = pair.standbys.stats();
-    println!(
-        "{} editions; {} reads by the standby, {} it was asked for in vain",
-        editions.lock().unwrap().len(),
-        stats.reads,
-        stats.fallbacks
-    );
-    assert!(stats.reads > 0, "the standby has answered");
-    runtime.block_on(pair.replay(true));
-    drop(store);
-    runtime.block_on(async { drop(pair) });
 }

@@ -1,0 +1,131 @@
+//! Standbys in trouble: no read fails for them, and none is wrong.
+
+use copydesk::article::ChangeKind;
+use copydesk::store::postgres::OpenError;
+
+use super::*;
+use crate::conformance::fixtures::transition;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_that_is_frozen_killed_or_promoted_fails_no_read() {
+    let mut pair = Pair::start(Duration::from_secs(1)).await;
+    let store = pair.store();
+    edition(&store, 1).await;
+    pair.caught_up().await;
+    pair.answers().await;
+    pair.standby.freeze();
+    pair.read(Consistency::Bounded, 1).await;
+    until(&pair.standbys, |stats| stats.fresh == 0).await;
+    edition(&store, 2).await;
+    pair.read(Consistency::Bounded, 1).await;
+    pair.standby.thaw();
+    pair.caught_up().await;
+    pair.answers().await;
+
+    pair.standby.crash();
+    pair.read(Consistency::Bounded, 2).await;
+    until(&pair.standbys, |stats| stats.fresh == 0).await;
+    pair.standby.resume();
+    pair.caught_up().await;
+    pair.answers().await;
+
+    // It goes its own way, and has as many changes as the primary.
+    pair.standby.promote();
+    let own = pair.standby.url(&pair.database.name);
+    let own: Arc<dyn Store> = Arc::new(PostgresStore::open(PostgresOptions::new(&own).unwrap()).await.unwrap());
+    for number in 3..6 {
+        write(&own, update("ferry", ferry(100 + number), Precondition::None, at(number))).await.unwrap();
+    }
+    write(&own, transition("ferry", ChangeKind::Withdrawn, at(7))).await.unwrap();
+    // Whether that has been noticed by now or not: what it says is none of this store's.
+    for kind in 0..KINDS {
+        assert_eq!(read(&store, kind, Consistency::Bounded).await, 2, "{kind}");
+    }
+    until(&pair.standbys, |stats| stats.fresh == 0).await;
+    let before = pair.standbys.stats().reads;
+    edition(&store, 3).await;
+    pair.read(Consistency::Full, 3).await;
+    pair.read(Consistency::Bounded, 2).await;
+    assert_eq!((pair.standbys.stats().reads, pair.standbys.stats().fresh), (before, 0));
+}
+
+/// Between two looks of the follower: then only the answer itself tells that it is not to be used.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_server_was_when_it_was_looked_at_counts_for_nothing() {
+    let mut pair = Pair::start(LONG).await;
+    edition(&pair.store(), 1).await;
+    pair.caught_up().await;
+    let seldom = StandbyOptions { poll: LONG, ..options(vec![pair.database.at_standby(&pair.standby)], LONG) };
+    let standbys = Arc::new(Standbys::before_store(&pair.store, &seldom).await.unwrap());
+    let store = Arc::clone(&standbys) as Arc<dyn Store>;
+    until(&standbys, |stats| stats.fresh == 1 && stats.replayed == Position::of(1)).await;
+    assert_eq!((read_list(&store).await, standbys.stats().reads), (1, 1));
+    pair.standby.promote();
+    let own = pair.standby.url(&pair.database.name);
+    let own: Arc<dyn Store> = Arc::new(PostgresStore::open(PostgresOptions::new(&own).unwrap()).await.unwrap());
+    write(&own, update("ferry", ferry(2), Precondition::None, at(2))).await.unwrap();
+    assert_eq!(standbys.stats().fresh, 1, "nobody has looked");
+    assert_eq!(read_list(&store).await, 1, "the other's is none of this store's");
+    let stats = standbys.stats();
+    assert_eq!((stats.reads, stats.fallbacks, stats.fresh), (1, 1, 0));
+}
+
+/// It is fresh enough, and does not answer: a lock that it replays lasts for as long as it stands still.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_a_standby_is_too_slow_for_is_the_primarys() {
+    let pair = Pair::start(LONG).await;
+    let mut at_standby = pair.database.at_standby(&pair.standby);
+    at_standby.statement_timeout = Duration::from_millis(600);
+    let options = options(vec![at_standby], LONG);
+    let standbys = Arc::new(Standbys::before_store(&pair.store, &options).await.unwrap());
+    let store = Arc::clone(&standbys) as Arc<dyn Store>;
+    edition(&store, 1).await;
+    let head = store.head().await.unwrap();
+    until(&standbys, |stats| stats.fresh == 1 && stats.replayed >= head).await;
+    let holder = pair.database.client().await;
+    holder.batch_execute("BEGIN; LOCK TABLE copydesk.texts").await.unwrap();
+    let onlooker = pair.at_standby().await;
+    let locked =
+        "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'copydesk.texts'::regclass";
+    while onlooker.query_one(locked, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+        // A lock is told with what follows it.
+        holder.batch_execute("SELECT pg_switch_wal()").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    pair.replay(false).await;
+    holder.batch_execute("COMMIT").await.unwrap();
+    let before = standbys.stats();
+    assert_eq!(read(&store, 2, Consistency::Bounded).await, 1);
+    let after = standbys.stats();
+    assert_eq!((after.fallbacks - before.fallbacks, after.reads - before.reads), (1, 0));
+    pair.replay(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_set_is_looked_at() {
+    let (primary, standby) = Cluster::shared_pair();
+    let (database, other) = (primary.database_without_template().await, primary.database_without_template().await);
+    let store = Arc::new(PostgresStore::open(database.options()).await.unwrap());
+    let seen = Arc::new(PostgresStore::open(other.options()).await.unwrap());
+    let there = options(vec![other.at_standby(standby)], LONG);
+    let own = Standbys::before_store(&seen, &there).await.unwrap();
+    until(&own, |stats| stats.fresh == 1).await;
+    // Of another store.
+    let refused = Standbys::before_store(&store, &there).await.err();
+    assert!(matches!(refused, Some(OpenError::Foreign { .. })), "{refused:?}");
+    // Away, and not a standby at all: the primary answers, and the one that is right.
+    let away = PostgresOptions::standby("postgres://desk@127.0.0.1:1/news", None).unwrap();
+    let itself = PostgresOptions::standby(&database.url, None).unwrap();
+    let some = options(vec![away.clone(), itself, database.at_standby(standby)], LONG);
+    let some = Arc::new(Standbys::before_store(&store, &some).await.unwrap());
+    until(&some, |stats| stats.fresh == 1).await;
+    assert_eq!(some.stats().standbys, 3);
+    let some = some as Arc<dyn Store>;
+    edition(&some, 1).await;
+    assert_eq!(read(&some, 2, Consistency::Full).await, 1);
+    let none = options(vec![away], LONG);
+    let none = Arc::new(Standbys::before_store(&store, &none).await.unwrap());
+    assert_eq!(none.stats().fresh, 0);
+    assert_eq!(read(&(Arc::clone(&none) as Arc<dyn Store>), 2, Consistency::Bounded).await, 1);
+    assert_eq!((none.stats().reads, none.stats().fallbacks), (0, 0));
+}
