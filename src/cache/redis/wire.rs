@@ -224,6 +224,7 @@ fn unusable(code: &str) -> bool {
             | "MOVED"
             | "ASK"
             | "CLUSTERDOWN"
+            | "TRYAGAIN"
     )
 }
 
