@@ -1,6 +1,6 @@
 //! A Redis Cluster in which everything happens at once: slots go to and fro, nodes are flushed, frozen and lost.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -67,14 +67,16 @@ async fn nothing_is_older_than_the_bound_while_slots_move_and_nodes_fail() {
         }));
     }
 
+    let subject = Arc::new(AtomicUsize::new(ARTICLES));
     let mut troubles = tokio::task::spawn_blocking({
-        let names = names.clone();
-        move || trouble(cluster, &names)
+        let (names, subject) = (names.clone(), Arc::clone(&subject));
+        move || trouble(cluster, &names, &subject)
     });
     let mut editions = 1;
     let cluster = loop {
         editions += 1;
-        let number = editions % ARTICLES;
+        let number = Some(subject.load(Ordering::Relaxed)).filter(|number| *number < ARTICLES);
+        let number = number.unwrap_or(editions % ARTICLES);
         let writer = if editions % 3 == 0 { &replicas[0] } else { &store };
         let article = titled(&format!("edition {editions}"));
         write(writer, update(&names[number], article, Precondition::None, at(0))).await.unwrap();
@@ -108,29 +110,35 @@ async fn nothing_is_older_than_the_bound_while_slots_move_and_nodes_fail() {
     drop(cluster);
 }
 
-/// What happens to a Cluster of three primaries and a replica of the first.
-fn trouble(mut cluster: RedisCluster, names: &[String]) -> RedisCluster {
-    let pause = || std::thread::sleep(Duration::from_millis(60));
+/// What happens to a Cluster of three primaries and a replica of the first. An article is corrected while its slot is away, and
+/// rests when it is back: what is old there would stay.
+fn trouble(mut cluster: RedisCluster, names: &[String], subject: &AtomicUsize) -> RedisCluster {
+    let pause = |millis| std::thread::sleep(Duration::from_millis(millis));
     for round in 0..2 {
-        for name in names {
+        for (number, name) in names.iter().enumerate() {
             let (slot, home) = (cluster.slot(name), cluster.home(name));
             let away = (home + 1 + round) % 3;
             cluster.resettle(slot, home, away);
-            pause();
+            subject.store(number, Ordering::Relaxed);
+            // So long that replicas are at work with what the nodes then have.
+            pause(300);
+            subject.store((number + 1) % ARTICLES, Ordering::Relaxed);
+            pause(60);
             cluster.resettle(slot, away, home);
-            pause();
+            pause(60);
         }
         cluster.nodes[1].ask::<()>(&["FLUSHALL"]);
         cluster.nodes[2].freeze();
-        std::thread::sleep(Duration::from_millis(700));
+        pause(700);
         cluster.nodes[2].thaw();
-        pause();
+        pause(300);
     }
+    subject.store(ARTICLES, Ordering::Relaxed);
     cluster.nodes[0].kill();
     let until = Instant::now() + Duration::from_secs(60);
     while !cluster.nodes[3].ask::<String>(&["INFO", "replication"]).contains("role:master") {
         assert!(Instant::now() < until, "the replica is promoted");
-        pause();
+        pause(20);
     }
     cluster
 }
