@@ -47,8 +47,10 @@ impl RedisCluster {
         let first = &self.nodes[0];
         for (at, node) in self.nodes.iter().enumerate() {
             node.ask::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &(at + 1).to_string()]);
-            let bus = &node.ask::<Vec<String>>(&["CONFIG", "GET", "cluster-port"])[1];
-            first.ask::<()>(&["CLUSTER", "MEET", "127.0.0.1", &node.port.to_string(), bus]);
+            if at > 0 {
+                let bus = &node.ask::<Vec<String>>(&["CONFIG", "GET", "cluster-port"])[1];
+                first.ask::<()>(&["CLUSTER", "MEET", "127.0.0.1", &node.port.to_string(), bus]);
+            }
         }
         let each = SLOTS.div_ceil(self.primaries as u16);
         for (at, primary) in (0..).zip(&self.nodes[..self.primaries]) {
@@ -96,6 +98,13 @@ impl RedisCluster {
         let (from, to) = (&self.nodes[from], &self.nodes[to]);
         to.ask::<()>(&["CLUSTER", "SETSLOT", &slot.to_string(), "IMPORTING", &name(from)]);
         from.ask::<()>(&["CLUSTER", "SETSLOT", &slot.to_string(), "MIGRATING", &name(to)]);
+    }
+
+    /// Gives up moving it.
+    pub fn give_up(&self, slot: u16, from: usize, to: usize) {
+        for node in [from, to] {
+            self.nodes[node].ask::<()>(&["CLUSTER", "SETSLOT", &slot.to_string(), "STABLE"]);
+        }
     }
 
     /// Moves a slot with all that is in it, as redis-cli does.

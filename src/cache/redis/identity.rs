@@ -131,6 +131,8 @@ mod tests {
         let share = node(7, "100-200 [100->-a]").share.unwrap();
         assert_eq!((share.epoch, format!("{:?}", share.slots)), (7, "100 slots".into()));
         assert!(told("standalone", "").is_err() && told("cluster", "").is_err());
+        let asked = [Value::SimpleString("redis_mode:cluster\nrole:master".into())];
+        assert!(Identity::told(Mode::Alone, &asked).unwrap_err().to_string().contains("redis-cluster://"));
         assert!(node(1, "").mark().is_err());
         let marks = [node(1, "0-9"), node(1, "0-8"), node(2, "0-9")].map(|node| node.mark().unwrap());
         assert!(marks[0] != marks[1] && marks[0] != marks[2] && marks[0] == node(1, "0-9").mark().unwrap());

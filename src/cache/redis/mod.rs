@@ -6,6 +6,7 @@
 mod entry;
 mod identity;
 mod keeper;
+mod mark;
 mod options;
 mod read;
 mod router;
@@ -104,11 +105,8 @@ impl Store for RedisCache {
         if !sessions.is_empty() {
             // In a task of its own, which ends neither with the caller nor with the budget. What it does not reach, the keepers
             // do.
-            let told =
-                tokio::spawn(
-                    async move { join_all(sessions.iter().map(|session| session.invalidate(&changed))).await },
-                );
-            let _late = tokio::time::timeout(BUDGET, told).await;
+            let tell = async move { join_all(sessions.iter().map(|session| session.invalidate(&changed))).await };
+            let _late = tokio::time::timeout(BUDGET, tokio::spawn(tell)).await;
         }
         answers
     }

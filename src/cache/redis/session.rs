@@ -6,16 +6,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use ::redis::{Pipeline, Value};
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::entry::{Seen, decode, digits, encode, position};
+use super::entry::{Seen, decode, digits, encode};
 use super::identity::{Identity, Mode};
+use super::mark;
 use super::options::{Address, RedisOptions};
-use super::slots;
+use super::slots::slot;
 use super::stats::Counters;
-use super::wire::{Call, Step, Trouble, Wire, code, text};
+use super::wire::{Call, Step, Trouble, Wire, code};
 use crate::article::{ArticleId, Position, Record};
 use crate::cache::lease::Lease;
 use crate::store::{Consistency, Place};
@@ -28,8 +28,6 @@ const STEPS: usize = 200;
 const LIFETIME: Duration = Duration::from_secs(3_600);
 /// How long only one may fill an entry.
 const LEASE: Duration = Duration::from_secs(1);
-/// How long a generation outlives the last replica that used it.
-const GENERATION: Duration = Duration::from_secs(24 * 3_600);
 
 /// What is known about whether entries may be served.
 #[derive(Clone, Copy)]
@@ -118,7 +116,7 @@ impl Session {
             // The end of a version 7 UUID is random.
             None => (Uuid::now_v7().simple().to_string().split_off(16), end),
         };
-        let (generation, marked) = generation(&writes, &mark_key, proposed).await?;
+        let (generation, marked) = mark::open(&writes, &mark_key, proposed).await?;
         let prefix = format!("copydesk:1:{}:{generation}:{{", feed.simple());
         Ok(Self {
             reads,
@@ -249,7 +247,7 @@ impl Session {
 
     /// Tells those entries of changes that are here. True when all of them know.
     pub(super) async fn invalidate(&self, changed: &BTreeMap<ArticleId, Position>) -> bool {
-        let here = |id: &ArticleId| self.mode == Mode::Alone || self.holds(slots::slot(id.as_str()));
+        let here = |id: &ArticleId| self.mode == Mode::Alone || self.holds(slot(id.as_str()));
         let changed: Vec<(&ArticleId, &Position)> = changed.iter().filter(|(id, _)| here(id)).collect();
         let calls: Vec<Call> = changed
             .iter()
@@ -279,8 +277,7 @@ impl Session {
     /// Records that everything up to `place` has been repaired, if this still is the Redis and the generation that was
     /// repaired. Otherwise the session ends.
     pub(super) async fn mark(&self, place: Place) -> bool {
-        let args = vec![self.generation.clone().into_bytes(), written(place).into_bytes(), millis(GENERATION)];
-        let call = Call { step: Step::Mark, key: self.mark_key.clone(), args };
+        let call = mark::record(&self.mark_key, &self.generation, place);
         // Who it is, is asked after the mark: a change of role before it shows, and one after it is for the next pass.
         let ask = |pipeline: &mut Pipeline| Identity::ask(self.mode, pipeline);
         let Some(answers) = self.noted(self.writes.run_then(&call, ask)).await else { return false };
@@ -302,7 +299,7 @@ impl Session {
     /// Ends the generation of entries, for every replica.
     pub(super) async fn close(&self) {
         // If this fails, nothing is lost: where the feed does not go on, the mark is beyond its head or is trimmed.
-        let _ = close(&self.writes, &self.mark_key, &self.generation).await;
+        let _ = self.writes.run(&[mark::close(&self.mark_key, &self.generation)]).await;
         self.end();
     }
 
@@ -362,36 +359,7 @@ impl Session {
     }
 }
 
-/// Finds the generation that is there, and how far it is repaired; or begins the one that is proposed.
-async fn generation(wire: &Wire, key: &str, proposed: (String, Place)) -> Result<(String, Place), Trouble> {
-    let (ours, place_of_ours) = proposed;
-    let args = vec![ours.into_bytes(), written(place_of_ours).into_bytes(), millis(GENERATION)];
-    let answers = wire.run(&[Call { step: Step::Open, key: key.to_owned(), args }]).await?;
-    let mark = answers.first().and_then(text);
-    let parsed = mark
-        .as_deref()
-        .and_then(|mark| mark.split_once(':'))
-        .and_then(|(generation, at)| Some((generation.to_owned(), place(at)?)));
-    parsed.ok_or_else(|| Trouble::Refused("it does not keep the generation".into()))
-}
-
-/// A place as it stands in a mark: whichever is later in the feed is the greater text.
-fn written(place: Place) -> String {
-    format!("{}:{:016}", digits(place.position), place.time.map_or(0, Timestamp::as_microsecond))
-}
-
-fn place(written: &str) -> Option<Place> {
-    let (at, time) = written.split_once(':')?;
-    let time = time.parse().ok().filter(|micros| *micros != 0).map(Timestamp::from_microsecond);
-    Some(Place { position: position(at)?, time: time.transpose().ok()? })
-}
-
-async fn close(wire: &Wire, key: &str, generation: &str) -> Result<(), Trouble> {
-    let call = Call { step: Step::Close, key: key.to_owned(), args: vec![generation.as_bytes().to_vec()] };
-    wire.run(&[call]).await.map(drop)
-}
-
-fn millis(duration: Duration) -> Vec<u8> {
+pub(super) fn millis(duration: Duration) -> Vec<u8> {
     duration.as_millis().to_string().into_bytes()
 }
 
