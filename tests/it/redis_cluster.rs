@@ -98,8 +98,11 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 async fn every_node_answers_for_its_share() {
     let desk = desk(0).await;
     assert!(desk.names.iter().all(|names| names.len() > 5), "they are spread: {:?}", desk.names);
-    let stats = desk.cache.stats();
-    assert_eq!((stats.servers, stats.breaker_open), (3, false));
+    until("all of it is used", async || {
+        let stats = desk.cache.stats();
+        (stats.servers, stats.breaker_open) == (3, false)
+    })
+    .await;
     for (node, names) in desk.cluster.nodes.iter().zip(&desk.names) {
         for name in names {
             assert_eq!(keys(node, name).len(), 1, "{name}");
@@ -211,10 +214,9 @@ async fn a_slot_left_open_costs_no_other() {
     let slot = desk.cluster.slot(open);
     desk.cluster.begin(slot, 0, 1);
     until("it is noticed", async || desk.read(open).await.from == Layer::Store).await;
-    desk.cached(other, 1).await;
     for _ in 0..100 {
         assert_eq!(desk.read(open).await.from, Layer::Store);
-        assert_eq!(desk.read(other).await.from, Layer::Redis);
+        desk.cached(other, 1).await;
     }
     assert!(desk.cache.stats().breaker_open, "a part is not used");
     desk.correct_unheard(open, 2).await;

@@ -32,7 +32,7 @@ impl RedisCluster {
             .map(|_| {
                 // Shorter timeouts make clusters that take a busy machine for a broken one.
                 RedisServer::configured(&format!(
-                    "cluster-enabled yes\ncluster-port {}\ncluster-node-timeout 2000\n\
+                    "cluster-enabled yes\ncluster-port {}\ncluster-node-timeout 4000\n\
                      cluster-require-full-coverage no\ncluster-replica-validity-factor 0\n{config}",
                     free_port()
                 ))
