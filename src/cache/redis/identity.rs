@@ -86,11 +86,18 @@ impl Identity {
         Ok(format!("{run}:{history}:{epoch}:{:016x}:{{{tag}}}", slots.digest()))
     }
 
+    /// Whether both are of one server, whatever slots it had at the time.
+    pub(super) fn is_server_of(&self, other: &Self) -> bool {
+        (&self.run, &self.history) == (&other.run, &other.history)
+    }
+
     /// Whether it is who it was before, and has only given slots away since.
     pub(super) fn is_less_than(&self, before: &Self) -> bool {
         let (Some(now), Some(then)) = (&self.share, &before.share) else { return false };
-        let same = (&self.run, &self.history, now.epoch) == (&before.run, &before.history, then.epoch);
-        same && now.slots != then.slots && then.slots.includes(&now.slots)
+        self.is_server_of(before)
+            && now.epoch == then.epoch
+            && now.slots != then.slots
+            && then.slots.includes(&now.slots)
     }
 }
 
