@@ -312,6 +312,8 @@ mod tests {
             "redis://desk:hunter2@cache.example:6380/3",
             "redis://[::1]:6379",
             "redis-sentinel://desk:hunter2@one.example,two.example:27000/news",
+            "redis://desk:hunter2@one.example:6379,two.example:6379",
+            "redis-cluster://desk:hunter2@one.example",
         ] {
             let settings = load(&[("cache", right)], &[], "").unwrap();
             assert!(!settings.to_toml().contains("hunter2"), "{right}");
@@ -324,7 +326,7 @@ mod tests {
             ("memcached://desk:hunter2@one.example", "must be local, off, redis://"),
             ("rediss://desk:hunter2@one.example/news", "[/db]"),
             ("redis-sentinel://desk:hunter2@one.example", "/service"),
-            ("redis://desk:hunter2@one.example:6379,two.example:6379", "Cluster"),
+            ("redis://desk:hunter2@one.example:6379,two.example:6379/3", "Cluster"),
             ("redis://desk:hunter2@one.example/news", "[/db]"),
             ("redis://desk:hunter2@one.example/?protocol=resp3", "without parameters"),
             ("redis://", "must be local, off, redis://"),

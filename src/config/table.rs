@@ -79,7 +79,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "cache",
         "local",
-        "`local` for a cache in this process, `redis://user:password@host:port/db` for one behind it that replicas share (`rediss://` with TLS, `redis-sentinel://user:password@host:port,host:port/service` by Sentinel), `off` for none",
+        "`local` for a cache in this process, `redis://user:password@host:port/db` for one behind it that replicas share (`rediss://` with TLS, `redis-cluster://user:password@host:port,host:port` for a Cluster, `redis-sentinel://user:password@host:port,host:port/service` by Sentinel), `off` for none",
     ),
     rare(
         "cache-ca",

@@ -96,6 +96,7 @@ fn of_redis(stats: RedisCacheStats) -> RedisSnapshot {
         foreign: stats.foreign,
         distrusted: stats.distrusted,
         breaker_open: stats.breaker_open,
+        servers: stats.servers,
         lag: stats.lag.unwrap_or_default(),
     }
 }

@@ -165,8 +165,10 @@ pub struct RedisSnapshot {
     pub foreign: u64,
     /// Articles read past it.
     pub distrusted: u64,
-    /// Whether it is not used, since it failed.
+    /// Whether it, or a part of a Cluster, is not used, since it failed.
     pub breaker_open: bool,
+    /// How many servers of it are used.
+    pub servers: u64,
     /// Since the last pass of its follower began.
     pub lag: Duration,
 }
@@ -271,6 +273,7 @@ struct RedisGauges {
     foreign: Counter,
     distrusted: Counter,
     breaker_open: Gauge,
+    servers: Gauge,
     lag: Gauge<f64, AtomicU64>,
 }
 
@@ -288,8 +291,9 @@ impl RedisGauges {
         registry.register("redis_foreign", help, self.foreign.clone());
         let help = "Articles read past Redis: it could not be trusted, or fresher was asked for";
         registry.register("redis_distrusted", help, self.distrusted.clone());
-        let help = "1 while Redis is not used because it failed, or has not been reached yet";
+        let help = "1 while Redis, or a part of a Cluster, is not used because it failed, or has not been reached yet";
         registry.register("redis_breaker_open", help, self.breaker_open.clone());
+        registry.register("redis_servers", "Servers of Redis that are used", self.servers.clone());
         let help = "Since the last completed pass of Redis' follower began";
         registry.register_with_unit("redis_lag", help, Unit::Seconds, self.lag.clone());
     }
@@ -309,6 +313,7 @@ impl RedisGauges {
             counter.inner().store(value, Ordering::Relaxed);
         }
         self.breaker_open.set(snapshot.breaker_open.into());
+        self.servers.set(i64::try_from(snapshot.servers).unwrap_or(i64::MAX));
         self.lag.set(snapshot.lag.as_secs_f64());
     }
 }

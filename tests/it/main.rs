@@ -25,6 +25,9 @@ mod parted; // a store put together from two, for the tests
 mod process; // servers and commands as processes of their own
 mod protocol; // the protocol of the shared cache, model-checked
 mod redis_cache; // Redis in front of a store, and its troubles
+mod redis_cluster; // a Redis in several parts, and theirs
+mod redis_nodes; // Redis Clusters of the tests' own
+mod redis_resharding; // a Cluster whose slots move and whose nodes fail
 mod redis_sentinel; // Sentinels say which Redis
 #[allow(dead_code)] // what the fault test needs of it
 mod redis_server; // Redis servers of the tests' own

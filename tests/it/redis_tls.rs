@@ -11,10 +11,11 @@ use copydesk::store::{Consistency, Layer, Store};
 use crate::authority::Authority;
 use crate::conformance::fixtures::{at, id, ingest, titled, write};
 use crate::process::run;
+use crate::redis_nodes::RedisCluster;
 use crate::redis_server::{RedisServer, free_port};
 
-/// A server with a certificate for `localhost`, and the port where it speaks TLS.
-fn server(authority: &Authority, dir: &Path) -> (RedisServer, u16) {
+/// What makes a server show a certificate for `localhost`, and the port where it speaks TLS.
+fn config(authority: &Authority, dir: &Path) -> (String, u16) {
     authority.vouch(dir);
     std::fs::write(dir.join("ca.pem"), &authority.pem).unwrap();
     let (port, dir) = (free_port(), dir.display());
@@ -22,14 +23,24 @@ fn server(authority: &Authority, dir: &Path) -> (RedisServer, u16) {
         "tls-port {port}\ntls-cert-file {dir}/server.crt\ntls-key-file {dir}/server.key\n\
          tls-ca-cert-file {dir}/ca.pem\ntls-auth-clients no"
     );
-    (RedisServer::configured(&config), port)
+    (config, port)
+}
+
+/// Reads until Redis answers.
+async fn cached(cache: &RedisCache) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while cache.get(&[id("a")], Consistency::Bounded).await.unwrap().remove(0).from != Layer::Redis {
+        assert!(Instant::now() < until, "{:?}", cache.stats());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test]
 async fn tls_is_spoken_and_who_answers_is_looked_at() {
     let dir = tempfile::tempdir().unwrap();
     let (ca, other) = (dir.path().join("ca.pem"), dir.path().join("other.pem"));
-    let (_redis, port) = server(&Authority::new(), dir.path());
+    let (config, port) = config(&Authority::new(), dir.path());
+    let _redis = RedisServer::configured(&config);
     std::fs::write(&other, Authority::new().pem).unwrap();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(dir.path().join("store"))).unwrap());
     write(&store, ingest("a", titled("edition 1"), at(0))).await.unwrap();
@@ -40,19 +51,36 @@ async fn tls_is_spoken_and_who_answers_is_looked_at() {
     // The wrong name, and the wrong authority. They have all the time that the right one takes, and more.
     let wrong = [cache("127.0.0.1", &ca), cache("localhost", &other)];
     let right = cache("localhost", &ca);
-    let until = Instant::now() + Duration::from_secs(20);
-    loop {
-        let fetched = right.get(&[id("a")], Consistency::Bounded).await.unwrap().remove(0);
-        if fetched.from == Layer::Redis {
-            break;
-        }
-        assert!(Instant::now() < until, "{:?}", right.stats());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    cached(&right).await;
     for wrong in &wrong {
         assert!(wrong.stats().breaker_open);
         assert_eq!(wrong.get(&[id("a")], Consistency::Bounded).await.unwrap().remove(0).from, Layer::Store);
     }
+}
+
+/// Its nodes tell where they are, and must show a certificate of that.
+#[tokio::test]
+async fn a_cluster_is_spoken_to_by_tls_where_it_says_that_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let (config, port) = config(&Authority::new(), dir.path());
+    let config = format!(
+        "{config}\ntls-cluster yes\ncluster-announce-hostname localhost\ncluster-preferred-endpoint-type hostname"
+    );
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(dir.path().join("store"))).unwrap());
+    write(&store, ingest("a", titled("edition 1"), at(0))).await.unwrap();
+    let cluster = RedisCluster::configured(1, 0, &config);
+    let url = format!("rediss-cluster://localhost:{port}");
+    let options = RedisOptions::trusting(&url, Some(&dir.path().join("ca.pem"))).unwrap();
+    let cache = RedisCache::new(Arc::clone(&store), options);
+    cached(&cache).await;
+    // It moves to where its certificate is not of.
+    cluster.nodes[0].ask::<()>(&["CONFIG", "SET", "cluster-announce-hostname", "127.0.0.1"]);
+    let until = Instant::now() + Duration::from_secs(20);
+    while !cache.stats().breaker_open {
+        assert!(Instant::now() < until, "{:?}", cache.stats());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(cache.get(&[id("a")], Consistency::Bounded).await.unwrap().remove(0).from, Layer::Store);
 }
 
 #[test]

@@ -2,46 +2,156 @@
 
 use ::redis::{Pipeline, Value};
 
+use super::slots::Slots;
 use super::wire::{Trouble, Wire, text};
+
+/// What a server is part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Nothing: it has every key.
+    Alone,
+    /// A Cluster, of which it has a share.
+    Cluster,
+}
 
 /// Which Redis, and which history of its data: it begins another with every start and every change of role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) run: String,
     pub(super) history: String,
+    /// In a Cluster only.
+    pub(super) share: Option<Share>,
+}
+
+/// What a node of a Cluster has, by its own word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Share {
+    /// Of its configuration. It grows whenever the node is given slots that another had.
+    pub(super) epoch: u64,
+    pub(super) slots: Slots,
 }
 
 impl Identity {
     /// Whom a connection leads to.
-    pub(super) async fn of(wire: &Wire) -> Result<Self, Trouble> {
+    pub(super) async fn of(wire: &Wire, mode: Mode) -> Result<Self, Trouble> {
         let mut pipeline = Pipeline::new();
-        Self::ask(&mut pipeline);
-        Self::told(&wire.ask(&pipeline).await?)
+        Self::ask(mode, &mut pipeline);
+        Self::told(mode, &wire.ask(&pipeline).await?)
     }
 
     /// Puts the question into a pipeline.
-    pub(super) fn ask(pipeline: &mut Pipeline) {
+    pub(super) fn ask(mode: Mode, pipeline: &mut Pipeline) {
         pipeline.cmd("INFO").arg("server").cmd("INFO").arg("replication");
+        if mode == Mode::Cluster {
+            pipeline.cmd("CLUSTER").arg("NODES");
+        }
     }
 
     /// What `ask` was answered.
-    pub(super) fn told(answers: &[Value]) -> Result<Self, Trouble> {
+    pub(super) fn told(mode: Mode, answers: &[Value]) -> Result<Self, Trouble> {
         let told: String = answers.iter().filter_map(text).collect::<Vec<_>>().join("\n");
         let field = |name: &str| {
             let line = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             line.map(str::trim).unwrap_or_default().to_owned()
         };
         // Valkey has another name for it.
-        if field("redis_mode") != "standalone" && field("server_mode") != "standalone" {
-            return Err(Trouble::Refused("it is not a server of its own, but of a Cluster or a Sentinel".into()));
+        let is = |mode: &str| field("redis_mode") == mode || field("server_mode") == mode;
+        let wrong = match mode {
+            Mode::Alone if is("cluster") => Some("it is of a Cluster: write redis-cluster:// for redis://"),
+            Mode::Alone if !is("standalone") => Some("it is not a server of its own, but perhaps a Sentinel"),
+            Mode::Cluster if !is("cluster") => Some("it is not of a Cluster"),
+            _ if field("role") != "master" => Some("it is a replica"),
+            _ => None,
+        };
+        if let Some(wrong) = wrong {
+            return Err(Trouble::Refused(wrong.into()));
         }
-        if field("role") != "master" {
-            return Err(Trouble::Refused("it is a replica".into()));
-        }
-        let identity = Self { run: field("run_id"), history: field("master_replid") };
+        let share = match mode {
+            Mode::Alone => None,
+            Mode::Cluster => Some(Share::told(&told)?),
+        };
+        let identity = Self { run: field("run_id"), history: field("master_replid"), share };
         if identity.run.is_empty() || identity.history.is_empty() {
             return Err(Trouble::Refused("INFO does not say who it is".into()));
         }
         Ok(identity)
+    }
+
+    /// As it stands in the mark's key, with the braces that make a Cluster keep it where the entries are. Of another set of slots,
+    /// another mark: what one says of its slots, it says of no others.
+    pub(super) fn mark(&self) -> Result<String, Trouble> {
+        let Self { run, history, share } = self;
+        let Some(Share { epoch, slots }) = share else { return Ok(format!("{run}:{history}")) };
+        let tag = slots.tag().ok_or_else(|| Trouble::Refused("it is in charge of no slots".into()))?;
+        Ok(format!("{run}:{history}:{epoch}:{:016x}:{{{tag}}}", slots.digest()))
+    }
+
+    /// Whether both are of one server, whatever slots it had at the time.
+    pub(super) fn is_server_of(&self, other: &Self) -> bool {
+        (&self.run, &self.history) == (&other.run, &other.history)
+    }
+
+    /// Whether it is who it was before, and has only given slots away since.
+    pub(super) fn is_less_than(&self, before: &Self) -> bool {
+        let (Some(now), Some(then)) = (&self.share, &before.share) else { return false };
+        self.is_server_of(before)
+            && now.epoch == then.epoch
+            && now.slots != then.slots
+            && then.slots.includes(&now.slots)
+    }
+}
+
+impl Share {
+    /// The node's own line of CLUSTER NODES: its ID, address, flags, primary, two times, epoch, link, and slots.
+    fn told(told: &str) -> Result<Self, Trouble> {
+        let mine = |line: &&str| {
+            let flags = line.split(' ').nth(2).unwrap_or_default();
+            flags.split(',').any(|flag| flag == "myself")
+        };
+        let share = told.lines().find(mine).and_then(|line| {
+            let mut words = line.split_whitespace().skip(6);
+            let epoch = words.next()?.parse().ok()?;
+            Some(Self { epoch, slots: Slots::told(words.skip(1))? })
+        });
+        share.ok_or_else(|| Trouble::Refused("CLUSTER NODES does not say which slots are its own".into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(mode: &str, nodes: &str) -> Result<Identity, Trouble> {
+        let info = format!("redis_mode:{mode}\r\nrun_id:r\r\nrole:master\r\nmaster_replid:h\r\n");
+        let answers = [info.into_bytes(), nodes.to_owned().into_bytes()].map(Value::BulkString);
+        Identity::told(Mode::Cluster, &answers)
+    }
+
+    fn node(epoch: u64, slots: &str) -> Identity {
+        let others = "a 10.0.0.1:1@2,host master - 0 0 9 connected 0-99\n";
+        told("cluster", &format!("{others}b 10.0.0.2:1@2,host myself,master - 0 0 {epoch} connected {slots}\n"))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_node_is_what_it_says_of_itself() {
+        let share = node(7, "100-200 [100->-a]").share.unwrap();
+        assert_eq!((share.epoch, format!("{:?}", share.slots)), (7, "100 slots".into()));
+        assert!(told("standalone", "").is_err() && told("cluster", "").is_err());
+        let asked = [Value::SimpleString("redis_mode:cluster\nrole:master".into())];
+        assert!(Identity::told(Mode::Alone, &asked).unwrap_err().to_string().contains("redis-cluster://"));
+        assert!(node(1, "").mark().is_err());
+        let marks = [node(1, "0-9"), node(1, "0-8"), node(2, "0-9")].map(|node| node.mark().unwrap());
+        assert!(marks[0] != marks[1] && marks[0] != marks[2] && marks[0] == node(1, "0-9").mark().unwrap());
+    }
+
+    #[test]
+    fn only_who_has_lost_slots_is_less() {
+        let whole = node(1, "0-9");
+        assert!(node(1, "0-3 5-9").is_less_than(&whole) && node(1, "0-9 [4->-a]").is_less_than(&whole));
+        for other in [node(1, "0-9"), node(1, "0-10"), node(1, "1-10"), node(2, "0-8")] {
+            assert!(!other.is_less_than(&whole), "{other:?}");
+        }
+        assert!(!Identity { run: "other".into(), ..node(1, "0-8") }.is_less_than(&whole));
     }
 }

@@ -5,7 +5,8 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::Shared;
-use super::session::{Session, jittered};
+use super::options::Server;
+use super::session::{Legacy, Session, jittered};
 use super::wire::Trouble;
 use crate::cache::follower::wait;
 use crate::store::{Place, Store, StoreError};
@@ -15,26 +16,32 @@ const BATCH: usize = 1_000;
 /// How long until Redis is tried again: at first, and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(250));
 
-/// Keeps the cache until it is gone or the task is aborted. One task, so that one probe asks at a time whether Redis is back.
-pub(super) async fn keep(shared: Weak<Shared>) {
+/// Keeps what the cache has in one server, until the cache is gone or the task is aborted. One task for a server, so that one
+/// probe asks at a time whether it is back.
+pub(super) async fn keep(shared: Weak<Shared>, server: Server) {
     let mut retry = RETRY.0;
     // An outage is logged when it begins.
     let mut failing = false;
+    let mut legacy = None;
     while let Some(shared) = shared.upgrade() {
-        match open(&shared).await {
+        match open(&shared, &server, legacy.as_ref()).await {
             Ok(session) => {
                 let session = Arc::new(session);
-                shared.hand_out(Some(Arc::clone(&session)));
-                if follow(&shared, &session).await {
+                let held = shared.router.hold(Arc::clone(&session));
+                let mut place = session.marked;
+                let trusted = follow(&shared, &session, &mut place).await;
+                drop(held);
+                // If the feed has turned out not to go on from there, the next session will find that as well.
+                legacy = Some(session.legacy(place));
+                if trusted {
                     retry = RETRY.0;
                     failing = false;
                 }
-                shared.hand_out(None);
             }
             // Who reads the store says so.
             Err(None) => {}
             Err(Some(trouble)) if !std::mem::replace(&mut failing, true) => {
-                tracing::warn!(redis = %shared.options.place(), %trouble, "Redis is away; reads go to the store");
+                tracing::warn!(redis = %server, %trouble, "Redis is away; reads go to the store");
             }
             Err(Some(_)) => {}
         }
@@ -45,27 +52,27 @@ pub(super) async fn keep(shared: Weak<Shared>) {
 }
 
 /// An error that names no trouble is the store's.
-async fn open(shared: &Shared) -> Result<Session, Option<Trouble>> {
+async fn open(shared: &Shared, server: &Server, legacy: Option<&Legacy>) -> Result<Session, Option<Trouble>> {
     // Before the generation is found: what is filled in a new one has been read after this.
     let head = shared.store.head().await.map_err(|_| None)?;
     let end = shared.store.touched(head.into(), BATCH).await.map_err(|_| None)?.reached;
-    let session =
-        Session::open(&shared.options, shared.store.feed(), end, Arc::clone(&shared.counters)).await.map_err(Some)?;
-    Ok(session)
+    let options = &shared.options;
+    let address = options.find(server).await.map_err(Some)?;
+    let counters = Arc::clone(&shared.counters);
+    Session::open(options, address, shared.store.feed(), end, legacy, counters).await.map_err(Some)
 }
 
 /// Until the session ends. Answers whether Redis could be trusted in it.
-async fn follow(shared: &Shared, session: &Session) -> bool {
+async fn follow(shared: &Shared, session: &Session, place: &mut Place) -> bool {
     let mut wake = shared.store.wake();
     let mut trusted = false;
-    let mut place = session.marked;
     while !session.has_ended() {
         let began = Instant::now();
-        match pass(shared.store.as_ref(), session, &mut place).await {
+        match pass(shared.store.as_ref(), session, place).await {
             Ok(true) => {
                 session.lease.renew(began, session.lease.position());
                 if !std::mem::replace(&mut trusted, true) {
-                    tracing::info!("Redis is repaired up to the feed's end, and used");
+                    tracing::info!(redis = %session.address, "Redis is repaired up to the feed's end, and used");
                 }
             }
             // Redis did not take it; the lease runs out by itself.

@@ -6,20 +6,25 @@
 mod entry;
 mod identity;
 mod keeper;
+mod mark;
 mod options;
 mod read;
+mod router;
 pub mod scripts;
 mod sentinel;
 mod session;
+mod slots;
 mod stats;
 mod tls;
+mod topology;
 mod wire;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use futures::future::join_all;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
@@ -33,7 +38,8 @@ use crate::store::{
     Change, Consistency, Fetched, ListQuery, LookupKey, Outcome, Place, Revision, SearchPage, SearchQuery, Standing,
     Store, StoreError, Touched, Write, WriteError, Written,
 };
-use session::Session;
+use options::Site;
+use router::Router;
 use stats::Counters;
 
 /// How long an answer to a write waits for Redis to hear of it.
@@ -44,13 +50,14 @@ const REPAIR: Duration = Duration::from_millis(50);
 /// A store with a cache in Redis in front of `get`. Everything else goes to the store.
 pub struct RedisCache {
     shared: Arc<Shared>,
+    /// Of one server, or of who finds the nodes of a Cluster, each of which has a keeper then.
     _keeper: AbortOnDropHandle<()>,
 }
 
 struct Shared {
     store: Arc<dyn Store>,
     options: RedisOptions,
-    session: RwLock<Option<Arc<Session>>>,
+    router: Router,
     counters: Arc<Counters>,
     foreign_logged: Mutex<Option<Instant>>,
 }
@@ -60,30 +67,23 @@ impl RedisCache {
     pub fn new(store: Arc<dyn Store>, options: RedisOptions) -> Self {
         let shared = Arc::new(Shared {
             store,
+            router: Router::new(options.mode()),
             options,
-            session: RwLock::new(None),
             counters: Arc::default(),
             foreign_logged: Mutex::new(None),
         });
-        let keeper = tokio::spawn(keeper::keep(Arc::downgrade(&shared)));
+        let keeper = match &shared.options.site {
+            Site::One(server) => tokio::spawn(keeper::keep(Arc::downgrade(&shared), server.clone())),
+            Site::Cluster(seeds) => tokio::spawn(topology::follow(Arc::downgrade(&shared), seeds.clone())),
+        };
         Self { shared, _keeper: AbortOnDropHandle::new(keeper) }
     }
 
     /// Counters, for metrics.
     pub fn stats(&self) -> RedisCacheStats {
-        let session = self.shared.session();
-        self.shared.counters.stats(session.is_none(), session.and_then(|session| session.lease.age()))
-    }
-}
-
-impl Shared {
-    fn session(&self) -> Option<Arc<Session>> {
-        let session = self.session.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        session.as_ref().filter(|session| !session.has_ended()).map(Arc::clone)
-    }
-
-    fn hand_out(&self, session: Option<Arc<Session>>) {
-        *self.session.write().unwrap_or_else(std::sync::PoisonError::into_inner) = session;
+        let sessions = self.shared.router.sessions();
+        let lag = sessions.iter().filter_map(|session| session.lease.age()).max();
+        self.shared.counters.stats(!self.shared.router.is_whole(), sessions.len() as u64, lag)
     }
 }
 
@@ -101,11 +101,12 @@ impl Store for RedisCache {
             .filter(|written| written.outcome != Outcome::Unchanged)
             .map(|written| (written.record.id.clone(), written.record.token.position))
             .collect();
-        if let Some(session) = self.shared.session().filter(|_| !changed.is_empty()) {
+        let sessions = if changed.is_empty() { Vec::new() } else { self.shared.router.sessions() };
+        if !sessions.is_empty() {
             // In a task of its own, which ends neither with the caller nor with the budget. What it does not reach, the keepers
             // do.
-            let told = tokio::spawn(async move { session.invalidate(&changed).await });
-            let _late = tokio::time::timeout(BUDGET, told).await;
+            let tell = async move { join_all(sessions.iter().map(|session| session.invalidate(&changed))).await };
+            let _late = tokio::time::timeout(BUDGET, tokio::spawn(tell)).await;
         }
         answers
     }
@@ -160,11 +161,13 @@ impl Store for RedisCache {
 
     async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
         let touched = self.shared.store.touched(after, limit).await?;
-        if let (Some((newest, _)), Some(session)) = (touched.articles.last(), self.shared.session()) {
+        if let Some((newest, _)) = touched.articles.last() {
             // Who hears of a change asks from then on for entries as new as that (`LocalCache`), which Redis can show only
             // once it has been repaired so far. So this keeps hits; nothing depends on it, and it must not cost trust.
             let patience = REPAIR.min(self.shared.options.staleness_bound / 10);
-            let _late = tokio::time::timeout(patience, session.repaired(*newest)).await;
+            let sessions = self.shared.router.sessions();
+            let repaired = join_all(sessions.iter().map(|session| session.repaired(*newest)));
+            let _late = tokio::time::timeout(patience, repaired).await;
         }
         Ok(touched)
     }

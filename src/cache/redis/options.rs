@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ::redis::{ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo};
 
+use super::identity::Mode;
 use super::tls::Tls;
 
 /// How a cache in Redis behaves.
@@ -25,22 +26,31 @@ pub struct RedisOptions {
 }
 
 /// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Address {
     pub(super) host: String,
     pub(super) port: u16,
 }
 
-/// Who knows which server it is.
+/// What is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Site {
-    /// We do.
-    Server(Address),
-    /// Sentinels, which call it by the name of a service.
-    Sentinels { addresses: Vec<Address>, service: String },
+    One(Server),
+    /// A Cluster, of which these are some nodes.
+    Cluster(Vec<Address>),
 }
 
-const RIGHT: &str = "must be local, off, redis://[user:password@]host:port[/db], rediss:// for the same with TLS, or \
+/// Who knows where a server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Server {
+    /// We do.
+    At(Address),
+    /// Sentinels, which call it by the name of a service.
+    Named { sentinels: Vec<Address>, service: String },
+}
+
+const RIGHT: &str = "must be local, off, redis://[user:password@]host:port[/db], rediss:// for the same with TLS, \
+                     redis-cluster://[user:password@]host:port[,host:port], or \
                      redis-sentinel://[user:password@]host:port[,host:port]/service[/db]";
 const SENTINEL_PORT: u16 = 26_379;
 
@@ -54,11 +64,16 @@ impl RedisOptions {
     /// system's.
     pub fn trusting(url: &str, ca: Option<&Path>) -> Result<Self, String> {
         let (scheme, rest) = url.split_once("://").ok_or(RIGHT)?;
-        let (sentinels, encrypted) = match scheme {
-            "redis" => (false, false),
-            "rediss" => (false, true),
-            "redis-sentinel" => (true, false),
-            "rediss-sentinel" => (true, true),
+        let (plain, encrypted) = match scheme.strip_prefix("rediss") {
+            Some(kind) => (kind, true),
+            None => (scheme.strip_prefix("redis").ok_or(RIGHT)?, false),
+        };
+        let kind = match plain {
+            // Of several hosts nothing else could be meant.
+            "" if rest.contains(',') => Kind::Cluster,
+            "" => Kind::One,
+            "-cluster" => Kind::Cluster,
+            "-sentinel" => Kind::Sentinel,
             _ => return Err(RIGHT.into()),
         };
         if rest.contains(['?', '#']) {
@@ -66,24 +81,24 @@ impl RedisOptions {
         }
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
-        let addresses: Vec<Address> =
-            hosts.split(',').map(|host| address(host, sentinels)).collect::<Option<_>>().ok_or(RIGHT)?;
-        let (service, db) = match (sentinels, path.split_once('/')) {
-            (false, _) => ("", path),
-            (true, None) => (path, ""),
-            (true, Some((service, db))) => (service, db),
+        let mut addresses: Vec<Address> =
+            hosts.split(',').map(|host| address(host, kind)).collect::<Option<_>>().ok_or(RIGHT)?;
+        let (service, db) = match (kind, path.split_once('/')) {
+            (Kind::Sentinel, None) => (path, ""),
+            (Kind::Sentinel, Some((service, db))) => (service, db),
+            _ => ("", path),
         };
         if !db.is_empty() && db.parse::<u16>().is_err() {
             return Err(RIGHT.into());
         }
-        let site = match <[Address; 1]>::try_from(addresses) {
-            Ok([address]) if !sentinels => Site::Server(address),
-            Err(_) if !sentinels => {
-                return Err("this version does not speak to a Redis Cluster: name one server, redis://host:port".into());
+        let site = match kind {
+            Kind::Cluster if !matches!(db, "" | "0") => {
+                return Err("names a database, of which a Cluster has only 0".into());
             }
-            _ if service.is_empty() => return Err(RIGHT.into()),
-            Ok([address]) => Site::Sentinels { addresses: vec![address], service: service.to_owned() },
-            Err(addresses) => Site::Sentinels { addresses, service: service.to_owned() },
+            Kind::Cluster => Site::Cluster(addresses),
+            Kind::Sentinel if service.is_empty() => return Err(RIGHT.into()),
+            Kind::Sentinel => Site::One(Server::Named { sentinels: addresses, service: service.to_owned() }),
+            Kind::One => Site::One(Server::At(addresses.swap_remove(0))),
         };
         let tls = match (encrypted, ca) {
             (true, ca) => Some(Tls::trusting(ca)?),
@@ -106,23 +121,40 @@ impl RedisOptions {
     /// Where it is, for people: no user, no password.
     pub fn place(&self) -> String {
         match &self.site {
-            Site::Server(address) => address.to_string(),
-            Site::Sentinels { addresses, service } => {
-                let addresses: Vec<String> = addresses.iter().map(Address::to_string).collect();
-                format!("{service} of {}", addresses.join(","))
-            }
+            Site::One(server) => server.to_string(),
+            Site::Cluster(seeds) => format!("the Cluster of {}", list(seeds)),
+        }
+    }
+
+    /// What its servers must be part of.
+    pub(super) fn mode(&self) -> Mode {
+        match self.site {
+            Site::One(_) => Mode::Alone,
+            Site::Cluster(_) => Mode::Cluster,
         }
     }
 }
 
-fn address(text: &str, sentinel: bool) -> Option<Address> {
+/// What a URL names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    One,
+    Cluster,
+    Sentinel,
+}
+
+fn list(addresses: &[Address]) -> String {
+    addresses.iter().map(Address::to_string).collect::<Vec<_>>().join(",")
+}
+
+fn address(text: &str, kind: Kind) -> Option<Address> {
     let url = ::url::Url::parse(&format!("redis://{text}")).ok()?;
     let plain = url.username().is_empty() && url.password().is_none() && url.path().is_empty();
     url.host_str().filter(|host| plain && !host.is_empty())?;
     // Which takes the brackets off an IPv6 address.
     match url.clone().into_connection_info().ok()?.addr() {
         ConnectionAddr::Tcp(host, port) => {
-            let port = if sentinel { url.port().unwrap_or(SENTINEL_PORT) } else { *port };
+            let port = if kind == Kind::Sentinel { url.port().unwrap_or(SENTINEL_PORT) } else { *port };
             Some(Address { host: host.clone(), port })
         }
         _ => None,
@@ -135,6 +167,15 @@ impl fmt::Display for Address {
             write!(f, "[{}]:{}", self.host, self.port)
         } else {
             write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(address) => address.fmt(f),
+            Self::Named { sentinels, service } => write!(f, "{service} of {}", list(sentinels)),
         }
     }
 }
@@ -158,13 +199,27 @@ mod tests {
         let told = RedisOptions::new("redis-sentinel://:secret@a,b:27000/news/2").unwrap();
         assert_eq!((told.place().as_str(), told.login.db()), ("news of a:26379,b:27000", 2));
         assert_eq!(told.login.password(), Some("secret"));
+        for (cluster, place) in [
+            ("redis://desk:pass@a,b:7000", "the Cluster of a:6379,b:7000"),
+            ("rediss://a,b/", "the Cluster of a:6379,b:6379"),
+            ("redis-cluster://a/0", "the Cluster of a:6379"),
+            ("rediss-cluster://a,[::1]:7", "the Cluster of a:6379,[::1]:7"),
+        ] {
+            let cluster = RedisOptions::new(cluster).unwrap();
+            assert_eq!((cluster.place().as_str(), cluster.mode()), (place, Mode::Cluster));
+        }
         for bad in [
             "redis://",
             "redis://:6379",
             "redis://a/none",
             "redis://a/1/2",
             "redis://a?db=1",
-            "redis://a:1,b:2",
+            "redis://a:1,b:2/1",
+            "redis-cluster://",
+            "redis-cluster://a/1",
+            "redis-cluster://a,,b",
+            "redisscluster://a",
+            "redis-clusters://a",
             "redis-sentinel://a:1",
             "redis-sentinel:///news",
             "redis-sentinel://a:1/news/x",

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::entry::Seen;
+use super::router::Route;
 use super::session::{Claim, Session};
 use super::stats::Counters;
 use super::{RedisCache, Shared};
@@ -18,8 +19,20 @@ const LOG_EVERY: Duration = Duration::from_secs(60);
 
 impl RedisCache {
     pub(super) async fn read(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
+        match self.shared.router.route(ids) {
+            Route::Whole(session) => self.read_from(session, ids, consistency).await,
+            Route::Parted(shares) => self.read_parted(shares, ids.len(), consistency).await,
+        }
+    }
+
+    /// Of one server.
+    pub(super) async fn read_from(
+        &self,
+        session: Option<Arc<Session>>,
+        ids: &[ArticleId],
+        consistency: Consistency,
+    ) -> Result<Vec<Fetched>, StoreError> {
         let shared = &self.shared;
-        let session = shared.session();
         let trusted = session.as_ref().and_then(|session| Some((session, session.trust(consistency)?)));
         let Some((session, trust)) = trusted else {
             shared.counters.distrusted.fetch_add(ids.len() as u64, Ordering::Relaxed);

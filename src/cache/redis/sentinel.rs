@@ -2,17 +2,17 @@
 
 use ::redis::{Pipeline, RedisConnectionInfo, Value};
 
-use super::options::{Address, RedisOptions, Site};
+use super::options::{Address, RedisOptions, Server};
 use super::wire::{Trouble, Wire, text};
 
 impl RedisOptions {
-    /// The server to use now. Sentinels are asked all at once, and the first that knows is believed: should it be mistaken, the
+    /// Where a server is now. Sentinels are asked all at once, and the first that knows is believed: should it be mistaken, the
     /// server itself says that it is a replica; and where two take themselves for the primary, each is repaired by those who
     /// read from it.
-    pub(super) async fn server(&self) -> Result<Address, Trouble> {
-        let (addresses, service) = match &self.site {
-            Site::Server(address) => return Ok(address.clone()),
-            Site::Sentinels { addresses, service } => (addresses, service),
+    pub(super) async fn find(&self, server: &Server) -> Result<Address, Trouble> {
+        let (addresses, service) = match server {
+            Server::At(address) => return Ok(address.clone()),
+            Server::Named { sentinels, service } => (sentinels, service),
         };
         let asked = addresses.iter().map(|sentinel| Box::pin(self.primary(sentinel, service)));
         futures::future::select_ok(asked).await.map(|(address, _)| address)

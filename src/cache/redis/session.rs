@@ -6,16 +6,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use ::redis::{Pipeline, Value};
-use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::RedisOptions;
-use super::entry::{Ends, Seen, decode, digits, encode, position, random};
-use super::identity::Identity;
+use super::entry::{Ends, Seen, decode, digits, encode, random};
+use super::identity::{Identity, Mode};
+use super::mark;
+use super::options::{Address, RedisOptions};
+use super::slots::slot;
 use super::stats::Counters;
-use super::wire::{Call, Step, Trouble, Wire, code, text};
+use super::wire::{Call, Step, Trouble, Wire, code};
 use crate::article::{ArticleId, Position, Record};
 use crate::cache::lease::Lease;
 use crate::store::{Consistency, Place, Store};
@@ -26,8 +27,6 @@ const FAILURES: u32 = 3;
 const STEPS: usize = 200;
 /// How long only one may fill an entry.
 const LEASE: Duration = Duration::from_secs(1);
-/// How long a generation outlives the last replica that used it.
-const GENERATION: Duration = Duration::from_secs(24 * 3_600);
 
 /// What is known about whether entries may be served.
 #[derive(Clone, Copy)]
@@ -67,8 +66,11 @@ pub(super) enum Claim {
 pub(super) struct Session {
     reads: Wire,
     writes: Wire,
+    /// Where it is, to be told.
+    pub(super) address: Address,
     feed: Uuid,
-    identity: Identity,
+    mode: Mode,
+    pub(super) identity: Identity,
     mark_key: String,
     generation: String,
     /// Of the keys of its entries, which end with the article's ID in braces.
@@ -85,28 +87,45 @@ pub(super) struct Session {
     counters: Arc<Counters>,
 }
 
+/// What a session leaves to the next one with the same node of a Cluster: a generation, and how far it is known to be repaired.
+/// If the node has only given slots away since, that holds for those that it has kept, and their entries need not be given up.
+pub(super) struct Legacy {
+    identity: Identity,
+    generation: String,
+    place: Place,
+}
+
 impl Session {
     /// Connects, finds out to whom, and finds or begins the generation of entries. `end` is the feed's end.
     pub(super) async fn open(
         options: &RedisOptions,
+        address: Address,
         feed: Uuid,
         end: Place,
+        legacy: Option<&Legacy>,
         counters: Arc<Counters>,
     ) -> Result<Self, Trouble> {
-        let to = options.server().await?;
-        let open = || Wire::open(&to, &options.login, options.tls.as_ref());
+        let mode = options.mode();
+        let open = || Wire::open(&address, &options.login, options.tls.as_ref());
         let (reads, writes) = tokio::try_join!(open(), open())?;
-        let identity = Identity::of(&writes).await?;
-        if Identity::of(&reads).await? != identity {
+        let identity = Identity::of(&writes, mode).await?;
+        if !Identity::of(&reads, mode).await?.is_server_of(&identity) {
             return Err(Trouble::Refused("two connections led to two servers".into()));
         }
-        let mark_key = format!("copydesk:1:{}:epoch:{}:{}", feed.simple(), identity.run, identity.history);
-        let (generation, marked) = generation(&writes, &mark_key, end).await?;
+        let mark_key = format!("copydesk:1:{}:epoch:{}", feed.simple(), identity.mark()?);
+        let proposed = match legacy.filter(|legacy| identity.is_less_than(&legacy.identity)) {
+            Some(legacy) => (legacy.generation.clone(), legacy.place),
+            // The end of a version 7 UUID is random.
+            None => (Uuid::now_v7().simple().to_string().split_off(16), end),
+        };
+        let (generation, marked) = mark::open(&writes, &mark_key, proposed).await?;
         let prefix = format!("copydesk:1:{}:{generation}:{{", feed.simple());
         Ok(Self {
             reads,
             writes,
+            address,
             feed,
+            mode,
             identity,
             mark_key,
             generation,
@@ -120,6 +139,16 @@ impl Session {
             ended: CancellationToken::new(),
             counters,
         })
+    }
+
+    /// Whether it has the entries of a slot.
+    pub(super) fn holds(&self, slot: u16) -> bool {
+        self.identity.share.as_ref().is_none_or(|share| share.slots.contains(slot))
+    }
+
+    /// What the next one may go on with, when this one has repaired everything up to `place`.
+    pub(super) fn legacy(&self, place: Place) -> Legacy {
+        Legacy { identity: self.identity.clone(), generation: self.generation.clone(), place }
     }
 
     /// Whether, and until when, entries may be served to a read that begins now.
@@ -245,17 +274,19 @@ impl Session {
         }
     }
 
-    /// Tells entries of changes. True when all of them know.
+    /// Tells those entries of changes that are here. True when all of them know.
     pub(super) async fn invalidate(&self, changed: &BTreeMap<ArticleId, Position>) -> bool {
+        let here = |id: &ArticleId| self.mode == Mode::Alone || self.holds(slot(id.as_str()));
+        let changed: Vec<(&ArticleId, &Position)> = changed.iter().filter(|(id, _)| here(id)).collect();
         let calls: Vec<Call> = changed
             .iter()
             .map(|(id, position)| Call {
                 step: Step::Invalidate,
                 key: self.key(id),
-                args: vec![digits(*position).into_bytes(), millis(self.lifetime)],
+                args: vec![digits(**position).into_bytes(), millis(self.lifetime)],
             })
             .collect();
-        let ids: Vec<&ArticleId> = changed.keys().collect();
+        let ids: Vec<&ArticleId> = changed.iter().map(|(id, _)| *id).collect();
         for (calls, ids) in calls.chunks(STEPS).zip(ids.chunks(STEPS)) {
             let Some(answers) = self.noted(self.writes.run(calls)).await else { return false };
             let refused: Vec<&ArticleId> = ids
@@ -275,19 +306,19 @@ impl Session {
     /// Records that everything up to `place` has been repaired, if this still is the Redis and the generation that was
     /// repaired. Otherwise the session ends.
     pub(super) async fn mark(&self, place: Place) -> bool {
-        let args = vec![self.generation.clone().into_bytes(), written(place).into_bytes(), millis(GENERATION)];
-        let call = Call { step: Step::Mark, key: self.mark_key.clone(), args };
+        let call = mark::record(&self.mark_key, &self.generation, place);
         // Who it is, is asked after the mark: a change of role before it shows, and one after it is for the next pass.
-        let Some(answers) = self.noted(self.writes.run_then(&call, Identity::ask)).await else { return false };
+        let ask = |pipeline: &mut Pipeline| Identity::ask(self.mode, pipeline);
+        let Some(answers) = self.noted(self.writes.run_then(&call, ask)).await else { return false };
         match answers.split_first() {
             // No room even for that: then nothing can be filled either.
             Some((mark, _)) if code(mark).is_some() => {
                 Counters::add(&self.counters.errors);
                 false
             }
-            Some((Value::Int(1), told)) if Identity::told(told).as_ref() == Ok(&self.identity) => true,
+            Some((Value::Int(1), told)) if Identity::told(self.mode, told).as_ref() == Ok(&self.identity) => true,
             _ => {
-                tracing::info!("Redis has been flushed, or is another; its entries begin anew");
+                tracing::info!(redis = %self.address, "Redis has been flushed, is another, or has other slots; it is looked at anew");
                 self.end();
                 false
             }
@@ -297,8 +328,13 @@ impl Session {
     /// Ends the generation of entries, for every replica.
     pub(super) async fn close(&self) {
         // If this fails, nothing is lost: where the feed does not go on, the mark is beyond its head or is trimmed.
-        let _ = close(&self.writes, &self.mark_key, &self.generation).await;
+        let _ = self.writes.run(&[mark::close(&self.mark_key, &self.generation)]).await;
         self.end();
+    }
+
+    /// Asks the server something, in one round trip. None when it does not answer.
+    pub(super) async fn ask(&self, pipeline: &Pipeline) -> Option<Vec<Value>> {
+        self.noted(self.writes.ask(pipeline)).await
     }
 
     async fn remove(&self, ids: &[&ArticleId]) -> bool {
@@ -306,7 +342,7 @@ impl Session {
         for id in ids {
             pipeline.cmd("DEL").arg(self.key(id));
         }
-        let answers = self.noted(self.writes.ask(&pipeline)).await;
+        let answers = self.ask(&pipeline).await;
         answers.is_some_and(|answers| answers.iter().all(|answer| matches!(answer, Value::Int(_))))
     }
 
@@ -345,43 +381,14 @@ impl Session {
         Counters::add(&self.counters.errors);
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
         if (trouble != Trouble::Late || failures >= FAILURES) && !self.has_ended() {
-            tracing::warn!(%trouble, "Redis is not used any more until it has been repaired; reads go to the store");
+            tracing::warn!(redis = %self.address, %trouble, "Redis is not used any more until it has been repaired; reads go to the store");
             self.end();
         }
         None
     }
 }
 
-async fn generation(wire: &Wire, key: &str, end: Place) -> Result<(String, Place), Trouble> {
-    // The end of a version 7 UUID is random.
-    let ours = Uuid::now_v7().simple().to_string().split_off(16);
-    let args = vec![ours.into_bytes(), written(end).into_bytes(), millis(GENERATION)];
-    let answers = wire.run(&[Call { step: Step::Open, key: key.to_owned(), args }]).await?;
-    let mark = answers.first().and_then(text);
-    let parsed = mark
-        .as_deref()
-        .and_then(|mark| mark.split_once(':'))
-        .and_then(|(generation, at)| Some((generation.to_owned(), place(at)?)));
-    parsed.ok_or_else(|| Trouble::Refused("it does not keep the generation".into()))
-}
-
-/// A place as it stands in a mark: whichever is later in the feed is the greater text.
-fn written(place: Place) -> String {
-    format!("{}:{:016}", digits(place.position), place.time.map_or(0, Timestamp::as_microsecond))
-}
-
-fn place(written: &str) -> Option<Place> {
-    let (at, time) = written.split_once(':')?;
-    let time = time.parse().ok().filter(|micros| *micros != 0).map(Timestamp::from_microsecond);
-    Some(Place { position: position(at)?, time: time.transpose().ok()? })
-}
-
-async fn close(wire: &Wire, key: &str, generation: &str) -> Result<(), Trouble> {
-    let call = Call { step: Step::Close, key: key.to_owned(), args: vec![generation.as_bytes().to_vec()] };
-    wire.run(&[call]).await.map(drop)
-}
-
-fn millis(duration: Duration) -> Vec<u8> {
+pub(super) fn millis(duration: Duration) -> Vec<u8> {
     duration.as_millis().to_string().into_bytes()
 }
 

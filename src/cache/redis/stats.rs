@@ -22,9 +22,11 @@ pub struct RedisCacheStats {
     pub foreign: u64,
     /// Articles read past it, for it could not be trusted, or fresher was asked for.
     pub distrusted: u64,
-    /// Whether it is not used at all, since it failed.
+    /// Whether it, or a part of a Cluster, is not used, since it failed.
     pub breaker_open: bool,
-    /// How long ago the last completed pass of its follower began.
+    /// How many servers are used: one, or of a Cluster as many as have a part of it.
+    pub servers: u64,
+    /// How long ago the last completed pass of its follower began: of several, the one that is furthest behind.
     pub lag: Option<Duration>,
 }
 
@@ -45,7 +47,7 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn stats(&self, breaker_open: bool, lag: Option<Duration>) -> RedisCacheStats {
+    pub(super) fn stats(&self, breaker_open: bool, servers: u64, lag: Option<Duration>) -> RedisCacheStats {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         RedisCacheStats {
             hits: count(&self.hits),
@@ -57,6 +59,7 @@ impl Counters {
             foreign: count(&self.foreign),
             distrusted: count(&self.distrusted),
             breaker_open,
+            servers,
             lag,
         }
     }

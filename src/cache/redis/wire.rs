@@ -226,6 +226,7 @@ fn unusable(code: &str) -> bool {
             | "MOVED"
             | "ASK"
             | "CLUSTERDOWN"
+            | "TRYAGAIN"
     )
 }
 

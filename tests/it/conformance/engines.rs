@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use crate::bouncer::Bouncer;
 use crate::caught_up::CaughtUp;
 use crate::database::{Cluster, Database};
+use crate::redis_nodes::RedisCluster;
 use crate::redis_server::RedisServer;
 
 /// A new store, and the folder or the database that goes with it.
@@ -72,16 +73,21 @@ pub async fn postgres_cached() -> Engine {
 
 /// The embedded engine behind Redis.
 pub async fn sqlite_redis() -> Engine {
-    behind_redis(sqlite().await)
+    behind_redis(sqlite().await, &RedisServer::shared().url())
+}
+
+/// The embedded engine behind a Redis Cluster.
+pub async fn sqlite_cluster() -> Engine {
+    behind_redis(sqlite().await, &RedisCluster::shared().url())
 }
 
 /// As in production: the engine that replicas share, behind Redis, behind a local cache.
 pub async fn postgres_redis_cached() -> Engine {
-    behind_a_cache(behind_redis(postgres().await)).await
+    behind_a_cache(behind_redis(postgres().await, &RedisServer::shared().url())).await
 }
 
-fn behind_redis(Engine { store, _place }: Engine) -> Engine {
-    let mut options = RedisOptions::new(&RedisServer::shared().url()).unwrap();
+fn behind_redis(Engine { store, _place }: Engine, url: &str) -> Engine {
+    let mut options = RedisOptions::new(url).unwrap();
     options.staleness_bound = Duration::from_secs(5);
     options.poll = Duration::from_millis(10);
     Engine { store: Arc::new(RedisCache::new(store, options)), _place }

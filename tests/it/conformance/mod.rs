@@ -45,6 +45,10 @@ macro_rules! suite {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::sqlite_redis().await).await; })*
             #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::sqlite_redis())); }
         }
+        mod sqlite_cluster {
+            $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::sqlite_cluster().await).await; })*
+            #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::sqlite_cluster())); }
+        }
         mod postgres_redis_cached {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::postgres_redis_cached().await).await; })*
             #[test] fn reads_equal_the_model() {

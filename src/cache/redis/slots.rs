@@ -1,0 +1,154 @@
+//! Hash slots: of which keys a node of a Cluster is in charge.
+
+use std::fmt;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+/// How many there are.
+const COUNT: u16 = 16_384;
+const WORDS: usize = COUNT as usize / 64;
+/// How many whole numbers have every slot among theirs: 109,758 do.
+const TAGS: u32 = 200_000;
+
+/// The slot of every key that has this tag in braces.
+pub(super) fn slot(tag: &str) -> u16 {
+    crc16(tag.as_bytes()) % COUNT
+}
+
+/// CRC-16/XMODEM.
+fn crc16(bytes: &[u8]) -> u16 {
+    const TABLE: [u16; 256] = table();
+    bytes.iter().fold(0, |crc, byte| (crc << 8) ^ TABLE[usize::from((crc >> 8) as u8 ^ *byte)])
+}
+
+const fn table() -> [u16; 256] {
+    let mut table = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let mut crc = (at as u16) << 8;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
+            bit += 1;
+        }
+        table[at] = crc;
+        at += 1;
+    }
+    table
+}
+
+/// A set of slots.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Slots(Box<[u64; WORDS]>);
+
+impl Slots {
+    pub(super) fn none() -> Self {
+        Self(Box::new([0; WORDS]))
+    }
+
+    /// What a node tells of itself in CLUSTER NODES: `0-99`, `100`, and in brackets what is on its way. A slot that is on its way
+    /// from here to another node (`[100->-node]`) is left out, though it is still this one's: its keys are there already, or here
+    /// yet.
+    pub(super) fn told<'a>(words: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let mut slots = Self::none();
+        let mut leaving = Vec::new();
+        for word in words {
+            if let Some(open) = word.strip_prefix('[') {
+                leaving.extend(open.split_once("->-").map(|(slot, _)| slot.parse::<u16>()));
+                continue;
+            }
+            let (first, last) = word.split_once('-').unwrap_or((word, word));
+            let range = first.parse().ok()?..=last.parse().ok().filter(|last| *last < COUNT)?;
+            range.for_each(|slot| slots.set(slot, true));
+        }
+        for slot in leaving {
+            slots.set(slot.ok().filter(|slot| *slot < COUNT)?, false);
+        }
+        Some(slots)
+    }
+
+    fn set(&mut self, slot: u16, held: bool) {
+        let (word, bit) = (&mut self.0[usize::from(slot / 64)], 1 << (slot % 64));
+        *word = if held { *word | bit } else { *word & !bit };
+    }
+
+    pub(super) fn contains(&self, slot: u16) -> bool {
+        self.0[usize::from(slot / 64)] & (1 << (slot % 64)) != 0
+    }
+
+    /// Whether all of the other's are in it too.
+    pub(super) fn includes(&self, other: &Self) -> bool {
+        self.0.iter().zip(other.0.iter()).all(|(mine, theirs)| theirs & !mine == 0)
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0.iter()).for_each(|(mine, theirs)| *mine |= theirs);
+    }
+
+    pub(super) fn are_all(&self) -> bool {
+        self.0.iter().all(|word| *word == u64::MAX)
+    }
+
+    /// A tag for keys that are to be in one of these: the lowest number that is. None if the set is empty.
+    pub(super) fn tag(&self) -> Option<String> {
+        if *self == Self::none() {
+            return None;
+        }
+        (0..TAGS).map(|number| number.to_string()).find(|tag| self.contains(slot(tag)))
+    }
+
+    /// The same for the same set, on every replica.
+    pub(super) fn digest(&self) -> u64 {
+        let bytes: Vec<u8> = self.0.iter().flat_map(|word| word.to_be_bytes()).collect();
+        xxh3_64(&bytes)
+    }
+}
+
+impl fmt::Debug for Slots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} slots", self.0.iter().map(|word| word.count_ones()).sum::<u32>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(words: &str) -> Option<Slots> {
+        Slots::told(words.split_whitespace())
+    }
+
+    /// As CLUSTER KEYSLOT answers; `tests/it/redis_cluster.rs` asks a real one for more.
+    #[test]
+    fn slots_are_those_of_redis() {
+        assert_eq!(crc16(b"123456789"), 0x31c3);
+        for (tag, right) in [("foo", 12_182), ("bar", 5_061), ("06S", 0), ("a", 15_495)] {
+            assert_eq!(slot(tag), right, "{tag}");
+        }
+    }
+
+    #[test]
+    fn what_is_leaving_is_left_out() {
+        let slots = told("0-2 7 16383 [1->-abc] [9-<-abc]").unwrap();
+        let held: Vec<u16> = (0..COUNT).filter(|slot| slots.contains(*slot)).collect();
+        assert_eq!(held, [0, 2, 7, 16_383]);
+        assert!(told("0-7 16383").unwrap().includes(&slots) && !slots.includes(&told("1").unwrap()));
+        assert_ne!(slots.digest(), told("0-2 7 16383").unwrap().digest());
+        assert!(told("0-16383").unwrap().are_all() && !slots.are_all());
+        for wrong in ["16384", "0-16384", "x", "-", "[x->-abc]", "[16384->-abc]"] {
+            assert!(told(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_slot_has_a_tag() {
+        let mut slots = Slots::none();
+        for tag in (0..TAGS).map(|number| number.to_string()) {
+            slots.set(slot(&tag), true);
+        }
+        assert!(slots.are_all());
+        let one = told("100").unwrap();
+        assert_eq!(one.tag().map(|tag| slot(&tag)), Some(100));
+        assert_eq!(Slots::none().tag(), None);
+    }
+}

@@ -1,0 +1,329 @@
+//! Redis Cluster in front of a store: each node is repaired, trusted and done without by itself.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use copydesk::article::{ArticleId, Position};
+use copydesk::cache::{AuditOptions, Auditor, RedisCache, RedisOptions};
+use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
+use copydesk::store::{Consistency, Fetched, Layer, Precondition, Store};
+
+use crate::conformance::fixtures::{at, id, ingest, titled, update, write};
+use crate::redis_nodes::RedisCluster;
+use crate::redis_server::RedisServer;
+
+const ARTICLES: usize = 60;
+
+/// A store with some articles, and a replica's cache in front of it, in a Cluster of three primaries.
+struct Desk {
+    store: Arc<dyn Store>,
+    cache: Arc<RedisCache>,
+    cluster: RedisCluster,
+    /// Of each primary.
+    names: [Vec<String>; 3],
+    _dir: tempfile::TempDir,
+}
+
+async fn desk(replicas: usize) -> Desk {
+    let cluster = RedisCluster::start(3, replicas);
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(dir.path())).unwrap());
+    let mut names: [Vec<String>; 3] = Default::default();
+    for name in (0..ARTICLES).map(|number| format!("a-{number}")) {
+        write(&store, ingest(&name, titled("edition 1"), at(0))).await.unwrap();
+        names[cluster.home(&name)].push(name);
+    }
+    let mut options = RedisOptions::new(&cluster.url()).unwrap();
+    options.poll = Duration::from_millis(20);
+    let cache = Arc::new(RedisCache::new(Arc::clone(&store), options));
+    let desk = Desk { store, cache, cluster, names, _dir: dir };
+    for name in desk.names.iter().flatten() {
+        desk.cached(name, 1).await;
+    }
+    desk
+}
+
+impl Desk {
+    /// Reads until Redis answers. No read fails, or finds another edition than this.
+    async fn cached(&self, name: &str, edition: i64) {
+        until("Redis answers", async || {
+            let fetched = self.read(name).await;
+            assert_eq!(revision(&fetched), edition, "{name} from {:?}", fetched.from);
+            fetched.from == Layer::Redis
+        })
+        .await;
+    }
+
+    async fn read(&self, name: &str) -> Fetched {
+        self.cache.get(&[id(name)], Consistency::Bounded).await.expect("no read fails").remove(0)
+    }
+
+    /// A correction that Redis is not told of, as if its writer had died.
+    async fn correct_unheard(&self, name: &str, edition: i64) -> Position {
+        let article = titled(&format!("edition {edition}"));
+        let written = write(&self.store, update(name, article, Precondition::None, at(edition))).await.unwrap();
+        written.record.token.position
+    }
+
+    /// An article whose slot the others have no part in.
+    fn of(&self, node: usize) -> (&str, &str) {
+        (&self.names[node][0], &self.names[node][1])
+    }
+}
+
+fn revision(fetched: &Fetched) -> i64 {
+    fetched.record.as_ref().map_or(0, |record| record.revision)
+}
+
+fn keys(node: &RedisServer, name: &str) -> Vec<String> {
+    node.ask(&["KEYS", &format!("*{{{name}}}")])
+}
+
+/// The first byte of an entry, of a replica too.
+fn kind(node: &RedisServer, key: &str) -> String {
+    let mut connection = node.connect().unwrap();
+    redis::cmd("READONLY").exec(&mut connection).unwrap();
+    redis::cmd("GETRANGE").arg(&[key, "0", "0"]).query(&mut connection).unwrap()
+}
+
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let limit = Instant::now() + Duration::from_secs(60);
+    while !holds().await {
+        assert!(Instant::now() < limit, "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn every_node_answers_for_its_share() {
+    let desk = desk(0).await;
+    assert!(desk.names.iter().all(|names| names.len() > 5), "they are spread: {:?}", desk.names);
+    until("all of it is used", async || {
+        let stats = desk.cache.stats();
+        (stats.servers, stats.breaker_open) == (3, false)
+    })
+    .await;
+    for (node, names) in desk.cluster.nodes.iter().zip(&desk.names) {
+        for name in names {
+            assert_eq!(keys(node, name).len(), 1, "{name}");
+        }
+    }
+    // Of all nodes at once, in the order asked for, with one that does not exist and one twice.
+    let mut ids: Vec<ArticleId> = (0..ARTICLES).rev().map(|number| id(&format!("a-{number}"))).collect();
+    ids.extend([id("none"), id("a-7")]);
+    until("all come from Redis", async || {
+        let batch = desk.cache.get(&ids, Consistency::Bounded).await.unwrap();
+        for (id, fetched) in ids.iter().zip(&batch) {
+            assert_eq!(fetched.record.as_ref().map(|record| &record.id), Some(id).filter(|id| id.as_str() != "none"));
+        }
+        batch.iter().all(|fetched| fetched.from == Layer::Redis)
+    })
+    .await;
+    // A write tells the nodes; and a change that nobody tells them of, their keepers do.
+    let front = Arc::clone(&desk.cache) as Arc<dyn Store>;
+    for node in 0..3 {
+        let (told, unheard) = desk.of(node);
+        let article = titled("edition 2");
+        let written = write(&front, update(told, article, Precondition::None, at(2))).await.unwrap();
+        let floor = desk.correct_unheard(unheard, 2).await.max(written.record.token.position);
+        let ids = [id(told), id(unheard)];
+        let read = desk.cache.get(&ids, Consistency::AtLeast(floor)).await.unwrap();
+        assert!(read.iter().all(|fetched| revision(fetched) == 2));
+        desk.cached(told, 2).await;
+        desk.cached(unheard, 2).await;
+    }
+}
+
+#[tokio::test]
+async fn the_auditor_sees_every_node() {
+    let desk = desk(0).await;
+    let (every, staleness_bound) = (Duration::from_millis(10), Duration::from_millis(50));
+    let options = AuditOptions { every, sample: 2 * ARTICLES, staleness_bound };
+    let auditor = Arc::new(Auditor::new(Arc::clone(&desk.store), None, Some(Arc::clone(&desk.cache)), options));
+    let auditing = tokio::spawn({
+        let auditor = Arc::clone(&auditor);
+        async move { auditor.run().await }
+    });
+    until("each article has been compared", async || auditor.stats().checked >= ARTICLES as u64).await;
+    auditing.abort();
+    assert_eq!(auditor.stats().violations, 0);
+}
+
+/// What a node held before a slot left it comes back with the slot, and has missed what happened meanwhile.
+#[tokio::test]
+async fn a_slot_that_comes_back_brings_nothing_old() {
+    let desk = desk(0).await;
+    let (moved, stays) = desk.of(0);
+    let slot = desk.cluster.slot(moved);
+    assert_ne!(slot, desk.cluster.slot(stays));
+    let nodes = &desk.cluster.nodes;
+    let (old, kept) = (keys(&nodes[0], moved), keys(&nodes[0], stays));
+    assert_eq!((old.len(), kind(&nodes[0], &old[0]).as_str()), (1, "v"));
+
+    desk.cluster.resettle(slot, 0, 1);
+    desk.cached(moved, 1).await;
+    desk.cached(stays, 1).await;
+    assert_eq!(keys(&nodes[0], stays), kept, "who has only lost a slot keeps the rest");
+    desk.correct_unheard(moved, 2).await;
+    desk.correct_unheard(stays, 2).await;
+    until("both have been repaired", async || {
+        revision(&desk.read(stays).await) == 2 && revision(&desk.read(moved).await) == 2
+    })
+    .await;
+    desk.cached(moved, 2).await;
+    desk.cached(stays, 2).await;
+    assert_eq!(kind(&nodes[1], &old[0]), "v", "nobody has told it");
+
+    desk.cluster.resettle(slot, 1, 0);
+    assert_eq!(kind(&nodes[0], &old[0]), "v", "it is back");
+    desk.cached(moved, 2).await;
+    desk.cached(stays, 2).await;
+    assert_eq!(kind(&nodes[0], &old[0]), "v", "and is still there, under a key that nobody reads");
+}
+
+/// A move that was broken off may leave a copy where it was to go, of which nobody knows until the slot does go there.
+#[tokio::test]
+async fn a_copy_that_was_left_behind_is_not_served() {
+    let desk = desk(0).await;
+    let name = desk.of(0).0;
+    let slot = desk.cluster.slot(name);
+    let nodes = &desk.cluster.nodes;
+    let old = keys(&nodes[0], name).remove(0);
+    desk.cluster.begin(slot, 0, 1);
+    let port = nodes[1].port.to_string();
+    nodes[0].ask::<()>(&["MIGRATE", "127.0.0.1", &port, &old, "0", "5000", "COPY"]);
+    desk.cluster.give_up(slot, 0, 1);
+    desk.correct_unheard(name, 2).await;
+    until("it is repaired", async || revision(&desk.read(name).await) == 2).await;
+    desk.cached(name, 2).await;
+    assert_eq!(keys(&nodes[0], name), [old.as_str()]);
+    // Evicted; and nobody reads it before the slot moves, without it, to where the copy is.
+    nodes[0].ask::<()>(&["DEL", &old]);
+    desk.cluster.resettle(slot, 0, 1);
+    desk.cached(name, 2).await;
+    desk.cluster.resettle(slot, 1, 0);
+    assert_eq!(kind(&nodes[0], &old), "v", "the copy has come to where it was made");
+    desk.cached(name, 2).await;
+}
+
+/// A move that was broken off leaves a slot open, for as long as nobody sees to it.
+#[tokio::test]
+async fn a_slot_left_open_costs_no_other() {
+    let desk = desk(0).await;
+    let (open, other) = desk.of(0);
+    let slot = desk.cluster.slot(open);
+    desk.cluster.begin(slot, 0, 1);
+    until("it is noticed", async || desk.read(open).await.from == Layer::Store).await;
+    for _ in 0..100 {
+        assert_eq!(desk.read(open).await.from, Layer::Store);
+        desk.cached(other, 1).await;
+    }
+    assert!(desk.cache.stats().breaker_open, "a part is not used");
+    desk.correct_unheard(open, 2).await;
+    desk.correct_unheard(other, 2).await;
+    until("it is repaired", async || revision(&desk.read(other).await) == 2).await;
+    // Given up: the node has the slot again that it has had all the time.
+    desk.cluster.give_up(slot, 0, 1);
+    desk.cached(open, 2).await;
+    desk.cached(other, 2).await;
+}
+
+#[tokio::test]
+async fn a_replica_that_was_behind_takes_over_and_serves_nothing_old() {
+    let mut desk = desk(1).await;
+    let name = desk.names[0][0].clone();
+    let (primary, replica) = (&desk.cluster.nodes[0], &desk.cluster.nodes[3]);
+    let old = keys(primary, &name);
+    until("the replica has a copy", async || keys(replica, &name) == old && kind(replica, &old[0]) == "v").await;
+    // It is cut off, and hears nothing of the correction.
+    let mut inside = primary.connect().unwrap();
+    redis::cmd("CONFIG").arg(&["SET", "requirepass", "unknown"]).exec(&mut inside).unwrap();
+    redis::cmd("CLIENT").arg(&["KILL", "TYPE", "replica"]).exec(&mut inside).unwrap();
+    drop(inside);
+    desk.correct_unheard(&name, 2).await;
+    until("it is corrected", async || revision(&desk.read(&name).await) == 2).await;
+    desk.cached(&name, 2).await;
+    desk.cluster.nodes[0].kill();
+    let replica = &desk.cluster.nodes[3];
+    until("the replica is promoted", async || {
+        assert_eq!(revision(&desk.read(&name).await), 2);
+        replica.ask::<String>(&["INFO", "replication"]).contains("role:master")
+    })
+    .await;
+    assert_eq!(kind(replica, &old[0]), "v", "what is old is there");
+    desk.cached(&name, 2).await;
+    assert!(keys(replica, &name).iter().any(|key| !old.contains(key)), "a new generation");
+    until("all of it is used", async || !desk.cache.stats().breaker_open).await;
+}
+
+#[tokio::test]
+async fn a_node_in_trouble_costs_its_share_and_no_answer() {
+    let mut desk = desk(0).await;
+    let late = desk.names[1].pop().unwrap();
+    for trouble in ["frozen", "killed"] {
+        match trouble {
+            "frozen" => desk.cluster.nodes[1].freeze(),
+            _ => desk.cluster.nodes[1].kill(),
+        }
+        until("it is noticed", async || {
+            assert_eq!(revision(&desk.read(&desk.names[1][0]).await), 1);
+            desk.cache.stats().servers == 2
+        })
+        .await;
+        let ids: Vec<ArticleId> = desk.names.iter().flatten().map(|name| id(name)).collect();
+        until("the others are used", async || {
+            let batch = desk.cache.get(&ids, Consistency::Bounded).await.expect("no read fails");
+            assert!(batch.iter().all(|fetched| revision(fetched) == 1));
+            let from = |node: usize, layer| {
+                let names = &desk.names[node];
+                let of_node = ids.iter().zip(&batch).filter(|(id, _)| names.iter().any(|name| name == id.as_str()));
+                of_node.into_iter().all(|(_, fetched)| fetched.from == layer)
+            };
+            from(0, Layer::Redis) && from(1, Layer::Store) && from(2, Layer::Redis)
+        })
+        .await;
+        assert!(desk.cache.stats().breaker_open);
+        if trouble == "frozen" {
+            desk.correct_unheard(&late, 2).await;
+            desk.cluster.nodes[1].thaw();
+            desk.cached(&desk.names[1][0], 1).await;
+            desk.cached(&late, 2).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_flush_of_one_node_is_no_matter_of_the_others() {
+    let desk = desk(0).await;
+    let (here, there) = (desk.of(1).0, desk.of(2).0);
+    let kept = keys(&desk.cluster.nodes[2], there);
+    for edition in 2..12 {
+        let position = desk.correct_unheard(here, edition).await;
+        desk.cluster.nodes[1].ask::<()>(&["FLUSHALL"]);
+        for _ in 0..20 {
+            let read = desk.cache.get(&[id(here), id(there)], Consistency::AtLeast(position)).await.unwrap();
+            assert_eq!((revision(&read[0]), revision(&read[1])), (edition, 1));
+        }
+    }
+    desk.cached(here, 11).await;
+    desk.cached(there, 1).await;
+    assert_eq!(keys(&desk.cluster.nodes[2], there), kept);
+}
+
+/// What is of a Cluster is not taken for a server of its own, nor the other way round; of one node, all are found.
+#[tokio::test]
+async fn one_node_is_as_good_as_all_and_is_called_by_its_name() {
+    let cluster = RedisCluster::shared();
+    let dir = tempfile::tempdir().unwrap();
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(dir.path())).unwrap());
+    let port = cluster.nodes[1].port;
+    let cache = |url: String| RedisCache::new(Arc::clone(&store), RedisOptions::new(&url).unwrap());
+    let wrong = [
+        cache(format!("redis://127.0.0.1:{port}")),
+        cache(format!("redis-cluster://127.0.0.1:{}", RedisServer::shared().port)),
+    ];
+    let right = cache(format!("redis-cluster://127.0.0.1:1,127.0.0.1:{port}"));
+    until("all of it is used", async || !right.stats().breaker_open).await;
+    assert_eq!(right.stats().servers, 3);
+    assert!(wrong.iter().all(|wrong| wrong.stats().breaker_open));
+}
