@@ -66,7 +66,9 @@ pub(super) enum Claim {
 }
 
 pub(super) struct Session {
+    /// For what readers do: look, claim, fill. It is full of articles.
     reads: Wire,
+    /// For what changes do: invalidate, and say how far. Nothing large is in its way.
     writes: Wire,
     feed: Uuid,
     identity: Identity,
@@ -147,8 +149,11 @@ impl Session {
         self.ended.is_cancelled()
     }
 
+    /// Nobody asks any more; and who has asked waits no longer, since the connections end too.
     pub(super) fn end(&self) {
         self.ended.cancel();
+        self.reads.end();
+        self.writes.end();
     }
 
     /// Looks at entries, in one round trip. None when Redis does not answer.
@@ -179,7 +184,7 @@ impl Session {
             calls.push(Call { step: Step::GetLease, key: self.key(id), args });
             tokens.push(token);
         }
-        let Some(answers) = self.noted(self.writes.run(&calls)).await else {
+        let Some(answers) = self.noted(self.reads.run(&calls)).await else {
             return ids.iter().map(|_| Claim::None).collect();
         };
         let claims = ids.iter().zip(tokens).zip(answers).map(|(((id, _), token), answer)| match answer {
@@ -205,7 +210,7 @@ impl Session {
             }
         }
         for calls in calls.chunks(STEPS) {
-            let Some(answers) = self.noted(self.writes.run(calls)).await else { return };
+            let Some(answers) = self.noted(self.reads.run(calls)).await else { return };
             for answer in &answers {
                 match answer {
                     Value::Int(1) => Counters::add(&self.counters.fills),
@@ -298,19 +303,15 @@ impl Session {
         key
     }
 
-    /// Counts, and ends the session when Redis fails again and again, or says that it is not the one to ask. When another call
-    /// has found that, this one waits no longer.
+    /// Counts, and ends the session when Redis fails again and again, or says that it is not the one to ask.
     async fn noted<T>(&self, answer: impl Future<Output = Result<T, Trouble>>) -> Option<T> {
-        let answer = tokio::select! {
-            biased;
-            answer = answer => answer,
-            () = self.ended() => return None,
-        };
-        let trouble = match answer {
+        let trouble = match answer.await {
             Ok(answer) => {
                 self.failures.store(0, Ordering::Relaxed);
                 return Some(answer);
             }
+            // Another call has found it, and ended the connection under this one.
+            Err(_) if self.has_ended() => return None,
             Err(trouble) => trouble,
         };
         Counters::add(&self.counters.errors);

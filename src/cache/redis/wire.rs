@@ -75,7 +75,7 @@ pub(super) struct Call {
 pub(super) struct Wire {
     connection: MultiplexedConnection,
     /// What carries questions and answers; a server that has stopped would keep it.
-    _driver: Arc<AbortOnDropHandle<()>>,
+    driver: Arc<AbortOnDropHandle<()>>,
 }
 
 impl Wire {
@@ -103,7 +103,12 @@ impl Wire {
         let opened = MultiplexedConnection::new_with_config(login, stream, config).await;
         let (connection, driver) = opened.map_err(|error| trouble(&error))?;
         let driver = Arc::new(AbortOnDropHandle::new(tokio::spawn(driver)));
-        Ok(Self { connection, _driver: driver })
+        Ok(Self { connection, driver })
+    }
+
+    /// Ends the connection. Whoever waits for an answer is told that it is lost.
+    pub(super) fn end(&self) {
+        self.driver.abort();
     }
 
     /// What one key holds. By far the most frequent call: it spares what a pipeline of one would cost.
