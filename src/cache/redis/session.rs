@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::RedisOptions;
+use super::backlog::{Backlog, Fill};
 use super::entry::{Seen, decode, digits, encode, position};
 use super::identity::Identity;
 use super::stats::Counters;
@@ -78,6 +79,7 @@ pub(super) struct Session {
     prefix: String,
     negative_ttl: Duration,
     pub(super) lease: Lease,
+    pub(super) backlog: Backlog,
     /// How far it had been repaired when the session began.
     pub(super) marked: Place,
     failures: AtomicU32,
@@ -113,6 +115,7 @@ impl Session {
             prefix,
             negative_ttl: options.negative_ttl,
             lease: Lease::new(options.staleness_bound, marked.position),
+            backlog: Backlog::default(),
             marked,
             failures: AtomicU32::new(0),
             ended: CancellationToken::new(),
@@ -197,7 +200,7 @@ impl Session {
     }
 
     /// Fills what was claimed with what the store has answered since.
-    pub(super) async fn fill(&self, claimed: Vec<(ArticleId, String, Option<Arc<Record>>)>) {
+    pub(super) async fn fill(&self, claimed: Vec<Fill>) {
         let mut calls = Vec::with_capacity(claimed.len());
         for (id, token, record) in &claimed {
             let lifetime = match record {
