@@ -87,7 +87,7 @@ pub(super) struct Calls<S> {
 impl<S> Service<Request<Body>> for Calls<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
-    S::Future: Send + 'static,
+    S::Future: Unpin,
 {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -113,7 +113,7 @@ where
                 };
                 call.permit = permit;
                 let call = Some(call);
-                CallFuture { handler: Some(Box::pin(handler)), refusal: None, call, sleep: None }
+                CallFuture { handler: Some(handler), refusal: None, call, sleep: None }
             }
             Err(what) => {
                 self.shared.metrics.shed();
@@ -263,13 +263,13 @@ impl Drop for Call {
 
 /// The call until its response begins.
 pub(super) struct CallFuture<F> {
-    handler: Option<Pin<Box<F>>>,
+    handler: Option<F>,
     refusal: Option<Status>,
     call: Option<Call>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
-impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for CallFuture<F> {
+impl<F: Future<Output = Result<Response<Body>, Infallible>> + Unpin> Future for CallFuture<F> {
     type Output = Result<Response<Body>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -281,7 +281,7 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for CallFutu
         let Some(handler) = &mut this.handler else { return Poll::Pending };
         let polled = {
             let _entered = call.span.enter();
-            catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(context)))
+            catch_unwind(AssertUnwindSafe(|| Pin::new(handler).poll(context)))
         };
         if let Some(article) = noted_article() {
             call.article = Some(article);
