@@ -1,6 +1,7 @@
 //! One connection to Redis, on which nothing takes longer than it may.
 
 use std::sync::{Arc, LazyLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
@@ -102,7 +103,7 @@ impl Wire {
         let config = AsyncConnectionConfig::new().set_response_timeout(None).set_pipeline_buffer_size(1_024);
         let opened = MultiplexedConnection::new_with_config(login, stream, config).await;
         let (connection, driver) = opened.map_err(|error| trouble(&error))?;
-        let driver = Arc::new(AbortOnDropHandle::new(tokio::spawn(driver)));
+        let driver = Arc::new(AbortOnDropHandle::new(tokio::spawn(gathering(driver))));
         Ok(Self { connection, driver })
     }
 
@@ -178,6 +179,23 @@ impl Wire {
         then(&mut pipeline);
         self.ask(&pipeline).await
     }
+}
+
+/// Lets whatever else is ready go first each time there is something to do, so that questions of several callers are sent
+/// together: to send them is most of what they cost. Left to itself, the driver sends each on its own (0.9 system calls a
+/// read, measured).
+fn gathering(driver: impl Future<Output = ()>) -> impl Future<Output = ()> {
+    let mut driver = Box::pin(driver);
+    let mut waited = false;
+    std::future::poll_fn(move |context| {
+        waited = !waited;
+        if waited {
+            // Behind all others that are to be polled on this thread.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        driver.as_mut().poll(context)
+    })
 }
 
 impl Call {
