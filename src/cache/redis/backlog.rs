@@ -59,3 +59,27 @@ async fn carry(session: Arc<Session>) {
         session.fill(some).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_carries_and_nothing_waits_without_bound() {
+        let fills = |count: usize| vec![("ferry".parse().expect("valid"), String::new(), None); count];
+        let backlog = Backlog::default();
+        assert!(!backlog.add(fills(0)), "there is nothing to carry");
+        assert!(backlog.add(fills(AT_ONCE)));
+        assert!(!backlog.add(fills(3)), "somebody does");
+        assert_eq!((backlog.next().len(), backlog.next().len()), (AT_ONCE, 3));
+        assert!(!backlog.add(fills(1)), "who carries has not come back yet");
+        assert_eq!((backlog.next().len(), backlog.next().len()), (1, 0));
+        assert!(backlog.add(fills(MOST)), "who found nothing carries no more");
+        assert!(!backlog.add(fills(1)));
+        let mut carried = 0;
+        while let some @ 1.. = backlog.next().len() {
+            carried += some;
+        }
+        assert_eq!(carried, MOST, "what was too much is not kept");
+    }
+}
