@@ -40,7 +40,7 @@ use stats::Counters;
 /// How long an answer to a write waits for Redis to hear of it.
 const BUDGET: Duration = Duration::from_millis(20);
 /// How long a cache in front of this one is kept from the feed's news until the keeper has repaired what they are of.
-const REPAIR: Duration = Duration::from_millis(20);
+const REPAIR: Duration = Duration::from_millis(50);
 
 /// A store with a cache in Redis in front of `get`. Everything else goes to the store.
 pub struct RedisCache {
