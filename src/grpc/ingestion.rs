@@ -20,7 +20,7 @@ use crate::article::{ChangeKind, EncodedArticle, Record};
 use crate::ingest::{Answer, Contents, Edit, Ended, IngestError, Ingested, Ingestion};
 use crate::proto;
 use crate::store::{Outcome, WriteError};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, note_article};
 
 /// Serves writes.
 pub struct IngestionApi {
@@ -36,7 +36,7 @@ impl IngestionApi {
     }
 
     async fn edit(&self, edit: Edit<'_>) -> Result<EncodedArticle, Status> {
-        tracing::Span::current().record("article", edit.name);
+        note_article(edit.name);
         self.ingestion.edit(edit).await.map(|record| whole(&record)).map_err(|error| status::ingest(&error))
     }
 }
@@ -134,7 +134,7 @@ impl IngestionService for IngestionApi {
     ) -> Result<Response<IngestArticleResponse>, Status> {
         let result = self.ingestion.ingest(request.into_inner()).await;
         if let Ok(Contents::Article(ingested)) = &result {
-            tracing::Span::current().record("article", ingested.written.record.id.name());
+            note_article(&ingested.written.record.id.name());
         }
         answer(&self.metrics, false, result).map(Response::new)
     }
@@ -175,7 +175,7 @@ impl IngestionService for IngestionApi {
     ) -> Result<Response<UpdateArticleResponse>, Status> {
         let request = request.into_inner();
         if let Some(article) = &request.article {
-            tracing::Span::current().record("article", &article.name);
+            note_article(&article.name);
         }
         let record = self.ingestion.update(request).await.map_err(|error| status::ingest(&error))?;
         Ok(Response::new(UpdateArticleResponse { article: Some(whole(&record)) }))
@@ -204,7 +204,7 @@ impl IngestionService for IngestionApi {
         request: Request<proto::DeleteArticleRequest>,
     ) -> Result<Response<DeleteArticleResponse>, Status> {
         let proto::DeleteArticleRequest { name, etag, allow_missing } = request.get_ref();
-        tracing::Span::current().record("article", name);
+        note_article(name);
         let article = match self.ingestion.edit(Edit { name, etag, reason: "", kind: ChangeKind::Deleted }).await {
             Ok(record) => Some(whole(&record)),
             Err(IngestError::Write(WriteError::NotFound(_))) if *allow_missing => None,

@@ -17,7 +17,7 @@ use crate::article::to_proto;
 use crate::proto::{self, ArticleRevision, Checkpoint, ExportSummary, ListArticleRevisionsResponse};
 use crate::retrieve::{Event, Exported, Got, Retrieval};
 use crate::store::Layer;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, note_article};
 
 /// Serves reads.
 pub struct RetrievalApi {
@@ -40,10 +40,6 @@ impl RetrievalApi {
     }
 }
 
-fn note(field: &str, name: &str) {
-    tracing::Span::current().record(field, name);
-}
-
 #[tonic::async_trait]
 impl RetrievalService for RetrievalApi {
     async fn get_article(
@@ -51,7 +47,7 @@ impl RetrievalService for RetrievalApi {
         request: Request<proto::GetArticleRequest>,
     ) -> Result<Response<GetArticleResponse>, Status> {
         let request = request.into_inner();
-        note("article", &request.name);
+        note_article(&request.name);
         let Got { article, from } = self.retrieval.get(&request).await.map_err(|error| status::retrieve(&error))?;
         Ok(self.answered(GetArticleResponse { article: Some(article) }, from, 1))
     }
@@ -106,7 +102,7 @@ impl RetrievalService for RetrievalApi {
         &self,
         request: Request<proto::ListArticleRevisionsRequest>,
     ) -> Result<Response<ListArticleRevisionsResponse>, Status> {
-        note("article", &request.get_ref().name);
+        note_article(&request.get_ref().name);
         let page = self.retrieval.revisions(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
         let revisions = page.revisions.into_iter().map(|entry| ArticleRevision {
             name: entry.name,

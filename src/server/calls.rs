@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -23,7 +24,7 @@ use tracing::Span;
 
 use super::deadline::timeout;
 use crate::grpc::{CACHE_METADATA, status};
-use crate::telemetry::{CallMetrics, Metrics};
+use crate::telemetry::{CallMetrics, Metrics, noted_article};
 
 /// How calls are treated.
 #[derive(Clone, Debug)]
@@ -86,7 +87,7 @@ pub(super) struct Calls<S> {
 impl<S> Service<Request<Body>> for Calls<S>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
-    S::Future: Send + 'static,
+    S::Future: Unpin,
 {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -112,7 +113,7 @@ where
                 };
                 call.permit = permit;
                 let call = Some(call);
-                CallFuture { handler: Some(Box::pin(handler)), refusal: None, call, sleep: None }
+                CallFuture { handler: Some(handler), refusal: None, call, sleep: None }
             }
             Err(what) => {
                 self.shared.metrics.shed();
@@ -134,6 +135,11 @@ struct Call {
     shared: Arc<Shared>,
     counters: Arc<CallMetrics>,
     kind: Kind,
+    path: Option<PathAndQuery>,
+    traceparent: Option<HeaderValue>,
+    /// The article that it is about, once its handler has said so.
+    article: Option<String>,
+    /// What happens in the call is logged in it; none unless debugging is on. See `describe`.
     span: Span,
     began: Instant,
     deadline: Option<Instant>,
@@ -159,21 +165,16 @@ impl Call {
             Kind::Unary => Some(asked.unwrap_or(shared.options.default_deadline).min(shared.options.max_deadline)),
             Kind::Stream | Kind::Other => asked,
         };
-        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-        let span = tracing::info_span!(
-            "call",
-            rpc.method = path.trim_start_matches('/'),
-            article = tracing::field::Empty,
-            traceparent = header("traceparent"),
-            request_id = header("x-request-id"),
-        );
         let counters = shared.metrics.call(path);
         counters.begin();
-        Self {
+        let mut call = Self {
             shared: Arc::clone(shared),
             counters,
             kind,
-            span,
+            path: request.uri().path_and_query().cloned(),
+            traceparent: request.headers().get("traceparent").cloned(),
+            article: None,
+            span: Span::none(),
             began,
             deadline: allowed.and_then(|allowed| began.checked_add(allowed)),
             // One that is longer than any ID would make the answer's headers too large for its caller.
@@ -181,7 +182,32 @@ impl Call {
             cache: None,
             permit: None,
             code: Code::Cancelled,
+        };
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            call.span = call.describe();
         }
+        call
+    }
+
+    /// The span of the call: from its beginning when debugging is on, or else made when its end is logged, which is seldom. To
+    /// make it takes a tenth of a read from memory.
+    fn describe(&self) -> Span {
+        fn text(header: Option<&HeaderValue>) -> Option<&str> {
+            header.and_then(|header| header.to_str().ok())
+        }
+        // As an error's, so that what is logged at any level has it.
+        tracing::error_span!(
+            "call",
+            rpc.method = self.path.as_ref().map(|path| path.path().trim_start_matches('/')),
+            article = self.article,
+            traceparent = text(self.traceparent.as_ref()),
+            request_id = text(self.request_id.as_ref()),
+        )
+    }
+
+    /// What a line about the whole call stands in.
+    fn context(&self) -> Span {
+        if self.span.is_none() { self.describe() } else { self.span.clone() }
     }
 
     /// Watches the deadline. The timer is set only for calls that have to wait: most do not.
@@ -192,7 +218,7 @@ impl Call {
 
     fn panicked(&self) -> Status {
         self.shared.metrics.panicked();
-        tracing::error!(parent: &self.span, "a call panicked");
+        tracing::error!(parent: &self.context(), "a call panicked");
         status::internal()
     }
 
@@ -219,16 +245,16 @@ impl Drop for Call {
         let cache = self.cache.as_ref().and_then(|layer| layer.to_str().ok());
         match self.code {
             Code::Internal | Code::Unknown | Code::DataLoss => {
-                tracing::error!(parent: &self.span, rpc.code = code, duration_ms, cache, "call failed");
+                tracing::error!(parent: &self.context(), rpc.code = code, duration_ms, cache, "call failed");
             }
             _ if self.kind == Kind::Unary && duration > self.shared.options.slow => {
-                tracing::warn!(parent: &self.span, rpc.code = code, duration_ms, cache, "call was slow");
+                tracing::warn!(parent: &self.context(), rpc.code = code, duration_ms, cache, "call was slow");
             }
             Code::Unavailable if self.kind != Kind::Unary => {
-                tracing::info!(parent: &self.span, rpc.code = code, duration_ms, "stream ended");
+                tracing::info!(parent: &self.context(), rpc.code = code, duration_ms, "stream ended");
             }
             Code::Unavailable | Code::ResourceExhausted => {
-                tracing::warn!(parent: &self.span, rpc.code = code, duration_ms, cache, "call refused");
+                tracing::warn!(parent: &self.context(), rpc.code = code, duration_ms, cache, "call refused");
             }
             _ => tracing::debug!(parent: &self.span, rpc.code = code, duration_ms, cache, "call"),
         }
@@ -237,13 +263,13 @@ impl Drop for Call {
 
 /// The call until its response begins.
 pub(super) struct CallFuture<F> {
-    handler: Option<Pin<Box<F>>>,
+    handler: Option<F>,
     refusal: Option<Status>,
     call: Option<Call>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
-impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for CallFuture<F> {
+impl<F: Future<Output = Result<Response<Body>, Infallible>> + Unpin> Future for CallFuture<F> {
     type Output = Result<Response<Body>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -255,8 +281,11 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for CallFutu
         let Some(handler) = &mut this.handler else { return Poll::Pending };
         let polled = {
             let _entered = call.span.enter();
-            catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(context)))
+            catch_unwind(AssertUnwindSafe(|| Pin::new(handler).poll(context)))
         };
+        if let Some(article) = noted_article() {
+            call.article = Some(article);
+        }
         match polled {
             Ok(Poll::Ready(Ok(response))) => Poll::Ready(Ok(answer(call, response, this.sleep.take()))),
             Ok(Poll::Ready(Err(never))) => match never {},

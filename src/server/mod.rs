@@ -2,6 +2,7 @@
 
 mod calls;
 mod deadline;
+mod dispatch;
 mod engine;
 mod health;
 mod http;
@@ -36,6 +37,7 @@ use crate::retrieve::{Retrieval, RetrieveLimits};
 use crate::store::{StoreError, postgres, sqlite};
 use crate::telemetry::Metrics;
 use calls::CallLayer;
+use dispatch::Ours;
 use health::{HealthApi, Readiness};
 use incoming::incoming;
 use stack::Stack;
@@ -149,7 +151,8 @@ impl Server {
         let stopping = CancellationToken::new();
         let metrics = Metrics::new(paths());
         let (readiness, ready) = watch::channel(Readiness { open: true, store: true });
-        let routes = self.routes(&metrics, &ready, &stopping).map_err(|error| ServeError(error.to_string()))?;
+        let ours = self.ours(&metrics, &stopping);
+        let routes = self.routes(&ready, &stopping).map_err(|error| ServeError(error.to_string()))?;
 
         let store = self.stack.store();
         let mut background = vec![
@@ -187,6 +190,7 @@ impl Server {
             .layer(web::cors(&self.options.web))
             .layer(web::translation(&self.options.web))
             .layer(CallLayer::new(self.options.calls.clone(), metrics))
+            .layer(ours)
             .max_concurrent_streams(self.options.max_streams_per_connection)
             .initial_stream_window_size(1 << 20)
             .initial_connection_window_size(4 << 20)
@@ -219,12 +223,7 @@ impl Server {
         result
     }
 
-    fn routes(
-        &self,
-        metrics: &Metrics,
-        ready: &watch::Receiver<Readiness>,
-        stopping: &CancellationToken,
-    ) -> Result<tonic::service::Routes, StartError> {
+    fn ours(&self, metrics: &Metrics, stopping: &CancellationToken) -> Ours {
         let most = self.options.max_message_bytes;
         let retrieval = Retrieval::new(self.stack.reads(), self.options.retrieve.clone());
         let workers = self.workers.clone();
@@ -243,9 +242,18 @@ impl Server {
             .send_compressed(Zstd)
             .max_decoding_message_size(most)
             .max_encoding_message_size(MAX_ANSWER_BYTES);
+        Ours { retrieval, ingestion }
+    }
+
+    /// Health and reflection.
+    fn routes(
+        &self,
+        ready: &watch::Receiver<Readiness>,
+        stopping: &CancellationToken,
+    ) -> Result<tonic::service::Routes, StartError> {
         let health = HealthServer::new(HealthApi { readiness: ready.clone(), stopping: stopping.clone() });
         let mut routes = RoutesBuilder::default();
-        routes.add_service(retrieval).add_service(ingestion).add_service(health);
+        routes.add_service(health);
         if self.options.reflection {
             let builder = || {
                 tonic_reflection::server::Builder::configure()

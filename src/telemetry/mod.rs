@@ -2,6 +2,8 @@
 
 mod logging;
 mod metrics;
+mod subject;
 
 pub use logging::{LogFormat, LoggingError, init};
 pub use metrics::{AuditSnapshot, CallMetrics, Metrics, RedisSnapshot, Snapshot, StandbySnapshot};
+pub use subject::{note_article, noted_article};

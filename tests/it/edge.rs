@@ -230,3 +230,29 @@ async fn a_callers_trace_and_request_id_are_carried_through() {
     let body = invented(1).body;
     assert!(!log.contains(body.lines().next().unwrap()), "an article's body is in the log");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_about_a_call_says_which_at_any_level() {
+    let dir = tempfile::tempdir().unwrap();
+    // Every call is slow, and nothing less than a warning is logged.
+    let server = Serve::on(dir.path(), &["--log-format", "json", "--log-level", "warn", "--slow-call", "0ms"]);
+    let mut client = server.client().await;
+    let request = IngestArticleRequest { document: Some(ready(invented(1))), ..Default::default() };
+    let name = client.ingestion.ingest_article(request).await.unwrap().into_inner().article.unwrap().name;
+    let mut request = Request::new(GetArticleRequest { name: name.clone(), ..Default::default() });
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    request.metadata_mut().insert("traceparent", trace.parse().unwrap());
+    request.metadata_mut().insert("x-request-id", "desk-9".parse().unwrap());
+    client.retrieval.get_article(request).await.unwrap();
+    client.retrieval.list_articles(ListArticlesRequest::default()).await.unwrap();
+    let log = server.stop();
+    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |method: &str| lines.iter().find(|line| line["span"]["rpc.method"] == method).expect(method);
+    let get = of("copydesk.v1.RetrievalService/GetArticle");
+    assert_eq!((&get["message"], &get["rpc.code"]), (&"call was slow".into(), &"OK".into()));
+    assert_eq!((&get["span"]["traceparent"], &get["span"]["request_id"]), (&trace.into(), &"desk-9".into()));
+    assert_eq!(get["span"]["article"], name);
+    assert_eq!(of("copydesk.v1.IngestionService/IngestArticle")["span"]["article"], name);
+    // What one call was about is not said of the next.
+    assert!(of("copydesk.v1.RetrievalService/ListArticles")["span"]["article"].is_null());
+}

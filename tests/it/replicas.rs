@@ -41,7 +41,15 @@ fn a_server_on_another_schema_says_what_to_run() {
     let dir = tempfile::tempdir().unwrap();
     Serve::on(dir.path(), &flags(&database)).stop();
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "everything is in the database");
-    let (code, _, errors) = run(&["serve", "--store", "postgres://desk:hunter2@127.0.0.1:1/none"]);
+    let (code, _, errors) = run(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--http-listen",
+        "off",
+        "--store",
+        "postgres://desk:hunter2@127.0.0.1:1/none",
+    ]);
     assert_eq!(code, 1);
     assert!(errors.contains("127.0.0.1:1/none") && !errors.contains("hunter2"), "{errors}");
 }

@@ -3,6 +3,7 @@
 //! What makes it safe (see docs/decisions/0010): a fill needs a token that every change takes away; what a change missed, every
 //! replica's keeper repeats; and a replica serves from Redis only while its own keeper has repaired all within the bound.
 
+mod backlog;
 mod entry;
 mod identity;
 mod keeper;

@@ -8,7 +8,7 @@ use super::entry::Seen;
 use super::router::Route;
 use super::session::{Claim, Session};
 use super::stats::Counters;
-use super::{RedisCache, Shared};
+use super::{RedisCache, Shared, backlog};
 use crate::article::ArticleId;
 use crate::store::{Consistency, Fetched, Layer, StoreError};
 
@@ -120,15 +120,14 @@ async fn look_again(session: &Session, consistency: Consistency, id: &ArticleId)
     }
 }
 
-/// Fills in a task of its own: the caller has its answer, and need not wait or stay.
+/// Hands over what is to be filled: the caller has its answer, and need not wait or stay.
 fn fill(session: &Arc<Session>, ids: &[ArticleId], claimed: Vec<(usize, String)>, answers: &[Option<Fetched>]) {
     let filled: Vec<_> = claimed
         .into_iter()
         .filter_map(|(at, token)| Some((ids[at].clone(), token, answers[at].as_ref()?.record.clone())))
         .collect();
     if !filled.is_empty() {
-        let session = Arc::clone(session);
-        tokio::spawn(async move { session.fill(filled).await });
+        backlog::fill(session, filled);
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::backlog::{Backlog, Fill};
 use super::entry::{Ends, Seen, decode, digits, encode, random};
 use super::identity::{Identity, Mode};
 use super::mark;
@@ -64,7 +65,9 @@ pub(super) enum Claim {
 }
 
 pub(super) struct Session {
+    /// For what readers do: look, claim, fill. It is full of articles.
     reads: Wire,
+    /// For what changes do: invalidate, and say how far. Nothing large is in its way.
     writes: Wire,
     /// Where it is, to be told.
     pub(super) address: Address,
@@ -80,6 +83,7 @@ pub(super) struct Session {
     /// One at a time: who finds another at it leaves it to the readers to come.
     refreshing: Semaphore,
     pub(super) lease: Lease,
+    pub(super) backlog: Backlog,
     /// How far it had been repaired when the session began.
     pub(super) marked: Place,
     failures: AtomicU32,
@@ -134,6 +138,7 @@ impl Session {
             negative_ttl: options.negative_ttl,
             refreshing: Semaphore::new(1),
             lease: Lease::new(options.staleness_bound, marked.position),
+            backlog: Backlog::default(),
             marked,
             failures: AtomicU32::new(0),
             ended: CancellationToken::new(),
@@ -180,8 +185,11 @@ impl Session {
         self.ended.is_cancelled()
     }
 
+    /// Nobody asks any more; and who has asked waits no longer, since the connections end too.
     pub(super) fn end(&self) {
         self.ended.cancel();
+        self.reads.end();
+        self.writes.end();
     }
 
     /// Looks at entries, in one round trip. None when Redis does not answer.
@@ -212,7 +220,7 @@ impl Session {
             calls.push(Call { step: Step::GetLease, key: self.key(id), args });
             tokens.push(token);
         }
-        let Some(answers) = self.noted(self.writes.run(&calls)).await else {
+        let Some(answers) = self.noted(self.reads.run(&calls)).await else {
             return ids.iter().map(|_| Claim::None).collect();
         };
         let claims = ids.iter().zip(tokens).zip(answers).map(|(((id, _), token), answer)| match answer {
@@ -225,7 +233,7 @@ impl Session {
     }
 
     /// Fills what was claimed with what the store has answered since.
-    pub(super) async fn fill(&self, claimed: Vec<(ArticleId, String, Option<Arc<Record>>)>) {
+    pub(super) async fn fill(&self, claimed: Vec<Fill>) {
         let mut calls = Vec::with_capacity(claimed.len());
         for (id, token, record) in &claimed {
             let lifetime = match record {
@@ -242,7 +250,7 @@ impl Session {
             }
         }
         for calls in calls.chunks(STEPS) {
-            let Some(answers) = self.noted(self.writes.run(calls)).await else { return };
+            let Some(answers) = self.noted(self.reads.run(calls)).await else { return };
             for answer in &answers {
                 match answer {
                     Value::Int(1) => Counters::add(&self.counters.fills),
@@ -268,7 +276,7 @@ impl Session {
             })
             .collect();
         for calls in calls.chunks(STEPS) {
-            let Some(answers) = self.noted(self.writes.run(calls)).await else { return };
+            let Some(answers) = self.noted(self.reads.run(calls)).await else { return };
             let taken = answers.iter().filter(|answer| **answer == Value::Int(1)).count();
             self.counters.refreshes.fetch_add(taken as u64, Ordering::Relaxed);
         }
@@ -363,19 +371,15 @@ impl Session {
         key
     }
 
-    /// Counts, and ends the session when Redis fails again and again, or says that it is not the one to ask. When another call
-    /// has found that, this one waits no longer.
+    /// Counts, and ends the session when Redis fails again and again, or says that it is not the one to ask.
     async fn noted<T>(&self, answer: impl Future<Output = Result<T, Trouble>>) -> Option<T> {
-        let answer = tokio::select! {
-            biased;
-            answer = answer => answer,
-            () = self.ended() => return None,
-        };
-        let trouble = match answer {
+        let trouble = match answer.await {
             Ok(answer) => {
                 self.failures.store(0, Ordering::Relaxed);
                 return Some(answer);
             }
+            // Another call has found it, and ended the connection under this one.
+            Err(_) if self.has_ended() => return None,
             Err(trouble) => trouble,
         };
         Counters::add(&self.counters.errors);

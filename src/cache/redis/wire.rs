@@ -1,6 +1,7 @@
 //! One connection to Redis, on which nothing takes longer than it may.
 
 use std::sync::{Arc, LazyLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
@@ -18,6 +19,8 @@ const CONNECT: Duration = Duration::from_millis(300);
 /// How long a call may take in all. The driver's own timeout does not cover every wait of its, and would only be a second
 /// timer for each call.
 const CALL: Duration = Duration::from_millis(50);
+/// How much of that is left for an answer that has come while this process did not run.
+const LAST: Duration = Duration::from_millis(5);
 
 /// Why Redis did not answer as it should.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -77,7 +80,7 @@ pub(super) struct Call {
 pub(super) struct Wire {
     connection: MultiplexedConnection,
     /// What carries questions and answers; a server that has stopped would keep it.
-    _driver: Arc<AbortOnDropHandle<()>>,
+    driver: Arc<AbortOnDropHandle<()>>,
 }
 
 impl Wire {
@@ -104,8 +107,13 @@ impl Wire {
         let config = AsyncConnectionConfig::new().set_response_timeout(None).set_pipeline_buffer_size(1_024);
         let opened = MultiplexedConnection::new_with_config(login, stream, config).await;
         let (connection, driver) = opened.map_err(|error| trouble(&error))?;
-        let driver = Arc::new(AbortOnDropHandle::new(tokio::spawn(driver)));
-        Ok(Self { connection, _driver: driver })
+        let driver = Arc::new(AbortOnDropHandle::new(tokio::spawn(gathering(driver))));
+        Ok(Self { connection, driver })
+    }
+
+    /// Ends the connection. Whoever waits for an answer is told that it is lost.
+    pub(super) fn end(&self) {
+        self.driver.abort();
     }
 
     /// What one key holds. By far the most frequent call: it spares what a pipeline of one would cost.
@@ -113,13 +121,13 @@ impl Wire {
         let mut command = Cmd::with_capacity(2, key.len() + 3);
         command.arg("GET").arg(key);
         let mut connection = self.connection.clone();
-        match tokio::time::timeout(CALL, connection.send_packed_command(&command)).await {
-            Ok(Ok(answer)) => match code(&answer).filter(|code| unusable(code)) {
+        match in_time(connection.send_packed_command(&command)).await {
+            Some(Ok(answer)) => match code(&answer).filter(|code| unusable(code)) {
                 Some(code) => Err(Trouble::Refused(code.to_owned())),
                 None => Ok(answer),
             },
-            Ok(Err(error)) => Err(trouble(&error)),
-            Err(_) => Err(Trouble::Late),
+            Some(Err(error)) => Err(trouble(&error)),
+            None => Err(Trouble::Late),
         }
     }
 
@@ -127,10 +135,10 @@ impl Wire {
     pub(super) async fn ask(&self, pipeline: &Pipeline) -> Result<Vec<Value>, Trouble> {
         let count = pipeline.len();
         let mut connection = self.connection.clone();
-        let answers = match tokio::time::timeout(CALL, connection.send_packed_commands(pipeline, 0, count)).await {
-            Ok(Ok(answers)) => answers,
-            Ok(Err(error)) => return Err(trouble(&error)),
-            Err(_) => return Err(Trouble::Late),
+        let answers = match in_time(connection.send_packed_commands(pipeline, 0, count)).await {
+            Some(Ok(answers)) => answers,
+            Some(Err(error)) => return Err(trouble(&error)),
+            None => return Err(Trouble::Late),
         };
         if answers.len() != count {
             return Err(Trouble::Lost);
@@ -175,6 +183,33 @@ impl Wire {
         then(&mut pipeline);
         self.ask(&pipeline).await
     }
+}
+
+/// What is answered within [`CALL`]. A processor that others keep busy makes the time pass before what has arrived is looked at:
+/// then the timer's end is seen first, and the answer a moment later.
+async fn in_time<T>(asked: impl Future<Output = T>) -> Option<T> {
+    let mut asked = std::pin::pin!(asked);
+    if let Ok(answer) = tokio::time::timeout(CALL - LAST, asked.as_mut()).await {
+        return Some(answer);
+    }
+    tokio::time::timeout(LAST, asked).await.ok()
+}
+
+/// Lets whatever else is ready go first each time there is something to do, so that questions of several callers are sent
+/// together: to send them is most of what they cost. Left to itself, the driver sends each on its own (0.9 system calls a
+/// read, measured).
+fn gathering(driver: impl Future<Output = ()>) -> impl Future<Output = ()> {
+    let mut driver = Box::pin(driver);
+    let mut waited = false;
+    std::future::poll_fn(move |context| {
+        waited = !waited;
+        if waited {
+            // Behind all others that are to be polled on this thread.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        driver.as_mut().poll(context)
+    })
 }
 
 impl Call {

@@ -1,0 +1,60 @@
+//! Which service a call is for. Ours are told by the beginning of the path; everything else goes through tonic's router.
+//!
+//! That router looks the path up, boxes a clone of the service and wraps the answer, for each call: of a read from memory a
+//! twentieth (docs/performance.md).
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::service::Routes;
+use tower::{Layer, Service};
+
+use crate::grpc::served::ingestion_service_server::IngestionServiceServer;
+use crate::grpc::served::retrieval_service_server::RetrievalServiceServer;
+use crate::grpc::{IngestionApi, RetrievalApi};
+
+/// Our services.
+#[derive(Clone)]
+pub(super) struct Ours {
+    pub(super) retrieval: RetrievalServiceServer<RetrievalApi>,
+    pub(super) ingestion: IngestionServiceServer<IngestionApi>,
+}
+
+impl Layer<Routes> for Ours {
+    type Service = Dispatch;
+
+    fn layer(&self, others: Routes) -> Dispatch {
+        Dispatch { ours: self.clone(), others }
+    }
+}
+
+/// Our services, before all others.
+#[derive(Clone)]
+pub(super) struct Dispatch {
+    ours: Ours,
+    others: Routes,
+}
+
+impl Service<Request<Body>> for Dispatch {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // All of them always are.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let service = request.uri().path().strip_prefix('/').and_then(|path| path.split_once('/'));
+        match service {
+            Some((RetrievalServiceServer::<RetrievalApi>::NAME, _)) => self.ours.retrieval.call(request),
+            Some((IngestionServiceServer::<IngestionApi>::NAME, _)) => self.ours.ingestion.call(request),
+            _ => Box::pin(self.others.call(request)),
+        }
+    }
+}
