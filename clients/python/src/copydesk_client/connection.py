@@ -16,6 +16,8 @@ class Client:
         target = f"dns:///{addresses[0]}" if len(addresses) == 1 else "ipv4:" + ",".join(addresses)
         options = [
             ("grpc.service_config", service_config.read_text()),
+            # Several addresses are no name that HTTP/2 allows in a request: it must be one.
+            ("grpc.default_authority", addresses[0]),
             # As often as the server asks: a replica that is gone without a word is noticed within 50 seconds.
             ("grpc.keepalive_time_ms", 30_000),
             ("grpc.keepalive_timeout_ms", 20_000),
