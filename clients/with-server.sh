@@ -18,6 +18,8 @@ finish() {
 }
 trap finish EXIT
 
+# Not with the settings of whoever runs this.
+unset "${!COPYDESK_@}"
 cargo build --manifest-path "$root/Cargo.toml" --locked --release --quiet
 mkfifo "$folder/said"
 "$root/target/release/copydesk" serve --listen 127.0.0.1:0 --http-listen off --data-dir "$folder/data" \
