@@ -33,13 +33,13 @@ test:
 
 client-%:
 	@.ci/tools.sh clients $*
-	$(MAKE) --no-print-directory -C clients/$* build
+	$(MAKE) --no-print-directory -C clients/$* build BUF=$(BUF)
 	clients/with-server.sh $(MAKE) -s --no-print-directory -C clients/$* run
 
 clients:
 	@.ci/tools.sh test
 	@.ci/tools.sh clients $(LANGUAGES)
-	@set -e; for language in $(LANGUAGES); do $(MAKE) --no-print-directory -C clients/$$language build; done
+	@set -e; for language in $(LANGUAGES); do $(MAKE) --no-print-directory -C clients/$$language build BUF=$(BUF); done
 	LANGUAGES="$(LANGUAGES)" cargo test --locked --test clients
 
 chaos:
@@ -75,4 +75,4 @@ bench-entries:
 	cargo bench --locked --bench service -- --entries
 
 demo:
-	cargo run --locked --release -- demo
+	env -u COPYDESK_TOOLS cargo run --locked --release -- demo

