@@ -29,9 +29,24 @@ use place::{Kind, Place};
 /// How long a client may take. Most of it is waited for on purpose by none of them.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// The clients, and whether their gRPC heeds the service config's `healthCheckConfig`: that of two does not, or not yet.
-const CLIENTS: [(&str, bool); 6] =
-    [("python", true), ("typescript", false), ("go", true), ("java", true), ("cpp", true), ("rust", false)];
+/// A client, and what its gRPC makes of the service config.
+#[derive(Clone, Copy)]
+pub struct Client {
+    language: &'static str,
+    /// Whether `healthCheckConfig` is heeded.
+    heeds_health: bool,
+    /// Whether calls go to the replicas by turns. tonic's go to the less busy of two that are drawn.
+    by_turns: bool,
+}
+
+const CLIENTS: [Client; 6] = [
+    Client { language: "python", heeds_health: true, by_turns: true },
+    Client { language: "typescript", heeds_health: false, by_turns: true },
+    Client { language: "go", heeds_health: true, by_turns: true },
+    Client { language: "java", heeds_health: true, by_turns: true },
+    Client { language: "cpp", heeds_health: true, by_turns: true },
+    Client { language: "rust", heeds_health: false, by_turns: false },
+];
 
 fn main() -> ExitCode {
     let Some(languages) = std::env::var("LANGUAGES").ok().filter(|languages| !languages.is_empty()) else {
@@ -39,10 +54,10 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let chosen = languages.split_whitespace().map(|language| {
-        let known = CLIENTS.iter().find(|(name, _)| *name == language);
+        let known = CLIENTS.iter().find(|client| client.language == language);
         *known.unwrap_or_else(|| panic!("LANGUAGES: there is no client in {language}"))
     });
-    let chosen: Vec<(&str, bool)> = chosen.collect();
+    let chosen: Vec<Client> = chosen.collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let right = runtime.block_on(run(&chosen));
     // What is left waits for nobody.
@@ -50,24 +65,25 @@ fn main() -> ExitCode {
     if right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-async fn run(chosen: &[(&'static str, bool)]) -> bool {
+async fn run(chosen: &[Client]) -> bool {
     let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
     let report = std::fs::read_to_string(clients.join("report.txt")).unwrap();
     let mut wrong = 0;
     for kind in [Kind::Embedded, Kind::Replicas] {
-        for (language, heeds_health) in chosen.iter().copied() {
+        for client in chosen {
             // A place of its own: the scenario begins on an empty store.
             let place = Place::open(kind).await;
             let began = Instant::now();
-            let said = scenario(&clients, language, &place).await;
+            let said = scenario(&clients, client.language, &place).await;
             let seconds = began.elapsed().as_secs_f64();
             let mut problems = said.map_or_else(|problem| vec![problem], |said| differences(&report, &said));
-            problems.extend(place.problems(heeds_health));
+            problems.extend(place.problems(client));
             let verdict = if problems.is_empty() { "passed" } else { "FAILED" };
             let Seen { reached, health } = Seen::of(&place);
             println!(
-                "{:10} {language:10} {verdict} in {seconds:4.1} s; {reached} of {} servers called, health {health}",
+                "{:10} {:10} {verdict} in {seconds:4.1} s; {reached} of {} servers called, health {health}",
                 kind.name(),
+                client.language,
                 place.fronts.len()
             );
             problems.iter().for_each(|problem| println!("    {problem}"));

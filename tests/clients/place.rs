@@ -4,6 +4,7 @@ use std::process::Stdio;
 
 use tempfile::TempDir;
 
+use crate::Client;
 use crate::database::{Cluster, Database};
 use crate::process::Serve;
 use crate::redis_server::RedisServer;
@@ -65,15 +66,17 @@ impl Place {
     }
 
     /// What the client's channel should have done by itself, and did not.
-    pub fn problems(&self, heeds_health: bool) -> Vec<String> {
+    pub fn problems(&self, client: &Client) -> Vec<String> {
         let mut problems = Vec::new();
+        let called = self.fronts.iter().filter(|front| front.seen().calls > 0).count();
+        let expected = if client.by_turns { self.fronts.len() } else { self.fronts.len().min(2) };
+        if called < expected {
+            problems.push(format!("calls came to {called} of {} servers: they are not balanced", self.fronts.len()));
+        }
         for (at, front) in self.fronts.iter().enumerate() {
-            let seen = front.seen();
-            if seen.calls == 0 {
-                problems.push(format!("no call came to server {at}: they are not balanced"));
-            }
-            if (seen.health_watches > 0) != heeds_health {
-                problems.push(format!("of server {at}, health was watched {} times", seen.health_watches));
+            let watches = front.seen().health_watches;
+            if (watches > 0) != client.heeds_health {
+                problems.push(format!("of server {at}, health was watched {watches} times"));
             }
         }
         problems
