@@ -4,6 +4,7 @@
 mod audit; // what the caches answer, compared with the store
 mod authority; // certificates of the tests' own
 mod bad_input; // whatever comes in
+mod balanced; // our own client over several replicas
 mod bouncer; // pgbouncer, between a store and its database
 mod cli; // the commands
 mod conformance; // what every store keeps
@@ -32,3 +33,6 @@ mod replicas; // several servers on one database
 mod rooms; // which room may import which
 mod service; // each method's plain case
 mod support; // servers and clients for the tests
+#[allow(dead_code)] // what the clients' runner needs of it
+#[path = "../clients/witness.rs"]
+mod witness; // a proxy that refuses, and sees what a client's channel does by itself
