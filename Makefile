@@ -52,8 +52,8 @@ chaos-teeth:
 
 lint:
 	@.ci/tools.sh lint
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(BUF) lint
 	$(BUF) format --diff --exit-code --exclude-path proto/google
 	$(BUF) breaking --against $(BASELINE)
