@@ -1,5 +1,5 @@
 # What a developer and CI run. Each target installs what it needs (see .ci/tools.sh) and says what it does.
-.PHONY: help test chaos chaos-teeth lint api-baseline bench bench-replicated bench-entries demo
+.PHONY: help test clients chaos chaos-teeth lint api-baseline bench bench-replicated bench-entries demo
 
 # Where .ci/tools.sh puts pinned tools: outside target, so that they are fetched once a machine.
 COPYDESK_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/copydesk-tools
@@ -11,8 +11,13 @@ DENY = $(COPYDESK_TOOLS)/bin/cargo-deny
 # and without tags checks it as well.
 BASELINE = .ci/api-baseline.binpb
 
+# The clients of clients/, each in a folder of its own.
+LANGUAGES ?= python typescript go
+
 help:
 	@echo 'make test    everything that must hold: unit tests, and the service over a real port'
+	@echo 'make client-python   (or -typescript, -go): builds that client, and runs its scenario on a server of its own'
+	@echo 'make clients builds them all (or LANGUAGES="go …"), and runs them on one server and on three replicas (docs/clients.md)'
 	@echo 'make chaos   three servers, PostgreSQL and Redis under faults for DURATION=60s; SEED=… replays (docs/faults.md)'
 	@echo 'make chaos-teeth    whether that catches each broken variant of the cache (about 10 minutes)'
 	@echo 'make lint    format, clippy, the API (buf: needs npm or go), licences of dependencies'
@@ -26,6 +31,17 @@ test:
 	@.ci/tools.sh test
 	cargo test --locked
 
+client-%:
+	@.ci/tools.sh clients $*
+	$(MAKE) --no-print-directory -C clients/$* build BUF=$(BUF)
+	clients/with-server.sh $(MAKE) -s --no-print-directory -C clients/$* run
+
+clients:
+	@.ci/tools.sh test
+	@.ci/tools.sh clients $(LANGUAGES)
+	@set -e; for language in $(LANGUAGES); do $(MAKE) --no-print-directory -C clients/$$language build BUF=$(BUF); done
+	LANGUAGES="$(LANGUAGES)" cargo test --locked --test clients
+
 chaos:
 	@.ci/tools.sh test
 	DURATION=$(or $(DURATION),60s) cargo test --release --locked --test chaos
@@ -36,8 +52,8 @@ chaos-teeth:
 
 lint:
 	@.ci/tools.sh lint
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 	$(BUF) lint
 	$(BUF) format --diff --exit-code --exclude-path proto/google
 	$(BUF) breaking --against $(BASELINE)
@@ -59,4 +75,4 @@ bench-entries:
 	cargo bench --locked --bench service -- --entries
 
 demo:
-	cargo run --locked --release -- demo
+	env -u COPYDESK_TOOLS cargo run --locked --release -- demo

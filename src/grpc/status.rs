@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use prost::Message;
+use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
@@ -28,6 +29,13 @@ fn with_retry(reason: &str, delay: Duration) -> ErrorDetails {
     let mut details = details(reason);
     details.set_retry_info(Some(delay));
     details
+}
+
+/// Says so to channels that retry by code: RESOURCE_EXHAUSTED is retried for the sake of OVERLOADED, and not every one of them
+/// is better the next time.
+fn for_good(mut status: Status) -> Status {
+    status.metadata_mut().insert("grpc-retry-pushback-ms", MetadataValue::from_static("-1"));
+    status
 }
 
 fn about(reason: &str, name: &str, what: &str) -> ErrorDetails {
@@ -179,7 +187,10 @@ fn store(error: &StoreError) -> Status {
             return Status::with_error_details(Code::Unavailable, error.to_string(), details);
         }
         StoreError::Busy => return overloaded("reads"),
-        StoreError::Full => (Code::ResourceExhausted, "STORE_FULL"),
+        StoreError::Full => {
+            let full = Status::with_error_details(Code::ResourceExhausted, error.to_string(), details("STORE_FULL"));
+            return for_good(full);
+        }
         StoreError::Damaged => (Code::DataLoss, "STORE_DAMAGED"),
         StoreError::Trimmed => (Code::OutOfRange, "FEED_TRIMMED"),
         StoreError::Foreign => (Code::OutOfRange, "POSITION_UNKNOWN"),
@@ -224,7 +235,7 @@ pub fn undecodable(status: &Status) -> Option<Status> {
         {
             let mut details = details("MESSAGE_TOO_LARGE");
             details.add_bad_request_violation("request", "must be smaller than the server's max-message-bytes");
-            Some(Status::with_error_details(Code::ResourceExhausted, message, details))
+            Some(for_good(Status::with_error_details(Code::ResourceExhausted, message, details)))
         }
         _ => None,
     }

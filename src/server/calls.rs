@@ -22,7 +22,7 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::Span;
 
-use super::deadline::timeout;
+use crate::deadline::timeout;
 use crate::grpc::{CACHE_METADATA, status};
 use crate::telemetry::{CallMetrics, Metrics, noted_article};
 

@@ -1,7 +1,6 @@
 //! The composition root: here alone it is known which store there is, whether a cache stands before it, and what serves.
 
 mod calls;
-mod deadline;
 mod dispatch;
 mod engine;
 mod health;

@@ -79,6 +79,8 @@ async fn far_too_much() {
     let request = IngestArticleRequest { document: Some(raw(vec![b'a'; 100 << 20], "")), ..Default::default() };
     let refusal = server.ingestion().await.ingest_article(request).await.expect_err("refused");
     assert_eq!((refusal.code(), fields(&refusal)), (Code::ResourceExhausted, vec!["request".to_string()]));
+    // A channel that retries this code is told not to.
+    assert_eq!(refusal.metadata().get("grpc-retry-pushback-ms").unwrap(), "-1");
     assert_eq!(fields(&refused(&server, raw(vec![b'a'; 9 << 20], "text/plain")).await), ["document.raw.data"]);
     let headline = Article { headline: "x".repeat(1 << 20), body: "b".into(), ..Article::default() };
     assert_eq!(fields(&refused(&server, ready(headline)).await), ["document.article.headline"]);
@@ -432,6 +434,7 @@ async fn a_disk_that_is_full() {
         assert!(answered.len() < 10_000, "the bound does not hold");
     };
     assert_eq!((refusal.code(), reason(&refusal)), (Code::ResourceExhausted, "STORE_FULL".to_string()));
+    assert_eq!(refusal.metadata().get("grpc-retry-pushback-ms").unwrap(), "-1");
     let batch = BatchGetArticlesRequest { names: answered.clone(), ..Default::default() };
     let found = server.retrieval().await.batch_get_articles(batch).await.unwrap().into_inner();
     assert_eq!(found.articles.len(), answered.len());

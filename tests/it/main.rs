@@ -4,6 +4,7 @@
 mod audit; // what the caches answer, compared with the store
 mod authority; // certificates of the tests' own
 mod bad_input; // whatever comes in
+mod balanced; // our own client over several replicas
 mod bouncer; // pgbouncer, between a store and its database
 mod caught_up; // a store whose standbys are waited for, for the tests
 mod cli; // the commands
@@ -39,3 +40,6 @@ mod service; // each method's plain case
 mod standbys; // standbys of PostgreSQL, and what they may answer
 mod support; // servers and clients for the tests
 mod web; // gRPC-Web, as browsers speak it
+#[allow(dead_code)] // what the clients' runner needs of it
+#[path = "../clients/witness.rs"]
+mod witness; // a proxy that refuses, and sees what a client's channel does by itself

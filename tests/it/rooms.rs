@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// decorator: everybody else has a store.
 const ROOMS: &[(&str, &[&str])] = &[
     ("proto", &[]),
+    ("deadline", &[]),
     ("telemetry", &[]),
     ("tls", &[]),
     ("article", &["proto"]),
@@ -15,9 +16,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ingest", &["proto", "article", "extract", "store"]),
     ("retrieve", &["proto", "article", "store"]),
     ("grpc", &["proto", "telemetry", "article", "store", "ingest", "retrieve"]),
-    ("server", &["proto", "telemetry", "article", "extract", "store", "cache", "ingest", "retrieve", "grpc"]),
+    (
+        "server",
+        &["proto", "deadline", "telemetry", "article", "extract", "store", "cache", "ingest", "retrieve", "grpc"],
+    ),
     ("config", &["telemetry", "article", "extract", "store", "cache", "ingest", "retrieve", "server"]),
-    ("client", &["proto"]),
+    ("client", &["proto", "deadline"]),
     (
         "cli",
         &[

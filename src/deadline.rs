@@ -1,11 +1,11 @@
-//! `grpc-timeout`: how long the caller waits.
+//! `grpc-timeout`: how long the caller waits. Read by the server, and by our own client when it repeats a call.
 
 use std::time::Duration;
 
 use http::HeaderMap;
 
 /// The caller's timeout, if it sent a valid one. By the protocol: at most 8 digits and a unit.
-pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

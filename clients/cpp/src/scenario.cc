@@ -1,0 +1,270 @@
+// The scenario of ../scenario.md: every kind of call, one after another, and a line for each of what came of it.
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "steps.h"
+
+using namespace copydesk::v1;
+
+namespace {
+
+constexpr char kMissing[] = "articles/no-such-article";
+
+std::string Read(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw std::runtime_error("cannot read " + path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string Header(const grpc::ClientContext& context, const std::string& name) {
+  const auto& headers = context.GetServerInitialMetadata();
+  auto found = headers.find(name);
+  return found == headers.end() ? "" : std::string(found->second.data(), found->second.size());
+}
+
+grpc::Status GetArticle(Client& client, grpc::ClientContext& context, const std::string& name, const Consistency& fresh,
+                        Article* article) {
+  GetArticleRequest request;
+  request.set_name(name);
+  *request.mutable_consistency() = fresh;
+  GetArticleResponse response;
+  auto status = client.retrieval->GetArticle(&context, request, &response);
+  article->Swap(response.mutable_article());
+  return status;
+}
+
+// The part of a text between two positions that count code points; a string's own indexes count bytes.
+std::string CodePoints(const std::string& text, int start, int end) {
+  std::string part;
+  int point = -1;
+  for (char byte : text) {
+    // Every byte but the later ones of a sequence begins a code point.
+    if ((byte & 0xC0) != 0x80) ++point;
+    if (point >= start && point < end) part += byte;
+  }
+  return part;
+}
+
+}  // namespace
+
+std::string Joined(const std::vector<std::string>& parts) {
+  std::string joined;
+  for (const auto& part : parts) joined += (joined.empty() ? "" : ",") + part;
+  return joined;
+}
+
+// See at least this write, whichever replica answers.
+Consistency Scenario::Fresh(const Article& article) const {
+  Consistency consistency;
+  consistency.set_at_least_as_fresh(article.change_token());
+  return consistency;
+}
+
+IngestArticleResponse Scenario::IngestOne(const IngestArticleRequest& request) {
+  grpc::ClientContext context;
+  IngestArticleResponse response;
+  Succeed(client.ingestion->IngestArticle(&context, request, &response));
+  return response;
+}
+
+void Scenario::Ingest() {
+  IngestArticleRequest request;
+  request.mutable_document()->set_html(Read(data + "/page.html"));
+  request.mutable_document()->set_url("https://ellery-herald.example/ferry-fares?utm_source=scenario");
+  // With a request ID a repeated call is answered as the first was, so that a retry does no harm.
+  request.set_request_id("scenario-page");
+  auto done = IngestOne(request);
+  page = done.article();
+  std::vector<std::string> cuts;
+  for (const auto& cut : done.report().cuts()) cuts.push_back(CutReason_Name(cut.reason()));
+  std::cout << "01 ingest-page " << IngestOutcome_Name(done.outcome()) << " headline=" << Quoted(page.headline())
+            << " place=" << Quoted(page.dateline().place()) << " cuts=" << Joined(cuts) << std::endl;
+
+  request.Clear();
+  request.mutable_document()->mutable_raw()->set_data(Read(data + "/feed.rss"));
+  request.mutable_document()->mutable_raw()->set_content_type("application/rss+xml");
+  request.mutable_document()->set_source("tidewire.example");
+  request.set_request_id("scenario-feed");
+  auto feed = IngestOne(request);
+  int created = 0;
+  for (const auto& item : feed.feed_items()) {
+    if (!item.has_ingested()) continue;
+    items.push_back(item.ingested().article());
+    created += item.ingested().outcome() == INGEST_OUTCOME_CREATED;
+  }
+  std::cout << "01 ingest-feed items=" << feed.feed_items_size() << " created=" << created << std::endl;
+}
+
+void Scenario::Get() {
+  grpc::ClientContext context;
+  Consistency consistency;
+  consistency.set_fully_consistent(true);
+  Article article;
+  Succeed(GetArticle(client, context, page.name(), consistency, &article));
+  int paragraphs = 1;
+  for (auto at = article.body().find("\n\n"); at != std::string::npos; at = article.body().find("\n\n", at + 2)) {
+    ++paragraphs;
+  }
+  std::cout << "02 get revision=" << article.revision() << " paragraphs=" << paragraphs
+            << " answered-by=" << Header(context, "copydesk-cache") << std::endl;
+}
+
+void Scenario::GetByToken() {
+  grpc::ClientContext context;
+  Article article;
+  Succeed(GetArticle(other, context, page.name(), Fresh(page), &article));
+  std::cout << "03 get-by-token revision=" << article.revision()
+            << " same-text=" << Yes(article.content_digest() == page.content_digest()) << std::endl;
+}
+
+void Scenario::Batch() {
+  BatchGetArticlesRequest request;
+  for (const auto& name : {items.back().name(), std::string(kMissing), page.name()}) request.add_names(name);
+  request.mutable_read_mask()->add_paths("name");
+  request.mutable_read_mask()->add_paths("headline");
+  *request.mutable_consistency() = Fresh(items.back());
+  grpc::ClientContext context;
+  BatchGetArticlesResponse batch;
+  Succeed(client.retrieval->BatchGetArticles(&context, request, &batch));
+  std::vector<std::string> found;
+  for (const auto& article : batch.articles()) found.push_back(Quoted(article.headline()));
+  std::cout << "04 batch found=" << Joined(found)
+            << " missing=" << Joined({batch.not_found().begin(), batch.not_found().end()}) << std::endl;
+}
+
+void Scenario::List() {
+  ListArticlesRequest request;
+  request.set_page_size(3);
+  request.mutable_filter()->add_sources("tidewire.example");
+  request.mutable_read_mask()->add_paths("headline");
+  *request.mutable_consistency() = Fresh(items.back());
+  std::vector<std::string> headlines;
+  int pages = 0;
+  do {
+    grpc::ClientContext context;
+    ListArticlesResponse response;
+    Succeed(client.retrieval->ListArticles(&context, request, &response));
+    for (const auto& article : response.articles()) headlines.push_back(article.headline());
+    request.set_page_token(response.next_page_token());
+    ++pages;
+  } while (!request.page_token().empty());
+  std::cout << "05 list pages=" << pages << " articles=" << headlines.size() << " first=" << Quoted(headlines.front())
+            << " last=" << Quoted(headlines.back()) << std::endl;
+}
+
+void Scenario::Search() {
+  SearchArticlesRequest request;
+  request.set_query("\"northern channel\" winter -sport");
+  *request.mutable_consistency() = Fresh(items.back());
+  grpc::ClientContext context;
+  SearchArticlesResponse response;
+  Succeed(client.retrieval->SearchArticles(&context, request, &response));
+  const auto& best = response.results(0);
+  std::vector<std::string> matched;
+  for (const auto& part : best.highlights()) {
+    matched.push_back(Quoted(CodePoints(best.snippet(), part.start(), part.end())));
+  }
+  std::cout << "06 search results=" << response.results_size() << " headline=" << Quoted(best.article().headline())
+            << " matched=" << Joined(matched) << std::endl;
+}
+
+void Scenario::Validation() {
+  ListArticlesRequest request;
+  request.set_page_size(-1);
+  request.set_order_by("colour");
+  grpc::ClientContext context;
+  ListArticlesResponse response;
+  auto problem = Problem::Of(client.retrieval->ListArticles(&context, request, &response));
+  std::cout << "09 validation " << problem.code << " reason=" << problem.reason << " fields=" << Joined(problem.fields)
+            << std::endl;
+}
+
+void Scenario::NotFound() {
+  Article article;
+  grpc::ClientContext first;
+  auto never = Problem::Of(GetArticle(client, first, kMissing, {}, &article));
+  std::cout << "10 never-there " << never.code << " reason=" << never.reason << " resource=" << never.resource << std::endl;
+
+  WithdrawArticleRequest request;
+  request.set_name(items.front().name());
+  request.set_reason("A mistake.");
+  WithdrawArticleResponse withdrawn;
+  grpc::ClientContext second;
+  Succeed(client.ingestion->WithdrawArticle(&second, request, &withdrawn));
+  grpc::ClientContext third;
+  auto gone = Problem::Of(GetArticle(client, third, request.name(), Fresh(withdrawn.article()), &article));
+  std::cout << "10 withdrawn " << gone.code << " reason=" << gone.reason << " resource=" << gone.resource << std::endl;
+}
+
+void Scenario::Retry(Client& witness) {
+  grpc::ClientContext context;
+  Article article;
+  // Nothing here tries again: the channel does, as the service config says.
+  Succeed(GetArticle(witness, context, page.name(), Fresh(page), &article));
+  std::cout << "13 retry attempts=" << Header(context, "witness-attempts") << " revision=" << article.revision() << std::endl;
+}
+
+void Scenario::Compression(Client& witness) {
+  BatchGetArticlesRequest request;
+  for (auto item = items.begin() + 1; item != items.end(); ++item) request.add_names(item->name());
+  *request.mutable_consistency() = Fresh(page);
+  grpc::ClientContext context;
+  context.set_compression_algorithm(GRPC_COMPRESS_GZIP);
+  BatchGetArticlesResponse batch;
+  Succeed(witness.retrieval->BatchGetArticles(&context, request, &batch));
+  std::cout << "14 compression request=" << Header(context, "witness-request-encoding")
+            << " response=" << Header(context, "witness-response-encoding") << " found=" << batch.articles_size() << std::endl;
+}
+
+void Scenario::Health() {
+  grpc::health::v1::HealthCheckRequest request;
+  grpc::health::v1::HealthCheckResponse response;
+  grpc::ClientContext first, second;
+  request.set_service("copydesk.v1.RetrievalService");
+  Succeed(client.health->Check(&first, request, &response));
+  auto serving = response.status();
+  request.set_service("copydesk.v1.NoService");
+  auto unknown = Problem::Of(client.health->Check(&second, request, &response));
+  std::cout << "15 health " << grpc::health::v1::HealthCheckResponse::ServingStatus_Name(serving)
+            << " unknown=" << unknown.code << std::endl;
+}
+
+int main() try {
+  auto setting = [](const char* name, const char* otherwise) -> std::string {
+    const char* value = std::getenv(name);
+    return value ? value : otherwise;
+  };
+  std::vector<std::string> addresses;
+  std::istringstream listed(setting("COPYDESK_ADDRESSES", "127.0.0.1:50051"));
+  for (std::string address; std::getline(listed, address, ',');) addresses.push_back(address);
+  auto clients = setting("COPYDESK_CLIENTS", "..");
+  auto config = Read(clients + "/service-config.json");
+
+  Client client(addresses, config), other({addresses.back()}, config);
+  Scenario scenario{client, other, clients + "/data"};
+  scenario.Ingest();
+  scenario.Get();
+  scenario.GetByToken();
+  scenario.Batch();
+  scenario.List();
+  scenario.Search();
+  scenario.Watch();
+  scenario.Stream();
+  scenario.Validation();
+  scenario.NotFound();
+  scenario.Deadline();
+  scenario.Cancel();
+  auto at = setting("COPYDESK_WITNESS", "");
+  if (at.empty()) {
+    std::cout << "13 retry no witness" << std::endl << "14 compression no witness" << std::endl;
+  } else {
+    Client witness({at}, config);
+    scenario.Retry(witness);
+    scenario.Compression(witness);
+  }
+  scenario.Health();
+} catch (const std::exception& error) {
+  std::cerr << error.what() << std::endl;
+  return 1;
+}

@@ -1,0 +1,65 @@
+// Package copydesk makes a well-behaved channel: balanced, health-checked, retrying.
+package copydesk
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	// Makes channels heed the service config's healthCheckConfig.
+	_ "google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
+
+	copydeskv1 "copydesk.dev/gen/copydesk/v1"
+)
+
+// Client is both services, over one channel. Safe for use by many goroutines; make one and keep it.
+type Client struct {
+	*grpc.ClientConn
+	Ingestion copydeskv1.IngestionServiceClient
+	Retrieval copydeskv1.RetrievalServiceClient
+	Health    grpc_health_v1.HealthClient
+}
+
+// Connect makes a client for addresses of the form host:port: one, whose name may stand for many replicas in DNS, or several.
+// serviceConfig is the path of service-config.json. Nothing is dialled before the first call.
+func Connect(addresses []string, serviceConfig string) (*Client, error) {
+	config, err := os.ReadFile(serviceConfig)
+	if err != nil {
+		return nil, err
+	}
+	options := []grpc.DialOption{
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultServiceConfig(string(config)),
+		// As often as the server asks: a replica that is gone without a word is noticed within 50 seconds.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}),
+		// A batch of 1,000 articles may be large; without this, 4 MiB is the limit.
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(256 << 20)),
+	}
+	target := "dns:///" + addresses[0]
+	if len(addresses) > 1 {
+		replicas := manual.NewBuilderWithScheme("copydesk")
+		state := resolver.State{}
+		for _, address := range addresses {
+			state.Endpoints = append(state.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: address}}})
+		}
+		replicas.InitialState(state)
+		options = append(options, grpc.WithResolvers(replicas))
+		target = "copydesk:///" + addresses[0]
+	}
+	conn, err := grpc.NewClient(target, options...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %v: %w", addresses, err)
+	}
+	return &Client{
+		ClientConn: conn,
+		Ingestion:  copydeskv1.NewIngestionServiceClient(conn),
+		Retrieval:  copydeskv1.NewRetrievalServiceClient(conn),
+		Health:     grpc_health_v1.NewHealthClient(conn),
+	}, nil
+}

@@ -1,0 +1,82 @@
+// Command scenario runs ../scenario.md: every kind of call, one after another, and a line for each of what came of it.
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"copydesk.dev/copydesk"
+	copydeskv1 "copydesk.dev/gen/copydesk/v1"
+)
+
+// scenario is what the steps share.
+type scenario struct {
+	// client goes to all replicas, other to one.
+	client, other *copydesk.Client
+	data          string
+	page          *copydeskv1.Article
+	items         []*copydeskv1.Article
+}
+
+func main() {
+	log.SetFlags(0)
+	if err := run(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context) error {
+	addresses := strings.Split(cmp.Or(os.Getenv("COPYDESK_ADDRESSES"), "127.0.0.1:50051"), ",")
+	clients := cmp.Or(os.Getenv("COPYDESK_CLIENTS"), "..")
+	config := filepath.Join(clients, "service-config.json")
+	client, err := copydesk.Connect(addresses, config)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	other, err := copydesk.Connect(addresses[len(addresses)-1:], config)
+	if err != nil {
+		return err
+	}
+	defer other.Close()
+
+	s := &scenario{client: client, other: other, data: filepath.Join(clients, "data")}
+	steps := []func(context.Context) error{
+		s.ingestPage, s.ingestFeed, s.get, s.getByToken, s.batch, s.list, s.search, s.watch, s.stream, s.validation,
+		s.notFound, s.deadline, s.cancel,
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	if address := os.Getenv("COPYDESK_WITNESS"); address != "" {
+		witness, err := copydesk.Connect([]string{address}, config)
+		if err != nil {
+			return err
+		}
+		defer witness.Close()
+		if err := s.retry(ctx, witness); err != nil {
+			return err
+		}
+		if err := s.compression(ctx, witness); err != nil {
+			return err
+		}
+	} else {
+		fmt.Println("13 retry no witness")
+		fmt.Println("14 compression no witness")
+	}
+	return s.health(ctx)
+}
+
+func yes(it bool) string {
+	if it {
+		return "yes"
+	}
+	return "no"
+}

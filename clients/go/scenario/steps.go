@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding/gzip"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
+
+	"copydesk.dev/copydesk"
+	copydeskv1 "copydesk.dev/gen/copydesk/v1"
+)
+
+const missing = "articles/no-such-article"
+
+// errExpected is what a call that should have failed ends with.
+var errExpected = errors.New("this call should have failed")
+
+// fresh asks to see at least this write, whichever replica answers.
+func fresh(article *copydeskv1.Article) *copydeskv1.Consistency {
+	token := article.GetChangeToken()
+	return &copydeskv1.Consistency{Requirement: &copydeskv1.Consistency_AtLeastAsFresh{AtLeastAsFresh: token}}
+}
+
+func (s *scenario) newest() *copydeskv1.Article {
+	return s.items[len(s.items)-1]
+}
+
+func (s *scenario) ingestPage(ctx context.Context) error {
+	html, err := os.ReadFile(filepath.Join(s.data, "page.html"))
+	if err != nil {
+		return err
+	}
+	done, err := s.client.Ingestion.IngestArticle(ctx, &copydeskv1.IngestArticleRequest{
+		Document: &copydeskv1.Document{
+			Payload: &copydeskv1.Document_Html{Html: string(html)},
+			Url:     "https://ellery-herald.example/ferry-fares?utm_source=scenario",
+		},
+		// With a request ID a repeated call is answered as the first was, so that a retry does no harm.
+		RequestId: "scenario-page",
+	})
+	if err != nil {
+		return err
+	}
+	s.page = done.GetArticle()
+	var cuts []string
+	for _, cut := range done.GetReport().GetCuts() {
+		cuts = append(cuts, cut.GetReason().String())
+	}
+	fmt.Printf("01 ingest-page %v headline=\"%s\" place=\"%s\" cuts=%s\n",
+		done.GetOutcome(), s.page.GetHeadline(), s.page.GetDateline().GetPlace(), strings.Join(cuts, ","))
+	return nil
+}
+
+func (s *scenario) ingestFeed(ctx context.Context) error {
+	data, err := os.ReadFile(filepath.Join(s.data, "feed.rss"))
+	if err != nil {
+		return err
+	}
+	feed, err := s.client.Ingestion.IngestArticle(ctx, &copydeskv1.IngestArticleRequest{
+		Document: &copydeskv1.Document{
+			Payload: &copydeskv1.Document_Raw{Raw: &copydeskv1.RawPayload{Data: data, ContentType: "application/rss+xml"}},
+			Source:  "tidewire.example",
+		},
+		RequestId: "scenario-feed",
+	})
+	if err != nil {
+		return err
+	}
+	created := 0
+	for _, item := range feed.GetFeedItems() {
+		if ingested := item.GetIngested(); ingested != nil {
+			s.items = append(s.items, ingested.GetArticle())
+			if ingested.GetOutcome() == copydeskv1.IngestOutcome_INGEST_OUTCOME_CREATED {
+				created++
+			}
+		}
+	}
+	fmt.Printf("01 ingest-feed items=%d created=%d\n", len(feed.GetFeedItems()), created)
+	return nil
+}
+
+func (s *scenario) get(ctx context.Context) error {
+	var header metadata.MD
+	got, err := s.client.Retrieval.GetArticle(ctx, &copydeskv1.GetArticleRequest{
+		Name:        s.page.GetName(),
+		Consistency: &copydeskv1.Consistency{Requirement: &copydeskv1.Consistency_FullyConsistent{FullyConsistent: true}},
+	}, grpc.Header(&header))
+	if err != nil {
+		return err
+	}
+	paragraphs := strings.Split(got.GetArticle().GetBody(), "\n\n")
+	fmt.Printf("02 get revision=%d paragraphs=%d answered-by=%s\n",
+		got.GetArticle().GetRevision(), len(paragraphs), strings.Join(header.Get("copydesk-cache"), ","))
+	return nil
+}
+
+func (s *scenario) getByToken(ctx context.Context) error {
+	request := &copydeskv1.GetArticleRequest{Name: s.page.GetName(), Consistency: fresh(s.page)}
+	got, err := s.other.Retrieval.GetArticle(ctx, request)
+	if err != nil {
+		return err
+	}
+	same := got.GetArticle().GetContentDigest() == s.page.GetContentDigest()
+	fmt.Printf("03 get-by-token revision=%d same-text=%s\n", got.GetArticle().GetRevision(), yes(same))
+	return nil
+}
+
+func (s *scenario) batch(ctx context.Context) error {
+	batch, err := s.client.Retrieval.BatchGetArticles(ctx, &copydeskv1.BatchGetArticlesRequest{
+		Names:       []string{s.newest().GetName(), missing, s.page.GetName()},
+		ReadMask:    &fieldmaskpb.FieldMask{Paths: []string{"name", "headline"}},
+		Consistency: fresh(s.newest()),
+	})
+	if err != nil {
+		return err
+	}
+	var found []string
+	for _, article := range batch.GetArticles() {
+		found = append(found, `"`+article.GetHeadline()+`"`)
+	}
+	fmt.Printf("04 batch found=%s missing=%s\n", strings.Join(found, ","), strings.Join(batch.GetNotFound(), ","))
+	return nil
+}
+
+func (s *scenario) list(ctx context.Context) error {
+	request := &copydeskv1.ListArticlesRequest{
+		PageSize:    3,
+		Filter:      &copydeskv1.ArticleFilter{Sources: []string{"tidewire.example"}},
+		ReadMask:    &fieldmaskpb.FieldMask{Paths: []string{"headline"}},
+		Consistency: fresh(s.newest()),
+	}
+	var headlines []string
+	pages := 0
+	for {
+		page, err := s.client.Retrieval.ListArticles(ctx, request)
+		if err != nil {
+			return err
+		}
+		for _, article := range page.GetArticles() {
+			headlines = append(headlines, article.GetHeadline())
+		}
+		pages++
+		if request.PageToken = page.GetNextPageToken(); request.PageToken == "" {
+			break
+		}
+	}
+	fmt.Printf("05 list pages=%d articles=%d first=\"%s\" last=\"%s\"\n",
+		pages, len(headlines), headlines[0], headlines[len(headlines)-1])
+	return nil
+}
+
+func (s *scenario) search(ctx context.Context) error {
+	found, err := s.client.Retrieval.SearchArticles(ctx, &copydeskv1.SearchArticlesRequest{
+		Query:       `"northern channel" winter -sport`,
+		Consistency: fresh(s.newest()),
+	})
+	if err != nil {
+		return err
+	}
+	best := found.GetResults()[0]
+	// Highlights count code points; a string's own indexes count bytes.
+	points := []rune(best.GetSnippet())
+	var matched []string
+	for _, part := range best.GetHighlights() {
+		matched = append(matched, `"`+string(points[part.GetStart():part.GetEnd()])+`"`)
+	}
+	fmt.Printf("06 search results=%d headline=\"%s\" matched=%s\n",
+		len(found.GetResults()), best.GetArticle().GetHeadline(), strings.Join(matched, ","))
+	return nil
+}
+
+func (s *scenario) validation(ctx context.Context) error {
+	_, err := s.client.Retrieval.ListArticles(ctx, &copydeskv1.ListArticlesRequest{PageSize: -1, OrderBy: "colour"})
+	if err == nil {
+		return errExpected
+	}
+	problem := copydesk.ProblemOf(err)
+	fmt.Printf("09 validation %s reason=%s fields=%s\n", problem.Code, problem.Reason, strings.Join(problem.Fields, ","))
+	return nil
+}
+
+func (s *scenario) notFound(ctx context.Context) error {
+	_, err := s.client.Retrieval.GetArticle(ctx, &copydeskv1.GetArticleRequest{Name: missing})
+	if err == nil {
+		return errExpected
+	}
+	never := copydesk.ProblemOf(err)
+	fmt.Printf("10 never-there %s reason=%s resource=%s\n", never.Code, never.Reason, never.Resource)
+
+	name := s.items[0].GetName()
+	withdrawn, err := s.client.Ingestion.WithdrawArticle(ctx, &copydeskv1.WithdrawArticleRequest{Name: name, Reason: "A mistake."})
+	if err != nil {
+		return err
+	}
+	request := &copydeskv1.GetArticleRequest{Name: name, Consistency: fresh(withdrawn.GetArticle())}
+	if _, err = s.client.Retrieval.GetArticle(ctx, request); err == nil {
+		return errExpected
+	}
+	gone := copydesk.ProblemOf(err)
+	fmt.Printf("10 withdrawn %s reason=%s resource=%s\n", gone.Code, gone.Reason, gone.Resource)
+	return nil
+}
+
+func (s *scenario) retry(ctx context.Context, witness *copydesk.Client) error {
+	var header metadata.MD
+	// Nothing here tries again: the channel does, as the service config says.
+	request := &copydeskv1.GetArticleRequest{Name: s.page.GetName(), Consistency: fresh(s.page)}
+	got, err := witness.Retrieval.GetArticle(ctx, request, grpc.Header(&header))
+	if err != nil {
+		return err
+	}
+	attempts := strings.Join(header.Get("witness-attempts"), ",")
+	fmt.Printf("13 retry attempts=%s revision=%d\n", attempts, got.GetArticle().GetRevision())
+	return nil
+}
+
+func (s *scenario) compression(ctx context.Context, witness *copydesk.Client) error {
+	request := &copydeskv1.BatchGetArticlesRequest{Consistency: fresh(s.page)}
+	for _, item := range s.items[1:] {
+		request.Names = append(request.Names, item.GetName())
+	}
+	var header metadata.MD
+	// That gzip is imported is enough for compressed answers.
+	batch, err := witness.Retrieval.BatchGetArticles(ctx, request, grpc.UseCompressor(gzip.Name), grpc.Header(&header))
+	if err != nil {
+		return err
+	}
+	sent := strings.Join(header.Get("witness-request-encoding"), ",")
+	answered := strings.Join(header.Get("witness-response-encoding"), ",")
+	fmt.Printf("14 compression request=%s response=%s found=%d\n", sent, answered, len(batch.GetArticles()))
+	return nil
+}
+
+func (s *scenario) health(ctx context.Context) error {
+	check := func(service string) (*grpc_health_v1.HealthCheckResponse, error) {
+		return s.client.Health.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: service})
+	}
+	answer, err := check("copydesk.v1.RetrievalService")
+	if err != nil {
+		return err
+	}
+	_, err = check("copydesk.v1.NoService")
+	if err == nil {
+		return errExpected
+	}
+	fmt.Printf("15 health %v unknown=%s\n", answer.GetStatus(), copydesk.ProblemOf(err).Code)
+	return nil
+}

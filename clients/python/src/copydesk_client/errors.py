@@ -1,0 +1,36 @@
+"""What an error says beyond its code: https://google.aip.dev/193."""
+
+from dataclasses import dataclass, field
+
+import grpc
+from google.protobuf.any_pb2 import Any
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+
+@dataclass
+class Problem:
+    """An error, with the details that Copydesk sends. `reason` is stable: decide by it, never by the message."""
+
+    code: str
+    reason: str = ""
+    resource: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, error: grpc.RpcError) -> "Problem":
+        problem = cls(code=error.code().name)
+        status = rpc_status.from_call(error)
+        problem.read(status.details if status else [])
+        return problem
+
+    def read(self, details: list[Any]) -> None:
+        info, resource = error_details_pb2.ErrorInfo(), error_details_pb2.ResourceInfo()
+        request = error_details_pb2.BadRequest()
+        for detail in details:
+            if detail.Unpack(info):
+                self.reason = info.reason
+            elif detail.Unpack(resource):
+                self.resource = resource.resource_name
+            elif detail.Unpack(request):
+                self.fields = {wrong.field: wrong.description for wrong in request.field_violations}

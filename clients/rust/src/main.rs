@@ -1,0 +1,266 @@
+//! The scenario of ../scenario.md: every kind of call, one after another, and a line for each of what came of it.
+
+mod problem;
+mod streams;
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use copydesk::client::{Client, Retrying};
+use copydesk::proto::consistency::Requirement;
+use copydesk::proto::document::Payload;
+use copydesk::proto::feed_item::Result as Item;
+use copydesk::proto::{
+    Article, ArticleFilter, BatchGetArticlesRequest, Consistency, Document, GetArticleRequest, GetArticleResponse,
+    IngestArticleRequest, IngestOutcome, ListArticlesRequest, RawPayload, SearchArticlesRequest,
+    WithdrawArticleRequest,
+};
+use prost_types::FieldMask;
+use tonic::codec::CompressionEncoding;
+use tonic::metadata::MetadataMap;
+use tonic::{Response, Status};
+use tonic_health::pb::HealthCheckRequest;
+
+use problem::Problem;
+
+const MISSING: &str = "articles/no-such-article";
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+struct Scenario {
+    /// To all replicas, and to one.
+    client: Client<Retrying>,
+    other: Client<Retrying>,
+    data: PathBuf,
+    page: Article,
+    items: Vec<Article>,
+}
+
+#[tokio::main]
+async fn main() -> Outcome {
+    let setting = |name: &str, otherwise: &str| std::env::var(name).unwrap_or_else(|_absent| otherwise.to_owned());
+    let addresses = setting("COPYDESK_ADDRESSES", "127.0.0.1:50051");
+    let addresses: Vec<&str> = addresses.split(',').collect();
+    let mut scenario = Scenario {
+        client: Client::balanced(&addresses)?,
+        other: Client::balanced(&addresses[addresses.len() - 1..])?,
+        data: PathBuf::from(setting("COPYDESK_CLIENTS", "..")).join("data"),
+        page: Article::default(),
+        items: Vec::new(),
+    };
+    scenario.ingest().await?;
+    scenario.get().await?;
+    scenario.get_by_token().await?;
+    scenario.batch().await?;
+    scenario.list().await?;
+    scenario.search().await?;
+    scenario.watch().await?;
+    scenario.stream().await?;
+    scenario.validation().await?;
+    scenario.not_found().await?;
+    scenario.deadline().await?;
+    scenario.cancel().await?;
+    match std::env::var("COPYDESK_WITNESS") {
+        Ok(address) => {
+            let witness = Client::balanced(&[address])?;
+            scenario.retry(&witness).await?;
+            scenario.compression(&witness).await?;
+        }
+        Err(_absent) => {
+            println!("13 retry no witness");
+            println!("14 compression no witness");
+        }
+    }
+    scenario.health().await
+}
+
+impl Scenario {
+    async fn ingest(&mut self) -> Outcome {
+        let mut ingestion = self.client.ingestion.clone();
+        let document = Document {
+            payload: Some(Payload::Html(std::fs::read_to_string(self.data.join("page.html"))?)),
+            url: "https://ellery-herald.example/ferry-fares?utm_source=scenario".into(),
+            ..Document::default()
+        };
+        // With a request ID a repeated call is answered as the first was, so that a retry does no harm.
+        let request_id = "scenario-page".into();
+        let request = IngestArticleRequest { document: Some(document), request_id, validate_only: false };
+        let done = ingestion.ingest_article(request).await?.into_inner();
+        let outcome = done.outcome().as_str_name();
+        let cuts = done.report.unwrap_or_default().cuts;
+        let cuts: Vec<&str> = cuts.iter().map(|cut| cut.reason().as_str_name()).collect();
+        self.page = done.article.unwrap_or_default();
+        let place = self.page.dateline.clone().unwrap_or_default().place;
+        let headline = &self.page.headline;
+        println!("01 ingest-page {outcome} headline={headline:?} place={place:?} cuts={}", cuts.join(","));
+
+        let raw =
+            RawPayload { data: std::fs::read(self.data.join("feed.rss"))?, content_type: "application/rss+xml".into() };
+        let source = "tidewire.example".into();
+        let document = Document { payload: Some(Payload::Raw(raw)), source, ..Document::default() };
+        let request_id = "scenario-feed".into();
+        let request = IngestArticleRequest { document: Some(document), request_id, validate_only: false };
+        let feed = ingestion.ingest_article(request).await?.into_inner().feed_items;
+        let (count, mut created) = (feed.len(), 0);
+        for item in feed {
+            if let Some(Item::Ingested(ingested)) = item.result {
+                created += usize::from(ingested.outcome() == IngestOutcome::Created);
+                self.items.extend(ingested.article);
+            }
+        }
+        println!("01 ingest-feed items={count} created={created}");
+        Ok(())
+    }
+
+    async fn get(&self) -> Outcome {
+        let consistency = Consistency { requirement: Some(Requirement::FullyConsistent(true)) };
+        let response = get(&self.client, &self.page.name, Some(consistency)).await?;
+        let answered_by = text(response.metadata(), "copydesk-cache");
+        let article = response.into_inner().article.unwrap_or_default();
+        let paragraphs = article.body.split("\n\n").count();
+        println!("02 get revision={} paragraphs={paragraphs} answered-by={answered_by}", article.revision);
+        Ok(())
+    }
+
+    async fn get_by_token(&self) -> Outcome {
+        let response = get(&self.other, &self.page.name, fresh(&self.page)).await?;
+        let article = response.into_inner().article.unwrap_or_default();
+        let same = yes(article.content_digest == self.page.content_digest);
+        println!("03 get-by-token revision={} same-text={same}", article.revision);
+        Ok(())
+    }
+
+    async fn batch(&self) -> Outcome {
+        let newest = self.newest();
+        let request = BatchGetArticlesRequest {
+            names: vec![newest.name.clone(), MISSING.into(), self.page.name.clone()],
+            read_mask: Some(FieldMask { paths: vec!["name".into(), "headline".into()] }),
+            consistency: fresh(newest),
+        };
+        let batch = self.client.retrieval.clone().batch_get_articles(request).await?.into_inner();
+        let found: Vec<String> = batch.articles.iter().map(|article| format!("{:?}", article.headline)).collect();
+        println!("04 batch found={} missing={}", found.join(","), batch.not_found.join(","));
+        Ok(())
+    }
+
+    async fn list(&self) -> Outcome {
+        let mut request = ListArticlesRequest {
+            page_size: 3,
+            filter: Some(ArticleFilter { sources: vec!["tidewire.example".into()], ..ArticleFilter::default() }),
+            read_mask: Some(FieldMask { paths: vec!["headline".into()] }),
+            consistency: fresh(self.newest()),
+            ..ListArticlesRequest::default()
+        };
+        let (mut headlines, mut pages) = (Vec::new(), 0);
+        loop {
+            let page = self.client.retrieval.clone().list_articles(request.clone()).await?.into_inner();
+            headlines.extend(page.articles.into_iter().map(|article| article.headline));
+            request.page_token = page.next_page_token;
+            pages += 1;
+            if request.page_token.is_empty() {
+                break;
+            }
+        }
+        let (first, last) = (headlines.first().ok_or("an empty list")?, headlines.last().ok_or("an empty list")?);
+        println!("05 list pages={pages} articles={} first={first:?} last={last:?}", headlines.len());
+        Ok(())
+    }
+
+    async fn search(&self) -> Outcome {
+        let request = SearchArticlesRequest {
+            query: "\"northern channel\" winter -sport".into(),
+            consistency: fresh(self.newest()),
+            ..SearchArticlesRequest::default()
+        };
+        let results = self.client.retrieval.clone().search_articles(request).await?.into_inner().results;
+        let best = results.first().ok_or("nothing was found")?;
+        let headline = best.article.clone().unwrap_or_default().headline;
+        // Highlights count code points; a string's own indexes count bytes.
+        let part = |start: i32, end: i32| -> String {
+            best.snippet.chars().skip(start as usize).take((end - start) as usize).collect()
+        };
+        let matched: Vec<String> = best.highlights.iter().map(|it| format!("{:?}", part(it.start, it.end))).collect();
+        println!("06 search results={} headline={headline:?} matched={}", results.len(), matched.join(","));
+        Ok(())
+    }
+
+    async fn validation(&self) -> Outcome {
+        let request =
+            ListArticlesRequest { page_size: -1, order_by: "colour".into(), ..ListArticlesRequest::default() };
+        let problem = failure(self.client.retrieval.clone().list_articles(request).await)?;
+        println!("09 validation {} reason={} fields={}", problem.code, problem.reason, problem.fields.join(","));
+        Ok(())
+    }
+
+    async fn not_found(&self) -> Outcome {
+        let never = failure(get(&self.client, MISSING, None).await)?;
+        println!("10 never-there {} reason={} resource={}", never.code, never.reason, never.resource);
+        let name = self.items.first().ok_or("an empty feed")?.name.clone();
+        let request = WithdrawArticleRequest { name: name.clone(), reason: "A mistake.".into(), etag: String::new() };
+        let withdrawn = self.client.ingestion.clone().withdraw_article(request).await?.into_inner().article;
+        let gone = failure(get(&self.client, &name, fresh(&withdrawn.unwrap_or_default())).await)?;
+        println!("10 withdrawn {} reason={} resource={}", gone.code, gone.reason, gone.resource);
+        Ok(())
+    }
+
+    async fn retry(&self, witness: &Client<Retrying>) -> Outcome {
+        // Nothing here tries again: the channel does, as the service config says.
+        let response = get(witness, &self.page.name, fresh(&self.page)).await?;
+        let attempts = text(response.metadata(), "witness-attempts");
+        println!(
+            "13 retry attempts={attempts} revision={}",
+            response.into_inner().article.unwrap_or_default().revision
+        );
+        Ok(())
+    }
+
+    async fn compression(&self, witness: &Client<Retrying>) -> Outcome {
+        let names = self.items.iter().skip(1).map(|item| item.name.clone()).collect();
+        let request = BatchGetArticlesRequest { names, consistency: fresh(&self.page), read_mask: None };
+        let mut compressing = witness.retrieval.clone().send_compressed(CompressionEncoding::Gzip);
+        let response = compressing.batch_get_articles(request).await?;
+        let sent = text(response.metadata(), "witness-request-encoding");
+        let answered = text(response.metadata(), "witness-response-encoding");
+        println!("14 compression request={sent} response={answered} found={}", response.into_inner().articles.len());
+        Ok(())
+    }
+
+    async fn health(&self) -> Outcome {
+        let mut health = self.client.health.clone();
+        let service = |name: &str| HealthCheckRequest { service: name.into() };
+        let serving = health.check(service("copydesk.v1.RetrievalService")).await?.into_inner().status();
+        let unknown = failure(health.check(service("copydesk.v1.NoService")).await)?;
+        println!("15 health {} unknown={}", serving.as_str_name(), unknown.code);
+        Ok(())
+    }
+
+    fn newest(&self) -> &Article {
+        self.items.last().unwrap_or(&self.page)
+    }
+}
+
+async fn get(
+    client: &Client<Retrying>,
+    name: &str,
+    consistency: Option<Consistency>,
+) -> Result<Response<GetArticleResponse>, Status> {
+    let request = GetArticleRequest { name: name.into(), consistency, read_mask: None };
+    client.retrieval.clone().get_article(request).await
+}
+
+/// See at least this write, whichever replica answers.
+fn fresh(article: &Article) -> Option<Consistency> {
+    Some(Consistency { requirement: Some(Requirement::AtLeastAsFresh(article.change_token.clone())) })
+}
+
+fn failure<T>(outcome: Result<T, Status>) -> Result<Problem, &'static str> {
+    outcome.err().map(Problem::from).ok_or("this call should have failed")
+}
+
+fn text(metadata: &MetadataMap, name: &str) -> String {
+    metadata.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+}
+
+fn yes(it: bool) -> &'static str {
+    if it { "yes" } else { "no" }
+}

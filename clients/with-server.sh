@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Starts a server of its own, on a free port and an empty folder, and runs a command with its address in COPYDESK_ADDRESSES.
+#
+#   clients/with-server.sh make -s -C clients/python run
+set -euo pipefail
+
+clients=$(cd "$(dirname "$0")" && pwd)
+root=$(dirname "$clients")
+folder=$(mktemp -d)
+server=
+
+finish() {
+    if [ -n "$server" ]; then
+        kill "$server" 2>/dev/null || true
+        wait "$server" 2>/dev/null || true
+    fi
+    rm -rf "$folder"
+}
+trap finish EXIT
+
+# Not with the settings of whoever runs this.
+unset "${!COPYDESK_@}"
+cargo build --manifest-path "$root/Cargo.toml" --locked --release --quiet
+mkfifo "$folder/said"
+"$root/target/release/copydesk" serve --listen 127.0.0.1:0 --http-listen off --data-dir "$folder/data" \
+    >"$folder/said" 2>"$folder/log" </dev/null &
+server=$!
+# It says where it listens once it does; a server that could not start says nothing, and the reading ends.
+if ! read -r line <"$folder/said" || [ "${line#listening on }" = "$line" ]; then
+    cat "$folder/log" >&2
+    exit 1
+fi
+export COPYDESK_ADDRESSES=${line#listening on } COPYDESK_CLIENTS=$clients
+"$@"

@@ -1,0 +1,120 @@
+//! A client of a Copydesk server, for Rust programs and for our own commands.
+
+mod policy; // what clients/service-config.json says, of which tonic itself takes no notice
+mod retrying; // a channel that heeds it
+
+use std::time::Duration;
+
+pub use retrying::Retrying;
+
+use bytes::Bytes;
+use tonic::body::Body;
+use tonic::client::GrpcService;
+use tonic::codec::CompressionEncoding;
+use tonic::codegen::StdError;
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::proto::ingestion_service_client::IngestionServiceClient;
+use crate::proto::retrieval_service_client::RetrievalServiceClient;
+
+/// The largest answer that is taken: a batch of 1,000 articles may be large.
+const MAX_ANSWER_BYTES: usize = 256 << 20;
+
+/// Both services. By [`Client::connect`] of one server, on one connection that comes back by itself; by [`Client::balanced`] of
+/// several replicas, with retries.
+#[derive(Clone, Debug)]
+pub struct Client<C = Channel> {
+    /// Articles in.
+    pub ingestion: IngestionServiceClient<C>,
+    /// Articles out.
+    pub retrieval: RetrievalServiceClient<C>,
+    /// Whether it serves.
+    pub health: HealthClient<C>,
+}
+
+/// Why there is no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// That is no address.
+    #[error("{address:?} is no address of a server: it must be like http://127.0.0.1:50051")]
+    Address {
+        /// As it was given.
+        address: String,
+    },
+    /// Nobody answers.
+    #[error("cannot reach a server at {address}: {cause}. Is `copydesk serve` running there?")]
+    Unreachable {
+        /// Where.
+        address: String,
+        /// Why.
+        cause: tonic::transport::Error,
+    },
+}
+
+impl Client {
+    /// Connects to a server: `http://127.0.0.1:50051`. Every failure is the caller's to see: nothing is tried again.
+    ///
+    /// # Errors
+    /// When the address is none, or nobody answers within five seconds.
+    pub async fn connect(address: &str) -> Result<Self, ConnectError> {
+        let unreachable = |cause| ConnectError::Unreachable { address: address.to_owned(), cause };
+        Ok(Self::new(endpoint(address)?.connect().await.map_err(unreachable)?))
+    }
+
+    /// Over a connection that is there.
+    pub fn new(channel: Channel) -> Self {
+        Self::over(channel)
+    }
+}
+
+impl Client<Retrying> {
+    /// Spreads calls over replicas (`http://10.0.0.1:50051`, …), of which each is connected to when it is needed, and left out
+    /// while it cannot be reached. Timeouts and retries are those of `clients/service-config.json`.
+    ///
+    /// # Errors
+    /// When an address is none.
+    pub fn balanced<A: AsRef<str>>(addresses: &[A]) -> Result<Self, ConnectError> {
+        let endpoints = addresses.iter().map(|address| endpoint(address.as_ref())).collect::<Result<Vec<_>, _>>()?;
+        let channel = Channel::balance_list(endpoints.into_iter());
+        Ok(Self::over(Retrying::new(channel)))
+    }
+}
+
+impl<C> Client<C>
+where
+    C: GrpcService<Body> + Clone,
+    C::Error: Into<StdError>,
+    C::ResponseBody: http_body::Body<Data = Bytes> + Send + 'static,
+    <C::ResponseBody as http_body::Body>::Error: Into<StdError> + Send,
+{
+    fn over(channel: C) -> Self {
+        Self {
+            ingestion: IngestionServiceClient::new(channel.clone())
+                .accept_compressed(CompressionEncoding::Gzip)
+                .max_decoding_message_size(MAX_ANSWER_BYTES),
+            retrieval: RetrievalServiceClient::new(channel.clone())
+                .accept_compressed(CompressionEncoding::Gzip)
+                .max_decoding_message_size(MAX_ANSWER_BYTES),
+            health: HealthClient::new(channel),
+        }
+    }
+}
+
+fn endpoint(address: &str) -> Result<Endpoint, ConnectError> {
+    let wrong = || ConnectError::Address { address: address.to_owned() };
+    let with_scheme = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+    let endpoint = Endpoint::from_shared(with_scheme).map_err(|_wrong| wrong())?;
+    if endpoint.uri().host().is_none() {
+        return Err(wrong());
+    }
+    endpoint
+        .connect_timeout(Duration::from_secs(5))
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(20))
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(4 << 20)
+        .user_agent(concat!("copydesk/", env!("CARGO_PKG_VERSION")))
+        .map_err(|_wrong| wrong())
+}

@@ -1,0 +1,134 @@
+//! What `clients/service-config.json` says of a method: how long it may take, and how it is tried again. Other languages' gRPC
+//! reads that file by itself; tonic has no service config.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tonic::Code;
+
+/// As it was when this was compiled.
+static POLICY: LazyLock<Vec<MethodConfig>> = LazyLock::new(|| {
+    let text = include_str!("../../clients/service-config.json");
+    let config: ServiceConfig = serde_json::from_str(text).expect("a test reads it");
+    config.method_config
+});
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ServiceConfig {
+    method_config: Vec<MethodConfig>,
+}
+
+/// What holds for some methods.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MethodConfig {
+    name: Vec<Name>,
+    /// For all attempts together.
+    #[serde(default, deserialize_with = "optional_duration")]
+    pub(super) timeout: Option<Duration>,
+    pub(super) retry_policy: Option<RetryPolicy>,
+}
+
+#[derive(Deserialize)]
+struct Name {
+    service: String,
+    /// None for every method that has no entry of its own.
+    method: Option<String>,
+}
+
+/// How a call is tried again. By gRFC A6, but for its throttling and its delays by the server.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RetryPolicy {
+    /// With the first.
+    pub(super) max_attempts: u32,
+    #[serde(deserialize_with = "duration")]
+    initial_backoff: Duration,
+    #[serde(deserialize_with = "duration")]
+    max_backoff: Duration,
+    backoff_multiplier: f64,
+    #[serde(deserialize_with = "codes")]
+    retryable_status_codes: Vec<Code>,
+}
+
+/// What holds for a method, by its path: `/copydesk.v1.RetrievalService/GetArticle`.
+pub(super) fn of(path: &str) -> Option<&'static MethodConfig> {
+    let (service, method) = path.strip_prefix('/')?.split_once('/')?;
+    let of = |method: Option<&str>| {
+        let names = |config: &&MethodConfig| {
+            config.name.iter().any(|name| name.service == service && name.method.as_deref() == method)
+        };
+        POLICY.iter().find(names)
+    };
+    of(Some(method)).or_else(|| of(None))
+}
+
+impl RetryPolicy {
+    pub(super) fn retries(&self, code: Code) -> bool {
+        self.retryable_status_codes.contains(&code)
+    }
+
+    /// How long to wait after an attempt, counted from 1; less or more by `jitter`, from 0 to 1.
+    pub(super) fn backoff(&self, attempt: u32, jitter: f64) -> Duration {
+        let grown = self.initial_backoff.as_secs_f64() * self.backoff_multiplier.powf(f64::from(attempt - 1));
+        Duration::from_secs_f64(grown.min(self.max_backoff.as_secs_f64()) * (0.8 + 0.4 * jitter))
+    }
+}
+
+/// As Protobuf's JSON writes it: `0.1s`.
+fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let seconds = text.strip_suffix('s').and_then(|seconds| seconds.parse().ok());
+    let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    duration.ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no duration")))
+}
+
+fn optional_duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    duration(deserializer).map(Some)
+}
+
+fn codes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Code>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    let code = |name: &String| match name.as_str() {
+        "UNAVAILABLE" => Ok(Code::Unavailable),
+        "RESOURCE_EXHAUSTED" => Ok(Code::ResourceExhausted),
+        other => Err(serde::de::Error::custom(format!("{other} is no code that is worth a retry"))),
+    };
+    names.iter().map(code).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_method_has_what_the_file_says() {
+        let get = of("/copydesk.v1.RetrievalService/GetArticle").unwrap();
+        assert_eq!(get.timeout, Some(Duration::from_secs(10)));
+        let policy = get.retry_policy.as_ref().unwrap();
+        assert!(policy.retries(Code::Unavailable) && !policy.retries(Code::NotFound));
+        assert_eq!(policy.backoff(1, 0.5), Duration::from_millis(100));
+        assert_eq!(policy.backoff(10, 1.0), Duration::from_millis(2_400));
+
+        let watch = of("/copydesk.v1.RetrievalService/WatchArticles").unwrap();
+        assert!(watch.timeout.is_none() && watch.retry_policy.is_some());
+        assert!(of("/copydesk.v1.IngestionService/UpdateArticle").unwrap().retry_policy.is_none());
+        assert!(of("/copydesk.v1.IngestionService/IngestArticles").is_none());
+        assert!(of("/grpc.health.v1.Health/Check").is_none());
+    }
+
+    #[test]
+    fn every_name_of_the_file_is_a_method() {
+        use prost::Message;
+        let set = prost_types::FileDescriptorSet::decode(crate::proto::FILE_DESCRIPTOR_SET).unwrap();
+        let services: Vec<_> = set.file.iter().flat_map(|file| &file.service).collect();
+        for Name { service, method } in POLICY.iter().flat_map(|config| &config.name) {
+            let known = services.iter().find(|known| format!("copydesk.v1.{}", known.name()) == *service);
+            let known = known.unwrap_or_else(|| panic!("there is no {service}"));
+            let method_known = |method: &String| known.method.iter().any(|known| known.name() == method);
+            assert!(method.as_ref().is_none_or(method_known), "{service} has no {method:?}");
+        }
+    }
+}

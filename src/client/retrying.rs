@@ -1,0 +1,136 @@
+//! A channel that tries again what may be tried again, within the method's timeout: what gRPC of other languages does by a service
+//! config.
+
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Full};
+use tokio::time::Instant;
+use tonic::body::Body;
+use tonic::transport::{Channel, Error};
+use tonic::{Code, Status};
+use tower::{Service, ServiceExt};
+
+use super::policy::{self, MethodConfig, RetryPolicy};
+use crate::deadline::timeout;
+
+/// A request that is larger is sent once: it would have to be kept until it is answered.
+const KEPT_BYTES: usize = 1 << 20;
+
+/// A channel with timeouts and retries by method.
+#[derive(Clone, Debug)]
+pub struct Retrying {
+    channel: Channel,
+}
+
+impl Retrying {
+    pub(super) fn new(channel: Channel) -> Self {
+        Self { channel }
+    }
+}
+
+impl Service<Request<Body>> for Retrying {
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // Each attempt waits for the channel itself: it may be another connection that takes it.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let channel = self.channel.clone();
+        match policy::of(request.uri().path()) {
+            None => Box::pin(attempt(channel, request)),
+            Some(config) => Box::pin(under_policy(channel, request, config)),
+        }
+    }
+}
+
+async fn attempt(mut channel: Channel, request: Request<Body>) -> Result<Response<Body>, Error> {
+    channel.ready().await?.call(request).await
+}
+
+async fn under_policy(
+    channel: Channel,
+    mut request: Request<Body>,
+    config: &MethodConfig,
+) -> Result<Response<Body>, Error> {
+    let asked = timeout(request.headers());
+    let allowed = [asked, config.timeout].into_iter().flatten().min();
+    let deadline = allowed.map(|allowed| Instant::now() + allowed);
+    set_timeout(request.headers_mut(), deadline);
+    let Some(policy) = &config.retry_policy else { return in_time(deadline, attempt(channel, request)).await };
+
+    let (parts, body) = request.into_parts();
+    // What the caller encodes cannot fail on the way.
+    let message = match body.collect().await {
+        Ok(collected) => collected.to_bytes(),
+        Err(status) => return Ok(status.into_http()),
+    };
+    let attempts = if message.len() > KEPT_BYTES { 1 } else { policy.max_attempts };
+    let mut made = 1;
+    loop {
+        let mut request = Request::from_parts(parts.clone(), Body::new(Full::new(message.clone())));
+        if made > 1 {
+            request.headers_mut().insert("grpc-previous-rpc-attempts", HeaderValue::from(made - 1));
+            set_timeout(request.headers_mut(), deadline);
+        }
+        let outcome = in_time(deadline, attempt(channel.clone(), request)).await;
+        let wait = policy.backoff(made, jitter());
+        let in_time = deadline.is_none_or(|deadline| Instant::now() + wait < deadline);
+        if made == attempts || !in_time || !may_be_better(policy, &outcome) {
+            return outcome;
+        }
+        tokio::time::sleep(wait).await;
+        made += 1;
+    }
+}
+
+/// Ends an attempt at the deadline; tonic's own would be told as CANCELLED.
+async fn in_time(
+    deadline: Option<Instant>,
+    attempt: impl Future<Output = Result<Response<Body>, Error>>,
+) -> Result<Response<Body>, Error> {
+    let Some(deadline) = deadline else { return attempt.await };
+    let passed = || Ok(Status::deadline_exceeded("the call's deadline has passed").into_http());
+    match tokio::time::timeout_at(deadline, attempt).await {
+        Ok(Err(_)) if Instant::now() >= deadline => passed(),
+        Ok(outcome) => outcome,
+        Err(_elapsed) => passed(),
+    }
+}
+
+/// Whether the same call may have another outcome. An answer that has begun is the answer.
+fn may_be_better(policy: &RetryPolicy, outcome: &Result<Response<Body>, Error>) -> bool {
+    match outcome {
+        Err(_unreachable) => policy.retries(Code::Unavailable),
+        Ok(response) => {
+            let header = |name: &str| response.headers().get(name);
+            let code = header("grpc-status").map(|code| Code::from_bytes(code.as_bytes()));
+            let refused = header("grpc-retry-pushback-ms").is_some_and(|delay| delay.as_bytes().starts_with(b"-"));
+            code.is_some_and(|code| policy.retries(code)) && !refused
+        }
+    }
+}
+
+/// Tells the server how long is left.
+fn set_timeout(headers: &mut HeaderMap, deadline: Option<Instant>) {
+    if let Some(deadline) = deadline {
+        // At most 8 digits, by the protocol: in milliseconds more than a day.
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let text = format!("{}m", left.as_millis().min(99_999_999));
+        headers.insert("grpc-timeout", HeaderValue::try_from(text).expect("digits and a letter"));
+    }
+}
+
+/// From 0 to 1, so that callers who failed together do not return together.
+fn jitter() -> f64 {
+    let drawn = RandomState::new().hash_one(());
+    (drawn >> 11) as f64 / (1_u64 << 53) as f64
+}

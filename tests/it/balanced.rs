@@ -1,0 +1,56 @@
+//! Our own client over several replicas: what it tries again, and what it does not.
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use copydesk::client::{Client, Retrying};
+use copydesk::proto::{Article, GetArticleRequest, IngestArticleRequest, ListArticlesRequest};
+use tonic::{Code, Request};
+
+use crate::redis_server::free_port;
+use crate::support::{TestServer, ingest, invented, ready};
+use crate::witness::Witness;
+
+fn balanced(addresses: &[String]) -> Client<Retrying> {
+    Client::balanced(addresses).unwrap()
+}
+
+#[tokio::test]
+async fn a_read_that_is_refused_is_tried_again() {
+    let server = TestServer::start().await;
+    let article = ingest(&mut server.ingestion().await, invented(1)).await.article.unwrap();
+    let witness = Witness::start(&server.address.to_string(), 2).await;
+    let request = GetArticleRequest { name: article.name.clone(), ..Default::default() };
+    let answer = balanced(&[witness.address()]).retrieval.get_article(request).await.unwrap();
+    assert_eq!(answer.metadata().get("witness-attempts").unwrap(), "3");
+    assert_eq!(answer.into_inner().article.unwrap().name, article.name);
+}
+
+#[tokio::test]
+async fn what_cannot_be_better_is_not_tried_again() {
+    let server = TestServer::with(|options| options.max_message_bytes = 64 << 10).await;
+    let witness = Witness::start(&server.address.to_string(), 0).await;
+    let large = Article { body: "word ".repeat(30_000), ..invented(1) };
+    let request = IngestArticleRequest { document: Some(ready(large)), ..Default::default() };
+    let refusal = balanced(&[witness.address()]).ingestion.ingest_article(request).await.unwrap_err();
+    assert_eq!((refusal.code(), witness.seen().calls), (Code::ResourceExhausted, 1));
+}
+
+#[tokio::test]
+async fn a_replica_that_is_not_there_is_left_out() {
+    let server = TestServer::start().await;
+    let mut client = balanced(&[format!("127.0.0.1:{}", free_port()), server.address.to_string()]);
+    for _ in 0..20 {
+        client.retrieval.list_articles(ListArticlesRequest::default()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_is_told_as_one() {
+    // It takes connections, and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut client = balanced(&[silent.local_addr().unwrap().to_string()]);
+    let mut request = Request::new(GetArticleRequest { name: "articles/a".into(), ..Default::default() });
+    request.set_timeout(Duration::from_millis(200));
+    assert_eq!(client.retrieval.get_article(request).await.unwrap_err().code(), Code::DeadlineExceeded);
+}
