@@ -16,8 +16,8 @@ use super::tls::Tls;
 
 /// How long connecting may take, with everything that is said first.
 const CONNECT: Duration = Duration::from_millis(300);
-/// How long a call may take in all: with a claim that is waited for (20 ms), a read that Redis fails is held up 60 ms. The driver's own timeout does not cover every wait of its, and would only be a second
-/// timer for each call.
+/// How long a call may take in all: with a claim that is waited for (20 ms), a read that Redis fails is held up 60 ms. The
+/// driver's own timeout does not cover every wait of its, and would only be a second timer for each call.
 const CALL: Duration = Duration::from_millis(40);
 /// How much of that is left for an answer that has come while this process did not run.
 const LAST: Duration = Duration::from_millis(5);
