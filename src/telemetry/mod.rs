@@ -2,8 +2,10 @@
 
 mod logging;
 mod metrics;
+mod snapshot;
 mod subject;
 
 pub use logging::{LogFormat, LoggingError, init};
-pub use metrics::{AuditSnapshot, CallMetrics, Metrics, RedisSnapshot, Snapshot, StandbySnapshot};
+pub use metrics::{CallMetrics, Metrics};
+pub use snapshot::{AuditSnapshot, RedisSnapshot, Snapshot, StandbySnapshot};
 pub use subject::{note_article, noted_article};
