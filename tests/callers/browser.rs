@@ -1,26 +1,38 @@
 //! The page of `clients/web`, in a Chromium without a window.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
+use crate::authority;
 use crate::process::Serve;
-use crate::{authority, said};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/web/dist");
+/// How long Chromium may take, which starts within a second or two.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Put behind the page: what it shows is sent to the test, as soon as it says how it went.
+const REPORTS: &str = r#"<script>
+const report = () => fetch("/shown", { method: "POST", body: document.body.innerHTML });
+new MutationObserver(report).observe(document.getElementById("status"), { childList: true });
+</script>"#;
 
 /// Where the page comes from: another origin than the server that it calls.
 pub struct Site {
     port: u16,
+    shown: Receiver<String>,
 }
 
 impl Site {
     pub fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        std::thread::spawn(move || listener.incoming().flatten().for_each(|stream| drop(answer(stream))));
-        Self { port }
+        let (report, shown) = channel();
+        std::thread::spawn(move || listener.incoming().flatten().for_each(|stream| drop(answer(stream, &report))));
+        Self { port, shown }
     }
 
     pub fn origin(&self) -> String {
@@ -33,11 +45,17 @@ impl Site {
         let mut chromium = Command::new("chromium");
         // As root, in a container, it has no sandbox; it shows nothing but our page.
         chromium.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]);
+        // With that it stays until it is ended.
+        chromium.arg("--remote-debugging-port=0");
         chromium.arg(format!("--user-data-dir={}", profile.path().display()));
-        // Time stands still for it while it waits for an answer.
-        chromium.args(["--virtual-time-budget=20000", "--dump-dom"]);
         chromium.arg(format!("{}/index.html?server=http://{}", self.origin(), authority(server)));
-        let shown = said(&mut chromium, "").unwrap();
+        let started = chromium.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut browser = started.unwrap_or_else(|error| panic!("chromium does not start: {error}"));
+        let shown = self.shown.recv_timeout(PATIENCE);
+        // Its other processes end with it.
+        browser.kill().unwrap();
+        browser.wait().unwrap();
+        let shown = shown.unwrap_or_else(|_| panic!("the page has not said anything within {PATIENCE:?}"));
         let status = shown.split_once(r#"<p id="status">"#).and_then(|(_, rest)| rest.split_once("</p>"));
         let status = status.unwrap_or_else(|| panic!("no such page: {shown}")).0.to_owned();
         assert!(shown.contains(">Ferry returns to Port Ellery</li>"), "{shown}");
@@ -46,17 +64,36 @@ impl Site {
     }
 }
 
-/// One file.
-fn answer(mut stream: TcpStream) -> std::io::Result<()> {
-    let mut asked = String::new();
-    BufReader::new(stream.try_clone()?).read_line(&mut asked)?;
+/// One file, or what the page shows.
+fn answer(stream: TcpStream, report: &Sender<String>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let (mut asked, mut length) = (String::new(), 0);
+    reader.read_line(&mut asked)?;
+    loop {
+        let mut header = String::new();
+        if reader.read_line(&mut header)? <= 2 {
+            break;
+        }
+        if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
     let path = asked.split_whitespace().nth(1).unwrap_or_default();
+    let file = |name: &str| std::fs::read(Path::new(PAGE).join(name));
     let (status, kind, body) = match path.split('?').next() {
-        Some("/index.html") => ("200 OK", "text/html", std::fs::read(Path::new(PAGE).join("index.html"))?),
-        Some("/page.js") => ("200 OK", "text/javascript", std::fs::read(Path::new(PAGE).join("page.js"))?),
+        Some("/index.html") => ("200 OK", "text/html", [&file("index.html")?, REPORTS.as_bytes()].concat()),
+        Some("/page.js") => ("200 OK", "text/javascript", file("page.js")?),
+        Some("/shown") => {
+            let mut shown = String::new();
+            reader.take(length).read_to_string(&mut shown)?;
+            // Whoever waited may have had enough.
+            let _ = report.send(shown);
+            ("200 OK", "text/plain", Vec::new())
+        }
         _ => ("404 Not Found", "text/plain", Vec::new()),
     };
     let length = body.len();
+    let mut stream = stream;
     write!(
         stream,
         "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"

@@ -6,7 +6,7 @@ import { RetrievalService } from "./generated/copydesk/v1/retrieval_service_pb";
 import { ErrorInfoSchema } from "./generated/google/rpc/error_details_pb";
 
 const server = new URLSearchParams(location.search).get("server") ?? location.origin;
-const articles = createClient(RetrievalService, createGrpcWebTransport({ baseUrl: server, defaultTimeoutMs: 5_000 }));
+const articles = createClient(RetrievalService, createGrpcWebTransport({ baseUrl: server, defaultTimeoutMs: 30_000 }));
 
 // A stream, which gRPC-Web has in this direction only.
 async function show(): Promise<string> {
