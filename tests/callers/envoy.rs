@@ -54,6 +54,16 @@ pub fn call(tools: &Path, server: &Serve, name: &str) -> String {
     let document = json!({"document": {"text": crate::DUMP.replace("Tuesday", "Monday"), "articleId": "by-json"}});
     let ingested = curl(&["-d", &document.to_string()], "articles:ingest").unwrap();
     assert_eq!(body(&ingested)["article"]["name"], "articles/by-json", "{ingested}");
+    // A page of 2 MiB, most of which is nothing to read.
+    let paragraphs =
+        "<p>The ferry came back to the harbour on Tuesday, two days late, and sails again on Thursday.</p>".repeat(5);
+    let page = format!("<html><h1>Ferry is late</h1>{paragraphs}<script>{}</script></html>", " ".repeat(2 << 20));
+    let sent = dir.path().join("page.json");
+    std::fs::write(&sent, json!({"document": {"html": page, "articleId": "large"}}).to_string()).unwrap();
+    let taken = curl(&["-d", &format!("@{}", sent.display())], "articles:ingest").unwrap();
+    assert!(taken.ends_with("\n200"), "{taken}");
+    let gone = curl(&["-X", "DELETE"], "articles/large").unwrap();
+    assert!(gone.ends_with("\n200"), "{gone}");
     let fields = r#"{"headline": "Ferry is back"}"#;
     let corrected = curl(&["-X", "PATCH", "-d", fields], "articles/by-json?updateMask=headline").unwrap();
     assert_eq!(body(&corrected)["article"]["revision"], "2", "{corrected}");

@@ -35,10 +35,12 @@ impl Backlog {
     /// Answers whether somebody must begin to carry.
     fn add(&self, fills: Vec<Fill>) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = state.bytes + fills.iter().map(weight).sum::<usize>();
-        if state.waiting.len() + fills.len() <= MOST.0 && bytes <= MOST.1 {
-            state.waiting.extend(fills);
-            state.bytes = bytes;
+        for fill in fills {
+            let bytes = state.bytes + weight(&fill);
+            if state.waiting.len() < MOST.0 && bytes <= MOST.1 {
+                state.bytes = bytes;
+                state.waiting.push_back(fill);
+            }
         }
         !state.waiting.is_empty() && !std::mem::replace(&mut state.carried, true)
     }
