@@ -1,6 +1,6 @@
 //! pgbouncer in transaction mode, on a free port: it ends with the tests, however those end.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::chown;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -15,6 +15,7 @@ use crate::conformance::databases::{follow, open};
 use crate::conformance::fixtures::{at, indexed, ingest, search, titled};
 use crate::conformance::{engines, histories};
 use crate::database::{Cluster, Database, USER, as_other_user, other_user};
+use crate::redis_server::free_port;
 
 /// Two server processes for each database, whoever asks: so a transaction rarely meets the one that the last had.
 const SETTINGS: &str = "
@@ -41,7 +42,7 @@ impl Bouncer {
 
     fn start(cluster: &Cluster) -> Self {
         let dir = tempfile::Builder::new().prefix("copydesk-pgbouncer-").tempdir().unwrap().keep();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let server = format!("* = host=127.0.0.1 port={} user={USER}", cluster.port());
         let settings = SETTINGS.replace("    ", "");
         let text = format!("[databases]\n{server}\n[pgbouncer]\nlisten_port = {port}\nunix_socket_dir =\n{settings}");

@@ -1,6 +1,5 @@
 //! PostgreSQL servers of the tests' own, on free ports and in temporary folders. They end with the tests, however those end.
 
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,6 +11,8 @@ use copydesk::store::postgres::{PostgresOptions, PostgresStore};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio_postgres::{Client, NoTls};
+
+use crate::redis_server::free_port;
 
 /// The database that the others are copies of: empty, with the schema in it.
 const TEMPLATE: &str = "copydesk_template";
@@ -308,10 +309,6 @@ fn new_dir() -> PathBuf {
         std::os::unix::fs::chown(&dir, Some(uid), Some(gid)).unwrap();
     }
     dir
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// For where there is no runtime to wait in, or one that is in use.
