@@ -4,6 +4,8 @@
 # Where .ci/tools.sh puts pinned tools: outside target, so that they are fetched once a machine.
 COPYDESK_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/copydesk-tools
 export COPYDESK_TOOLS
+# Go and Node.js, where the machine's own are too old.
+export PATH := $(COPYDESK_TOOLS)/path:$(PATH)
 BUF = $(COPYDESK_TOOLS)/bin/buf
 DENY = $(COPYDESK_TOOLS)/bin/cargo-deny
 

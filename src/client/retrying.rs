@@ -6,9 +6,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::Frame;
 use http_body_util::{BodyExt, Full};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 use tonic::body::Body;
 use tonic::transport::{Channel, Error};
 use tonic::{Code, Status};
@@ -97,12 +99,42 @@ async fn in_time(
     attempt: impl Future<Output = Result<Response<Body>, Error>>,
 ) -> Result<Response<Body>, Error> {
     let Some(deadline) = deadline else { return attempt.await };
-    let passed = || Ok(Status::deadline_exceeded("the call's deadline has passed").into_http());
+    let passed = || Ok(passed().into_http());
     match tokio::time::timeout_at(deadline, attempt).await {
         Ok(Err(_)) if Instant::now() >= deadline => passed(),
+        Ok(Ok(response)) => {
+            let sleep = Box::pin(tokio::time::sleep_until(deadline));
+            Ok(response.map(|body| Body::new(Timed { body, sleep })))
+        }
         Ok(outcome) => outcome,
         Err(_elapsed) => passed(),
     }
+}
+
+/// The body of an answer, which ends at the deadline too.
+struct Timed {
+    body: Body,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl http_body::Body for Timed {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Pending => self.sleep.as_mut().poll(context).map(|()| Some(Err(passed()))),
+            ready => ready,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+}
+
+fn passed() -> Status {
+    Status::deadline_exceeded("the call's deadline has passed")
 }
 
 /// Whether the same call may have another outcome. An answer that has begun is the answer.

@@ -89,7 +89,7 @@ pub const SETTINGS: &[Setting] = &[
     rare(
         "cache-ttl",
         "1h",
-        "how long an article stays in Redis, give or take a tenth; one that is read near its end is fetched anew before",
+        "how long an article stays in Redis, give or take a tenth; one that is read near its end is fetched anew before: of less than half a minute, much of the time",
     ),
     setting("cache-bytes", "64MiB", "how much memory the local cache may take"),
     setting("staleness-bound", "1s", "no read is older than this, unless it asks for fresher"),

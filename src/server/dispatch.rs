@@ -1,4 +1,5 @@
-//! Which service a call is for. Ours are told by the beginning of the path; everything else goes through tonic's router.
+//! Which service a call is for, if it is a call at all. Ours are told by the beginning of the path; everything else goes through
+//! tonic's router.
 //!
 //! That router looks the path up, boxes a clone of the service and wraps the answer, for each call: of a read from memory a
 //! twentieth (docs/performance.md).
@@ -7,7 +8,8 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{Request, Response, StatusCode, header};
+use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::Routes;
@@ -50,6 +52,9 @@ impl Service<Request<Body>> for Dispatch {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
+        if !is_grpc(&request) {
+            return Box::pin(std::future::ready(Ok(not_grpc())));
+        }
         let service = request.uri().path().strip_prefix('/').and_then(|path| path.split_once('/'));
         match service {
             Some((RetrievalServiceServer::<RetrievalApi>::NAME, _)) => self.ours.retrieval.call(request),
@@ -57,4 +62,19 @@ impl Service<Request<Body>> for Dispatch {
             _ => Box::pin(self.others.call(request)),
         }
     }
+}
+
+/// Whether it says that it is gRPC. A web page may send a form or plain text to any address that its browser reaches, without
+/// asking first; this it may not say.
+fn is_grpc(request: &Request<Body>) -> bool {
+    let named = request.headers().get(header::CONTENT_TYPE);
+    named.is_some_and(|name| name.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// As gRPC over HTTP/2 has it: an HTTP status as well, so that nobody takes the answer for a success.
+fn not_grpc() -> Response<Body> {
+    let status = Status::invalid_argument("content-type must be application/grpc, or application/grpc-web");
+    let mut response = status.into_http();
+    *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    response
 }

@@ -14,9 +14,10 @@ use crate::grpc::CACHE_METADATA;
 /// How long a browser need not ask again whether it may call.
 const PREFLIGHT: Duration = Duration::from_secs(3_600);
 /// What a page may send beside what it always may.
-const SENT: [&str; 4] = ["x-grpc-web", "x-user-agent", "grpc-timeout", "grpc-accept-encoding"];
+const SENT: [&str; 6] =
+    ["x-grpc-web", "x-user-agent", "grpc-timeout", "grpc-accept-encoding", "x-request-id", "traceparent"];
 /// What a page may read of an answer. An error of a gRPC-Web call that has no message is in the headers alone.
-const READ: [&str; 4] = ["grpc-status", "grpc-message", "grpc-status-details-bin", CACHE_METADATA];
+const READ: [&str; 5] = ["grpc-status", "grpc-message", "grpc-status-details-bin", CACHE_METADATA, "x-request-id"];
 
 /// How browsers are served.
 #[derive(Clone, Debug)]
@@ -69,15 +70,17 @@ pub(super) fn cors(options: &WebOptions) -> Either<CorsLayer, tower::layer::util
         Origins::Listed(origins) => Some(AllowOrigin::list(origins.clone())),
         Origins::All => Some(AllowOrigin::any()),
     };
-    let names = |names: [&'static str; 4]| names.map(HeaderName::from_static);
     tower::util::option_layer(allowed.map(|origins| {
         CorsLayer::new()
             .allow_origin(origins)
             .allow_methods([Method::POST])
             .allow_headers(
-                [header::CONTENT_TYPE, header::AUTHORIZATION].into_iter().chain(names(SENT)).collect::<Vec<_>>(),
+                [header::CONTENT_TYPE, header::AUTHORIZATION]
+                    .into_iter()
+                    .chain(SENT.map(HeaderName::from_static))
+                    .collect::<Vec<_>>(),
             )
-            .expose_headers(names(READ))
+            .expose_headers(READ.map(HeaderName::from_static))
             .max_age(PREFLIGHT)
     }))
 }

@@ -95,11 +95,15 @@ fn plan_transition<'a>(transition: &'a Transition, current: &Record) -> Result<E
     if (transition.kind, current.lifecycle) == (ChangeKind::Deleted, Deleted) {
         return Err(WriteError::NotFound(current.id.clone()));
     }
+    // Before the precondition: a repeated call whose first answer was lost finds its own work done.
+    if matches!(
+        (transition.kind, current.lifecycle),
+        (ChangeKind::Withdrawn, Withdrawn) | (ChangeKind::Reinstated | ChangeKind::Undeleted, Live)
+    ) {
+        return Ok(Effect::Nothing);
+    }
     require(&transition.precondition, current)?;
     let lifecycle = match (transition.kind, current.lifecycle) {
-        (ChangeKind::Withdrawn, Withdrawn) | (ChangeKind::Reinstated | ChangeKind::Undeleted, Live) => {
-            return Ok(Effect::Nothing);
-        }
         (ChangeKind::Withdrawn, Live | Deleted) => Withdrawn,
         (ChangeKind::Reinstated, Withdrawn) | (ChangeKind::Undeleted, Deleted) => Live,
         // Not (Deleted, Withdrawn): undeleting it would bring back what was killed.

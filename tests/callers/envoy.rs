@@ -52,6 +52,14 @@ pub fn call(tools: &Path, server: &Serve, name: &str) -> String {
     let body = |answer: &str| read(answer.rsplit_once('\n').unwrap().0);
     assert_eq!(body(&got)["article"]["headline"], "Ferry returns to Port Ellery", "{got}");
     let document = json!({"document": {"text": crate::DUMP.replace("Tuesday", "Monday"), "articleId": "by-json"}});
+    // As a page of anybody's may send it from a reader's browser, without asking.
+    for simple in ["text/plain", "application/x-www-form-urlencoded", ""] {
+        let named = format!("content-type:{simple}");
+        let refused = curl(&["-H", &named, "-d", &document.to_string()], "articles:ingest").unwrap();
+        assert!(refused.ends_with("\n415"), "{simple}: {refused}");
+    }
+    let json = ["-H", "content-type: application/json"];
+    let curl = |args: &[&str], path: &str| curl(&[&json[..], args].concat(), path);
     let ingested = curl(&["-d", &document.to_string()], "articles:ingest").unwrap();
     assert_eq!(body(&ingested)["article"]["name"], "articles/by-json", "{ingested}");
     // A page of 2 MiB, most of which is nothing to read.

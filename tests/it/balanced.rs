@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use copydesk::client::{Client, Retrying};
-use copydesk::proto::{Article, GetArticleRequest, IngestArticleRequest, ListArticlesRequest};
+use copydesk::proto::{Article, GetArticleRequest, IngestArticleRequest, ListArticlesRequest, WatchArticlesRequest};
 use tonic::{Code, Request};
 
 use crate::redis_server::free_port;
@@ -53,4 +53,21 @@ async fn a_deadline_is_told_as_one() {
     let mut request = Request::new(GetArticleRequest { name: "articles/a".into(), ..Default::default() });
     request.set_timeout(Duration::from_millis(200));
     assert_eq!(client.retrieval.get_article(request).await.unwrap_err().code(), Code::DeadlineExceeded);
+}
+
+/// Whose answer has begun, and goes on for longer.
+#[tokio::test]
+async fn a_stream_ends_at_its_deadline() {
+    let server = TestServer::start().await;
+    let mut request = Request::new(WatchArticlesRequest::default());
+    request.set_timeout(Duration::from_millis(300));
+    let mut events =
+        balanced(&[server.address.to_string()]).retrieval.watch_articles(request).await.unwrap().into_inner();
+    let ended = loop {
+        match events.message().await {
+            Ok(event) => assert!(event.is_some(), "a watch has no end of its own"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(ended.code(), Code::DeadlineExceeded);
 }

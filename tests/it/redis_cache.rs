@@ -276,6 +276,29 @@ async fn what_is_foreign_is_a_miss() {
     assert_eq!(desk.cached("a").await, 3, "scripts that it has forgotten are told again");
 }
 
+/// Then entries are claimed without being looked at first.
+#[tokio::test]
+async fn where_most_is_missing_what_is_there_is_found_and_what_is_foreign_replaced() {
+    let desk = desk().await;
+    for number in 0..200 {
+        let missing = read(&*desk.cache, &format!("none-{number}"), Consistency::Bounded).await;
+        assert_eq!((missing.record.is_none(), missing.from), (true, Layer::Store));
+        if number % 4 == 0 {
+            assert_eq!(revision(&*desk.cache, Consistency::Bounded).await, (1, Layer::Redis));
+        }
+    }
+    let before = desk.cache.stats();
+    let key = desk.keys().remove(0);
+    let _: String = desk.redis.ask(&["SET", &key, "v which it is not"]);
+    assert_eq!(revision(&*desk.cache, Consistency::Bounded).await, (1, Layer::Store));
+    assert_eq!(desk.cached("a").await, 1);
+    let after = desk.cache.stats();
+    assert_eq!(after.foreign, before.foreign + 1);
+    assert!(after.misses > before.misses && after.hits > before.hits);
+    correct(&desk.front(), 2).await;
+    assert_eq!(desk.cached("a").await, 2);
+}
+
 #[tokio::test]
 async fn a_full_redis_fails_no_read() {
     let desk = desk().await;

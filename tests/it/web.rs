@@ -4,11 +4,14 @@ use std::net::SocketAddr;
 
 use copydesk::proto::*;
 use copydesk::server::Origins;
+use http::header::{CONTENT_TYPE, HeaderValue};
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tonic::body::Body;
+use tower::{Service, ServiceExt};
 
-use crate::support::{TestServer, ingest, invented};
+use crate::support::{TestServer, ingest, invented, ready};
 
 const GET: &str = "/copydesk.v1.RetrievalService/GetArticle";
 
@@ -139,6 +142,37 @@ async fn only_pages_of_the_origins_set_may_call() {
 
     let server = TestServer::with(|options| options.web.origins = Origins::All).await;
     assert_eq!(preflight(&server, "https://any.example").await.header(header), Some("*"));
+}
+
+/// What a page of anybody's may send without asking first: through a proxy, it comes by HTTP/2.
+#[tokio::test]
+async fn what_does_not_say_that_it_is_grpc_is_no_call() {
+    let server = TestServer::start().await;
+    let mut channel = server.channel().await;
+    let request = IngestArticleRequest { document: Some(ready(invented(1))), ..Default::default() };
+    let message = request.encode_to_vec();
+    let framed = [&[0][..], &(message.len() as u32).to_be_bytes(), &message].concat();
+    let mut ask = async |content_type: Option<&'static str>| {
+        let body = Body::new(http_body_util::Full::from(framed.clone()));
+        let mut request = http::Request::post("/copydesk.v1.IngestionService/IngestArticle").body(body).unwrap();
+        if let Some(content_type) = content_type {
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        }
+        channel.ready().await.unwrap().call(request).await.unwrap()
+    };
+    for simple in [None, Some("text/plain"), Some("application/x-www-form-urlencoded"), Some("multipart/form-data")] {
+        let answer = ask(simple).await;
+        assert_eq!(answer.status(), 415, "{simple:?}");
+        assert_eq!(answer.headers()["grpc-status"], "3", "{simple:?}");
+    }
+    let full = Consistency { requirement: Some(consistency::Requirement::FullyConsistent(true)) };
+    let listed = async || {
+        let request = ListArticlesRequest { consistency: Some(full.clone()), ..Default::default() };
+        server.retrieval().await.list_articles(request).await.unwrap().into_inner().articles.len()
+    };
+    assert_eq!(listed().await, 0);
+    assert_eq!(ask(Some("application/grpc+proto")).await.status(), 200);
+    assert_eq!(listed().await, 1);
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod entry;
 mod identity;
 mod keeper;
 mod mark;
+mod odds;
 mod options;
 mod read;
 mod router;
@@ -39,6 +40,7 @@ use crate::store::{
     Change, Consistency, Fetched, ListQuery, LookupKey, Outcome, Place, Revision, SearchPage, SearchQuery, Standing,
     Store, StoreError, Touched, Write, WriteError, Written,
 };
+use odds::Odds;
 use options::Site;
 use router::Router;
 use stats::Counters;
@@ -60,6 +62,7 @@ struct Shared {
     options: RedisOptions,
     router: Router,
     counters: Arc<Counters>,
+    odds: Odds,
     foreign_logged: Mutex<Option<Instant>>,
 }
 
@@ -71,6 +74,7 @@ impl RedisCache {
             router: Router::new(options.mode()),
             options,
             counters: Arc::default(),
+            odds: Odds::default(),
             foreign_logged: Mutex::new(None),
         });
         let keeper = match &shared.options.site {

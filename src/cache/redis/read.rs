@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::entry::Seen;
 use super::router::Route;
-use super::session::{Claim, Session};
+use super::session::{Claim, Session, Trust};
 use super::stats::Counters;
 use super::{RedisCache, Shared, backlog};
 use crate::article::ArticleId;
@@ -38,37 +38,24 @@ impl RedisCache {
             shared.counters.distrusted.fetch_add(ids.len() as u64, Ordering::Relaxed);
             return shared.store.get(ids, consistency).await;
         };
-        let Some(seen) = session.look(ids).await else { return shared.store.get(ids, consistency).await };
-        let mut answers: Vec<Option<Fetched>> = Vec::with_capacity(ids.len());
-        let mut absent = Vec::new();
-        let mut ending = Vec::new();
-        for ((at, id), seen) in ids.iter().enumerate().zip(seen) {
-            let foreign = matches!(seen, Seen::Foreign);
-            if foreign {
-                shared.found_foreign();
+        let mut answers: Vec<Option<Fetched>> = vec![None; ids.len()];
+        let mut found = Found::default();
+        // One article that is most likely not there is claimed at once: the claim answers with it if it is.
+        if ids.len() == 1 && shared.odds.are_for_nothing() {
+            found.absent.push((0, false));
+        } else {
+            let Some(seen) = session.look(ids).await else { return shared.store.get(ids, consistency).await };
+            for (at, seen) in seen.into_iter().enumerate() {
+                found.take(shared, at, seen, &trust, &mut answers);
             }
-            answers.push(match seen {
-                Seen::Found(record, ends) if trust.allows(record.as_deref()) => {
-                    Counters::add(&shared.counters.hits);
-                    if ends.is_near() {
-                        ending.push(id.clone());
-                    }
-                    Some(Fetched { record, from: Layer::Redis })
-                }
-                // There is an entry, and it cannot be shown to be new enough: there is nothing to fill.
-                Seen::Found(..) => None,
-                Seen::Nothing | Seen::Foreign => {
-                    Counters::add(&shared.counters.misses);
-                    absent.push((at, (id.clone(), foreign)));
-                    None
-                }
-            });
         }
-        if !ending.is_empty() {
+        let claimed = self.claim(session, consistency, ids, &mut found, &mut answers).await;
+        shared.count(&answers, &found);
+        if !found.ending.is_empty() {
             let (shared, session) = (Arc::clone(shared), Arc::clone(session));
+            let ending: Vec<ArticleId> = found.ending.iter().map(|at| ids[*at].clone()).collect();
             tokio::spawn(async move { session.refresh(shared.store.as_ref(), &ending).await });
         }
-        let claimed = self.claim(session, consistency, absent, &mut answers).await;
         let wanted: Vec<usize> = (0..ids.len()).filter(|at| answers[*at].is_none()).collect();
         if !wanted.is_empty() {
             let missing: Vec<ArticleId> = wanted.iter().map(|at| ids[*at].clone()).collect();
@@ -85,28 +72,72 @@ impl RedisCache {
         &self,
         session: &Arc<Session>,
         consistency: Consistency,
-        absent: Vec<(usize, (ArticleId, bool))>,
+        ids: &[ArticleId],
+        found: &mut Found,
         answers: &mut [Option<Fetched>],
     ) -> Vec<(usize, String)> {
-        if absent.is_empty() {
+        if found.absent.is_empty() {
             return Vec::new();
         }
-        let alone = answers.len() == 1;
-        let (places, wanted): (Vec<usize>, Vec<_>) = absent.into_iter().unzip();
         let Some(trust) = session.trust(consistency) else { return Vec::new() };
-        let mut ours = Vec::new();
-        for ((at, (id, _)), claim) in places.into_iter().zip(&wanted).zip(session.claim(&wanted).await) {
+        let wanted: Vec<_> = found.absent.iter().map(|(at, foreign)| (ids[*at].clone(), *foreign)).collect();
+        let (mut ours, mut foreign) = (Vec::new(), Vec::new());
+        for ((at, _), claim) in std::mem::take(&mut found.absent).into_iter().zip(session.claim(&wanted).await) {
             match claim {
-                Claim::Ours(token) => ours.push((at, token)),
-                Claim::Seen(Seen::Found(record, _)) if trust.allows(record.as_deref()) => {
-                    answers[at] = Some(Fetched { record, from: Layer::Redis });
+                Claim::Ours(token) => {
+                    found.absent.push((at, false));
+                    ours.push((at, token));
                 }
-                // Of a batch, the store is asked for the rest anyway.
-                Claim::Theirs if alone => answers[at] = look_again(session, consistency, id).await,
-                Claim::Theirs | Claim::Seen(_) | Claim::None => {}
+                Claim::Seen(seen) => {
+                    // Whoever comes next finds room for it.
+                    if matches!(seen, Seen::Foreign) {
+                        foreign.push(&ids[at]);
+                    }
+                    found.take(&self.shared, at, seen, &trust, answers);
+                }
+                Claim::Theirs => {
+                    found.absent.push((at, false));
+                    // Of a batch, the store is asked for the rest anyway.
+                    if ids.len() == 1 {
+                        answers[at] = look_again(session, consistency, &ids[at]).await;
+                    }
+                }
+                Claim::None => found.absent.push((at, false)),
             }
         }
+        if !foreign.is_empty() {
+            session.remove(&foreign).await;
+        }
         ours
+    }
+}
+
+/// What has been found out about the articles of a read.
+#[derive(Default)]
+struct Found {
+    /// Those that Redis does not have, and whether something foreign is in their place.
+    absent: Vec<(usize, bool)>,
+    /// Those whose entries end soon.
+    ending: Vec<usize>,
+}
+
+impl Found {
+    fn take(&mut self, shared: &Shared, at: usize, seen: Seen, trust: &Trust, answers: &mut [Option<Fetched>]) {
+        match seen {
+            Seen::Found(record, ends) if trust.allows(record.as_deref()) => {
+                if ends.is_near() {
+                    self.ending.push(at);
+                }
+                answers[at] = Some(Fetched { record, from: Layer::Redis });
+            }
+            // There is an entry, and it cannot be shown to be new enough: there is nothing to fill.
+            Seen::Found(..) => {}
+            Seen::Nothing => self.absent.push((at, false)),
+            Seen::Foreign => {
+                shared.found_foreign();
+                self.absent.push((at, true));
+            }
+        }
     }
 }
 
@@ -132,6 +163,16 @@ fn fill(session: &Arc<Session>, ids: &[ArticleId], claimed: Vec<(usize, String)>
 }
 
 impl Shared {
+    fn count(&self, answers: &[Option<Fetched>], found: &Found) {
+        let hits = answers.iter().flatten().count();
+        let misses = found.absent.iter().filter(|(at, _)| answers[*at].is_none()).count();
+        self.counters.hits.fetch_add(hits as u64, Ordering::Relaxed);
+        self.counters.misses.fetch_add(misses as u64, Ordering::Relaxed);
+        if answers.len() == 1 {
+            self.odds.note(misses == 1);
+        }
+    }
+
     fn found_foreign(&self) {
         Counters::add(&self.counters.foreign);
         let mut logged = self.foreign_logged.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -345,7 +345,8 @@ impl Session {
         self.noted(self.writes.ask(pipeline)).await
     }
 
-    async fn remove(&self, ids: &[&ArticleId]) -> bool {
+    /// Removes entries, which is always safe. False when Redis does not say that it has.
+    pub(super) async fn remove(&self, ids: &[&ArticleId]) -> bool {
         let mut pipeline = Pipeline::with_capacity(ids.len());
         for id in ids {
             pipeline.cmd("DEL").arg(self.key(id));

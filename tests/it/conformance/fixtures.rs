@@ -51,8 +51,12 @@ pub fn update(name: &str, article: Article, precondition: Precondition, time: Ti
 }
 
 pub fn transition(name: &str, kind: ChangeKind, time: Timestamp) -> Write {
+    transition_if(name, kind, Precondition::None, time)
+}
+
+pub fn transition_if(name: &str, kind: ChangeKind, precondition: Precondition, time: Timestamp) -> Write {
     let reason = "the desk's decision".to_owned();
-    Write::Transition(Transition { id: id(name), kind, precondition: Precondition::None, reason, time })
+    Write::Transition(Transition { id: id(name), kind, precondition, reason, time })
 }
 
 /// Writes one.

@@ -166,9 +166,13 @@ impl Model {
                 if (current.lifecycle, transition.kind) == (Lifecycle::Deleted, Deleted) {
                     return Err(WriteError::NotFound(id.clone()));
                 }
+                if let (Lifecycle::Withdrawn, Withdrawn) | (Lifecycle::Live, Reinstated | Undeleted) =
+                    (current.lifecycle, transition.kind)
+                {
+                    return unchanged;
+                }
                 self.require(&transition.precondition, &current)?;
                 let next = match (current.lifecycle, transition.kind) {
-                    (Lifecycle::Withdrawn, Withdrawn) | (Lifecycle::Live, Reinstated | Undeleted) => return unchanged,
                     (Lifecycle::Live | Lifecycle::Deleted, Withdrawn) => Lifecycle::Withdrawn,
                     (Lifecycle::Live, Deleted) => Lifecycle::Deleted,
                     (Lifecycle::Withdrawn, Reinstated) | (Lifecycle::Deleted, Undeleted) => Lifecycle::Live,

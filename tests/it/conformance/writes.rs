@@ -4,7 +4,7 @@ use copydesk::article::{ChangeKind, Lifecycle, Position};
 use copydesk::store::{Consistency, Outcome, Precondition, WriteError};
 
 use super::engines::Engine;
-use super::fixtures::{at, feed, get, id, ingest, request, titled, transition, update, write};
+use super::fixtures::{at, feed, get, id, ingest, request, titled, transition, transition_if, update, write};
 
 pub async fn a_request_is_answered_once(Engine { store, .. }: Engine) {
     let first = write(&store, request("ferry", titled("Ferry sails"), "r-1", at(0))).await.unwrap();
@@ -115,6 +115,10 @@ pub async fn every_transition_is_as_documented(Engine { store, .. }: Engine) {
                 NotFound => assert_eq!(answer.unwrap_err(), WriteError::NotFound(id(&name))),
                 Unchanged => {
                     let answer = answer.unwrap();
+                    assert_eq!((answer.outcome, answer.record.revision), (Outcome::Unchanged, was.revision), "{name}");
+                    // As a call is repeated whose first answer was lost: with the etag of before.
+                    let repeated = transition_if(&name, kind, Precondition::Etag("before".into()), at(3));
+                    let answer = write(&store, repeated).await.unwrap();
                     assert_eq!((answer.outcome, answer.record.revision), (Outcome::Unchanged, was.revision), "{name}");
                 }
                 Done => {

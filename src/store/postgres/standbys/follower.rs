@@ -55,7 +55,8 @@ async fn pass(standby: &Standby, primary: &PostgresStore) -> Option<Result<(), T
     }
     if time != seen.place.time {
         standby.freshness().doubt();
-        return Some(Err(Trouble::Parted));
+        // The feed has no gaps: what the primary does not have at a place that it has passed, it has forgotten.
+        return Some(Err(if time.is_none() { Trouble::Behind } else { Trouble::Parted }));
     }
     standby.freshness().confirm(asked, head, seen.place.position, seen.indexed);
     Some(Ok(()))

@@ -45,6 +45,8 @@ pub(super) enum Trouble {
     Schema,
     #[error("its feed has other changes than the primary's")]
     Parted,
+    #[error("it is further behind than changes are kept (feed-keep)")]
+    Behind,
     #[error("it refuses us")]
     Refused,
 }
