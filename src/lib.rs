@@ -5,6 +5,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 mod deadline;
+mod delay;
 pub mod extract;
 pub mod grpc;
 pub mod ingest;

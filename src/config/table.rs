@@ -103,6 +103,11 @@ pub const SETTINGS: &[Setting] = &[
     rare("max-page-size", "1000", "articles on one page of a list"),
     rare("max-batch-size", "1000", "names in one BatchGetArticles"),
     rare("max-concurrent-requests", "1024", "unary calls under way at once; more are refused with RESOURCE_EXHAUSTED"),
+    rare(
+        "max-task-delay",
+        "10ms",
+        "fewer unary calls are let in while what is ready to run waits longer than this for a processor; `off` for never",
+    ),
     rare("max-concurrent-streams", "256", "streams open at once; more are refused with RESOURCE_EXHAUSTED"),
     rare("max-connection-streams", "256", "calls under way at once on one connection"),
     rare("handshake-timeout", "10s", "how long a connection may take to open before it is closed"),
@@ -181,6 +186,10 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         audit: audit.filter(|_| audited),
         calls: CallOptions {
             max_concurrent_requests: settings.get("max-concurrent-requests", count)?,
+            max_task_delay: settings.get("max-task-delay", |text| match text {
+                "off" => Ok(None),
+                text => at_least(duration(text)?, Duration::from_millis(1)).map(Some),
+            })?,
             max_concurrent_streams: settings.get("max-concurrent-streams", count)?,
             default_deadline: settings.get("default-deadline", duration)?,
             max_deadline: settings.get("max-deadline", duration)?,

@@ -17,20 +17,24 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::Span;
 
+use super::pressure::Pressure;
 use crate::deadline::timeout;
 use crate::grpc::{CACHE_METADATA, status};
-use crate::telemetry::{CallMetrics, Metrics, noted_article};
+use crate::telemetry::{CallMetrics, Metrics, Seldom, noted_article};
 
 /// How calls are treated.
 #[derive(Clone, Debug)]
 pub struct CallOptions {
     /// Unary calls under way at once, of all connections.
     pub max_concurrent_requests: usize,
+    /// Fewer may be while what is ready to run waits longer than this for a processor; none for never.
+    pub max_task_delay: Option<Duration>,
     /// Streams open at once, of all connections.
     pub max_concurrent_streams: usize,
     /// How long a unary call may take whose caller does not say.
@@ -59,13 +63,41 @@ struct Shared {
     metrics: Metrics,
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    pressure: Arc<Pressure>,
+    /// Refusals are what there may be most of.
+    refusals: Seldom,
+    _following: Option<AbortOnDropHandle<()>>,
 }
+
+/// How often a refusal is logged at most.
+const REFUSALS: Duration = Duration::from_millis(100);
 
 impl CallLayer {
     pub(super) fn new(options: CallOptions, metrics: Metrics) -> Self {
         let requests = Arc::new(Semaphore::new(options.max_concurrent_requests));
         let streams = Arc::new(Semaphore::new(options.max_concurrent_streams));
-        Self { shared: Arc::new(Shared { options, metrics, requests, streams }) }
+        let pressure = Pressure::new(options.max_concurrent_requests);
+        metrics.limit(options.max_concurrent_requests);
+        let following = options.max_task_delay.map(|delay| {
+            let (most, requests) = (options.max_concurrent_requests, Arc::clone(&requests));
+            let follow =
+                Arc::clone(&pressure).follow(delay, move || most - requests.available_permits(), metrics.clone());
+            AbortOnDropHandle::new(tokio::spawn(follow))
+        });
+        let refusals = Seldom::new(REFUSALS);
+        let shared = Shared { options, metrics, requests, streams, pressure, refusals, _following: following };
+        Self { shared: Arc::new(shared) }
+    }
+}
+
+impl Shared {
+    /// A place for one more unary call.
+    fn request(&self) -> Result<OwnedSemaphorePermit, &'static str> {
+        let under_way = self.options.max_concurrent_requests - self.requests.available_permits();
+        if !self.pressure.admits(under_way) {
+            return Err("calls");
+        }
+        Arc::clone(&self.requests).try_acquire_owned().map_err(|_none| "calls")
     }
 }
 
@@ -102,7 +134,7 @@ where
         let admitted = match call.kind {
             // Health and reflection are answered however busy the server is.
             Kind::Other => Ok(None),
-            Kind::Unary => Arc::clone(&self.shared.requests).try_acquire_owned().map(Some).map_err(|_| "calls"),
+            Kind::Unary => self.shared.request().map(Some),
             Kind::Stream => Arc::clone(&self.shared.streams).try_acquire_owned().map(Some).map_err(|_| "streams"),
         };
         match admitted {
@@ -254,7 +286,10 @@ impl Drop for Call {
                 tracing::info!(parent: &self.context(), rpc.code = code, duration_ms, "stream ended");
             }
             Code::Unavailable | Code::ResourceExhausted => {
-                tracing::warn!(parent: &self.context(), rpc.code = code, duration_ms, cache, "call refused");
+                if let Some(unlogged) = self.shared.refusals.now() {
+                    let context = self.context();
+                    tracing::warn!(parent: &context, rpc.code = code, duration_ms, cache, unlogged, "call refused");
+                }
             }
             _ => tracing::debug!(parent: &self.span, rpc.code = code, duration_ms, cache, "call"),
         }

@@ -6,6 +6,7 @@ mod engine;
 mod health;
 mod http;
 mod incoming;
+mod pressure;
 mod stack;
 mod tasks;
 mod web;

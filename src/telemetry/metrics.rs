@@ -94,6 +94,7 @@ struct Inner {
     ingest: Family<OutcomeLabel, Counter>,
     panics: Counter,
     shed: Counter,
+    limit: Gauge,
     gauges: Gauges,
 }
 
@@ -133,9 +134,11 @@ impl Metrics {
         registry.register("panics", "Calls that ended in a panic", panics.clone());
         let shed = Counter::default();
         registry.register("grpc_calls_shed", "Calls refused because too many were under way", shed.clone());
+        let limit = Gauge::default();
+        registry.register("grpc_calls_limit", "How many unary calls may be under way now", limit.clone());
         let gauges = Gauges::default();
         gauges.register(&mut registry);
-        Self(Arc::new(Inner { registry, methods, other, cache, ingest, panics, shed, gauges }))
+        Self(Arc::new(Inner { registry, methods, other, cache, ingest, panics, shed, limit, gauges }))
     }
 
     /// The counters of a method.
@@ -163,6 +166,11 @@ impl Metrics {
     /// A call was refused for there being too many.
     pub fn shed(&self) {
         self.0.shed.inc();
+    }
+
+    /// So many calls may be under way from now on.
+    pub fn limit(&self, calls: usize) {
+        self.0.limit.set(i64::try_from(calls).unwrap_or(i64::MAX));
     }
 
     /// Everything, as text.

@@ -2,10 +2,12 @@
 
 mod logging;
 mod metrics;
+mod seldom;
 mod snapshot;
 mod subject;
 
 pub use logging::{LogFormat, LoggingError, init};
 pub use metrics::{CallMetrics, Metrics};
+pub use seldom::Seldom;
 pub use snapshot::{AuditSnapshot, RedisSnapshot, Snapshot, StandbySnapshot};
 pub use subject::{note_article, noted_article};

@@ -92,6 +92,26 @@ async fn reads_beyond_what_may_wait_are_refused_and_nothing_else_is() {
     server.until_metric("copydesk_store_reads_in_flight 0").await;
 }
 
+/// What keeps processors from their work is not told by how long calls take: there are none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fewer_calls_are_let_in_while_processors_do_not_keep_up() {
+    let server = TestServer::with(|options| options.calls.max_task_delay = Some(Duration::from_millis(5))).await;
+    let hogs: Vec<_> = (0..16)
+        .map(|_| {
+            tokio::spawn(async {
+                loop {
+                    std::thread::sleep(Duration::from_millis(5));
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    server.until_metric("copydesk_grpc_calls_limit 32").await;
+    hogs.iter().for_each(tokio::task::JoinHandle::abort);
+    server.until_metric("copydesk_grpc_calls_limit 1024").await;
+    server.retrieval().await.list_articles(ListArticlesRequest::default()).await.unwrap();
+}
+
 #[tokio::test]
 async fn lists_leave_a_place_for_articles() {
     let database = Cluster::shared().database().await;
@@ -175,9 +195,13 @@ async fn streams_that_nobody_reads_are_ended_and_others_go_on() {
     let answer = tokio::time::timeout(Duration::from_secs(60), answers.message()).await.expect("it is answered");
     assert!(matches!(answer.unwrap().unwrap().result, Some(ingest_articles_response::Result::Ingested(_))));
     for mut answers in unread {
-        // One now and then: sooner or later there are more than anybody keeps for it.
+        // A few now and then: sooner or later there are more than anybody keeps for it.
+        let mut read = 0;
         let refused = loop {
-            tokio::time::sleep(UNREAD * 2).await;
+            if read % 16 == 0 {
+                tokio::time::sleep(UNREAD * 2).await;
+            }
+            read += 1;
             match answers.message().await {
                 Ok(answer) => assert!(answer.is_some(), "it ends with a reason"),
                 Err(refused) => break refused,

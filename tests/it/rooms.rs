@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("proto", &[]),
     ("deadline", &[]),
+    ("delay", &[]),
     ("telemetry", &[]),
     ("tls", &[]),
     ("article", &["proto"]),
     ("extract", &["proto", "article"]),
-    ("store", &["proto", "tls", "article"]),
+    ("store", &["proto", "tls", "delay", "article"]),
     ("cache", &["proto", "tls", "article", "store"]),
-    ("ingest", &["proto", "article", "extract", "store"]),
+    ("ingest", &["proto", "delay", "article", "extract", "store"]),
     ("retrieve", &["proto", "article", "store"]),
     ("grpc", &["proto", "telemetry", "article", "store", "ingest", "retrieve"]),
     (

@@ -44,6 +44,8 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
         audit: None,
         calls: CallOptions {
             max_concurrent_requests: 1_024,
+            // Tests share processors, and their servers a runtime with clients.
+            max_task_delay: None,
             max_concurrent_streams: 256,
             default_deadline: Duration::from_secs(30),
             max_deadline: Duration::from_secs(300),
