@@ -1,5 +1,5 @@
 # What a developer and CI run. Each target installs what it needs (see .ci/tools.sh) and says what it does.
-.PHONY: help test clients callers chaos chaos-teeth lint api-baseline bench bench-replicated bench-entries demo
+.PHONY: help test clients callers chaos chaos-teeth lint api-baseline bench bench-replicated bench-overload bench-entries demo
 
 # Where .ci/tools.sh puts pinned tools: outside target, so that they are fetched once a machine.
 COPYDESK_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/copydesk-tools
@@ -27,6 +27,7 @@ help:
 	@echo 'make api-baseline   at a release: the API as it is now is what later versions must keep'
 	@echo 'make bench   the service beside a bare tonic server (about 5 minutes; ARGS="--help" for more)'
 	@echo 'make bench-replicated   on PostgreSQL and Redis, beside a hand-rolled cache-aside service (about 10 minutes)'
+	@echo 'make bench-overload     five times as many calls as can be answered (about 2 minutes)'
 	@echo 'make bench-entries      what compressing entries in Redis would do'
 	@echo 'make demo    a server with invented news in it, until Ctrl-C'
 
@@ -77,6 +78,9 @@ bench:
 bench-replicated:
 	@.ci/tools.sh test
 	cargo bench --locked --bench service -- --replicated $(or $(PART),all) $(ARGS)
+
+bench-overload:
+	cargo bench --locked --bench service -- --overload $(ARGS)
 
 bench-entries:
 	@.ci/tools.sh test

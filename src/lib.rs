@@ -1,11 +1,11 @@
 //! Copydesk: clean copy in, never stale out.
 pub mod article;
+mod burst;
 pub mod cache;
 pub mod cli;
 pub mod client;
 pub mod config;
 mod deadline;
-mod delay;
 pub mod extract;
 pub mod grpc;
 pub mod ingest;

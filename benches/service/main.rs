@@ -12,6 +12,7 @@ mod entries;
 mod floor;
 mod load;
 mod one_method;
+mod overload;
 mod process;
 mod reads;
 mod replicated;
@@ -51,6 +52,7 @@ fn main() -> Result<()> {
             (None, [redis, postgres]) => aside::serve(redis, postgres).await,
             _ if args.large => large(&args).await,
             _ if args.entries => entries::all().await,
+            _ if args.overload => overload::all(&args, scratch(&args)?.path()).await,
             _ if !args.replicated.is_empty() => replicated::all(&args, scratch(&args)?.path()).await,
             _ => all(&args).await,
         }

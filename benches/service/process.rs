@@ -35,8 +35,18 @@ impl Process {
         Self::serving(args, settings, Some(http))
     }
 
+    /// The service with settings of its own, on one core.
+    pub fn pinned(args: &Args, core: usize, settings: &[(&str, &str)]) -> Result<Self> {
+        let mut command = Command::new("taskset");
+        command.args(["-c", &core.to_string()]).arg(&args.server);
+        Self::serving_by(command, settings, None)
+    }
+
     fn serving(args: &Args, settings: &[(&str, &str)], http: Option<SocketAddr>) -> Result<Self> {
-        let mut command = Command::new(&args.server);
+        Self::serving_by(Command::new(&args.server), settings, http)
+    }
+
+    fn serving_by(mut command: Command, settings: &[(&str, &str)], http: Option<SocketAddr>) -> Result<Self> {
         command.args(["serve", "--listen", "127.0.0.1:0", "--http-listen"]);
         command.arg(http.map_or_else(|| "off".to_owned(), |http| http.to_string()));
         for (name, value) in settings {

@@ -3,12 +3,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
 
 use super::IngestError;
-use crate::delay::ControlledDelay;
+use crate::burst::Burst;
 
 /// Extraction crates recurse by the depth of a page, which [`crate::extract`] caps; measured, the caps need 8 MiB.
 const STACK_BYTES: usize = 16 << 20;
@@ -20,11 +20,9 @@ type Job = Box<dyn FnOnce() + Send>;
 pub struct Workers {
     jobs: mpsc::Sender<Job>,
     places: Arc<Semaphore>,
-    delay: Arc<ControlledDelay>,
+    queue: usize,
+    burst: Arc<Burst>,
 }
-
-/// In how short a time a job is begun that found no other before it.
-const AT_ONCE: Duration = Duration::from_millis(1);
 
 impl Workers {
     /// Starts `threads` threads; at most `queue` jobs wait or run at a time.
@@ -45,17 +43,25 @@ impl Workers {
             })?;
         }
         let queue = queue.max(1);
-        Ok(Self { jobs, places: Arc::new(Semaphore::new(queue)), delay: Arc::new(ControlledDelay::new(queue)) })
+        Ok(Self { jobs, places: Arc::new(Semaphore::new(queue)), queue, burst: Arc::new(Burst::new(queue)) })
     }
 
     /// Runs a job on one of the threads. A job whose caller has gone before it began is not run. With no patience set, it
-    /// waits for a place as long as that takes: a stream is held back, where a call is refused, be it that no place was free or
-    /// that it waited too long in a queue that does not empty.
+    /// waits for a place as long as that takes: a stream is held back, where a call is refused, be it that no place became free or
+    /// that too many wait in a queue that does not empty.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         patience: Option<Duration>,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, IngestError> {
+        let before = self.queue - self.places.available_permits();
+        if before == 0 {
+            self.burst.empty();
+        }
+        let most = self.burst.most();
+        if patience.is_some() && most < self.queue && before >= most {
+            return Err(IngestError::Busy);
+        }
         let place = Arc::clone(&self.places).acquire_owned();
         let place = match patience {
             Some(patience) => tokio::time::timeout(patience, place).await.map_err(|_late| IngestError::Busy)?,
@@ -63,29 +69,21 @@ impl Workers {
         };
         let place = place.map_err(|_closed| IngestError::Busy)?;
         let (answer, answered) = oneshot::channel();
-        let delay = Arc::clone(&self.delay);
-        let queued = Instant::now();
+        let burst = Arc::clone(&self.burst);
         let job = Box::new(move || {
             let _place = place;
             if answer.is_closed() {
                 return;
             }
-            let waited = queued.elapsed();
-            if waited < AT_ONCE {
-                delay.empty();
-            }
-            if patience.is_some() && !delay.serves(waited) {
-                drop(answer.send(Err(IngestError::Busy)));
-                return;
-            }
+            burst.turn();
             match catch_unwind(AssertUnwindSafe(job)) {
-                Ok(value) => drop(answer.send(Ok(value))),
+                Ok(value) => drop(answer.send(value)),
                 // The caller sees the dropped channel. The panic hook has logged where it arose.
                 Err(_panic) => tracing::error!("a document made extraction panic"),
             }
         });
         self.jobs.send(job).map_err(|_gone| IngestError::Busy)?;
-        answered.await.map_err(|_panicked| IngestError::Extraction)?
+        answered.await.map_err(|_panicked| IngestError::Extraction)
     }
 }
 
@@ -101,25 +99,46 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn calls_are_refused_where_the_queue_does_not_empty_and_streams_are_not() {
-        let workers = Workers::start(1, 2).expect("threads");
-        let slow = || std::thread::sleep(Duration::from_millis(50));
-        let (mut done, mut refused) = (0, 0);
-        for _ in 0..4 {
-            let patience = Some(Duration::from_secs(600));
-            let running = [None, patience, patience, patience].map(|patience| workers.run(patience, slow));
-            let [streamed, calls @ ..] = <[_; 4]>::try_from(futures::future::join_all(running).await).expect("four");
-            assert_eq!(streamed, Ok(()));
-            for call in calls {
-                match call {
-                    Ok(()) => done += 1,
-                    Err(error) => {
-                        assert_eq!(error, IngestError::Busy);
-                        refused += 1;
-                    }
+    async fn where_the_queue_does_not_empty_few_calls_wait_in_it() {
+        const QUEUE: usize = 60;
+        let workers = Workers::start(1, QUEUE).expect("threads");
+        let (go, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let job = |patience| {
+            let (workers, gate) = (workers.clone(), Arc::clone(&gate));
+            // Each waits to be let go on.
+            tokio::spawn(async move {
+                let wait = move || drop(gate.lock().unwrap_or_else(PoisonError::into_inner).recv());
+                workers.run(patience, wait).await
+            })
+        };
+        let patience = Some(Duration::from_secs(600));
+        let queued = |count| {
+            let workers = workers.clone();
+            async move {
+                while workers.places.available_permits() != QUEUE - count {
+                    tokio::task::yield_now().await;
                 }
             }
+        };
+        let burst: Vec<_> = (0..QUEUE).map(|_| job(patience)).collect();
+        queued(QUEUE).await;
+        // Streams keep it full, until as many have come to their turn as it holds.
+        let streams: Vec<_> = (0..QUEUE).map(|_| job(None)).collect();
+        for _ in 0..QUEUE + 5 {
+            go.send(()).expect("it is received");
         }
-        assert!(done >= 2 && refused > 0, "{done} done, {refused} refused");
+        for call in burst {
+            assert_eq!(call.await.expect("no panic"), Ok(()), "a burst is served");
+        }
+        queued(QUEUE - 5).await;
+        assert_eq!(job(patience).await.expect("no panic"), Err(IngestError::Busy));
+        for _ in 0..QUEUE {
+            go.send(()).expect("it is received");
+        }
+        for stream in streams {
+            assert_eq!(stream.await.expect("no panic"), Ok(()), "a stream is held back, and not refused");
+        }
+        assert_eq!(job(patience).await.expect("no panic"), Ok(()));
     }
 }

@@ -70,7 +70,7 @@ struct Shared {
 }
 
 /// How often a refusal is logged at most.
-const REFUSALS: Duration = Duration::from_millis(100);
+const REFUSALS: Duration = Duration::from_secs(1);
 
 impl CallLayer {
     pub(super) fn new(options: CallOptions, metrics: Metrics) -> Self {

@@ -1,17 +1,17 @@
 //! How many reads of an engine run at once, and how many may wait for that. What is more is refused at once: when caches are
 //! cold or not to be trusted, everything falls upon the store, and a queue without end would answer nobody in time. Nor would one
-//! that never empties: see [`ControlledDelay`].
+//! that never empties: see [`Burst`].
 //!
 //! What caches follow, whether the store answers, and writes do not come through here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{StoreError, StoreStats};
-use crate::delay::ControlledDelay;
+use crate::burst::Burst;
 
 /// What a read is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,6 @@ pub(super) enum Kind {
 pub(super) struct Gate {
     all: Line,
     walks: Line,
-    queue: usize,
     patience: Duration,
     shed: AtomicU64,
 }
@@ -39,14 +38,7 @@ struct Line {
     size: usize,
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
-    delay: ControlledDelay,
-}
-
-/// How many may wait in a line, and whether one who has waited may be refused all the same.
-#[derive(Clone, Copy)]
-enum Waiters {
-    All,
-    AtMost(usize),
+    burst: Burst,
 }
 
 /// The right to read, until it is dropped.
@@ -60,18 +52,18 @@ impl Gate {
     pub(super) fn new(size: usize, queue: usize, patience: Duration) -> Self {
         let all = Line::new(size.max(1), queue);
         let walks = Line::new(size.saturating_sub(1).max(1), queue);
-        Self { all, walks, queue, patience, shed: AtomicU64::new(0) }
+        Self { all, walks, patience, shed: AtomicU64::new(0) }
     }
 
     /// Waits for a place.
     pub(super) async fn enter(&self, kind: Kind) -> Result<Permit, StoreError> {
         let entered = match kind {
-            Kind::Stream => self.walk(Waiters::All).await,
+            Kind::Stream => self.walk(false).await,
             Kind::Short => {
-                let passing = self.all.pass(Waiters::AtMost(self.queue));
+                let passing = self.all.pass(true);
                 self.in_time(async { Some(Permit { _place: passing.await?, _walk: None }) }).await
             }
-            Kind::Page => self.in_time(self.walk(Waiters::AtMost(self.queue))).await,
+            Kind::Page => self.in_time(self.walk(true)).await,
         };
         entered.ok_or_else(|| {
             self.shed.fetch_add(1, Ordering::Relaxed);
@@ -80,9 +72,9 @@ impl Gate {
     }
 
     /// Who has come past the first line is few, and is not refused at the second.
-    async fn walk(&self, waiters: Waiters) -> Option<Permit> {
-        let walk = self.walks.pass(waiters).await?;
-        Some(Permit { _place: self.all.pass(Waiters::All).await?, _walk: Some(walk) })
+    async fn walk(&self, refusable: bool) -> Option<Permit> {
+        let walk = self.walks.pass(refusable).await?;
+        Some(Permit { _place: self.all.pass(false).await?, _walk: Some(walk) })
     }
 
     async fn in_time(&self, passing: impl Future<Output = Option<Permit>>) -> Option<Permit> {
@@ -104,26 +96,21 @@ impl Gate {
 impl Line {
     fn new(size: usize, queue: usize) -> Self {
         let places = Arc::new(Semaphore::new(size));
-        Self { size, places, waiting: AtomicUsize::new(0), delay: ControlledDelay::new(queue) }
+        Self { size, places, waiting: AtomicUsize::new(0), burst: Burst::new(queue) }
     }
 
-    /// None when as many wait already as may, or it took too long in a line that stands.
-    async fn pass(&self, waiters: Waiters) -> Option<OwnedSemaphorePermit> {
+    /// None when one may be refused, and as many wait already as may.
+    async fn pass(&self, refusable: bool) -> Option<OwnedSemaphorePermit> {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            self.delay.empty();
+            self.burst.empty();
             return Some(place);
         }
-        let began = Instant::now();
-        let most = match waiters {
-            Waiters::All => usize::MAX,
-            Waiters::AtMost(most) => most,
-        };
+        let most = if refusable { self.burst.most() } else { usize::MAX };
         let waiting = Waiting::one_more(&self.waiting, most)?;
         let place = Arc::clone(&self.places).acquire_owned().await;
         drop(waiting);
-        let place = place.expect("the semaphore is never closed");
-        let served = matches!(waiters, Waiters::All) || self.delay.serves(began.elapsed());
-        served.then_some(place)
+        self.burst.turn();
+        Some(place.expect("the semaphore is never closed"))
     }
 }
 

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("proto", &[]),
     ("deadline", &[]),
-    ("delay", &[]),
+    ("burst", &[]),
     ("telemetry", &[]),
     ("tls", &[]),
     ("article", &["proto"]),
     ("extract", &["proto", "article"]),
-    ("store", &["proto", "tls", "delay", "article"]),
+    ("store", &["proto", "tls", "burst", "article"]),
     ("cache", &["proto", "tls", "article", "store"]),
-    ("ingest", &["proto", "delay", "article", "extract", "store"]),
+    ("ingest", &["proto", "burst", "article", "extract", "store"]),
     ("retrieve", &["proto", "article", "store"]),
     ("grpc", &["proto", "telemetry", "article", "store", "ingest", "retrieve"]),
     (

@@ -1,0 +1,190 @@
+//! Five times as many calls as the server can answer: `make bench-overload`. The server has one core to itself and its callers the
+//! other, so that what callers cost takes nothing from it.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use copydesk::proto::document::Payload;
+use copydesk::proto::ingestion_service_client::IngestionServiceClient;
+use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
+use copydesk::proto::{
+    BatchGetArticlesRequest, Document, GetArticleRequest, IngestArticleRequest, ListArticlesRequest,
+    SearchArticlesRequest,
+};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+use crate::Result;
+use crate::args::Args;
+use crate::articles::{Articles, Random, mid_word};
+use crate::load::{Measured, run};
+use crate::process::Process;
+use crate::table::Table;
+use crate::writes;
+
+const SERVER_CORE: usize = 0;
+const CALLERS_CORE: usize = 1;
+const TIMES: f64 = 5.0;
+/// How long the capacity is measured, and how long there is too much.
+const CAPACITY: Duration = Duration::from_secs(3);
+const OVERLOAD: Duration = Duration::from_secs(6);
+/// What is not counted: until limits have been found.
+const BEGINNING: Duration = Duration::from_secs(2);
+/// One connection carries 256 calls at once; what waits for that waits at its caller.
+const CONNECTIONS: usize = 32;
+
+type Call = Arc<dyn Fn(Channel, usize) -> BoxFuture<'static, std::result::Result<(), Status>> + Send + Sync>;
+
+pub async fn all(args: &Args, dir: &Path) -> Result<()> {
+    let moved =
+        Command::new("taskset").args(["-acp", &CALLERS_CORE.to_string(), &std::process::id().to_string()]).output()?;
+    if !moved.status.success() {
+        return Err(format!("taskset: {}", String::from_utf8_lossy(&moved.stderr)).into());
+    }
+    let mut table = Table::new(args);
+    let dir = dir.to_string_lossy();
+    let warm = Process::pinned(args, SERVER_CORE, &[("data-dir", &dir), ("log-level", "error")])?;
+    let names: Arc<[String]> = writes::ready(&warm, args, 10_000, &mut Table::new(args)).await?.into();
+    for (what, call) in calls(&names) {
+        one(&warm, what, call, &mut table).await?;
+    }
+    table.peak("memory, at its peak", &warm)?;
+    warm.stop()?;
+    let cold = Process::pinned(args, SERVER_CORE, &[("data-dir", &dir), ("cache", "off"), ("log-level", "error")])?;
+    one(&cold, "get from the store", get(Arc::clone(&names)), &mut table).await?;
+    table.peak("memory, at its peak, without a cache", &cold)?;
+    cold.stop()?;
+    println!("\n{table}");
+    Ok(())
+}
+
+/// From the cheapest to the dearest.
+fn calls(names: &Arc<[String]>) -> Vec<(&'static str, Call)> {
+    let batch = {
+        let names: Vec<String> = names.iter().take(100).cloned().collect();
+        move |channel, _| {
+            let request = BatchGetArticlesRequest { names: names.clone(), ..Default::default() };
+            async move { retrieval(channel).batch_get_articles(request).await.map(drop) }.boxed()
+        }
+    };
+    let list = |channel, _| {
+        let request = ListArticlesRequest { page_size: 50, ..Default::default() };
+        async move { retrieval(channel).list_articles(request).await.map(drop) }.boxed()
+    };
+    let search = |channel, number: usize| {
+        let mut random = Random::new(number as u64 + 7);
+        let query = format!("{} {}", mid_word(&mut random), mid_word(&mut random));
+        let request = SearchArticlesRequest { query, ..Default::default() };
+        async move { retrieval(channel).search_articles(request).await.map(drop) }.boxed()
+    };
+    let pages = Arc::new(Articles::new());
+    let page = move |channel, number: usize| {
+        let document = Document {
+            payload: Some(Payload::Html(pages.page(number))),
+            url: format!("https://herald.example/pages/{number}"),
+            ..Default::default()
+        };
+        let request = IngestArticleRequest { document: Some(document), validate_only: true, ..Default::default() };
+        async move { IngestionServiceClient::new(channel).ingest_article(request).await.map(drop) }.boxed()
+    };
+    vec![
+        ("get from memory", get(Arc::clone(names))),
+        ("batch of 100 from memory", Arc::new(batch)),
+        ("list of 50", Arc::new(list)),
+        ("search, two words", Arc::new(search)),
+        ("a page, to be looked at", Arc::new(page)),
+    ]
+}
+
+fn get(names: Arc<[String]>) -> Call {
+    Arc::new(move |channel, number| {
+        let request = GetArticleRequest { name: names[number % names.len()].clone(), ..Default::default() };
+        async move { retrieval(channel).get_article(request).await.map(drop) }.boxed()
+    })
+}
+
+fn retrieval(channel: Channel) -> RetrievalServiceClient<Channel> {
+    RetrievalServiceClient::new(channel).max_decoding_message_size(64 << 20)
+}
+
+async fn one(server: &Process, what: &str, call: Call, table: &mut Table) -> Result<()> {
+    eprintln!("{what}");
+    let channels = server.channels(CONNECTIONS).await?;
+    // As many at once as keep the server busy, and a first round to find how many calls that takes.
+    let (some, each) = (&channels[..4], 8);
+    let calling = || {
+        let call = Arc::clone(&call);
+        move |channel, number| call(channel, number)
+    };
+    let first = run(server, some, each, 300, calling()).await?;
+    let count = (first.rate() * CAPACITY.as_secs_f64()) as usize;
+    let capacity = run(server, some, each, count.max(300), calling()).await?;
+    let overload = flood(&channels, capacity.rate() * TIMES, &call).await?;
+    table.row(&format!("{what}: at capacity"), &capacity);
+    table.row(&format!("  at {TIMES} times as many, those answered"), &overload.answered);
+    let ratio = |of: f64, to: f64| format!("{:.2}", of / to);
+    table.fact(
+        &format!("{what}: goodput, p99, refused"),
+        format!(
+            "x {}, x {}, {:.0} %, other errors {}",
+            ratio(overload.answered.rate(), capacity.rate()),
+            ratio(overload.answered.quantile(0.99).as_secs_f64(), capacity.quantile(0.99).as_secs_f64()),
+            100.0 * overload.refused as f64 / overload.sent.max(1) as f64,
+            overload.failed,
+        ),
+    );
+    // What is still on its way belongs to this measurement.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    Ok(())
+}
+
+struct Overload {
+    answered: Measured,
+    sent: usize,
+    refused: usize,
+    failed: usize,
+}
+
+/// Calls at a fixed rate, whatever becomes of those before. Latencies are from when a call was due.
+async fn flood(channels: &[Channel], rate: f64, call: &Call) -> Result<Overload> {
+    let began = Instant::now();
+    let mut tasks = tokio::task::JoinSet::new();
+    let total = (rate * OVERLOAD.as_secs_f64()) as usize;
+    for number in 0..total {
+        let due = began + Duration::from_secs_f64(number as f64 / rate);
+        if due > Instant::now() {
+            tokio::time::sleep_until(due.into()).await;
+        }
+        let (channel, call) = (channels[number % channels.len()].clone(), Arc::clone(call));
+        tasks.spawn(async move {
+            let answer = call(channel, number).await;
+            (due, Instant::now(), answer.map_err(|status| status.code()))
+        });
+    }
+    let counted = began + BEGINNING..began + OVERLOAD;
+    let mut overload = Overload {
+        answered: Measured::new(Duration::ZERO, Duration::ZERO, Vec::new()),
+        sent: 0,
+        refused: 0,
+        failed: 0,
+    };
+    let mut latencies = Vec::new();
+    while let Some(task) = tasks.join_next().await {
+        let (due, ended, answer) = task?;
+        if !counted.contains(&ended) {
+            continue;
+        }
+        overload.sent += 1;
+        match answer {
+            Ok(()) => latencies.push(ended - due),
+            Err(Code::ResourceExhausted) => overload.refused += 1,
+            Err(_other) => overload.failed += 1,
+        }
+    }
+    overload.answered = Measured::new(OVERLOAD - BEGINNING, Duration::ZERO, latencies);
+    Ok(overload)
+}
