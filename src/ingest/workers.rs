@@ -108,7 +108,7 @@ mod tests {
             let (workers, gate) = (workers.clone(), Arc::clone(&gate));
             // Each waits to be let go on.
             tokio::spawn(async move {
-                let wait = move || drop(gate.lock().unwrap_or_else(PoisonError::into_inner).recv());
+                let wait = move || gate.lock().unwrap_or_else(PoisonError::into_inner).recv().expect("it is let go on");
                 workers.run(patience, wait).await
             })
         };
