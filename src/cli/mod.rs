@@ -13,6 +13,7 @@ mod input;
 mod json;
 mod reads;
 mod serve;
+mod verify;
 mod watch;
 
 use std::process::ExitCode;
@@ -55,6 +56,10 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Brings the store to this version's schema, which `serve` does by itself for the embedded one
     Migrate(SettingFlags),
+    /// Reads all of a store and says what is not as it was written
+    Verify(SettingFlags),
+    /// Copies all of a store into another, whichever engine either is
+    Copy(verify::CopyArgs),
     /// Asks a server whether it serves; exits with 1 when it does not
     Health(health::HealthArgs),
     /// Prints the settings in force and where each comes from, secrets masked
@@ -102,6 +107,8 @@ pub fn main() -> ExitCode {
         Command::Audit(args) => block_on(audit::run(args)),
         Command::Extract(args) => extract::run(&args),
         Command::Migrate(flags) => serve::migrate(&flags),
+        Command::Verify(flags) => in_the_store(verify::verify(&flags)),
+        Command::Copy(args) => in_the_store(verify::copy(args)),
         Command::Health(args) => block_on(health::run(args)),
         Command::Config(args) => config(&args),
         Command::Descriptors(args) => descriptors::run(&args),
@@ -116,6 +123,11 @@ pub fn main() -> ExitCode {
 fn config(args: &ConfigArgs) -> Result<(), Failure> {
     let text = if args.list { Settings::list() } else { args.settings.load()?.to_toml() };
     failure::print(text.trim_end())
+}
+
+/// With what a store's tasks need.
+fn in_the_store(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
 }
 
 /// One thread is enough for a client.

@@ -28,6 +28,13 @@ impl SettingFlags {
         self.given.contains_key(name)
     }
 
+    /// The same, but for one setting.
+    pub fn with(&self, name: &str, value: impl Into<String>) -> Self {
+        let mut other = self.clone();
+        other.given.insert(name.to_owned(), value.into());
+        other
+    }
+
     /// Sets what was not given.
     pub fn or(mut self, name: &str, value: impl Into<String>) -> Self {
         self.given.entry(name.to_owned()).or_insert_with(|| value.into());

@@ -17,6 +17,14 @@ pub enum StoreOptions {
 }
 
 impl StoreOptions {
+    /// Opens it, without caches and without serving.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn open(&self) -> Result<Arc<dyn Store>, StartError> {
+        Ok(Engine::open(self).await?.store())
+    }
+
     /// Brings the schema up to date. Answers where the store is, for people.
     ///
     /// # Errors

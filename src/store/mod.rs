@@ -5,6 +5,7 @@
 //! too.
 
 mod codes;
+mod copy;
 mod error;
 mod gate;
 mod page;
@@ -13,6 +14,7 @@ pub mod postgres;
 mod read;
 pub mod sqlite;
 mod stats;
+mod verify;
 mod write;
 
 use std::sync::Arc;
@@ -22,10 +24,12 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+pub use copy::{Copied, copy};
 pub use error::{StoreError, WriteError};
 pub use page::{ListCursor, ListQuery, Order, OrderField, SearchHit, SearchPage, SearchQuery};
 pub use read::{Change, Consistency, Fetched, Layer, LookupKey, Place, Revision, Standing, Touched};
 pub use stats::StoreStats;
+pub use verify::{Total, Verified, verify};
 pub use write::{Ingest, Outcome, Precondition, RequestKey, Transition, Update, Write, Written};
 
 use crate::article::{ArticleId, Position, Record};

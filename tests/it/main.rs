@@ -19,6 +19,7 @@ mod failover; // a database that has lost its last changes
 mod freshness; // two caches on one feed, one behind the other
 mod kill; // an answer means durable
 mod model; // lists, watches and exports over random histories
+mod moving; // exports from one engine into another
 mod outages; // a database in trouble, as clients see it
 mod overload; // more reads than the store takes on
 mod parted; // a store put together from two, for the tests

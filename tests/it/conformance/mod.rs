@@ -1,5 +1,6 @@
 //! What every store keeps, whichever engine it is. Each engine, and each decorator of one, runs all of it.
 
+mod copies; // copies, and whether a store is as it was written
 pub mod databases; // replicas on one database, and transactions held open
 pub mod engines; // what the suite is run on
 mod feed; // the feed, history and the clock
@@ -59,6 +60,7 @@ macro_rules! suite {
 }
 
 suite! {
+    copies::what_was_written_is_found_sound,
     writes::a_request_is_answered_once,
     writes::a_request_that_changed_nothing_is_answered_alike,
     writes::the_same_page_does_not_undo_a_correction,

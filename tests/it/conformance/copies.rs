@@ -1,0 +1,78 @@
+//! Copies, and whether a store is as it was written.
+
+use std::sync::Arc;
+
+use copydesk::article::ChangeKind;
+use copydesk::store::{Precondition, Store, Verified, copy, verify};
+use jiff::{SignedDuration, Timestamp};
+
+use super::engines::{Engine, postgres, sqlite};
+use super::fixtures::{at, get, ingest, titled, transition, update, write};
+
+/// A store with an article in each state, twins, and a correction.
+async fn written(store: &Arc<dyn Store>) {
+    for number in 0..450 {
+        // Every tenth says what the one before it says.
+        let title = format!("article {}", number - i32::from(number % 10 == 9));
+        write(store, ingest(&format!("a-{number}"), titled(&title), at(i64::from(number)))).await.unwrap();
+    }
+    write(store, update("a-1", titled("corrected"), Precondition::None, at(500))).await.unwrap();
+    write(store, transition("a-2", ChangeKind::Withdrawn, at(501))).await.unwrap();
+    write(store, transition("a-3", ChangeKind::Deleted, at(502))).await.unwrap();
+    let later = Timestamp::now() + SignedDuration::from_hours(1);
+    let mut held = titled("held back");
+    held.embargo_time = Some(prost_types::Timestamp { seconds: later.as_second(), nanos: 0 });
+    write(store, ingest("a-held", held, at(503))).await.unwrap();
+}
+
+async fn sound(store: &Arc<dyn Store>) -> Verified {
+    let found = verify(&**store).await.unwrap();
+    assert_eq!(found.problems, Vec::<String>::new());
+    found
+}
+
+pub async fn what_was_written_is_found_sound(Engine { store, .. }: Engine) {
+    written(&store).await;
+    let found = sound(&store).await;
+    assert_eq!((found.articles, found.states, found.changes), (451, [448, 1, 1, 1, 0], 454));
+    write(&store, update("a-5", titled("other"), Precondition::None, at(600))).await.unwrap();
+    let other = sound(&store).await;
+    assert_ne!((other.digest, other.readable), (found.digest, found.readable));
+}
+
+/// From the embedded engine to the one that replicas share, and back.
+#[tokio::test]
+async fn copies_are_equal_whichever_engine_holds_them() {
+    let stores = [sqlite().await, postgres().await, sqlite().await];
+    written(&stores[0].store).await;
+    let first = sound(&stores[0].store).await;
+    for pair in stores.windows(2) {
+        let copied = copy(&*pair[0].store, &*pair[1].store).await.unwrap();
+        assert_eq!((copied.articles, copied.unchanged, copied.refused), (451, 0, Vec::new()));
+        let found = sound(&pair[1].store).await;
+        assert_eq!((found.digest, found.readable, found.states), (first.digest, first.readable, first.states));
+        assert_eq!(get(&pair[1].store, "a-9").await.unwrap().duplicate_of.as_ref().unwrap().as_str(), "a-8");
+        // Broken off and begun again, it goes on.
+        let again = copy(&*pair[0].store, &*pair[1].store).await.unwrap();
+        assert_eq!((again.articles, again.unchanged, again.refused), (451, 451, Vec::new()));
+        assert_eq!(sound(&pair[1].store).await.digest, first.digest);
+    }
+}
+
+/// A row that somebody has changed by hand.
+#[tokio::test]
+async fn a_text_that_was_tampered_with_is_named() {
+    let database = crate::database::Cluster::shared().database().await;
+    let store: Arc<dyn Store> =
+        Arc::new(copydesk::store::postgres::PostgresStore::open(database.options()).await.unwrap());
+    written(&store).await;
+    let client = database.client().await;
+    let swap = "UPDATE copydesk.changes c SET text = (SELECT text FROM copydesk.changes WHERE position = 8)
+        WHERE c.position = 7";
+    assert_eq!(client.execute(swap, &[]).await.unwrap(), 1);
+    client.execute("UPDATE copydesk.changes SET revision = 5 WHERE position = 6", &[]).await.unwrap();
+    let found = verify(&*store).await.unwrap();
+    let problems = found.problems.join("\n");
+    assert!(problems.contains("articles/a-6@1: its text is not what its digest says"), "{problems}");
+    assert!(problems.contains("articles/a-5: revision 5 comes where 1 should"), "{problems}");
+}
