@@ -35,7 +35,7 @@ pub struct Args {
     #[arg(long, default_value_t = 1_000_000)]
     pub large_articles: u64,
     /// On PostgreSQL and Redis instead: these parts, or all of them
-    #[arg(long, num_args = 0.., value_parser = ["reads", "ingest", "trouble", "all"], default_missing_value = "all")]
+    #[arg(long, num_args = 0.., value_parser = ["reads", "ingest", "scale", "trouble", "all"], default_missing_value = "all")]
     pub replicated: Vec<String>,
     /// What compression would do for entries in Redis, instead of all else
     #[arg(long)]

@@ -16,6 +16,7 @@ mod overload;
 mod process;
 mod reads;
 mod replicated;
+mod scale;
 mod table;
 mod trouble;
 mod writes;

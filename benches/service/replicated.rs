@@ -15,7 +15,7 @@ use crate::load::{Measured, run};
 use crate::process::Process;
 use crate::redis_server::RedisServer;
 use crate::table::Table;
-use crate::{Result, aside, bulk, reads, trouble, writes};
+use crate::{Result, aside, bulk, reads, scale, trouble, writes};
 
 /// Articles that are read from Redis in turn. More than there are calls in flight, so that no two calls share one read.
 const WARM: usize = 2_000;
@@ -41,6 +41,9 @@ pub async fn all(args: &Args, dir: &Path) -> Result<()> {
         redis_and_store(args, &behind, &database, &names, &mut table).await?;
     }
     writer.stop()?;
+    if args.wants("scale") {
+        scale::all(args, &behind, &database, &names, &mut table).await?;
+    }
     if args.wants("trouble") {
         trouble::all(args, behind, &database, &names, &mut table).await?;
     }
