@@ -1,5 +1,6 @@
 //! Settings: from flags, the environment, a TOML file and defaults, in that order; each declared once, in `table`.
 
+mod access;
 mod flags;
 mod parse;
 mod table;
@@ -15,7 +16,7 @@ pub use table::{SETTINGS, Setting};
 /// Environment variables with this prefix are settings, or wrong.
 const PREFIX: &str = "COPYDESK_";
 /// Variables with the prefix that are not settings of the server: the clients' and the file's own.
-const OTHERS: [&str; 2] = ["COPYDESK_CONFIG", "COPYDESK_ADDR"];
+const OTHERS: [&str; 4] = ["COPYDESK_CONFIG", "COPYDESK_ADDR", "COPYDESK_TOKEN", "COPYDESK_TOKEN_FILE"];
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 mod codes;
 mod error;
 mod gate;
+mod keys;
 mod page;
 mod plan;
 pub mod postgres;
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use error::{StoreError, WriteError};
+pub use keys::{KeyStore, Keys, StoredKey};
 pub use page::{ListCursor, ListQuery, Order, OrderField, SearchHit, SearchPage, SearchQuery};
 pub use read::{Change, Consistency, Fetched, Layer, LookupKey, Place, Revision, Standing, Touched};
 pub use stats::StoreStats;

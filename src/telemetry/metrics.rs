@@ -34,6 +34,11 @@ struct OutcomeLabel {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
 /// gRPC's codes by number.
 const CODES: [&str; 17] = [
     "OK",
@@ -94,6 +99,7 @@ struct Inner {
     ingest: Family<OutcomeLabel, Counter>,
     panics: Counter,
     shed: Counter,
+    refused: Family<ReasonLabel, Counter>,
     gauges: Gauges,
 }
 
@@ -133,9 +139,12 @@ impl Metrics {
         registry.register("panics", "Calls that ended in a panic", panics.clone());
         let shed = Counter::default();
         registry.register("grpc_calls_shed", "Calls refused because too many were under way", shed.clone());
+        let refused = Family::<ReasonLabel, Counter>::default();
+        let help = "Calls refused for who made them, or how many";
+        registry.register("grpc_calls_refused", help, refused.clone());
         let gauges = Gauges::default();
         gauges.register(&mut registry);
-        Self(Arc::new(Inner { registry, methods, other, cache, ingest, panics, shed, gauges }))
+        Self(Arc::new(Inner { registry, methods, other, cache, ingest, panics, shed, refused, gauges }))
     }
 
     /// The counters of a method.
@@ -163,6 +172,11 @@ impl Metrics {
     /// A call was refused for there being too many.
     pub fn shed(&self) {
         self.0.shed.inc();
+    }
+
+    /// A call was refused for who made it, or how many.
+    pub fn refused(&self, reason: &'static str) {
+        self.0.refused.get_or_create(&ReasonLabel { reason }).inc();
     }
 
     /// Everything, as text.
