@@ -338,6 +338,31 @@ mod tests {
     }
 
     #[test]
+    fn who_may_call_is_said_as_a_whole() {
+        let jwt = |but: &str| {
+            let all = [
+                ("auth", "on"),
+                ("jwt-issuer", "https://login.example/"),
+                ("jwt-audience", "copydesk"),
+                ("jwt-jwks", "/etc/copydesk/jwks.json"),
+            ];
+            all.into_iter().filter(|(name, _)| *name != but).collect::<Vec<_>>()
+        };
+        assert!(load(&jwt(""), &[], "").unwrap().server_options().unwrap().access.unwrap().jwt.is_some());
+        assert!(load(&[("auth", "on")], &[], "").unwrap().server_options().unwrap().access.unwrap().jwt.is_none());
+        assert!(load(&[], &[], "").unwrap().server_options().unwrap().access.is_none());
+        for name in ["jwt-issuer", "jwt-audience", "jwt-jwks"] {
+            let error = load(&jwt(name), &[], "").unwrap_err().to_string();
+            assert!(error.starts_with(name) && error.contains("go together"), "{error}");
+        }
+        assert!(load(&jwt("auth"), &[], "").unwrap_err().to_string().contains("no use without auth"));
+        for (name, wrong) in [("rate-limit", "10"), ("jwt-jwks", "http://login.example/jwks"), ("audit-log", "")] {
+            let error = load(&[("auth", "on"), (name, wrong)], &[], "").unwrap_err().to_string();
+            assert!(error.starts_with(if name == "jwt-jwks" { "jwt-" } else { name }), "{error}");
+        }
+    }
+
+    #[test]
     fn the_documented_list_is_this_one() {
         let documented =
             std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")).unwrap();
