@@ -40,6 +40,9 @@ pub struct Args {
     /// What compression would do for entries in Redis, instead of all else
     #[arg(long)]
     pub entries: bool,
+    /// What it costs to tell callers apart, instead of all else
+    #[arg(long)]
+    pub guarded: bool,
     /// The server to measure
     #[arg(long, default_value = env!("CARGO_BIN_EXE_copydesk"))]
     pub server: PathBuf,

@@ -70,13 +70,18 @@ impl Caller {
         if !self.trust.holds(now) {
             return Err(Refusal::Unavailable);
         }
-        if !matches!(self.life.has_changed(), Ok(false)) {
+        if !self.is_alive() {
             return Err(if *self.life.borrow() == Standing::Unknown { Refusal::Unavailable } else { Refusal::Invalid });
         }
         match self.expires {
             Some(end) if end <= Timestamp::now() => Err(Refusal::Expired),
             _ => Ok(()),
         }
+    }
+
+    /// Whether it has not been taken back, as far as is known.
+    pub(super) fn is_alive(&self) -> bool {
+        matches!(self.life.has_changed(), Ok(false))
     }
 
     /// Waits until the credential may have ended; `check` then says.

@@ -12,7 +12,6 @@ use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Validation, decode, decode_header};
 use quick_cache::sync::Cache;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use super::Refusal;
@@ -30,6 +29,8 @@ const LEEWAY: Duration = Duration::from_secs(30);
 const BELIEVED: Duration = Duration::from_secs(3_600);
 /// Tokens that need not be checked again, and subjects whose rates are kept.
 const REMEMBERED: usize = 10_000;
+/// Longer tokens are checked each time, so that memory is bounded, in bytes.
+const TOKEN: usize = 4_096;
 /// Longer subjects would make logs and answers too long.
 const SUBJECT: usize = 256;
 
@@ -93,8 +94,8 @@ pub(super) struct Tokens {
     tried: Mutex<Option<Instant>>,
     /// A token has named a key that is not among those we know.
     wanted: Notify,
-    /// By the digest of the token: no token is kept.
-    checked: Cache<[u8; 32], Arc<Caller>>,
+    /// By the token itself: it is hashed with a seed that nobody knows, and that takes less than any digest.
+    checked: Cache<Box<[u8]>, Arc<Caller>>,
     buckets: Cache<String, Arc<Bucket>>,
 }
 
@@ -132,19 +133,19 @@ impl Tokens {
 
     /// Whose a token is.
     pub(super) fn caller(&self, token: &[u8], now: Instant) -> Result<Arc<Caller>, Refusal> {
-        let digest: [u8; 32] = Sha256::digest(token).into();
-        if let Some(caller) = self.checked.get(&digest) {
-            if caller.check(now) != Err(Refusal::Invalid) {
+        if let Some(caller) = self.checked.get(token) {
+            // Whose key was taken back is looked at anew: it may have come back.
+            if caller.is_alive() {
                 return Ok(caller);
             }
-            // Its key was taken back, and may have come back.
-            self.checked.remove(&digest);
         }
         if !self.trust.holds(now) {
             return Err(Refusal::Unavailable);
         }
         let caller = Arc::new(self.verify(token, now)?);
-        self.checked.insert(digest, Arc::clone(&caller));
+        if token.len() <= TOKEN {
+            self.checked.insert(token.into(), Arc::clone(&caller));
+        }
         Ok(caller)
     }
 

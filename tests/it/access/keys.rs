@@ -60,7 +60,11 @@ async fn a_wrong_key_is_refused_and_which_keys_there_are_is_not_told() {
         request
     };
     let bearer = format!("bEaReR {good}");
-    assert_eq!(bare.get_article(with(&[bearer.clone()])).await.unwrap_err().code(), Code::NotFound, "any case will do");
+    assert_eq!(
+        bare.get_article(with(std::slice::from_ref(&bearer))).await.unwrap_err().code(),
+        Code::NotFound,
+        "any case will do"
+    );
     for wrong in [vec![good.clone()], vec![format!("Basic {good}")], vec![bearer.clone(), bearer], vec![String::new()]]
     {
         let refused = bare.get_article(with(&wrong)).await.unwrap_err();

@@ -122,3 +122,19 @@ async fn what_is_no_method_of_ours_is_refused_and_probes_are_not() {
     let open = TestServer::start().await;
     assert_eq!(code(call(&open, "/copydesk.v1.RetrievalService/ListArticles", Some("x")).await), Code::Ok);
 }
+
+/// docs/security.md names tests: each is there.
+#[test]
+fn the_tests_that_the_document_names_exist() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = std::fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let mut named = 0;
+    for name in document.split('`').filter(|text| text.contains("::") && !text.contains(['(', ' '])) {
+        let (module, function) = name.rsplit_once("::").unwrap();
+        let file = root.join("tests/it").join(module.replace("::", "/")).with_extension("rs");
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|_| panic!("{name}: no {}", file.display()));
+        assert!(text.contains(&format!("fn {function}(")), "{name}: no such test");
+        named += 1;
+    }
+    assert!(named >= 20, "found only {named} names: the scan no longer understands the document");
+}
