@@ -77,9 +77,6 @@ impl Refusal {
             Self::Rate { .. } => "rate",
         }
     }
-
-    /// Every label.
-    pub const LABELS: [&'static str; 7] = ["missing", "invalid", "expired", "unavailable", "scope", "method", "rate"];
 }
 
 /// A call that is refused, and whose it was, if that is known.
@@ -137,11 +134,12 @@ impl Access {
             return Ok(None);
         }
         let caller = self.caller(headers, now)?;
-        let refusal = match needs {
+        // Counted before it is looked at further: refusals, which stand in the audit log, are not to be had without end either.
+        let refusal = caller.count(now).err().or(match needs {
             None => Some(Refusal::Unknown),
             Some(Needs::Scope(scope)) if !caller.may(scope) => Some(Refusal::Lacks(scope)),
-            Some(_) => caller.count(now).err(),
-        };
+            Some(_) => None,
+        });
         match refusal {
             Some(refusal) => Err(Refused { refusal, caller: Some(caller) }),
             None => Ok(Some(caller)),

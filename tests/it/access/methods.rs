@@ -138,3 +138,24 @@ fn the_tests_that_the_document_names_exist() {
     }
     assert!(named >= 20, "found only {named} names: the scan no longer understands the document");
 }
+
+/// Whatever its scope, a caller changes what an article says, and not which article it is or what Copydesk knows of it.
+#[tokio::test]
+async fn what_identifies_an_article_and_what_copydesk_sets_cannot_be_corrected() {
+    let server = TestServer::start().await;
+    let mut writes = server.ingestion().await;
+    let article = crate::support::ingest(&mut writes, crate::support::invented(1)).await.article.unwrap();
+    let set =
+        ["name", "uid", "source", "url", "external_id", "revision", "create_time", "update_time", "state", "etag"];
+    for path in set {
+        let request = copydesk::proto::UpdateArticleRequest {
+            article: Some(article.clone()),
+            update_mask: Some(prost_types::FieldMask { paths: vec![path.into()] }),
+            ..Default::default()
+        };
+        let refused = writes.update_article(request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{path}");
+        let fields = refused.get_details_bad_request().unwrap().field_violations;
+        assert_eq!(fields[0].field, "update_mask.paths[0]", "{path}");
+    }
+}
