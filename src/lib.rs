@@ -1,4 +1,5 @@
 //! Copydesk: clean copy in, never stale out.
+pub mod access;
 pub mod article;
 mod burst;
 pub mod cache;

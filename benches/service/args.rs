@@ -43,6 +43,9 @@ pub struct Args {
     /// Five times as many calls as can be answered, instead of all else
     #[arg(long)]
     pub overload: bool,
+    /// What it costs to tell callers apart, instead of all else
+    #[arg(long)]
+    pub guarded: bool,
     /// The server to measure
     #[arg(long, default_value = env!("CARGO_BIN_EXE_copydesk"))]
     pub server: PathBuf,

@@ -10,6 +10,7 @@ mod behind;
 mod bulk;
 mod entries;
 mod floor;
+mod guarded;
 mod load;
 mod one_method;
 mod overload;
@@ -25,6 +26,9 @@ mod writes;
 #[path = "../../tests/it/database.rs"]
 #[allow(dead_code, clippy::unwrap_used)]
 mod database;
+#[path = "../../tests/it/access/issuer.rs"]
+#[allow(dead_code, clippy::unwrap_used)]
+mod issuer;
 #[path = "../../tests/it/redis_server.rs"]
 #[allow(dead_code, clippy::unwrap_used)]
 mod redis_server;
@@ -52,6 +56,7 @@ fn main() -> Result<()> {
             (Some(article), _) => floor::serve(article).await,
             (None, [redis, postgres]) => aside::serve(redis, postgres).await,
             _ if args.large => large(&args).await,
+            _ if args.guarded => guarded::all(&args).await,
             _ if args.entries => entries::all().await,
             _ if args.overload => overload::all(&args, scratch(&args)?.path()).await,
             _ if !args.replicated.is_empty() => replicated::all(&args, scratch(&args)?.path()).await,

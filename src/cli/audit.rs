@@ -6,9 +6,10 @@ use std::time::Duration;
 use clap::Args;
 use tonic::transport::Channel;
 
+use super::Credential;
 use super::failure::{Failure, print};
 use super::filter::mask;
-use crate::client::Client;
+use crate::client::{Authorized, Client};
 use crate::proto::consistency::Requirement;
 use crate::proto::retrieval_service_client::RetrievalServiceClient;
 use crate::proto::{BatchGetArticlesRequest, Consistency, ListArticlesRequest};
@@ -38,9 +39,11 @@ pub(super) struct AuditArgs {
     /// How many articles to look at each time: those that have changed last
     #[arg(long, default_value_t = 200, value_name = "ARTICLES")]
     sample: usize,
+    #[command(flatten)]
+    credential: Credential,
 }
 
-type Retrieval = RetrievalServiceClient<Channel>;
+type Retrieval = RetrievalServiceClient<Authorized<Channel>>;
 /// Each article that can be read, with its revision.
 type Known = BTreeMap<String, i64>;
 
@@ -56,8 +59,9 @@ struct Tally {
 
 pub(super) async fn run(args: AuditArgs) -> Result<(), Failure> {
     let mut tallies = Vec::new();
+    let token = args.credential.token()?;
     for address in &args.addr {
-        let client = Client::connect(address).await?.retrieval;
+        let client = Client::connect_with(address, token.clone()).await?.retrieval;
         tallies.push(Tally { address: address.clone(), client, checked: 0, stale: 0, by: BTreeMap::new() });
     }
     let mut asked = tallies.first().map(|tally| tally.client.clone()).ok_or_else(no_server)?;

@@ -11,8 +11,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::failure::{Failure, describe};
 use super::input::{self, Input};
-use super::{Connection, json};
-use crate::client::Client;
+use super::{Connected, Connection, json};
 use crate::proto::ingest_articles_response::Result as Answer;
 use crate::proto::{IngestArticlesRequest, IngestArticlesResponse, IngestOutcome, feed_item};
 
@@ -140,7 +139,7 @@ impl std::fmt::Display for Tally {
 
 /// Sends what `read` reads, on one stream, with a progress bar on a terminal.
 pub(super) async fn send(
-    mut client: Client,
+    mut client: Connected,
     files: u64,
     brief: bool,
     read: impl FnOnce(&mut dyn FnMut(Input) -> bool) + Send + 'static,

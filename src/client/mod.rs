@@ -2,10 +2,12 @@
 
 mod policy; // what clients/service-config.json says, of which tonic itself takes no notice
 mod retrying; // a channel that heeds it
+mod token; // a channel that says who calls
 
 use std::time::Duration;
 
 pub use retrying::Retrying;
+pub use token::{Authorized, Token};
 
 use bytes::Bytes;
 use tonic::body::Body;
@@ -58,13 +60,32 @@ impl Client {
     /// # Errors
     /// When the address is none, or nobody answers within five seconds.
     pub async fn connect(address: &str) -> Result<Self, ConnectError> {
-        let unreachable = |cause| ConnectError::Unreachable { address: address.to_owned(), cause };
-        Ok(Self::new(endpoint(address)?.connect().await.map_err(unreachable)?))
+        Ok(Self::new(channel(address).await?))
     }
 
     /// Over a connection that is there.
     pub fn new(channel: Channel) -> Self {
         Self::over(channel)
+    }
+}
+
+impl Client<Authorized<Channel>> {
+    /// The same as [`Client::connect`], with a credential, if there is one.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn connect_with(address: &str, token: Option<Token>) -> Result<Self, ConnectError> {
+        Ok(Self::over(Authorized::new(channel(address).await?, token)))
+    }
+}
+
+impl Client<Authorized<Retrying>> {
+    /// The same as [`Client::balanced`], with a credential.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn balanced_with<A: AsRef<str>>(addresses: &[A], token: Token) -> Result<Self, ConnectError> {
+        Ok(Self::over(Authorized::new(replicas(addresses)?, Some(token))))
     }
 }
 
@@ -75,9 +96,7 @@ impl Client<Retrying> {
     /// # Errors
     /// When an address is none.
     pub fn balanced<A: AsRef<str>>(addresses: &[A]) -> Result<Self, ConnectError> {
-        let endpoints = addresses.iter().map(|address| endpoint(address.as_ref())).collect::<Result<Vec<_>, _>>()?;
-        let channel = Channel::balance_list(endpoints.into_iter());
-        Ok(Self::over(Retrying::new(channel)))
+        Ok(Self::over(replicas(addresses)?))
     }
 }
 
@@ -99,6 +118,16 @@ where
             health: HealthClient::new(channel),
         }
     }
+}
+
+async fn channel(address: &str) -> Result<Channel, ConnectError> {
+    let unreachable = |cause| ConnectError::Unreachable { address: address.to_owned(), cause };
+    endpoint(address)?.connect().await.map_err(unreachable)
+}
+
+fn replicas<A: AsRef<str>>(addresses: &[A]) -> Result<Retrying, ConnectError> {
+    let endpoints = addresses.iter().map(|address| endpoint(address.as_ref())).collect::<Result<Vec<_>, _>>()?;
+    Ok(Retrying::new(Channel::balance_list(endpoints.into_iter())))
 }
 
 fn endpoint(address: &str) -> Result<Endpoint, ConnectError> {

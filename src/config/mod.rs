@@ -1,5 +1,6 @@
 //! Settings: from flags, the environment, a TOML file and defaults, in that order; each declared once, in `table`.
 
+mod access;
 mod flags;
 mod parse;
 mod table;
@@ -15,7 +16,8 @@ pub use table::{SETTINGS, Setting};
 /// Environment variables with this prefix are settings, or wrong.
 const PREFIX: &str = "COPYDESK_";
 /// Variables with the prefix that are not settings of the server: the clients' and the file's own.
-const OTHERS: [&str; 3] = ["COPYDESK_CONFIG", "COPYDESK_ADDR", "COPYDESK_COPY_TO"];
+const OTHERS: [&str; 5] =
+    ["COPYDESK_CONFIG", "COPYDESK_ADDR", "COPYDESK_COPY_TO", "COPYDESK_TOKEN", "COPYDESK_TOKEN_FILE"];
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -333,6 +335,31 @@ mod tests {
         ] {
             let error = load(&[("cache", wrong)], &[], "").unwrap_err().to_string();
             assert!(error.starts_with("cache = ") && error.contains(told) && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn who_may_call_is_said_as_a_whole() {
+        let jwt = |but: &str| {
+            let all = [
+                ("auth", "on"),
+                ("jwt-issuer", "https://login.example/"),
+                ("jwt-audience", "copydesk"),
+                ("jwt-jwks", "/etc/copydesk/jwks.json"),
+            ];
+            all.into_iter().filter(|(name, _)| *name != but).collect::<Vec<_>>()
+        };
+        assert!(load(&jwt(""), &[], "").unwrap().server_options().unwrap().access.unwrap().jwt.is_some());
+        assert!(load(&[("auth", "on")], &[], "").unwrap().server_options().unwrap().access.unwrap().jwt.is_none());
+        assert!(load(&[], &[], "").unwrap().server_options().unwrap().access.is_none());
+        for name in ["jwt-issuer", "jwt-audience", "jwt-jwks"] {
+            let error = load(&jwt(name), &[], "").unwrap_err().to_string();
+            assert!(error.starts_with(name) && error.contains("go together"), "{error}");
+        }
+        assert!(load(&jwt("auth"), &[], "").unwrap_err().to_string().contains("no use without auth"));
+        for (name, wrong) in [("rate-limit", "10"), ("jwt-jwks", "http://login.example/jwks"), ("audit-log", "")] {
+            let error = load(&[("auth", "on"), (name, wrong)], &[], "").unwrap_err().to_string();
+            assert!(error.starts_with(if name == "jwt-jwks" { "jwt-" } else { name }), "{error}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::access::{access_options, audit_log};
 use super::parse::{address, bytes, count, duration, size, switch};
 use super::{ConfigError, Settings};
 use crate::article;
@@ -39,6 +40,34 @@ const fn rare(name: &'static str, default: &'static str, help: &'static str) -> 
 pub const SETTINGS: &[Setting] = &[
     setting("listen", "127.0.0.1:50051", "where gRPC calls come in; port 0 is any free one"),
     setting("http-listen", "127.0.0.1:9464", "where `/metrics`, `/livez` and `/readyz` are served; `off` for nowhere"),
+    setting(
+        "auth",
+        "off",
+        "whether callers need a credential: an API key (`copydesk keys`), or a token if `jwt-…` are set",
+    ),
+    setting(
+        "insecure",
+        "off",
+        "whether `listen` may be an address that others can reach, with neither authentication nor encryption",
+    ),
+    rare("jwt-issuer", "", "whose tokens are taken: what their `iss` must be"),
+    rare("jwt-audience", "", "for whom tokens must be: what must be in their `aud`"),
+    rare("jwt-jwks", "", "where the issuer's public keys are (JWKS): a file, or an https:// address"),
+    rare(
+        "jwt-jwks-ca",
+        "",
+        "a file of certificates in PEM, of who vouches for the host in `jwt-jwks`; none for the system's",
+    ),
+    rare(
+        "rate-limit",
+        "off",
+        "calls and documents of each caller that has no rate of its own, on each replica: `100/s`, `6000/m`; `off` for no limit",
+    ),
+    rare(
+        "audit-log",
+        "auto",
+        "where it is written who changed what: `log`, a file (JSON lines), `off`; `auto` is `log` with `auth`, and else `off`",
+    ),
     setting("data-dir", "./copydesk-data", "the folder of the embedded store"),
     setting(
         "store",
@@ -164,6 +193,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
             Ok((Some(cache.clone()), Some(redis)))
         }
     })?;
+    let access = access_options(settings, bound)?;
     let audited = cache.is_some();
     let sample = settings.get("audit-sample", count)?;
     let audit = settings.get("audit-every", |text| match text {
@@ -179,6 +209,9 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
             "off" => Ok(None),
             text => address(text).map(Some).map_err(|right| format!("{right}, or off")),
         })?,
+        audit_log: audit_log(settings, access.is_some())?,
+        access,
+        insecure: settings.get("insecure", switch)?,
         store: store_options(settings)?,
         cache,
         redis,

@@ -1,6 +1,7 @@
 //! `copydesk.v1.IngestionService`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -16,28 +17,39 @@ use super::served::{
     ingest_articles_response,
 };
 use super::{Outgoing, status};
+use crate::access::{Audit, Caller, Origin};
 use crate::article::{ChangeKind, EncodedArticle, Record};
 use crate::ingest::{Answer, Contents, Edit, Ended, IngestError, Ingested, Ingestion};
 use crate::proto;
-use crate::store::{Outcome, WriteError};
+use crate::store::{Outcome, WriteError, Written};
 use crate::telemetry::{Metrics, note_article};
 
 /// Serves writes.
 pub struct IngestionApi {
     ingestion: Ingestion,
     metrics: Metrics,
+    audit: Audit,
     stopping: CancellationToken,
 }
 
 impl IngestionApi {
     /// Serves writes until `stopping`, when streams end.
-    pub fn new(ingestion: Ingestion, metrics: Metrics, stopping: CancellationToken) -> Self {
-        Self { ingestion, metrics, stopping }
+    pub fn new(ingestion: Ingestion, metrics: Metrics, audit: Audit, stopping: CancellationToken) -> Self {
+        Self { ingestion, metrics, audit, stopping }
     }
 
-    async fn edit(&self, edit: Edit<'_>) -> Result<EncodedArticle, Status> {
+    /// Whose a request is, for the audit log.
+    fn origin<T>(&self, method: &str, request: &Request<T>) -> Origin {
+        let caller = request.extensions().get::<Arc<Caller>>();
+        self.audit.of(&format!("/copydesk.v1.IngestionService/{method}"), caller, request.metadata().as_ref())
+    }
+
+    async fn edit(&self, edit: Edit<'_>, origin: Origin) -> Result<EncodedArticle, Status> {
         note_article(edit.name);
-        self.ingestion.edit(edit).await.map(|record| whole(&record)).map_err(|error| status::ingest(&error))
+        let kind = edit.kind;
+        let record = self.ingestion.edit(edit).await.map_err(|error| status::ingest(&error))?;
+        origin.changed(edited(kind), &record.id.name(), record.revision);
+        Ok(whole(&record))
     }
 }
 
@@ -58,6 +70,28 @@ fn brief(record: &Record) -> EncodedArticle {
     EncodedArticle::new(article.encode_to_vec().into())
 }
 
+/// What was done to an article, as the audit log calls it.
+fn edited(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Withdrawn => "WITHDRAWN",
+        ChangeKind::Reinstated => "REINSTATED",
+        ChangeKind::Deleted => "DELETED",
+        ChangeKind::Undeleted => "UNDELETED",
+        ChangeKind::Created | ChangeKind::Revised | ChangeKind::Opened | ChangeKind::Expired => "REVISED",
+    }
+}
+
+/// Notes a document that has changed something.
+fn note(origin: &Origin, written: &Written) {
+    let outcome = match written.outcome {
+        Outcome::Created => "CREATED",
+        Outcome::Revised => "REVISED",
+        Outcome::Duplicate => "DUPLICATE",
+        Outcome::Unchanged => return,
+    };
+    origin.changed(outcome, &written.record.id.name(), written.record.revision);
+}
+
 /// What became of a document, as metrics call it.
 fn label(result: &Result<&Ingested, &IngestError>) -> &'static str {
     match result {
@@ -75,6 +109,7 @@ fn label(result: &Result<&Ingested, &IngestError>) -> &'static str {
 /// The answer for one document, or the status of why there is none.
 fn answer(
     metrics: &Metrics,
+    origin: &Origin,
     short: bool,
     result: Result<Contents<Ingested>, IngestError>,
 ) -> Result<IngestArticleResponse, Status> {
@@ -86,6 +121,7 @@ fn answer(
     match result {
         Ok(Contents::Article(ingested)) => {
             metrics.ingested(label(&Ok(&ingested)));
+            note(origin, &ingested.written);
             Ok(IngestArticleResponse {
                 article: Some(article(&ingested)),
                 outcome: outcome(ingested.written.outcome),
@@ -96,6 +132,9 @@ fn answer(
         Ok(Contents::Feed(items)) => {
             let feed_items = items.into_iter().map(|(external_id, result)| {
                 metrics.ingested(label(&result.as_ref()));
+                if let Ok(ingested) = &result {
+                    note(origin, &ingested.written);
+                }
                 let result = match result {
                     Ok(ingested) => feed_item::Result::Ingested(IngestedArticle {
                         article: Some(article(&ingested)),
@@ -132,11 +171,14 @@ impl IngestionService for IngestionApi {
         &self,
         request: Request<proto::IngestArticleRequest>,
     ) -> Result<Response<IngestArticleResponse>, Status> {
+        // What is only validated changes nothing.
+        let validated = request.get_ref().validate_only;
+        let origin = if validated { Origin::default() } else { self.origin("IngestArticle", &request) };
         let result = self.ingestion.ingest(request.into_inner()).await;
         if let Ok(Contents::Article(ingested)) = &result {
             note_article(&ingested.written.record.id.name());
         }
-        answer(&self.metrics, false, result).map(Response::new)
+        answer(&self.metrics, &origin, false, result).map(Response::new)
     }
 
     type IngestArticlesStream = Outgoing<IngestArticlesResponse>;
@@ -145,10 +187,23 @@ impl IngestionService for IngestionApi {
         &self,
         request: Request<Streaming<proto::IngestArticlesRequest>>,
     ) -> Result<Response<Self::IngestArticlesStream>, Status> {
+        let origin = self.origin("IngestArticles", &request);
+        let caller = request.extensions().get::<Arc<Caller>>().cloned();
         // When the server stops, no more is read; what was read is written and answered; then the stream ends.
         let documents = request.into_inner().take_until(self.stopping.clone().cancelled_owned());
         // After a message that cannot be read there is no telling where the next begins: it is said, and the stream ends.
         let documents = documents.map(|item| item.map_err(|error| status::undecodable(&error).unwrap_or(error)));
+        let documents = documents.then(move |item| {
+            let caller = caller.clone();
+            async move {
+                let item = item?;
+                if let Some(caller) = caller {
+                    caller.pace().await;
+                    caller.check(Instant::now()).map_err(|refusal| status::access(&refusal))?;
+                }
+                Ok(item)
+            }
+        });
         let metrics = self.metrics.clone();
         let answers = self.ingestion.ingest_stream(documents).map(move |item| {
             let item = item.map_err(|ended| match ended {
@@ -157,7 +212,7 @@ impl IngestionService for IngestionApi {
             });
             item.map(|Answer { sequence, brief, result }| {
                 use ingest_articles_response::Result as Api;
-                let result = match answer(&metrics, brief, result) {
+                let result = match answer(&metrics, &origin, brief, result) {
                     Ok(ingested) => Api::Ingested(ingested),
                     Err(error) => Api::Error(status::to_message(&error)),
                 };
@@ -173,11 +228,13 @@ impl IngestionService for IngestionApi {
         &self,
         request: Request<proto::UpdateArticleRequest>,
     ) -> Result<Response<UpdateArticleResponse>, Status> {
+        let origin = self.origin("UpdateArticle", &request);
         let request = request.into_inner();
         if let Some(article) = &request.article {
             note_article(&article.name);
         }
         let record = self.ingestion.update(request).await.map_err(|error| status::ingest(&error))?;
+        origin.changed("UPDATED", &record.id.name(), record.revision);
         Ok(Response::new(UpdateArticleResponse { article: Some(whole(&record)) }))
     }
 
@@ -185,8 +242,9 @@ impl IngestionService for IngestionApi {
         &self,
         request: Request<proto::WithdrawArticleRequest>,
     ) -> Result<Response<WithdrawArticleResponse>, Status> {
+        let origin = self.origin("WithdrawArticle", &request);
         let proto::WithdrawArticleRequest { name, etag, reason } = request.get_ref();
-        let article = self.edit(Edit { name, etag, reason, kind: ChangeKind::Withdrawn }).await?;
+        let article = self.edit(Edit { name, etag, reason, kind: ChangeKind::Withdrawn }, origin).await?;
         Ok(Response::new(WithdrawArticleResponse { article: Some(article) }))
     }
 
@@ -194,8 +252,9 @@ impl IngestionService for IngestionApi {
         &self,
         request: Request<proto::ReinstateArticleRequest>,
     ) -> Result<Response<ReinstateArticleResponse>, Status> {
+        let origin = self.origin("ReinstateArticle", &request);
         let proto::ReinstateArticleRequest { name, etag, reason } = request.get_ref();
-        let article = self.edit(Edit { name, etag, reason, kind: ChangeKind::Reinstated }).await?;
+        let article = self.edit(Edit { name, etag, reason, kind: ChangeKind::Reinstated }, origin).await?;
         Ok(Response::new(ReinstateArticleResponse { article: Some(article) }))
     }
 
@@ -203,10 +262,14 @@ impl IngestionService for IngestionApi {
         &self,
         request: Request<proto::DeleteArticleRequest>,
     ) -> Result<Response<DeleteArticleResponse>, Status> {
+        let origin = self.origin("DeleteArticle", &request);
         let proto::DeleteArticleRequest { name, etag, allow_missing } = request.get_ref();
         note_article(name);
         let article = match self.ingestion.edit(Edit { name, etag, reason: "", kind: ChangeKind::Deleted }).await {
-            Ok(record) => Some(whole(&record)),
+            Ok(record) => {
+                origin.changed(edited(ChangeKind::Deleted), &record.id.name(), record.revision);
+                Some(whole(&record))
+            }
             Err(IngestError::Write(WriteError::NotFound(_))) if *allow_missing => None,
             Err(error) => return Err(status::ingest(&error)),
         };
@@ -217,8 +280,9 @@ impl IngestionService for IngestionApi {
         &self,
         request: Request<proto::UndeleteArticleRequest>,
     ) -> Result<Response<UndeleteArticleResponse>, Status> {
+        let origin = self.origin("UndeleteArticle", &request);
         let proto::UndeleteArticleRequest { name, etag } = request.get_ref();
-        let article = self.edit(Edit { name, etag, reason: "", kind: ChangeKind::Undeleted }).await?;
+        let article = self.edit(Edit { name, etag, reason: "", kind: ChangeKind::Undeleted }, origin).await?;
         Ok(Response::new(UndeleteArticleResponse { article: Some(article) }))
     }
 }

@@ -9,6 +9,7 @@ use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
+use crate::access::Refusal;
 use crate::article::{Lifecycle, Unreadable, Violations};
 use crate::ingest::IngestError;
 use crate::retrieve::RetrieveError;
@@ -102,6 +103,42 @@ pub fn deadline_exceeded() -> Status {
 /// A defect. What it was is in the log.
 pub fn internal() -> Status {
     Status::with_error_details(Code::Internal, "an internal error, which has been logged", details("INTERNAL"))
+}
+
+/// A call that its caller may not make, or not now.
+pub fn access(refusal: &Refusal) -> Status {
+    let (code, reason, message) = match refusal {
+        Refusal::Missing => {
+            let message = "this call needs a credential, in the metadata authorization: Bearer …";
+            (Code::Unauthenticated, "CREDENTIAL_MISSING", message)
+        }
+        Refusal::Invalid => (Code::Unauthenticated, "CREDENTIAL_INVALID", "the credential is not valid"),
+        Refusal::Expired => (Code::Unauthenticated, "CREDENTIAL_EXPIRED", "the credential has expired"),
+        Refusal::Unknown => (Code::Unimplemented, "METHOD_UNKNOWN", "there is no such method"),
+        Refusal::Unavailable => {
+            let details = with_retry("CREDENTIALS_UNAVAILABLE", Duration::from_millis(500));
+            let message = "credentials cannot be checked at present; try again";
+            return Status::with_error_details(Code::Unavailable, message, details);
+        }
+        Refusal::Lacks(scope) => {
+            let scope = scope.as_str();
+            let mut details = ErrorDetails::new();
+            details.set_error_info("SCOPE_MISSING", DOMAIN, HashMap::from([("scope".to_owned(), scope.to_owned())]));
+            let message = format!("this call needs the scope {scope}");
+            return Status::with_error_details(Code::PermissionDenied, message, details);
+        }
+        Refusal::Rate { subject, rate, wait } => {
+            let mut details = with_retry("RATE_LIMITED", *wait);
+            details.add_quota_failure_violation(subject, format!("{rate} calls and documents, on this replica"));
+            let message = format!("more than {rate}; try again later");
+            let mut status = Status::with_error_details(Code::ResourceExhausted, message, details);
+            // Channels that retry by themselves wait that long. At least a moment: 0 is at once.
+            let pause = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
+            status.metadata_mut().insert("grpc-retry-pushback-ms", MetadataValue::from(pause));
+            return status;
+        }
+    };
+    Status::with_error_details(code, message, details(reason))
 }
 
 /// A read that has no answer.

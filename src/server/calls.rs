@@ -23,7 +23,9 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::Span;
 
+use super::guard::{Guard, Tenure};
 use super::pressure::Pressure;
+use crate::access::Caller;
 use crate::deadline::timeout;
 use crate::grpc::{CACHE_METADATA, status};
 use crate::telemetry::{CallMetrics, Metrics, Seldom, noted_article};
@@ -61,6 +63,7 @@ pub(super) struct CallLayer {
 struct Shared {
     options: CallOptions,
     metrics: Metrics,
+    guard: Guard,
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     pressure: Arc<Pressure>,
@@ -73,7 +76,8 @@ struct Shared {
 const REFUSALS: Duration = Duration::from_secs(1);
 
 impl CallLayer {
-    pub(super) fn new(options: CallOptions, metrics: Metrics) -> Self {
+    pub(super) fn new(options: CallOptions, guard: Guard) -> Self {
+        let metrics = guard.metrics.clone();
         let requests = Arc::new(Semaphore::new(options.max_concurrent_requests));
         let streams = Arc::new(Semaphore::new(options.max_concurrent_streams));
         let pressure = Pressure::new(options.max_concurrent_requests);
@@ -85,7 +89,7 @@ impl CallLayer {
             AbortOnDropHandle::new(tokio::spawn(follow))
         });
         let refusals = Seldom::new(REFUSALS);
-        let shared = Shared { options, metrics, requests, streams, pressure, refusals, _following: following };
+        let shared = Shared { options, metrics, guard, requests, streams, pressure, refusals, _following: following };
         Self { shared: Arc::new(shared) }
     }
 }
@@ -129,8 +133,15 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<Body>) -> CallFuture<S::Future> {
+    fn call(&mut self, mut request: Request<Body>) -> CallFuture<S::Future> {
         let mut call = Call::begin(&self.shared, &request);
+        // First, so that whoever may not call takes no place of those who may.
+        match self.shared.guard.admit(&mut request, call.began) {
+            Ok(caller) => call.caller = caller,
+            Err(refusal) => {
+                return CallFuture { handler: None, refusal: Some(refusal), call: Some(call), sleep: None };
+            }
+        }
         let admitted = match call.kind {
             // Health and reflection are answered however busy the server is.
             Kind::Other => Ok(None),
@@ -176,6 +187,8 @@ struct Call {
     began: Instant,
     deadline: Option<Instant>,
     request_id: Option<HeaderValue>,
+    /// Whose it is, where callers are told apart.
+    caller: Option<Arc<Caller>>,
     /// Who answered, if the method says so.
     cache: Option<HeaderValue>,
     permit: Option<OwnedSemaphorePermit>,
@@ -211,6 +224,7 @@ impl Call {
             deadline: allowed.and_then(|allowed| began.checked_add(allowed)),
             // One that is longer than any ID would make the answer's headers too large for its caller.
             request_id: request.headers().get("x-request-id").filter(|id| id.len() <= 256).cloned(),
+            caller: None,
             cache: None,
             permit: None,
             code: Code::Cancelled,
@@ -234,6 +248,7 @@ impl Call {
             article = self.article,
             traceparent = text(self.traceparent.as_ref()),
             request_id = text(self.request_id.as_ref()),
+            caller = self.caller.as_ref().map(|caller| caller.id.as_str()),
         )
     }
 
@@ -357,7 +372,10 @@ fn answer(mut call: Call, response: Response<Body>, sleep: Option<Pin<Box<Sleep>
         call.permit = None;
     }
     let response = call.finish_headers(response);
-    response.map(|body| Body::new(CallBody { body: Some(body), call: Some(call), sleep }))
+    let lasts = call.kind != Kind::Unary;
+    let caller = call.caller.clone().filter(|_| lasts);
+    let tenure = caller.map(|caller| Tenure::new(caller, call.shared.metrics.clone()));
+    response.map(|body| Body::new(CallBody { body: Some(body), call: Some(call), tenure, sleep }))
 }
 
 fn code_in(headers: &HeaderMap) -> Option<Code> {
@@ -368,6 +386,8 @@ fn code_in(headers: &HeaderMap) -> Option<Code> {
 struct CallBody {
     body: Option<Body>,
     call: Option<Call>,
+    /// Of a stream: whether its caller may still have it.
+    tenure: Option<Tenure>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
@@ -392,6 +412,11 @@ impl http_body::Body for CallBody {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
         let (Some(body), Some(call)) = (&mut this.body, &mut this.call) else { return Poll::Ready(None) };
+        if let Some(tenure) = &mut this.tenure
+            && let Poll::Ready(status) = tenure.poll_lost(context)
+        {
+            return this.end(&status);
+        }
         let polled = {
             let _entered = call.span.enter();
             catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(context)))

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::StartError;
-use crate::store::postgres::{PostgresOptions, PostgresStore, Standbys};
-use crate::store::sqlite::{SqliteOptions, SqliteStore};
-use crate::store::{Store, StoreStats};
+use crate::store::postgres::{PostgresKeys, PostgresOptions, PostgresStore, Standbys};
+use crate::store::sqlite::{SqliteKeys, SqliteOptions, SqliteStore};
+use crate::store::{KeyStore, Store, StoreStats};
 
 /// Which store, and how it is used.
 #[derive(Clone, Debug)]
@@ -23,6 +23,17 @@ impl StoreOptions {
     /// When it cannot be opened.
     pub async fn open(&self) -> Result<Arc<dyn Store>, StartError> {
         Ok(Engine::open(self).await?.store())
+    }
+
+    /// The API keys alone, which can be had while a server has the store.
+    ///
+    /// # Errors
+    /// When they cannot be opened.
+    pub async fn keys(&self) -> Result<Arc<dyn KeyStore>, StartError> {
+        Ok(match self {
+            Self::Sqlite(options) => Arc::new(SqliteKeys::open(options)?),
+            Self::Postgres(options) => Arc::new(PostgresKeys::open(options).await?),
+        })
     }
 
     /// Brings the schema up to date. Answers where the store is, for people.
@@ -58,6 +69,15 @@ impl Engine {
             StoreOptions::Postgres(options) => {
                 Self::Postgres(Arc::new(PostgresStore::open((**options).clone()).await?))
             }
+        })
+    }
+
+    /// The API keys that are kept beside the articles.
+    pub(super) fn keys(&self, options: &StoreOptions) -> Result<Arc<dyn KeyStore>, StartError> {
+        Ok(match (self, options) {
+            (Self::Postgres(store), _) => Arc::new(store.keys()),
+            (Self::Sqlite(_), StoreOptions::Sqlite(options)) => Arc::new(SqliteKeys::open(options)?),
+            (Self::Sqlite(_), StoreOptions::Postgres(_)) => unreachable!("an engine is opened by its own options"),
         })
     }
 

@@ -3,6 +3,8 @@
 mod calls;
 mod dispatch;
 mod engine;
+mod exposure;
+mod guard;
 mod health;
 mod http;
 mod incoming;
@@ -27,6 +29,7 @@ pub use calls::CallOptions;
 pub use engine::StoreOptions;
 pub use web::{Origins, WebOptions};
 
+use crate::access::{Access, AccessOptions, Audit, AuditError, AuditTarget};
 use crate::cache::{AuditOptions, LocalCacheOptions, RedisOptions};
 use crate::grpc::served::ingestion_service_server::IngestionServiceServer;
 use crate::grpc::served::retrieval_service_server::RetrievalServiceServer;
@@ -38,6 +41,8 @@ use crate::store::{StoreError, postgres, sqlite};
 use crate::telemetry::Metrics;
 use calls::CallLayer;
 use dispatch::Ours;
+use exposure::Exposure;
+use guard::Guard;
 use health::{HealthApi, Readiness};
 use incoming::incoming;
 use stack::Stack;
@@ -55,6 +60,12 @@ pub struct ServerOptions {
     pub cache: Option<LocalCacheOptions>,
     /// The cache that replicas share, behind the local one, if there is one.
     pub redis: Option<RedisOptions>,
+    /// How callers are told apart; everybody may do everything when absent.
+    pub access: Option<AccessOptions>,
+    /// Where it is written who changed what.
+    pub audit_log: AuditTarget,
+    /// Whether a port that others can reach is opened without authentication and encryption.
+    pub insecure: bool,
     /// Whether, and how, the caches are audited.
     pub audit: Option<AuditOptions>,
     /// How calls are treated.
@@ -101,6 +112,18 @@ pub enum StartError {
         /// Why.
         cause: std::io::Error,
     },
+    /// A port would be open to others, and nobody has said that it may be.
+    #[error(
+        "listen = {address}: others can reach this address, and calls there would be neither authenticated nor encrypted; \
+         set auth = on, or TLS, or listen on 127.0.0.1, or set insecure = on if that is what you want"
+    )]
+    Exposed {
+        /// Which.
+        address: SocketAddr,
+    },
+    /// There is nowhere to write who changed what.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The threads that extract could not be started.
     #[error("cannot start threads: {0}")]
     Threads(std::io::Error),
@@ -121,11 +144,15 @@ pub struct Server {
     http: Option<TcpListener>,
     stack: Stack,
     workers: Workers,
+    access: Option<Access>,
+    audit: Audit,
 }
 
 impl Server {
     /// Opens the store and takes the ports.
     pub async fn bind(options: ServerOptions) -> Result<Self, StartError> {
+        look_at_ports(&options)?;
+        let audit = Audit::open(&options.audit_log)?;
         let listener = listen(options.listen).await?;
         let http = match options.http_listen {
             Some(address) => Some(listen(address).await?),
@@ -133,7 +160,11 @@ impl Server {
         };
         let stack = Stack::open(&options).await?;
         let workers = Workers::start(options.ingest_workers, options.ingest_queue).map_err(StartError::Threads)?;
-        Ok(Self { options, listener, http, stack, workers })
+        let access = match options.access.clone() {
+            Some(access) => Some(Access::open(access, stack.keys(&options)?).await),
+            None => None,
+        };
+        Ok(Self { options, listener, http, stack, workers, access, audit })
     }
 
     /// Where calls come in.
@@ -159,6 +190,9 @@ impl Server {
             tokio::spawn(tasks::turn_clock(Arc::clone(&store), stopping.clone())),
             tokio::spawn(tasks::watch_store(store, readiness.clone(), stopping.clone())),
         ];
+        if let Some(access) = self.access.clone() {
+            background.push(tokio::spawn(access.follow()));
+        }
         if let Some(auditor) = self.stack.auditor() {
             background.push(tokio::spawn(async move { auditor.run().await }));
         }
@@ -183,13 +217,14 @@ impl Server {
                 stopping.cancel();
             }
         };
+        let guard = Guard { access: self.access.clone(), audit: self.audit.clone(), metrics };
         let incoming = incoming(self.listener, self.options.handshake, KEEPALIVE);
         let served = tonic::transport::Server::builder()
             // Browsers speak HTTP/2 by TLS alone.
             .accept_http1(self.options.web.serve)
             .layer(web::cors(&self.options.web))
             .layer(web::translation(&self.options.web))
-            .layer(CallLayer::new(self.options.calls.clone(), metrics))
+            .layer(CallLayer::new(self.options.calls.clone(), guard))
             .layer(ours)
             .max_concurrent_streams(self.options.max_streams_per_connection)
             .initial_stream_window_size(1 << 20)
@@ -235,13 +270,18 @@ impl Server {
             .send_compressed(Zstd)
             .max_decoding_message_size(most)
             .max_encoding_message_size(MAX_ANSWER_BYTES);
-        let ingestion = IngestionServiceServer::new(IngestionApi::new(ingestion, metrics.clone(), stopping.clone()))
-            .accept_compressed(Gzip)
-            .accept_compressed(Zstd)
-            .send_compressed(Gzip)
-            .send_compressed(Zstd)
-            .max_decoding_message_size(most)
-            .max_encoding_message_size(MAX_ANSWER_BYTES);
+        let ingestion = IngestionServiceServer::new(IngestionApi::new(
+            ingestion,
+            metrics.clone(),
+            self.audit.clone(),
+            stopping.clone(),
+        ))
+        .accept_compressed(Gzip)
+        .accept_compressed(Zstd)
+        .send_compressed(Gzip)
+        .send_compressed(Zstd)
+        .max_decoding_message_size(most)
+        .max_encoding_message_size(MAX_ANSWER_BYTES);
         Ours { retrieval, ingestion }
     }
 
@@ -272,6 +312,21 @@ impl Server {
 const KEEPALIVE: Duration = Duration::from_secs(30);
 /// The largest answer: a batch of 1,000 articles is allowed to be large, and no answer is unbounded.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
+
+/// Refuses to open ports to others by oversight.
+fn look_at_ports(options: &ServerOptions) -> Result<(), StartError> {
+    let address = options.listen;
+    let calls = exposure::of_calls(address, false, options.access.is_some(), options.insecure);
+    let metrics = options.http_listen.map_or(Exposure::Fine, exposure::of_metrics);
+    for exposure in [calls, metrics] {
+        match exposure {
+            Exposure::Fine => {}
+            Exposure::Warn(what) => tracing::warn!("{what}"),
+            Exposure::Refuse => return Err(StartError::Exposed { address }),
+        }
+    }
+    Ok(())
+}
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|cause| StartError::Listen { address, cause })

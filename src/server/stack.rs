@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::engine::Engine;
 use super::{ServerOptions, StartError};
 use crate::cache::{AuditStats, Auditor, LocalCache, RedisCache, RedisCacheStats};
-use crate::store::Store;
 use crate::store::postgres::{StandbyStats, Standbys};
+use crate::store::{KeyStore, Store};
 use crate::telemetry::{AuditSnapshot, RedisSnapshot, Snapshot, StandbySnapshot};
 
 /// An open store behind its caches. Cheap to clone.
@@ -45,6 +45,11 @@ impl Stack {
     /// What callers' reads go to: the same, behind the standbys.
     pub(super) fn reads(&self) -> Arc<dyn Store> {
         self.standbys.as_ref().map_or_else(|| self.store(), |standbys| Arc::clone(standbys) as Arc<dyn Store>)
+    }
+
+    /// The API keys that are kept beside the articles.
+    pub(super) fn keys(&self, options: &ServerOptions) -> Result<Arc<dyn KeyStore>, StartError> {
+        self.engine.keys(&options.store)
     }
 
     fn cached(&self) -> Option<Arc<dyn Store>> {

@@ -8,6 +8,7 @@ mod codes;
 mod copy;
 mod error;
 mod gate;
+mod keys;
 mod page;
 mod plan;
 pub mod postgres;
@@ -26,6 +27,7 @@ use uuid::Uuid;
 
 pub use copy::{Copied, copy};
 pub use error::{StoreError, WriteError};
+pub use keys::{KeyStore, Keys, StoredKey};
 pub use page::{ListCursor, ListQuery, Order, OrderField, SearchHit, SearchPage, SearchQuery};
 pub use read::{Change, Consistency, Fetched, Layer, LookupKey, Place, Revision, Standing, Touched};
 pub use stats::StoreStats;

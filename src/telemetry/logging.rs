@@ -31,7 +31,8 @@ pub enum LoggingError {
 
 /// Sets logs up for the process. Panics are logged as errors.
 pub fn init(format: LogFormat, level: &str) -> Result<(), LoggingError> {
-    let filter = EnvFilter::try_new(level)?;
+    // Who changed what is not a matter of how much one wants to read: `audit-log` switches it off.
+    let filter = EnvFilter::try_new(level)?.add_directive("copydesk::audit=info".parse()?);
     let registry = tracing_subscriber::registry().with(filter);
     match format {
         LogFormat::Human => registry.with(fmt::layer().with_writer(std::io::stderr).with_target(false)).try_init()?,

@@ -34,6 +34,11 @@ struct OutcomeLabel {
     outcome: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
 /// gRPC's codes by number.
 const CODES: [&str; 17] = [
     "OK",
@@ -95,6 +100,7 @@ struct Inner {
     panics: Counter,
     shed: Counter,
     limit: Gauge,
+    refused: Family<ReasonLabel, Counter>,
     gauges: Gauges,
 }
 
@@ -136,9 +142,12 @@ impl Metrics {
         registry.register("grpc_calls_shed", "Calls refused because too many were under way", shed.clone());
         let limit = Gauge::default();
         registry.register("grpc_calls_limit", "How many unary calls may be under way now", limit.clone());
+        let refused = Family::<ReasonLabel, Counter>::default();
+        let help = "Calls refused for who made them, or how many";
+        registry.register("grpc_calls_refused", help, refused.clone());
         let gauges = Gauges::default();
         gauges.register(&mut registry);
-        Self(Arc::new(Inner { registry, methods, other, cache, ingest, panics, shed, limit, gauges }))
+        Self(Arc::new(Inner { registry, methods, other, cache, ingest, panics, shed, limit, refused, gauges }))
     }
 
     /// The counters of a method.
@@ -171,6 +180,11 @@ impl Metrics {
     /// So many calls may be under way from now on.
     pub fn limit(&self, calls: usize) {
         self.0.limit.set(i64::try_from(calls).unwrap_or(i64::MAX));
+    }
+
+    /// A call was refused for who made it, or how many.
+    pub fn refused(&self, reason: &'static str) {
+        self.0.refused.get_or_create(&ReasonLabel { reason }).inc();
     }
 
     /// Everything, as text.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use copydesk::access::AuditTarget;
 use copydesk::article::Limits;
 use copydesk::cache::LocalCacheOptions;
 use copydesk::ingest::IngestOptions;
@@ -41,6 +42,9 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
             poll: Duration::from_millis(100),
         }),
         redis: None,
+        access: None,
+        audit_log: AuditTarget::Off,
+        insecure: false,
         audit: None,
         calls: CallOptions {
             max_concurrent_requests: 1_024,

@@ -175,6 +175,55 @@ async fn what_does_not_say_that_it_is_grpc_is_no_call() {
     assert_eq!(listed().await, 1);
 }
 
+/// A browser asks before it calls, without the credential; and then calls with it.
+#[tokio::test]
+async fn a_page_calls_with_its_credential() {
+    let server = TestServer::with(|options| {
+        options.web.origins = "https://desk.example".parse().unwrap();
+        let staleness_bound = std::time::Duration::from_secs(1);
+        options.access = Some(copydesk::access::AccessOptions { staleness_bound, rate: None, jwt: None });
+    })
+    .await;
+    let place = copydesk::store::sqlite::SqliteOptions::new(server.dir.path());
+    let keys = copydesk::server::StoreOptions::Sqlite(place).keys().await.unwrap();
+    let key = copydesk::access::make().unwrap();
+    let stored = copydesk::store::StoredKey {
+        id: key.id,
+        name: String::new(),
+        digest: key.digest,
+        scopes: "articles.read".into(),
+        rate: String::new(),
+        created: jiff::Timestamp::now(),
+        expires: None,
+        revoked: None,
+    };
+    keys.add_key(stored).await.unwrap();
+
+    let headers = [
+        "origin: https://desk.example",
+        "access-control-request-method: POST",
+        "access-control-request-headers: authorization,content-type,x-grpc-web",
+    ];
+    let asked = ask(server.address, "OPTIONS", GET, &headers, b"").await;
+    assert!(asked.head.starts_with("HTTP/1.1 200"), "{}", asked.head);
+    assert!(asked.header("access-control-allow-headers").unwrap().contains("authorization"), "{}", asked.head);
+    // A cookie would be sent by any page; a credential that a page must know is not.
+    assert_eq!(asked.header("access-control-allow-credentials"), None);
+
+    let request = GetArticleRequest { name: "articles/none".into(), ..Default::default() };
+    let origin = "origin: https://desk.example";
+    let without = call(&server, GET, request.clone(), &[origin]).await;
+    assert_eq!(without.header("grpc-status"), Some("16"), "{}", without.head);
+    assert_eq!(without.header("access-control-allow-origin"), Some("https://desk.example"), "the page can read why");
+    let credential = format!("authorization: Bearer {}", key.text);
+    let taken = async {
+        while call(&server, GET, request.clone(), &[origin, &credential]).await.header("grpc-status") != Some("5") {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), taken).await.expect("the page is let in");
+}
+
 #[tokio::test]
 async fn where_it_is_off_nothing_but_http2_is_spoken() {
     let server = TestServer::with(|options| options.web.serve = false).await;

@@ -9,7 +9,7 @@ use tokio_stream::StreamExt;
 use super::article_text::{self, bold, dim};
 use super::failure::{Failure, describe, print};
 use super::input::Input;
-use super::{ingest, serve};
+use super::{Connected, ingest, serve};
 use crate::client::Client;
 use crate::config::SettingFlags;
 use crate::proto::feed_item::Result as ItemResult;
@@ -52,7 +52,7 @@ pub(super) fn run(args: DemoArgs) -> Result<(), Failure> {
         let mut served = tokio::spawn(server.run(async move { drop(ended.await) }));
         print(&format!("Copydesk {} is serving on {address}, on an empty embedded store.", env!("CARGO_PKG_VERSION")))?;
 
-        let mut client = Client::connect(&address.to_string()).await?;
+        let mut client = Client::connect_with(&address.to_string(), None).await?;
         show(&mut client).await?;
         calls_to_try(&address.to_string(), http)?;
         if args.once {
@@ -68,7 +68,7 @@ pub(super) fn run(args: DemoArgs) -> Result<(), Failure> {
     })
 }
 
-async fn show(client: &mut Client) -> Result<(), Failure> {
+async fn show(client: &mut Connected) -> Result<(), Failure> {
     let answers = ingest_pages(client).await?;
 
     heading("What came in")?;
@@ -105,7 +105,7 @@ async fn show(client: &mut Client) -> Result<(), Failure> {
     }
 }
 
-async fn ingest_pages(client: &Client) -> Result<Vec<IngestArticlesResponse>, Failure> {
+async fn ingest_pages(client: &Connected) -> Result<Vec<IngestArticlesResponse>, Failure> {
     let mut answers = Vec::new();
     let read = |take: &mut dyn FnMut(Input) -> bool| {
         for page in PAGES {
@@ -157,7 +157,7 @@ fn cuts(answers: &[IngestArticlesResponse]) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn by_url(client: &mut Client, url: &str) -> Result<Article, Failure> {
+async fn by_url(client: &mut Connected, url: &str) -> Result<Article, Failure> {
     let request = LookupArticleRequest {
         key: Some(Key::Url(url.to_owned())),
         consistency: Some(Consistency { requirement: Some(Requirement::FullyConsistent(true)) }),
@@ -167,7 +167,7 @@ async fn by_url(client: &mut Client, url: &str) -> Result<Article, Failure> {
     found.ok_or_else(|| Failure::failed("an answer without its article"))
 }
 
-async fn correct(client: &mut Client) -> Result<Article, Failure> {
+async fn correct(client: &mut Connected) -> Result<Article, Failure> {
     let found = by_url(client, CORRECTED).await?;
     let article = Article {
         headline: found.headline.replace("9 percent", "6 percent"),
@@ -183,7 +183,7 @@ async fn correct(client: &mut Client) -> Result<Article, Failure> {
     updated.ok_or_else(|| Failure::failed("an answer without its article"))
 }
 
-async fn withdraw(client: &mut Client) -> Result<String, Failure> {
+async fn withdraw(client: &mut Connected) -> Result<String, Failure> {
     let found = by_url(client, WITHDRAWN).await?;
     let request = WithdrawArticleRequest {
         name: found.name.clone(),
@@ -194,7 +194,7 @@ async fn withdraw(client: &mut Client) -> Result<String, Failure> {
     Ok(found.name)
 }
 
-async fn search(client: &mut Client, token: &str) -> Result<(), Failure> {
+async fn search(client: &mut Connected, token: &str) -> Result<(), Failure> {
     let query = "harbour \"6 percent\"".to_owned();
     print(&dim(&format!("query: {query}")))?;
     let fresh = Consistency { requirement: Some(Requirement::AtLeastAsFresh(token.to_owned())) };

@@ -92,6 +92,17 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX search_by_words ON copydesk.search USING gin (words);
     CREATE TABLE copydesk.indexed (one boolean PRIMARY KEY DEFAULT true CHECK (one), position bigint NOT NULL);
     INSERT INTO copydesk.indexed (position) VALUES (0);
+", "
+    -- Who may call. Of a key's secret there is only the SHA-256.
+    CREATE TABLE copydesk.api_keys (
+        id text COLLATE \"C\" PRIMARY KEY, name text NOT NULL, digest bytea NOT NULL, scopes text NOT NULL,
+        rate text NOT NULL, created bigint NOT NULL, expires bigint, revoked bigint
+    );
+    -- Another after each change, so that servers ask for one row and not for all.
+    CREATE TABLE copydesk.api_key_version (
+        one boolean PRIMARY KEY DEFAULT true CHECK (one), version uuid NOT NULL
+    );
+    INSERT INTO copydesk.api_key_version (version) VALUES (gen_random_uuid());
 "];
 
 /// What this program needs.

@@ -10,6 +10,7 @@ mod error;
 mod feed;
 mod filter;
 mod index;
+mod keys;
 mod list;
 mod load;
 mod lock;
@@ -37,6 +38,7 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 pub use error::OpenError;
+pub use keys::PostgresKeys;
 pub use options::{PostgresOptions, StandbyOptions};
 pub use standbys::{StandbyStats, Standbys};
 
@@ -54,7 +56,7 @@ use writer::Writer;
 
 /// Connections for what is not a read of a caller's: the writer's, the index's, and the one's who forgets old changes.
 const WORKERS: usize = 3;
-/// Connections for what other reads wait for: what caches follow, how far the feed has come, and whether the store answers.
+/// Connections for what other reads wait for: what caches follow, which keys there are, how far the feed has come, and whether the store answers.
 /// However many reads run or wait, these are not behind them.
 const FIRST: usize = 2;
 
@@ -66,7 +68,7 @@ pub struct PostgresStore {
     wake: Wake,
     gate: Gate,
     reads: Pool,
-    first: Pool,
+    first: Arc<Pool>,
     breaker: Breaker,
     _probing: AbortOnDropHandle<()>,
     _listening: Option<AbortOnDropHandle<()>>,
@@ -85,7 +87,7 @@ impl PostgresStore {
         let gate = Gate::new(options.connections, options.read_queue, options.read_wait);
         let reads = Pool::new(&options, options.connections, &breaker).map_err(failed)?;
         let work = Arc::new(Pool::new(&options, WORKERS, &breaker).map_err(failed)?);
-        let first = Pool::new(&options, FIRST, &breaker).map_err(failed)?;
+        let first = Arc::new(Pool::new(&options, FIRST, &breaker).map_err(failed)?);
         let wake = Wake::new(feed::head(&work).await.map_err(failed)?);
         let listening = options.listen.then(|| wake.listen(&options));
         let trimming = options.keep.map(|keep| trim::start(Arc::clone(&work), keep));
@@ -112,6 +114,11 @@ impl PostgresStore {
     /// When the database cannot be reached, does not allow it, or is of a newer version.
     pub async fn migrate(options: &PostgresOptions) -> Result<(), OpenError> {
         migrate::migrate(options).await.map(drop)
+    }
+
+    /// The API keys that are kept beside the articles.
+    pub fn keys(&self) -> PostgresKeys {
+        PostgresKeys::over(Arc::clone(&self.first))
     }
 
     /// Counters, for metrics.

@@ -9,6 +9,7 @@ mod facets;
 mod feed;
 mod filter;
 mod index;
+mod keys;
 mod list;
 mod migrate;
 mod readers;
@@ -27,6 +28,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use error::OpenError;
+pub use keys::SqliteKeys;
 
 use super::gate::Kind;
 use super::{

@@ -28,6 +28,24 @@ async fn several_may_migrate_and_all_others_are_told_to() {
     newer(PostgresStore::migrate(&options).await.err().unwrap());
 }
 
+/// As a version before API keys left it, with articles in it.
+#[tokio::test]
+async fn a_schema_of_an_older_version_is_brought_up_to_date() {
+    let database = Cluster::shared().database().await;
+    let store = open(database.options()).await;
+    write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap();
+    drop(store);
+    let client = database.client().await;
+    let back = "DROP TABLE copydesk.api_keys, copydesk.api_key_version; UPDATE copydesk.schema SET version = 1";
+    client.batch_execute(back).await.unwrap();
+    let refused = PostgresStore::open(database.options()).await.err().unwrap();
+    assert!(matches!(refused, OpenError::Older { found: 1, .. }), "{refused:?}");
+    PostgresStore::migrate(&database.options()).await.unwrap();
+    let store = open(database.options()).await;
+    assert_eq!(get(&store, "ferry").await.unwrap().revision, 1);
+    client.query_one("SELECT version FROM copydesk.api_key_version", &[]).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_database_that_cannot_hold_every_script_is_refused() {
     let database = Cluster::shared().latin_database().await;

@@ -1,0 +1,245 @@
+//! Tokens of an issuer (JWT, RFC 7519), by its public keys.
+
+mod set;
+mod signature;
+mod source;
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Validation, decode, decode_header};
+use quick_cache::sync::Cache;
+use serde::Deserialize;
+use tokio::sync::Notify;
+
+use super::Refusal;
+use super::caller::{Caller, Standing, Trust};
+use super::rate::{Bucket, Rate};
+use super::scope::Scopes;
+use set::KeySet;
+use signature::ALGORITHMS;
+pub use source::JwksSource;
+
+/// How far clocks may be apart.
+const LEEWAY: Duration = Duration::from_secs(30);
+/// How long keys are believed that cannot be read again. An issuer's keys live for weeks; but one that was taken back must not
+/// be good for ever because its issuer cannot be reached.
+const BELIEVED: Duration = Duration::from_secs(3_600);
+/// Tokens that need not be checked again, and subjects whose rates are kept.
+const REMEMBERED: usize = 10_000;
+/// Longer tokens are checked each time, so that memory is bounded, in bytes.
+const TOKEN: usize = 4_096;
+/// Longer subjects would make logs and answers too long.
+const SUBJECT: usize = 256;
+
+/// Whose tokens are taken, and for whom they must be.
+#[derive(Clone, Debug)]
+pub struct JwtOptions {
+    /// The `iss` that they must have.
+    pub issuer: String,
+    /// The `aud` that must be among theirs.
+    pub audience: String,
+    /// Where the issuer's keys are.
+    pub keys: JwksSource,
+}
+
+/// What of a token is of use. `exp`, `nbf`, `iss` and `aud` are checked by jsonwebtoken.
+#[derive(Deserialize)]
+struct Claims {
+    sub: String,
+    exp: f64,
+    /// RFC 8693, and most issuers: words parted by spaces.
+    #[serde(default)]
+    scope: Words,
+    /// Microsoft and Okta.
+    #[serde(default)]
+    scp: Words,
+    /// Auth0.
+    #[serde(default)]
+    permissions: Words,
+}
+
+/// One string with words in it, or a list of them.
+#[derive(Default, Deserialize)]
+#[serde(untagged)]
+enum Words {
+    #[default]
+    None,
+    One(String),
+    List(Vec<String>),
+}
+
+impl Words {
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        let list = match self {
+            Self::None => &[],
+            Self::One(text) => std::slice::from_ref(text),
+            Self::List(list) => list.as_slice(),
+        };
+        list.iter().flat_map(|text| text.split(' '))
+    }
+}
+
+/// Checks tokens.
+pub(super) struct Tokens {
+    options: JwtOptions,
+    rate: Option<Rate>,
+    validations: [Validation; ALGORITHMS.len()],
+    trust: Arc<Trust>,
+    set: RwLock<KeySet>,
+    read: Mutex<Read>,
+    /// When the keys were last asked for.
+    tried: Mutex<Option<Instant>>,
+    /// A token has named a key that is not among those we know.
+    wanted: Notify,
+    /// By the token itself: it is hashed with a seed that nobody knows, and that takes less than any digest.
+    checked: Cache<Box<[u8]>, Arc<Caller>>,
+    buckets: Cache<String, Arc<Bucket>>,
+}
+
+/// What is known of the last read of the keys.
+struct Read {
+    json: bytes::Bytes,
+    failing: bool,
+}
+
+impl Tokens {
+    pub(super) fn new(options: JwtOptions, rate: Option<Rate>) -> Self {
+        signature::install();
+        let validations = ALGORITHMS.map(|algorithm| {
+            let mut validation = Validation::new(algorithm);
+            validation.set_issuer(&[&options.issuer]);
+            validation.set_audience(&[&options.audience]);
+            validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+            validation.validate_nbf = true;
+            validation.leeway = LEEWAY.as_secs();
+            validation
+        });
+        Self {
+            options,
+            rate,
+            validations,
+            trust: Arc::new(Trust::none()),
+            set: RwLock::default(),
+            read: Mutex::new(Read { json: bytes::Bytes::new(), failing: false }),
+            tried: Mutex::default(),
+            wanted: Notify::new(),
+            checked: Cache::new(REMEMBERED),
+            buckets: Cache::new(REMEMBERED),
+        }
+    }
+
+    /// Whose a token is.
+    pub(super) fn caller(&self, token: &[u8], now: Instant) -> Result<Arc<Caller>, Refusal> {
+        if let Some(caller) = self.checked.get(token) {
+            // Whose key was taken back is looked at anew: it may have come back.
+            if caller.is_alive() {
+                return Ok(caller);
+            }
+        }
+        if !self.trust.holds(now) {
+            return Err(Refusal::Unavailable);
+        }
+        let caller = Arc::new(self.verify(token, now)?);
+        if token.len() <= TOKEN {
+            self.checked.insert(token.into(), Arc::clone(&caller));
+        }
+        Ok(caller)
+    }
+
+    fn verify(&self, token: &[u8], now: Instant) -> Result<Caller, Refusal> {
+        let header = decode_header(token).map_err(|_| Refusal::Invalid)?;
+        // What its issuer says must be understood (RFC 7515, 4.1.11), and of that we understand nothing.
+        if header.crit.is_some() {
+            return Err(Refusal::Invalid);
+        }
+        let which = ALGORITHMS.iter().position(|algorithm| *algorithm == header.alg).ok_or(Refusal::Invalid)?;
+        let set = self.set.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(key) = set.find(header.kid.as_deref(), header.alg) else {
+            return Err(if self.look_again(now) { Refusal::Unavailable } else { Refusal::Invalid });
+        };
+        let claims: Claims = match decode(token, &key.key, &self.validations[which]) {
+            Ok(token) => token.claims,
+            Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => return Err(Refusal::Expired),
+            Err(_) => return Err(Refusal::Invalid),
+        };
+        if claims.sub.is_empty() || claims.sub.len() > SUBJECT {
+            return Err(Refusal::Invalid);
+        }
+        let words = claims.scope.iter().chain(claims.scp.iter()).chain(claims.permissions.iter());
+        // An end that no calendar has is none.
+        let end = Timestamp::from_second(claims.exp as i64).ok();
+        let bucket = self.rate.map(|rate| self.bucket(&claims.sub, rate));
+        Ok(Caller {
+            scopes: Scopes::among(words),
+            id: format!("token:{}", claims.sub),
+            name: self.options.issuer.clone(),
+            expires: end.and_then(|end| end.checked_add(LEEWAY).ok()),
+            bucket,
+            life: key.life.subscribe(),
+            trust: Arc::clone(&self.trust),
+        })
+    }
+
+    /// All tokens of a subject share one.
+    fn bucket(&self, subject: &str, rate: Rate) -> Arc<Bucket> {
+        let made = self.buckets.get_or_insert_with(subject, || Ok::<_, ()>(Arc::new(Bucket::new(rate))));
+        made.unwrap_or_else(|()| Arc::new(Bucket::new(rate)))
+    }
+
+    /// Asks for the keys anew, unless that was done a moment ago. Whether it is worth while to try again.
+    fn look_again(&self, now: Instant) -> bool {
+        let tried = *self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        let rested = tried.is_none_or(|tried| now.saturating_duration_since(tried) >= self.options.keys.rest());
+        if rested {
+            self.wanted.notify_one();
+        }
+        rested
+    }
+
+    /// Reads the keys.
+    pub(super) async fn pass(&self) {
+        let began = Instant::now();
+        let found = self.options.keys.read().await;
+        *self.tried.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = matches!(&found, Ok(json) if *json == read.json);
+        let set = found.and_then(|json| if same { Ok(None) } else { KeySet::read(&json).map(|set| Some((json, set))) });
+        match set {
+            Ok(new) => {
+                if let Some((json, mut set)) = new {
+                    let mut held = self.set.write().unwrap_or_else(PoisonError::into_inner);
+                    set.succeed(std::mem::take(&mut held));
+                    *held = set;
+                    read.json = json;
+                }
+                if std::mem::replace(&mut read.failing, false) {
+                    tracing::info!(from = %self.options.keys, "the issuer's keys can be read again");
+                }
+                self.trust.renew(began, BELIEVED);
+            }
+            Err(cause) => {
+                if !std::mem::replace(&mut read.failing, true) {
+                    let believed_s = BELIEVED.as_secs();
+                    tracing::error!(from = %self.options.keys, cause, believed_s, "the issuer's keys cannot be read");
+                }
+                if !self.trust.holds(Instant::now()) {
+                    let mut held = self.set.write().unwrap_or_else(PoisonError::into_inner);
+                    std::mem::take(&mut *held).end(Standing::Unknown);
+                    read.json = bytes::Bytes::new();
+                }
+            }
+        }
+    }
+
+    pub(super) async fn follow(&self) {
+        loop {
+            let failing = self.read.lock().unwrap_or_else(PoisonError::into_inner).failing;
+            let every = if failing { self.options.keys.rest() } else { self.options.keys.every() };
+            let _asked = tokio::time::timeout(every, self.wanted.notified()).await;
+            self.pass().await;
+        }
+    }
+}

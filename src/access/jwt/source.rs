@@ -1,0 +1,183 @@
+//! Where an issuer's keys are read from: a file, or an address by https.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_util::task::AbortOnDropHandle;
+use url::{Host, Url};
+
+use crate::tls;
+
+/// How much of an answer is read, in bytes. Issuers have a handful of keys.
+const MOST: usize = 1 << 20;
+/// How long it may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where keys are read from.
+#[derive(Clone)]
+pub enum JwksSource {
+    /// A file on this machine.
+    File(PathBuf),
+    /// By https; by http only from this machine itself.
+    Url {
+        /// Where.
+        url: Url,
+        /// How it is encrypted.
+        tls: Option<Arc<ClientConfig>>,
+    },
+}
+
+impl std::fmt::Debug for JwksSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::fmt::Display for JwksSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Url { url, .. } => write!(f, "{url}"),
+        }
+    }
+}
+
+impl JwksSource {
+    /// A path, or a URL; with who vouches for its host, if it is not one of the system's authorities.
+    ///
+    /// # Errors
+    /// Says what would be right.
+    pub fn new(text: &str, ca: Option<&Path>) -> Result<Self, String> {
+        let right = "must be a file, or an https:// address without user and password (http:// only on this machine)";
+        let Some((scheme, _)) = text.split_once("://") else {
+            return match ca {
+                Some(_) => Err("must be https:// with jwt-jwks-ca, which has no use otherwise".into()),
+                None if text.is_empty() => Err(right.into()),
+                None => Ok(Self::File(text.into())),
+            };
+        };
+        let url = Url::parse(text).map_err(|_| right.to_owned())?;
+        if url.host().is_none() || !url.username().is_empty() || url.password().is_some() {
+            return Err(right.into());
+        }
+        match scheme {
+            "https" => {
+                let mut config = tls::verified(ca, "jwt-jwks-ca")?;
+                config.alpn_protocols = vec![b"http/1.1".to_vec()];
+                Ok(Self::Url { url, tls: Some(Arc::new(config)) })
+            }
+            "http" if is_here(&url) && ca.is_none() => Ok(Self::Url { url, tls: None }),
+            _ => Err(right.into()),
+        }
+    }
+
+    /// How often it is read when nothing else asks for it.
+    pub(super) fn every(&self) -> Duration {
+        match self {
+            Self::File(_) => Duration::from_secs(1),
+            Self::Url { .. } => Duration::from_secs(300),
+        }
+    }
+
+    /// How long after one read the next may be asked for by a token with an unknown key: tokens are free to make up.
+    pub(super) fn rest(&self) -> Duration {
+        match self {
+            Self::File(_) => Duration::from_secs(1),
+            Self::Url { .. } => Duration::from_secs(10),
+        }
+    }
+
+    /// What stands there now.
+    pub(super) async fn read(&self) -> Result<Bytes, String> {
+        let read = async {
+            match self {
+                Self::File(path) => tokio::fs::read(path).await.map(Bytes::from).map_err(|error| error.to_string()),
+                Self::Url { url, tls } => fetch(url, tls.as_ref()).await,
+            }
+        };
+        tokio::time::timeout(PATIENCE, read).await.unwrap_or_else(|_| Err("it took too long".into()))
+    }
+}
+
+fn is_here(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// No redirects, no proxies, one address: it is named by whoever runs the server.
+async fn fetch(url: &Url, tls: Option<&Arc<ClientConfig>>) -> Result<Bytes, String> {
+    fn told(error: impl std::fmt::Display) -> String {
+        error.to_string()
+    }
+    let host = url.host_str().unwrap_or_default();
+    let bare = host.trim_matches(['[', ']']);
+    let port = url.port_or_known_default().unwrap_or(443);
+    let stream = TcpStream::connect((bare, port)).await.map_err(told)?;
+    match tls {
+        None => get(url, stream).await,
+        Some(config) => {
+            let name = ServerName::try_from(bare.to_owned()).map_err(told)?;
+            let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await.map_err(told)?;
+            get(url, stream).await
+        }
+    }
+}
+
+async fn get(url: &Url, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<Bytes, String> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    let _driven = AbortOnDropHandle::new(tokio::spawn(connection));
+    let host = match url.port() {
+        Some(port) => format!("{}:{port}", url.host_str().unwrap_or_default()),
+        None => url.host_str().unwrap_or_default().to_owned(),
+    };
+    let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
+    let request = Request::get(path)
+        .header(header::HOST, host)
+        .header(header::ACCEPT, "application/json")
+        .header(header::USER_AGENT, concat!("copydesk/", env!("CARGO_PKG_VERSION")))
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| error.to_string())?;
+    let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
+    if answer.status() != StatusCode::OK {
+        return Err(format!("it answered {}", answer.status()));
+    }
+    Limited::new(answer.into_body(), MOST)
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_come_from_files_and_from_where_nobody_can_change_them_on_the_way() {
+        assert!(matches!(JwksSource::new("/etc/copydesk/jwks.json", None), Ok(JwksSource::File(_))));
+        for here in ["http://127.0.0.1:8080/jwks.json", "http://localhost/jwks.json", "http://[::1]:8080/jwks"] {
+            assert!(JwksSource::new(here, None).is_ok(), "{here}");
+        }
+        for wrong in
+            ["", "http://login.example/jwks.json", "ftp://login.example/x", "https://desk:hunter2@login.example/x"]
+        {
+            let right = JwksSource::new(wrong, None).unwrap_err();
+            assert!(right.starts_with("must be") && !right.contains("hunter2"), "{wrong}: {right}");
+        }
+    }
+}

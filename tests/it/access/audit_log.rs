@@ -1,0 +1,150 @@
+//! Who changed what: each write that changed something, and each that was refused for lack of a scope; nothing else.
+
+use std::process::Stdio;
+
+use copydesk::access::AuditTarget;
+use copydesk::proto::*;
+use serde_json::Value;
+use tokio_stream::StreamExt;
+use tonic::{Code, Request};
+
+use super::{client, connect, desk, key, until, until_read};
+use crate::process::{Serve, run};
+use crate::support::{TestServer, invented, ready};
+
+fn lines(path: &std::path::Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    // The last one may be half written.
+    text.split_inclusive('\n').filter_map(|line| serde_json::from_str(line.strip_suffix('\n')?).ok()).collect()
+}
+
+fn document(number: usize) -> IngestArticleRequest {
+    IngestArticleRequest { document: Some(ready(invented(number))), ..Default::default() }
+}
+
+#[tokio::test]
+async fn what_changes_an_article_is_noted_with_who_and_when() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.jsonl");
+    let (server, keys) = desk(|options| options.audit_log = AuditTarget::File(path.clone())).await;
+    let (id, all) = key(&keys, "articles.read articles.write articles.admin", |key| key.name = "desk".into()).await;
+    let (reader_id, reader) = key(&keys, "articles.read", |_| {}).await;
+    let (mut desk, mut reader) = (client(&server, &all).await, client(&server, &reader).await);
+    until_read(&desk, Code::NotFound).await;
+    until_read(&reader, Code::NotFound).await;
+
+    let mut request = Request::new(document(1));
+    request.metadata_mut().insert("x-request-id", "r-17".parse().unwrap());
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    request.metadata_mut().insert("traceparent", parent.parse().unwrap());
+    let article = desk.ingestion.ingest_article(request).await.unwrap().into_inner().article.unwrap();
+    let name = article.name.clone();
+    // These change nothing.
+    desk.ingestion.ingest_article(document(1)).await.unwrap();
+    let validated = IngestArticleRequest { validate_only: true, ..document(2) };
+    desk.ingestion.ingest_article(validated).await.unwrap();
+    desk.ingestion.ingest_article(IngestArticleRequest::default()).await.unwrap_err();
+    // These do.
+    let update = UpdateArticleRequest {
+        article: Some(Article { name: name.clone(), headline: "Hunter two".into(), ..Default::default() }),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["headline".into()] }),
+        ..Default::default()
+    };
+    desk.ingestion.update_article(update).await.unwrap();
+    let reason = "a secret reason".to_owned();
+    let withdraw = WithdrawArticleRequest { name: name.clone(), reason, ..Default::default() };
+    desk.ingestion.withdraw_article(withdraw.clone()).await.unwrap();
+    let reinstate = ReinstateArticleRequest { name: name.clone(), ..Default::default() };
+    desk.ingestion.reinstate_article(reinstate).await.unwrap();
+    let delete = DeleteArticleRequest { name: name.clone(), ..Default::default() };
+    desk.ingestion.delete_article(delete).await.unwrap();
+    let missing = DeleteArticleRequest { name: "articles/none".into(), allow_missing: true, ..Default::default() };
+    desk.ingestion.delete_article(missing).await.unwrap();
+    desk.ingestion.undelete_article(UndeleteArticleRequest { name: name.clone(), ..Default::default() }).await.unwrap();
+    // This is refused, of somebody who is known; and this of nobody.
+    assert_eq!(reader.ingestion.withdraw_article(withdraw.clone()).await.unwrap_err().code(), Code::PermissionDenied);
+    server.ingestion().await.withdraw_article(withdraw).await.unwrap_err();
+    // And each document of a stream, the last of which is there already.
+    let sent =
+        [3, 4, 3].map(|number| IngestArticlesRequest { document: document(number).document, ..Default::default() });
+    let answers = desk.ingestion.ingest_articles(tokio_stream::iter(sent)).await.unwrap().into_inner();
+    assert_eq!(answers.collect::<Vec<_>>().await.len(), 3);
+
+    let expected = [
+        "CREATED",
+        "UPDATED",
+        "WITHDRAWN",
+        "REINSTATED",
+        "DELETED",
+        "UNDELETED",
+        "PERMISSION_DENIED",
+        "CREATED",
+        "CREATED",
+    ];
+    until("all lines", async || lines(&path).len() >= expected.len()).await;
+    let lines = lines(&path);
+    let outcomes: Vec<&str> = lines.iter().map(|line| line["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, expected);
+    for (at, line) in lines.iter().enumerate() {
+        let who = if at == 6 { &reader_id } else { &id };
+        assert_eq!(line["caller"], format!("key:{who}"));
+        line["time"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    }
+    let first = &lines[0];
+    assert_eq!(first["caller_name"], "desk");
+    assert_eq!(first["method"], "copydesk.v1.IngestionService/IngestArticle");
+    assert_eq!((first["article"].as_str(), first["revision"].as_i64()), (Some(name.as_str()), Some(1)));
+    assert_eq!((first["request_id"].as_str(), first["traceparent"].as_str()), (Some("r-17"), Some(parent)));
+    assert_eq!(lines[6]["method"], "copydesk.v1.IngestionService/WithdrawArticle");
+    assert_eq!(lines[8]["method"], "copydesk.v1.IngestionService/IngestArticles");
+    let text = std::fs::read_to_string(&path).unwrap();
+    for never in [&all[14..], "Hunter two", "secret reason", "captain said", "Ferry 1 returns"] {
+        assert!(!text.contains(never), "{never} is in the audit log");
+    }
+
+    // Whoever rotates it moves it away.
+    std::fs::rename(&path, dir.path().join("audit.1")).unwrap();
+    desk.ingestion.ingest_article(document(9)).await.unwrap();
+    until("a line in a new file", async || path.exists() && !self::lines(&path).is_empty()).await;
+}
+
+/// However little is logged otherwise.
+#[tokio::test]
+async fn with_authentication_it_stands_in_the_log_unless_it_is_switched_off() {
+    let serve = |more: &[&str]| {
+        let dir = tempfile::tempdir().unwrap();
+        let log = std::fs::File::create(dir.path().join("log")).unwrap();
+        let flags = [&["--auth", "on", "--log-level", "error", "--log-format", "json"], more].concat();
+        (Serve::start(dir.path(), &flags, Stdio::from(log)).unwrap(), dir)
+    };
+    for (more, noted) in [(&[][..], true), (&["--audit-log", "off"], false)] {
+        let (server, dir) = serve(more);
+        let place = ["--data-dir", dir.path().to_str().unwrap()];
+        let (_, made, _) = run(&[&["keys", "create", "--scopes", "articles.write"], &place[..]].concat());
+        let mut feed = connect(&server.address, made.trim()).await;
+        until_read(&feed, Code::PermissionDenied).await;
+        feed.ingestion.ingest_article(document(1)).await.unwrap();
+        server.stop();
+        let lines = lines(&dir.path().join("log"));
+        let audit: Vec<&Value> = lines.iter().filter(|line| line["target"] == "copydesk::audit").collect();
+        assert_eq!(audit.len(), usize::from(noted), "{lines:?}");
+        if let [line] = audit[..] {
+            assert_eq!((line["outcome"].as_str(), line["revision"].as_i64()), (Some("CREATED"), Some(1)));
+            assert!(line["caller"].as_str().unwrap().starts_with("key:"), "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_written_is_told_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = crate::support::options(dir.path());
+    options.audit_log = AuditTarget::File(dir.path().join("none/audit.jsonl"));
+    let told = copydesk::server::Server::bind(options).await.err().unwrap().to_string();
+    assert!(told.contains("audit-log") && told.contains("none/audit.jsonl"), "{told}");
+    // Where callers are not told apart, a write is nobody's, and can be noted all the same.
+    let path = dir.path().join("audit.jsonl");
+    let server = TestServer::with(|options| options.audit_log = AuditTarget::File(path.clone())).await;
+    server.ingestion().await.ingest_article(document(1)).await.unwrap();
+    until("a line", async || lines(&path).first().is_some_and(|line| line["caller"] == "anonymous")).await;
+}

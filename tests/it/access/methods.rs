@@ -1,0 +1,161 @@
+//! Each method with each credential, from the descriptors: what is in the API is in the table of what it needs.
+
+use copydesk::access::needs;
+use copydesk::proto::FILE_DESCRIPTOR_SET;
+use http::uri::PathAndQuery;
+use prost_reflect::DescriptorPool;
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
+
+use super::{client, desk, key, reason, until_read};
+use crate::support::{RawCodec, TestServer};
+
+/// Every method of the API.
+fn methods() -> Vec<(String, String)> {
+    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
+    let services = pool.services().filter(|service| service.full_name().starts_with("copydesk."));
+    let methods = services.flat_map(|service| {
+        let name = service.full_name().to_owned();
+        service.methods().map(move |method| (name.clone(), method.name().to_owned())).collect::<Vec<_>>()
+    });
+    methods.collect()
+}
+
+/// What a method is to need, said another way than in the code: whoever adds one has to think twice.
+fn scope(service: &str, method: &str) -> &'static str {
+    match service.rsplit('.').next().unwrap() {
+        "RetrievalService" => "articles.read",
+        "IngestionService" if method.starts_with("Ingest") || method.starts_with("Update") => "articles.write",
+        "IngestionService" => "articles.admin",
+        other => panic!("what does {other} need?"),
+    }
+}
+
+/// An empty message, and how the call begins: with an answer, or with this.
+async fn call(server: &TestServer, path: &str, token: Option<&str>) -> Result<(), Status> {
+    let mut grpc = tonic::client::Grpc::new(server.channel().await);
+    grpc.ready().await.unwrap();
+    let mut request = Request::new(tokio_stream::once(Vec::new()));
+    if let Some(token) = token {
+        request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    }
+    grpc.streaming(request, PathAndQuery::try_from(path).unwrap(), RawCodec).await.map(drop)
+}
+
+#[test]
+fn every_method_of_the_api_is_in_the_table() {
+    let methods = methods();
+    assert!(methods.len() >= 15, "{methods:?}");
+    for (service, method) in methods {
+        let path = format!("/{service}/{method}");
+        assert!(needs(&path).is_some(), "src/access/scope.rs does not say what {path} needs");
+    }
+    for unknown in
+        ["/copydesk.v1.RetrievalService/GetSecrets", "/copydesk.v2.RetrievalService/GetArticle", "", "/", "x/y"]
+    {
+        assert_eq!(needs(unknown), None, "{unknown}");
+    }
+}
+
+#[tokio::test]
+async fn each_method_takes_the_scope_that_is_meant_for_it_and_no_other() {
+    let (server, keys) = desk(|_| {}).await;
+    let mut credentials = Vec::new();
+    for scopes in
+        ["articles.read", "articles.write", "articles.admin", "articles.read articles.write articles.admin", ""]
+    {
+        let (_, text) = key(&keys, scopes, |_| {}).await;
+        credentials.push((scopes, text));
+    }
+    until_read(&client(&server, &credentials[3].1).await, Code::NotFound).await;
+    let mut tried = 0;
+    for (service, method) in methods() {
+        let (path, needed) = (format!("/{service}/{method}"), scope(&service, &method));
+        let refused = call(&server, &path, None).await.unwrap_err();
+        assert_eq!(
+            (refused.code(), reason(&refused).as_str()),
+            (Code::Unauthenticated, "CREDENTIAL_MISSING"),
+            "{path}"
+        );
+        for (scopes, text) in &credentials {
+            let called = call(&server, &path, Some(text)).await;
+            let code = called.as_ref().err().map_or(Code::Ok, Status::code);
+            if scopes.contains(needed) {
+                // What an empty message is answered with is the method's own matter.
+                assert!(matches!(code, Code::Ok | Code::InvalidArgument), "{path} with {scopes:?}: {called:?}");
+            } else {
+                let refused = called.unwrap_err();
+                assert_eq!(code, Code::PermissionDenied, "{path} with {scopes:?}: {refused:?}");
+                let info = refused.get_details_error_info().unwrap();
+                assert_eq!((info.reason.as_str(), info.metadata["scope"].as_str()), ("SCOPE_MISSING", needed));
+                assert!(refused.message().contains(needed), "{refused:?}");
+            }
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, methods().len() * credentials.len());
+    server
+        .until_metric(&format!("copydesk_grpc_calls_refused_total{{reason=\"scope\"}} {}", methods().len() * 3))
+        .await;
+}
+
+#[tokio::test]
+async fn what_is_no_method_of_ours_is_refused_and_probes_are_not() {
+    let (server, keys) = desk(|_| {}).await;
+    let (_, text) = key(&keys, "", |_| {}).await;
+    let credential = client(&server, &text).await;
+    until_read(&credential, Code::PermissionDenied).await;
+    let code = |called: Result<(), Status>| called.err().map_or(Code::Ok, |status| status.code());
+    for unknown in ["/copydesk.v1.RetrievalService/GetSecrets", "/copydesk.v1.Other/Get", "/x/y"] {
+        assert_eq!(code(call(&server, unknown, None).await), Code::Unauthenticated, "{unknown}");
+        assert_eq!(code(call(&server, unknown, Some(&text)).await), Code::Unimplemented, "{unknown}");
+    }
+    // Whoever may call may ask what there is to call, and nobody else.
+    for version in ["v1", "v1alpha"] {
+        let reflection = format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
+        assert_eq!(code(call(&server, &reflection, None).await), Code::Unauthenticated);
+        assert_eq!(code(call(&server, &reflection, Some(&text)).await), Code::Ok);
+    }
+    assert_eq!(code(call(&server, "/grpc.health.v1.Health/Check", None).await), Code::Ok);
+    assert_eq!(code(call(&server, "/grpc.health.v1.Health/Watch", None).await), Code::Ok);
+    // Where callers are not told apart, a credential is of no concern.
+    let open = TestServer::start().await;
+    assert_eq!(code(call(&open, "/copydesk.v1.RetrievalService/ListArticles", Some("x")).await), Code::Ok);
+}
+
+/// docs/security.md names tests: each is there.
+#[test]
+fn the_tests_that_the_document_names_exist() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = std::fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let mut named = 0;
+    for name in document.split('`').filter(|text| text.contains("::") && !text.contains(['(', ' '])) {
+        let (module, function) = name.rsplit_once("::").unwrap();
+        let file = root.join("tests/it").join(module.replace("::", "/")).with_extension("rs");
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|_| panic!("{name}: no {}", file.display()));
+        assert!(text.contains(&format!("fn {function}(")), "{name}: no such test");
+        named += 1;
+    }
+    assert!(named >= 20, "found only {named} names: the scan no longer understands the document");
+}
+
+/// Whatever its scope, a caller changes what an article says, and not which article it is or what Copydesk knows of it.
+#[tokio::test]
+async fn what_identifies_an_article_and_what_copydesk_sets_cannot_be_corrected() {
+    let server = TestServer::start().await;
+    let mut writes = server.ingestion().await;
+    let article = crate::support::ingest(&mut writes, crate::support::invented(1)).await.article.unwrap();
+    let set =
+        ["name", "uid", "source", "url", "external_id", "revision", "create_time", "update_time", "state", "etag"];
+    for path in set {
+        let request = copydesk::proto::UpdateArticleRequest {
+            article: Some(article.clone()),
+            update_mask: Some(prost_types::FieldMask { paths: vec![path.into()] }),
+            ..Default::default()
+        };
+        let refused = writes.update_article(request).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{path}");
+        let fields = refused.get_details_bad_request().unwrap().field_violations;
+        assert_eq!(fields[0].field, "update_mask.paths[0]", "{path}");
+    }
+}

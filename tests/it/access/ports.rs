@@ -1,0 +1,34 @@
+//! Ports that others can reach are not opened by oversight.
+
+use std::process::Stdio;
+
+use crate::process::{Serve, run};
+
+#[test]
+fn a_port_for_others_is_not_opened_by_oversight() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().to_str().unwrap();
+    let (code, _, told) = run(&["serve", "--listen", "0.0.0.0:0", "--http-listen", "off", "--data-dir", place]);
+    assert_eq!(code, 1, "{told}");
+    for words in ["0.0.0.0", "auth = on", "insecure = on", "127.0.0.1"] {
+        assert!(told.contains(words), "no {words:?} in {told}");
+    }
+    let warned = |flags: &[&str]| {
+        let serve = [&["serve", "--data-dir", place], flags].concat();
+        let mut child = crate::process::copydesk(&serve).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().unwrap()), &mut line).unwrap();
+        child.kill().unwrap();
+        let (_, _, log) = crate::process::output(child.wait_with_output().unwrap());
+        assert!(line.starts_with("listening on"), "{log}");
+        log
+    };
+    let log = warned(&["--listen", "0.0.0.0:0", "--http-listen", "off", "--insecure", "on"]);
+    assert!(log.contains("insecure") && log.contains("WARN"), "{log}");
+    let log = warned(&["--listen", "0.0.0.0:0", "--http-listen", "off", "--auth", "on"]);
+    assert!(log.contains("WARN") && log.contains("credentials and articles can be read on the way"), "{log}");
+    let log = warned(&["--listen", "127.0.0.1:0", "--http-listen", "0.0.0.0:0"]);
+    assert!(log.contains("WARN") && log.contains("port for metrics"), "{log}");
+    let log = Serve::on(dir.path(), &[]).stop();
+    assert!(!log.contains("can reach"), "{log}");
+}
