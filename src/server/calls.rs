@@ -48,6 +48,9 @@ const STREAMS: [&str; 3] = [
     "/copydesk.v1.RetrievalService/ExportArticles",
 ];
 
+/// A timeout that is shorter than this has passed when it is read.
+const SPENT: Duration = Duration::from_micros(1);
+
 /// The layer.
 #[derive(Clone)]
 pub(super) struct CallLayer {
@@ -99,6 +102,10 @@ where
 
     fn call(&mut self, request: Request<Body>) -> CallFuture<S::Future> {
         let mut call = Call::begin(&self.shared, &request);
+        if call.is_late() {
+            let refusal = Some(status::deadline_exceeded());
+            return CallFuture { handler: None, refusal, call: Some(call), sleep: None };
+        }
         let admitted = match call.kind {
             // Health and reflection are answered however busy the server is.
             Kind::Other => Ok(None),
@@ -187,6 +194,11 @@ impl Call {
             call.span = call.describe();
         }
         call
+    }
+
+    /// Whether its caller waits no more: a timeout of next to nothing has been spent on the way.
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline < self.began + SPENT)
     }
 
     /// The span of the call: from its beginning when debugging is on, or else made when its end is logged, which is seldom. To

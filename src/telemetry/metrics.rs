@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use super::connections::ConnectionMetrics;
 use super::snapshot::{Gauges, Snapshot};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -94,6 +95,7 @@ struct Inner {
     ingest: Family<OutcomeLabel, Counter>,
     panics: Counter,
     shed: Counter,
+    connections: ConnectionMetrics,
     gauges: Gauges,
 }
 
@@ -133,9 +135,11 @@ impl Metrics {
         registry.register("panics", "Calls that ended in a panic", panics.clone());
         let shed = Counter::default();
         registry.register("grpc_calls_shed", "Calls refused because too many were under way", shed.clone());
+        let connections = ConnectionMetrics::default();
+        connections.register(&mut registry);
         let gauges = Gauges::default();
         gauges.register(&mut registry);
-        Self(Arc::new(Inner { registry, methods, other, cache, ingest, panics, shed, gauges }))
+        Self(Arc::new(Inner { registry, methods, other, cache, ingest, panics, shed, connections, gauges }))
     }
 
     /// The counters of a method.
@@ -163,6 +167,11 @@ impl Metrics {
     /// A call was refused for there being too many.
     pub fn shed(&self) {
         self.0.shed.inc();
+    }
+
+    /// What is counted of connections.
+    pub fn connections(&self) -> &ConnectionMetrics {
+        &self.0.connections
     }
 
     /// Everything, as text.

@@ -9,6 +9,7 @@ mod bouncer; // pgbouncer, between a store and its database
 mod caught_up; // a store whose standbys are waited for, for the tests
 mod cli; // the commands
 mod conformance; // what every store keeps
+mod connections; // how connections open, age, are refused and end
 #[allow(dead_code)] // what the fault test needs of it
 mod database; // PostgreSQL servers of the tests' own
 mod database_tls; // PostgreSQL over TLS
@@ -40,6 +41,7 @@ mod service; // each method's plain case
 mod standbys; // standbys of PostgreSQL, and what they may answer
 mod support; // servers and clients for the tests
 mod web; // gRPC-Web, as browsers speak it
+mod wire; // clients that say what no library would
 #[allow(dead_code)] // what the clients' runner needs of it
 #[path = "../clients/witness.rs"]
 mod witness; // a proxy that refuses, and sees what a client's channel does by itself
