@@ -22,7 +22,8 @@ const ROUNDS: usize = 7;
 /// Reads from local caches, by turns on one, two and four replicas that all run, and cost what they cost when they idle.
 pub async fn all(args: &Args, behind: &Behind, database: &Database, names: &[String], table: &mut Table) -> Result<()> {
     eprintln!("one, two and four replicas, by turns");
-    let settings = Behind::settings(&database.url, &behind.redis.url(), "64MiB");
+    let redis = behind.redis.url();
+    let settings = Behind::settings(&database.url, &redis, "64MiB");
     let mut replicas = Vec::new();
     let mut channels = Vec::new();
     for _ in 0..REPLICAS[REPLICAS.len() - 1] {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use tonic::transport::Channel;
 
-use super::Credential;
+use super::connection::{Credential, Tls};
 use super::failure::{Failure, print};
 use super::filter::mask;
 use crate::client::{Authorized, Client};
@@ -41,6 +41,8 @@ pub(super) struct AuditArgs {
     sample: usize,
     #[command(flatten)]
     credential: Credential,
+    #[command(flatten)]
+    tls: Tls,
 }
 
 type Retrieval = RetrievalServiceClient<Authorized<Channel>>;
@@ -59,9 +61,9 @@ struct Tally {
 
 pub(super) async fn run(args: AuditArgs) -> Result<(), Failure> {
     let mut tallies = Vec::new();
-    let token = args.credential.token()?;
+    let (tls, token) = (args.tls.load()?, args.credential.token()?);
     for address in &args.addr {
-        let client = Client::connect_with(address, token.clone()).await?.retrieval;
+        let client = Client::connect_with(address, &tls, token.clone()).await?.retrieval;
         tallies.push(Tally { address: address.clone(), client, checked: 0, stale: 0, by: BTreeMap::new() });
     }
     let mut asked = tallies.first().map(|tally| tally.client.clone()).ok_or_else(no_server)?;

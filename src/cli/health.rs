@@ -4,7 +4,7 @@ use clap::Args;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 
-use super::Connection;
+use super::connection::Connection;
 use super::failure::{Failure, print};
 
 #[derive(Args)]

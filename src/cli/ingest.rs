@@ -9,9 +9,10 @@ use clap::Args;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::connection::{Connected, Connection};
 use super::failure::{Failure, describe};
 use super::input::{self, Input};
-use super::{Connected, Connection, json};
+use super::json;
 use crate::proto::ingest_articles_response::Result as Answer;
 use crate::proto::{IngestArticlesRequest, IngestArticlesResponse, IngestOutcome, feed_item};
 

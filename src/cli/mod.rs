@@ -2,6 +2,7 @@
 
 mod article_text;
 mod audit;
+mod connection;
 mod demo;
 mod descriptors;
 mod extract;
@@ -17,13 +18,10 @@ mod serve;
 mod verify;
 mod watch;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use tonic::transport::Channel;
 
-use crate::client::{Authorized, Client, Token};
 use crate::config::{SettingFlags, Settings};
 use failure::Failure;
 
@@ -82,52 +80,6 @@ struct ConfigArgs {
     list: bool,
     #[command(flatten)]
     settings: SettingFlags,
-}
-
-/// Where the server is.
-#[derive(Args, Clone)]
-struct Connection {
-    /// The server
-    #[arg(long, env = "COPYDESK_ADDR", default_value = "http://127.0.0.1:50051", value_name = "URL")]
-    addr: String,
-    #[command(flatten)]
-    credential: Credential,
-}
-
-/// Who calls.
-#[derive(Args, Clone)]
-struct Credential {
-    /// A file with the API key or token to call with; without one, COPYDESK_TOKEN holds it, if the server wants any
-    #[arg(long, env = "COPYDESK_TOKEN_FILE", value_name = "FILE")]
-    token_file: Option<PathBuf>,
-}
-
-/// A connection to one server, with the credential of whoever calls.
-type Connected = Client<Authorized<Channel>>;
-
-impl Connection {
-    async fn open(&self) -> Result<Connected, Failure> {
-        Ok(Client::connect_with(&self.addr, self.credential.token()?).await?)
-    }
-}
-
-impl Credential {
-    /// The credential, if there is one. Not from a flag: other users of the machine can see those.
-    fn token(&self) -> Result<Option<Token>, Failure> {
-        let (from, text) = match &self.token_file {
-            Some(path) => {
-                let failed = |error| Failure::Failed(format!("{}: {error}", path.display()));
-                (path.display().to_string(), std::fs::read_to_string(path).map_err(failed)?)
-            }
-            None => match std::env::var("COPYDESK_TOKEN") {
-                Ok(text) if !text.is_empty() => ("COPYDESK_TOKEN".to_owned(), text),
-                _ => return Ok(None),
-            },
-        };
-        // What stands there instead is not shown: it may be most of a key.
-        let wrong = || Failure::Usage(format!("{from}: must hold one API key or token, in one line"));
-        Token::new(&text).map(Some).ok_or_else(wrong)
-    }
 }
 
 /// Runs the command that this process was called with.

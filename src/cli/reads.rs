@@ -2,9 +2,10 @@
 
 use clap::Args;
 
+use super::connection::Connection;
 use super::failure::{Failure, print};
 use super::filter::{FilterArgs, ReadArgs};
-use super::{Connection, article_text, json};
+use super::{article_text, json};
 use crate::proto::lookup_article_request::Key;
 use crate::proto::{
     Article, BatchGetArticlesRequest, ExternalKey, GetArticleRequest, ListArticlesRequest, LookupArticleRequest,

@@ -5,9 +5,10 @@ use std::time::Duration;
 use clap::Args;
 use tonic::Code;
 
+use super::connection::Connection;
 use super::failure::{Failure, describe, print};
 use super::filter::{FilterArgs, mask};
-use super::{Connection, article_text, json};
+use super::{article_text, json};
 use crate::proto::export_articles_response::Item;
 use crate::proto::watch_articles_response::Event;
 use crate::proto::{ExportArticlesRequest, WatchArticlesRequest};

@@ -2,11 +2,13 @@
 
 mod policy; // what clients/service-config.json says, of which tonic itself takes no notice
 mod retrying; // a channel that heeds it
+mod tls; // whom to trust, and what to show
 mod token; // a channel that says who calls
 
 use std::time::Duration;
 
 pub use retrying::Retrying;
+pub use tls::Tls;
 pub use token::{Authorized, Token};
 
 use bytes::Bytes;
@@ -44,6 +46,14 @@ pub enum ConnectError {
         /// As it was given.
         address: String,
     },
+    /// TLS cannot be spoken by what was given.
+    #[error("TLS to {address}: {cause}")]
+    Tls {
+        /// Where.
+        address: String,
+        /// Why.
+        cause: String,
+    },
     /// Nobody answers.
     #[error("cannot reach a server at {address}: {cause}. Is `copydesk serve` running there?")]
     Unreachable {
@@ -55,12 +65,14 @@ pub enum ConnectError {
 }
 
 impl Client {
-    /// Connects to a server: `http://127.0.0.1:50051`. Every failure is the caller's to see: nothing is tried again.
+    /// Connects to a server: `http://127.0.0.1:50051`, or `https://…` with a certificate that the system trusts. Every failure is
+    /// the caller's to see: nothing is tried again.
     ///
     /// # Errors
     /// When the address is none, or nobody answers within five seconds.
     pub async fn connect(address: &str) -> Result<Self, ConnectError> {
-        Ok(Self::new(channel(address).await?))
+        let unreachable = |cause| ConnectError::Unreachable { address: address.to_owned(), cause };
+        Ok(Self::new(endpoint(address, &Tls::default())?.connect().await.map_err(unreachable)?))
     }
 
     /// Over a connection that is there.
@@ -70,22 +82,29 @@ impl Client {
 }
 
 impl Client<Authorized<Channel>> {
-    /// The same as [`Client::connect`], with a credential, if there is one.
+    /// The same as [`Client::connect`], with a say in whom to trust and what to show where the address is `https://…`, and with a
+    /// credential, if there is one.
     ///
     /// # Errors
-    /// As there.
-    pub async fn connect_with(address: &str, token: Option<Token>) -> Result<Self, ConnectError> {
-        Ok(Self::over(Authorized::new(channel(address).await?, token)))
+    /// As there; and when TLS cannot be spoken by what is in `tls`.
+    pub async fn connect_with(address: &str, tls: &Tls, token: Option<Token>) -> Result<Self, ConnectError> {
+        let unreachable = |cause| ConnectError::Unreachable { address: address.to_owned(), cause };
+        let channel = endpoint(address, tls)?.connect().await.map_err(unreachable)?;
+        Ok(Self::over(Authorized::new(channel, token)))
     }
 }
 
 impl Client<Authorized<Retrying>> {
-    /// The same as [`Client::balanced`], with a credential.
+    /// The same as [`Client::balanced`], with what [`Client::connect_with`] takes.
     ///
     /// # Errors
-    /// As there.
-    pub fn balanced_with<A: AsRef<str>>(addresses: &[A], token: Token) -> Result<Self, ConnectError> {
-        Ok(Self::over(Authorized::new(replicas(addresses)?, Some(token))))
+    /// As there; and when TLS cannot be spoken by what is in `tls`.
+    pub fn balanced_with<A: AsRef<str>>(
+        addresses: &[A],
+        tls: &Tls,
+        token: Option<Token>,
+    ) -> Result<Self, ConnectError> {
+        Ok(Self::over(Authorized::new(replicas(addresses, tls)?, token)))
     }
 }
 
@@ -96,7 +115,7 @@ impl Client<Retrying> {
     /// # Errors
     /// When an address is none.
     pub fn balanced<A: AsRef<str>>(addresses: &[A]) -> Result<Self, ConnectError> {
-        Ok(Self::over(replicas(addresses)?))
+        Ok(Self::over(replicas(addresses, &Tls::default())?))
     }
 }
 
@@ -120,23 +139,25 @@ where
     }
 }
 
-async fn channel(address: &str) -> Result<Channel, ConnectError> {
-    let unreachable = |cause| ConnectError::Unreachable { address: address.to_owned(), cause };
-    endpoint(address)?.connect().await.map_err(unreachable)
-}
-
-fn replicas<A: AsRef<str>>(addresses: &[A]) -> Result<Retrying, ConnectError> {
-    let endpoints = addresses.iter().map(|address| endpoint(address.as_ref())).collect::<Result<Vec<_>, _>>()?;
+fn replicas<A: AsRef<str>>(addresses: &[A], tls: &Tls) -> Result<Retrying, ConnectError> {
+    let endpoints = addresses.iter().map(|address| endpoint(address.as_ref(), tls)).collect::<Result<Vec<_>, _>>()?;
     Ok(Retrying::new(Channel::balance_list(endpoints.into_iter())))
 }
 
-fn endpoint(address: &str) -> Result<Endpoint, ConnectError> {
+fn endpoint(address: &str, tls: &Tls) -> Result<Endpoint, ConnectError> {
     let wrong = || ConnectError::Address { address: address.to_owned() };
     let with_scheme = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
     let endpoint = Endpoint::from_shared(with_scheme).map_err(|_wrong| wrong())?;
     if endpoint.uri().host().is_none() {
         return Err(wrong());
     }
+    let endpoint = if endpoint.uri().scheme_str() == Some("https") {
+        let failed =
+            |error: tonic::transport::Error| ConnectError::Tls { address: address.to_owned(), cause: causes(&error) };
+        endpoint.tls_config(tls.config()).map_err(failed)?
+    } else {
+        endpoint
+    };
     endpoint
         .connect_timeout(Duration::from_secs(5))
         .tcp_nodelay(true)
@@ -146,4 +167,10 @@ fn endpoint(address: &str) -> Result<Endpoint, ConnectError> {
         .initial_connection_window_size(4 << 20)
         .user_agent(concat!("copydesk/", env!("CARGO_PKG_VERSION")))
         .map_err(|_wrong| wrong())
+}
+
+/// An error and what it comes of: tonic's says little by itself.
+fn causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
+    causes.collect::<Vec<_>>().join(": ")
 }

@@ -16,8 +16,16 @@ pub use table::{SETTINGS, Setting};
 /// Environment variables with this prefix are settings, or wrong.
 const PREFIX: &str = "COPYDESK_";
 /// Variables with the prefix that are not settings of the server: the clients' and the file's own.
-const OTHERS: [&str; 5] =
-    ["COPYDESK_CONFIG", "COPYDESK_ADDR", "COPYDESK_COPY_TO", "COPYDESK_TOKEN", "COPYDESK_TOKEN_FILE"];
+const OTHERS: [&str; 8] = [
+    "COPYDESK_CONFIG",
+    "COPYDESK_ADDR",
+    "COPYDESK_COPY_TO",
+    "COPYDESK_TOKEN",
+    "COPYDESK_TOKEN_FILE",
+    "COPYDESK_CA",
+    "COPYDESK_CLIENT_CERT",
+    "COPYDESK_CLIENT_KEY",
+];
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

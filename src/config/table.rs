@@ -1,6 +1,6 @@
 //! The one list of settings, and what they mean to the server.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::access::{access_options, audit_log};
@@ -11,7 +11,7 @@ use crate::cache::{AuditOptions, LocalCacheOptions, RedisOptions};
 use crate::extract;
 use crate::ingest::IngestOptions;
 use crate::retrieve::RetrieveLimits;
-use crate::server::{CallOptions, ServerOptions, StoreOptions, WebOptions};
+use crate::server::{CallOptions, ConnectionOptions, ServerOptions, StoreOptions, TlsOptions, WebOptions};
 use crate::store::postgres::{PostgresOptions, StandbyOptions};
 use crate::store::sqlite::SqliteOptions;
 
@@ -67,6 +67,17 @@ pub const SETTINGS: &[Setting] = &[
         "audit-log",
         "auto",
         "where it is written who changed what: `log`, a file (JSON lines), `off`; `auto` is `log` with `auth`, and else `off`",
+    ),
+    setting(
+        "tls-cert",
+        "",
+        "a file with the certificate to show to callers, in PEM, and those that vouch for it; none for no TLS. Read anew when it changes, as are the two below",
+    ),
+    setting("tls-key", "", "the file with its private key, in PEM"),
+    setting(
+        "tls-client-ca",
+        "",
+        "a file of certificates in PEM, of who vouches for callers: they must show a certificate then; none to ask for none",
     ),
     setting("data-dir", "./copydesk-data", "the folder of the embedded store"),
     setting(
@@ -138,11 +149,33 @@ pub const SETTINGS: &[Setting] = &[
         "fewer unary calls are let in while what is ready to run waits longer than this for a processor; `off` for never",
     ),
     rare("max-concurrent-streams", "256", "streams open at once; more are refused with RESOURCE_EXHAUSTED"),
+    rare("max-connections", "4096", "connections open at once; more are closed as they come"),
     rare("max-connection-streams", "256", "calls under way at once on one connection"),
+    rare(
+        "max-connection-age",
+        "30m",
+        "how old a connection becomes, give or take a tenth, before callers are asked to open another; `off` for no bound",
+    ),
+    rare(
+        "max-connection-age-grace",
+        "5m",
+        "how long the calls of a connection that is too old may take before its streams end and it is closed",
+    ),
+    rare(
+        "keepalive-interval",
+        "30s",
+        "how often a connection that is silent is asked whether somebody is there (HTTP/2 PING); `off` for never",
+    ),
+    rare("keepalive-timeout", "20s", "how long the answer to that may take before the connection is closed"),
     rare("handshake-timeout", "10s", "how long a connection may take to open before it is closed"),
     rare("default-deadline", "30s", "how long a unary call may take whose caller does not say"),
     rare("max-deadline", "5m", "how long any unary call may work"),
-    rare("shutdown-grace", "10s", "how long work in flight may take after SIGTERM"),
+    rare(
+        "drain-wait",
+        "0s",
+        "how long, after SIGTERM, health says NOT_SERVING while calls are still taken; behind a balancer longer than it takes to notice: `5s`",
+    ),
+    rare("shutdown-grace", "10s", "how long work in flight may take after SIGTERM and `drain-wait`"),
     rare("ingest-workers", "auto", "threads that extract; `auto` is one a core"),
     rare("ingest-queue", "256", "documents that wait for extraction or are in it"),
     rare(
@@ -212,6 +245,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         audit_log: audit_log(settings, access.is_some())?,
         access,
         insecure: settings.get("insecure", switch)?,
+        tls: tls(settings)?,
         store: store_options(settings)?,
         cache,
         redis,
@@ -247,15 +281,53 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         })?,
         ingest_queue: settings.get("ingest-queue", count)?,
         max_message_bytes: settings.get("max-message-bytes", size)?,
-        max_streams_per_connection: settings
-            .get("max-connection-streams", |text| u32::try_from(count(text)?).map_err(|_| "is too large".to_owned()))?,
-        handshake: settings.get("handshake-timeout", duration)?,
+        connections: connections(settings)?,
+        drain_wait: settings.get("drain-wait", duration)?,
         shutdown_grace: settings.get("shutdown-grace", duration)?,
         reflection: settings.get("reflection", switch)?,
         web: WebOptions {
             serve: settings.get("grpc-web", switch)?,
             origins: settings.get("grpc-web-origins", str::parse)?,
         },
+    })
+}
+
+/// The files are tried: what is wrong with them is told before anything starts.
+fn tls(settings: &Settings) -> Result<Option<TlsOptions>, ConfigError> {
+    let file = |name: &str| Some(settings.text(name)).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let fail = |name: &'static str, right: String| settings.get::<Option<TlsOptions>>(name, |_| Err(right.clone()));
+    let options = match (file("tls-cert"), file("tls-key"), file("tls-client-ca")) {
+        (Some(cert), Some(key), client_ca) => TlsOptions { cert, key, client_ca },
+        (Some(_), None, _) => return fail("tls-key", "must be the file of the private key of tls-cert".into()),
+        (None, Some(_), _) => return fail("tls-key", "has no use without tls-cert".into()),
+        (None, None, Some(_)) => return fail("tls-client-ca", "has no use without tls-cert and tls-key".into()),
+        (None, None, None) => return Ok(None),
+    };
+    match options.check() {
+        Ok(()) => Ok(Some(options)),
+        Err(wrong) => fail(wrong.setting, wrong.right),
+    }
+}
+
+fn connections(settings: &Settings) -> Result<ConnectionOptions, ConfigError> {
+    let long = Duration::from_secs(1);
+    let or_off = |text: &str| match text {
+        "off" => Ok(None),
+        text => at_least(duration(text)?, long).map(Some).map_err(|right| format!("{right}, or off")),
+    };
+    Ok(ConnectionOptions {
+        most: settings.get("max-connections", |text| match count(text)? {
+            // What the semaphore that counts them can hold.
+            most if most <= usize::MAX >> 3 => Ok(most),
+            _ => Err("is too large".into()),
+        })?,
+        streams: settings
+            .get("max-connection-streams", |text| u32::try_from(count(text)?).map_err(|_| "is too large".to_owned()))?,
+        handshake: settings.get("handshake-timeout", duration)?,
+        keepalive: settings.get("keepalive-interval", or_off)?,
+        keepalive_timeout: settings.get("keepalive-timeout", |text| at_least(duration(text)?, long))?,
+        age: settings.get("max-connection-age", or_off)?,
+        age_grace: settings.get("max-connection-age-grace", duration)?,
     })
 }
 

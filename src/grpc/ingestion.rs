@@ -6,7 +6,6 @@ use std::time::Instant;
 use futures::StreamExt;
 use jiff::Timestamp;
 use prost::Message;
-use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::convert::outcome;
@@ -16,7 +15,7 @@ use super::served::{
     ReinstateArticleResponse, UndeleteArticleResponse, UpdateArticleResponse, WithdrawArticleResponse, feed_item,
     ingest_articles_response,
 };
-use super::{Outgoing, status};
+use super::{Ending, Outgoing, status, with_farewell};
 use crate::access::{Audit, Caller, Origin};
 use crate::article::{ChangeKind, EncodedArticle, Record};
 use crate::ingest::{Answer, Contents, Edit, Ended, IngestError, Ingested, Ingestion};
@@ -29,13 +28,12 @@ pub struct IngestionApi {
     ingestion: Ingestion,
     metrics: Metrics,
     audit: Audit,
-    stopping: CancellationToken,
 }
 
 impl IngestionApi {
-    /// Serves writes until `stopping`, when streams end.
-    pub fn new(ingestion: Ingestion, metrics: Metrics, audit: Audit, stopping: CancellationToken) -> Self {
-        Self { ingestion, metrics, audit, stopping }
+    /// Serves writes.
+    pub fn new(ingestion: Ingestion, metrics: Metrics, audit: Audit) -> Self {
+        Self { ingestion, metrics, audit }
     }
 
     /// Whose a request is, for the audit log.
@@ -189,8 +187,9 @@ impl IngestionService for IngestionApi {
     ) -> Result<Response<Self::IngestArticlesStream>, Status> {
         let origin = self.origin("IngestArticles", &request);
         let caller = request.extensions().get::<Arc<Caller>>().cloned();
-        // When the server stops, no more is read; what was read is written and answered; then the stream ends.
-        let documents = request.into_inner().take_until(self.stopping.clone().cancelled_owned());
+        // When the connection ends, no more is read; what was read is written and answered; then the stream ends.
+        let ending = Ending::of(request.extensions());
+        let documents = request.into_inner().take_until(ending.clone().come());
         // After a message that cannot be read there is no telling where the next begins: it is said, and the stream ends.
         let documents = documents.map(|item| item.map_err(|error| status::undecodable(&error).unwrap_or(error)));
         let documents = documents.then(move |item| {
@@ -219,9 +218,7 @@ impl IngestionService for IngestionApi {
                 IngestArticlesResponse { sequence, result: Some(result) }
             })
         });
-        let stopping = self.stopping.clone();
-        let farewell = futures::stream::once(async move { stopping.is_cancelled().then(|| Err(status::stopping())) });
-        Ok(Response::new(Box::pin(answers.chain(farewell.filter_map(std::future::ready)))))
+        Ok(Response::new(Box::pin(with_farewell(ending, answers))))
     }
 
     async fn update_article(

@@ -1,6 +1,7 @@
 //! The edge: Protobuf to domain and back, errors to statuses. One file for each service; a method holds no logic of its own.
 
 mod convert;
+mod ending;
 mod ingestion;
 mod retrieval;
 pub mod status;
@@ -11,13 +12,13 @@ pub mod served {
     include!(concat!(env!("OUT_DIR"), "/served/copydesk.v1.rs"));
 }
 
+pub use ending::Ending;
 pub use ingestion::IngestionApi;
 pub use retrieval::RetrievalApi;
 
 use std::pin::Pin;
 
 use futures::{Stream, StreamExt, stream};
-use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 /// The metadata that says who answered a read.
@@ -25,14 +26,19 @@ pub const CACHE_METADATA: &str = "copydesk-cache";
 
 type Outgoing<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-/// A stream that ends with UNAVAILABLE when the server stops.
-fn until_stopped<T: Send + 'static>(
-    stopping: &CancellationToken,
+/// A stream that ends with UNAVAILABLE when its connection ends.
+fn until_ended<T: Send + 'static>(
+    ending: Ending,
     stream: impl Stream<Item = Result<T, Status>> + Send + 'static,
 ) -> Outgoing<T> {
-    let ended = stopping.clone();
-    // Only a stream that was cut short has something more to say.
-    let farewell = stream::once(async move { ended.is_cancelled().then(|| Err(status::stopping())) });
-    let farewell = farewell.filter_map(std::future::ready);
-    Box::pin(stream.take_until(stopping.clone().cancelled_owned()).chain(farewell))
+    Box::pin(with_farewell(ending.clone(), stream.take_until(ending.come())))
+}
+
+/// Only a stream that was cut short has something more to say.
+fn with_farewell<T>(
+    ending: Ending,
+    stream: impl Stream<Item = Result<T, Status>>,
+) -> impl Stream<Item = Result<T, Status>> {
+    let farewell = stream::once(async move { ending.has_come().then(|| Err(status::stopping())) });
+    stream.chain(farewell.filter_map(std::future::ready))
 }

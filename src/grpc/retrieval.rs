@@ -1,7 +1,6 @@
 //! `copydesk.v1.RetrievalService`.
 
 use futures::StreamExt;
-use tokio_util::sync::CancellationToken;
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 
@@ -12,7 +11,7 @@ use super::served::{
     LookupArticleResponse, SearchArticlesResponse, SearchResult, WatchArticlesResponse, export_articles_response,
     watch_articles_response,
 };
-use super::{CACHE_METADATA, Outgoing, status, until_stopped};
+use super::{CACHE_METADATA, Ending, Outgoing, status, until_ended};
 use crate::article::to_proto;
 use crate::proto::{self, ArticleRevision, Checkpoint, ExportSummary, ListArticleRevisionsResponse};
 use crate::retrieve::{Event, Exported, Got, Retrieval};
@@ -23,13 +22,12 @@ use crate::telemetry::{Metrics, note_article};
 pub struct RetrievalApi {
     retrieval: Retrieval,
     metrics: Metrics,
-    stopping: CancellationToken,
 }
 
 impl RetrievalApi {
-    /// Serves reads until `stopping`, when streams end.
-    pub fn new(retrieval: Retrieval, metrics: Metrics, stopping: CancellationToken) -> Self {
-        Self { retrieval, metrics, stopping }
+    /// Serves reads.
+    pub fn new(retrieval: Retrieval, metrics: Metrics) -> Self {
+        Self { retrieval, metrics }
     }
 
     fn answered<T>(&self, message: T, from: Layer, articles: usize) -> Response<T> {
@@ -128,7 +126,7 @@ impl RetrievalService for RetrievalApi {
     ) -> Result<Response<Self::WatchArticlesStream>, Status> {
         let events = self.retrieval.watch(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
         let messages = events.map(|event| event.map(watch_message).map_err(|error| status::retrieve(&error)));
-        Ok(Response::new(until_stopped(&self.stopping, messages)))
+        Ok(Response::new(until_ended(Ending::of(request.extensions()), messages)))
     }
 
     type ExportArticlesStream = Outgoing<ExportArticlesResponse>;
@@ -139,7 +137,7 @@ impl RetrievalService for RetrievalApi {
     ) -> Result<Response<Self::ExportArticlesStream>, Status> {
         let items = self.retrieval.export(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
         let messages = items.map(|item| item.map(export_message).map_err(|error| status::retrieve(&error)));
-        Ok(Response::new(until_stopped(&self.stopping, messages)))
+        Ok(Response::new(until_ended(Ending::of(request.extensions()), messages)))
     }
 }
 

@@ -89,9 +89,9 @@ pub fn unread() -> Status {
     )
 }
 
-/// The server is stopping.
+/// The connection ends: the server stops, or the connection is old.
 pub fn stopping() -> Status {
-    let message = "this server is stopping; another answers";
+    let message = "this connection is ending; call again on another";
     Status::with_error_details(Code::Unavailable, message, with_retry("STOPPING", Duration::from_millis(100)))
 }
 

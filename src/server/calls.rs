@@ -54,6 +54,9 @@ const STREAMS: [&str; 3] = [
     "/copydesk.v1.RetrievalService/ExportArticles",
 ];
 
+/// A timeout that is shorter than this has passed when it is read.
+const SPENT: Duration = Duration::from_micros(1);
+
 /// The layer.
 #[derive(Clone)]
 pub(super) struct CallLayer {
@@ -135,6 +138,10 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> CallFuture<S::Future> {
         let mut call = Call::begin(&self.shared, &request);
+        if call.is_late() {
+            let refusal = Some(status::deadline_exceeded());
+            return CallFuture { handler: None, refusal, call: Some(call), sleep: None };
+        }
         // First, so that whoever may not call takes no place of those who may.
         match self.shared.guard.admit(&mut request, call.began) {
             Ok(caller) => call.caller = caller,
@@ -233,6 +240,11 @@ impl Call {
             call.span = call.describe();
         }
         call
+    }
+
+    /// Whether its caller waits no more: a timeout of next to nothing has been spent on the way.
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline < self.began + SPENT)
     }
 
     /// The span of the call: from its beginning when debugging is on, or else made when its end is logged, which is seldom. To

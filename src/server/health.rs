@@ -6,11 +6,12 @@ use std::pin::Pin;
 use futures::{Stream, StreamExt};
 use tokio::sync::watch;
 use tokio_stream::wrappers::WatchStream;
-use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+
+use crate::grpc::Ending;
 
 /// The services that have a health of their own.
 const SERVICES: [&str; 2] = ["copydesk.v1.IngestionService", "copydesk.v1.RetrievalService"];
@@ -38,7 +39,6 @@ impl Readiness {
 /// Serves health.
 pub(super) struct HealthApi {
     pub(super) readiness: watch::Receiver<Readiness>,
-    pub(super) stopping: CancellationToken,
 }
 
 #[tonic::async_trait]
@@ -53,6 +53,7 @@ impl Health for HealthApi {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
 
     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let ending = Ending::of(request.extensions());
         let service = request.into_inner().service;
         let statuses = WatchStream::new(self.readiness.clone()).map(move |readiness| readiness.of(&service));
         let mut last = None;
@@ -61,10 +62,9 @@ impl Health for HealthApi {
             last = Some(status);
             std::future::ready(changed.then(|| Ok(HealthCheckResponse { status: status.into() })))
         });
-        // NOT_SERVING goes out first: the stream is cut a moment after the server begins to stop.
-        let stopping = self.stopping.clone();
+        // NOT_SERVING goes out first: the stream is cut a moment after its connection begins to end.
         Ok(Response::new(Box::pin(news.take_until(async move {
-            stopping.cancelled().await;
+            ending.come().await;
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }))))
     }

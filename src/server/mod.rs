@@ -1,16 +1,21 @@
 //! The composition root: here alone it is known which store there is, whether a cache stands before it, and what serves.
 
 mod calls;
+mod connection;
 mod dispatch;
 mod engine;
 mod exposure;
 mod guard;
 mod health;
 mod http;
+mod inbound;
 mod incoming;
+mod opening;
 mod pressure;
 mod stack;
 mod tasks;
+mod tls;
+mod validity;
 mod web;
 
 use std::future::Future;
@@ -24,9 +29,12 @@ use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding::{Gzip, Zstd};
 use tonic::service::RoutesBuilder;
 use tonic_health::pb::health_server::HealthServer;
+use tower::ServiceBuilder;
 
 pub use calls::CallOptions;
+pub use connection::ConnectionOptions;
 pub use engine::StoreOptions;
+pub use tls::{TlsError, TlsOptions};
 pub use web::{Origins, WebOptions};
 
 use crate::access::{Access, AccessOptions, Audit, AuditError, AuditTarget};
@@ -40,11 +48,11 @@ use crate::retrieve::{Retrieval, RetrieveLimits};
 use crate::store::{StoreError, postgres, sqlite};
 use crate::telemetry::Metrics;
 use calls::CallLayer;
+use connection::Shared;
 use dispatch::Ours;
 use exposure::Exposure;
 use guard::Guard;
 use health::{HealthApi, Readiness};
-use incoming::incoming;
 use stack::Stack;
 
 /// Everything a server can be set to.
@@ -80,11 +88,13 @@ pub struct ServerOptions {
     pub ingest_queue: usize,
     /// The largest message that is taken, in bytes, after decompression.
     pub max_message_bytes: usize,
-    /// Calls under way at once on one connection.
-    pub max_streams_per_connection: u32,
-    /// How long a connection may take to open.
-    pub handshake: Duration,
-    /// How long work in flight may take after the signal to stop.
+    /// The certificates by which TLS is spoken to callers, if it is.
+    pub tls: Option<TlsOptions>,
+    /// How connections are treated.
+    pub connections: ConnectionOptions,
+    /// How long, after the signal to stop, the server says that it is not to be called and takes calls still.
+    pub drain_wait: Duration,
+    /// How long work in flight may take after that.
     pub shutdown_grace: Duration,
     /// Whether clients may ask what is served.
     pub reflection: bool,
@@ -127,6 +137,9 @@ pub enum StartError {
     /// The threads that extract could not be started.
     #[error("cannot start threads: {0}")]
     Threads(std::io::Error),
+    /// The certificates are not right.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A defect: the descriptors that build.rs wrote are not served.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -151,6 +164,9 @@ pub struct Server {
 impl Server {
     /// Opens the store and takes the ports.
     pub async fn bind(options: ServerOptions) -> Result<Self, StartError> {
+        if let Some(tls) = &options.tls {
+            tls.check()?;
+        }
         look_at_ports(&options)?;
         let audit = Audit::open(&options.audit_log)?;
         let listener = listen(options.listen).await?;
@@ -177,13 +193,24 @@ impl Server {
         self.http.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
-    /// Serves until `shutdown`; then takes no more, ends streams, and lets work in flight finish within the grace time.
+    /// Serves until `shutdown`. Then it says that it is not ready, and serves on for `drain_wait`; then it takes no more, ends
+    /// streams, and lets work in flight finish within the grace time.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
         let stopping = CancellationToken::new();
         let metrics = Metrics::new(paths());
         let (readiness, ready) = watch::channel(Readiness { open: true, store: true });
-        let ours = self.ours(&metrics, &stopping);
-        let routes = self.routes(&ready, &stopping).map_err(|error| ServeError(error.to_string()))?;
+        let ours = self.ours(&metrics);
+        let routes = self.routes(&ready).map_err(|error| ServeError(error.to_string()))?;
+
+        // Browsers speak HTTP/2 by TLS alone.
+        let http1 = self.options.web.serve;
+        let tls = match self.options.tls.clone() {
+            Some(options) => {
+                Some(tls::start(options, http1, metrics.clone()).map_err(|error| ServeError(error.to_string()))?)
+            }
+            None => None,
+        };
+        let (tls, reloading) = tls.unzip();
 
         let store = self.stack.store();
         let mut background = vec![
@@ -196,102 +223,70 @@ impl Server {
         if let Some(auditor) = self.stack.auditor() {
             background.push(tokio::spawn(async move { auditor.run().await }));
         }
+        if let Some(reloading) = reloading {
+            background.push(tokio::spawn(reloading.run()));
+        }
         if let Some(listener) = self.http {
             let router =
                 http::router(http::Http { metrics: metrics.clone(), stack: self.stack.clone(), readiness: ready });
-            let stopping = stopping.clone();
-            tokio::spawn(async move {
-                let served = axum::serve(listener, router).with_graceful_shutdown(stopping.cancelled_owned());
-                if let Err(error) = served.await {
+            background.push(tokio::spawn(async move {
+                if let Err(error) = axum::serve(listener, router).await {
                     tracing::error!(%error, "the metrics port failed");
                 }
-            });
+            }));
         }
+        let (drain_wait, begun) = (self.options.drain_wait, stopping.clone());
+        background.push(tokio::spawn(async move {
+            shutdown.await;
+            tracing::info!(?drain_wait, "stopping");
+            readiness.send_modify(|readiness| readiness.open = false);
+            tokio::time::sleep(drain_wait).await;
+            begun.cancel();
+        }));
 
-        let stop = {
-            let stopping = stopping.clone();
-            async move {
-                shutdown.await;
-                tracing::info!("stopping");
-                readiness.send_modify(|readiness| readiness.open = false);
-                stopping.cancel();
-            }
-        };
-        let guard = Guard { access: self.access.clone(), audit: self.audit.clone(), metrics };
-        let incoming = incoming(self.listener, self.options.handshake, KEEPALIVE);
-        let served = tonic::transport::Server::builder()
-            // Browsers speak HTTP/2 by TLS alone.
-            .accept_http1(self.options.web.serve)
+        let guard = Guard { access: self.access.clone(), audit: self.audit.clone(), metrics: metrics.clone() };
+        let service = ServiceBuilder::new()
             .layer(web::cors(&self.options.web))
             .layer(web::translation(&self.options.web))
             .layer(CallLayer::new(self.options.calls.clone(), guard))
             .layer(ours)
-            .max_concurrent_streams(self.options.max_streams_per_connection)
-            .initial_stream_window_size(1 << 20)
-            .initial_connection_window_size(4 << 20)
-            .http2_keepalive_interval(Some(KEEPALIVE))
-            .http2_keepalive_timeout(Some(Duration::from_secs(20)))
-            .http2_max_header_list_size(16 << 10)
-            .http2_max_pending_accept_reset_streams(Some(32))
-            .add_routes(routes)
-            .serve_with_incoming_shutdown(incoming, stop);
-        let grace = {
-            let stopping = stopping.clone();
-            let grace = self.options.shutdown_grace;
-            async move {
-                stopping.cancelled().await;
-                tokio::time::sleep(grace).await;
-            }
-        };
-        let result = tokio::select! {
-            served = served => served.map_err(|error| ServeError(error.to_string())),
-            () = grace => {
-                tracing::warn!("the grace time has passed; what is still in flight is cut off");
-                Ok(())
-            }
-        };
-        stopping.cancel();
+            .service(routes);
+        let (options, grace) = (self.options.connections.clone(), self.options.shutdown_grace);
+        let most = options.most;
+        let connections = Shared::new(service, options, http1, tls, metrics.clone(), stopping.clone(), grace);
+        incoming::serve(self.listener, Arc::new(connections), most, &metrics, &stopping).await;
         for task in background {
             task.abort();
         }
         tracing::info!("stopped");
-        result
+        Ok(())
     }
 
-    fn ours(&self, metrics: &Metrics, stopping: &CancellationToken) -> Ours {
+    fn ours(&self, metrics: &Metrics) -> Ours {
         let most = self.options.max_message_bytes;
         let retrieval = Retrieval::new(self.stack.reads(), self.options.retrieve.clone());
         let workers = self.workers.clone();
         let ingestion = Ingestion::new(self.stack.store(), workers, self.options.ingest.clone());
-        let retrieval = RetrievalServiceServer::new(RetrievalApi::new(retrieval, metrics.clone(), stopping.clone()))
+        let retrieval = RetrievalServiceServer::new(RetrievalApi::new(retrieval, metrics.clone()))
             .accept_compressed(Gzip)
             .accept_compressed(Zstd)
             .send_compressed(Gzip)
             .send_compressed(Zstd)
             .max_decoding_message_size(most)
             .max_encoding_message_size(MAX_ANSWER_BYTES);
-        let ingestion = IngestionServiceServer::new(IngestionApi::new(
-            ingestion,
-            metrics.clone(),
-            self.audit.clone(),
-            stopping.clone(),
-        ))
-        .accept_compressed(Gzip)
-        .accept_compressed(Zstd)
-        .send_compressed(Gzip)
-        .send_compressed(Zstd)
-        .max_decoding_message_size(most)
-        .max_encoding_message_size(MAX_ANSWER_BYTES);
+        let ingestion = IngestionServiceServer::new(IngestionApi::new(ingestion, metrics.clone(), self.audit.clone()))
+            .accept_compressed(Gzip)
+            .accept_compressed(Zstd)
+            .send_compressed(Gzip)
+            .send_compressed(Zstd)
+            .max_decoding_message_size(most)
+            .max_encoding_message_size(MAX_ANSWER_BYTES);
         Ours { retrieval, ingestion }
     }
 
     /// Health and reflection.
-    fn routes(
-        &self,
-        ready: &watch::Receiver<Readiness>,
-        stopping: &CancellationToken,
-    ) -> Result<tonic::service::Routes, StartError> {
-        let health = HealthServer::new(HealthApi { readiness: ready.clone(), stopping: stopping.clone() });
+    fn routes(&self, ready: &watch::Receiver<Readiness>) -> Result<tonic::service::Routes, StartError> {
+        let health = HealthServer::new(HealthApi { readiness: ready.clone() });
         let mut routes = RoutesBuilder::default();
         routes.add_service(health);
         if self.options.reflection {
@@ -304,19 +299,18 @@ impl Server {
             };
             routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?);
         }
-        Ok(routes.routes())
+        Ok(routes.routes().prepare())
     }
 }
 
-/// How often silent peers are asked whether they are there.
-const KEEPALIVE: Duration = Duration::from_secs(30);
 /// The largest answer: a batch of 1,000 articles is allowed to be large, and no answer is unbounded.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
 
 /// Refuses to open ports to others by oversight.
 fn look_at_ports(options: &ServerOptions) -> Result<(), StartError> {
     let address = options.listen;
-    let calls = exposure::of_calls(address, false, options.access.is_some(), options.insecure);
+    let authenticated = options.access.is_some() || options.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+    let calls = exposure::of_calls(address, options.tls.is_some(), authenticated, options.insecure);
     let metrics = options.http_listen.map_or(Exposure::Fine, exposure::of_metrics);
     for exposure in [calls, metrics] {
         match exposure {

@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use super::connections::ConnectionMetrics;
 use super::snapshot::{Gauges, Snapshot};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -101,6 +102,7 @@ struct Inner {
     shed: Counter,
     limit: Gauge,
     refused: Family<ReasonLabel, Counter>,
+    connections: ConnectionMetrics,
     gauges: Gauges,
 }
 
@@ -145,9 +147,23 @@ impl Metrics {
         let refused = Family::<ReasonLabel, Counter>::default();
         let help = "Calls refused for who made them, or how many";
         registry.register("grpc_calls_refused", help, refused.clone());
+        let connections = ConnectionMetrics::default();
+        connections.register(&mut registry);
         let gauges = Gauges::default();
         gauges.register(&mut registry);
-        Self(Arc::new(Inner { registry, methods, other, cache, ingest, panics, shed, limit, refused, gauges }))
+        Self(Arc::new(Inner {
+            registry,
+            methods,
+            other,
+            cache,
+            ingest,
+            panics,
+            shed,
+            limit,
+            refused,
+            connections,
+            gauges,
+        }))
     }
 
     /// The counters of a method.
@@ -185,6 +201,11 @@ impl Metrics {
     /// A call was refused for who made it, or how many.
     pub fn refused(&self, reason: &'static str) {
         self.0.refused.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// What is counted of connections.
+    pub fn connections(&self) -> &ConnectionMetrics {
+        &self.0.connections
     }
 
     /// Everything, as text.

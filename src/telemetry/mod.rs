@@ -1,11 +1,13 @@
 //! What operators see: logs and metrics. Imports nothing of ours, so that every room may speak.
 
+mod connections;
 mod logging;
 mod metrics;
 mod seldom;
 mod snapshot;
 mod subject;
 
+pub use connections::{ConnectionMetrics, OpenConnection};
 pub use logging::{LogFormat, LoggingError, init};
 pub use metrics::{CallMetrics, Metrics};
 pub use seldom::Seldom;

@@ -122,7 +122,7 @@ async fn stopping_finishes_what_is_in_flight_and_tells_health() {
 
 #[tokio::test]
 async fn a_connection_that_does_not_open_is_closed_and_one_that_idles_is_not() {
-    let server = TestServer::with(|options| options.handshake = Duration::from_millis(200)).await;
+    let server = TestServer::with(|options| options.connections.handshake = Duration::from_millis(200)).await;
     let watch = WatchArticlesRequest::default();
     let mut watch = server.retrieval().await.watch_articles(watch).await.unwrap().into_inner();
     watch.next().await.unwrap().unwrap();

@@ -1,6 +1,7 @@
 //! Copydesk as its clients see it: over a real port, on a real store.
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
+mod abuse; // callers who mean harm
 mod access; // who may call what
 mod audit; // what the caches answer, compared with the store
 mod authority; // certificates of the tests' own
@@ -10,6 +11,7 @@ mod bouncer; // pgbouncer, between a store and its database
 mod caught_up; // a store whose standbys are waited for, for the tests
 mod cli; // the commands
 mod conformance; // what every store keeps
+mod connections; // how connections open, age, are refused and end
 #[allow(dead_code)] // what the fault test needs of it
 mod database; // PostgreSQL servers of the tests' own
 mod database_tls; // PostgreSQL over TLS
@@ -17,6 +19,7 @@ mod documents; // pages, dumps and feeds, and what becomes of them
 mod edge; // deadlines, limits, health, metrics, stopping
 mod embargo; // what the clock opens and ends
 mod failover; // a database that has lost its last changes
+mod frames; // HTTP/2 by the byte, for them
 mod freshness; // two caches on one feed, one behind the other
 mod kill; // an answer means durable
 mod model; // lists, watches and exports over random histories
@@ -41,7 +44,9 @@ mod rooms; // which room may import which
 mod service; // each method's plain case
 mod standbys; // standbys of PostgreSQL, and what they may answer
 mod support; // servers and clients for the tests
+mod tls; // TLS to callers
 mod web; // gRPC-Web, as browsers speak it
+mod wire; // clients that say what no library would
 #[allow(dead_code)] // what the clients' runner needs of it
 #[path = "../clients/witness.rs"]
 mod witness; // a proxy that refuses, and sees what a client's channel does by itself

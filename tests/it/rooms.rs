@@ -25,6 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "deadline",
             "telemetry",
             "access",
+            "tls",
             "article",
             "extract",
             "store",

@@ -12,7 +12,7 @@ use copydesk::proto::ingestion_service_client::IngestionServiceClient;
 use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
 use copydesk::proto::{Article, Document, IngestArticleRequest, IngestArticleResponse};
 use copydesk::retrieve::RetrieveLimits;
-use copydesk::server::{CallOptions, Origins, Server, ServerOptions, StoreOptions, WebOptions};
+use copydesk::server::{CallOptions, ConnectionOptions, Origins, Server, ServerOptions, StoreOptions, WebOptions};
 use copydesk::store::sqlite::SqliteOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
@@ -65,8 +65,17 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
         ingest_workers: 2,
         ingest_queue: 64,
         max_message_bytes: 16 << 20,
-        max_streams_per_connection: 256,
-        handshake: Duration::from_secs(10),
+        tls: None,
+        connections: ConnectionOptions {
+            most: 4_096,
+            streams: 256,
+            handshake: Duration::from_secs(10),
+            keepalive: Some(Duration::from_secs(30)),
+            keepalive_timeout: Duration::from_secs(20),
+            age: None,
+            age_grace: Duration::from_secs(60),
+        },
+        drain_wait: Duration::ZERO,
         shutdown_grace: Duration::from_secs(5),
         reflection: true,
         web: WebOptions { serve: true, origins: Origins::Same },

@@ -7,10 +7,11 @@ use tokio::sync::oneshot;
 use tokio_stream::StreamExt;
 
 use super::article_text::{self, bold, dim};
+use super::connection::Connected;
 use super::failure::{Failure, describe, print};
 use super::input::Input;
-use super::{Connected, ingest, serve};
-use crate::client::Client;
+use super::{ingest, serve};
+use crate::client::{Client, Tls};
 use crate::config::SettingFlags;
 use crate::proto::feed_item::Result as ItemResult;
 use crate::proto::ingest_articles_response::Result as Answer;
@@ -52,7 +53,7 @@ pub(super) fn run(args: DemoArgs) -> Result<(), Failure> {
         let mut served = tokio::spawn(server.run(async move { drop(ended.await) }));
         print(&format!("Copydesk {} is serving on {address}, on an empty embedded store.", env!("CARGO_PKG_VERSION")))?;
 
-        let mut client = Client::connect_with(&address.to_string(), None).await?;
+        let mut client = Client::connect_with(&address.to_string(), &Tls::default(), None).await?;
         show(&mut client).await?;
         calls_to_try(&address.to_string(), http)?;
         if args.once {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use copydesk::access::{AccessOptions, JwtOptions, make};
-use copydesk::client::{Authorized, Client, Token};
+use copydesk::client::{Authorized, Client, Tls, Token};
 use copydesk::proto::*;
 use copydesk::server::{ServerOptions, StoreOptions};
 use copydesk::store::sqlite::SqliteOptions;
@@ -69,7 +69,7 @@ async fn client(server: &TestServer, token: &str) -> Connected {
 }
 
 async fn connect(address: &str, token: &str) -> Connected {
-    Client::connect_with(address, Some(Token::new(token).unwrap())).await.unwrap()
+    Client::connect_with(address, &Tls::default(), Some(Token::new(token).unwrap())).await.unwrap()
 }
 
 /// What a read answers that needs nothing to be there: NOT_FOUND of whoever may read.

@@ -1,0 +1,286 @@
+//! How connections open, age, are refused and end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use copydesk::proto::*;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_stream::StreamExt;
+use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_types::StatusExt;
+
+use crate::support::{TestServer, ingest, invented};
+use crate::wire::{Ended, Wire, status};
+
+const GET: &str = "/copydesk.v1.RetrievalService/GetArticle";
+/// Far longer than anything here takes, and far shorter than the grace times that must not be waited for.
+const SOON: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(3_600);
+
+/// The next change or checkpoint of a watch; of a checkpoint, its token.
+async fn checkpoint(watch: &mut tonic::Streaming<WatchArticlesResponse>) -> String {
+    loop {
+        let event = watch.next().await.unwrap().unwrap().event;
+        if let Some(watch_articles_response::Event::Checkpoint(checkpoint)) = event {
+            return checkpoint.change_token;
+        }
+    }
+}
+
+/// Calls without pause by some connections, until each takes no more; answers how many calls there were.
+async fn call_without_pause(
+    server: &TestServer,
+    name: &str,
+    connections: usize,
+) -> (Arc<AtomicUsize>, tokio::task::JoinSet<()>) {
+    let answered = Arc::new(AtomicUsize::new(0));
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..connections {
+        let wire = Wire::connect(server.address).await;
+        for _ in 0..8 {
+            let (wire, answered) = (wire.clone(), Arc::clone(&answered));
+            let request = GetArticleRequest { name: name.to_owned(), ..Default::default() };
+            callers.spawn(async move {
+                loop {
+                    match wire.call(GET, &request, &[]).await {
+                        Ended::Status(0) => drop(answered.fetch_add(1, Ordering::Relaxed)),
+                        Ended::NotSent | Ended::NotTaken => return,
+                        Ended::Broken(cause) => panic!("a call that was sent is lost: {cause}"),
+                        other @ Ended::Status(_) => panic!("a call failed: {other:?}"),
+                    }
+                }
+            });
+        }
+    }
+    (answered, callers)
+}
+
+async fn all(mut callers: tokio::task::JoinSet<()>) {
+    let ended = async {
+        while let Some(caller) = callers.join_next().await {
+            caller.unwrap();
+        }
+    };
+    tokio::time::timeout(SOON, ended).await.expect("a connection goes on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_is_lost_to_a_stop() {
+    let server = TestServer::with(|options| options.drain_wait = Duration::from_millis(500)).await;
+    let name = ingest(&mut server.ingestion().await, invented(1)).await.article.unwrap().name;
+    let (answered, callers) = call_without_pause(&server, &name, 4).await;
+    while answered.load(Ordering::Relaxed) < 1_000 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let stopped = tokio::spawn(server.stop());
+    all(callers).await;
+    stopped.await.unwrap();
+    println!("{} calls, none lost", answered.load(Ordering::Relaxed));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_is_lost_to_age() {
+    let server = TestServer::with(|options| options.connections.age = Some(Duration::from_millis(50))).await;
+    let name = ingest(&mut server.ingestion().await, invented(1)).await.article.unwrap().name;
+    for _ in 0..10 {
+        let (_, callers) = call_without_pause(&server, &name, 2).await;
+        all(callers).await;
+    }
+    let aged = server
+        .http("/metrics")
+        .await
+        .lines()
+        .find_map(|line| line.strip_prefix("copydesk_connections_aged_total ").map(str::to_owned));
+    assert!(aged.unwrap().parse::<u32>().unwrap() >= 20);
+}
+
+#[tokio::test]
+async fn a_stop_is_announced_before_anything_ends() {
+    let server = TestServer::with(|options| options.drain_wait = Duration::from_secs(3)).await;
+    let mut writes = server.ingestion().await;
+    let name = ingest(&mut writes, invented(1)).await.article.unwrap().name;
+    let mut health =
+        HealthClient::new(server.channel().await).watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+    assert_eq!(health.next().await.unwrap().unwrap().status(), ServingStatus::Serving);
+    let mut reads = server.retrieval().await;
+    let mut watch = reads.watch_articles(WatchArticlesRequest::default()).await.unwrap().into_inner();
+    checkpoint(&mut watch).await;
+    let (address, http) = (server.address, server.http);
+    let stopped = tokio::spawn(server.stop());
+    assert_eq!(health.next().await.unwrap().unwrap().status(), ServingStatus::NotServing);
+    // Who has not heard yet is served: on the connection that it has, and on a new one.
+    reads.get_article(GetArticleRequest { name: name.clone(), ..Default::default() }).await.unwrap();
+    let mut ready = TcpStream::connect(http).await.unwrap();
+    ready.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut text = String::new();
+    ready.read_to_string(&mut text).await.unwrap();
+    assert!(text.starts_with("HTTP/1.0 503"), "{text}");
+    let get = GetArticleRequest { name, ..Default::default() };
+    assert!(matches!(Wire::connect(address).await.call(GET, &get, &[]).await, Ended::Status(0)));
+    ingest(&mut writes, invented(2)).await;
+    // The watch hears of what came in after the stop was announced; then it ends, with a status.
+    let change = watch.next().await.unwrap().unwrap();
+    assert!(matches!(change.event, Some(watch_articles_response::Event::Change(_))), "{change:?}");
+    let end = loop {
+        if let Err(end) = watch.next().await.unwrap() {
+            break end;
+        }
+    };
+    assert_eq!((end.code(), end.get_details_error_info().unwrap().reason.as_str()), (Code::Unavailable, "STOPPING"));
+    stopped.await.unwrap();
+    assert!(TcpStream::connect(address).await.is_err(), "the port is still open");
+}
+
+#[tokio::test]
+async fn what_waits_for_its_caller_does_not_hold_up_a_stop() {
+    let server = TestServer::with(|options| options.shutdown_grace = LONG).await;
+    // Says nothing at all, and says half of how HTTP/2 begins.
+    let silent = TcpStream::connect(server.address).await.unwrap();
+    let mut half = TcpStream::connect(server.address).await.unwrap();
+    half.write_all(b"PRI * HTTP/2.0\r\n").await.unwrap();
+    // Sends half of its message, and half of what comes before it.
+    let wire = Wire::connect(server.address).await;
+    let (message, _rest) = wire.half(GET, b"\0\0\0\0\x09abc").await;
+    let (envelope, _rest) = wire.half("/copydesk.v1.IngestionService/IngestArticle", b"\0\0").await;
+    // Streams whose caller has nothing to say for now.
+    let wire = Wire::connect(server.address).await;
+    let (reflection, _rest) = wire.half("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", b"").await;
+    let (ingest, _rest) = wire.half("/copydesk.v1.IngestionService/IngestArticles", b"").await;
+    server.until_metric("copydesk_connections 4").await;
+    for (method, count) in [
+        ("copydesk.v1.RetrievalService/GetArticle", 1),
+        ("copydesk.v1.IngestionService/IngestArticle", 1),
+        ("copydesk.v1.IngestionService/IngestArticles", 1),
+        ("other", 1),
+    ] {
+        server.until_metric(&format!("copydesk_grpc_calls_in_flight{{method=\"{method}\"}} {count}")).await;
+    }
+    tokio::time::timeout(SOON, server.stop()).await.expect("something holds up the stop");
+    let unavailable = Code::Unavailable as i32;
+    assert_eq!(status(message).await.unwrap(), unavailable);
+    assert_eq!(status(envelope).await.unwrap(), unavailable);
+    assert_eq!(status(ingest).await.unwrap(), unavailable);
+    assert_eq!(status(reflection).await.unwrap(), 0);
+    drop((silent, half));
+}
+
+#[tokio::test]
+async fn the_streams_of_an_old_connection_end_and_go_on_by_another() {
+    let server = TestServer::with(|options| {
+        options.connections.age = Some(Duration::from_millis(100));
+        options.connections.age_grace = Duration::from_millis(100);
+        options.retrieve.checkpoint_interval = Duration::from_millis(100);
+    })
+    .await;
+    let mut seen = 0;
+    let mut token = String::new();
+    let mut ended = 0;
+    for number in 1..=5 {
+        ingest(&mut server.ingestion().await, invented(number)).await;
+    }
+    while ended < 3 {
+        let request = match token.as_str() {
+            "" => WatchArticlesRequest { from_beginning: true, ..Default::default() },
+            token => WatchArticlesRequest { change_token: token.to_owned(), ..Default::default() },
+        };
+        let mut watch = server.retrieval().await.watch_articles(request).await.unwrap().into_inner();
+        let end = loop {
+            match watch.next().await.unwrap() {
+                Ok(event) => match event.event.unwrap() {
+                    watch_articles_response::Event::Change(change) => {
+                        seen += 1;
+                        token = change.change_token;
+                    }
+                    watch_articles_response::Event::Checkpoint(checkpoint) => token = checkpoint.change_token,
+                },
+                Err(end) => break end,
+            }
+        };
+        assert_eq!(end.code(), Code::Unavailable, "{end:?}");
+        assert!(end.get_details_retry_info().unwrap().retry_delay.is_some());
+        ended += 1;
+    }
+    assert_eq!(seen, 5, "each change once");
+    // The connections themselves end as well.
+    server.until_metric("copydesk_connections 0").await;
+}
+
+#[tokio::test]
+async fn more_connections_than_may_be_are_closed_as_they_come() {
+    let server = TestServer::with(|options| options.connections.most = 2).await;
+    let wire = Wire::connect(server.address).await;
+    let second = TcpStream::connect(server.address).await.unwrap();
+    server.until_metric("copydesk_connections 2").await;
+    let mut third = TcpStream::connect(server.address).await.unwrap();
+    let closed = tokio::time::timeout(SOON, third.read_to_end(&mut Vec::new())).await;
+    assert!(closed.is_ok(), "the third is open");
+    server.until_metric("copydesk_connections_refused_total 1").await;
+    // Those that are there are served; and when one goes, there is room.
+    let get = GetArticleRequest { name: "articles/none".into(), ..Default::default() };
+    assert!(matches!(wire.call(GET, &get, &[]).await, Ended::Status(5)));
+    drop(second);
+    server.until_metric("copydesk_connections 1").await;
+    assert!(matches!(Wire::connect(server.address).await.call(GET, &get, &[]).await, Ended::Status(5)));
+}
+
+#[tokio::test]
+async fn who_does_not_answer_a_ping_is_gone_and_who_pings_is_answered() {
+    let server = TestServer::with(|options| {
+        options.connections.keepalive = Some(Duration::from_millis(200));
+        options.connections.keepalive_timeout = Duration::from_millis(200);
+    })
+    .await;
+    let mut deaf = TcpStream::connect(server.address).await.unwrap();
+    // The opening, empty SETTINGS, and a PING of ours.
+    deaf.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x08\x06\0\0\0\0\0copydesk")
+        .await
+        .unwrap();
+    let mut heard = Vec::new();
+    tokio::time::timeout(SOON, deaf.read_to_end(&mut heard)).await.expect("it is still open").unwrap();
+    let answer = b"\0\0\x08\x06\x01\0\0\0\0copydesk";
+    assert!(heard.windows(answer.len()).any(|bytes| bytes == answer), "no answer to a ping in {heard:?}");
+    let asked = b"\0\0\x08\x06\0\0\0\0\0";
+    assert!(heard.windows(asked.len()).any(|bytes| bytes == asked), "no ping in {heard:?}");
+    // One that answers lives, and is older than that.
+    let wire = Wire::connect(server.address).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let get = GetArticleRequest { name: "articles/none".into(), ..Default::default() };
+    assert!(matches!(wire.call(GET, &get, &[]).await, Ended::Status(5)));
+}
+
+#[tokio::test]
+async fn a_deadline_that_is_spent_is_refused_on_arrival() {
+    let server = TestServer::start().await;
+    let name = ingest(&mut server.ingestion().await, invented(1)).await.article.unwrap().name;
+    let wire = Wire::connect(server.address).await;
+    let get = GetArticleRequest { name, ..Default::default() };
+    for spent in ["0m", "0S", "1n", "999n"] {
+        let ended = wire.call(GET, &get, &[("grpc-timeout", spent)]).await;
+        assert!(matches!(ended, Ended::Status(code) if code == Code::DeadlineExceeded as i32), "{spent}: {ended:?}");
+    }
+    // Nothing was done for them: nobody was asked for the article.
+    let metrics = server.http("/metrics").await;
+    for layer in ["local", "store"] {
+        let none = format!("copydesk_cache_answers_total{{layer=\"{layer}\"}} 0");
+        assert!(metrics.lines().any(|line| line == none), "{metrics}");
+    }
+    assert!(matches!(wire.call(GET, &get, &[("grpc-timeout", "20S")]).await, Ended::Status(0)));
+}
+
+#[tokio::test]
+async fn health_is_watched_as_the_protocol_says() {
+    let server = TestServer::start().await;
+    let mut health = HealthClient::new(server.channel().await);
+    let request = HealthCheckRequest { service: "none".into() };
+    let mut watch = health.watch(request).await.unwrap().into_inner();
+    assert_eq!(watch.next().await.unwrap().unwrap().status(), ServingStatus::ServiceUnknown);
+    // It stays open until its connection ends, and then ends well.
+    let stopped = tokio::spawn(server.stop());
+    assert!(watch.next().await.is_none());
+    stopped.await.unwrap();
+}
