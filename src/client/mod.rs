@@ -1,10 +1,12 @@
 //! A client of a Copydesk server, for Rust programs and for our own commands.
 
 mod policy; // what clients/service-config.json says, of which tonic itself takes no notice
+mod replicas; // which of several is called
 mod retrying; // a channel that heeds it
 
 use std::time::Duration;
 
+use replicas::Replicas;
 pub use retrying::Retrying;
 
 use bytes::Bytes;
@@ -69,15 +71,17 @@ impl Client {
 }
 
 impl Client<Retrying> {
-    /// Spreads calls over replicas (`http://10.0.0.1:50051`, …), of which each is connected to when it is needed, and left out
-    /// while it cannot be reached. Timeouts and retries are those of `clients/service-config.json`.
+    /// Calls replicas (`http://10.0.0.1:50051`, …) by turns, those left out that do not say that they serve (`grpc.health.v1`).
+    /// Timeouts and retries are those of `clients/service-config.json`. Runs within a tokio runtime.
     ///
     /// # Errors
-    /// When an address is none.
+    /// When an address is none, or there is none.
     pub fn balanced<A: AsRef<str>>(addresses: &[A]) -> Result<Self, ConnectError> {
         let endpoints = addresses.iter().map(|address| endpoint(address.as_ref())).collect::<Result<Vec<_>, _>>()?;
-        let channel = Channel::balance_list(endpoints.into_iter());
-        Ok(Self::over(Retrying::new(channel)))
+        if endpoints.is_empty() {
+            return Err(ConnectError::Address { address: String::new() });
+        }
+        Ok(Self::over(Retrying::new(Replicas::new(endpoints))))
     }
 }
 
