@@ -92,6 +92,9 @@ fn note(tally: &Tally, event: &Value) {
     if let failed @ Value::Object(_) = &event["failed"] {
         tally.failed("go", &text(&failed["method"]), &text(&failed["code"]), &text(&failed["message"]));
     }
+    if event.get("resent").is_some() {
+        tally.resent();
+    }
     if let watched @ Value::Object(_) = &event["watched"] {
         let number = |name: &str| watched[name].as_u64().unwrap();
         tally.watched(number("changes"), number("gaps"), number("resumed"));

@@ -1,5 +1,6 @@
 //! A steady load from Rust, by `copydesk::client`: reads, writes, streams of documents, watches.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -22,7 +23,10 @@ const WATCHERS: usize = 2;
 /// What everybody reads: `articles/rolling-0`, …, also from Go.
 pub const ARTICLES: usize = 200;
 /// Documents of one stream.
-const STREAM: usize = 20;
+const STREAM: i64 = 20;
+/// As the service config says of single calls.
+const ATTEMPTS: u32 = 4;
+const BACKOFF: Duration = Duration::from_millis(100);
 /// What callers wait for.
 const READ: Duration = Duration::from_secs(2);
 const WRITE: Duration = Duration::from_secs(5);
@@ -159,26 +163,39 @@ impl Caller {
         }
     }
 
+    /// Until every document is answered. Those that are not when a stream ends with UNAVAILABLE are sent again, with their request
+    /// IDs, as often as the channel would try a call.
     async fn stream_once(&mut self, edition: u64) -> Result<(), Status> {
-        let requests = (0..STREAM).map(|sequence| {
+        let mut open: BTreeSet<i64> = (0..STREAM).collect();
+        for _ in 1..ATTEMPTS {
+            match self.stream_open(edition, &mut open).await {
+                Err(status) if status.code() == Code::Unavailable => self.tally.resent(),
+                outcome => return outcome,
+            }
+            tokio::time::sleep(BACKOFF).await;
+        }
+        self.stream_open(edition, &mut open).await
+    }
+
+    async fn stream_open(&mut self, edition: u64, open: &mut BTreeSet<i64>) -> Result<(), Status> {
+        let requests = open.iter().map(|sequence| {
             let id = format!("streamed-{sequence}");
-            let (sequence, request_id) = (sequence as i64, format!("{id}@{edition}"));
+            let request_id = format!("{id}@{edition}");
             let document = Some(document(id, edition));
-            IngestArticlesRequest { sequence, document, request_id, brief: true }
+            IngestArticlesRequest { sequence: *sequence, document, request_id, brief: true }
         });
         let requests: Vec<_> = requests.collect();
         let streamed = async {
             let mut answers = self.client.ingestion.ingest_articles(tokio_stream::iter(requests)).await?.into_inner();
-            let mut ingested = 0;
             while let Some(answer) = answers.message().await? {
                 match answer.result {
-                    Some(Answer::Ingested(_)) => ingested += 1,
+                    Some(Answer::Ingested(_)) => drop(open.remove(&answer.sequence)),
                     Some(Answer::Error(status)) => return Err(Status::new(Code::from(status.code), status.message)),
                     None => {}
                 }
             }
-            let missing = || Status::data_loss(format!("{ingested} of {STREAM} documents were answered"));
-            if ingested == STREAM { Ok(()) } else { Err(missing()) }
+            let missing = || Status::data_loss(format!("{} of {STREAM} documents were not answered", open.len()));
+            if open.is_empty() { Ok(()) } else { Err(missing()) }
         };
         let late = |_| Status::deadline_exceeded("the stream does not end");
         tokio::time::timeout(WRITE, streamed).await.map_err(late)?

@@ -41,6 +41,7 @@ pub struct Tally {
     gaps: AtomicU64,
     resumed: AtomicU64,
     changes: AtomicU64,
+    resent: AtomicU64,
     restarts: AtomicU64,
     /// What happened, for whoever reads the report; and what should not have.
     notes: Mutex<Vec<String>>,
@@ -79,6 +80,11 @@ impl Tally {
         self.changes.fetch_add(changes, Ordering::Relaxed);
         self.gaps.fetch_add(gaps, Ordering::Relaxed);
         self.resumed.fetch_add(resumed, Ordering::Relaxed);
+    }
+
+    /// A stream of documents was cut, and what it had no answer to is sent again.
+    pub fn resent(&self) {
+        self.resent.fetch_add(1, Ordering::Relaxed);
     }
 
     pub fn restarted(&self) {
@@ -133,6 +139,7 @@ impl Tally {
         }
         let (changes, resumed) = (self.changes.load(Ordering::Relaxed), self.resumed.load(Ordering::Relaxed));
         println!("watch gaps: {}, in {changes} changes told; watches resumed {resumed} times", self.gaps());
+        println!("streams of documents resumed: {}", self.resent.load(Ordering::Relaxed));
         self.failed_in_restarts() == 0 && self.gaps() == 0 && self.broken.lock().unwrap().is_empty()
     }
 }

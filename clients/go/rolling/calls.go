@@ -20,6 +20,9 @@ const (
 	articles = 200
 	// streamed is how many documents one stream brings.
 	streamed = 20
+	// As the service config says of single calls.
+	attempts = 4
+	backoff  = 100 * time.Millisecond
 	// What callers wait for.
 	readDeadline  = 2 * time.Second
 	writeDeadline = 5 * time.Second
@@ -79,31 +82,51 @@ func (c *caller) write(number int) {
 
 func (c *caller) stream() {
 	for edition := 1; c.goesOn(); edition++ {
-		ctx, cancel := context.WithTimeout(context.Background(), writeDeadline)
-		c.told.ended("IngestArticles", c.streamOnce(ctx, edition))
-		cancel()
+		c.told.ended("IngestArticles", c.streamOnce(edition))
 		time.Sleep(10 * pause)
 	}
 }
 
-func (c *caller) streamOnce(ctx context.Context, edition int) error {
+// streamOnce ends when every document is answered. Those that are not when a stream ends with UNAVAILABLE are sent again, with their
+// request IDs, as often as the channel would try a call.
+func (c *caller) streamOnce(edition int) error {
+	open := map[int64]bool{}
+	for sequence := range int64(streamed) {
+		open[sequence] = true
+	}
+	for attempt := 1; ; attempt++ {
+		err := c.streamOpen(edition, open)
+		if attempt == attempts || status.Code(err) != codes.Unavailable {
+			return err
+		}
+		c.told.tell(map[string]any{"resent": true})
+		time.Sleep(backoff)
+	}
+}
+
+func (c *caller) streamOpen(edition int, open map[int64]bool) error {
+	ctx, cancel := context.WithTimeout(context.Background(), writeDeadline)
+	defer cancel()
 	stream, err := c.client.Ingestion.IngestArticles(ctx)
 	if err != nil {
 		return err
 	}
-	for sequence := range streamed {
+	for sequence := range open {
 		id := fmt.Sprintf("go-streamed-%d", sequence)
 		err := stream.Send(&copydeskv1.IngestArticlesRequest{
-			Sequence: int64(sequence), Document: document(id, edition), RequestId: fmt.Sprintf("%s@%d", id, edition), Brief: true,
+			Sequence: sequence, Document: document(id, edition), RequestId: fmt.Sprintf("%s@%d", id, edition), Brief: true,
 		})
-		if err != nil && !errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) {
+			// It has ended; Recv says how.
+			break
+		}
+		if err != nil {
 			return err
 		}
 	}
 	if err := stream.CloseSend(); err != nil {
 		return err
 	}
-	ingested := 0
 	for {
 		answer, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -115,10 +138,10 @@ func (c *caller) streamOnce(ctx context.Context, edition int) error {
 		if refused := answer.GetError(); refused != nil {
 			return status.ErrorProto(refused)
 		}
-		ingested++
+		delete(open, answer.GetSequence())
 	}
-	if ingested != streamed {
-		return status.Errorf(codes.DataLoss, "%d of %d documents were answered", ingested, streamed)
+	if len(open) > 0 {
+		return status.Errorf(codes.DataLoss, "%d of %d documents were not answered", len(open), streamed)
 	}
 	return nil
 }
