@@ -38,6 +38,8 @@ pub(super) struct AuditArgs {
     /// How many articles to look at each time: those that have changed last
     #[arg(long, default_value_t = 200, value_name = "ARTICLES")]
     sample: usize,
+    #[command(flatten)]
+    tls: super::Tls,
 }
 
 type Retrieval = RetrievalServiceClient<Channel>;
@@ -56,8 +58,9 @@ struct Tally {
 
 pub(super) async fn run(args: AuditArgs) -> Result<(), Failure> {
     let mut tallies = Vec::new();
+    let tls = args.tls.load()?;
     for address in &args.addr {
-        let client = Client::connect(address).await?.retrieval;
+        let client = Client::connect_with(address, &tls).await?.retrieval;
         tallies.push(Tally { address: address.clone(), client, checked: 0, stale: 0, by: BTreeMap::new() });
     }
     let mut asked = tallies.first().map(|tally| tally.client.clone()).ok_or_else(no_server)?;

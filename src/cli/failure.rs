@@ -55,7 +55,7 @@ impl From<ConfigError> for Failure {
 impl From<ConnectError> for Failure {
     fn from(error: ConnectError) -> Self {
         match error {
-            ConnectError::Address { .. } => Self::Usage(error.to_string()),
+            ConnectError::Address { .. } | ConnectError::Tls { .. } => Self::Usage(error.to_string()),
             ConnectError::Unreachable { .. } => Self::failed(error),
         }
     }

@@ -15,11 +15,12 @@ mod reads;
 mod serve;
 mod watch;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::client::Client;
+use crate::client::{self, Client};
 use crate::config::{SettingFlags, Settings};
 use failure::Failure;
 
@@ -80,11 +81,43 @@ struct Connection {
     /// The server
     #[arg(long, env = "COPYDESK_ADDR", default_value = "http://127.0.0.1:50051", value_name = "URL")]
     addr: String,
+    #[command(flatten)]
+    tls: Tls,
+}
+
+/// How `https://` is spoken.
+#[derive(Args, Clone)]
+struct Tls {
+    /// Trust these authorities, a file of certificates in PEM, instead of the system's
+    #[arg(long, env = "COPYDESK_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Show this certificate, a file in PEM, to a server that asks for one
+    #[arg(long, env = "COPYDESK_CLIENT_CERT", value_name = "FILE", requires = "client_key")]
+    client_cert: Option<PathBuf>,
+    /// Its private key, a file in PEM
+    #[arg(long, env = "COPYDESK_CLIENT_KEY", value_name = "FILE", requires = "client_cert")]
+    client_key: Option<PathBuf>,
+}
+
+impl Tls {
+    fn load(&self) -> Result<client::Tls, Failure> {
+        let read = |path: &PathBuf| {
+            std::fs::read(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+        };
+        let mut tls = client::Tls::default();
+        if let Some(ca) = &self.ca {
+            tls = tls.ca(read(ca)?);
+        }
+        if let (Some(cert), Some(key)) = (&self.client_cert, &self.client_key) {
+            tls = tls.identity(read(cert)?, read(key)?);
+        }
+        Ok(tls)
+    }
 }
 
 impl Connection {
     async fn open(&self) -> Result<Client, Failure> {
-        Ok(Client::connect(&self.addr).await?)
+        Ok(Client::connect_with(&self.addr, &self.tls.load()?).await?)
     }
 }
 

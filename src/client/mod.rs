@@ -3,11 +3,13 @@
 mod policy; // what clients/service-config.json says, of which tonic itself takes no notice
 mod replicas; // which of several is called
 mod retrying; // a channel that heeds it
+mod tls;
 
 use std::time::Duration;
 
 use replicas::Replicas;
 pub use retrying::Retrying;
+pub use tls::Tls;
 
 use bytes::Bytes;
 use tonic::body::Body;
@@ -44,6 +46,14 @@ pub enum ConnectError {
         /// As it was given.
         address: String,
     },
+    /// TLS cannot be spoken by what was given.
+    #[error("TLS to {address}: {cause}")]
+    Tls {
+        /// Where.
+        address: String,
+        /// Why.
+        cause: String,
+    },
     /// Nobody answers.
     #[error("cannot reach a server at {address}: {cause}. Is `copydesk serve` running there?")]
     Unreachable {
@@ -55,13 +65,22 @@ pub enum ConnectError {
 }
 
 impl Client {
-    /// Connects to a server: `http://127.0.0.1:50051`. Every failure is the caller's to see: nothing is tried again.
+    /// Connects to a server: `http://127.0.0.1:50051`, or `https://…` with a certificate that the system trusts. Every failure is
+    /// the caller's to see: nothing is tried again.
     ///
     /// # Errors
     /// When the address is none, or nobody answers within five seconds.
     pub async fn connect(address: &str) -> Result<Self, ConnectError> {
+        Self::connect_with(address, &Tls::default()).await
+    }
+
+    /// The same, with a say in whom to trust and what to show where the address is `https://…`.
+    ///
+    /// # Errors
+    /// As for [`Client::connect`]; and when TLS cannot be spoken by what is in `tls`.
+    pub async fn connect_with(address: &str, tls: &Tls) -> Result<Self, ConnectError> {
         let unreachable = |cause| ConnectError::Unreachable { address: address.to_owned(), cause };
-        Ok(Self::new(endpoint(address)?.connect().await.map_err(unreachable)?))
+        Ok(Self::new(endpoint(address, tls)?.connect().await.map_err(unreachable)?))
     }
 
     /// Over a connection that is there.
@@ -77,7 +96,16 @@ impl Client<Retrying> {
     /// # Errors
     /// When an address is none, or there is none.
     pub fn balanced<A: AsRef<str>>(addresses: &[A]) -> Result<Self, ConnectError> {
-        let endpoints = addresses.iter().map(|address| endpoint(address.as_ref())).collect::<Result<Vec<_>, _>>()?;
+        Self::balanced_with(addresses, &Tls::default())
+    }
+
+    /// The same, with a say in whom to trust and what to show where addresses are `https://…`.
+    ///
+    /// # Errors
+    /// When an address is none, there is none, or TLS cannot be spoken by what is in `tls`.
+    pub fn balanced_with<A: AsRef<str>>(addresses: &[A], tls: &Tls) -> Result<Self, ConnectError> {
+        let endpoints =
+            addresses.iter().map(|address| endpoint(address.as_ref(), tls)).collect::<Result<Vec<_>, _>>()?;
         if endpoints.is_empty() {
             return Err(ConnectError::Address { address: String::new() });
         }
@@ -105,13 +133,20 @@ where
     }
 }
 
-fn endpoint(address: &str) -> Result<Endpoint, ConnectError> {
+fn endpoint(address: &str, tls: &Tls) -> Result<Endpoint, ConnectError> {
     let wrong = || ConnectError::Address { address: address.to_owned() };
     let with_scheme = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
     let endpoint = Endpoint::from_shared(with_scheme).map_err(|_wrong| wrong())?;
     if endpoint.uri().host().is_none() {
         return Err(wrong());
     }
+    let endpoint = if endpoint.uri().scheme_str() == Some("https") {
+        let failed =
+            |error: tonic::transport::Error| ConnectError::Tls { address: address.to_owned(), cause: causes(&error) };
+        endpoint.tls_config(tls.config()).map_err(failed)?
+    } else {
+        endpoint
+    };
     endpoint
         .connect_timeout(Duration::from_secs(5))
         .tcp_nodelay(true)
@@ -121,4 +156,10 @@ fn endpoint(address: &str) -> Result<Endpoint, ConnectError> {
         .initial_connection_window_size(4 << 20)
         .user_agent(concat!("copydesk/", env!("CARGO_PKG_VERSION")))
         .map_err(|_wrong| wrong())
+}
+
+/// An error and what it comes of: tonic's says little by itself.
+fn causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
+    causes.collect::<Vec<_>>().join(": ")
 }

@@ -15,7 +15,8 @@ pub use table::{SETTINGS, Setting};
 /// Environment variables with this prefix are settings, or wrong.
 const PREFIX: &str = "COPYDESK_";
 /// Variables with the prefix that are not settings of the server: the clients' and the file's own.
-const OTHERS: [&str; 2] = ["COPYDESK_CONFIG", "COPYDESK_ADDR"];
+const OTHERS: [&str; 5] =
+    ["COPYDESK_CONFIG", "COPYDESK_ADDR", "COPYDESK_CA", "COPYDESK_CLIENT_CERT", "COPYDESK_CLIENT_KEY"];
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

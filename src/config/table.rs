@@ -1,6 +1,6 @@
 //! The one list of settings, and what they mean to the server.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::parse::{address, bytes, count, duration, size, switch};
@@ -10,7 +10,7 @@ use crate::cache::{AuditOptions, LocalCacheOptions, RedisOptions};
 use crate::extract;
 use crate::ingest::IngestOptions;
 use crate::retrieve::RetrieveLimits;
-use crate::server::{CallOptions, ConnectionOptions, ServerOptions, StoreOptions, WebOptions};
+use crate::server::{CallOptions, ConnectionOptions, ServerOptions, StoreOptions, TlsOptions, WebOptions};
 use crate::store::postgres::{PostgresOptions, StandbyOptions};
 use crate::store::sqlite::SqliteOptions;
 
@@ -39,6 +39,17 @@ const fn rare(name: &'static str, default: &'static str, help: &'static str) -> 
 pub const SETTINGS: &[Setting] = &[
     setting("listen", "127.0.0.1:50051", "where gRPC calls come in; port 0 is any free one"),
     setting("http-listen", "127.0.0.1:9464", "where `/metrics`, `/livez` and `/readyz` are served; `off` for nowhere"),
+    setting(
+        "tls-cert",
+        "",
+        "a file with the certificate to show to callers, in PEM, and those that vouch for it; none for no TLS. Read anew when it changes, as are the two below",
+    ),
+    setting("tls-key", "", "the file with its private key, in PEM"),
+    setting(
+        "tls-client-ca",
+        "",
+        "a file of certificates in PEM, of who vouches for callers: they must show a certificate then; none to ask for none",
+    ),
     setting("data-dir", "./copydesk-data", "the folder of the embedded store"),
     setting(
         "store",
@@ -196,6 +207,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
             "off" => Ok(None),
             text => address(text).map(Some).map_err(|right| format!("{right}, or off")),
         })?,
+        tls: tls(settings)?,
         store: store_options(settings)?,
         cache,
         redis,
@@ -236,6 +248,23 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
             origins: settings.get("grpc-web-origins", str::parse)?,
         },
     })
+}
+
+/// The files are tried: what is wrong with them is told before anything starts.
+fn tls(settings: &Settings) -> Result<Option<TlsOptions>, ConfigError> {
+    let file = |name: &str| Some(settings.text(name)).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let fail = |name: &'static str, right: String| settings.get::<Option<TlsOptions>>(name, |_| Err(right.clone()));
+    let options = match (file("tls-cert"), file("tls-key"), file("tls-client-ca")) {
+        (Some(cert), Some(key), client_ca) => TlsOptions { cert, key, client_ca },
+        (Some(_), None, _) => return fail("tls-key", "must be the file of the private key of tls-cert".into()),
+        (None, Some(_), _) => return fail("tls-key", "has no use without tls-cert".into()),
+        (None, None, Some(_)) => return fail("tls-client-ca", "has no use without tls-cert and tls-key".into()),
+        (None, None, None) => return Ok(None),
+    };
+    match options.check() {
+        Ok(()) => Ok(Some(options)),
+        Err(wrong) => fail(wrong.setting, wrong.right),
+    }
 }
 
 fn connections(settings: &Settings) -> Result<ConnectionOptions, ConfigError> {

@@ -14,15 +14,17 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
-use tonic::transport::server::TcpConnectInfo;
+use tonic::transport::server::{Connected, TcpConnectInfo};
 use tower::ServiceExt;
 use tower::util::Oneshot;
 
 use super::inbound::{Inbound, LINGER};
 use super::opening::{Version, open};
+use super::tls::Tls;
 use crate::grpc::Ending;
 use crate::telemetry::Metrics;
 
@@ -62,6 +64,7 @@ pub(super) struct Shared<S> {
     one: Builder<TokioExecutor>,
     two: Builder<TokioExecutor>,
     http1: bool,
+    tls: Option<Tls>,
     options: ConnectionOptions,
     metrics: Metrics,
     /// From when on there is no more to come.
@@ -78,17 +81,18 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<tonic::codegen::StdError> + Send + Sync,
 {
-    /// Calls go to `service`. HTTP/1.1 is spoken if `http1`.
+    /// Calls go to `service`. HTTP/1.1 is spoken if `http1`, and TLS if there is.
     pub(super) fn new(
         service: S,
         options: ConnectionOptions,
         http1: bool,
+        tls: Option<Tls>,
         metrics: Metrics,
         stopping: CancellationToken,
         grace: Duration,
     ) -> Self {
         let (one, two) = builders(&options);
-        Self { service, one, two, http1, options, metrics, stopping, grace, cut: AtomicUsize::new(0) }
+        Self { service, one, two, http1, tls, options, metrics, stopping, grace, cut: AtomicUsize::new(0) }
     }
 
     /// How many were cut off because the grace time had passed.
@@ -97,7 +101,26 @@ where
     }
 
     /// Serves one connection to its end.
-    pub(super) async fn serve<C>(&self, stream: C, peer: TcpConnectInfo)
+    pub(super) async fn serve(&self, stream: TcpStream) {
+        let peer = stream.connect_info();
+        let Some(tls) = &self.tls else { return self.speak(stream, peer).await };
+        let handshake = timeout(self.options.handshake, tls.accept(stream));
+        match self.stopping.run_until_cancelled(handshake).await {
+            Some(Ok(Ok(stream))) => self.speak(stream, peer).await,
+            Some(failed) => {
+                self.metrics.connections().handshake_failed();
+                let cause = failed.map_or_else(
+                    |late| late.to_string(),
+                    |ended| ended.err().map_or_else(String::new, |error| error.to_string()),
+                );
+                tracing::debug!(peer = ?peer.remote_addr(), cause, "a TLS handshake failed");
+            }
+            None => {}
+        }
+    }
+
+    /// HTTP, over whatever it goes by.
+    async fn speak<C>(&self, stream: C, peer: TcpConnectInfo)
     where
         C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {

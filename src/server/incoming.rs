@@ -13,7 +13,7 @@ use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::body::Body;
-use tonic::transport::server::{Connected, TcpIncoming};
+use tonic::transport::server::TcpIncoming;
 
 use super::connection::Shared;
 use crate::telemetry::Metrics;
@@ -60,8 +60,7 @@ pub(super) async fn serve<S, B>(
         let (connections, opened) = (Arc::clone(&connections), metrics.connections().opened());
         open.spawn(async move {
             let _held = (place, opened);
-            let peer = stream.connect_info();
-            connections.serve(stream, peer).await;
+            connections.serve(stream).await;
         });
     }
     // The port is closed at once: who comes now is to go elsewhere, and not to wait here.

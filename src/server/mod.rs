@@ -11,6 +11,8 @@ mod incoming;
 mod opening;
 mod stack;
 mod tasks;
+mod tls;
+mod validity;
 mod web;
 
 use std::future::Future;
@@ -29,6 +31,7 @@ use tower::ServiceBuilder;
 pub use calls::CallOptions;
 pub use connection::ConnectionOptions;
 pub use engine::StoreOptions;
+pub use tls::{TlsError, TlsOptions};
 pub use web::{Origins, WebOptions};
 
 use crate::cache::{AuditOptions, LocalCacheOptions, RedisOptions};
@@ -73,6 +76,8 @@ pub struct ServerOptions {
     pub ingest_queue: usize,
     /// The largest message that is taken, in bytes, after decompression.
     pub max_message_bytes: usize,
+    /// The certificates by which TLS is spoken to callers, if it is.
+    pub tls: Option<TlsOptions>,
     /// How connections are treated.
     pub connections: ConnectionOptions,
     /// How long, after the signal to stop, the server says that it is not to be called and takes calls still.
@@ -108,6 +113,9 @@ pub enum StartError {
     /// The threads that extract could not be started.
     #[error("cannot start threads: {0}")]
     Threads(std::io::Error),
+    /// The certificates are not right.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// A defect: the descriptors that build.rs wrote are not served.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -130,6 +138,9 @@ pub struct Server {
 impl Server {
     /// Opens the store and takes the ports.
     pub async fn bind(options: ServerOptions) -> Result<Self, StartError> {
+        if let Some(tls) = &options.tls {
+            tls.check()?;
+        }
         let listener = listen(options.listen).await?;
         let http = match options.http_listen {
             Some(address) => Some(listen(address).await?),
@@ -159,6 +170,16 @@ impl Server {
         let ours = self.ours(&metrics);
         let routes = self.routes(&ready).map_err(|error| ServeError(error.to_string()))?;
 
+        // Browsers speak HTTP/2 by TLS alone.
+        let http1 = self.options.web.serve;
+        let tls = match self.options.tls.clone() {
+            Some(options) => {
+                Some(tls::start(options, http1, metrics.clone()).map_err(|error| ServeError(error.to_string()))?)
+            }
+            None => None,
+        };
+        let (tls, reloading) = tls.unzip();
+
         let store = self.stack.store();
         let mut background = vec![
             tokio::spawn(tasks::turn_clock(Arc::clone(&store), stopping.clone())),
@@ -166,6 +187,9 @@ impl Server {
         ];
         if let Some(auditor) = self.stack.auditor() {
             background.push(tokio::spawn(async move { auditor.run().await }));
+        }
+        if let Some(reloading) = reloading {
+            background.push(tokio::spawn(reloading.run()));
         }
         if let Some(listener) = self.http {
             let router =
@@ -193,9 +217,7 @@ impl Server {
             .service(routes);
         let (options, grace) = (self.options.connections.clone(), self.options.shutdown_grace);
         let most = options.most;
-        // Browsers speak HTTP/2 by TLS alone.
-        let http1 = self.options.web.serve;
-        let connections = Shared::new(service, options, http1, metrics.clone(), stopping.clone(), grace);
+        let connections = Shared::new(service, options, http1, tls, metrics.clone(), stopping.clone(), grace);
         incoming::serve(self.listener, Arc::new(connections), most, &metrics, &stopping).await;
         for task in background {
             task.abort();

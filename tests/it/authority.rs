@@ -20,12 +20,18 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
+    /// A certificate for a host, and its key, both in PEM.
+    pub fn issue(&self, host: &str, change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
+        change(&mut params);
+        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+
     /// Puts a certificate for `localhost`, and its key, where a server looks for them.
     pub fn vouch(&self, dir: &Path) {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec!["localhost".into()]).unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        std::fs::write(dir.join("server.crt"), certificate.pem()).unwrap();
-        std::fs::write(dir.join("server.key"), key.serialize_pem()).unwrap();
+        let (certificate, key) = self.issue("localhost", |_| {});
+        std::fs::write(dir.join("server.crt"), certificate).unwrap();
+        std::fs::write(dir.join("server.key"), key).unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! Copydesk as its clients see it: over a real port, on a real store.
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
+mod abuse; // callers who mean harm
 mod audit; // what the caches answer, compared with the store
 mod authority; // certificates of the tests' own
 mod bad_input; // whatever comes in
@@ -17,6 +18,7 @@ mod documents; // pages, dumps and feeds, and what becomes of them
 mod edge; // deadlines, limits, health, metrics, stopping
 mod embargo; // what the clock opens and ends
 mod failover; // a database that has lost its last changes
+mod frames; // HTTP/2 by the byte, for them
 mod freshness; // two caches on one feed, one behind the other
 mod kill; // an answer means durable
 mod model; // lists, watches and exports over random histories
@@ -40,6 +42,7 @@ mod rooms; // which room may import which
 mod service; // each method's plain case
 mod standbys; // standbys of PostgreSQL, and what they may answer
 mod support; // servers and clients for the tests
+mod tls; // TLS to callers
 mod web; // gRPC-Web, as browsers speak it
 mod wire; // clients that say what no library would
 #[allow(dead_code)] // what the clients' runner needs of it

@@ -62,6 +62,13 @@ impl Serve {
         Client::connect(&self.address).await.unwrap()
     }
 
+    /// The most memory that it has had resident, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
+    }
+
     pub fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
     }

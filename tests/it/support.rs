@@ -59,6 +59,7 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
         ingest_workers: 2,
         ingest_queue: 64,
         max_message_bytes: 16 << 20,
+        tls: None,
         connections: ConnectionOptions {
             most: 4_096,
             streams: 256,

@@ -36,12 +36,17 @@ impl Wire {
 
     /// Calls a method. `more` are headers.
     pub async fn call(&self, path: &str, message: &impl Message, more: &[(&str, &str)]) -> Ended {
+        self.send(path, enveloped(message), more).await
+    }
+
+    /// Calls a method with bytes that need not be a message.
+    pub async fn send(&self, path: &str, bytes: Bytes, more: &[(&str, &str)]) -> Ended {
         let Ok(mut requests) = self.requests.clone().ready().await else { return Ended::NotSent };
         let Ok((response, mut body)) = requests.send_request(self.request(path, more), false) else {
             return Ended::NotSent;
         };
         let answered = async {
-            body.send_data(enveloped(message), true)?;
+            body.send_data(bytes, true)?;
             status(response).await
         };
         match answered.await {
