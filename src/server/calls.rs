@@ -17,6 +17,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
+use tokio_util::sync::PollSemaphore;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -24,6 +25,7 @@ use tower::{Layer, Service};
 use tracing::Span;
 
 use super::guard::{Guard, Tenure};
+use super::outbox::Outbox;
 use super::pressure::Pressure;
 use crate::access::Caller;
 use crate::deadline::timeout;
@@ -198,6 +200,8 @@ struct Call {
     caller: Option<Arc<Caller>>,
     /// Who answered, if the method says so.
     cache: Option<HeaderValue>,
+    /// What is on its way to its caller.
+    outbox: Option<Outbox>,
     permit: Option<OwnedSemaphorePermit>,
     /// CANCELLED until it is known better: a call that is dropped was cancelled by its caller.
     code: Code,
@@ -233,6 +237,7 @@ impl Call {
             request_id: request.headers().get("x-request-id").filter(|id| id.len() <= 256).cloned(),
             caller: None,
             cache: None,
+            outbox: request.extensions().get::<Outbox>().cloned(),
             permit: None,
             code: Code::Cancelled,
         };
@@ -387,7 +392,7 @@ fn answer(mut call: Call, response: Response<Body>, sleep: Option<Pin<Box<Sleep>
     let lasts = call.kind != Kind::Unary;
     let caller = call.caller.clone().filter(|_| lasts);
     let tenure = caller.map(|caller| Tenure::new(caller, call.shared.metrics.clone()));
-    response.map(|body| Body::new(CallBody { body: Some(body), call: Some(call), tenure, sleep }))
+    response.map(|body| Body::new(CallBody { body: Some(body), call: Some(call), tenure, sleep, waiting: None }))
 }
 
 fn code_in(headers: &HeaderMap) -> Option<Code> {
@@ -401,6 +406,8 @@ struct CallBody {
     /// Of a stream: whether its caller may still have it.
     tenure: Option<Tenure>,
     sleep: Option<Pin<Box<Sleep>>>,
+    /// For room in the outbox.
+    waiting: Option<PollSemaphore>,
 }
 
 impl CallBody {
@@ -429,12 +436,19 @@ impl http_body::Body for CallBody {
         {
             return this.end(&status);
         }
-        let polled = {
-            let _entered = call.span.enter();
-            catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(context)))
+        let room = call.outbox.as_ref().map_or(Poll::Ready(()), |outbox| outbox.poll_room(&mut this.waiting, context));
+        let polled = match room {
+            Poll::Pending => Ok(Poll::Pending),
+            Poll::Ready(()) => {
+                let _entered = call.span.enter();
+                catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(context)))
+            }
         };
         match polled {
-            Ok(Poll::Ready(Some(Ok(frame)))) => {
+            Ok(Poll::Ready(Some(Ok(mut frame)))) => {
+                if let Some(outbox) = &call.outbox {
+                    frame = outbox.hold(frame);
+                }
                 if let Some(code) = frame.trailers_ref().and_then(code_in) {
                     call.code = code;
                     this.call = None;

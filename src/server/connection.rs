@@ -24,6 +24,7 @@ use tower::util::Oneshot;
 
 use super::inbound::{Inbound, LINGER};
 use super::opening::{Version, open};
+use super::outbox::Outbox;
 use super::tls::Tls;
 use crate::grpc::Ending;
 use crate::telemetry::Metrics;
@@ -134,7 +135,8 @@ where
             () = self.stopping.cancelled() => return,
         };
         let ending = self.stopping.child_token();
-        let calls = Calls { service: self.service.clone(), peer, ending: Ending::new(ending.clone()) };
+        let ends = Ending::new(ending.clone());
+        let calls = Calls { service: self.service.clone(), peer, ending: ends, outbox: Outbox::new() };
         let builder = if version == Version::One { &self.one } else { &self.two };
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), calls));
         let old = self.options.age.map(|age| Instant::now() + jittered(age));
@@ -200,6 +202,7 @@ struct Calls<S> {
     service: S,
     peer: TcpConnectInfo,
     ending: Ending,
+    outbox: Outbox,
 }
 
 impl<S, B> hyper::service::Service<Request<Incoming>> for Calls<S>
@@ -213,6 +216,7 @@ where
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let mut request = request.map(|body| Body::new(Inbound::new(body, self.ending.clone())));
         request.extensions_mut().insert(self.ending.clone());
+        request.extensions_mut().insert(self.outbox.clone());
         request.extensions_mut().insert(self.peer.clone());
         self.service.clone().oneshot(request)
     }

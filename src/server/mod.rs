@@ -11,6 +11,7 @@ mod http;
 mod inbound;
 mod incoming;
 mod opening;
+mod outbox;
 mod pressure;
 mod stack;
 mod tasks;

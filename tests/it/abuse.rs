@@ -293,6 +293,49 @@ async fn answers_that_nobody_reads() {
         .await;
 }
 
+/// Batches of 2 MiB: all of them would be 1,000 MiB.
+#[tokio::test]
+async fn large_answers_that_nobody_reads() {
+    let besieged = Besieged::start(&[]).await;
+    let mut client = besieged.server.client().await;
+    let large = Article { body: "The harbour is silting up. ".repeat(38_000), ..invented(2) };
+    let request = IngestArticleRequest { document: Some(ready(large)), ..Default::default() };
+    let name = client.ingestion.ingest_article(request).await.unwrap().into_inner().article.unwrap().name;
+    // By the cache, so that what grows is what is unread.
+    while client
+        .retrieval
+        .get_article(GetArticleRequest { name: name.clone(), ..Default::default() })
+        .await
+        .unwrap()
+        .metadata()
+        .get("copydesk-cache")
+        .unwrap()
+        != "local"
+    {}
+    besieged
+        .withstands("500 batches of 2 MiB on 5 connections, of each a byte is read", 256, async {
+            let batch = BatchGetArticlesRequest { names: vec![name.clone(), name.clone()], ..Default::default() };
+            let mut streams = Vec::new();
+            for _ in 0..5 {
+                // A window of one byte: each answer is begun.
+                let mut stream = besieged.connect(&[(4, 1)]).await;
+                for number in 0..100 {
+                    let id = id_of(0, number);
+                    let path = "/copydesk.v1.RetrievalService/BatchGetArticles";
+                    let call = [
+                        frame(HEADERS, END_HEADERS, id, &headers(path, &[])),
+                        frame(DATA, END_STREAM, id, &enveloped(&batch)),
+                    ];
+                    stream.write_all(&call.concat()).await.unwrap();
+                }
+                answered(&mut stream).await;
+                streams.push(stream);
+            }
+            streams
+        })
+        .await;
+}
+
 #[tokio::test]
 async fn callers_who_take_their_time() {
     let besieged = Besieged::start(&["--handshake-timeout", "1s"]).await;

@@ -1,0 +1,93 @@
+//! What is on its way to one peer, and how much that may be: a caller that asks and does not read must not fill the memory.
+//!
+//! HTTP/2's flow control keeps unread answers here, one frame of each call; a frame is a whole message, and a connection has many
+//! calls.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::Frame;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::PollSemaphore;
+
+/// How much of answers may be unread on one connection, but for the last of them: further ones are not put together until it is less.
+const BYTES: usize = 8 << 20;
+/// In what it is counted. Frames that are smaller are not: of 256 calls they are not much.
+const UNIT: usize = 16 << 10;
+
+/// The answers of one connection. In the extensions of its requests.
+#[derive(Clone, Debug)]
+pub(super) struct Outbox(Arc<Semaphore>);
+
+impl Outbox {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(BYTES / UNIT)))
+    }
+
+    /// Waits for room. `waiting` is the caller's own.
+    pub(super) fn poll_room(&self, waiting: &mut Option<PollSemaphore>, context: &mut Context<'_>) -> Poll<()> {
+        if self.0.available_permits() == 0 {
+            let waiting = waiting.get_or_insert_with(|| PollSemaphore::new(Arc::clone(&self.0)));
+            // Given back at once, to whoever waits next: how much it takes is not known yet.
+            drop(ready!(waiting.poll_acquire(context)));
+        }
+        Poll::Ready(())
+    }
+
+    /// A frame that takes its room until it has been sent, or will not be.
+    pub(super) fn hold(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        frame.map_data(|bytes| {
+            let units = (bytes.len() / UNIT).min(self.0.available_permits());
+            let permit = u32::try_from(units).ok().filter(|units| *units > 0);
+            match permit.and_then(|units| Arc::clone(&self.0).try_acquire_many_owned(units).ok()) {
+                Some(permit) => Bytes::from_owner(Held { bytes, _permit: permit }),
+                None => bytes,
+            }
+        })
+    }
+}
+
+struct Held {
+    bytes: Bytes,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_unread_holds_up_what_comes_after_it() {
+        let outbox = Outbox::new();
+        let room = async || {
+            let mut waiting = None;
+            poll_fn(|context| outbox.poll_room(&mut waiting, context)).await;
+        };
+        let frame = |bytes: usize| outbox.hold(Frame::data(Bytes::from(vec![7; bytes]))).into_data().expect("data");
+        let small = frame(UNIT - 1);
+        let large = frame(BYTES / 2);
+        room().now_or_never().expect("there is room");
+        // The last may be larger than what is left.
+        let larger = frame(BYTES);
+        assert_eq!((larger.len(), small.len()), (BYTES, UNIT - 1));
+        let mut first = Box::pin(room());
+        let mut second = Box::pin(room());
+        assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
+        drop(large.slice(1..));
+        assert!(first.as_mut().now_or_never().is_none(), "a part of it is still there");
+        drop(large);
+        first.await;
+        second.await;
+    }
+}
