@@ -200,6 +200,11 @@ fn masked(name: &str, value: &str) -> String {
             value.split(',').map(|url| masked_url(url.trim())).collect::<Vec<_>>().join(",")
         }
         "store-read" => value.find("://").map_or("***".to_owned(), |at| format!("{}***", &value[..at + 3])),
+        // Of each header its name.
+        "otlp-headers" => {
+            let name = |pair: &str| pair.split_once('=').map_or("***".to_owned(), |(name, _)| format!("{name}=***"));
+            value.split(',').filter(|pair| !pair.trim().is_empty()).map(name).collect::<Vec<_>>().join(",")
+        }
         _ => value.to_owned(),
     }
 }
@@ -284,6 +289,20 @@ mod tests {
         ] {
             let error = load(&[("store", wrong)], &[], "").unwrap_err().to_string();
             assert!(error.starts_with("store = ") && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_sent_to_the_collector_is_shown_by_name() {
+        let headers = ("otlp-headers", "api-key=hunter2,x=hunter2");
+        let settings = load(&[("otlp-endpoint", "http://collector.example:4317"), headers], &[], "").unwrap();
+        let shown = settings.to_toml();
+        assert!(shown.contains("api-key=***,x=***") && !shown.contains("hunter2"), "{shown}");
+        assert!(!format!("{:?}", settings.server_options().unwrap()).contains("hunter2"));
+        for wrong in [("otlp-endpoint", "collector:4317"), ("otlp-endpoint", "off"), ("otlp-headers", "hunter2")] {
+            let flags = [("otlp-endpoint", "http://collector.example:4317"), headers, wrong];
+            let error = load(&flags, &[], "").unwrap_err().to_string();
+            assert!(error.contains(wrong.0) && !error.contains("hunter2"), "{error}");
         }
     }
 

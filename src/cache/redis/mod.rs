@@ -40,6 +40,7 @@ use crate::store::{
     Change, Consistency, Fetched, ListQuery, LookupKey, Outcome, Place, Revision, SearchPage, SearchQuery, Standing,
     Store, StoreError, Touched, Write, WriteError, Written,
 };
+use crate::telemetry::trace::{here, within};
 use odds::Odds;
 use options::Site;
 use router::Router;
@@ -111,7 +112,7 @@ impl Store for RedisCache {
             // In a task of its own, which ends neither with the caller nor with the budget. What it does not reach, the keepers
             // do.
             let tell = async move { join_all(sessions.iter().map(|session| session.invalidate(&changed))).await };
-            let _late = tokio::time::timeout(BUDGET, tokio::spawn(tell)).await;
+            let _late = tokio::time::timeout(BUDGET, tokio::spawn(within(here(), tell))).await;
         }
         answers
     }
