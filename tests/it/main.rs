@@ -45,6 +45,8 @@ mod service; // each method's plain case
 mod standbys; // standbys of PostgreSQL, and what they may answer
 mod support; // servers and clients for the tests
 mod tls; // TLS to callers
+mod traces; // what a collector of traces receives
+mod watching; // metrics, alerts, and what is said of them
 mod web; // gRPC-Web, as browsers speak it
 mod wire; // clients that say what no library would
 #[allow(dead_code)] // what the clients' runner needs of it
