@@ -1,5 +1,6 @@
 # What a developer and CI run. Each target installs what it needs (see .ci/tools.sh) and says what it does.
-.PHONY: help test clients callers chaos chaos-teeth lint api-baseline bench bench-replicated bench-overload bench-entries demo
+.PHONY: help test clients callers chaos chaos-teeth rolling deploy-check lint api-baseline bench bench-replicated \
+	bench-overload bench-entries demo
 
 # Where .ci/tools.sh puts pinned tools: outside target, so that they are fetched once a machine.
 COPYDESK_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/copydesk-tools
@@ -23,6 +24,8 @@ help:
 	@echo 'make callers tests those who need none of them: grpcurl, buf curl, curl through Envoy, a page in Chromium'
 	@echo 'make chaos   three servers, PostgreSQL and Redis under faults for DURATION=60s; SEED=… replays (docs/faults.md)'
 	@echo 'make chaos-teeth    whether that catches each broken variant of the cache (about 10 minutes)'
+	@echo 'make rolling three replicas restarted, killed and frozen under load, behind BALANCERS="haproxy nginx client", DURATION=30s each (docs/operations.md)'
+	@echo 'make deploy-check   everything in deploy/: image, compose, chart, manifests, unit, balancers (RENDER=1 writes the manifests)'
 	@echo 'make lint    format, clippy, the API (buf: needs npm or go), licences of dependencies'
 	@echo 'make api-baseline   at a release: the API as it is now is what later versions must keep'
 	@echo 'make bench   the service beside a bare tonic server (about 5 minutes; ARGS="--help" for more)'
@@ -58,6 +61,17 @@ chaos:
 chaos-teeth:
 	@.ci/tools.sh test
 	tests/chaos/teeth.sh $(VARIANTS)
+
+rolling:
+	@.ci/tools.sh rolling
+	$(MAKE) --no-print-directory -C clients/go build BUF=$(BUF)
+	cd clients/go && go build -o bin/ ./rolling
+	DURATION=$(or $(DURATION),30s) BALANCERS="$(or $(BALANCERS),haproxy nginx client)" cargo test --profile $(or $(PROFILE),release) --locked --test rolling
+
+deploy-check:
+	@.ci/tools.sh deploy
+	cargo build --locked
+	@deploy/check.sh
 
 lint:
 	@.ci/tools.sh lint

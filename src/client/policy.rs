@@ -8,16 +8,22 @@ use serde::Deserialize;
 use tonic::Code;
 
 /// As it was when this was compiled.
-static POLICY: LazyLock<Vec<MethodConfig>> = LazyLock::new(|| {
+static CONFIG: LazyLock<ServiceConfig> = LazyLock::new(|| {
     let text = include_str!("../../clients/service-config.json");
-    let config: ServiceConfig = serde_json::from_str(text).expect("a test reads it");
-    config.method_config
+    serde_json::from_str(text).expect("a test reads it")
 });
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ServiceConfig {
+    health_check_config: HealthCheckConfig,
     method_config: Vec<MethodConfig>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct HealthCheckConfig {
+    service_name: String,
 }
 
 /// What holds for some methods.
@@ -53,6 +59,11 @@ pub(super) struct RetryPolicy {
     retryable_status_codes: Vec<Code>,
 }
 
+/// The service by whose health replicas are chosen.
+pub(super) fn health_service() -> &'static str {
+    &CONFIG.health_check_config.service_name
+}
+
 /// What holds for a method, by its path: `/copydesk.v1.RetrievalService/GetArticle`.
 pub(super) fn of(path: &str) -> Option<&'static MethodConfig> {
     let (service, method) = path.strip_prefix('/')?.split_once('/')?;
@@ -60,7 +71,7 @@ pub(super) fn of(path: &str) -> Option<&'static MethodConfig> {
         let names = |config: &&MethodConfig| {
             config.name.iter().any(|name| name.service == service && name.method.as_deref() == method)
         };
-        POLICY.iter().find(names)
+        CONFIG.method_config.iter().find(names)
     };
     of(Some(method)).or_else(|| of(None))
 }
@@ -124,7 +135,7 @@ mod tests {
         use prost::Message;
         let set = prost_types::FileDescriptorSet::decode(crate::proto::FILE_DESCRIPTOR_SET).unwrap();
         let services: Vec<_> = set.file.iter().flat_map(|file| &file.service).collect();
-        for Name { service, method } in POLICY.iter().flat_map(|config| &config.name) {
+        for Name { service, method } in CONFIG.method_config.iter().flat_map(|config| &config.name) {
             let known = services.iter().find(|known| format!("copydesk.v1.{}", known.name()) == *service);
             let known = known.unwrap_or_else(|| panic!("there is no {service}"));
             let method_known = |method: &String| known.method.iter().any(|known| known.name() == method);

@@ -12,11 +12,12 @@ use http_body::Frame;
 use http_body_util::{BodyExt, Full};
 use tokio::time::{Instant, Sleep};
 use tonic::body::Body;
-use tonic::transport::{Channel, Error};
+use tonic::transport::Error;
 use tonic::{Code, Status};
 use tower::{Service, ServiceExt};
 
 use super::policy::{self, MethodConfig, RetryPolicy};
+use super::replicas::Replicas;
 use crate::deadline::timeout;
 
 /// A request that is larger is sent once: it would have to be kept until it is answered.
@@ -25,12 +26,12 @@ const KEPT_BYTES: usize = 1 << 20;
 /// A channel with timeouts and retries by method.
 #[derive(Clone, Debug)]
 pub struct Retrying {
-    channel: Channel,
+    replicas: Replicas,
 }
 
 impl Retrying {
-    pub(super) fn new(channel: Channel) -> Self {
-        Self { channel }
+    pub(super) fn new(replicas: Replicas) -> Self {
+        Self { replicas }
     }
 }
 
@@ -40,25 +41,26 @@ impl Service<Request<Body>> for Retrying {
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send>>;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        // Each attempt waits for the channel itself: it may be another connection that takes it.
+        // Each attempt waits for a connection itself: it may be another that takes it.
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let channel = self.channel.clone();
+        let replicas = self.replicas.clone();
         match policy::of(request.uri().path()) {
-            None => Box::pin(attempt(channel, request)),
-            Some(config) => Box::pin(under_policy(channel, request, config)),
+            None => Box::pin(async move { attempt(&replicas, request).await }),
+            Some(config) => Box::pin(under_policy(replicas, request, config)),
         }
     }
 }
 
-async fn attempt(mut channel: Channel, request: Request<Body>) -> Result<Response<Body>, Error> {
+async fn attempt(replicas: &Replicas, request: Request<Body>) -> Result<Response<Body>, Error> {
+    let mut channel = replicas.next();
     channel.ready().await?.call(request).await
 }
 
 async fn under_policy(
-    channel: Channel,
+    replicas: Replicas,
     mut request: Request<Body>,
     config: &MethodConfig,
 ) -> Result<Response<Body>, Error> {
@@ -66,7 +68,7 @@ async fn under_policy(
     let allowed = [asked, config.timeout].into_iter().flatten().min();
     let deadline = allowed.map(|allowed| Instant::now() + allowed);
     set_timeout(request.headers_mut(), deadline);
-    let Some(policy) = &config.retry_policy else { return in_time(deadline, attempt(channel, request)).await };
+    let Some(policy) = &config.retry_policy else { return in_time(deadline, attempt(&replicas, request)).await };
 
     let (parts, body) = request.into_parts();
     // What the caller encodes cannot fail on the way.
@@ -82,7 +84,7 @@ async fn under_policy(
             request.headers_mut().insert("grpc-previous-rpc-attempts", HeaderValue::from(made - 1));
             set_timeout(request.headers_mut(), deadline);
         }
-        let outcome = in_time(deadline, attempt(channel.clone(), request)).await;
+        let outcome = in_time(deadline, attempt(&replicas, request)).await;
         let wait = policy.backoff(made, jitter());
         let in_time = deadline.is_none_or(|deadline| Instant::now() + wait < deadline);
         if made == attempts || !in_time || !may_be_better(policy, &outcome) {

@@ -35,17 +35,15 @@ pub struct Client {
     language: &'static str,
     /// Whether `healthCheckConfig` is heeded.
     heeds_health: bool,
-    /// Whether calls go to the replicas by turns. tonic's go to the less busy of two that are drawn.
-    by_turns: bool,
 }
 
 const CLIENTS: [Client; 6] = [
-    Client { language: "python", heeds_health: true, by_turns: true },
-    Client { language: "typescript", heeds_health: false, by_turns: true },
-    Client { language: "go", heeds_health: true, by_turns: true },
-    Client { language: "java", heeds_health: true, by_turns: true },
-    Client { language: "cpp", heeds_health: true, by_turns: true },
-    Client { language: "rust", heeds_health: false, by_turns: false },
+    Client { language: "python", heeds_health: true },
+    Client { language: "typescript", heeds_health: false },
+    Client { language: "go", heeds_health: true },
+    Client { language: "java", heeds_health: true },
+    Client { language: "cpp", heeds_health: true },
+    Client { language: "rust", heeds_health: true },
 ];
 
 fn main() -> ExitCode {

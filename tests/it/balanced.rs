@@ -1,7 +1,7 @@
 //! Our own client over several replicas: what it tries again, and what it does not.
 
 use std::net::TcpListener;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use copydesk::client::{Client, Retrying};
 use copydesk::proto::{Article, GetArticleRequest, IngestArticleRequest, ListArticlesRequest, WatchArticlesRequest};
@@ -43,6 +43,33 @@ async fn a_replica_that_is_not_there_is_left_out() {
     for _ in 0..20 {
         client.retrieval.list_articles(ListArticlesRequest::default()).await.unwrap();
     }
+}
+
+/// While it still takes calls: nobody should have to find out by one that fails.
+#[tokio::test]
+async fn a_replica_that_says_that_it_stops_is_not_called() {
+    let stopping = TestServer::with(|options| options.drain_wait = Duration::from_secs(60)).await;
+    let staying = TestServer::start().await;
+    let at_stopping = Witness::start(&stopping.address.to_string(), 0).await;
+    let at_staying = Witness::start(&staying.address.to_string(), 0).await;
+    let mut client = balanced(&[at_stopping.address(), at_staying.address()]);
+    let mut called = async |of: &Witness| {
+        let before = of.seen().calls;
+        for _ in 0..10 {
+            client.retrieval.list_articles(ListArticlesRequest::default()).await.unwrap();
+        }
+        of.seen().calls - before
+    };
+    let until = Instant::now() + Duration::from_secs(30);
+    while called(&at_stopping).await != 5 {
+        assert!(Instant::now() < until, "it is not called by turns");
+    }
+    let stopped = tokio::spawn(stopping.stop());
+    while called(&at_stopping).await != 0 {
+        assert!(Instant::now() < until, "it is called, and has said that it stops");
+    }
+    assert_eq!(called(&at_staying).await, 10);
+    stopped.abort();
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use copydesk::proto::ingestion_service_client::IngestionServiceClient;
 use copydesk::proto::*;
 use copydesk::server::StoreOptions;
 use futures::future::join_all;
@@ -184,7 +185,10 @@ async fn streams_that_nobody_reads_are_ended_and_others_go_on() {
     };
     let mut unread = Vec::new();
     for client in 0..4 {
-        let mut writes = server.ingestion().await;
+        // What the connection itself keeps is little.
+        let endpoint = server.endpoint().initial_stream_window_size(65_535).initial_connection_window_size(65_535);
+        let channel = endpoint.connect().await.unwrap();
+        let mut writes = IngestionServiceClient::new(channel).max_decoding_message_size(64 << 20);
         let documents = futures::stream::iter((0..400).map(move |number| large(client * 400 + number)));
         unread.push(writes.ingest_articles(documents).await.unwrap().into_inner());
     }
@@ -194,19 +198,17 @@ async fn streams_that_nobody_reads_are_ended_and_others_go_on() {
         server.ingestion().await.ingest_articles(tokio_stream::once(large(9_999))).await.unwrap().into_inner();
     let answer = tokio::time::timeout(Duration::from_secs(60), answers.message()).await.expect("it is answered");
     assert!(matches!(answer.unwrap().unwrap().result, Some(ingest_articles_response::Result::Ingested(_))));
-    for mut answers in unread {
-        // A few now and then: sooner or later there are more than anybody keeps for it.
-        let mut read = 0;
-        let refused = loop {
-            if read % 16 == 0 {
-                tokio::time::sleep(UNREAD * 2).await;
-            }
-            read += 1;
+    let read = unread.into_iter().map(|mut answers| async move {
+        // One now and then: sooner or later there are more than anybody keeps for it.
+        loop {
+            tokio::time::sleep(UNREAD * 2).await;
             match answers.message().await {
                 Ok(answer) => assert!(answer.is_some(), "it ends with a reason"),
                 Err(refused) => break refused,
             }
-        };
+        }
+    });
+    for refused in join_all(read).await {
         assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
         assert_eq!(refused.get_details_error_info().unwrap().reason, "ANSWERS_UNREAD");
     }

@@ -28,7 +28,10 @@ type Client struct {
 
 // Connect makes a client for addresses of the form host:port: one, whose name may stand for many replicas in DNS, or several.
 // serviceConfig is the path of service-config.json. Nothing is dialled before the first call.
-func Connect(addresses []string, serviceConfig string) (*Client, error) {
+//
+// Behind a proxy that balances call by call, pass grpc.WithDisableHealthCheck(): there the health of one replica is not that of
+// the address, and the proxy heeds it.
+func Connect(addresses []string, serviceConfig string, more ...grpc.DialOption) (*Client, error) {
 	config, err := os.ReadFile(serviceConfig)
 	if err != nil {
 		return nil, err
@@ -52,7 +55,7 @@ func Connect(addresses []string, serviceConfig string) (*Client, error) {
 		options = append(options, grpc.WithResolvers(replicas))
 		target = "copydesk:///" + addresses[0]
 	}
-	conn, err := grpc.NewClient(target, options...)
+	conn, err := grpc.NewClient(target, append(options, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %v: %w", addresses, err)
 	}
