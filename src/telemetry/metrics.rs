@@ -69,6 +69,10 @@ const CODES: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
+/// What is counted from the start, so that the first is a rise: a rate of what there was not is nothing.
+const OUTCOMES: [&str; 6] = ["created", "revised", "unchanged", "duplicate", "invalid", "failed"];
+const REFUSALS: [&str; 7] = ["missing", "invalid", "expired", "unavailable", "scope", "method", "rate"];
+
 /// The counters of one method, found once a call and then without a lock.
 #[derive(Debug)]
 pub struct CallMetrics {
@@ -156,6 +160,7 @@ impl Metrics {
             ["local", "redis", "store"].map(|layer| (layer, answers.get_or_create(&LayerLabel { layer }).clone()));
         let ingest = Family::<OutcomeLabel, Counter>::default();
         registry.register("ingest_documents", "Documents that came in, by what became of them", ingest.clone());
+        OUTCOMES.iter().for_each(|outcome| drop(ingest.get_or_create(&OutcomeLabel { outcome })));
         let panics = Counter::default();
         registry.register("panics", "Calls that ended in a panic", panics.clone());
         let shed = Counter::default();
@@ -165,6 +170,7 @@ impl Metrics {
         let refused = Family::<ReasonLabel, Counter>::default();
         let help = "Calls refused for who made them, or how many";
         registry.register("grpc_calls_refused", help, refused.clone());
+        REFUSALS.iter().for_each(|reason| drop(refused.get_or_create(&ReasonLabel { reason })));
         let connections = ConnectionMetrics::default();
         connections.register(&mut registry);
         let traces = TraceMetrics::default();

@@ -193,6 +193,11 @@ async fn a_call_is_followed_through_redis_and_the_database() {
     for resource in ["service.name", "service.instance.id", "service.version"] {
         assert!(told.contains(resource), "{resource}");
     }
+    let documented = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md")).unwrap();
+    for span in collector.spans().iter().filter(|span| !span.name.contains('/')) {
+        let written = documented.contains(&format!("`{}`", span.name)) || span.name.starts_with("postgres SELECT ");
+        assert!(written, "docs/operations.md does not tell what {} is", span.name);
+    }
     assert!(collector.keys.lock().unwrap().iter().all(|key| key == "hunter2"));
 
     let metrics = server.http("/metrics").await;

@@ -58,7 +58,8 @@ fn every_alert_has_a_test_and_a_paragraph_that_says_what_to_do() {
         let words = paragraph.map_or(0, |text| text.split_whitespace().count());
         assert!(words >= 15, "docs/operations.md does not say what to do about {name}");
         let tested = |fires: bool| {
-            let cases = tests.split(&format!("alertname: {name}\n")).skip(1);
+            let head = format!("alertname: {name}\n");
+            let cases = tests.split(head.as_str()).skip(1);
             cases.filter(|case| case.trim_start().starts_with("exp_alerts: []") != fires).count()
         };
         assert!(tested(true) > 0 && tested(false) > 0, "{name}: no test of when it fires, or of when it does not");

@@ -10,6 +10,7 @@ mod keeper;
 mod mark;
 mod odds;
 mod options;
+mod probe;
 mod read;
 mod router;
 pub mod scripts;
@@ -33,6 +34,7 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 pub use options::RedisOptions;
+pub use probe::RedisFacts;
 pub use stats::RedisCacheStats;
 
 use crate::article::{ArticleId, Position, Record};
