@@ -194,7 +194,7 @@ impl Settings {
 /// A value that may be shown: the password of a URL is not, wherever it stands.
 fn masked(name: &str, value: &str) -> String {
     match name {
-        "store" | "cache" => masked_url(value),
+        "store" | "cache" | "otlp-endpoint" => masked_url(value),
         // A comma within a password, which does not belong there, must not part it from what tells that it is one.
         "store-read" if value.split(',').all(|url| url.trim().starts_with("postgres")) => {
             value.split(',').map(|url| masked_url(url.trim())).collect::<Vec<_>>().join(",")
@@ -299,7 +299,12 @@ mod tests {
         let shown = settings.to_toml();
         assert!(shown.contains("api-key=***,x=***") && !shown.contains("hunter2"), "{shown}");
         assert!(!format!("{:?}", settings.server_options().unwrap()).contains("hunter2"));
-        for wrong in [("otlp-endpoint", "collector:4317"), ("otlp-endpoint", "off"), ("otlp-headers", "hunter2")] {
+        for wrong in [
+            ("otlp-endpoint", "collector:4317"),
+            ("otlp-endpoint", "http://desk:hunter2@collector.example"),
+            ("otlp-endpoint", "off"),
+            ("otlp-headers", "hunter2"),
+        ] {
             let flags = [("otlp-endpoint", "http://collector.example:4317"), headers, wrong];
             let error = load(&flags, &[], "").unwrap_err().to_string();
             assert!(error.contains(wrong.0) && !error.contains("hunter2"), "{error}");

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::authority::Authority;
 use crate::database::Cluster;
 use crate::process::{Serve, run};
 use crate::redis_server::{RedisServer, free_port};
@@ -160,6 +161,40 @@ fn a_folder_that_cannot_be_written_is_a_problem() {
     assert_eq!(the_problem(&found)[1], "folder");
     let found = doctor_of(&["--data-dir", dir.path().join("made/later").to_str().unwrap()]);
     assert_eq!((found.0, dir.path().join("made").exists()), (0, false), "{found:?}");
+}
+
+#[test]
+fn a_collector_that_is_away_is_advice() {
+    let dir = tempfile::tempdir().unwrap();
+    let collector = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = collector.local_addr().unwrap().to_string();
+    let url = format!("http://{place}");
+    let looked = || doctor_of(&["--data-dir", dir.path().to_str().unwrap(), "--otlp-endpoint", &url]);
+    let (code, findings) = looked();
+    assert!(code == 0 && has(&findings, "ok", "collector", &place), "{findings:#?}");
+    drop(collector);
+    let (code, findings) = looked();
+    assert!(code == 0 && has(&findings, "advice", "collector", &place), "{findings:#?}");
+}
+
+#[test]
+fn the_end_of_a_certificate_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let looked = |year: i32| {
+        let (certificate, key) = Authority::new().issue("localhost", |params| {
+            params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        });
+        std::fs::write(path("server.crt"), certificate).unwrap();
+        std::fs::write(path("server.key"), key).unwrap();
+        let (cert, key) = (path("server.crt"), path("server.key"));
+        doctor_of(&["--data-dir", &path("data"), "--tls-cert", &cert, "--tls-key", &key])
+    };
+    let (code, findings) = looked(2_999);
+    assert!(code == 0 && has(&findings, "ok", "certificate", "2999-01-01"), "{findings:#?}");
+    let found = looked(2_001);
+    let [_, part, _, advice] = the_problem(&found);
+    assert!(part == "certificate" && advice.contains("renew it"), "{found:?}");
 }
 
 #[test]

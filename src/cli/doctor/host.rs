@@ -39,7 +39,7 @@ pub(super) fn room(part: &'static str, dir: &Path) -> Finding {
             return Finding::advice(part, format!("{}: {error}", dir.display()), "look how much room there is");
         }
     };
-    let free = stat.blocks_available().saturating_mul(stat.fragment_size());
+    let free = (stat.blocks_available() as u64).saturating_mul(stat.fragment_size() as u64);
     let found = format!("{} MiB free in {}", free >> 20, dir.display());
     match free {
         ..NO_ROOM => Finding::problem(part, found, "make room: writes fail when there is none, and reads go on"),

@@ -1,6 +1,7 @@
 //! `doctor`: looks at everything that `serve` needs, with its settings, and says what to do.
 
 mod certificates;
+mod collector;
 mod database;
 mod folder;
 mod host;
@@ -104,6 +105,9 @@ async fn look(options: &ServerOptions) -> Vec<Finding> {
     }
     if let Some(tls) = &options.tls {
         certificates::look(tls, &mut findings);
+    }
+    if let Some(trace) = &options.trace {
+        collector::look(trace, &mut findings).await;
     }
     ports::look(options, running.is_some(), &mut findings).await;
     host::look(options, &mut findings);

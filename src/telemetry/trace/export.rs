@@ -113,6 +113,10 @@ pub(super) fn endpoint(options: &TraceOptions) -> Result<Endpoint, TraceError> {
     let wrong = || TraceError::Wrong("must be http://host:port or https://host:port".into());
     let endpoint = Endpoint::from_shared(options.endpoint.clone()).map_err(|_| wrong())?;
     let endpoint = endpoint.connect_timeout(CONNECT).timeout(EXPORT);
+    // A user and a password there would be sent to nobody.
+    if endpoint.uri().authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(wrong());
+    }
     match endpoint.uri().scheme_str() {
         Some("http") => Ok(endpoint),
         Some("https") => endpoint.tls_config(ClientTlsConfig::new().with_native_roots()).map_err(|_| wrong()),
