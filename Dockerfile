@@ -26,7 +26,9 @@ FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /image /
 # By number, so that Kubernetes' runAsNonRoot can tell that it is not root.
 USER 65532:65532
-ENV COPYDESK_LISTEN=0.0.0.0:50051 \
+# Others can reach its ports, so callers need a key: `copydesk keys create`. Or COPYDESK_AUTH=off and COPYDESK_INSECURE=on.
+ENV COPYDESK_AUTH=on \
+    COPYDESK_LISTEN=0.0.0.0:50051 \
     COPYDESK_HTTP_LISTEN=0.0.0.0:9464 \
     COPYDESK_DATA_DIR=/var/lib/copydesk \
     COPYDESK_LOG_FORMAT=json

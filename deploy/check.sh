@@ -111,9 +111,17 @@ settings() {
 # What the server may take to stop, in seconds, as it is set in a file.
 stops_within() { sed -nE 's/^(drain-wait|shutdown-grace) = "([0-9]+)s".*/\2/p' "$1" | awk '{ sum += $1 } END { print sum }'; }
 for file in Dockerfile deploy/systemd/copydesk.env deploy/compose.yaml deploy/kubernetes/copydesk.yaml; do
-    mapfile -t set < <(settings "$file")
+    # Certificates are read with the settings, and are not here: of theirs, the names are looked up.
+    settings "$file" | sed -n 's/^\(COPYDESK_TLS_[A-Z_]*\)=.*/\1/p' | while read -r name; do
+        "$copydesk" config --list | grep -qF "\`$name\`" || wrong "$file: there is no $name"
+    done
+    mapfile -t set < <(settings "$file" | grep -v '^COPYDESK_TLS_')
     [ "${#set[@]}" -gt 1 ] || wrong "no settings were found in $file"
     env -i "${set[@]}" "$copydesk" config >"$dir/config" 2>"$dir/error" || wrong "$file: $(cat "$dir/error")"
+    listen=$(sed -nE 's/^listen = "([^"]*)".*/\1/p' "$dir/config")
+    if [[ $listen != 127.* ]] && ! grep -qE '^(auth|insecure) = "on"|^tls-cert = "[^"]+"' "$dir/config"; then
+        wrong "$file: $listen is open to others, and neither auth nor tls-cert nor insecure is set: it would not start"
+    fi
     case "$file" in
     *.env) patience=$(sed -n 's/^TimeoutStopSec=\([0-9]*\)s$/\1/p' deploy/systemd/copydesk.service) ;;
     *compose*) patience=$(sed -n 's/^  stop_grace_period: \([0-9]*\)s$/\1/p' "$file") ;;

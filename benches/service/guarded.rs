@@ -1,4 +1,5 @@
-//! What it costs to tell callers apart: the same article, hot, from a server that does not and from one that does, by turns.
+//! What it costs to tell callers apart, and to encrypt: the same article, hot, from a server that does not and from those that do,
+//! by turns.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 
 use crate::args::Args;
+use crate::authority::Authority;
 use crate::issuer::{AUDIENCE, ISSUER, Signer, claims, publish, set};
 use crate::load::{Measured, run};
 use crate::process::Process;
@@ -38,12 +40,20 @@ pub async fn all(args: &Args) -> Result<()> {
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let guarded = Process::replica(args, &settings)?;
     let token = signer.token("bench", &claims());
+    let encrypted_dir = scratch(args)?;
+    let encrypted = encrypted(args, encrypted_dir.path())?;
 
-    let channels = [open.channels(args.connections).await?, guarded.channels(args.connections).await?];
-    let names = [ingest(&channels[0], None).await?, ingest(&channels[1], Some(&key)).await?];
-    let callers: [(&Process, usize, Option<&str>); 3] =
-        [(&open, 0, None), (&guarded, 1, Some(&key)), (&guarded, 1, Some(&token))];
-    let mut rounds: [Vec<Measured>; 3] = Default::default();
+    let mut channels = Vec::new();
+    for server in [&open, &guarded, &encrypted] {
+        channels.push(server.channels(args.connections).await?);
+    }
+    let mut names = Vec::new();
+    for (channels, credential) in channels.iter().zip([None, Some(key.as_str()), None]) {
+        names.push(ingest(channels, credential).await?);
+    }
+    let callers: [(&Process, usize, Option<&str>); 4] =
+        [(&open, 0, None), (&guarded, 1, Some(&key)), (&guarded, 1, Some(&token)), (&encrypted, 2, None)];
+    let mut rounds: [Vec<Measured>; 4] = Default::default();
     for round in 0..=args.rounds {
         for ((server, which, credential), measured) in callers.iter().zip(&mut rounds) {
             let done = get(server, &channels[*which], args, &names[*which], *credential).await?;
@@ -55,9 +65,20 @@ pub async fn all(args: &Args) -> Result<()> {
     }
     table.compare("get, hot", "get, hot, with a key", &rounds[0], &rounds[1]);
     table.compare("get, hot", "get, hot, with a token", &rounds[0], &rounds[2]);
+    table.compare("get, hot", "get, hot, by TLS", &rounds[0], &rounds[3]);
     println!("\n{table}");
     open.stop()?;
+    encrypted.stop()?;
     guarded.stop()
+}
+
+fn encrypted(args: &Args, dir: &Path) -> Result<Process> {
+    let authority = Authority::new();
+    authority.vouch(dir);
+    let [certificate_file, key_file] = ["server.crt", "server.key"].map(|name| dir.join(name));
+    let settings = [("data-dir", dir), ("tls-cert", certificate_file.as_path()), ("tls-key", key_file.as_path())];
+    let settings: Vec<_> = settings.iter().map(|(name, path)| (*name, path.to_str().unwrap_or_default())).collect();
+    Process::encrypted(args, &settings, authority.pem)
 }
 
 fn make_key(args: &Args, dir: &Path) -> Result<String> {

@@ -23,6 +23,9 @@ mod trouble;
 mod writes;
 
 // The servers that the tests start. They stop where they cannot go on, and have more to offer than is needed here.
+#[path = "../../tests/it/authority.rs"]
+#[allow(dead_code, clippy::unwrap_used)]
+mod authority;
 #[path = "../../tests/it/database.rs"]
 #[allow(dead_code, clippy::unwrap_used)]
 mod database;

@@ -11,7 +11,7 @@ use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 use crate::Result;
 use crate::args::Args;
@@ -21,6 +21,8 @@ pub struct Process {
     child: Child,
     address: String,
     http: Option<SocketAddr>,
+    /// Who vouches for it, in PEM, if it speaks TLS.
+    authority: Option<String>,
 }
 
 impl Process {
@@ -33,6 +35,13 @@ impl Process {
     pub fn replica(args: &Args, settings: &[(&str, &str)]) -> Result<Self> {
         let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         Self::serving(args, settings, Some(http))
+    }
+
+    /// The same, of which calls are encrypted.
+    pub fn encrypted(args: &Args, settings: &[(&str, &str)], authority: String) -> Result<Self> {
+        let mut process = Self::serving(args, settings, None)?;
+        process.authority = Some(authority);
+        Ok(process)
     }
 
     /// The service with settings of its own, on one core.
@@ -91,7 +100,7 @@ impl Process {
     fn start(mut command: Command) -> Result<Self> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().ok_or("no stdout")?;
-        let mut process = Self { child, address: String::new(), http: None };
+        let mut process = Self { child, address: String::new(), http: None, authority: None };
         let mut lines = BufReader::new(stdout).lines();
         let line = loop {
             let line = lines.next().ok_or("the server ended before it said where it listens")??;
@@ -108,7 +117,13 @@ impl Process {
 
     /// One connection.
     pub async fn channel(&self) -> Result<Channel> {
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.address))?.tcp_nodelay(true);
+        let mut endpoint = Endpoint::from_shared(format!("http://{}", self.address))?;
+        if let Some(authority) = &self.authority {
+            let port = self.address.rsplit_once(':').map_or("", |(_, port)| port);
+            let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(authority));
+            endpoint = Endpoint::from_shared(format!("https://localhost:{port}"))?.tls_config(tls)?;
+        }
+        let endpoint = endpoint.tcp_nodelay(true);
         // Large windows: the client must not be what holds a stream back.
         Ok(endpoint.initial_stream_window_size(1 << 20).initial_connection_window_size(4 << 20).connect().await?)
     }
