@@ -14,13 +14,16 @@ pub(super) fn look(options: &SqliteOptions, findings: &mut Vec<Finding>) {
         let above = options.dir.ancestors().skip(1).find(|path| path.as_os_str().is_empty() || path.exists());
         let above = above.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let made = tempfile::Builder::new().prefix(".copydesk-doctor").tempdir_in(above);
-        return findings.push(match made {
-            Ok(_removed) => Finding::ok(PART, format!("{dir} is not there yet; `serve` makes it")),
+        return match made {
+            Ok(_removed) => {
+                findings.push(Finding::ok(PART, format!("{dir} is not there yet; `serve` makes it")));
+                findings.push(room("disk", above));
+            }
             Err(error) => {
                 let found = format!("{dir} cannot be made: {error}");
-                Finding::problem(PART, found, "let the server's user write there, or set data-dir")
+                findings.push(Finding::problem(PART, found, "let the server's user write there, or set data-dir"));
             }
-        });
+        };
     }
     let writable = tempfile::tempfile_in(&options.dir).map_err(|error| format!("{dir}: {error}"));
     let in_use = writable.and_then(|_removed| SqliteStore::is_in_use(options).map_err(|error| error.to_string()));
