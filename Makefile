@@ -1,5 +1,5 @@
 # What a developer and CI run. Each target installs what it needs (see .ci/tools.sh) and says what it does.
-.PHONY: help test clients callers chaos chaos-teeth rolling deploy-check lint api-baseline bench bench-replicated \
+.PHONY: help test clients callers chaos chaos-teeth rolling deploy-check alerts-check lint api-baseline bench bench-replicated \
 	bench-overload bench-entries demo
 
 # Where .ci/tools.sh puts pinned tools: outside target, so that they are fetched once a machine.
@@ -26,6 +26,7 @@ help:
 	@echo 'make chaos-teeth    whether that catches each broken variant of the cache (about 10 minutes)'
 	@echo 'make rolling three replicas restarted, killed and frozen under load, behind BALANCERS="haproxy nginx client", DURATION=30s each (docs/operations.md)'
 	@echo 'make deploy-check   everything in deploy/: image, compose, chart, manifests, unit, balancers (RENDER=1 writes the manifests)'
+	@echo 'make alerts-check   the alert rules with their unit tests, and the dashboard (promtool)'
 	@echo 'make lint    format, clippy, the API (buf: needs npm or go), licences of dependencies'
 	@echo 'make api-baseline   at a release: the API as it is now is what later versions must keep'
 	@echo 'make bench   the service beside a bare tonic server (about 5 minutes; ARGS="--help" for more)'
@@ -72,6 +73,10 @@ deploy-check:
 	@.ci/tools.sh deploy
 	cargo build --locked
 	@deploy/check.sh
+
+alerts-check:
+	@.ci/tools.sh alerts
+	@deploy/prometheus/check.sh
 
 lint:
 	@.ci/tools.sh lint

@@ -6,6 +6,7 @@
 #   .ci/tools.sh clients python go …   what builds the clients in these languages. What they are made of is pinned by their own
 #                       folders: pip, npm, go, mvn and cargo fetch it
 #   .ci/tools.sh callers   grpcurl, buf, Envoy (at pinned versions, in the user's cache folder), curl and Chromium
+#   .ci/tools.sh alerts    promtool, which checks the alert rules, and Python
 #   .ci/tools.sh deploy    what checks deploy/: HAProxy, nginx, systemd-analyze; Helm and what .ci/deploy-tools.txt names (at pinned
 #                       versions, in the user's cache folder)
 #   .ci/tools.sh rolling   what `test` and `clients go` install, HAProxy and nginx
@@ -233,6 +234,14 @@ balancers() {
     install "${missing[@]}"
 }
 
+# promtool comes with the server, which is not started: see install.
+alerts_tools() {
+    local missing=()
+    have promtool || missing+=(prometheus)
+    have python3 || missing+=(python3)
+    install "${missing[@]}"
+}
+
 deploy_tools() {
     balancers
     local missing=()
@@ -266,6 +275,7 @@ deploy_tools() {
 case "${1:-}" in
 test) test_tools ;;
 deploy) deploy_tools ;;
+alerts) alerts_tools ;;
 rolling)
     test_tools
     client_tools go
@@ -283,7 +293,7 @@ lint)
     ln -sf "cargo-deny-$DENY_VERSION" "$tools/bin/cargo-deny"
     ;;
 *)
-    echo "usage: .ci/tools.sh test|lint|callers|deploy|rolling|clients LANGUAGE…" >&2
+    echo "usage: .ci/tools.sh test|lint|callers|deploy|alerts|rolling|clients LANGUAGE…" >&2
     exit 2
     ;;
 esac

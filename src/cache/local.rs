@@ -19,6 +19,7 @@ use crate::store::{
     Change, Consistency, Fetched, Layer, ListQuery, LookupKey, Place, Revision, SearchPage, SearchQuery, Standing,
     Store, StoreError, Touched, Write, WriteError, Written,
 };
+use crate::telemetry::trace::{Kind, Part, span, within};
 
 /// How a local cache behaves.
 #[derive(Clone, Debug)]
@@ -241,12 +242,15 @@ impl Store for LocalCache {
         if !self.shared.trusted(consistency) {
             return self.store.get(ids, consistency).await;
         }
+        let part = span(Kind::Internal, "cache.local");
+        // What is asked of others for what is not here is within it.
+        let here = part.as_ref().map(Part::here);
         match ids {
             [id] => Ok(vec![match self.shared.entries.get(id).and_then(|entry| entry.fresh()) {
                 Some(fetched) => fetched,
-                None => self.get_one(id).await?,
+                None => within(here, self.get_one(id)).await?,
             }]),
-            ids => self.get_many(ids).await,
+            ids => within(here, self.get_many(ids)).await,
         }
     }
 

@@ -8,4 +8,4 @@ pub mod redis;
 
 pub use audit::{AuditOptions, AuditStats, Auditor};
 pub use local::{LocalCache, LocalCacheOptions, LocalCacheStats};
-pub use redis::{RedisCache, RedisCacheStats, RedisOptions};
+pub use redis::{RedisCache, RedisCacheStats, RedisFacts, RedisOptions};

@@ -5,6 +5,7 @@ mod audit;
 mod connection;
 mod demo;
 mod descriptors;
+mod doctor;
 mod extract;
 mod failure;
 mod filter;
@@ -63,6 +64,8 @@ enum Command {
     Verify(SettingFlags),
     /// Copies all of a store into another, whichever engine either is
     Copy(verify::CopyArgs),
+    /// Looks at all that `serve` needs, with the same settings, and says what to do; exits with 1 when there is a problem
+    Doctor(doctor::DoctorArgs),
     /// Asks a server whether it serves; exits with 1 when it does not
     Health(health::HealthArgs),
     /// Prints the settings in force and where each comes from, secrets masked
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Migrate(flags) => serve::migrate(&flags),
         Command::Verify(flags) => in_the_store(verify::verify(&flags)),
         Command::Copy(args) => in_the_store(verify::copy(args)),
+        Command::Doctor(args) => block_on(doctor::run(args)),
         Command::Health(args) => block_on(health::run(args)),
         Command::Config(args) => config(&args),
         Command::Descriptors(args) => descriptors::run(&args),

@@ -194,12 +194,17 @@ impl Settings {
 /// A value that may be shown: the password of a URL is not, wherever it stands.
 fn masked(name: &str, value: &str) -> String {
     match name {
-        "store" | "cache" => masked_url(value),
+        "store" | "cache" | "otlp-endpoint" => masked_url(value),
         // A comma within a password, which does not belong there, must not part it from what tells that it is one.
         "store-read" if value.split(',').all(|url| url.trim().starts_with("postgres")) => {
             value.split(',').map(|url| masked_url(url.trim())).collect::<Vec<_>>().join(",")
         }
         "store-read" => value.find("://").map_or("***".to_owned(), |at| format!("{}***", &value[..at + 3])),
+        // Of each header its name.
+        "otlp-headers" => {
+            let name = |pair: &str| pair.split_once('=').map_or("***".to_owned(), |(name, _)| format!("{name}=***"));
+            value.split(',').filter(|pair| !pair.trim().is_empty()).map(name).collect::<Vec<_>>().join(",")
+        }
         _ => value.to_owned(),
     }
 }
@@ -284,6 +289,25 @@ mod tests {
         ] {
             let error = load(&[("store", wrong)], &[], "").unwrap_err().to_string();
             assert!(error.starts_with("store = ") && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_sent_to_the_collector_is_shown_by_name() {
+        let headers = ("otlp-headers", "api-key=hunter2,x=hunter2");
+        let settings = load(&[("otlp-endpoint", "http://collector.example:4317"), headers], &[], "").unwrap();
+        let shown = settings.to_toml();
+        assert!(shown.contains("api-key=***,x=***") && !shown.contains("hunter2"), "{shown}");
+        assert!(!format!("{:?}", settings.server_options().unwrap()).contains("hunter2"));
+        for wrong in [
+            ("otlp-endpoint", "collector:4317"),
+            ("otlp-endpoint", "http://desk:hunter2@collector.example"),
+            ("otlp-endpoint", "off"),
+            ("otlp-headers", "hunter2"),
+        ] {
+            let flags = [("otlp-endpoint", "http://collector.example:4317"), headers, wrong];
+            let error = load(&flags, &[], "").unwrap_err().to_string();
+            assert!(error.contains(wrong.0) && !error.contains("hunter2"), "{error}");
         }
     }
 

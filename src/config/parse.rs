@@ -56,6 +56,24 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
+/// A share of the whole.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("must be a number from 0 to 1: 0.01".to_owned()),
+    }
+}
+
+/// `name=value,name=value`. What is wrong is not repeated: values may be secret.
+pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
+    let pair = |text: &str| {
+        let (name, value) = text.split_once('=')?;
+        (!name.trim().is_empty()).then(|| (name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+    };
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(pair).collect::<Option<_>>().ok_or_else(|| "must be name=value,name=value".to_owned())
+}
+
 /// An IP address and a port.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "must be an IP address and a port: 127.0.0.1:50051".to_owned())
@@ -72,6 +90,12 @@ mod tests {
         assert_eq!(bytes("64MiB"), Ok(64 << 20));
         for bad in ["", "5", "s", "-1s", "1.5s", "99999999999999999999s", "1d"] {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+        assert_eq!(pairs("Api-Key = a=b, x=y,"), Ok(vec![("api-key".into(), "a=b".into()), ("x".into(), "y".into())]));
+        assert!(pairs("secret").is_err_and(|right| !right.contains("secret")) && pairs("=x").is_err());
+        assert_eq!(share("0.25"), Ok(0.25));
+        for bad in ["", "2", "-0.1", "NaN", "1%"] {
+            assert!(share(bad).is_err(), "{bad}");
         }
         for bad in ["", "MiB", "64MB", "-1", "99999999999GiB"] {
             assert!(bytes(bad).is_err(), "{bad}");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::access::{access_options, audit_log};
-use super::parse::{address, bytes, count, duration, size, switch};
+use super::parse::{address, bytes, count, duration, pairs, share, size, switch};
 use super::{ConfigError, Settings};
 use crate::article;
 use crate::cache::{AuditOptions, LocalCacheOptions, RedisOptions};
@@ -14,6 +14,7 @@ use crate::retrieve::RetrieveLimits;
 use crate::server::{CallOptions, ConnectionOptions, ServerOptions, StoreOptions, TlsOptions, WebOptions};
 use crate::store::postgres::{PostgresOptions, StandbyOptions};
 use crate::store::sqlite::SqliteOptions;
+use crate::telemetry::trace::TraceOptions;
 
 /// One setting.
 #[derive(Clone, Copy, Debug)]
@@ -199,6 +200,21 @@ pub const SETTINGS: &[Setting] = &[
     setting("log-format", "human", "`human` or `json`"),
     setting("log-level", "info", "error, warn, info, debug, trace, or a filter such as `info,copydesk::store=debug`"),
     rare("slow-call", "500ms", "unary calls that take longer are logged"),
+    setting(
+        "otlp-endpoint",
+        "off",
+        "the collector that traces of calls are sent to (OTLP by gRPC): `http://host:4317`, or `https://`; `off` for none",
+    ),
+    rare(
+        "otlp-headers",
+        "",
+        "what is sent along to the collector, as `name=value,name=value`; better in the environment than in a flag, where it is secret",
+    ),
+    rare(
+        "trace-sample",
+        "0.01",
+        "the share of calls that are traced, from 0 to 1, of those whose caller has not decided it (`traceparent`)",
+    ),
 ];
 
 /// Reads every setting that the server has.
@@ -245,6 +261,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         audit_log: audit_log(settings, access.is_some())?,
         access,
         insecure: settings.get("insecure", switch)?,
+        trace: trace(settings)?,
         tls: tls(settings)?,
         store: store_options(settings)?,
         cache,
@@ -289,6 +306,19 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
             serve: settings.get("grpc-web", switch)?,
             origins: settings.get("grpc-web-origins", str::parse)?,
         },
+    })
+}
+
+fn trace(settings: &Settings) -> Result<Option<TraceOptions>, ConfigError> {
+    let sample = settings.get("trace-sample", share)?;
+    let headers = settings.get("otlp-headers", pairs)?;
+    settings.get("otlp-endpoint", |text| match text {
+        "off" if !headers.is_empty() => Err("must be a collector's address: otlp-headers has no use otherwise".into()),
+        "off" => Ok(None),
+        text => {
+            let options = TraceOptions { endpoint: text.to_owned(), headers: headers.clone(), sample };
+            options.check().map(|()| Some(options)).map_err(|error| format!("{error}, or off"))
+        }
     })
 }
 

@@ -23,6 +23,7 @@ use crate::article::{Digest, Limits, Violations};
 use crate::extract;
 use crate::proto;
 use crate::store::{Ingest, RequestKey, Store, StoreError, Write, WriteError, Written};
+use crate::telemetry::trace::{Kind, span};
 
 /// How long a document of a call of its own waits for a place among those that extract.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -202,6 +203,8 @@ impl Ingestion {
         if document::is_light(&document) {
             return document::prepare(document, request, time, &options);
         }
+        // With its wait for a thread.
+        let _part = span(Kind::Internal, "ingest.extract");
         self.workers.run(patience, move || document::prepare(document, request, time, &options)).await?
     }
 }

@@ -17,6 +17,7 @@ use tracing::Instrument;
 use super::{Contents, IngestError, Ingested, Ingestion, Prepared, Room};
 use crate::proto::IngestArticlesRequest;
 use crate::store::{StoreError, Write};
+use crate::telemetry::trace::{here, within};
 
 /// How many documents of a stream are being prepared at once.
 const PREPARING: usize = 64;
@@ -79,7 +80,7 @@ impl Ingestion {
             }
             false
         };
-        let work = AbortOnDropHandle::new(tokio::spawn(work.in_current_span()));
+        let work = AbortOnDropHandle::new(tokio::spawn(within(here(), work.in_current_span())));
         let farewell = stream::once(async move {
             match work.await.map_err(JoinError::try_into_panic) {
                 Ok(overdue) => overdue.then_some(Err(Ended::Unread)),

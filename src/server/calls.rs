@@ -22,14 +22,16 @@ use tokio_util::task::AbortOnDropHandle;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
-use tracing::Span;
+use tracing::{Span, span};
 
 use super::guard::{Guard, Tenure};
 use super::outbox::Outbox;
 use super::pressure::Pressure;
+use super::traced;
 use crate::access::Caller;
 use crate::deadline::timeout;
 use crate::grpc::{CACHE_METADATA, status};
+use crate::telemetry::trace::{Entered, Here, Trace, Tracer};
 use crate::telemetry::{CallMetrics, Metrics, Seldom, noted_article};
 
 /// How calls are treated.
@@ -69,6 +71,7 @@ struct Shared {
     options: CallOptions,
     metrics: Metrics,
     guard: Guard,
+    tracer: Tracer,
     requests: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     pressure: Arc<Pressure>,
@@ -81,7 +84,7 @@ struct Shared {
 const REFUSALS: Duration = Duration::from_secs(1);
 
 impl CallLayer {
-    pub(super) fn new(options: CallOptions, guard: Guard) -> Self {
+    pub(super) fn new(options: CallOptions, guard: Guard, tracer: Tracer) -> Self {
         let metrics = guard.metrics.clone();
         let requests = Arc::new(Semaphore::new(options.max_concurrent_requests));
         let streams = Arc::new(Semaphore::new(options.max_concurrent_streams));
@@ -94,7 +97,8 @@ impl CallLayer {
             AbortOnDropHandle::new(tokio::spawn(follow))
         });
         let refusals = Seldom::new(REFUSALS);
-        let shared = Shared { options, metrics, guard, requests, streams, pressure, refusals, _following: following };
+        let shared =
+            Shared { options, metrics, guard, tracer, requests, streams, pressure, refusals, _following: following };
         Self { shared: Arc::new(shared) }
     }
 }
@@ -160,7 +164,7 @@ where
         match admitted {
             Ok(permit) => {
                 let handler = {
-                    let _entered = call.span.enter();
+                    let _entered = call.enter();
                     self.inner.call(request)
                 };
                 call.permit = permit;
@@ -193,6 +197,8 @@ struct Call {
     article: Option<String>,
     /// What happens in the call is logged in it; none unless debugging is on. See `describe`.
     span: Span,
+    /// What it does is recorded there, if it is traced.
+    trace: Option<Here>,
     began: Instant,
     deadline: Option<Instant>,
     request_id: Option<HeaderValue>,
@@ -231,6 +237,7 @@ impl Call {
             traceparent: request.headers().get("traceparent").cloned(),
             article: None,
             span: Span::none(),
+            trace: None,
             began,
             deadline: allowed.and_then(|allowed| began.checked_add(allowed)),
             // One that is longer than any ID would make the answer's headers too large for its caller.
@@ -241,6 +248,9 @@ impl Call {
             permit: None,
             code: Code::Cancelled,
         };
+        if shared.tracer.is_on() && kind != Kind::Other {
+            call.trace = shared.tracer.begin(text(call.traceparent.as_ref())).map(|trace| Here::of(&trace));
+        }
         if tracing::enabled!(tracing::Level::DEBUG) {
             call.span = call.describe();
         }
@@ -255,9 +265,6 @@ impl Call {
     /// The span of the call: from its beginning when debugging is on, or else made when its end is logged, which is seldom. To
     /// make it takes a tenth of a read from memory.
     fn describe(&self) -> Span {
-        fn text(header: Option<&HeaderValue>) -> Option<&str> {
-            header.and_then(|header| header.to_str().ok())
-        }
         // As an error's, so that what is logged at any level has it.
         tracing::error_span!(
             "call",
@@ -266,7 +273,13 @@ impl Call {
             traceparent = text(self.traceparent.as_ref()),
             request_id = text(self.request_id.as_ref()),
             caller = self.caller.as_ref().map(|caller| caller.id.as_str()),
+            trace_id = self.trace.as_ref().map(|here| tracing::field::display(here.trace().id())),
         )
+    }
+
+    /// This thread is at work for the call, in logs and traces.
+    fn enter(&self) -> (span::Entered<'_>, Option<Entered>) {
+        (self.span.enter(), self.trace.as_ref().map(Here::enter))
     }
 
     /// What a line about the whole call stands in.
@@ -303,16 +316,22 @@ impl Call {
 impl Drop for Call {
     fn drop(&mut self) {
         let duration = self.began.elapsed();
-        self.counters.end(self.code as usize, duration);
+        let trace = self.trace.as_ref().map(Here::trace);
+        self.counters.end(self.code as usize, duration, trace.map(Trace::id));
+        if let Some(trace) = trace {
+            traced::finish(trace, self.counters.method(), self.code, self.cache.as_ref());
+        }
+        // Where the time went, of a call that was traced.
+        let parts = || trace.map(Trace::summary);
         let code = CallMetrics::code_name(self.code as usize);
         let duration_ms = duration.as_secs_f64() * 1_000.0;
         let cache = self.cache.as_ref().and_then(|layer| layer.to_str().ok());
         match self.code {
             Code::Internal | Code::Unknown | Code::DataLoss => {
-                tracing::error!(parent: &self.context(), rpc.code = code, duration_ms, cache, "call failed");
+                tracing::error!(parent: &self.context(), rpc.code = code, duration_ms, cache, parts = parts(), "call failed");
             }
             _ if self.kind == Kind::Unary && duration > self.shared.options.slow => {
-                tracing::warn!(parent: &self.context(), rpc.code = code, duration_ms, cache, "call was slow");
+                tracing::warn!(parent: &self.context(), rpc.code = code, duration_ms, cache, parts = parts(), "call was slow");
             }
             Code::Unavailable if self.kind != Kind::Unary => {
                 tracing::info!(parent: &self.context(), rpc.code = code, duration_ms, "stream ended");
@@ -325,7 +344,14 @@ impl Drop for Call {
             }
             _ => tracing::debug!(parent: &self.span, rpc.code = code, duration_ms, cache, "call"),
         }
+        if let Some(trace) = trace {
+            self.shared.tracer.end(trace.clone());
+        }
     }
+}
+
+fn text(header: Option<&HeaderValue>) -> Option<&str> {
+    header.and_then(|header| header.to_str().ok())
 }
 
 /// The call until its response begins.
@@ -347,7 +373,7 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>> + Unpin> Future for 
         }
         let Some(handler) = &mut this.handler else { return Poll::Pending };
         let polled = {
-            let _entered = call.span.enter();
+            let _entered = call.enter();
             catch_unwind(AssertUnwindSafe(|| Pin::new(handler).poll(context)))
         };
         if let Some(article) = noted_article() {
@@ -440,7 +466,7 @@ impl http_body::Body for CallBody {
         let polled = match room {
             Poll::Pending => Ok(Poll::Pending),
             Poll::Ready(()) => {
-                let _entered = call.span.enter();
+                let _entered = call.enter();
                 catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(context)))
             }
         };

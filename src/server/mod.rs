@@ -16,6 +16,7 @@ mod pressure;
 mod stack;
 mod tasks;
 mod tls;
+mod traced;
 mod validity;
 mod web;
 
@@ -48,6 +49,7 @@ use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::retrieve::{Retrieval, RetrieveLimits};
 use crate::store::{StoreError, postgres, sqlite};
 use crate::telemetry::Metrics;
+use crate::telemetry::trace::TraceOptions;
 use calls::CallLayer;
 use connection::Shared;
 use dispatch::Ours;
@@ -75,6 +77,8 @@ pub struct ServerOptions {
     pub audit_log: AuditTarget,
     /// Whether a port that others can reach is opened without authentication and encryption.
     pub insecure: bool,
+    /// Which calls are traced, and where to, if any are.
+    pub trace: Option<TraceOptions>,
     /// Whether, and how, the caches are audited.
     pub audit: Option<AuditOptions>,
     /// How calls are treated.
@@ -245,11 +249,13 @@ impl Server {
             begun.cancel();
         }));
 
+        let flush = CancellationToken::new();
+        let (tracer, exporting) = traced::start(self.options.trace.as_ref(), &metrics, flush.clone())?;
         let guard = Guard { access: self.access.clone(), audit: self.audit.clone(), metrics: metrics.clone() };
         let service = ServiceBuilder::new()
             .layer(web::cors(&self.options.web))
             .layer(web::translation(&self.options.web))
-            .layer(CallLayer::new(self.options.calls.clone(), guard))
+            .layer(CallLayer::new(self.options.calls.clone(), guard, tracer))
             .layer(ours)
             .service(routes);
         let (options, grace) = (self.options.connections.clone(), self.options.shutdown_grace);
@@ -258,6 +264,11 @@ impl Server {
         incoming::serve(self.listener, Arc::new(connections), most, &metrics, &stopping).await;
         for task in background {
             task.abort();
+        }
+        // When there are no calls any more: what they recorded last is told, too.
+        flush.cancel();
+        if let Some(exporting) = exporting {
+            let _panicked = exporting.await;
         }
         tracing::info!("stopped");
         Ok(())

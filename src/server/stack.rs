@@ -7,13 +7,15 @@ use super::engine::Engine;
 use super::{ServerOptions, StartError};
 use crate::cache::{AuditStats, Auditor, LocalCache, RedisCache, RedisCacheStats};
 use crate::store::postgres::{StandbyStats, Standbys};
-use crate::store::{KeyStore, Store};
+use crate::store::{KeyStore, Store, Traced};
 use crate::telemetry::{AuditSnapshot, RedisSnapshot, Snapshot, StandbySnapshot};
 
 /// An open store behind its caches. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Stack {
     engine: Engine,
+    /// The engine's; where calls are traced, behind what records it.
+    store: Arc<dyn Store>,
     redis: Option<Arc<RedisCache>>,
     local: Option<Arc<LocalCache>>,
     auditor: Option<Arc<Auditor>>,
@@ -23,8 +25,12 @@ pub(super) struct Stack {
 impl Stack {
     pub(super) async fn open(options: &ServerOptions) -> Result<Self, StartError> {
         let engine = Engine::open(&options.store).await?;
-        let redis = options.redis.clone().map(|redis| Arc::new(RedisCache::new(engine.store(), redis)));
-        let mut stack = Self { engine, redis, local: None, auditor: None, standbys: None };
+        let store = match options.trace {
+            Some(_) => Arc::new(Traced::new(engine.store())),
+            None => engine.store(),
+        };
+        let redis = options.redis.clone().map(|redis| Arc::new(RedisCache::new(Arc::clone(&store), redis)));
+        let mut stack = Self { engine, store, redis, local: None, auditor: None, standbys: None };
         if let Some(local) = &options.cache {
             stack.local = Some(Arc::new(LocalCache::new(stack.store(), local.clone()).await?));
         }
@@ -39,7 +45,7 @@ impl Stack {
 
     /// What is written to, and what followers of the feed read: the store, behind its caches.
     pub(super) fn store(&self) -> Arc<dyn Store> {
-        self.cached().unwrap_or_else(|| self.engine.store())
+        self.cached().unwrap_or_else(|| Arc::clone(&self.store))
     }
 
     /// What callers' reads go to: the same, behind the standbys.

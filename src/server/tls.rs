@@ -50,6 +50,15 @@ impl TlsOptions {
     pub fn check(&self) -> Result<(), TlsError> {
         Files::read(self)?.configure(self, false).map(drop)
     }
+
+    /// When the certificate that is shown ends, or the first of those that vouch for it, in seconds since 1970; none when that
+    /// cannot be read.
+    ///
+    /// # Errors
+    /// Says what is wrong with which file.
+    pub fn ends(&self) -> Result<Option<i64>, TlsError> {
+        Ok(Files::read(self)?.configure(self, false)?.ends)
+    }
 }
 
 /// What is in the files.

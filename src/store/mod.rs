@@ -15,6 +15,7 @@ pub mod postgres;
 mod read;
 pub mod sqlite;
 mod stats;
+mod traced;
 mod verify;
 mod write;
 
@@ -31,6 +32,7 @@ pub use keys::{KeyStore, Keys, StoredKey};
 pub use page::{ListCursor, ListQuery, Order, OrderField, SearchHit, SearchPage, SearchQuery};
 pub use read::{Change, Consistency, Fetched, Layer, LookupKey, Place, Revision, Standing, Touched};
 pub use stats::StoreStats;
+pub use traced::Traced;
 pub use verify::{Total, Verified, verify};
 pub use write::{Ingest, Outcome, Precondition, RequestKey, Transition, Update, Write, Written};
 

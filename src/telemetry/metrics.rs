@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::histogram::exponential_buckets;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::connections::ConnectionMetrics;
 use super::snapshot::{Gauges, Snapshot};
+use super::trace::{TraceId, TraceMetrics};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct CallLabels {
@@ -40,6 +42,12 @@ struct ReasonLabel {
     reason: &'static str,
 }
 
+/// What an exemplar carries: the trace of a call that took so long.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TraceLabel {
+    trace_id: String,
+}
+
 /// gRPC's codes by number.
 const CODES: [&str; 17] = [
     "OK",
@@ -61,25 +69,37 @@ const CODES: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
+/// What is counted from the start, so that the first is a rise: a rate of what there was not is nothing.
+const OUTCOMES: [&str; 6] = ["created", "revised", "unchanged", "duplicate", "invalid", "failed"];
+const REFUSALS: [&str; 7] = ["missing", "invalid", "expired", "unavailable", "scope", "method", "rate"];
+
 /// The counters of one method, found once a call and then without a lock.
 #[derive(Debug)]
 pub struct CallMetrics {
+    method: String,
     by_code: [Counter; CODES.len()],
-    seconds: Histogram,
+    seconds: HistogramWithExemplars<TraceLabel>,
     in_flight: Gauge,
 }
 
 impl CallMetrics {
+    /// The method as metrics call it: `other` for every one that is not served.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
     /// A call begins.
     pub fn begin(&self) {
         self.in_flight.inc();
     }
 
-    /// A call ends. An unknown code counts as UNKNOWN.
-    pub fn end(&self, code: usize, duration: Duration) {
+    /// A call ends. An unknown code counts as UNKNOWN. One that was traced is an example of how long calls take.
+    pub fn end(&self, code: usize, duration: Duration, trace: Option<TraceId>) {
         self.in_flight.dec();
         self.by_code[if code < CODES.len() { code } else { 2 }].inc();
-        self.seconds.observe(duration.as_secs_f64());
+        let example = trace.map(|id| TraceLabel { trace_id: id.to_string() });
+        let time = example.is_some().then(SystemTime::now);
+        self.seconds.observe(duration.as_secs_f64(), example, time);
     }
 
     /// The name of a code.
@@ -103,6 +123,7 @@ struct Inner {
     limit: Gauge,
     refused: Family<ReasonLabel, Counter>,
     connections: ConnectionMetrics,
+    traces: TraceMetrics,
     gauges: Gauges,
 }
 
@@ -111,9 +132,9 @@ impl Metrics {
     pub fn new(paths: impl IntoIterator<Item = String>) -> Self {
         let mut registry = Registry::with_prefix("copydesk");
         let calls = Family::<CallLabels, Counter>::default();
-        let seconds = Family::<MethodLabel, Histogram>::new_with_constructor(|| {
+        let seconds = Family::<MethodLabel, HistogramWithExemplars<TraceLabel>>::new_with_constructor(|| {
             // From 50 µs to 26 s.
-            Histogram::new(exponential_buckets(0.000_05, 2.0, 20))
+            HistogramWithExemplars::new(exponential_buckets(0.000_05, 2.0, 20))
         });
         let in_flight = Family::<MethodLabel, Gauge>::default();
         registry.register("grpc_calls", "Calls that have ended, by method and code", calls.clone());
@@ -126,7 +147,8 @@ impl Metrics {
             });
             let label = MethodLabel { method: method.to_owned() };
             let seconds = seconds.get_or_create(&label).clone();
-            Arc::new(CallMetrics { by_code, seconds, in_flight: in_flight.get_or_create(&label).clone() })
+            let in_flight = in_flight.get_or_create(&label).clone();
+            Arc::new(CallMetrics { method: method.to_owned(), by_code, seconds, in_flight })
         };
         let methods = paths.into_iter().map(|path| (path.clone(), of_method(path.trim_start_matches('/')))).collect();
         let other = of_method("other");
@@ -138,6 +160,7 @@ impl Metrics {
             ["local", "redis", "store"].map(|layer| (layer, answers.get_or_create(&LayerLabel { layer }).clone()));
         let ingest = Family::<OutcomeLabel, Counter>::default();
         registry.register("ingest_documents", "Documents that came in, by what became of them", ingest.clone());
+        OUTCOMES.iter().for_each(|outcome| drop(ingest.get_or_create(&OutcomeLabel { outcome })));
         let panics = Counter::default();
         registry.register("panics", "Calls that ended in a panic", panics.clone());
         let shed = Counter::default();
@@ -147,8 +170,11 @@ impl Metrics {
         let refused = Family::<ReasonLabel, Counter>::default();
         let help = "Calls refused for who made them, or how many";
         registry.register("grpc_calls_refused", help, refused.clone());
+        REFUSALS.iter().for_each(|reason| drop(refused.get_or_create(&ReasonLabel { reason })));
         let connections = ConnectionMetrics::default();
         connections.register(&mut registry);
+        let traces = TraceMetrics::default();
+        traces.register(&mut registry);
         let gauges = Gauges::default();
         gauges.register(&mut registry);
         Self(Arc::new(Inner {
@@ -162,6 +188,7 @@ impl Metrics {
             limit,
             refused,
             connections,
+            traces,
             gauges,
         }))
     }
@@ -201,6 +228,11 @@ impl Metrics {
     /// A call was refused for who made it, or how many.
     pub fn refused(&self, reason: &'static str) {
         self.0.refused.get_or_create(&ReasonLabel { reason }).inc();
+    }
+
+    /// What is counted of traces.
+    pub fn traces(&self) -> &TraceMetrics {
+        &self.0.traces
     }
 
     /// What is counted of connections.

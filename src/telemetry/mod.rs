@@ -1,4 +1,4 @@
-//! What operators see: logs and metrics. Imports nothing of ours, so that every room may speak.
+//! What operators see: logs, metrics and traces. Imports nothing of ours, so that every room may speak.
 
 mod connections;
 mod logging;
@@ -6,6 +6,7 @@ mod metrics;
 mod seldom;
 mod snapshot;
 mod subject;
+pub mod trace;
 
 pub use connections::{ConnectionMetrics, OpenConnection};
 pub use logging::{LogFormat, LoggingError, init};

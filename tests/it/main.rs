@@ -15,6 +15,7 @@ mod connections; // how connections open, age, are refused and end
 #[allow(dead_code)] // what the fault test needs of it
 mod database; // PostgreSQL servers of the tests' own
 mod database_tls; // PostgreSQL over TLS
+mod doctor; // what is wrong, by its word
 mod documents; // pages, dumps and feeds, and what becomes of them
 mod edge; // deadlines, limits, health, metrics, stopping
 mod embargo; // what the clock opens and ends
@@ -45,6 +46,8 @@ mod service; // each method's plain case
 mod standbys; // standbys of PostgreSQL, and what they may answer
 mod support; // servers and clients for the tests
 mod tls; // TLS to callers
+mod traces; // what a collector of traces receives
+mod watching; // metrics, alerts, and what is said of them
 mod web; // gRPC-Web, as browsers speak it
 mod wire; // clients that say what no library would
 #[allow(dead_code)] // what the clients' runner needs of it

@@ -42,12 +42,24 @@ impl Serve {
         Self::start(dir, more, Stdio::piped()).unwrap_or_else(|errors| panic!("{errors}"))
     }
 
+    /// On a folder, on the ports that the flags name.
+    pub fn on_ports(dir: &Path, flags: &[&str]) -> Self {
+        let mut command = copydesk(&["serve", "--data-dir", dir.to_str().unwrap()]);
+        command.args(flags);
+        Self::spawn(command, Stdio::piped()).unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
     /// With somewhere to log to, for servers that have much to tell: nobody reads a pipe before `stop`.
     pub fn start(dir: &Path, more: &[&str], log: Stdio) -> Result<Self, String> {
         let dir = dir.to_str().unwrap();
         let mut command =
             copydesk(&["serve", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0", "--data-dir", dir]);
-        let mut child = command.args(more).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        command.args(more);
+        Self::spawn(command, log)
+    }
+
+    fn spawn(mut command: Command, log: Stdio) -> Result<Self, String> {
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ").map(str::to_owned);

@@ -12,10 +12,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("tls", &[]),
     ("article", &["proto"]),
     ("extract", &["proto", "article"]),
-    ("store", &["proto", "tls", "burst", "article"]),
+    ("store", &["proto", "tls", "burst", "telemetry", "article"]),
     ("access", &["tls", "store"]),
-    ("cache", &["proto", "tls", "article", "store"]),
-    ("ingest", &["proto", "burst", "article", "extract", "store"]),
+    ("cache", &["proto", "tls", "telemetry", "article", "store"]),
+    ("ingest", &["proto", "burst", "telemetry", "article", "extract", "store"]),
     ("retrieve", &["proto", "article", "store"]),
     ("grpc", &["proto", "telemetry", "access", "article", "store", "ingest", "retrieve"]),
     (

@@ -45,6 +45,7 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
         access: None,
         audit_log: AuditTarget::Off,
         insecure: false,
+        trace: None,
         audit: None,
         calls: CallOptions {
             max_concurrent_requests: 1_024,

@@ -10,6 +10,7 @@ mod keeper;
 mod mark;
 mod odds;
 mod options;
+mod probe;
 mod read;
 mod router;
 pub mod scripts;
@@ -33,6 +34,7 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 pub use options::RedisOptions;
+pub use probe::RedisFacts;
 pub use stats::RedisCacheStats;
 
 use crate::article::{ArticleId, Position, Record};
@@ -40,6 +42,7 @@ use crate::store::{
     Change, Consistency, Fetched, ListQuery, LookupKey, Outcome, Place, Revision, SearchPage, SearchQuery, Standing,
     Store, StoreError, Touched, Write, WriteError, Written,
 };
+use crate::telemetry::trace::{here, within};
 use odds::Odds;
 use options::Site;
 use router::Router;
@@ -111,7 +114,7 @@ impl Store for RedisCache {
             // In a task of its own, which ends neither with the caller nor with the budget. What it does not reach, the keepers
             // do.
             let tell = async move { join_all(sessions.iter().map(|session| session.invalidate(&changed))).await };
-            let _late = tokio::time::timeout(BUDGET, tokio::spawn(tell)).await;
+            let _late = tokio::time::timeout(BUDGET, tokio::spawn(within(here(), tell))).await;
         }
         answers
     }

@@ -198,11 +198,7 @@ impl Session {
             let answer = self.noted(self.reads.get(&self.key(id))).await?;
             return Some(vec![self.seen(id, answer)]);
         }
-        let mut pipeline = Pipeline::with_capacity(ids.len());
-        for id in ids {
-            pipeline.cmd("GET").arg(self.key(id));
-        }
-        let answers = self.noted(self.reads.ask(&pipeline)).await?;
+        let answers = self.noted(self.reads.get_all(ids.iter().map(|id| self.key(id)))).await?;
         Some(ids.iter().zip(answers).map(|(id, answer)| self.seen(id, answer)).collect())
     }
 

@@ -13,6 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::options::Address;
 use super::scripts;
 use super::tls::Tls;
+use crate::telemetry::trace::{self, Kind, Part, span};
 
 /// How long connecting may take, with everything that is said first.
 const CONNECT: Duration = Duration::from_millis(300);
@@ -55,6 +56,19 @@ impl Step {
             [GetLease, Fill, Refresh, Invalidate, Open, Mark, Close].map(|step| Script::new(step.source()))
         });
         &SCRIPTS[self as usize]
+    }
+
+    /// As traces call it.
+    fn span(self) -> &'static str {
+        match self {
+            Self::GetLease => "redis GETLEASE",
+            Self::Fill => "redis FILL",
+            Self::Refresh => "redis REFRESH",
+            Self::Invalidate => "redis INVALIDATE",
+            Self::Open => "redis OPEN",
+            Self::Mark => "redis MARK",
+            Self::Close => "redis CLOSE",
+        }
     }
 
     fn source(self) -> &'static str {
@@ -123,14 +137,26 @@ impl Wire {
         let mut command = Cmd::with_capacity(2, key.len() + 3);
         command.arg("GET").arg(key);
         let mut connection = self.connection.clone();
-        match in_time(1, connection.send_packed_command(&command)).await {
+        let part = asking("redis GET", 1);
+        let answer = match in_time(1, connection.send_packed_command(&command)).await {
             Some(Ok(answer)) => match code(&answer).filter(|code| unusable(code)) {
                 Some(code) => Err(Trouble::Refused(code.to_owned())),
                 None => Ok(answer),
             },
             Some(Err(error)) => Err(trouble(&error)),
             None => Err(Trouble::Late),
+        };
+        answered(part, answer)
+    }
+
+    /// What several keys hold, in one round trip.
+    pub(super) async fn get_all(&self, keys: impl Iterator<Item = String>) -> Result<Vec<Value>, Trouble> {
+        let mut pipeline = Pipeline::with_capacity(keys.size_hint().0);
+        for key in keys {
+            pipeline.cmd("GET").arg(key);
         }
+        let part = asking("redis GET", pipeline.len());
+        answered(part, self.ask(&pipeline).await)
     }
 
     /// One round trip. An answer may be an error of its own, which stops no other.
@@ -153,6 +179,11 @@ impl Wire {
 
     /// Runs steps, in one round trip; a Redis that does not know them yet is told them in a second.
     pub(super) async fn run(&self, calls: &[Call]) -> Result<Vec<Value>, Trouble> {
+        let part = calls.first().and_then(|call| asking(call.step.span(), calls.len()));
+        answered(part, self.run_steps(calls).await)
+    }
+
+    async fn run_steps(&self, calls: &[Call]) -> Result<Vec<Value>, Trouble> {
         let mut pipeline = Pipeline::with_capacity(calls.len());
         for call in calls {
             call.put(&mut pipeline);
@@ -185,6 +216,23 @@ impl Wire {
         then(&mut pipeline);
         self.ask(&pipeline).await
     }
+}
+
+/// A question to Redis begins; it is recorded if it is a traced call's.
+fn asking(name: &'static str, questions: usize) -> Option<Part> {
+    let part = span(Kind::Client, name)?;
+    part.say("db.system.name", trace::Value::Text("redis".into()));
+    if questions > 1 {
+        part.say("db.operation.batch.size", trace::Value::Int(i64::try_from(questions).unwrap_or(i64::MAX)));
+    }
+    Some(part)
+}
+
+fn answered<T>(part: Option<Part>, answer: Result<T, Trouble>) -> Result<T, Trouble> {
+    if let (Some(part), Err(_)) = (part, &answer) {
+        part.fail();
+    }
+    answer
 }
 
 /// What so many questions are answered within [`CALL`] and what the further ones add. A processor that others keep busy makes the time pass before what has arrived is looked at:

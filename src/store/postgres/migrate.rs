@@ -163,7 +163,7 @@ pub(super) async fn check(options: &PostgresOptions) -> Result<Uuid, OpenError> 
 }
 
 /// The schema's version; 0 where there is none.
-async fn version(client: &Client) -> Result<i32, Error> {
+pub(super) async fn version(client: &Client) -> Result<i32, Error> {
     let row = client.query_typed_one("SELECT to_regclass('copydesk.schema') IS NOT NULL", &[]).await?;
     if !row.try_get::<_, bool>(0)? {
         return Ok(0);

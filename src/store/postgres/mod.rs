@@ -18,6 +18,7 @@ mod migrate;
 mod options;
 mod planner;
 mod pool;
+mod probe;
 mod reader;
 mod rows;
 mod search;
@@ -40,6 +41,7 @@ use uuid::Uuid;
 pub use error::OpenError;
 pub use keys::PostgresKeys;
 pub use options::{PostgresOptions, StandbyOptions};
+pub use probe::DatabaseFacts;
 pub use standbys::{StandbyStats, Standbys};
 
 use super::gate::{Gate, Kind};

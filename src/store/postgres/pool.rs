@@ -16,6 +16,7 @@ use super::breaker::Breaker;
 use super::error::{answer, is_lost, no_connection};
 use super::tls::Tls;
 use crate::store::StoreError;
+use crate::telemetry::trace::{Kind, Part, Value, span_of};
 
 /// How long the request to stop a statement may take.
 const CANCEL: Duration = Duration::from_secs(1);
@@ -110,6 +111,15 @@ impl Pool {
     }
 
     async fn ask(&self, sql: &str, params: &[Param<'_>], planned: bool) -> Result<Vec<Row>, StoreError> {
+        let part = statement(sql);
+        let answer = self.ask_untraced(sql, params, planned).await;
+        if let (Some(part), Err(_)) = (part, &answer) {
+            part.fail();
+        }
+        answer
+    }
+
+    async fn ask_untraced(&self, sql: &str, params: &[Param<'_>], planned: bool) -> Result<Vec<Row>, StoreError> {
         let mut again = true;
         loop {
             let connection = self.take().await?;
@@ -149,6 +159,22 @@ impl Pool {
         connection.give_back();
         done.map_err(|error| answer(&error))
     }
+}
+
+/// A statement begins; it is recorded if it is a traced call's, with the connection that it waits for. By what it does and where,
+/// never with what it is about.
+fn statement(sql: &str) -> Option<Part> {
+    let part = span_of(Kind::Client, || format!("postgres {}", summary(sql)))?;
+    part.say("db.system.name", Value::Text("postgresql".into()));
+    Some(part)
+}
+
+/// What a statement does, and to the first table that it names: `SELECT articles`.
+fn summary(sql: &str) -> String {
+    let verb = sql.split_whitespace().next().unwrap_or_default();
+    let after = sql.split_once("copydesk.").map_or("", |(_, after)| after);
+    let table: String = after.chars().take_while(|letter| letter.is_ascii_alphanumeric() || *letter == '_').collect();
+    format!("{verb} {table}").trim_end().to_owned()
 }
 
 /// A connection in use. Dropped before it is given back, its statement is stopped, and it is closed: what the next caller

@@ -21,6 +21,7 @@ use super::rows::get;
 use crate::article::ArticleId;
 use crate::store::plan::unplaced;
 use crate::store::{StoreError, Write, WriteError, Written};
+use crate::telemetry::trace::{Kind, Part, Value, span};
 
 /// How long a transaction of ours may stand open without a word from us: whoever stalls in the midst of one holds up others
 /// for no longer.
@@ -65,7 +66,9 @@ impl Transactions<'_> {
         let (connection, mut planner) = self.begin(&Wanted::by(writes()), &lock::of_writes(writes())).await?;
         let planned: Vec<Answers> =
             calls.iter().map(|call| call.iter().map(|write| planner.apply(write)).collect()).collect();
+        let part = statements("postgres store and commit");
         let (base, last) = self.within_time(store(&connection, planner.finish())).await?;
+        drop(part);
         connection.give_back();
         let place = |answers: Answers| answers.into_iter().map(|answer| placed(answer, base)).collect();
         Ok((planned.into_iter().map(place).collect(), last))
@@ -93,6 +96,7 @@ impl Transactions<'_> {
     /// Begins; once more if the connection turns out to be gone, since nothing has been written then.
     async fn begin(&self, wanted: &Wanted, locks: &Vec<i32>) -> Result<(Connection, Planner), Failed> {
         let mut again = true;
+        let _part = statements("postgres lock and load");
         loop {
             let connection = self.pool.connection().await?;
             match self.within_time(self.lock_and_load(&connection, wanted, locks)).await {
@@ -142,6 +146,13 @@ impl Transactions<'_> {
             }
         }
     }
+}
+
+/// Statements of one round trip begin; they are recorded if they are a traced call's.
+fn statements(name: &'static str) -> Option<Part> {
+    let part = span(Kind::Client, name)?;
+    part.say("db.system.name", Value::Text("postgresql".into()));
+    Some(part)
 }
 
 /// Stores and commits, in one go: from when the feed's turn is taken until the commit, the database waits for nothing from

@@ -19,6 +19,7 @@ use super::transaction::{Answers, Failed, Transactions};
 use super::wake::Wake;
 use crate::article::ArticleId;
 use crate::store::{StoreError, StoreStats, Write, WriteError, Written};
+use crate::telemetry::trace::{Here, Kind, Part, here, within};
 
 /// How many writes one commit holds at the most, and how many bytes of text: so that the first does not wait long for the
 /// last, and no statement grows without bound.
@@ -34,12 +35,18 @@ const REQUESTS_TRIMMED: Duration = Duration::from_secs(60);
 const REQUESTS_AT_ONCE: i64 = 10_000;
 
 enum Command {
-    Write(Vec<Write>, oneshot::Sender<Answers>),
+    Write(Call),
     Rehearse(Box<Write>, oneshot::Sender<Result<Written, WriteError>>),
     TurnClock(Timestamp, oneshot::Sender<Result<usize, StoreError>>),
 }
 
-type Call = (Vec<Write>, oneshot::Sender<Answers>);
+/// What a caller wants written.
+struct Call {
+    writes: Vec<Write>,
+    answer: oneshot::Sender<Answers>,
+    /// Where it waits, if it is traced.
+    here: Option<Here>,
+}
 
 /// The way to the task. It finishes what waits when this is dropped, as long as its runtime lives.
 pub(super) struct Writer {
@@ -88,7 +95,7 @@ impl Writer {
 
     pub(super) async fn write(&self, writes: Vec<Write>) -> Answers {
         let count = writes.len();
-        match self.ask(|answer| Command::Write(writes, answer)).await {
+        match self.ask(|answer| Command::Write(Call { writes, answer, here: here() })).await {
             Ok(answers) => answers,
             Err(error) => failed(count, &error),
         }
@@ -145,16 +152,16 @@ impl State {
     /// from the queue and is none of the group.
     async fn perform(&mut self, command: Command, inbox: &mut mpsc::Receiver<Command>) -> Option<Command> {
         match command {
-            Command::Write(writes, caller) => {
+            Command::Write(call) => {
                 let mut next = None;
-                let (mut count, mut bytes) = size(&writes);
-                let mut group = vec![(writes, caller)];
+                let (mut count, mut bytes) = size(&call.writes);
+                let mut group = vec![call];
                 while count < GROUP && bytes < GROUP_BYTES && next.is_none() {
                     match inbox.try_recv() {
-                        Ok(Command::Write(writes, caller)) => {
-                            let (more, larger) = size(&writes);
+                        Ok(Command::Write(call)) => {
+                            let (more, larger) = size(&call.writes);
                             (count, bytes) = (count + more, bytes + larger);
-                            group.push((writes, caller));
+                            group.push(call);
                         }
                         Ok(other) => next = Some(other),
                         Err(_none) => break,
@@ -183,7 +190,7 @@ impl State {
     async fn commit(&self, mut group: Vec<Call>) {
         let failed_as_one = match self.transact(&group).await {
             Ok(answers) => {
-                return group.into_iter().zip(answers).for_each(|((_, caller), done)| drop(caller.send(done)));
+                return group.into_iter().zip(answers).for_each(|(call, done)| drop(call.answer.send(done)));
             }
             Err(failed) => failed,
         };
@@ -200,19 +207,26 @@ impl State {
             if let Err(error @ StoreError::Unavailable(_)) = &done {
                 over = Some(error.clone());
             }
-            let (writes, caller) = call;
-            drop(caller.send(done.unwrap_or_else(|error| failed(writes.len(), &error))));
+            drop(call.answer.send(done.unwrap_or_else(|error| failed(call.writes.len(), &error))));
         }
     }
 
     async fn transact(&self, group: &[Call]) -> Result<Vec<Answers>, Failed> {
         let began = Instant::now();
-        let calls: Vec<&[Write]> = group.iter().map(|(writes, _)| writes.as_slice()).collect();
+        let calls: Vec<&[Write]> = group.iter().map(|call| call.writes.as_slice()).collect();
         let count = calls.iter().map(|writes| writes.len()).sum();
         if count == 0 {
             return Ok(calls.iter().map(|_| Vec::new()).collect());
         }
-        let (answers, last) = self.transactions().write(&calls).await?;
+        // Of every traced call in the group it is a part; what is within it is told once.
+        let parts: Vec<Part> =
+            group.iter().filter_map(|call| call.here.as_ref()?.span(Kind::Internal, "store.commit")).collect();
+        let writing = within(parts.first().map(Part::here), self.transactions().write(&calls)).await;
+        if writing.is_err() {
+            parts.iter().for_each(Part::fail);
+        }
+        drop(parts);
+        let (answers, last) = writing?;
         self.record(began.elapsed(), count, last);
         Ok(answers)
     }

@@ -97,6 +97,21 @@ impl SqliteStore {
         Ok(Self { feed, writer, index, readers, _lock: lock })
     }
 
+    /// Whether another process has the folder's store open. Makes nothing.
+    ///
+    /// # Errors
+    /// When its lock cannot be opened for writing.
+    pub fn is_in_use(options: &SqliteOptions) -> Result<bool, OpenError> {
+        if !options.dir.join("lock").exists() {
+            return Ok(false);
+        }
+        match migrate::lock(options) {
+            Ok(_released) => Ok(false),
+            Err(OpenError::InUse { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Counters, for metrics.
     pub fn stats(&self) -> StoreStats {
         self.readers.stats(StoreStats { search_lag: self.index.lag(), ..self.writer.stats() })

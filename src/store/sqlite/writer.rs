@@ -18,6 +18,7 @@ use super::rows;
 use crate::article::Position;
 use crate::store::plan::unplaced;
 use crate::store::{StoreError, StoreStats, Write, WriteError, Written};
+use crate::telemetry::trace::{Here, Kind, Part, here};
 
 /// How many writes one commit holds at the most: so that the first does not wait long for the last.
 const GROUP: usize = 2_000;
@@ -32,7 +33,8 @@ const REQUESTS_TRIMMED: Duration = Duration::from_secs(60);
 type Answers = Vec<Result<Written, WriteError>>;
 
 enum Command {
-    Write(Vec<Write>, oneshot::Sender<Answers>),
+    /// With where its caller waits, if that is traced.
+    Write(Vec<Write>, oneshot::Sender<Answers>, Option<Here>),
     Rehearse(Box<Write>, oneshot::Sender<Result<Written, WriteError>>),
     TurnClock(Timestamp, oneshot::Sender<Result<usize, StoreError>>),
 }
@@ -102,7 +104,7 @@ impl Writer {
     pub(super) async fn write(&self, writes: Vec<Write>) -> Answers {
         let count = writes.len();
         let failed = |error: StoreError| (0..count).map(|_| Err(error.clone().into())).collect();
-        match self.ask(|answer| Command::Write(writes, answer)).await {
+        match self.ask(|answer| Command::Write(writes, answer, here())).await {
             Ok(answers) => answers,
             Err(error) => failed(error),
         }
@@ -168,8 +170,16 @@ impl Done {
 impl Command {
     fn writes(&self) -> usize {
         match self {
-            Self::Write(writes, _) => writes.len(),
+            Self::Write(writes, ..) => writes.len(),
             Self::Rehearse(..) | Self::TurnClock(..) => 1,
+        }
+    }
+
+    /// Its commit begins; none if it is no traced call's.
+    fn part(&self) -> Option<Part> {
+        match self {
+            Self::Write(_, _, Some(here)) => here.span(Kind::Internal, "store.commit"),
+            _ => None,
         }
     }
 
@@ -180,9 +190,9 @@ impl Command {
     /// Tells the caller. One that has gone does not need to know.
     fn answer(self, done: Result<Done, StoreError>) {
         match (self, done) {
-            (Self::Write(_, caller), Ok(Done::Written(answers))) => drop(caller.send(answers)),
+            (Self::Write(_, caller, _), Ok(Done::Written(answers))) => drop(caller.send(answers)),
             (Self::TurnClock(_, caller), Ok(Done::Turned(count))) => drop(caller.send(Ok(count))),
-            (Self::Write(writes, caller), done) => {
+            (Self::Write(writes, caller, _), done) => {
                 let error = done.err().unwrap_or(StoreError::Internal);
                 drop(caller.send(writes.iter().map(|_| Err(error.clone().into())).collect()));
             }
@@ -254,7 +264,13 @@ impl State {
 
     fn transact(&mut self, commands: &[Command]) -> Result<Vec<Done>, StoreError> {
         let began = Instant::now();
+        // Of every traced call in the group it is a part.
+        let parts: Vec<Part> = commands.iter().filter_map(Command::part).collect();
         let done = self.apply_all(commands).map_err(StoreError::from);
+        if done.is_err() {
+            parts.iter().for_each(Part::fail);
+        }
+        drop(parts);
         match &done {
             Ok(done) => self.record(began.elapsed(), done.iter().map(Done::writes).sum()),
             Err(error) => {
@@ -271,7 +287,7 @@ impl State {
         let mut done = Vec::with_capacity(commands.len());
         for command in commands {
             done.push(match command {
-                Command::Write(writes, _) => {
+                Command::Write(writes, ..) => {
                     let answers = writes.iter().map(|write| self.applier.apply(&transaction, write));
                     Done::Written(answers.collect::<Result<_, _>>()?)
                 }

@@ -1,0 +1,152 @@
+//! A store of which it is recorded how long it took, in calls that are traced.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::{
+    Change, Consistency, Fetched, ListQuery, LookupKey, Place, Revision, SearchPage, SearchQuery, Standing, Store,
+    StoreError, Touched, Write, WriteError, Written,
+};
+use crate::article::{ArticleId, Position, Record};
+use crate::telemetry::trace::{Kind, Part, Value, span, within};
+
+/// The decorator: each method that a call waits for is a span, `store.` and its name, and what the engine records is within it.
+pub struct Traced {
+    store: Arc<dyn Store>,
+}
+
+impl Traced {
+    /// Records what this one does.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+}
+
+async fn recorded<T>(name: &'static str, asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let part = span(Kind::Internal, name);
+    let answer = within(part.as_ref().map(Part::here), asked).await;
+    if let (Some(part), Err(error)) = (&part, &answer) {
+        failed(part, error);
+    }
+    answer
+}
+
+/// That the caller asked for what there is not is no failure.
+fn failed(part: &Part, error: &StoreError) {
+    if matches!(error, StoreError::Unavailable(_) | StoreError::Internal | StoreError::Damaged | StoreError::Full) {
+        part.fail();
+    }
+}
+
+#[async_trait]
+impl Store for Traced {
+    fn feed(&self) -> Uuid {
+        self.store.feed()
+    }
+
+    async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
+        let part = span(Kind::Internal, "store.write");
+        if let Some(part) = &part {
+            part.say("copydesk.writes", Value::Int(i64::try_from(writes.len()).unwrap_or(i64::MAX)));
+        }
+        let answers = within(part.as_ref().map(Part::here), self.store.write(writes)).await;
+        if let Some(part) = &part {
+            for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+                if let WriteError::Store(error) = error {
+                    failed(part, error);
+                }
+            }
+        }
+        answers
+    }
+
+    async fn rehearse(&self, write: Write) -> Result<Written, WriteError> {
+        let part = span(Kind::Internal, "store.rehearse");
+        within(part.as_ref().map(Part::here), self.store.rehearse(write)).await
+    }
+
+    async fn get(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
+        recorded("store.get", self.store.get(ids, consistency)).await
+    }
+
+    async fn get_revision(
+        &self,
+        id: &ArticleId,
+        revision: i64,
+        consistency: Consistency,
+    ) -> Result<Option<Arc<Record>>, StoreError> {
+        recorded("store.get_revision", self.store.get_revision(id, revision, consistency)).await
+    }
+
+    async fn lookup(
+        &self,
+        key: &LookupKey,
+        now: Timestamp,
+        consistency: Consistency,
+    ) -> Result<Option<ArticleId>, StoreError> {
+        recorded("store.lookup", self.store.lookup(key, now, consistency)).await
+    }
+
+    async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
+        recorded("store.list", self.store.list(query)).await
+    }
+
+    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+        recorded("store.search", self.store.search(query)).await
+    }
+
+    async fn revisions(
+        &self,
+        id: &ArticleId,
+        before: Option<i64>,
+        limit: usize,
+        consistency: Consistency,
+    ) -> Result<Vec<Revision>, StoreError> {
+        recorded("store.revisions", self.store.revisions(id, before, limit, consistency)).await
+    }
+
+    async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
+        recorded("store.changes", self.store.changes(after, limit)).await
+    }
+
+    async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
+        self.store.touched(after, limit).await
+    }
+
+    async fn head(&self) -> Result<Position, StoreError> {
+        recorded("store.head", self.store.head()).await
+    }
+
+    async fn reaches(&self, position: Position) -> Result<bool, StoreError> {
+        self.store.reaches(position).await
+    }
+
+    async fn snapshot(
+        &self,
+        at: Position,
+        after: Option<&ArticleId>,
+        limit: usize,
+    ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
+        recorded("store.snapshot", self.store.snapshot(at, after, limit)).await
+    }
+
+    fn wake(&self) -> watch::Receiver<Position> {
+        self.store.wake()
+    }
+
+    async fn indexed(&self) -> Result<Position, StoreError> {
+        recorded("store.indexed", self.store.indexed()).await
+    }
+
+    async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.store.turn_clock(now).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.store.ping().await
+    }
+}

@@ -1,0 +1,138 @@
+//! Tells the collector, in the background. What it does not take in time is dropped and counted: nobody waits for it.
+
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use uuid::Uuid;
+
+use super::recording::Trace;
+use super::{FLUSH, TraceError, TraceMetrics, TraceOptions, otlp};
+
+/// How many traces go in one message, and how long what is not that many is waited for.
+const BATCH: usize = 128;
+const EVERY: Duration = Duration::from_secs(1);
+/// How long connecting, and one message, may take.
+const CONNECT: Duration = Duration::from_secs(2);
+const EXPORT: Duration = Duration::from_secs(5);
+
+/// Takes traces that have ended to the collector.
+pub struct Exporter {
+    inbox: mpsc::Receiver<Trace>,
+    client: TraceServiceClient<Channel>,
+    headers: MetadataMap,
+    resource: Resource,
+    metrics: TraceMetrics,
+    /// Whether the last message was taken: an outage is logged when it begins and when it ends.
+    reachable: bool,
+}
+
+impl Exporter {
+    pub(super) fn new(
+        options: &TraceOptions,
+        inbox: mpsc::Receiver<Trace>,
+        metrics: TraceMetrics,
+    ) -> Result<Self, TraceError> {
+        let (endpoint, headers) = (endpoint(options)?, headers(options)?);
+        let client = TraceServiceClient::new(endpoint.connect_lazy());
+        let resource = otlp::resource(&Uuid::new_v4().to_string());
+        Ok(Self { inbox, client, headers, resource, metrics, reachable: true })
+    }
+
+    /// Exports until `stop`, and then what waits, for [`FLUSH`] at most.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut waiting = Vec::with_capacity(BATCH);
+        let stopped = stop.run_until_cancelled_owned(async {
+            while self.gather(&mut waiting).await {
+                self.export(&mut waiting).await;
+            }
+        });
+        stopped.await;
+        let flush = async {
+            loop {
+                while waiting.len() < BATCH
+                    && let Ok(trace) = self.inbox.try_recv()
+                {
+                    waiting.push(trace);
+                }
+                if waiting.is_empty() {
+                    return;
+                }
+                self.export(&mut waiting).await;
+            }
+        };
+        if tokio::time::timeout(FLUSH, flush).await.is_err() {
+            tracing::warn!("the collector of traces did not take the last of them in time");
+        }
+    }
+
+    /// Waits for a batch, or for one that is not whole and has waited long enough. False when there is nobody left to send any.
+    async fn gather(&mut self, waiting: &mut Vec<Trace>) -> bool {
+        if waiting.is_empty() && self.inbox.recv_many(waiting, BATCH).await == 0 {
+            return false;
+        }
+        let more =
+            async { while waiting.len() < BATCH && self.inbox.recv_many(waiting, BATCH - waiting.len()).await > 0 {} };
+        let _whole = tokio::time::timeout(EVERY, more).await;
+        true
+    }
+
+    async fn export(&mut self, traces: &mut Vec<Trace>) {
+        let spans = traces.iter().map(Trace::len).sum();
+        let mut request = tonic::Request::new(otlp::request(&self.resource, traces));
+        *request.metadata_mut() = self.headers.clone();
+        // One that is interrupted at a stop is sent again: a collector takes a span twice for one.
+        let sent = self.client.export(request).await;
+        traces.clear();
+        match sent {
+            Ok(answer) => {
+                let rejected = answer.into_inner().partial_success.map_or(0, |partial| partial.rejected_spans.max(0));
+                self.metrics.exported(spans - (rejected as u64).min(spans));
+                self.metrics.dropped((rejected as u64).min(spans));
+                if !std::mem::replace(&mut self.reachable, true) {
+                    tracing::info!("the collector of traces answers again");
+                }
+            }
+            Err(status) => {
+                self.metrics.dropped(spans);
+                if std::mem::replace(&mut self.reachable, false) {
+                    // Not its message: a collector may repeat what it was sent.
+                    tracing::warn!(rpc.code = ?status.code(), "the collector of traces does not take them; they are dropped");
+                }
+            }
+        }
+    }
+}
+
+/// Where the collector is.
+pub(super) fn endpoint(options: &TraceOptions) -> Result<Endpoint, TraceError> {
+    let wrong = || TraceError::Wrong("must be http://host:port or https://host:port".into());
+    let endpoint = Endpoint::from_shared(options.endpoint.clone()).map_err(|_| wrong())?;
+    let endpoint = endpoint.connect_timeout(CONNECT).timeout(EXPORT);
+    // A user and a password there would be sent to nobody.
+    if endpoint.uri().authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(wrong());
+    }
+    match endpoint.uri().scheme_str() {
+        Some("http") => Ok(endpoint),
+        Some("https") => endpoint.tls_config(ClientTlsConfig::new().with_native_roots()).map_err(|_| wrong()),
+        _ => Err(wrong()),
+    }
+}
+
+/// What is sent along to it.
+pub(super) fn headers(options: &TraceOptions) -> Result<MetadataMap, TraceError> {
+    let mut headers = MetadataMap::new();
+    for (name, value) in &options.headers {
+        let pair = MetadataKey::from_bytes(name.as_bytes()).ok().zip(value.parse().ok());
+        let (key, mut value): (_, MetadataValue<Ascii>) =
+            pair.ok_or_else(|| TraceError::Wrong(format!("the header {name:?} cannot be sent")))?;
+        value.set_sensitive(true);
+        headers.insert(key, value);
+    }
+    Ok(headers)
+}

@@ -1,0 +1,214 @@
+//! `copydesk doctor`, on parts that are well and parts that are not.
+
+use serde_json::Value;
+
+use crate::authority::Authority;
+use crate::database::Cluster;
+use crate::process::{Serve, run};
+use crate::redis_server::{RedisServer, free_port};
+
+/// What it found: its exit code, and each part with its level, what was found, and what to do.
+fn doctor(flags: &[&str]) -> (i32, Vec<[String; 4]>) {
+    let (code, shown, errors) = run(&[&["doctor", "--json"], flags].concat());
+    let findings = shown.lines().map(|line| {
+        let finding: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line} {errors}"));
+        ["level", "part", "found", "advice"].map(|key| finding[key].as_str().unwrap_or_default().to_owned())
+    });
+    (code, findings.collect())
+}
+
+/// Flags for ports that nobody has.
+fn ports() -> [String; 4] {
+    let any = || format!("127.0.0.1:{}", free_port());
+    ["--listen".into(), any(), "--http-listen".into(), any()]
+}
+
+fn doctor_of(flags: &[&str]) -> (i32, Vec<[String; 4]>) {
+    let ports = ports();
+    doctor(&[&ports.each_ref().map(String::as_str)[..], flags].concat())
+}
+
+fn problems(findings: &[[String; 4]]) -> Vec<&[String; 4]> {
+    findings.iter().filter(|finding| finding[0] == "problem").collect()
+}
+
+/// The one problem that there is.
+fn the_problem((code, findings): &(i32, Vec<[String; 4]>)) -> &[String; 4] {
+    let found = problems(findings);
+    assert_eq!((*code, found.len()), (1, 1), "{findings:#?}");
+    found[0]
+}
+
+fn has(findings: &[[String; 4]], level: &str, part: &str, words: &str) -> bool {
+    findings.iter().any(|[at, of, found, _]| at == level && of == part && found.contains(words))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_everything_is_well_it_says_so() {
+    let database = Cluster::shared().database().await;
+    let redis = RedisServer::configured("maxmemory 64mb\nmaxmemory-policy allkeys-lru");
+    let (code, findings) = doctor_of(&["--store", &database.url, "--cache", &redis.url(), "--max-connections", "16"]);
+    assert_eq!((code, problems(&findings).len()), (0, 0), "{findings:#?}");
+    for (part, words) in [
+        ("database", "PostgreSQL"),
+        ("database", "as needed"),
+        ("database", "its clock"),
+        ("redis", "standalone, master"),
+        ("redis", "allkeys-lru"),
+        ("redis", "its clock"),
+        ("port", "listen = "),
+        ("settings", ""),
+    ] {
+        assert!(has(&findings, "ok", part, words), "{part} {words} in {findings:#?}");
+    }
+    // It leaves nothing behind.
+    let keys: Vec<String> = redis.ask(&["KEYS", "*"]);
+    assert!(keys.is_empty(), "{keys:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_runs_is_looked_at_and_its_folder_and_ports_are_its_own() {
+    let (dir, ports) = (tempfile::tempdir().unwrap(), ports());
+    let flags = ports.each_ref().map(String::as_str);
+    let server = Serve::on_ports(dir.path(), &flags);
+    let (code, findings) = doctor(&[&flags[..], &["--data-dir", dir.path().to_str().unwrap()]].concat());
+    assert_eq!((code, problems(&findings).len()), (0, 0), "{findings:#?}");
+    assert!(has(&findings, "ok", "folder", "in use by a server"), "{findings:#?}");
+    assert!(has(&findings, "ok", "port", "a server of ours answers"), "{findings:#?}");
+    assert!(has(&findings, "ok", "server", "it runs"), "{findings:#?}");
+    server.stop();
+    let (_, findings) = doctor(&[&flags[..], &["--data-dir", dir.path().to_str().unwrap()]].concat());
+    assert!(has(&findings, "ok", "folder", "nobody uses it"), "{findings:#?}");
+}
+
+#[test]
+fn a_redis_that_is_away_is_a_problem_and_its_password_is_nobodys() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = format!("redis://desk:hunter2@127.0.0.1:{}", free_port());
+    let found = doctor_of(&["--data-dir", dir.path().to_str().unwrap(), "--cache", &cache]);
+    let [_, part, found, _] = the_problem(&found);
+    assert!(part == "redis" && found.contains("the connection failed") && !found.contains("hunter2"), "{found}");
+}
+
+#[test]
+fn a_redis_that_is_full_and_keeps_everything_is_a_problem() {
+    let dir = tempfile::tempdir().unwrap();
+    // Less than it has taken by the time it answers.
+    let redis = RedisServer::configured("maxmemory 1\nmaxmemory-policy noeviction");
+    let found = doctor_of(&["--data-dir", dir.path().to_str().unwrap(), "--cache", &redis.url()]);
+    let [_, _, found, advice] = the_problem(&found);
+    assert!(found.contains("it is full") && advice.contains("allkeys-lru"), "{found} {advice}");
+}
+
+#[test]
+fn a_redis_user_without_rights_is_a_problem() {
+    let dir = tempfile::tempdir().unwrap();
+    let redis = RedisServer::configured("user reader on >hunter2 ~copydesk:* +get +info +time +ping +client");
+    let cache = format!("redis://reader:hunter2@127.0.0.1:{}", redis.port());
+    let found = doctor_of(&["--data-dir", dir.path().to_str().unwrap(), "--cache", &cache]);
+    let [_, _, found, advice] = the_problem(&found);
+    assert!(found.contains("may not") && advice.contains("EVALSHA"), "{found} {advice}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_that_is_not_ours_and_an_encoding_are_problems() {
+    let database = Cluster::shared().empty_database().await;
+    let found = doctor_of(&["--store", &database.url]);
+    let [_, _, text, advice] = the_problem(&found);
+    assert!(text.contains("not there") && advice.contains("copydesk migrate"), "{text} {advice}");
+    let database = Cluster::shared().database().await;
+    let client = database.client().await;
+    client.batch_execute("UPDATE copydesk.schema SET version = 1").await.unwrap();
+    let found = doctor_of(&["--store", &database.url]);
+    let [_, _, text, advice] = the_problem(&found);
+    assert!(text.contains("version 1") && advice.contains("copydesk migrate"), "{text} {advice}");
+    client.batch_execute("UPDATE copydesk.schema SET version = 1000").await.unwrap();
+    let found = doctor_of(&["--store", &database.url]);
+    assert!(the_problem(&found)[3].contains("newer program"), "{found:?}");
+    let latin = Cluster::shared().latin_database().await;
+    let (code, findings) = doctor_of(&["--store", &latin.url]);
+    assert_eq!(code, 1);
+    assert!(has(&findings, "problem", "database", "its encoding is LATIN1"), "{findings:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_may_not_write_and_a_database_that_is_away_are_problems() {
+    let database = Cluster::shared().database().await;
+    let client = database.client().await;
+    let role = format!("reader_{}", free_port());
+    let grant = format!(
+        "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA copydesk TO {role};
+         GRANT SELECT ON ALL TABLES IN SCHEMA copydesk TO {role}"
+    );
+    client.batch_execute(&grant).await.unwrap();
+    let mut url = url::Url::parse(&database.url).unwrap();
+    url.set_username(&role).unwrap();
+    let found = doctor_of(&["--store", url.as_str()]);
+    assert!(the_problem(&found)[2].contains("INSERT articles"), "{found:?}");
+    client.batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await.unwrap();
+    let away = format!("postgres://desk:hunter2@127.0.0.1:{}/news", free_port());
+    let found = doctor_of(&["--store", &away]);
+    assert!(!the_problem(&found)[2].contains("hunter2"), "{found:?}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_a_problem() {
+    let dir = tempfile::tempdir().unwrap();
+    // A file is no folder, whoever asks: permissions do not keep the superuser out.
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let found = doctor_of(&["--data-dir", file.join("data").to_str().unwrap()]);
+    assert_eq!(the_problem(&found)[1], "folder");
+    let found = doctor_of(&["--data-dir", dir.path().join("made/later").to_str().unwrap()]);
+    assert_eq!((found.0, dir.path().join("made").exists()), (0, false), "{found:?}");
+}
+
+#[test]
+fn a_collector_that_is_away_is_advice() {
+    let dir = tempfile::tempdir().unwrap();
+    let collector = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = collector.local_addr().unwrap().to_string();
+    let url = format!("http://{place}");
+    let looked = || doctor_of(&["--data-dir", dir.path().to_str().unwrap(), "--otlp-endpoint", &url]);
+    let (code, findings) = looked();
+    assert!(code == 0 && has(&findings, "ok", "collector", &place), "{findings:#?}");
+    drop(collector);
+    let (code, findings) = looked();
+    assert!(code == 0 && has(&findings, "advice", "collector", &place), "{findings:#?}");
+}
+
+#[test]
+fn the_end_of_a_certificate_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let looked = |year: i32| {
+        let (certificate, key) = Authority::new().issue("localhost", |params| {
+            params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        });
+        std::fs::write(path("server.crt"), certificate).unwrap();
+        std::fs::write(path("server.key"), key).unwrap();
+        let (cert, key) = (path("server.crt"), path("server.key"));
+        doctor_of(&["--data-dir", &path("data"), "--tls-cert", &cert, "--tls-key", &key])
+    };
+    let (code, findings) = looked(2_999);
+    assert!(code == 0 && has(&findings, "ok", "certificate", "2999-01-01"), "{findings:#?}");
+    let found = looked(2_001);
+    let [_, part, _, advice] = the_problem(&found);
+    assert!(part == "certificate" && advice.contains("renew it"), "{found:?}");
+}
+
+#[test]
+fn wrong_settings_and_somebody_elses_port_are_problems() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    let found = doctor(&["--staleness-bound", "soon"]);
+    assert!(the_problem(&found)[2].contains("staleness-bound"), "{found:?}");
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = other.local_addr().unwrap().to_string();
+    let found = doctor(&["--data-dir", data, "--listen", &taken, "--http-listen", "off"]);
+    assert!(the_problem(&found)[2].contains(&taken), "{found:?}");
+    let (code, shown, errors) = run(&["doctor", "--data-dir", data, "--listen", &taken, "--http-listen", "off"]);
+    assert_eq!(code, 1);
+    assert!(shown.contains("problem  port ") && shown.contains("-> stop what has it"), "{shown}");
+    assert!(errors.contains("1 problem"), "{errors}");
+}
