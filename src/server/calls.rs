@@ -11,26 +11,24 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Request, Response};
-use http_body::Frame;
+use http::{HeaderValue, Request, Response};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
-use tokio_util::sync::PollSemaphore;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 use tracing::{Span, span};
 
-use super::guard::{Guard, Tenure};
+use super::answer::answer;
+use super::guard::Guard;
 use super::outbox::Outbox;
 use super::pressure::Pressure;
 use super::traced;
 use crate::access::Caller;
 use crate::deadline::timeout;
-use crate::grpc::{CACHE_METADATA, status};
+use crate::grpc::status;
 use crate::telemetry::trace::{Entered, Here, Trace, Tracer};
 use crate::telemetry::{CallMetrics, Metrics, Seldom, noted_article};
 
@@ -180,17 +178,17 @@ where
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Unary,
     Stream,
     Other,
 }
 
 /// A call under way. Ends, in metrics and logs, when it is dropped at the latest.
-struct Call {
+pub(super) struct Call {
     shared: Arc<Shared>,
     counters: Arc<CallMetrics>,
-    kind: Kind,
+    pub(super) kind: Kind,
     path: Option<PathAndQuery>,
     traceparent: Option<HeaderValue>,
     /// The article that it is about, once its handler has said so.
@@ -203,14 +201,14 @@ struct Call {
     deadline: Option<Instant>,
     request_id: Option<HeaderValue>,
     /// Whose it is, where callers are told apart.
-    caller: Option<Arc<Caller>>,
+    pub(super) caller: Option<Arc<Caller>>,
     /// Who answered, if the method says so.
-    cache: Option<HeaderValue>,
+    pub(super) cache: Option<HeaderValue>,
     /// What is on its way to its caller.
-    outbox: Option<Outbox>,
-    permit: Option<OwnedSemaphorePermit>,
+    pub(super) outbox: Option<Outbox>,
+    pub(super) permit: Option<OwnedSemaphorePermit>,
     /// CANCELLED until it is known better: a call that is dropped was cancelled by its caller.
-    code: Code,
+    pub(super) code: Code,
 }
 
 impl Call {
@@ -278,7 +276,7 @@ impl Call {
     }
 
     /// This thread is at work for the call, in logs and traces.
-    fn enter(&self) -> (span::Entered<'_>, Option<Entered>) {
+    pub(super) fn enter(&self) -> (span::Entered<'_>, Option<Entered>) {
         (self.span.enter(), self.trace.as_ref().map(Here::enter))
     }
 
@@ -288,24 +286,28 @@ impl Call {
     }
 
     /// Watches the deadline. The timer is set only for calls that have to wait: most do not.
-    fn poll_deadline(&self, sleep: &mut Option<Pin<Box<Sleep>>>, context: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_deadline(&self, sleep: &mut Option<Pin<Box<Sleep>>>, context: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.deadline else { return Poll::Pending };
         sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into()))).as_mut().poll(context)
     }
 
-    fn panicked(&self) -> Status {
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    pub(super) fn panicked(&self) -> Status {
         self.shared.metrics.panicked();
         tracing::error!(parent: &self.context(), "a call panicked");
         status::internal()
     }
 
     /// An answer without a body.
-    fn refuse(&mut self, status: &Status) -> Response<Body> {
+    pub(super) fn refuse(&mut self, status: &Status) -> Response<Body> {
         self.code = status.code();
         self.finish_headers(status.clone().into_http())
     }
 
-    fn finish_headers(&self, mut response: Response<Body>) -> Response<Body> {
+    pub(super) fn finish_headers(&self, mut response: Response<Body>) -> Response<Body> {
         if let Some(id) = &self.request_id {
             response.headers_mut().insert("x-request-id", id.clone());
         }
@@ -397,106 +399,5 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>> + Unpin> Future for 
                 Poll::Ready(Ok(call.refuse(&refusal)))
             }
         }
-    }
-}
-
-fn answer(mut call: Call, response: Response<Body>, sleep: Option<Pin<Box<Sleep>>>) -> Response<Body> {
-    call.cache = response.headers().get(CACHE_METADATA).cloned();
-    if let Some(code) = code_in(response.headers()) {
-        if let Some(status) = status::of_undecodable(response.headers()) {
-            return call.refuse(&status);
-        }
-        call.code = code;
-        return call.finish_headers(response);
-    }
-    if call.kind == Kind::Unary {
-        // The work is done; how long the caller takes to read the answer is between it and its connection, and is no reason
-        // to refuse others. A stream goes on working.
-        call.permit = None;
-    }
-    let response = call.finish_headers(response);
-    let lasts = call.kind != Kind::Unary;
-    let caller = call.caller.clone().filter(|_| lasts);
-    let tenure = caller.map(|caller| Tenure::new(caller, call.shared.metrics.clone()));
-    response.map(|body| Body::new(CallBody { body: Some(body), call: Some(call), tenure, sleep, waiting: None }))
-}
-
-fn code_in(headers: &HeaderMap) -> Option<Code> {
-    headers.get("grpc-status").map(|value| Code::from_bytes(value.as_bytes()))
-}
-
-/// The rest of the call: its response's body.
-struct CallBody {
-    body: Option<Body>,
-    call: Option<Call>,
-    /// Of a stream: whether its caller may still have it.
-    tenure: Option<Tenure>,
-    sleep: Option<Pin<Box<Sleep>>>,
-    /// For room in the outbox.
-    waiting: Option<PollSemaphore>,
-}
-
-impl CallBody {
-    fn end(&mut self, status: &Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        self.body = None;
-        if let Some(mut call) = self.call.take() {
-            call.code = status.code();
-        }
-        let mut trailers = HeaderMap::new();
-        Poll::Ready(Some(match status.add_header(&mut trailers) {
-            Ok(()) => Ok(Frame::trailers(trailers)),
-            Err(status) => Err(status),
-        }))
-    }
-}
-
-impl http_body::Body for CallBody {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let this = &mut *self;
-        let (Some(body), Some(call)) = (&mut this.body, &mut this.call) else { return Poll::Ready(None) };
-        if let Some(tenure) = &mut this.tenure
-            && let Poll::Ready(status) = tenure.poll_lost(context)
-        {
-            return this.end(&status);
-        }
-        let room = call.outbox.as_ref().map_or(Poll::Ready(()), |outbox| outbox.poll_room(&mut this.waiting, context));
-        let polled = match room {
-            Poll::Pending => Ok(Poll::Pending),
-            Poll::Ready(()) => {
-                let _entered = call.enter();
-                catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(context)))
-            }
-        };
-        match polled {
-            Ok(Poll::Ready(Some(Ok(mut frame)))) => {
-                if let Some(outbox) = &call.outbox {
-                    frame = outbox.hold(frame);
-                }
-                if let Some(code) = frame.trailers_ref().and_then(code_in) {
-                    call.code = code;
-                    this.call = None;
-                }
-                Poll::Ready(Some(Ok(frame)))
-            }
-            Ok(Poll::Ready(ended)) => {
-                this.call = None;
-                Poll::Ready(ended)
-            }
-            Ok(Poll::Pending) => match call.poll_deadline(&mut this.sleep, context) {
-                Poll::Ready(()) => this.end(&status::deadline_exceeded()),
-                Poll::Pending => Poll::Pending,
-            },
-            Err(_panic) => {
-                let status = call.panicked();
-                this.end(&status)
-            }
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(http_body::Body::is_end_stream)
     }
 }

@@ -1,5 +1,6 @@
 //! The composition root: here alone it is known which store there is, whether a cache stands before it, and what serves.
 
+mod answer;
 mod calls;
 mod connection;
 mod dispatch;

@@ -1,0 +1,119 @@
+//! The answer to a call, to its last byte: a call ends with that, and not with the headers.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use http_body::Frame;
+use tokio::time::Sleep;
+use tokio_util::sync::PollSemaphore;
+use tonic::body::Body;
+use tonic::{Code, Status};
+
+use super::calls::{Call, Kind};
+use super::guard::Tenure;
+use crate::grpc::{CACHE_METADATA, status};
+
+/// The response of a handler becomes the answer to its call.
+pub(super) fn answer(mut call: Call, response: Response<Body>, sleep: Option<Pin<Box<Sleep>>>) -> Response<Body> {
+    call.cache = response.headers().get(CACHE_METADATA).cloned();
+    if let Some(code) = code_in(response.headers()) {
+        if let Some(status) = status::of_undecodable(response.headers()) {
+            return call.refuse(&status);
+        }
+        call.code = code;
+        return call.finish_headers(response);
+    }
+    if call.kind == Kind::Unary {
+        // The work is done; how long the caller takes to read the answer is between it and its connection, and is no reason
+        // to refuse others. A stream goes on working.
+        call.permit = None;
+    }
+    let response = call.finish_headers(response);
+    let lasts = call.kind != Kind::Unary;
+    let caller = call.caller.clone().filter(|_| lasts);
+    let tenure = caller.map(|caller| Tenure::new(caller, call.metrics().clone()));
+    response.map(|body| Body::new(CallBody { body: Some(body), call: Some(call), tenure, sleep, waiting: None }))
+}
+
+fn code_in(headers: &HeaderMap) -> Option<Code> {
+    headers.get("grpc-status").map(|value| Code::from_bytes(value.as_bytes()))
+}
+
+/// The rest of the call: its response's body.
+struct CallBody {
+    body: Option<Body>,
+    call: Option<Call>,
+    /// Of a stream: whether its caller may still have it.
+    tenure: Option<Tenure>,
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// For room in the outbox.
+    waiting: Option<PollSemaphore>,
+}
+
+impl CallBody {
+    fn end(&mut self, status: &Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.body = None;
+        if let Some(mut call) = self.call.take() {
+            call.code = status.code();
+        }
+        let mut trailers = HeaderMap::new();
+        Poll::Ready(Some(match status.add_header(&mut trailers) {
+            Ok(()) => Ok(Frame::trailers(trailers)),
+            Err(status) => Err(status),
+        }))
+    }
+}
+
+impl http_body::Body for CallBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = &mut *self;
+        let (Some(body), Some(call)) = (&mut this.body, &mut this.call) else { return Poll::Ready(None) };
+        if let Some(tenure) = &mut this.tenure
+            && let Poll::Ready(status) = tenure.poll_lost(context)
+        {
+            return this.end(&status);
+        }
+        let room = call.outbox.as_ref().map_or(Poll::Ready(()), |outbox| outbox.poll_room(&mut this.waiting, context));
+        let polled = match room {
+            Poll::Pending => Ok(Poll::Pending),
+            Poll::Ready(()) => {
+                let _entered = call.enter();
+                catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(context)))
+            }
+        };
+        match polled {
+            Ok(Poll::Ready(Some(Ok(mut frame)))) => {
+                if let Some(outbox) = &call.outbox {
+                    frame = outbox.hold(frame);
+                }
+                if let Some(code) = frame.trailers_ref().and_then(code_in) {
+                    call.code = code;
+                    this.call = None;
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Ok(Poll::Ready(ended)) => {
+                this.call = None;
+                Poll::Ready(ended)
+            }
+            Ok(Poll::Pending) => match call.poll_deadline(&mut this.sleep, context) {
+                Poll::Ready(()) => this.end(&status::deadline_exceeded()),
+                Poll::Pending => Poll::Pending,
+            },
+            Err(_panic) => {
+                let status = call.panicked();
+                this.end(&status)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(http_body::Body::is_end_stream)
+    }
+}
