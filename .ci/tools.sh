@@ -251,10 +251,7 @@ deploy_tools() {
     mkdir -p "$tools/bin"
     local helm="$tools/bin/helm-$HELM_VERSION" list checks
     if [ ! -x "$helm" ]; then
-        if ! have go; then
-            say "Helm $HELM_VERSION is compiled with Go $GO_VERSION or newer: please install it"
-            exit 1
-        fi
+        go_tool
         say "compiling Helm $HELM_VERSION with go into $tools (some minutes, once)"
         GOBIN="$tools/helm-$HELM_VERSION" go install "helm.sh/helm/v3/cmd/helm@v$HELM_VERSION" </dev/null
         ln -sf "$tools/helm-$HELM_VERSION/helm" "$helm"
