@@ -21,6 +21,7 @@ mod pool;
 mod probe;
 mod reader;
 mod rows;
+mod rush;
 mod search;
 mod standbys;
 mod tls;
