@@ -1,5 +1,5 @@
 //! What it costs to tell callers apart, and to encrypt: the same article, hot, from a server that does not and from those that do,
-//! by turns.
+//! by turns. By tonic's client, and by one that can be told how the credential goes over the wire.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,68 +8,110 @@ use copydesk::client::Client;
 use copydesk::proto::document::Payload;
 use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
 use copydesk::proto::{Article, Document, GetArticleRequest, IngestArticleRequest};
+use serde_json::json;
 use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 
 use crate::args::Args;
 use crate::authority::Authority;
-use crate::issuer::{AUDIENCE, ISSUER, Signer, claims, publish, set};
+use crate::hpack::Credential;
+use crate::issuer::{AUDIENCE, ISSUER, Signer, claims_but, publish, set};
 use crate::load::{Measured, run};
 use crate::process::Process;
 use crate::table::Table;
-use crate::{Result, scratch};
+use crate::{Result, scratch, wire};
+
+/// One row, and which it is compared with.
+struct Row<'a> {
+    what: String,
+    beside: usize,
+    server: &'a Process,
+    way: Way<'a>,
+    measured: Vec<Measured>,
+}
+
+/// Whose calls they are.
+enum Way<'a> {
+    Tonic(&'a [Channel], Option<&'a str>),
+    Wire(Credential<'a>),
+}
 
 /// The rows.
 pub async fn all(args: &Args) -> Result<()> {
-    let mut table = Table::new(args);
-    let (open_dir, guarded_dir) = (scratch(args)?, scratch(args)?);
+    let (open_dir, guarded_dir, encrypted_dir) = (scratch(args)?, scratch(args)?, scratch(args)?);
     let open = Process::copydesk(args, open_dir.path())?;
-    let signer = Signer::rsa();
+    let (rsa, ec) = (Signer::rsa(), Signer::ec());
     let jwks = guarded_dir.path().join("jwks.json");
-    publish(&jwks, &set(&[signer.published("bench")]));
+    publish(&jwks, &set(&[rsa.published("rsa"), ec.published("ec")]));
     let key = make_key(args, guarded_dir.path())?;
-    let settings = [
-        ("data-dir", guarded_dir.path().to_string_lossy().into_owned()),
-        ("auth", "on".into()),
-        ("audit-log", "off".into()),
-        ("jwt-issuer", ISSUER.into()),
-        ("jwt-audience", AUDIENCE.into()),
-        ("jwt-jwks", jwks.to_string_lossy().into_owned()),
-    ];
-    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let guarded = Process::replica(args, &settings)?;
-    let token = signer.token("bench", &claims());
-    let encrypted_dir = scratch(args)?;
+    let guarded = guarded(args, guarded_dir.path(), &jwks)?;
     let encrypted = encrypted(args, encrypted_dir.path())?;
+    // As issuers make them: subject, token and client have names that no two share.
+    let claims = claims_but(json!({
+        "sub": "7f4c2b9e-51d3-4a06-9c8e-2d60b7a1f3e5", "jti": "c3a80d17-6e2f-4b95-8a41-f09b5d7ce264", "azp": "newsroom-web",
+    }));
+    let (rs256, es256) = (rsa.token("rsa", &claims), ec.token("ec", &claims));
 
     let mut channels = Vec::new();
     for server in [&open, &guarded, &encrypted] {
         channels.push(server.channels(args.connections).await?);
     }
-    let mut names = Vec::new();
+    // It is the same article, so it has the same name on each.
+    let mut name = String::new();
     for (channels, credential) in channels.iter().zip([None, Some(key.as_str()), None]) {
-        names.push(ingest(channels, credential).await?);
+        name = ingest(channels, credential).await?;
     }
-    let callers: [(&Process, usize, Option<&str>); 4] =
-        [(&open, 0, None), (&guarded, 1, Some(&key)), (&guarded, 1, Some(&token)), (&encrypted, 2, None)];
-    let mut rounds: [Vec<Measured>; 4] = Default::default();
+    let by_tonic = |which: usize, credential| Way::Tonic(&channels[which], credential);
+    let (long, short) = (format!("RS256 of {} B", rs256.len()), format!("ES256 of {} B", es256.len()));
+    let rows = [
+        ("get, hot".into(), 0, &open, by_tonic(0, None)),
+        ("get, hot, with a key".into(), 0, &guarded, by_tonic(1, Some(&key))),
+        (format!("get, hot, {long}"), 0, &guarded, by_tonic(1, Some(&rs256))),
+        (format!("get, hot, {short}"), 0, &guarded, by_tonic(1, Some(&es256))),
+        ("get, hot, by TLS".into(), 0, &encrypted, by_tonic(2, None)),
+        ("bare client: get, hot".into(), 5, &open, Way::Wire(Credential::None)),
+        ("bare client: a key, packed".into(), 5, &guarded, Way::Wire(Credential::Packed(&key))),
+        (format!("bare client: {long}, packed"), 5, &guarded, Way::Wire(Credential::Packed(&rs256))),
+        (format!("bare client: {short}, packed"), 5, &guarded, Way::Wire(Credential::Packed(&es256))),
+        (format!("bare client: {long}, plain"), 5, &guarded, Way::Wire(Credential::Plain(&rs256))),
+        (format!("bare client: {long}, remembered"), 5, &guarded, Way::Wire(Credential::Remembered(&rs256))),
+    ];
+    let mut rows = rows.map(|(what, beside, server, way)| Row { what, beside, server, way, measured: Vec::new() });
     for round in 0..=args.rounds {
-        for ((server, which, credential), measured) in callers.iter().zip(&mut rounds) {
-            let done = get(server, &channels[*which], args, &names[*which], *credential).await?;
+        for row in &mut rows {
+            let done = match row.way {
+                Way::Tonic(channels, credential) => get(row.server, channels, args, &name, credential).await?,
+                Way::Wire(credential) => wire::get(row.server, args, &name, credential)?,
+            };
             // The first round warms all.
             if round > 0 {
-                measured.push(done);
+                row.measured.push(done);
             }
         }
     }
-    table.compare("get, hot", "get, hot, with a key", &rounds[0], &rounds[1]);
-    table.compare("get, hot", "get, hot, with a token", &rounds[0], &rounds[2]);
-    table.compare("get, hot", "get, hot, by TLS", &rounds[0], &rounds[3]);
+    let mut table = Table::new(args);
+    for (_, row) in rows.iter().enumerate().filter(|(number, row)| *number != row.beside) {
+        let base = &rows[row.beside];
+        table.compare(&base.what, &row.what, &base.measured, &row.measured);
+    }
     println!("\n{table}");
     open.stop()?;
     encrypted.stop()?;
     guarded.stop()
+}
+
+fn guarded(args: &Args, dir: &Path, jwks: &Path) -> Result<Process> {
+    let settings = [
+        ("data-dir", dir.to_string_lossy()),
+        ("auth", "on".into()),
+        ("audit-log", "off".into()),
+        ("jwt-issuer", ISSUER.into()),
+        ("jwt-audience", AUDIENCE.into()),
+        ("jwt-jwks", jwks.to_string_lossy()),
+    ];
+    let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_ref())).collect();
+    Process::replica(args, &settings)
 }
 
 fn encrypted(args: &Args, dir: &Path) -> Result<Process> {

@@ -11,6 +11,7 @@ mod bulk;
 mod entries;
 mod floor;
 mod guarded;
+mod hpack;
 mod load;
 mod one_method;
 mod overload;
@@ -20,6 +21,7 @@ mod replicated;
 mod scale;
 mod table;
 mod trouble;
+mod wire;
 mod writes;
 
 // The servers that the tests start. They stop where they cannot go on, and have more to offer than is needed here.

@@ -115,6 +115,11 @@ impl Process {
         Ok(process)
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// One connection.
     pub async fn channel(&self) -> Result<Channel> {
         let mut endpoint = Endpoint::from_shared(format!("http://{}", self.address))?;

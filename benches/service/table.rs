@@ -48,7 +48,11 @@ impl Table {
             let [rate, cpu, p50, p99] = figures;
             let cells = [format!("{rate:.0}"), format!("{cpu:.1}"), format!("{p50:.0}"), format!("{p99:.0}")];
             let [rate, cpu, p50, p99] = cells;
-            self.rows.push([what.to_owned(), rate, cpu, p50, p99]);
+            let row = [what.to_owned(), rate, cpu, p50, p99];
+            // What several are compared with stands there once.
+            if !self.rows.contains(&row) {
+                self.rows.push(row);
+            }
         }
         let ratios = of.map(|figure| median(ours.iter().zip(base).map(|(ours, base)| figure(ours) / figure(base))));
         let [rate, cpu, p50, p99] = ratios.map(|ratio| format!("x {ratio:.2}"));
