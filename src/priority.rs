@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 /// So much the kernel prefers the threads that serve connections: about three times the processor time of one of these, when both
-/// want all of it. With twice as much (10) calls were answered no sooner, and fewer of them (docs/performance.md).
+/// want all of it. Twice as much (10) was no better (docs/performance.md).
 #[cfg(target_os = "linux")]
 const BEHIND: i32 = 5;
 

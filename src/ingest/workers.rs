@@ -48,8 +48,8 @@ impl Workers {
     }
 
     /// Runs a job on one of the threads. A job whose caller has gone before it began is not run. Where there is no place, or too
-    /// many wait in a queue that does not empty, what is `refusable` is refused at once; else it waits for a place as long as that
-    /// takes: a stream is held back, where a call is refused.
+    /// many wait in a queue that does not empty, what is `refusable` is refused at once, or at its turn if too many have come since;
+    /// else it waits for a place as long as that takes: a stream is held back, where a call is refused.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         refusable: bool,
@@ -70,9 +70,15 @@ impl Workers {
             places.acquire_owned().await.map_err(|_closed| IngestError::Busy)?
         };
         let (answer, answered) = oneshot::channel();
-        let burst = Arc::clone(&self.burst);
+        let (burst, places, queue) = (Arc::clone(&self.burst), Arc::clone(&self.places), self.queue);
         let job = Box::new(move || {
             if answer.is_closed() {
+                return;
+            }
+            let behind = queue.saturating_sub(places.available_permits() + 1);
+            if refusable && burst.too_many(behind) {
+                drop(place);
+                drop(answer.send(Err(IngestError::Busy)));
                 return;
             }
             burst.turn();
@@ -80,18 +86,20 @@ impl Workers {
             // Before the answer, so that whoever has it finds the place free.
             drop(place);
             match done {
-                Ok(value) => drop(answer.send(value)),
+                Ok(value) => drop(answer.send(Ok(value))),
                 // The caller sees the dropped channel. The panic hook has logged where it arose.
                 Err(_panic) => tracing::error!("a document made extraction panic"),
             }
         });
         self.jobs.send(job).map_err(|_gone| IngestError::Busy)?;
-        answered.await.map_err(|_panicked| IngestError::Extraction)
+        answered.await.map_err(|_panicked| IngestError::Extraction)?
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use super::*;
 
     #[tokio::test]
@@ -143,5 +151,45 @@ mod tests {
             assert_eq!(stream.await.expect("no panic"), Ok(()), "a stream is held back, and not refused");
         }
         assert_eq!(job(true).await.expect("no panic"), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn of_a_queue_that_stands_who_has_waited_longest_is_refused() {
+        const QUEUE: usize = 60;
+        let workers = Workers::start(1, QUEUE).expect("threads");
+        let (go, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let mut calls = VecDeque::new();
+        // No more than that: the turn that makes it a queue that stands may come at any moment after.
+        for number in 0..2 * QUEUE - 2 {
+            if number >= QUEUE {
+                // One goes, and one comes.
+                go.send(()).expect("it is received");
+                let call: tokio::task::JoinHandle<_> = calls.pop_front().expect("one waits");
+                assert_eq!(call.await.expect("no panic"), Ok(()), "a burst is served");
+            }
+            let (waiting, gate) = (workers.clone(), Arc::clone(&gate));
+            calls.push_back(tokio::spawn(async move {
+                let wait = move || gate.lock().unwrap_or_else(PoisonError::into_inner).recv().expect("it is let go on");
+                waiting.run(true, wait).await
+            }));
+            while workers.places.available_permits() != QUEUE - calls.len() {
+                tokio::task::yield_now().await;
+            }
+        }
+        // The last two of as many as it holds; of those that are left, the last one in front of as many as may wait, and these.
+        for _ in 0..QUEUE {
+            go.send(()).expect("it is received");
+        }
+        for call in calls.drain(..2) {
+            assert_eq!(call.await.expect("no panic"), Ok(()));
+        }
+        let mut answered = Vec::new();
+        for call in calls {
+            answered.push(call.await.expect("no panic"));
+        }
+        let refused = answered.iter().take_while(|answer| **answer == Err(IngestError::Busy)).count();
+        assert_eq!(refused, QUEUE - 2 - 49);
+        assert!(answered[refused..].iter().all(|answer| *answer == Ok(())), "{answered:?}");
     }
 }
