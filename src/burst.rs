@@ -25,6 +25,12 @@ impl Burst {
         if self.turns.load(Ordering::Relaxed) < self.queue { self.queue } else { STANDING.min(self.queue) }
     }
 
+    /// Whether too many wait behind whoever comes to his turn: in a queue that stands, he has waited longest, and to answer him would
+    /// make all of them as late. So he is to be refused after all; controlled delay drops at the head, too.
+    pub(crate) fn too_many(&self, behind: usize) -> bool {
+        behind > self.most()
+    }
+
     /// Somebody who has waited comes to his turn.
     pub(crate) fn turn(&self) {
         // It does not come round: that many do not wait in a process's life.
@@ -50,7 +56,9 @@ mod tests {
         assert_eq!(burst.most(), 100);
         burst.turn();
         assert_eq!(burst.most(), STANDING);
+        assert!(burst.too_many(STANDING + 1) && !burst.too_many(STANDING));
         burst.empty();
+        assert!(!burst.too_many(STANDING + 1));
         assert_eq!(burst.most(), 100);
         let short = Burst::new(0);
         assert_eq!(short.most(), 0, "never more than is set");

@@ -10,6 +10,7 @@ mod deadline;
 pub mod extract;
 pub mod grpc;
 pub mod ingest;
+mod priority;
 pub mod proto;
 pub mod retrieve;
 pub mod server;

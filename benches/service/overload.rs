@@ -90,6 +90,7 @@ fn retrieval(channel: Channel) -> RetrievalServiceClient<Channel> {
 
 async fn one(server: &Process, what: &str, call: Call, table: &mut Table) -> Result<()> {
     eprintln!("{what}");
+    idle(server).await?;
     let channels = server.channels(CONNECTIONS).await?;
     // As many at once as keep the server busy, and a first round to find how many calls that takes.
     let (some, each) = (&channels[..4], 8);
@@ -117,6 +118,19 @@ async fn one(server: &Process, what: &str, call: Call, table: &mut Table) -> Res
     // What is still on its way belongs to this measurement.
     tokio::time::sleep(Duration::from_secs(1)).await;
     Ok(())
+}
+
+/// Waits until the server has done what it does after others: the search index is tidied once it has caught up, and what is
+/// measured beside that is not the capacity.
+async fn idle(server: &Process) -> Result<()> {
+    const LOOK: Duration = Duration::from_millis(500);
+    loop {
+        let before = server.cpu()?;
+        tokio::time::sleep(LOOK).await;
+        if server.cpu()? - before < LOOK / 50 {
+            return Ok(());
+        }
+    }
 }
 
 struct Overload {

@@ -25,8 +25,6 @@ use crate::proto;
 use crate::store::{Ingest, RequestKey, Store, StoreError, Write, WriteError, Written};
 use crate::telemetry::trace::{Kind, span};
 
-/// How long a document of a call of its own waits for a place among those that extract.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// Into how many shares the memory for streams is parted: a stream that stalls holds up no more than one.
 const SHARES: usize = 4;
 /// How many writes one command to the store holds at the most.
@@ -136,7 +134,7 @@ impl Ingestion {
 
     /// Ingests one document. `Ok` means durable, unless it was only to be validated.
     pub async fn ingest(&self, request: proto::IngestArticleRequest) -> Result<Contents<Ingested>, IngestError> {
-        let prepared = self.prepare(request.document, request.request_id, Some(PATIENCE)).await?;
+        let prepared = self.prepare(request.document, request.request_id, true).await?;
         if request.validate_only { self.rehearse(prepared).await } else { self.commit(prepared).await }
     }
 
@@ -194,7 +192,7 @@ impl Ingestion {
         &self,
         document: Option<proto::Document>,
         request_id: String,
-        patience: Option<Duration>,
+        refusable: bool,
     ) -> Result<Contents<Prepared>, IngestError> {
         let document = document.ok_or_else(|| Violations::one("document", "is required"))?;
         let request = request_key(request_id, &document)?;
@@ -205,7 +203,7 @@ impl Ingestion {
         }
         // With its wait for a thread.
         let _part = span(Kind::Internal, "ingest.extract");
-        self.workers.run(patience, move || document::prepare(document, request, time, &options)).await?
+        self.workers.run(refusable, move || document::prepare(document, request, time, &options)).await?
     }
 }
 

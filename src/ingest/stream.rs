@@ -115,7 +115,7 @@ impl Ingestion {
                 let ingestion = preparing.clone();
                 async move {
                     let (IngestArticlesRequest { sequence, document, request_id, brief }, room) = item?;
-                    let prepared = ingestion.prepare(document, request_id, None).await;
+                    let prepared = ingestion.prepare(document, request_id, false).await;
                     Ok(Ready { sequence, brief, prepared, room })
                 }
             })

@@ -3,12 +3,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
 
 use super::IngestError;
 use crate::burst::Burst;
+use crate::priority::work_behind_connections;
 
 /// Extraction crates recurse by the depth of a page, which [`crate::extract`] caps; measured, the caps need 8 MiB.
 const STACK_BYTES: usize = 16 << 20;
@@ -32,6 +32,7 @@ impl Workers {
         for number in 0..threads.max(1) {
             let inbox = Arc::clone(&inbox);
             std::thread::Builder::new().name(format!("extract-{number}")).stack_size(STACK_BYTES).spawn(move || {
+                work_behind_connections();
                 loop {
                     // The lock is held while waiting: one waits for a job, the others for the lock.
                     let job = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -46,56 +47,66 @@ impl Workers {
         Ok(Self { jobs, places: Arc::new(Semaphore::new(queue)), queue, burst: Arc::new(Burst::new(queue)) })
     }
 
-    /// Runs a job on one of the threads. A job whose caller has gone before it began is not run. With no patience set, it
-    /// waits for a place as long as that takes: a stream is held back, where a call is refused, be it that no place became free or
-    /// that too many wait in a queue that does not empty.
+    /// Runs a job on one of the threads. A job whose caller has gone before it began is not run. Where there is no place, or too
+    /// many wait in a queue that does not empty, what is `refusable` is refused at once, or at its turn if too many have come since;
+    /// else it waits for a place as long as that takes: a stream is held back, where a call is refused.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        patience: Option<Duration>,
+        refusable: bool,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, IngestError> {
         let before = self.queue - self.places.available_permits();
         if before == 0 {
             self.burst.empty();
         }
-        let most = self.burst.most();
-        if patience.is_some() && most < self.queue && before >= most {
+        if refusable && before >= self.burst.most() {
             return Err(IngestError::Busy);
         }
-        let place = Arc::clone(&self.places).acquire_owned();
-        let place = match patience {
-            Some(patience) => tokio::time::timeout(patience, place).await.map_err(|_late| IngestError::Busy)?,
-            None => place.await,
+        let places = Arc::clone(&self.places);
+        let place = if refusable {
+            // Not in line with streams for the next place that becomes free: calls would wait there without bound.
+            places.try_acquire_owned().map_err(|_none| IngestError::Busy)?
+        } else {
+            places.acquire_owned().await.map_err(|_closed| IngestError::Busy)?
         };
-        let place = place.map_err(|_closed| IngestError::Busy)?;
         let (answer, answered) = oneshot::channel();
-        let burst = Arc::clone(&self.burst);
+        let (burst, places, queue) = (Arc::clone(&self.burst), Arc::clone(&self.places), self.queue);
         let job = Box::new(move || {
-            let _place = place;
             if answer.is_closed() {
                 return;
             }
+            let behind = queue.saturating_sub(places.available_permits() + 1);
+            if refusable && burst.too_many(behind) {
+                drop(place);
+                drop(answer.send(Err(IngestError::Busy)));
+                return;
+            }
             burst.turn();
-            match catch_unwind(AssertUnwindSafe(job)) {
-                Ok(value) => drop(answer.send(value)),
+            let done = catch_unwind(AssertUnwindSafe(job));
+            // Before the answer, so that whoever has it finds the place free.
+            drop(place);
+            match done {
+                Ok(value) => drop(answer.send(Ok(value))),
                 // The caller sees the dropped channel. The panic hook has logged where it arose.
                 Err(_panic) => tracing::error!("a document made extraction panic"),
             }
         });
         self.jobs.send(job).map_err(|_gone| IngestError::Busy)?;
-        answered.await.map_err(|_panicked| IngestError::Extraction)
+        answered.await.map_err(|_panicked| IngestError::Extraction)?
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use super::*;
 
     #[tokio::test]
     async fn a_panic_is_an_answer_and_ends_no_thread() {
         let workers = Workers::start(1, 2).expect("threads");
-        assert_eq!(workers.run(None, || -> u8 { panic!("on purpose") }).await, Err(IngestError::Extraction));
-        assert_eq!(workers.run(None, || 7).await, Ok(7));
+        assert_eq!(workers.run(false, || -> u8 { panic!("on purpose") }).await, Err(IngestError::Extraction));
+        assert_eq!(workers.run(false, || 7).await, Ok(7));
     }
 
     #[tokio::test]
@@ -104,15 +115,14 @@ mod tests {
         let workers = Workers::start(1, QUEUE).expect("threads");
         let (go, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
-        let job = |patience| {
+        let job = |refusable| {
             let (workers, gate) = (workers.clone(), Arc::clone(&gate));
             // Each waits to be let go on.
             tokio::spawn(async move {
                 let wait = move || gate.lock().unwrap_or_else(PoisonError::into_inner).recv().expect("it is let go on");
-                workers.run(patience, wait).await
+                workers.run(refusable, wait).await
             })
         };
-        let patience = Some(Duration::from_secs(600));
         let queued = |count| {
             let workers = workers.clone();
             async move {
@@ -121,10 +131,11 @@ mod tests {
                 }
             }
         };
-        let burst: Vec<_> = (0..QUEUE).map(|_| job(patience)).collect();
+        let burst: Vec<_> = (0..QUEUE).map(|_| job(true)).collect();
         queued(QUEUE).await;
+        assert_eq!(job(true).await.expect("no panic"), Err(IngestError::Busy), "the queue is full, burst or not");
         // Streams keep it full, until as many have come to their turn as it holds.
-        let streams: Vec<_> = (0..QUEUE).map(|_| job(None)).collect();
+        let streams: Vec<_> = (0..QUEUE).map(|_| job(false)).collect();
         for _ in 0..QUEUE + 5 {
             go.send(()).expect("it is received");
         }
@@ -132,13 +143,53 @@ mod tests {
             assert_eq!(call.await.expect("no panic"), Ok(()), "a burst is served");
         }
         queued(QUEUE - 5).await;
-        assert_eq!(job(patience).await.expect("no panic"), Err(IngestError::Busy));
+        assert_eq!(job(true).await.expect("no panic"), Err(IngestError::Busy));
         for _ in 0..QUEUE {
             go.send(()).expect("it is received");
         }
         for stream in streams {
             assert_eq!(stream.await.expect("no panic"), Ok(()), "a stream is held back, and not refused");
         }
-        assert_eq!(job(patience).await.expect("no panic"), Ok(()));
+        assert_eq!(job(true).await.expect("no panic"), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn of_a_queue_that_stands_who_has_waited_longest_is_refused() {
+        const QUEUE: usize = 60;
+        let workers = Workers::start(1, QUEUE).expect("threads");
+        let (go, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let mut calls = VecDeque::new();
+        // No more than that: the turn that makes it a queue that stands may come at any moment after.
+        for number in 0..2 * QUEUE - 2 {
+            if number >= QUEUE {
+                // One goes, and one comes.
+                go.send(()).expect("it is received");
+                let call: tokio::task::JoinHandle<_> = calls.pop_front().expect("one waits");
+                assert_eq!(call.await.expect("no panic"), Ok(()), "a burst is served");
+            }
+            let (waiting, gate) = (workers.clone(), Arc::clone(&gate));
+            calls.push_back(tokio::spawn(async move {
+                let wait = move || gate.lock().unwrap_or_else(PoisonError::into_inner).recv().expect("it is let go on");
+                waiting.run(true, wait).await
+            }));
+            while workers.places.available_permits() != QUEUE - calls.len() {
+                tokio::task::yield_now().await;
+            }
+        }
+        // The last two of as many as it holds; of those that are left, the last one in front of as many as may wait, and these.
+        for _ in 0..QUEUE {
+            go.send(()).expect("it is received");
+        }
+        for call in calls.drain(..2) {
+            assert_eq!(call.await.expect("no panic"), Ok(()));
+        }
+        let mut answered = Vec::new();
+        for call in calls {
+            answered.push(call.await.expect("no panic"));
+        }
+        let refused = answered.iter().take_while(|answer| **answer == Err(IngestError::Busy)).count();
+        assert_eq!(refused, QUEUE - 2 - 49);
+        assert!(answered[refused..].iter().all(|answer| *answer == Ok(())), "{answered:?}");
     }
 }

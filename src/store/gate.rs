@@ -99,7 +99,7 @@ impl Line {
         Self { size, places, waiting: AtomicUsize::new(0), burst: Burst::new(queue) }
     }
 
-    /// None when one may be refused, and as many wait already as may.
+    /// None when one may be refused, and as many wait already as may, or more behind it when its turn comes.
     async fn pass(&self, refusable: bool) -> Option<OwnedSemaphorePermit> {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             self.burst.empty();
@@ -109,6 +109,9 @@ impl Line {
         let waiting = Waiting::one_more(&self.waiting, most)?;
         let place = Arc::clone(&self.places).acquire_owned().await;
         drop(waiting);
+        if refusable && self.burst.too_many(self.waiting.load(Ordering::Relaxed)) {
+            return None;
+        }
         self.burst.turn();
         Some(place.expect("the semaphore is never closed"))
     }
@@ -132,6 +135,8 @@ impl Drop for Waiting<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use futures::FutureExt;
 
     use super::*;
@@ -161,6 +166,40 @@ mod tests {
         drop(stream.await.expect("a place"));
         let stats = gate.stats(StoreStats::default());
         assert_eq!((stats.reads, stats.reads_waiting), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn of_a_queue_that_stands_who_has_waited_longest_is_refused() {
+        const QUEUE: usize = 60;
+        let gate = Gate::new(1, QUEUE, Duration::from_secs(600));
+        let place = gate.enter(Kind::Short).await.expect("a place");
+        let mut waiting = VecDeque::new();
+        let wait = |waiting: &mut VecDeque<_>| {
+            let mut one = Box::pin(tokio::task::unconstrained(gate.enter(Kind::Short)));
+            assert!(one.as_mut().now_or_never().is_none(), "it waits");
+            waiting.push_back(one);
+        };
+        (0..QUEUE).for_each(|_| wait(&mut waiting));
+        drop(place);
+        // As many as it holds come to their turn, while one comes for each that goes.
+        for number in 1..=QUEUE {
+            let place = waiting.pop_front().expect("one waits").await.expect("a burst is served");
+            if number < QUEUE {
+                wait(&mut waiting);
+            }
+            drop(place);
+        }
+        let mut refused = 0;
+        while let Some(one) = waiting.pop_front() {
+            match one.await {
+                Ok(_place) => assert!(waiting.len() <= 48, "{}", waiting.len()),
+                Err(error) => {
+                    assert_eq!(error, StoreError::Busy);
+                    refused += 1;
+                }
+            }
+        }
+        assert_eq!(refused, QUEUE - 1 - 49);
     }
 
     #[tokio::test]

@@ -1,7 +1,9 @@
-//! More reads than the store is set to take on: what is too much is refused at once, and nothing else is.
+//! More reads than the store is set to take on, and more pages than can be looked at: what is too much is refused at once, and
+//! nothing else is.
 
 use std::time::Duration;
 
+use copydesk::proto::document::Payload;
 use copydesk::proto::ingestion_service_client::IngestionServiceClient;
 use copydesk::proto::*;
 use copydesk::server::StoreOptions;
@@ -91,6 +93,51 @@ async fn reads_beyond_what_may_wait_are_refused_and_nothing_else_is() {
         answered.unwrap().unwrap();
     }
     server.until_metric("copydesk_store_reads_in_flight 0").await;
+}
+
+/// While a page is looked at, more of them are refused at once, and those of a stream wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_beyond_what_may_wait_are_refused_and_those_of_a_stream_are_not() {
+    const CALLS: usize = 32;
+    const STREAMED: i64 = 8;
+    let server = TestServer::with(|options| (options.ingest_workers, options.ingest_queue) = (1, 1)).await;
+    let (writes, reads) = (server.ingestion().await, server.retrieval().await);
+    let name = ingest(&mut writes.clone(), invented(1)).await.article.unwrap().name;
+    // It takes longer to look at than all of them take to arrive.
+    let paragraph = "<p>The harbour council agreed on Monday to dredge the northern channel before winter.</p>\n";
+    let html = format!("<html><body><article><h1>Dredging</h1>{}</article></body></html>", paragraph.repeat(4_000));
+    let page = |number: i64| {
+        let url = format!("https://herald.example/{number}");
+        Some(Document { payload: Some(Payload::Html(html.clone())), url, ..Default::default() })
+    };
+    let call = |number: usize| {
+        let (mut writes, document) = (writes.clone(), page(number as i64));
+        async move {
+            let request = IngestArticleRequest { document, validate_only: true, ..Default::default() };
+            writes.ingest_article(request).await
+        }
+    };
+    let answers = join_all((0..CALLS).map(call)).await;
+    let refused: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
+    assert!((1..CALLS).contains(&refused.len()), "{} of {CALLS} were refused", refused.len());
+    for refused in &refused {
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
+        assert_eq!(refused.get_details_error_info().unwrap().reason, "OVERLOADED");
+        assert!(refused.get_details_retry_info().unwrap().retry_delay.is_some());
+    }
+    // While a stream has them looked at, what needs no place is served.
+    let documents: Vec<_> = (0..STREAMED)
+        .map(|sequence| IngestArticlesRequest { sequence, document: page(sequence), brief: true, ..Default::default() })
+        .collect();
+    let mut streamed = writes.clone().ingest_articles(futures::stream::iter(documents)).await.unwrap().into_inner();
+    reads.clone().get_article(get(&name)).await.unwrap();
+    ingest(&mut writes.clone(), invented(2)).await;
+    for sequence in 0..STREAMED {
+        let answer = streamed.message().await.unwrap().expect("all are answered");
+        assert_eq!(answer.sequence, sequence);
+        assert!(matches!(answer.result, Some(ingest_articles_response::Result::Ingested(_))), "{answer:?}");
+    }
+    call(CALLS).await.expect("there is a place again");
 }
 
 /// What keeps processors from their work is not told by how long calls take: there are none.

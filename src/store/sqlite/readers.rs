@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::{SqliteOptions, migrate};
+use crate::priority::work_behind_connections;
 use crate::store::gate::{Gate, Kind};
 use crate::store::{StoreError, StoreStats};
 
@@ -75,6 +76,8 @@ impl Readers {
         let gone = Arc::clone(&caller.0);
         let task = tokio::task::spawn_blocking(move || {
             let _place = place;
+            // These threads do little else (`spawn_blocking`).
+            work_behind_connections();
             let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut reader = match kept {
                 Some(reader) => reader,
