@@ -28,9 +28,10 @@ const BATCH: i64 = 500;
 const BATCH_BYTES: i64 = 8 << 20;
 /// GIN notes new words in a list, and merges it into the index when it has grown too long. With room in memory it does so at
 /// one go; and the longer the list, the less that costs a word (measured, of 20,000 articles: 352 µs each by default, 308 with
-/// memory, 299 with a longer list). Searches read all of the list, so that it is longer only in a rush.
+/// memory, 299 with a longer list). Searches read all of the list, so that it is longer only where many changes wait.
 const MERGE: &str = "SET LOCAL work_mem = '64MB'";
 const MERGE_LATE: &str = "SET LOCAL work_mem = '64MB'; SET LOCAL gin_pending_list_limit = '16MB'";
+const MANY: i64 = 4 * BATCH;
 /// How long to wait for news, and after a failure.
 const POLL: Duration = Duration::from_millis(200);
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -128,7 +129,7 @@ impl Follower {
         let Some(backlog) = self.look().await? else { return Ok(false) };
         self.patience.rest(&backlog, wake).await;
         let connection = self.pool.connection().await?;
-        let indexing = self.pool.guard(self.index_batch(&connection, backlog.is_rush()));
+        let indexing = self.pool.guard(self.index_batch(&connection, backlog.changes >= MANY));
         let indexed = tokio::time::timeout(self.statement_timeout * 4, indexing).await;
         let indexed = indexed.map_err(|_elapsed| StoreError::Unavailable("it took too long"))??;
         connection.give_back();
@@ -148,13 +149,13 @@ impl Follower {
         Ok(Some(Backlog { changes: get(row, 1)?, age: self.behind_since.lag() }))
     }
 
-    async fn index_batch(&self, connection: &Connection, rush: bool) -> Result<bool, StoreError> {
+    async fn index_batch(&self, connection: &Connection, many: bool) -> Result<bool, StoreError> {
         let failed = |error: tokio_postgres::Error| answer(&error);
         let begin = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
              SET LOCAL statement_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = '30s'; {}",
             (self.statement_timeout * 4).as_millis(),
-            if rush { MERGE_LATE } else { MERGE }
+            if many { MERGE_LATE } else { MERGE }
         );
         connection.batch_execute(&begin).await.map_err(failed)?;
         let lock = format!("SELECT pg_try_advisory_xact_lock({}, {})", lock::CLASS, lock::INDEX);

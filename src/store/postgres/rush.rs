@@ -9,7 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::article::Position;
 
 /// How many changes wait in a rush, at the least; and with how few the index has caught up.
-const RUSH: i64 = 4_000;
+const RUSH: i64 = 1_000;
 const CAUGHT_UP: i64 = 500;
 /// For how long search may fall behind.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -23,28 +23,28 @@ pub(super) struct Backlog {
     pub(super) age: Duration,
 }
 
-impl Backlog {
-    pub(super) fn is_rush(&self) -> bool {
-        self.changes >= RUSH
-    }
-}
-
 /// Whether the index may fall behind further. Once it may not, it first catches up: else it would stay behind for as long as
 /// anybody writes.
-pub(super) struct Patience(bool);
+pub(super) struct Patience {
+    left: bool,
+    /// How many changes waited before.
+    before: i64,
+}
 
 impl Patience {
     pub(super) fn new() -> Self {
-        Self(true)
+        Self { left: true, before: 0 }
     }
 
     /// In a rush, waits until nobody writes any more, or until the index is as far behind as it may be.
     pub(super) async fn rest(&mut self, backlog: &Backlog, writes: &mut watch::Receiver<Position>) {
+        let growing = backlog.changes > std::mem::replace(&mut self.before, backlog.changes);
         if backlog.changes < CAUGHT_UP {
-            self.0 = true;
+            self.left = true;
         }
         // What has been written since the index last looked.
-        if !self.0 || !backlog.is_rush() || !writes.has_changed().unwrap_or(false) {
+        let written = writes.has_changed().unwrap_or(false);
+        if !(self.left && growing && written) || backlog.changes < RUSH {
             return;
         }
         let until = Instant::now() + PATIENCE.saturating_sub(backlog.age);
@@ -55,7 +55,7 @@ impl Patience {
                 Err(_) | Ok(Err(_)) => return,
             }
         }
-        self.0 = false;
+        self.left = false;
     }
 }
 
@@ -76,9 +76,10 @@ mod tests {
     #[tokio::test]
     async fn it_rests_in_a_rush() {
         let mut patience = Patience::new();
-        assert!(!rests(&mut patience, RUSH - 1, Duration::ZERO), "it can keep up");
+        assert!(!rests(&mut patience, RUSH - 1, Duration::ZERO), "it is not far behind");
         assert!(rests(&mut patience, RUSH, Duration::ZERO));
         assert!(rests(&mut patience, 3 * RUSH, PATIENCE / 2));
+        assert!(!rests(&mut patience, 2 * RUSH, PATIENCE / 2), "it keeps up");
     }
 
     #[tokio::test]
