@@ -106,7 +106,11 @@ where
         let peer = stream.connect_info();
         let Some(tls) = &self.tls else { return self.speak(stream, peer).await };
         let handshake = timeout(self.options.handshake, tls.accept(stream));
-        match self.stopping.run_until_cancelled(handshake).await {
+        let shaken = tokio::select! {
+            shaken = handshake => Some(shaken),
+            () = self.late() => None,
+        };
+        match shaken {
             Some(Ok(Ok(stream))) => self.speak(stream, peer).await,
             Some(failed) => {
                 self.metrics.connections().handshake_failed();
@@ -120,19 +124,25 @@ where
         }
     }
 
+    /// When it is too late to begin to speak. Who has connected before a stop is about to call, and is not cut off in that moment: a
+    /// proxy that has sent a write on a connection that breaks does not send it to somebody else.
+    async fn late(&self) {
+        self.stopping.cancelled().await;
+        sleep(LINGER).await;
+    }
+
     /// HTTP, over whatever it goes by.
     async fn speak<C>(&self, stream: C, peer: TcpConnectInfo)
     where
         C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let (version, stream) = tokio::select! {
-            // What is here already is taken, even in the moment of a stop.
             biased;
             opened = timeout(self.options.handshake, open(stream, self.http1)) => match opened {
                 Ok(Ok(opened)) => opened,
                 Ok(Err(_)) | Err(_) => return,
             },
-            () = self.stopping.cancelled() => return,
+            () = self.late() => return,
         };
         let ending = self.stopping.child_token();
         let ends = Ending::new(ending.clone());

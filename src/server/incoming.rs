@@ -2,12 +2,13 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,7 @@ pub(super) async fn serve<S, B>(
     let places = Arc::new(Semaphore::new(most));
     let open = TaskTracker::new();
     let mut full = false;
+    let port = listener.as_fd().try_clone_to_owned().map(std::net::TcpListener::from);
     let mut incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(TCP_KEEPALIVE));
     while let Some(Some(accepted)) = stopping.run_until_cancelled(incoming.next()).await {
         let stream = match accepted {
@@ -63,13 +65,33 @@ pub(super) async fn serve<S, B>(
             connections.serve(stream).await;
         });
     }
+    // Who is connected, as far as the kernel has told him, may have called: a proxy does not send a write to somebody else then.
+    let waiting = port.as_ref().map_or_else(|_error| Vec::new(), |port| connected(port, places.available_permits()));
     // The port is closed at once: who comes now is to go elsewhere, and not to wait here.
-    drop(incoming);
+    drop((incoming, port));
+    for stream in waiting {
+        let (connections, opened) = (Arc::clone(&connections), metrics.connections().opened());
+        open.spawn(async move {
+            let _held = opened;
+            connections.serve(stream).await;
+        });
+    }
     open.close();
     open.wait().await;
     if connections.cut() > 0 {
         tracing::warn!(connections = connections.cut(), "cut off with calls under way: the grace time had passed");
     }
+}
+
+/// The connections that wait to be accepted, as many as may be.
+fn connected(port: &std::net::TcpListener, most: usize) -> Vec<TcpStream> {
+    // The port does not block: it is the one that was served.
+    let waiting = std::iter::from_fn(|| port.accept().ok()).take(most).filter_map(|(stream, _peer)| {
+        stream.set_nonblocking(true).ok()?;
+        stream.set_nodelay(true).ok()?;
+        TcpStream::from_std(stream).ok()
+    });
+    waiting.collect()
 }
 
 async fn refused(error: &io::Error) {

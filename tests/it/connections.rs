@@ -14,8 +14,9 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
+use crate::frames::{DATA, END_HEADERS, END_STREAM, HEADERS, frame, headers, opening};
 use crate::support::{TestServer, ingest, invented};
-use crate::wire::{Ended, Wire, status};
+use crate::wire::{Ended, Wire, enveloped, status};
 
 const GET: &str = "/copydesk.v1.RetrievalService/GetArticle";
 /// Far longer than anything here takes, and far shorter than the grace times that must not be waited for.
@@ -134,6 +135,34 @@ async fn a_stop_is_announced_before_anything_ends() {
     assert_eq!((end.code(), end.get_details_error_info().unwrap().reason.as_str()), (Code::Unavailable, "STOPPING"));
     stopped.await.unwrap();
     assert!(TcpStream::connect(address).await.is_err(), "the port is still open");
+}
+
+/// As a proxy does that hears nothing of health: connected just before the port closed, and calling just after.
+#[tokio::test]
+async fn who_has_connected_before_a_stop_is_answered() {
+    // Once is enough: on a machine that does not get round to it within a second, it is too late.
+    for attempt in 1.. {
+        let server = TestServer::start().await;
+        let name = ingest(&mut server.ingestion().await, invented(1)).await.article.unwrap().name;
+        let address = server.address;
+        let mut caller = TcpStream::connect(address).await.unwrap();
+        let stopped = tokio::spawn(server.stop());
+        while TcpStream::connect(address).await.is_ok() {}
+        let message = enveloped(&GetArticleRequest { name: name.clone(), ..Default::default() });
+        let call =
+            [opening(&[]), frame(HEADERS, END_HEADERS, 1, &headers(GET, &[])), frame(DATA, END_STREAM, 1, &message)];
+        let mut answer = Vec::new();
+        let has_come = |answer: &[u8]| answer.windows(name.len()).any(|bytes| bytes == name.as_bytes());
+        if caller.write_all(&call.concat()).await.is_ok() {
+            while !has_come(&answer) && caller.read_buf(&mut answer).await.is_ok_and(|read| read > 0) {}
+        }
+        drop(caller);
+        stopped.await.unwrap();
+        if has_come(&answer) {
+            return;
+        }
+        assert!(attempt < 10, "{} bytes came", answer.len());
+    }
 }
 
 #[tokio::test]

@@ -212,3 +212,23 @@ fn wrong_settings_and_somebody_elses_port_are_problems() {
     assert!(shown.contains("problem  port ") && shown.contains("-> stop what has it"), "{shown}");
     assert!(errors.contains("1 problem"), "{errors}");
 }
+
+#[test]
+fn the_keys_of_an_issuer_are_looked_at() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, data) = (dir.path().join("jwks.json"), dir.path().join("data"));
+    let look = |set: &str| {
+        std::fs::write(&file, set).unwrap();
+        let issuer =
+            ["--auth", "on", "--jwt-issuer", "https://login.example", "--jwt-audience", "copydesk", "--jwt-jwks"];
+        let places = [file.to_str().unwrap(), "--data-dir", data.to_str().unwrap()];
+        doctor_of(&[&issuer[..], &places].concat())
+    };
+    let (code, findings) =
+        look(r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#);
+    assert!(code == 0 && has(&findings, "ok", "issuer", "has a key of use"), "{findings:#?}");
+    let none = look(r#"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#);
+    let [_, part, found, advice] = the_problem(&none);
+    assert_eq!(part, "issuer");
+    assert!(found.contains("has no key for RS256, ES256 or EdDSA") && advice.contains("no token"), "{found} {advice}");
+}

@@ -45,6 +45,17 @@ pub struct JwtOptions {
     pub keys: JwksSource,
 }
 
+impl JwtOptions {
+    /// Reads the issuer's keys, as a server does, and answers how many are of use.
+    ///
+    /// # Errors
+    /// Says why there are none.
+    pub async fn count_keys(&self) -> Result<usize, String> {
+        signature::install();
+        Ok(KeySet::read(&self.keys.read().await?)?.len())
+    }
+}
+
 /// What of a token is of use. `exp`, `nbf`, `iss` and `aud` are checked by jsonwebtoken.
 #[derive(Deserialize)]
 struct Claims {

@@ -40,6 +40,10 @@ impl KeySet {
         Ok(Self { keys })
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Keys that were there before go on, with those who were let in by them; the others end.
     pub(super) fn succeed(&mut self, mut before: Self) {
         for key in &mut self.keys {

@@ -5,6 +5,7 @@ mod collector;
 mod database;
 mod folder;
 mod host;
+mod issuer;
 mod ports;
 mod redis;
 mod running;
@@ -105,6 +106,9 @@ async fn look(options: &ServerOptions) -> Vec<Finding> {
     }
     if let Some(tls) = &options.tls {
         certificates::look(tls, &mut findings);
+    }
+    if let Some(jwt) = options.access.as_ref().and_then(|access| access.jwt.as_ref()) {
+        issuer::look(jwt, &mut findings).await;
     }
     if let Some(trace) = &options.trace {
         collector::look(trace, &mut findings).await;
