@@ -31,6 +31,7 @@ const BATCH_BYTES: i64 = 8 << 20;
 /// memory, 299 with a longer list). Searches read all of the list, so that it is longer only where many changes wait.
 const MERGE: &str = "SET LOCAL work_mem = '64MB'";
 const MERGE_LATE: &str = "SET LOCAL work_mem = '64MB'; SET LOCAL gin_pending_list_limit = '16MB'";
+/// That many.
 const MANY: i64 = 4 * BATCH;
 /// How long to wait for news, and after a failure.
 const POLL: Duration = Duration::from_millis(200);

@@ -104,7 +104,7 @@ const MIGRATIONS: &[&str] = &["
     );
     INSERT INTO copydesk.api_key_version (version) VALUES (gen_random_uuid());
 ", "
-    -- Words with their places do not get smaller by compression; to try took a sixth of the time that indexing takes.
+    -- Words with their places do not get smaller by compression; to try took a twelfth of the time that indexing took.
     ALTER TABLE copydesk.search ALTER COLUMN words SET STORAGE EXTERNAL;
 "];
 

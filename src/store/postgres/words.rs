@@ -22,7 +22,7 @@ const MAX_PLACES: usize = 255;
 const MAX_BYTES: usize = 1_000_000;
 
 /// An article's words and their places, as the database is sent them: a `tsvector` as it is on the wire. As text it would
-/// be written here and read there, at a third of the cost of the whole index.
+/// be written here and read there, at more than a quarter of what the index cost (docs/performance.md).
 #[derive(Debug)]
 pub(super) struct Words(Vec<u8>);
 
