@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -39,6 +39,13 @@ pub(super) async fn serve<S, B>(
 {
     let places = Arc::new(Semaphore::new(most));
     let open = TaskTracker::new();
+    let take = |stream: TcpStream, place: OwnedSemaphorePermit| {
+        let (connections, opened) = (Arc::clone(&connections), metrics.connections().opened());
+        open.spawn(async move {
+            let _held = (place, opened);
+            connections.serve(stream).await;
+        });
+    };
     let mut full = false;
     let port = listener.as_fd().try_clone_to_owned().map(std::net::TcpListener::from);
     let mut incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(TCP_KEEPALIVE));
@@ -59,22 +66,16 @@ pub(super) async fn serve<S, B>(
             continue;
         };
         full = false;
-        let (connections, opened) = (Arc::clone(&connections), metrics.connections().opened());
-        open.spawn(async move {
-            let _held = (place, opened);
-            connections.serve(stream).await;
-        });
+        take(stream, place);
     }
     // Who is connected, as far as the kernel has told him, may have called: a proxy does not send a write to somebody else then.
     let waiting = port.as_ref().map_or_else(|_error| Vec::new(), |port| connected(port, places.available_permits()));
     // The port is closed at once: who comes now is to go elsewhere, and not to wait here.
     drop((incoming, port));
     for stream in waiting {
-        let (connections, opened) = (Arc::clone(&connections), metrics.connections().opened());
-        open.spawn(async move {
-            let _held = opened;
-            connections.serve(stream).await;
-        });
+        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+            take(stream, place);
+        }
     }
     open.close();
     open.wait().await;
