@@ -9,6 +9,7 @@ mod bulk;
 mod error;
 mod feed;
 mod filter;
+mod gather;
 mod index;
 mod keys;
 mod list;
@@ -52,6 +53,7 @@ use super::{
 };
 use crate::article::{ArticleId, Position, Record};
 use breaker::Breaker;
+use gather::Gather;
 use index::Index;
 use pool::Pool;
 use wake::Wake;
@@ -70,7 +72,8 @@ pub struct PostgresStore {
     index: Index,
     wake: Wake,
     gate: Gate,
-    reads: Pool,
+    reads: Arc<Pool>,
+    gather: Gather,
     first: Arc<Pool>,
     breaker: Breaker,
     _probing: AbortOnDropHandle<()>,
@@ -88,7 +91,8 @@ impl PostgresStore {
         let failed = |error: StoreError| OpenError::Refused { place: options.place(), cause: error.to_string() };
         let (breaker, probing) = Breaker::start(&options);
         let gate = Gate::new(options.connections, options.read_queue, options.read_wait);
-        let reads = Pool::new(&options, options.connections, &breaker).map_err(failed)?;
+        let reads = Arc::new(Pool::new(&options, options.connections, &breaker).map_err(failed)?);
+        let gather = Gather::new(Arc::clone(&reads), feed);
         let work = Arc::new(Pool::new(&options, WORKERS, &breaker).map_err(failed)?);
         let first = Arc::new(Pool::new(&options, FIRST, &breaker).map_err(failed)?);
         let wake = Wake::new(feed::head(&work).await.map_err(failed)?);
@@ -103,6 +107,7 @@ impl PostgresStore {
             wake,
             gate,
             reads,
+            gather,
             first,
             breaker,
             _probing: probing,
@@ -147,7 +152,10 @@ impl Store for PostgresStore {
 
     async fn get(&self, ids: &[ArticleId], _consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
         let _place = self.gate.enter(Kind::Short).await?;
-        rows::fetch(&self.reads, self.feed, ids).await
+        match ids {
+            [id] => Ok(vec![self.gather.get(id).await?]),
+            ids => rows::fetch(&*self.reads, self.feed, ids).await,
+        }
     }
 
     async fn get_revision(
@@ -157,7 +165,7 @@ impl Store for PostgresStore {
         _consistency: Consistency,
     ) -> Result<Option<Arc<Record>>, StoreError> {
         let _place = self.gate.enter(Kind::Short).await?;
-        rows::revision(&self.reads, self.feed, id, revision).await
+        rows::revision(&*self.reads, self.feed, id, revision).await
     }
 
     async fn lookup(
@@ -167,17 +175,17 @@ impl Store for PostgresStore {
         _consistency: Consistency,
     ) -> Result<Option<ArticleId>, StoreError> {
         let _place = self.gate.enter(Kind::Short).await?;
-        list::lookup(&self.reads, key, now).await
+        list::lookup(&*self.reads, key, now).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
         let _place = self.gate.enter(Kind::Page).await?;
-        list::list(&self.reads, self.feed, query).await
+        list::list(&*self.reads, self.feed, query).await
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
         let _place = self.gate.enter(Kind::Page).await?;
-        search::search(&self.reads, self.feed, query).await
+        search::search(&*self.reads, self.feed, query).await
     }
 
     async fn revisions(
@@ -188,7 +196,7 @@ impl Store for PostgresStore {
         _consistency: Consistency,
     ) -> Result<Vec<Revision>, StoreError> {
         let _place = self.gate.enter(Kind::Page).await?;
-        feed::revisions(&self.reads, self.feed, id, before, limit).await
+        feed::revisions(&*self.reads, self.feed, id, before, limit).await
     }
 
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
@@ -211,7 +219,7 @@ impl Store for PostgresStore {
         limit: usize,
     ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
         let _place = self.gate.enter(Kind::Stream).await?;
-        feed::snapshot(&self.reads, self.feed, at, after, limit).await
+        feed::snapshot(&*self.reads, self.feed, at, after, limit).await
     }
 
     fn wake(&self) -> watch::Receiver<Position> {

@@ -163,7 +163,7 @@ impl Pool {
 
 /// A statement begins; it is recorded if it is a traced call's, with the connection that it waits for. By what it does and where,
 /// never with what it is about.
-fn statement(sql: &str) -> Option<Part> {
+pub(super) fn statement(sql: &str) -> Option<Part> {
     let part = span_of(Kind::Client, || format!("postgres {}", summary(sql)))?;
     part.say("db.system.name", Value::Text("postgresql".into()));
     Some(part)

@@ -1,6 +1,5 @@
 //! From rows to records.
 
-use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use tokio_postgres::Row;
@@ -77,22 +76,34 @@ pub(super) fn digest(row: &Row, column: usize) -> Result<Digest, StoreError> {
     Ok(Digest(get::<&[u8]>(row, column)?.try_into().map_err(|_| StoreError::Damaged)?))
 }
 
+/// The newest revisions of the articles that $1 names, and which of the names each is of. Each is looked up by itself, and how
+/// many there are is hidden from the planner: so one plan is good for one and for many, and is kept.
+pub(super) static ARTICLES: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT r.*, w.at FROM unnest((SELECT $1::text[])) WITH ORDINALITY w(id, at) \
+         CROSS JOIN LATERAL (SELECT {RECORD} FROM {NEWEST} WHERE a.id = w.id LIMIT 1) r"
+    )
+});
+
 /// Articles in the order asked for; one may be asked for twice.
 pub(super) async fn fetch(reader: &impl Reader, feed: Uuid, ids: &[ArticleId]) -> Result<Vec<Fetched>, StoreError> {
-    if let [id] = ids {
-        static ONE: LazyLock<String> = LazyLock::new(|| format!("SELECT {RECORD} FROM {NEWEST} WHERE a.id = $1"));
-        let rows = reader.query_planned(&ONE, &[(&id.as_str(), Type::TEXT)]).await?;
-        let record = rows.first().map(|row| record(row, 0, feed)).transpose()?;
-        return Ok(vec![Fetched { record, ..Fetched::missing() }]);
-    }
-    let sql = format!("SELECT {RECORD} FROM {NEWEST} WHERE a.id = ANY($1)");
+    fetch_each(reader, feed, ids).await?.into_iter().collect()
+}
+
+/// The same, where what is wrong with one is only its own.
+pub(super) async fn fetch_each(
+    reader: &impl Reader,
+    feed: Uuid,
+    ids: &[ArticleId],
+) -> Result<Vec<Result<Fetched, StoreError>>, StoreError> {
     let names: Vec<&str> = ids.iter().map(ArticleId::as_str).collect();
-    let mut found = HashMap::with_capacity(ids.len());
-    for row in reader.query(&sql, &[(&names, Type::TEXT_ARRAY)]).await? {
-        let record = record(&row, 0, feed)?;
-        found.insert(record.id.clone(), record);
+    let mut found = vec![Ok(Fetched::missing()); ids.len()];
+    for row in reader.query_planned(&ARTICLES, &[(&names, Type::TEXT_ARRAY)]).await? {
+        let at = usize::try_from(get::<i64>(&row, RECORD_COLUMNS)?).map_err(|_| StoreError::Damaged)?;
+        let place = at.checked_sub(1).and_then(|at| found.get_mut(at)).ok_or(StoreError::Damaged)?;
+        *place = record(&row, 0, feed).map(|record| Fetched { record: Some(record), ..Fetched::missing() });
     }
-    Ok(ids.iter().map(|id| Fetched { record: found.get(id).cloned(), ..Fetched::missing() }).collect())
+    Ok(found)
 }
 
 /// An article as one of its revisions left it.

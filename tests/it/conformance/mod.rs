@@ -6,6 +6,7 @@ pub mod engines; // what the suite is run on
 mod feed; // the feed, history and the clock
 mod files; // what only the embedded engine has: its files
 pub mod fixtures; // invented articles, and short ways to write and read
+mod gathered; // reads of single articles that share statements
 pub mod histories; // random histories, against the model
 mod lists; // lists, lookups and their pages
 mod model; // what a store should be, in memory

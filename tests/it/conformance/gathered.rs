@@ -1,0 +1,116 @@
+//! Reads of single articles on PostgreSQL that come at once, and share statements: each gets its own answer.
+
+use std::sync::Arc;
+
+use copydesk::store::{Consistency, Fetched, Store, StoreError};
+use futures::future::join_all;
+use tokio::task::JoinHandle;
+use tokio_postgres::Client;
+
+use super::databases::{open, waiting};
+use super::fixtures::{at, id, ingest, titled, write};
+use crate::database::{Cluster, Database};
+
+type Answer = Result<Vec<Fetched>, StoreError>;
+
+/// A store with so many articles, and a transaction that keeps everybody from reading them until it ends.
+async fn held(count: usize) -> (Database, Arc<dyn Store>, Client) {
+    let database = Cluster::shared().database().await;
+    let store = open(database.options()).await;
+    let writes = (0..count).map(|number| ingest(&name(number), titled(&name(number)), at(0))).collect();
+    assert!(store.write(writes).await.iter().all(Result::is_ok));
+    let client = database.client().await;
+    client.batch_execute("BEGIN; LOCK TABLE copydesk.texts IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    (database, store, client)
+}
+
+fn name(number: usize) -> String {
+    format!("a-{number}")
+}
+
+fn read(store: &Arc<dyn Store>, name: &str) -> JoinHandle<Answer> {
+    let (store, id) = (Arc::clone(store), id(name));
+    tokio::spawn(async move { store.get(&[id], Consistency::Bounded).await })
+}
+
+fn is_of(answer: &Answer, name: &str) -> bool {
+    let Ok(answer) = answer else { return false };
+    let records: Vec<_> = answer.iter().map(|fetched| fetched.record.as_ref()).collect();
+    matches!(records[..], [Some(record)] if record.id == id(name))
+}
+
+#[tokio::test]
+async fn each_gets_its_own() {
+    let (database, store, held) = held(40).await;
+    // Of those that exist each is asked for three times, and of the others once.
+    let names: Vec<String> = (0..160).map(|read| name(if read < 120 { read % 40 } else { read })).collect();
+    let reads: Vec<_> = names.iter().map(|name| read(&store, name)).collect();
+    waiting(&database, 2).await;
+    held.batch_execute("ROLLBACK").await.unwrap();
+    for (number, answer) in join_all(reads).await.into_iter().map(Result::unwrap).enumerate() {
+        if number < 120 {
+            assert!(is_of(&answer, &names[number]), "{}: {answer:?}", names[number]);
+        } else {
+            assert!(answer.unwrap()[0].record.is_none(), "{}", names[number]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_written_before_a_read_is_in_it() {
+    let (database, store, held) = held(1).await;
+    // These began before the article is there, and wait.
+    let early: Vec<_> = (0..20).map(|_| read(&store, "late")).collect();
+    waiting(&database, 2).await;
+    held.batch_execute("ROLLBACK").await.unwrap();
+    write(&store, ingest("late", titled("late"), at(1))).await.unwrap();
+    let late: Vec<_> = (0..20).map(|_| read(&store, "late")).collect();
+    assert!(join_all(early).await.into_iter().all(|answer| answer.unwrap().is_ok()));
+    for answer in join_all(late).await {
+        assert!(is_of(&answer.unwrap(), "late"));
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_takes_nobody_along() {
+    let (database, store, held) = held(60).await;
+    let mut reads: Vec<_> = (0..60).map(|number| (number, read(&store, &name(number)))).collect();
+    waiting(&database, 2).await;
+    // The first among them, whose statements are under way.
+    for (_, leaving) in reads.extract_if(.., |(number, _)| *number % 3 == 0) {
+        leaving.abort();
+        assert!(leaving.await.unwrap_err().is_cancelled());
+    }
+    held.batch_execute("ROLLBACK").await.unwrap();
+    for (number, answer) in reads {
+        assert!(is_of(&answer.await.unwrap(), &name(number)), "{number}");
+    }
+}
+
+/// What makes a row unreadable for us, and what makes the database fail the statement that reads it.
+#[tokio::test]
+async fn what_is_wrong_with_one_is_not_the_others_fault() {
+    let damaged = "UPDATE copydesk.changes SET digest = '\\x00'
+        WHERE position = (SELECT position FROM copydesk.articles WHERE id = 'a-7')";
+    // As a page of a text that the disk has lost would.
+    let failing = "ALTER TABLE copydesk.texts RENAME TO kept;
+        CREATE FUNCTION copydesk.fetched(wanted uuid, content bytea) RETURNS bytea STABLE LANGUAGE plpgsql AS $$ BEGIN
+            PERFORM FROM copydesk.changes c JOIN copydesk.articles a USING (position) WHERE a.id = 'a-7' AND c.text = wanted;
+            IF FOUND THEN RAISE 'lost'; END IF;
+            RETURN content;
+        END $$;
+        CREATE VIEW copydesk.texts AS SELECT text, copydesk.fetched(text, content) content FROM copydesk.kept";
+    for (wrong, expected) in [(damaged, StoreError::Damaged), (failing, StoreError::Internal)] {
+        let (database, store, held) = held(40).await;
+        held.batch_execute(wrong).await.unwrap();
+        let reads: Vec<_> = (0..40).map(|number| read(&store, &name(number))).collect();
+        waiting(&database, 2).await;
+        held.batch_execute("COMMIT").await.unwrap();
+        for (number, answer) in join_all(reads).await.into_iter().map(Result::unwrap).enumerate() {
+            match number {
+                7 => assert_eq!(answer.unwrap_err(), expected),
+                _ => assert!(is_of(&answer, &name(number)), "{number}: {answer:?}"),
+            }
+        }
+    }
+}
