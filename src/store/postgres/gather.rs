@@ -138,23 +138,38 @@ impl Shared {
     }
 
     /// What is wrong with one of several is not the others' fault: then each is asked for alone.
-    async fn answer(&self, some: Vec<Waiting>) {
-        let ids: Vec<ArticleId> = some.iter().map(|waiting| waiting.id.clone()).collect();
-        let answers = match self.ask(&ids).await {
+    async fn ask_all(&self, ids: &[ArticleId]) -> Vec<Answer> {
+        match self.ask(ids).await {
             Ok(answers) => answers,
             Err(error @ (StoreError::Unavailable(_) | StoreError::Busy)) => vec![Err(error); ids.len()],
             Err(_logged) => {
                 let mut answers = Vec::with_capacity(ids.len());
-                for id in &ids {
+                for id in ids {
                     answers.push(self.ask_one(id).await);
                 }
                 answers
             }
+        }
+    }
+
+    async fn answer(&self, mut some: Vec<Waiting>) {
+        let ids: Vec<ArticleId> = some.iter().map(|waiting| waiting.id.clone()).collect();
+        let answers = tokio::select! {
+            biased;
+            answers = self.ask_all(&ids) => answers,
+            // A statement that nobody waits for any more is stopped: so there are never more than the gate has let in.
+            () = all_left(&mut some) => return,
         };
         for (waiting, answer) in some.into_iter().zip(answers) {
             // Who has left meanwhile needs none.
             let _left = waiting.answer.send(answer);
         }
+    }
+}
+
+async fn all_left(some: &mut [Waiting]) {
+    for waiting in some {
+        waiting.answer.closed().await;
     }
 }
 

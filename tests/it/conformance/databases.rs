@@ -39,14 +39,23 @@ pub async fn hold(database: &Database, table: &str) -> Client {
 
 /// Waits until so many transactions wait for a lock.
 pub async fn waiting(database: &Database, count: i64) {
+    until(database, |waiting| waiting >= count).await;
+}
+
+/// Waits until none does.
+pub async fn nobody_waits(database: &Database) {
+    until(database, |waiting| waiting == 0).await;
+}
+
+async fn until(database: &Database, enough: impl Fn(i64) -> bool) {
     let client = database.client().await;
     let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let reached = async {
-        while client.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) < count {
+        while !enough(client.query_one(waits, &[]).await.unwrap().get(0)) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), reached).await.expect("they wait");
+    tokio::time::timeout(Duration::from_secs(10), reached).await.expect("the locks are as they should be");
 }
 
 /// The feed as a follower reads it: in small pieces, each from where the last one ended.

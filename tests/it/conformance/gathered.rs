@@ -1,13 +1,14 @@
 //! Reads of single articles on PostgreSQL that come at once, and share statements: each gets its own answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use copydesk::store::{Consistency, Fetched, Store, StoreError};
 use futures::future::join_all;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 
-use super::databases::{open, waiting};
+use super::databases::{nobody_waits, open, waiting};
 use super::fixtures::{at, id, ingest, titled, write};
 use crate::database::{Cluster, Database};
 
@@ -16,9 +17,17 @@ type Answer = Result<Vec<Fetched>, StoreError>;
 /// A store with so many articles, and a transaction that keeps everybody from reading them until it ends.
 async fn held(count: usize) -> (Database, Arc<dyn Store>, Client) {
     let database = Cluster::shared().database().await;
-    let store = open(database.options()).await;
+    let mut options = database.options();
+    // Longer than any of these waits for what should happen before.
+    options.statement_timeout = Duration::from_secs(60);
+    let store = open(options.clone()).await;
+    let first = id(&name(0));
     let writes = (0..count).map(|number| ingest(&name(number), titled(&name(number)), at(0))).collect();
     assert!(store.write(writes).await.iter().all(Result::is_ok));
+    // All of its connections are open: what is sent on one is under way at once, and can be stopped.
+    let revisions =
+        join_all((0..options.connections).map(|_| store.get_revision(&first, 1, Consistency::Bounded))).await;
+    assert!(revisions.into_iter().all(|revision| revision.unwrap().is_some()));
     let client = database.client().await;
     client.batch_execute("BEGIN; LOCK TABLE copydesk.texts IN ACCESS EXCLUSIVE MODE").await.unwrap();
     (database, store, client)
@@ -85,6 +94,19 @@ async fn who_leaves_takes_nobody_along() {
     for (number, answer) in reads {
         assert!(is_of(&answer.await.unwrap(), &name(number)), "{number}");
     }
+}
+
+/// Else those who come later would wait for its connection.
+#[tokio::test]
+async fn a_statement_that_nobody_waits_for_is_stopped() {
+    let (database, store, held) = held(40).await;
+    let reads: Vec<_> = (0..40).map(|number| read(&store, &name(number))).collect();
+    waiting(&database, 2).await;
+    reads.iter().for_each(JoinHandle::abort);
+    assert!(join_all(reads).await.into_iter().all(|read| read.is_err()));
+    nobody_waits(&database).await;
+    held.batch_execute("ROLLBACK").await.unwrap();
+    assert!(is_of(&read(&store, &name(1)).await.unwrap(), &name(1)));
 }
 
 /// What makes a row unreadable for us, and what makes the database fail the statement that reads it.
