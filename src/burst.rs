@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many may wait in a queue that stands: enough that nobody who serves it idles, and so few that all are soon answered.
-const STANDING: usize = 48;
+pub(crate) const STANDING: usize = 48;
 
 /// Tells a burst from overload, as controlled delay does (CoDel, RFC 8289; for servers in "Fail at Scale", ACM Queue 2015): a queue
 /// that empties now and then has taken up a burst, or a store that was silent for a moment, and may be long. One that did not empty

@@ -144,6 +144,16 @@ impl Audit {
 }
 
 impl Origin {
+    /// Whether anything is written down at all.
+    pub fn is_kept(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Of a write nobody knows whether it was done.
+    pub fn unknown(&self, article: &str) {
+        self.line("UNKNOWN", Some(article), None);
+    }
+
     /// A write has changed an article.
     pub fn changed(&self, outcome: &str, article: &str, revision: i64) {
         self.line(outcome, Some(article), Some(revision));

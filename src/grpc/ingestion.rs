@@ -20,7 +20,7 @@ use crate::access::{Audit, Caller, Origin};
 use crate::article::{ChangeKind, EncodedArticle, Record};
 use crate::ingest::{Answer, Contents, Edit, Ended, IngestError, Ingested, Ingestion};
 use crate::proto;
-use crate::store::{Outcome, WriteError, Written};
+use crate::store::{Outcome, StoreError, WriteError};
 use crate::telemetry::{Metrics, note_article};
 
 /// Serves writes.
@@ -42,13 +42,37 @@ impl IngestionApi {
         self.audit.of(&format!("/copydesk.v1.IngestionService/{method}"), caller, request.metadata().as_ref())
     }
 
-    async fn edit(&self, edit: Edit<'_>, origin: Origin) -> Result<EncodedArticle, Status> {
-        note_article(edit.name);
-        let kind = edit.kind;
-        let record = self.ingestion.edit(edit).await.map_err(|error| status::ingest(&error))?;
-        origin.changed(edited(kind), &record.id.name(), record.revision);
-        Ok(whole(&record))
+    /// Ingestion for a call, whose writes are noted in the audit log by what they have done.
+    fn audited(
+        &self,
+        origin: Origin,
+        done: impl Fn(Outcome) -> Option<&'static str> + Send + Sync + 'static,
+    ) -> Ingestion {
+        if !origin.is_kept() {
+            return self.ingestion.clone();
+        }
+        self.ingestion.witnessed(Arc::new(move |id, written| match written {
+            Ok(written) => {
+                if let Some(done) = done(written.outcome) {
+                    origin.changed(done, &id.name(), written.record.revision);
+                }
+            }
+            // Whoever asks once more may be told that it is so already.
+            Err(WriteError::Store(StoreError::Unavailable(_) | StoreError::Internal)) => origin.unknown(&id.name()),
+            Err(_refused) => {}
+        }))
     }
+
+    async fn edit(&self, edit: Edit<'_>, origin: Origin) -> Result<EncodedArticle, IngestError> {
+        note_article(edit.name);
+        let done = edited(edit.kind);
+        Ok(whole(&self.audited(origin, editing(done)).edit(edit).await?))
+    }
+}
+
+/// A change by an editor, also one that found it so already: nobody else notes who was the first.
+fn editing(done: &'static str) -> impl Fn(Outcome) -> Option<&'static str> {
+    move |outcome| Some(if outcome == Outcome::Unchanged { "UNCHANGED" } else { done })
 }
 
 /// An article in an answer to its editor, in whatever state it is.
@@ -79,15 +103,15 @@ fn edited(kind: ChangeKind) -> &'static str {
     }
 }
 
-/// Notes a document that has changed something.
-fn note(origin: &Origin, written: &Written) {
-    let outcome = match written.outcome {
-        Outcome::Created => "CREATED",
-        Outcome::Revised => "REVISED",
-        Outcome::Duplicate => "DUPLICATE",
-        Outcome::Unchanged => return,
-    };
-    origin.changed(outcome, &written.record.id.name(), written.record.revision);
+/// What was done with a document, as the audit log calls it. It does not note those that were there already, which may be all of a
+/// feed each time that it is fetched.
+fn ingested(outcome: Outcome) -> Option<&'static str> {
+    match outcome {
+        Outcome::Created => Some("CREATED"),
+        Outcome::Revised => Some("REVISED"),
+        Outcome::Duplicate => Some("DUPLICATE"),
+        Outcome::Unchanged => None,
+    }
 }
 
 /// What became of a document, as metrics call it.
@@ -107,7 +131,6 @@ fn label(result: &Result<&Ingested, &IngestError>) -> &'static str {
 /// The answer for one document, or the status of why there is none.
 fn answer(
     metrics: &Metrics,
-    origin: &Origin,
     short: bool,
     result: Result<Contents<Ingested>, IngestError>,
 ) -> Result<IngestArticleResponse, Status> {
@@ -119,7 +142,6 @@ fn answer(
     match result {
         Ok(Contents::Article(ingested)) => {
             metrics.ingested(label(&Ok(&ingested)));
-            note(origin, &ingested.written);
             Ok(IngestArticleResponse {
                 article: Some(article(&ingested)),
                 outcome: outcome(ingested.written.outcome),
@@ -130,9 +152,6 @@ fn answer(
         Ok(Contents::Feed(items)) => {
             let feed_items = items.into_iter().map(|(external_id, result)| {
                 metrics.ingested(label(&result.as_ref()));
-                if let Ok(ingested) = &result {
-                    note(origin, &ingested.written);
-                }
                 let result = match result {
                     Ok(ingested) => feed_item::Result::Ingested(IngestedArticle {
                         article: Some(article(&ingested)),
@@ -172,11 +191,11 @@ impl IngestionService for IngestionApi {
         // What is only validated changes nothing.
         let validated = request.get_ref().validate_only;
         let origin = if validated { Origin::default() } else { self.origin("IngestArticle", &request) };
-        let result = self.ingestion.ingest(request.into_inner()).await;
+        let result = self.audited(origin, ingested).ingest(request.into_inner()).await;
         if let Ok(Contents::Article(ingested)) = &result {
             note_article(&ingested.written.record.id.name());
         }
-        answer(&self.metrics, &origin, false, result).map(Response::new)
+        answer(&self.metrics, false, result).map(Response::new)
     }
 
     type IngestArticlesStream = Outgoing<IngestArticlesResponse>;
@@ -204,14 +223,14 @@ impl IngestionService for IngestionApi {
             }
         });
         let metrics = self.metrics.clone();
-        let answers = self.ingestion.ingest_stream(documents).map(move |item| {
+        let answers = self.audited(origin, ingested).ingest_stream(documents).map(move |item| {
             let item = item.map_err(|ended| match ended {
                 Ended::Incoming(error) => error,
                 Ended::Unread => status::unread(),
             });
             item.map(|Answer { sequence, brief, result }| {
                 use ingest_articles_response::Result as Api;
-                let result = match answer(&metrics, &origin, brief, result) {
+                let result = match answer(&metrics, brief, result) {
                     Ok(ingested) => Api::Ingested(ingested),
                     Err(error) => Api::Error(status::to_message(&error)),
                 };
@@ -230,8 +249,8 @@ impl IngestionService for IngestionApi {
         if let Some(article) = &request.article {
             note_article(&article.name);
         }
-        let record = self.ingestion.update(request).await.map_err(|error| status::ingest(&error))?;
-        origin.changed("UPDATED", &record.id.name(), record.revision);
+        let updated = self.audited(origin, editing("UPDATED")).update(request).await;
+        let record = updated.map_err(|error| status::ingest(&error))?;
         Ok(Response::new(UpdateArticleResponse { article: Some(whole(&record)) }))
     }
 
@@ -241,7 +260,10 @@ impl IngestionService for IngestionApi {
     ) -> Result<Response<WithdrawArticleResponse>, Status> {
         let origin = self.origin("WithdrawArticle", &request);
         let proto::WithdrawArticleRequest { name, etag, reason } = request.get_ref();
-        let article = self.edit(Edit { name, etag, reason, kind: ChangeKind::Withdrawn }, origin).await?;
+        let article = self
+            .edit(Edit { name, etag, reason, kind: ChangeKind::Withdrawn }, origin)
+            .await
+            .map_err(|error| status::ingest(&error))?;
         Ok(Response::new(WithdrawArticleResponse { article: Some(article) }))
     }
 
@@ -251,7 +273,10 @@ impl IngestionService for IngestionApi {
     ) -> Result<Response<ReinstateArticleResponse>, Status> {
         let origin = self.origin("ReinstateArticle", &request);
         let proto::ReinstateArticleRequest { name, etag, reason } = request.get_ref();
-        let article = self.edit(Edit { name, etag, reason, kind: ChangeKind::Reinstated }, origin).await?;
+        let article = self
+            .edit(Edit { name, etag, reason, kind: ChangeKind::Reinstated }, origin)
+            .await
+            .map_err(|error| status::ingest(&error))?;
         Ok(Response::new(ReinstateArticleResponse { article: Some(article) }))
     }
 
@@ -261,12 +286,8 @@ impl IngestionService for IngestionApi {
     ) -> Result<Response<DeleteArticleResponse>, Status> {
         let origin = self.origin("DeleteArticle", &request);
         let proto::DeleteArticleRequest { name, etag, allow_missing } = request.get_ref();
-        note_article(name);
-        let article = match self.ingestion.edit(Edit { name, etag, reason: "", kind: ChangeKind::Deleted }).await {
-            Ok(record) => {
-                origin.changed(edited(ChangeKind::Deleted), &record.id.name(), record.revision);
-                Some(whole(&record))
-            }
+        let article = match self.edit(Edit { name, etag, reason: "", kind: ChangeKind::Deleted }, origin).await {
+            Ok(article) => Some(article),
             Err(IngestError::Write(WriteError::NotFound(_))) if *allow_missing => None,
             Err(error) => return Err(status::ingest(&error)),
         };
@@ -279,7 +300,10 @@ impl IngestionService for IngestionApi {
     ) -> Result<Response<UndeleteArticleResponse>, Status> {
         let origin = self.origin("UndeleteArticle", &request);
         let proto::UndeleteArticleRequest { name, etag } = request.get_ref();
-        let article = self.edit(Edit { name, etag, reason: "", kind: ChangeKind::Undeleted }, origin).await?;
+        let article = self
+            .edit(Edit { name, etag, reason: "", kind: ChangeKind::Undeleted }, origin)
+            .await
+            .map_err(|error| status::ingest(&error))?;
         Ok(Response::new(UndeleteArticleResponse { article: Some(article) }))
     }
 }

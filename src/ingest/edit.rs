@@ -114,7 +114,7 @@ impl Ingestion {
     }
 
     async fn write(&self, write: Write) -> Result<Written, WriteError> {
-        self.store.write(vec![write]).await.pop().unwrap_or(Err(StoreError::Internal.into()))
+        self.store(vec![write]).await.pop().unwrap_or(Err(StoreError::Internal.into()))
     }
 }
 

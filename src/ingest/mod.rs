@@ -6,6 +6,7 @@ mod edit;
 mod error;
 mod report;
 mod stream;
+mod witness;
 mod workers;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use edit::{Edit, MAX_UPDATE_TRIES};
 pub use error::IngestError;
 pub use stream::{Answer, Ended, StreamItem};
+pub use witness::Witness;
 pub use workers::Workers;
 
 use crate::article::{Digest, Limits, Violations};
@@ -63,6 +65,7 @@ pub struct Ingestion {
     /// What streamed documents may take of memory, in KiB.
     room: Arc<Semaphore>,
     turns: Arc<edit::Turns>,
+    witness: Option<Witness>,
 }
 
 /// A document that is an article now.
@@ -110,7 +113,7 @@ impl Ingestion {
     /// Ingests into a store.
     pub fn new(store: Arc<dyn Store>, workers: Workers, options: IngestOptions) -> Self {
         let room = Arc::new(Semaphore::new(options.stream_bytes.div_ceil(1 << 10).max(1)));
-        Self { store, workers, options: Arc::new(options), room, turns: Arc::default() }
+        Self { store, workers, options: Arc::new(options), room, turns: Arc::default(), witness: None }
     }
 
     /// The most that one stream may have of the memory for all.
@@ -179,10 +182,10 @@ impl Ingestion {
         let mut written = Vec::with_capacity(writes.len());
         while writes.len() > COMMAND {
             let rest = writes.split_off(COMMAND);
-            written.extend(self.store.write(std::mem::replace(&mut writes, rest)).await);
+            written.extend(self.store(std::mem::replace(&mut writes, rest)).await);
         }
         if !writes.is_empty() {
-            written.extend(self.store.write(writes).await);
+            written.extend(self.store(writes).await);
         }
         written
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::IngestError;
-use crate::burst::Burst;
+use crate::burst::{Burst, STANDING};
 use crate::priority::work_behind_connections;
 
 /// Extraction crates recurse by the depth of a page, which [`crate::extract`] caps; measured, the caps need 8 MiB.
@@ -20,6 +20,10 @@ type Job = Box<dyn FnOnce() + Send>;
 pub struct Workers {
     jobs: mpsc::Sender<Job>,
     places: Arc<Semaphore>,
+    /// Of these, what streams may have together: so many that no thread idles, and so few that a call finds room behind them, also in
+    /// a queue that stands.
+    streams: Arc<Semaphore>,
+    threads: usize,
     queue: usize,
     burst: Arc<Burst>,
 }
@@ -27,9 +31,10 @@ pub struct Workers {
 impl Workers {
     /// Starts `threads` threads; at most `queue` jobs wait or run at a time.
     pub fn start(threads: usize, queue: usize) -> std::io::Result<Self> {
+        let (threads, queue) = (threads.max(1), queue.max(1));
         let (jobs, inbox) = mpsc::channel::<Job>();
         let inbox = Arc::new(Mutex::new(inbox));
-        for number in 0..threads.max(1) {
+        for number in 0..threads {
             let inbox = Arc::clone(&inbox);
             std::thread::Builder::new().name(format!("extract-{number}")).stack_size(STACK_BYTES).spawn(move || {
                 work_behind_connections();
@@ -43,8 +48,16 @@ impl Workers {
                 }
             })?;
         }
-        let queue = queue.max(1);
-        Ok(Self { jobs, places: Arc::new(Semaphore::new(queue)), queue, burst: Arc::new(Burst::new(queue)) })
+        let places = |count| Arc::new(Semaphore::new(count));
+        let share = (threads + STANDING / 2).min(queue / 2).max(threads.min(queue - 1)).max(1);
+        Ok(Self {
+            jobs,
+            places: places(queue),
+            streams: places(share),
+            threads,
+            queue,
+            burst: Arc::new(Burst::new(queue)),
+        })
     }
 
     /// Runs a job on one of the threads. A job whose caller has gone before it began is not run. Where there is no place, or too
@@ -59,23 +72,25 @@ impl Workers {
         if before == 0 {
             self.burst.empty();
         }
-        if refusable && before >= self.burst.most() {
+        if refusable && before.saturating_sub(self.threads) >= self.burst.most() {
             return Err(IngestError::Busy);
         }
         let places = Arc::clone(&self.places);
         let place = if refusable {
             // Not in line with streams for the next place that becomes free: calls would wait there without bound.
-            places.try_acquire_owned().map_err(|_none| IngestError::Busy)?
+            (places.try_acquire_owned().map_err(|_none| IngestError::Busy)?, None)
         } else {
-            places.acquire_owned().await.map_err(|_closed| IngestError::Busy)?
+            let stream = Arc::clone(&self.streams).acquire_owned().await.map_err(|_closed| IngestError::Busy)?;
+            (places.acquire_owned().await.map_err(|_closed| IngestError::Busy)?, Some(stream))
         };
         let (answer, answered) = oneshot::channel();
-        let (burst, places, queue) = (Arc::clone(&self.burst), Arc::clone(&self.places), self.queue);
+        let (burst, places) = (Arc::clone(&self.burst), Arc::clone(&self.places));
+        let (queue, threads) = (self.queue, self.threads);
         let job = Box::new(move || {
             if answer.is_closed() {
                 return;
             }
-            let behind = queue.saturating_sub(places.available_permits() + 1);
+            let behind = queue.saturating_sub(places.available_permits() + threads);
             if refusable && burst.too_many(behind) {
                 drop(place);
                 drop(answer.send(Err(IngestError::Busy)));
@@ -99,6 +114,7 @@ impl Workers {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
@@ -115,11 +131,15 @@ mod tests {
         let workers = Workers::start(1, QUEUE).expect("threads");
         let (go, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
+        let begun = Arc::new(AtomicUsize::new(0));
         let job = |refusable| {
-            let (workers, gate) = (workers.clone(), Arc::clone(&gate));
+            let (workers, gate, begun) = (workers.clone(), Arc::clone(&gate), Arc::clone(&begun));
             // Each waits to be let go on.
             tokio::spawn(async move {
-                let wait = move || gate.lock().unwrap_or_else(PoisonError::into_inner).recv().expect("it is let go on");
+                let wait = move || {
+                    begun.fetch_add(1, Ordering::Relaxed);
+                    gate.lock().unwrap_or_else(PoisonError::into_inner).recv().expect("it is let go on");
+                };
                 workers.run(refusable, wait).await
             })
         };
@@ -134,18 +154,32 @@ mod tests {
         let burst: Vec<_> = (0..QUEUE).map(|_| job(true)).collect();
         queued(QUEUE).await;
         assert_eq!(job(true).await.expect("no panic"), Err(IngestError::Busy), "the queue is full, burst or not");
-        // Streams keep it full, until as many have come to their turn as it holds.
+        // Streams come to their turns, until as many have come as it holds: from then on it is one that stands.
+        const STREAMS: usize = 1 + STANDING / 2;
         let streams: Vec<_> = (0..QUEUE).map(|_| job(false)).collect();
+        while workers.streams.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
         for _ in 0..QUEUE + 5 {
             go.send(()).expect("it is received");
         }
         for call in burst {
             assert_eq!(call.await.expect("no panic"), Ok(()), "a burst is served");
         }
-        queued(QUEUE - 5).await;
+        // One more has begun than could go on: from here on nothing changes by itself.
+        while begun.load(Ordering::Relaxed) < QUEUE + 6 {
+            tokio::task::yield_now().await;
+        }
+        queued(STREAMS).await;
+        // Behind as many of theirs as may wait, calls find places; but no more than that.
+        let calls: Vec<_> = (STREAMS..1 + STANDING).map(|_| job(true)).collect();
+        queued(1 + STANDING).await;
         assert_eq!(job(true).await.expect("no panic"), Err(IngestError::Busy));
-        for _ in 0..QUEUE {
+        for _ in 0..2 * QUEUE {
             go.send(()).expect("it is received");
+        }
+        for call in calls {
+            assert_eq!(call.await.expect("no panic"), Ok(()), "streams leave room for calls");
         }
         for stream in streams {
             assert_eq!(stream.await.expect("no panic"), Ok(()), "a stream is held back, and not refused");

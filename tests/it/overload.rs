@@ -140,6 +140,49 @@ async fn pages_beyond_what_may_wait_are_refused_and_those_of_a_stream_are_not() 
     call(CALLS).await.expect("there is a place again");
 }
 
+/// However many pages streams bring, a desk that sends one gets it in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_streams_leave_room_for_those_of_calls() {
+    const STREAMED: i64 = 60;
+    let server = TestServer::with(|options| (options.ingest_workers, options.ingest_queue) = (1, 8)).await;
+    let writes = server.ingestion().await;
+    let paragraph = "<p>The harbour council agreed on Monday to dredge the northern channel before winter.</p>\n";
+    let html = format!("<html><body><article><h1>Dredging</h1>{}</article></body></html>", paragraph.repeat(100));
+    let page = |number: i64| {
+        let url = format!("https://herald.example/{number}");
+        Some(Document { payload: Some(Payload::Html(html.clone())), url, ..Default::default() })
+    };
+    let mut streams = Vec::new();
+    for stream in 0..3 {
+        let requests: Vec<_> = (0..STREAMED)
+            .map(|sequence| IngestArticlesRequest {
+                sequence,
+                document: page(stream * STREAMED + sequence),
+                brief: true,
+                ..Default::default()
+            })
+            .collect();
+        let answers = writes.clone().ingest_articles(futures::stream::iter(requests)).await.unwrap();
+        streams.push(answers.into_inner());
+    }
+    // More of theirs wait from now on than there are places.
+    for stream in &mut streams {
+        assert!(stream.message().await.unwrap().is_some());
+    }
+    for number in 0..10 {
+        let request = IngestArticleRequest { document: page(-1 - number), ..Default::default() };
+        writes.clone().ingest_article(request).await.expect("there is room for it");
+    }
+    for mut stream in streams {
+        let mut answered = 1;
+        while let Some(answer) = stream.message().await.unwrap() {
+            assert!(matches!(answer.result, Some(ingest_articles_response::Result::Ingested(_))), "{answer:?}");
+            answered += 1;
+        }
+        assert_eq!(answered, STREAMED);
+    }
+}
+
 /// What keeps processors from their work is not told by how long calls take: there are none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fewer_calls_are_let_in_while_processors_do_not_keep_up() {

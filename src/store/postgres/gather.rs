@@ -6,9 +6,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::error::means_lost;
 use super::pool::{Pool, statement};
 use super::rows::{self, ARTICLES};
 use crate::article::ArticleId;
@@ -60,8 +62,7 @@ impl Gather {
         let (answer, answered) = oneshot::channel();
         shared.state().waiting.push_back(Waiting { id: id.clone(), answer });
         shared.go_on();
-        // It ends unanswered only with the process.
-        let answer = answered.await.unwrap_or(Err(StoreError::Unavailable("it is closing")));
+        let answer = shared.wait(answered).await;
         if let (Some(part), Err(_)) = (part, &answer) {
             part.fail();
         }
@@ -106,6 +107,17 @@ impl Shared {
         Some(Lane { shared: Arc::clone(self), begun })
     }
 
+    /// Waits for an answer. Should all who are under way become slow, and nobody else come, whoever waits looks after the rest.
+    async fn wait(self: &Arc<Self>, mut answered: oneshot::Receiver<Answer>) -> Answer {
+        loop {
+            if let Ok(answer) = tokio::time::timeout(SLOW, &mut answered).await {
+                // It is unanswered after a panic, of which the log tells, or when the process ends.
+                return answer.unwrap_or(Err(StoreError::Internal));
+            }
+            self.go_on();
+        }
+    }
+
     /// Begins statements for those who wait, as long as there are lanes.
     fn go_on(self: &Arc<Self>) {
         // Without one, the process ends, and nobody waits.
@@ -137,18 +149,12 @@ impl Shared {
         self.ask(std::slice::from_ref(id)).await?.pop().ok_or(StoreError::Internal)?
     }
 
-    /// What is wrong with one of several is not the others' fault: then each is asked for alone.
+    /// What is wrong with one of several is not the others' fault: then each is asked for alone. For each there is a place.
     async fn ask_all(&self, ids: &[ArticleId]) -> Vec<Answer> {
         match self.ask(ids).await {
             Ok(answers) => answers,
-            Err(error @ (StoreError::Unavailable(_) | StoreError::Busy)) => vec![Err(error); ids.len()],
-            Err(_logged) => {
-                let mut answers = Vec::with_capacity(ids.len());
-                for id in ids {
-                    answers.push(self.ask_one(id).await);
-                }
-                answers
-            }
+            Err(lost) if means_lost(&lost) => vec![Err(lost); ids.len()],
+            Err(_logged) => join_all(ids.iter().map(|id| self.ask_one(id))).await,
         }
     }
 
@@ -156,9 +162,9 @@ impl Shared {
         let ids: Vec<ArticleId> = some.iter().map(|waiting| waiting.id.clone()).collect();
         let answers = tokio::select! {
             biased;
-            answers = self.ask_all(&ids) => answers,
-            // A statement that nobody waits for any more is stopped: so there are never more than the gate has let in.
+            // A statement that nobody waits for any more is stopped: so there are no more of them than the gate has let in.
             () = all_left(&mut some) => return,
+            answers = self.ask_all(&ids) => answers,
         };
         for (waiting, answer) in some.into_iter().zip(answers) {
             // Who has left meanwhile needs none.

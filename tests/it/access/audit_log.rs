@@ -1,14 +1,17 @@
-//! Who changed what: each write that changed something, and each that was refused for lack of a scope; nothing else.
+//! Who changed what: each write that changed something or was an editor's, and each that was refused for lack of a scope; nothing else.
 
 use std::process::Stdio;
 
 use copydesk::access::AuditTarget;
 use copydesk::proto::*;
+use copydesk::server::StoreOptions;
 use serde_json::Value;
 use tokio_stream::StreamExt;
 use tonic::{Code, Request};
 
 use super::{client, connect, desk, key, until, until_read};
+use crate::conformance::databases::{hold, waiting};
+use crate::database::Cluster;
 use crate::process::{Serve, run};
 use crate::support::{TestServer, invented, ready};
 
@@ -50,9 +53,12 @@ async fn what_changes_an_article_is_noted_with_who_and_when() {
         update_mask: Some(prost_types::FieldMask { paths: vec!["headline".into()] }),
         ..Default::default()
     };
+    desk.ingestion.update_article(update.clone()).await.unwrap();
+    // Again: it is so already, as is the second withdrawal.
     desk.ingestion.update_article(update).await.unwrap();
     let reason = "a secret reason".to_owned();
     let withdraw = WithdrawArticleRequest { name: name.clone(), reason, ..Default::default() };
+    desk.ingestion.withdraw_article(withdraw.clone()).await.unwrap();
     desk.ingestion.withdraw_article(withdraw.clone()).await.unwrap();
     let reinstate = ReinstateArticleRequest { name: name.clone(), ..Default::default() };
     desk.ingestion.reinstate_article(reinstate).await.unwrap();
@@ -73,7 +79,9 @@ async fn what_changes_an_article_is_noted_with_who_and_when() {
     let expected = [
         "CREATED",
         "UPDATED",
+        "UNCHANGED",
         "WITHDRAWN",
+        "UNCHANGED",
         "REINSTATED",
         "DELETED",
         "UNDELETED",
@@ -86,7 +94,7 @@ async fn what_changes_an_article_is_noted_with_who_and_when() {
     let outcomes: Vec<&str> = lines.iter().map(|line| line["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, expected);
     for (at, line) in lines.iter().enumerate() {
-        let who = if at == 6 { &reader_id } else { &id };
+        let who = if at == 8 { &reader_id } else { &id };
         assert_eq!(line["caller"], format!("key:{who}"));
         line["time"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     }
@@ -95,8 +103,8 @@ async fn what_changes_an_article_is_noted_with_who_and_when() {
     assert_eq!(first["method"], "copydesk.v1.IngestionService/IngestArticle");
     assert_eq!((first["article"].as_str(), first["revision"].as_i64()), (Some(name.as_str()), Some(1)));
     assert_eq!((first["request_id"].as_str(), first["traceparent"].as_str()), (Some("r-17"), Some(parent)));
-    assert_eq!(lines[6]["method"], "copydesk.v1.IngestionService/WithdrawArticle");
-    assert_eq!(lines[8]["method"], "copydesk.v1.IngestionService/IngestArticles");
+    assert_eq!(lines[8]["method"], "copydesk.v1.IngestionService/WithdrawArticle");
+    assert_eq!(lines[10]["method"], "copydesk.v1.IngestionService/IngestArticles");
     let text = std::fs::read_to_string(&path).unwrap();
     for never in [&all[14..], "Hunter two", "secret reason", "captain said", "Ferry 1 returns"] {
         assert!(!text.contains(never), "{never} is in the audit log");
@@ -147,4 +155,32 @@ async fn a_file_that_cannot_be_written_is_told_at_the_start() {
     let server = TestServer::with(|options| options.audit_log = AuditTarget::File(path.clone())).await;
     server.ingestion().await.ingest_article(document(1)).await.unwrap();
     until("a line", async || lines(&path).first().is_some_and(|line| line["caller"] == "anonymous")).await;
+}
+
+/// Else a caller could do without it by leaving in time.
+#[tokio::test]
+async fn who_leaves_before_the_answer_is_noted_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.jsonl");
+    let database = Cluster::shared().database().await;
+    let server = TestServer::with(|options| {
+        options.store = StoreOptions::Postgres(Box::new(database.options()));
+        options.audit_log = AuditTarget::File(path.clone());
+    })
+    .await;
+    let writes = server.ingestion().await;
+    let held = hold(&database, "articles").await;
+    let leaving = tokio::spawn({
+        let mut writes = writes.clone();
+        async move { writes.ingest_article(document(1)).await }
+    });
+    waiting(&database, 1).await;
+    leaving.abort();
+    assert!(leaving.await.unwrap_err().is_cancelled());
+    let ended = "copydesk_grpc_calls_in_flight{method=\"copydesk.v1.IngestionService/IngestArticle\"} 0";
+    server.until_metric(ended).await;
+    assert!(lines(&path).is_empty());
+    held.batch_execute("ROLLBACK").await.unwrap();
+    until("a line", async || !lines(&path).is_empty()).await;
+    assert_eq!(lines(&path)[0]["outcome"], "CREATED");
 }

@@ -19,7 +19,7 @@ async fn held(count: usize) -> (Database, Arc<dyn Store>, Client) {
     let database = Cluster::shared().database().await;
     let mut options = database.options();
     // Longer than any of these waits for what should happen before.
-    options.statement_timeout = Duration::from_secs(60);
+    (options.statement_timeout, options.connections) = (Duration::from_secs(60), 12);
     let store = open(options.clone()).await;
     let first = id(&name(0));
     let writes = (0..count).map(|number| ingest(&name(number), titled(&name(number)), at(0))).collect();
@@ -93,6 +93,18 @@ async fn who_leaves_takes_nobody_along() {
     held.batch_execute("ROLLBACK").await.unwrap();
     for (number, answer) in reads {
         assert!(is_of(&answer.await.unwrap(), &name(number)), "{number}");
+    }
+}
+
+/// Nobody comes who could look after those who wait.
+#[tokio::test]
+async fn slow_statements_hold_nobody_up() {
+    let (database, store, held) = held(12).await;
+    let reads: Vec<_> = (0..12).map(|number| read(&store, &name(number))).collect();
+    waiting(&database, 3).await;
+    held.batch_execute("ROLLBACK").await.unwrap();
+    for (number, answer) in join_all(reads).await.into_iter().enumerate() {
+        assert!(is_of(&answer.unwrap(), &name(number)), "{number}");
     }
 }
 
