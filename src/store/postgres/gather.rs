@@ -3,6 +3,7 @@
 //! company: while a lane is free, a read begins at once. Measured in docs/decisions/0021.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -56,13 +57,14 @@ impl Gather {
     pub(super) async fn get(&self, id: &ArticleId) -> Answer {
         let shared = &self.0;
         if let Some(lane) = shared.alone() {
-            return lane.shared.ask_one(id).await;
+            return lane.run(shared.ask_one(id)).await;
         }
         let part = statement(&ARTICLES);
         let (answer, answered) = oneshot::channel();
         shared.state().waiting.push_back(Waiting { id: id.clone(), answer });
         shared.go_on();
-        let answer = shared.wait(answered).await;
+        // It is unanswered after a panic, of which the log tells, or when the process ends.
+        let answer = answered.await.unwrap_or(Err(StoreError::Internal));
         if let (Some(part), Err(_)) = (part, &answer) {
             part.fail();
         }
@@ -107,23 +109,12 @@ impl Shared {
         Some(Lane { shared: Arc::clone(self), begun })
     }
 
-    /// Waits for an answer. Should all who are under way become slow, and nobody else come, whoever waits looks after the rest.
-    async fn wait(self: &Arc<Self>, mut answered: oneshot::Receiver<Answer>) -> Answer {
-        loop {
-            if let Ok(answer) = tokio::time::timeout(SLOW, &mut answered).await {
-                // It is unanswered after a panic, of which the log tells, or when the process ends.
-                return answer.unwrap_or(Err(StoreError::Internal));
-            }
-            self.go_on();
-        }
-    }
-
     /// Begins statements for those who wait, as long as there are lanes.
     fn go_on(self: &Arc<Self>) {
         // Without one, the process ends, and nobody waits.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         while let Some((some, lane)) = self.next() {
-            runtime.spawn(async move { lane.shared.answer(some).await });
+            runtime.spawn(async move { lane.run(lane.shared.answer(some)).await });
         }
     }
 
@@ -183,6 +174,18 @@ async fn all_left(some: &mut [Waiting]) {
 struct Lane {
     shared: Arc<Shared>,
     begun: Instant,
+}
+
+impl Lane {
+    /// Runs a statement. When that is slow, those who wait need not wait for its end, also if nobody else comes.
+    async fn run<T>(&self, statement: impl Future<Output = T>) -> T {
+        let mut statement = pin!(statement);
+        if let Ok(done) = tokio::time::timeout(SLOW, &mut statement).await {
+            return done;
+        }
+        self.shared.go_on();
+        statement.await
+    }
 }
 
 impl Drop for Lane {
