@@ -63,10 +63,10 @@ impl IngestionApi {
         }))
     }
 
-    async fn edit(&self, edit: Edit<'_>, origin: Origin) -> Result<EncodedArticle, IngestError> {
+    async fn edit(&self, edit: Edit<'_>, origin: Origin) -> Result<EncodedArticle, Status> {
         note_article(edit.name);
-        let done = edited(edit.kind);
-        Ok(whole(&self.audited(origin, editing(done)).edit(edit).await?))
+        let edited = self.audited(origin, editing(edited(edit.kind))).edit(edit).await;
+        Ok(whole(&edited.map_err(|error| status::ingest(&error))?))
     }
 }
 
@@ -260,10 +260,7 @@ impl IngestionService for IngestionApi {
     ) -> Result<Response<WithdrawArticleResponse>, Status> {
         let origin = self.origin("WithdrawArticle", &request);
         let proto::WithdrawArticleRequest { name, etag, reason } = request.get_ref();
-        let article = self
-            .edit(Edit { name, etag, reason, kind: ChangeKind::Withdrawn }, origin)
-            .await
-            .map_err(|error| status::ingest(&error))?;
+        let article = self.edit(Edit { name, etag, reason, kind: ChangeKind::Withdrawn }, origin).await?;
         Ok(Response::new(WithdrawArticleResponse { article: Some(article) }))
     }
 
@@ -273,10 +270,7 @@ impl IngestionService for IngestionApi {
     ) -> Result<Response<ReinstateArticleResponse>, Status> {
         let origin = self.origin("ReinstateArticle", &request);
         let proto::ReinstateArticleRequest { name, etag, reason } = request.get_ref();
-        let article = self
-            .edit(Edit { name, etag, reason, kind: ChangeKind::Reinstated }, origin)
-            .await
-            .map_err(|error| status::ingest(&error))?;
+        let article = self.edit(Edit { name, etag, reason, kind: ChangeKind::Reinstated }, origin).await?;
         Ok(Response::new(ReinstateArticleResponse { article: Some(article) }))
     }
 
@@ -286,8 +280,10 @@ impl IngestionService for IngestionApi {
     ) -> Result<Response<DeleteArticleResponse>, Status> {
         let origin = self.origin("DeleteArticle", &request);
         let proto::DeleteArticleRequest { name, etag, allow_missing } = request.get_ref();
-        let article = match self.edit(Edit { name, etag, reason: "", kind: ChangeKind::Deleted }, origin).await {
-            Ok(article) => Some(article),
+        note_article(name);
+        let deleting = self.audited(origin, editing(edited(ChangeKind::Deleted)));
+        let article = match deleting.edit(Edit { name, etag, reason: "", kind: ChangeKind::Deleted }).await {
+            Ok(record) => Some(whole(&record)),
             Err(IngestError::Write(WriteError::NotFound(_))) if *allow_missing => None,
             Err(error) => return Err(status::ingest(&error)),
         };
@@ -300,10 +296,7 @@ impl IngestionService for IngestionApi {
     ) -> Result<Response<UndeleteArticleResponse>, Status> {
         let origin = self.origin("UndeleteArticle", &request);
         let proto::UndeleteArticleRequest { name, etag } = request.get_ref();
-        let article = self
-            .edit(Edit { name, etag, reason: "", kind: ChangeKind::Undeleted }, origin)
-            .await
-            .map_err(|error| status::ingest(&error))?;
+        let article = self.edit(Edit { name, etag, reason: "", kind: ChangeKind::Undeleted }, origin).await?;
         Ok(Response::new(UndeleteArticleResponse { article: Some(article) }))
     }
 }
