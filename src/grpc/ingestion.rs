@@ -128,6 +128,12 @@ fn label(result: &Result<&Ingested, &IngestError>) -> &'static str {
     }
 }
 
+/// The status of a document that did not become an article.
+pub(super) fn failed(metrics: &Metrics, error: &IngestError) -> Status {
+    metrics.ingested(label(&Err(error)));
+    status::ingest(error)
+}
+
 /// The answer for one document, or the status of why there is none.
 fn answer(
     metrics: &Metrics,
@@ -175,10 +181,7 @@ fn answer(
                 feed_items,
             })
         }
-        Err(error) => {
-            metrics.ingested(label(&Err(&error)));
-            Err(status::ingest(&error))
-        }
+        Err(error) => Err(failed(metrics, &error)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The edge: Protobuf to domain and back, errors to statuses. One file for each service; a method holds no logic of its own.
 
 mod convert;
+mod early;
 mod ending;
 mod ingestion;
 mod retrieval;
@@ -12,6 +13,7 @@ pub mod served {
     include!(concat!(env!("OUT_DIR"), "/served/copydesk.v1.rs"));
 }
 
+pub use early::EarlyRefusal;
 pub use ending::Ending;
 pub use ingestion::IngestionApi;
 pub use retrieval::RetrievalApi;

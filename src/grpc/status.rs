@@ -2,8 +2,10 @@
 //! retry (UNAVAILABLE, RESOURCE_EXHAUSTED with RetryInfo) is used only where trying again can help.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use http::HeaderMap;
 use prost::Message;
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
@@ -73,10 +75,30 @@ fn shortened(message: &str) -> String {
     }
 }
 
+/// What there may be too much of.
+#[derive(Clone, Copy)]
+pub enum TooMany {
+    /// Unary calls.
+    Calls,
+    /// Streams.
+    Streams,
+    /// Documents that have to be looked at.
+    Documents,
+    /// Reads of the store.
+    Reads,
+}
+
 /// The server has more to do than it is set to take on.
-pub fn overloaded(what: &str) -> Status {
-    let message = format!("too many {what} are under way; try again");
-    Status::with_error_details(Code::ResourceExhausted, message, with_retry("OVERLOADED", Duration::from_millis(100)))
+pub fn overloaded(what: TooMany) -> Status {
+    // Made once: under overload there is nothing that is said more often.
+    static STATUSES: LazyLock<[Status; 4]> = LazyLock::new(|| {
+        ["calls", "streams", "documents", "reads"].map(|what| {
+            let message = format!("too many {what} are under way; try again");
+            let details = with_retry("OVERLOADED", Duration::from_millis(100));
+            Status::with_error_details(Code::ResourceExhausted, message, details)
+        })
+    });
+    STATUSES[what as usize].clone()
 }
 
 /// A stream whose answers nobody reads holds what others could use.
@@ -175,7 +197,7 @@ fn not_found(name: &str) -> Status {
 pub fn ingest(error: &IngestError) -> Status {
     match error {
         IngestError::Invalid(violations) => invalid(violations),
-        IngestError::Busy => overloaded("documents"),
+        IngestError::Busy => overloaded(TooMany::Documents),
         IngestError::Contended(id) => {
             let message = format!("{} is being changed by others all the time; try again", id.name());
             let details = with_retry("CONTENDED", Duration::from_millis(50));
@@ -223,7 +245,7 @@ fn store(error: &StoreError) -> Status {
             let details = with_retry("STORE_UNAVAILABLE", Duration::from_millis(500));
             return Status::with_error_details(Code::Unavailable, error.to_string(), details);
         }
-        StoreError::Busy => return overloaded("reads"),
+        StoreError::Busy => return overloaded(TooMany::Reads),
         StoreError::Full => {
             let full = Status::with_error_details(Code::ResourceExhausted, error.to_string(), details("STORE_FULL"));
             return for_good(full);
@@ -253,7 +275,10 @@ const UNREADABLE: [&str; 5] = [
 ];
 
 /// What of a response's headers is the caller's to mend: see [`undecodable`].
-pub fn of_undecodable(headers: &http::HeaderMap) -> Option<Status> {
+pub fn of_undecodable(headers: &HeaderMap) -> Option<Status> {
+    if headers.contains_key("grpc-status-details-bin") {
+        return None;
+    }
     undecodable(&Status::from_header_map(headers)?)
 }
 

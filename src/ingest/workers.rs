@@ -60,6 +60,12 @@ impl Workers {
         })
     }
 
+    /// Whether what is refusable is refused now: no place is free, or too many wait in a queue that does not empty.
+    pub fn is_full(&self) -> bool {
+        let before = self.queue - self.places.available_permits();
+        before == self.queue || before.saturating_sub(self.threads) >= self.burst.most()
+    }
+
     /// Runs a job on one of the threads. A job whose caller has gone before it began is not run. Where there is no place, or too
     /// many wait in a queue that does not empty, what is `refusable` is refused at once, or at its turn if too many have come since;
     /// else it waits for a place as long as that takes: a stream is held back, where a call is refused.
@@ -68,11 +74,10 @@ impl Workers {
         refusable: bool,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, IngestError> {
-        let before = self.queue - self.places.available_permits();
-        if before == 0 {
+        if self.places.available_permits() == self.queue {
             self.burst.empty();
         }
-        if refusable && before.saturating_sub(self.threads) >= self.burst.most() {
+        if refusable && self.is_full() {
             return Err(IngestError::Busy);
         }
         let places = Arc::clone(&self.places);

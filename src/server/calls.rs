@@ -28,7 +28,7 @@ use super::pressure::Pressure;
 use super::traced;
 use crate::access::Caller;
 use crate::deadline::timeout;
-use crate::grpc::status;
+use crate::grpc::status::{self, TooMany};
 use crate::telemetry::trace::{Entered, Here, Trace, Tracer};
 use crate::telemetry::{CallMetrics, Metrics, Seldom, noted_article};
 
@@ -103,12 +103,12 @@ impl CallLayer {
 
 impl Shared {
     /// A place for one more unary call.
-    fn request(&self) -> Result<OwnedSemaphorePermit, &'static str> {
+    fn request(&self) -> Result<OwnedSemaphorePermit, TooMany> {
         let under_way = self.options.max_concurrent_requests - self.requests.available_permits();
         if !self.pressure.admits(under_way) {
-            return Err("calls");
+            return Err(TooMany::Calls);
         }
-        Arc::clone(&self.requests).try_acquire_owned().map_err(|_none| "calls")
+        Arc::clone(&self.requests).try_acquire_owned().map_err(|_none| TooMany::Calls)
     }
 }
 
@@ -157,7 +157,9 @@ where
             // Health and reflection are answered however busy the server is.
             Kind::Other => Ok(None),
             Kind::Unary => self.shared.request().map(Some),
-            Kind::Stream => Arc::clone(&self.shared.streams).try_acquire_owned().map(Some).map_err(|_| "streams"),
+            Kind::Stream => {
+                Arc::clone(&self.shared.streams).try_acquire_owned().map(Some).map_err(|_| TooMany::Streams)
+            }
         };
         match admitted {
             Ok(permit) => {

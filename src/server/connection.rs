@@ -50,6 +50,9 @@ pub struct ConnectionOptions {
 
 /// The most that the headers of a request may take, in bytes. HTTP/2's CONTINUATION is bounded by it too.
 const HEADER_BYTES: u32 = 16 << 10;
+/// The most that a frame of a request may take, in bytes: a page is most often one, which is read and handed on at once. HTTP/2's own
+/// 16 KiB make it two or three.
+const FRAME_BYTES: u32 = 64 << 10;
 /// Calls that were reset by their caller before anything took them: more at once, and the connection is closed (CVE-2023-44487).
 const PENDING_RESETS: usize = 32;
 /// Calls that the server reset for what was wrong with them: more at once, and the connection is closed (CVE-2025-8671).
@@ -186,6 +189,7 @@ fn builders(options: &ConnectionOptions) -> (Builder<TokioExecutor>, Builder<Tok
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
         .max_concurrent_streams(options.streams)
+        .max_frame_size(FRAME_BYTES)
         .max_header_list_size(HEADER_BYTES)
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .max_local_error_reset_streams(ERROR_RESETS)

@@ -17,13 +17,14 @@ use tower::{Layer, Service};
 
 use crate::grpc::served::ingestion_service_server::IngestionServiceServer;
 use crate::grpc::served::retrieval_service_server::RetrievalServiceServer;
-use crate::grpc::{IngestionApi, RetrievalApi};
+use crate::grpc::{EarlyRefusal, IngestionApi, RetrievalApi};
 
 /// Our services.
 #[derive(Clone)]
 pub(super) struct Ours {
     pub(super) retrieval: RetrievalServiceServer<RetrievalApi>,
     pub(super) ingestion: IngestionServiceServer<IngestionApi>,
+    pub(super) early: EarlyRefusal,
 }
 
 impl Layer<Routes> for Ours {
@@ -58,6 +59,9 @@ impl Service<Request<Body>> for Dispatch {
         let service = request.uri().path().strip_prefix('/').and_then(|path| path.split_once('/'));
         match service {
             Some((RetrievalServiceServer::<RetrievalApi>::NAME, _)) => self.ours.retrieval.call(request),
+            Some((IngestionServiceServer::<IngestionApi>::NAME, _)) if self.ours.early.concerns(&request) => {
+                Box::pin(self.ours.early.clone().look(request, self.ours.ingestion.clone()))
+            }
             Some((IngestionServiceServer::<IngestionApi>::NAME, _)) => self.ours.ingestion.call(request),
             _ => Box::pin(self.others.call(request)),
         }

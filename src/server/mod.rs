@@ -44,7 +44,7 @@ use crate::access::{Access, AccessOptions, Audit, AuditError, AuditTarget};
 use crate::cache::{AuditOptions, LocalCacheOptions, RedisOptions};
 use crate::grpc::served::ingestion_service_server::IngestionServiceServer;
 use crate::grpc::served::retrieval_service_server::RetrievalServiceServer;
-use crate::grpc::{IngestionApi, RetrievalApi};
+use crate::grpc::{EarlyRefusal, IngestionApi, RetrievalApi};
 use crate::ingest::{IngestOptions, Ingestion, Workers};
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::retrieve::{Retrieval, RetrieveLimits};
@@ -279,6 +279,7 @@ impl Server {
         let most = self.options.max_message_bytes;
         let retrieval = Retrieval::new(self.stack.reads(), self.options.retrieve.clone());
         let workers = self.workers.clone();
+        let early = EarlyRefusal::new(workers.clone(), metrics.clone());
         let ingestion = Ingestion::new(self.stack.store(), workers, self.options.ingest.clone());
         let retrieval = RetrievalServiceServer::new(RetrievalApi::new(retrieval, metrics.clone()))
             .accept_compressed(Gzip)
@@ -294,7 +295,7 @@ impl Server {
             .send_compressed(Zstd)
             .max_decoding_message_size(most)
             .max_encoding_message_size(MAX_ANSWER_BYTES);
-        Ours { retrieval, ingestion }
+        Ours { retrieval, ingestion, early }
     }
 
     /// Health and reflection.

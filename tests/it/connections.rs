@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use copydesk::proto::document::Payload;
 use copydesk::proto::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -312,4 +313,25 @@ async fn health_is_watched_as_the_protocol_says() {
     let stopped = tokio::spawn(server.stop());
     assert!(watch.next().await.is_none());
     stopped.await.unwrap();
+}
+
+/// However large what nobody takes is: who sent it is told why, and goes on with the same connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusing_documents_ends_no_connection() {
+    const CALLS: usize = 1_000;
+    const AT_ONCE: usize = 200;
+    let server = TestServer::with(|options| options.calls.max_concurrent_requests = 0).await;
+    let writes = server.ingestion().await;
+    let text = "The harbour council agreed on Monday to dredge the northern channel.\n".repeat(4_000);
+    let call = |number: usize| {
+        let (mut writes, url) = (writes.clone(), format!("https://herald.example/{number}"));
+        let document = Document { payload: Some(Payload::Text(text.clone())), url, ..Default::default() };
+        async move { writes.ingest_article(IngestArticleRequest { document: Some(document), ..Default::default() }).await }
+    };
+    let calls = futures::stream::iter((0..CALLS).map(call));
+    let answers: Vec<_> = futures::StreamExt::buffer_unordered(calls, AT_ONCE).collect().await;
+    for answer in answers {
+        let refused = answer.unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
+    }
 }

@@ -7,7 +7,7 @@ use copydesk::proto::document::Payload;
 use copydesk::proto::ingestion_service_client::IngestionServiceClient;
 use copydesk::proto::*;
 use copydesk::server::StoreOptions;
-use futures::future::join_all;
+use futures::future::{join_all, select_all};
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -16,6 +16,11 @@ use tonic_types::StatusExt;
 
 use crate::database::{Cluster, Database};
 use crate::support::{TestServer, ingest, invented, ready};
+use crate::wire::{Wire, enveloped, status};
+
+const INGEST: &str = "/copydesk.v1.IngestionService/IngestArticle";
+/// More than anything here takes.
+const SOON: Duration = Duration::from_secs(60);
 
 /// A server that reads two articles at a time from its database, while two more reads may wait.
 async fn start(database: &Database) -> TestServer {
@@ -31,6 +36,23 @@ async fn start(database: &Database) -> TestServer {
 
 fn get(name: &str) -> GetArticleRequest {
     GetArticleRequest { name: name.to_owned(), ..Default::default() }
+}
+
+/// A page of so many paragraphs.
+fn page(number: i64, paragraphs: usize) -> Document {
+    let paragraph = "<p>The harbour council agreed on Monday to dredge the northern channel before winter.</p>\n";
+    let html =
+        format!("<html><body><article><h1>Dredging</h1>{}</article></body></html>", paragraph.repeat(paragraphs));
+    Document {
+        payload: Some(Payload::Html(html)),
+        url: format!("https://herald.example/{number}"),
+        ..Default::default()
+    }
+}
+
+/// One that takes long to look at.
+fn long_page(number: i64) -> Document {
+    page(number, 4_000)
 }
 
 #[tokio::test]
@@ -104,12 +126,7 @@ async fn pages_beyond_what_may_wait_are_refused_and_those_of_a_stream_are_not() 
     let (writes, reads) = (server.ingestion().await, server.retrieval().await);
     let name = ingest(&mut writes.clone(), invented(1)).await.article.unwrap().name;
     // It takes longer to look at than all of them take to arrive.
-    let paragraph = "<p>The harbour council agreed on Monday to dredge the northern channel before winter.</p>\n";
-    let html = format!("<html><body><article><h1>Dredging</h1>{}</article></body></html>", paragraph.repeat(4_000));
-    let page = |number: i64| {
-        let url = format!("https://herald.example/{number}");
-        Some(Document { payload: Some(Payload::Html(html.clone())), url, ..Default::default() })
-    };
+    let page = |number: i64| Some(long_page(number));
     let call = |number: usize| {
         let (mut writes, document) = (writes.clone(), page(number as i64));
         async move {
@@ -140,18 +157,46 @@ async fn pages_beyond_what_may_wait_are_refused_and_those_of_a_stream_are_not() 
     call(CALLS).await.expect("there is a place again");
 }
 
+/// Nobody need send all of a page to hear that it is one too many. What is an article already is taken in meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_is_one_too_many_is_refused_when_it_begins_to_come() {
+    const BEGINNING: usize = 1_000;
+    let server = TestServer::with(|options| (options.ingest_workers, options.ingest_queue) = (1, 1)).await;
+    let writes = server.ingestion().await;
+    let request =
+        |document| IngestArticleRequest { document: Some(document), validate_only: true, ..Default::default() };
+    let (page, article) = (enveloped(&request(long_page(0))), enveloped(&request(ready(invented(1)))));
+    let documents = (1..20).map(|sequence| IngestArticlesRequest {
+        sequence,
+        document: Some(long_page(sequence)),
+        brief: true,
+        ..Default::default()
+    });
+    let streamed = writes.clone().ingest_articles(futures::stream::iter(documents.collect::<Vec<_>>())).await;
+    let mut streamed = streamed.unwrap().into_inner();
+    assert!(streamed.message().await.unwrap().is_some());
+    // Between two of the stream's there is a place, and of a page that begins to come just then the rest is waited for: not of all.
+    let wire = Wire::connect(server.address).await;
+    let begin = || async {
+        let (answer, _rest) = wire.half(INGEST, &page[..BEGINNING]).await;
+        status(answer).await
+    };
+    let refused = select_all((0..8).map(|_| Box::pin(begin())));
+    let (refused, ..) = tokio::time::timeout(SOON, refused).await.expect("it is refused before all of it is there");
+    assert_eq!(refused.unwrap(), Code::ResourceExhausted as i32);
+
+    let (answer, mut rest) = wire.half(INGEST, &article[..20]).await;
+    rest.send_data(article.slice(20..), true).unwrap();
+    assert_eq!(status(answer).await.unwrap(), Code::Ok as i32);
+}
+
 /// However many pages streams bring, a desk that sends one gets it in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_of_streams_leave_room_for_those_of_calls() {
     const STREAMED: i64 = 60;
     let server = TestServer::with(|options| (options.ingest_workers, options.ingest_queue) = (1, 8)).await;
     let writes = server.ingestion().await;
-    let paragraph = "<p>The harbour council agreed on Monday to dredge the northern channel before winter.</p>\n";
-    let html = format!("<html><body><article><h1>Dredging</h1>{}</article></body></html>", paragraph.repeat(100));
-    let page = |number: i64| {
-        let url = format!("https://herald.example/{number}");
-        Some(Document { payload: Some(Payload::Html(html.clone())), url, ..Default::default() })
-    };
+    let page = |number: i64| Some(page(number, 100));
     let mut streams = Vec::new();
     for stream in 0..3 {
         let requests: Vec<_> = (0..STREAMED)

@@ -184,3 +184,31 @@ async fn who_leaves_before_the_answer_is_noted_all_the_same() {
     until("a line", async || !lines(&path).is_empty()).await;
     assert_eq!(lines(&path)[0]["outcome"], "CREATED");
 }
+
+/// The caller does not know what was done, and neither does the log: it says so.
+#[tokio::test]
+async fn what_the_store_did_not_answer_is_noted_as_unknown() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("audit.jsonl");
+    let database = Cluster::shared().database().await;
+    let server = TestServer::with(|options| {
+        options.store = StoreOptions::Postgres(Box::new(database.options()));
+        options.audit_log = AuditTarget::File(path.clone());
+    })
+    .await;
+    let mut writes = server.ingestion().await;
+    let held = hold(&database, "articles").await;
+    let written = tokio::spawn(async move { writes.ingest_article(document(1)).await });
+    waiting(&database, 1).await;
+    // Its connection ends while its write is under way.
+    let ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    held.execute(ended, &[]).await.unwrap();
+    let refused = written.await.unwrap().unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
+    until("a line", async || !lines(&path).is_empty()).await;
+    let line = &lines(&path)[0];
+    assert_eq!(line["outcome"], "UNKNOWN");
+    assert!(line["article"].as_str().unwrap().starts_with("articles/"), "{line}");
+    held.batch_execute("ROLLBACK").await.unwrap();
+}
