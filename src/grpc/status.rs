@@ -91,14 +91,22 @@ pub enum TooMany {
 /// The server has more to do than it is set to take on.
 pub fn overloaded(what: TooMany) -> Status {
     // Made once: under overload there is nothing that is said more often.
-    static STATUSES: LazyLock<[Status; 4]> = LazyLock::new(|| {
-        ["calls", "streams", "documents", "reads"].map(|what| {
-            let message = format!("too many {what} are under way; try again");
-            let details = with_retry("OVERLOADED", Duration::from_millis(100));
-            Status::with_error_details(Code::ResourceExhausted, message, details)
-        })
-    });
-    STATUSES[what as usize].clone()
+    static CALLS: LazyLock<Status> = LazyLock::new(|| too_many("calls"));
+    static STREAMS: LazyLock<Status> = LazyLock::new(|| too_many("streams"));
+    static DOCUMENTS: LazyLock<Status> = LazyLock::new(|| too_many("documents"));
+    static READS: LazyLock<Status> = LazyLock::new(|| too_many("reads"));
+    let status = match what {
+        TooMany::Calls => &CALLS,
+        TooMany::Streams => &STREAMS,
+        TooMany::Documents => &DOCUMENTS,
+        TooMany::Reads => &READS,
+    };
+    Status::clone(status)
+}
+
+fn too_many(what: &str) -> Status {
+    let message = format!("too many {what} are under way; try again");
+    Status::with_error_details(Code::ResourceExhausted, message, with_retry("OVERLOADED", Duration::from_millis(100)))
 }
 
 /// A stream whose answers nobody reads holds what others could use.

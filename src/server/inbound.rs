@@ -12,17 +12,22 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
-use tokio::time::timeout;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
 use tonic::Status;
 
 use crate::grpc::{Ending, status};
 
 /// How long the next piece of a request may take once its connection ends.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
-/// How much is taken in of a request that nobody reads, in bytes: more than what may be on its way (the stream's window).
-const UNREAD_BYTES: usize = 4 << 20;
-/// How long that may take.
-const UNREAD_TIME: Duration = Duration::from_secs(5);
+/// How much is taken in of a request that nobody reads, in bytes: all of a message of the largest default size.
+const UNREAD_BYTES: usize = (16 << 20) + 5;
+/// How long the next piece of it may take, and all of it.
+const UNREAD_IDLE: Duration = Duration::from_secs(5);
+const UNREAD_TIME: Duration = Duration::from_secs(30);
+/// How many may be taken in at once, of all connections. It needs no memory to speak of, but there is no other limit: who is refused
+/// need not be known.
+static UNREAD: Semaphore = Semaphore::const_new(1_024);
 
 /// The body; none once it has ended.
 pub(super) struct Inbound(Option<Rest>);
@@ -34,17 +39,21 @@ impl Inbound {
 }
 
 impl Drop for Inbound {
-    /// A call that is refused by its headers has most of its document still on its way. With a reset, `h2` knows the last fifty
-    /// such streams, and for what comes by any other it counts an error; after 256 of these in its life a connection is ended,
-    /// with all calls that are under way on it.
+    /// A call that is refused by its headers has most of its document still on its way. `h2` remembers no more than fifty streams
+    /// that it has reset within a second; what comes by any other it counts as an error, and after 256 of these in its life a
+    /// connection is ended, with all calls that are under way on it.
     fn drop(&mut self) {
         let Some(rest) = self.0.take().filter(|rest| !rest.is_end_stream()) else { return };
-        let mut unread = Box::pin(rest.take_in(UNREAD_BYTES));
+        let Ok(runtime) = Handle::try_current() else { return };
+        let mut unread = Box::pin(rest.take_in());
         // Most that is short is here already.
         if unread.as_mut().now_or_never().is_none()
-            && let Ok(runtime) = Handle::try_current()
+            && let Ok(place) = UNREAD.try_acquire()
         {
-            runtime.spawn(async { timeout(UNREAD_TIME, unread).await });
+            runtime.spawn(async move {
+                let _held = place;
+                timeout(UNREAD_TIME, unread).await
+            });
         }
     }
 }
@@ -81,14 +90,28 @@ struct Rest {
 
 impl Rest {
     /// Reads on, to no end but its own.
-    async fn take_in(mut self, mut bytes: usize) {
-        while let Some(Ok(frame)) = self.frame().await {
-            match bytes.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
-                Some(rest) => bytes = rest,
-                None => return,
+    async fn take_in(mut self) {
+        let ending = self.ending.clone();
+        let read = async {
+            let mut bytes = 0;
+            while let Ok(Some(Ok(frame))) = timeout(UNREAD_IDLE, self.frame()).await {
+                bytes += frame.data_ref().map_or(0, Bytes::len);
+                if bytes > UNREAD_BYTES {
+                    return;
+                }
             }
+        };
+        tokio::select! {
+            () = read => {}
+            () = late(ending) => {}
         }
     }
+}
+
+/// When a connection that ends waits for no more.
+async fn late(ending: Ending) {
+    ending.come().await;
+    sleep(LINGER).await;
 }
 
 impl Body for Rest {
@@ -104,13 +127,7 @@ impl Body for Rest {
             }
             Poll::Pending => {
                 let ending = &this.ending;
-                let late = this.late.get_or_insert_with(|| {
-                    let ending = ending.clone();
-                    Box::pin(async move {
-                        ending.come().await;
-                        tokio::time::sleep(LINGER).await;
-                    })
-                });
+                let late = this.late.get_or_insert_with(|| Box::pin(late(ending.clone())));
                 late.as_mut().poll(context).map(|()| Some(Err(status::stopping())))
             }
         }

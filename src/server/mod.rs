@@ -279,7 +279,7 @@ impl Server {
         let most = self.options.max_message_bytes;
         let retrieval = Retrieval::new(self.stack.reads(), self.options.retrieve.clone());
         let workers = self.workers.clone();
-        let early = EarlyRefusal::new(workers.clone(), metrics.clone());
+        let early = EarlyRefusal::new(workers.clone(), most, metrics.clone());
         let ingestion = Ingestion::new(self.stack.store(), workers, self.options.ingest.clone());
         let retrieval = RetrievalServiceServer::new(RetrievalApi::new(retrieval, metrics.clone()))
             .accept_compressed(Gzip)

@@ -315,7 +315,7 @@ async fn health_is_watched_as_the_protocol_says() {
     stopped.await.unwrap();
 }
 
-/// However large what nobody takes is: who sent it is told why, and goes on with the same connection.
+/// Who sends what nobody takes is told why, and goes on with the same connection.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refusing_documents_ends_no_connection() {
     const CALLS: usize = 1_000;
