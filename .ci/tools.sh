@@ -240,6 +240,7 @@ alerts_tools() {
     have promtool || missing+=(prometheus)
     have python3 || missing+=(python3)
     install "${missing[@]}"
+    go_tool
 }
 
 deploy_tools() {

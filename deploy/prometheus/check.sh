@@ -24,3 +24,7 @@ print("]}]")
 PYTHON
 echo "Checking the panels of copydesk.json"
 promtool check rules "$panels" | tail -n +2
+
+# The dashboard itself, by Grafana's own types.
+go run -C ../grafana/check . ../copydesk.json
+echo "ok: copydesk.json has all that Grafana needs, and nothing that it does not know"

@@ -25,7 +25,8 @@ func check(path string) error {
 	}
 	plugins.RegisterDefaultPlugins()
 	var read dashboard.Dashboard
-	if err := read.UnmarshalJSONStrict(text); err != nil {
+	// An empty list of errors is an error that is not nil.
+	if err := read.UnmarshalJSONStrict(text); err != nil && err.Error() != "" {
 		return err
 	}
 	return read.Validate()
