@@ -18,7 +18,6 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
-use tonic::transport::server::{Connected, TcpConnectInfo};
 use tower::ServiceExt;
 use tower::util::Oneshot;
 
@@ -106,22 +105,22 @@ where
 
     /// Serves one connection to its end.
     pub(super) async fn serve(&self, stream: TcpStream) {
-        let peer = stream.connect_info();
-        let Some(tls) = &self.tls else { return self.speak(stream, peer).await };
+        let peer = stream.peer_addr().ok();
+        let Some(tls) = &self.tls else { return self.speak(stream).await };
         let handshake = timeout(self.options.handshake, tls.accept(stream));
         let shaken = tokio::select! {
             shaken = handshake => Some(shaken),
             () = self.late() => None,
         };
         match shaken {
-            Some(Ok(Ok(stream))) => self.speak(stream, peer).await,
+            Some(Ok(Ok(stream))) => self.speak(stream).await,
             Some(failed) => {
                 self.metrics.connections().handshake_failed();
                 let cause = failed.map_or_else(
                     |late| late.to_string(),
                     |ended| ended.err().map_or_else(String::new, |error| error.to_string()),
                 );
-                tracing::debug!(peer = ?peer.remote_addr(), cause, "a TLS handshake failed");
+                tracing::debug!(?peer, cause, "a TLS handshake failed");
             }
             None => {}
         }
@@ -135,7 +134,7 @@ where
     }
 
     /// HTTP, over whatever it goes by.
-    async fn speak<C>(&self, stream: C, peer: TcpConnectInfo)
+    async fn speak<C>(&self, stream: C)
     where
         C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -149,7 +148,7 @@ where
         };
         let ending = self.stopping.child_token();
         let ends = Ending::new(ending.clone());
-        let calls = Calls { service: self.service.clone(), peer, ending: ends, outbox: Outbox::new() };
+        let calls = Calls { service: self.service.clone(), ending: ends, outbox: Outbox::new() };
         let builder = if version == Version::One { &self.one } else { &self.two };
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), calls));
         let old = self.options.age.map(|age| Instant::now() + jittered(age));
@@ -214,7 +213,6 @@ fn jittered(duration: Duration) -> Duration {
 /// The calls of one connection.
 struct Calls<S> {
     service: S,
-    peer: TcpConnectInfo,
     ending: Ending,
     outbox: Outbox,
 }
@@ -231,7 +229,6 @@ where
         let mut request = request.map(|body| Body::new(Inbound::new(body, self.ending.clone())));
         request.extensions_mut().insert(self.ending.clone());
         request.extensions_mut().insert(self.outbox.clone());
-        request.extensions_mut().insert(self.peer.clone());
         self.service.clone().oneshot(request)
     }
 }

@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response, StatusCode, header};
@@ -31,14 +32,14 @@ impl Layer<Routes> for Ours {
     type Service = Dispatch;
 
     fn layer(&self, others: Routes) -> Dispatch {
-        Dispatch { ours: self.clone(), others }
+        Dispatch { ours: Arc::new(self.clone()), others }
     }
 }
 
 /// Our services, before all others.
 #[derive(Clone)]
 pub(super) struct Dispatch {
-    ours: Ours,
+    ours: Arc<Ours>,
     others: Routes,
 }
 
@@ -58,11 +59,11 @@ impl Service<Request<Body>> for Dispatch {
         }
         let service = request.uri().path().strip_prefix('/').and_then(|path| path.split_once('/'));
         match service {
-            Some((RetrievalServiceServer::<RetrievalApi>::NAME, _)) => self.ours.retrieval.call(request),
+            Some((RetrievalServiceServer::<RetrievalApi>::NAME, _)) => self.ours.retrieval.clone().call(request),
             Some((IngestionServiceServer::<IngestionApi>::NAME, _)) if self.ours.early.concerns(&request) => {
                 Box::pin(self.ours.early.clone().look(request, self.ours.ingestion.clone()))
             }
-            Some((IngestionServiceServer::<IngestionApi>::NAME, _)) => self.ours.ingestion.call(request),
+            Some((IngestionServiceServer::<IngestionApi>::NAME, _)) => self.ours.ingestion.clone().call(request),
             _ => Box::pin(self.others.call(request)),
         }
     }
