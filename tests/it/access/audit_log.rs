@@ -1,5 +1,6 @@
 //! Who changed what: each write that changed something or was an editor's, and each that was refused for lack of a scope; nothing else.
 
+use std::path::Path;
 use std::process::Stdio;
 
 use copydesk::access::AuditTarget;
@@ -11,11 +12,11 @@ use tonic::{Code, Request};
 
 use super::{client, connect, desk, key, until, until_read};
 use crate::conformance::databases::{hold, waiting};
-use crate::database::Cluster;
+use crate::database::{Cluster, Database};
 use crate::process::{Serve, run};
 use crate::support::{TestServer, invented, ready};
 
-fn lines(path: &std::path::Path) -> Vec<Value> {
+fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     // The last one may be half written.
     text.split_inclusive('\n').filter_map(|line| serde_json::from_str(line.strip_suffix('\n')?).ok()).collect()
@@ -157,17 +158,22 @@ async fn a_file_that_cannot_be_written_is_told_at_the_start() {
     until("a line", async || lines(&path).first().is_some_and(|line| line["caller"] == "anonymous")).await;
 }
 
+/// A server on PostgreSQL that keeps its audit log there.
+async fn noting(database: &Database, path: &Path) -> TestServer {
+    TestServer::with(|options| {
+        options.store = StoreOptions::Postgres(Box::new(database.options()));
+        options.audit_log = AuditTarget::File(path.to_owned());
+    })
+    .await
+}
+
 /// Else a caller could do without it by leaving in time.
 #[tokio::test]
 async fn who_leaves_before_the_answer_is_noted_all_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.jsonl");
     let database = Cluster::shared().database().await;
-    let server = TestServer::with(|options| {
-        options.store = StoreOptions::Postgres(Box::new(database.options()));
-        options.audit_log = AuditTarget::File(path.clone());
-    })
-    .await;
+    let server = noting(&database, &path).await;
     let writes = server.ingestion().await;
     let held = hold(&database, "articles").await;
     let leaving = tokio::spawn({
@@ -191,11 +197,7 @@ async fn what_the_store_did_not_answer_is_noted_as_unknown() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.jsonl");
     let database = Cluster::shared().database().await;
-    let server = TestServer::with(|options| {
-        options.store = StoreOptions::Postgres(Box::new(database.options()));
-        options.audit_log = AuditTarget::File(path.clone());
-    })
-    .await;
+    let server = noting(&database, &path).await;
     let mut writes = server.ingestion().await;
     let held = hold(&database, "articles").await;
     let written = tokio::spawn(async move { writes.ingest_article(document(1)).await });
