@@ -78,8 +78,8 @@ impl http_body::Body for Begun {
 }
 
 /// Whether an `IngestArticleRequest` of at most so many bytes, with gRPC's five bytes before it, is one of a document that has to be
-/// looked at. Every official library writes fields in the order of their numbers: the document first, and in it the payload. What is
-/// compressed, or comes otherwise, is not told from its beginning.
+/// looked at. Libraries write fields in the order of their numbers as a rule: the document first, and in it the payload. What is compressed,
+/// or comes otherwise, is not told from its beginning, and goes the ordinary way.
 fn begins_as_page(bytes: &[u8], most: usize) -> bool {
     const PLAIN: u8 = 0;
     // Tags: a field's number, and that a length follows.

@@ -49,8 +49,8 @@ pub struct ConnectionOptions {
 
 /// The most that the headers of a request may take, in bytes. HTTP/2's CONTINUATION is bounded by it too.
 const HEADER_BYTES: u32 = 16 << 10;
-/// The most that a frame of a request may take, in bytes: a page is most often one then, of clients that heed this (grpc-go and others
-/// keep to HTTP/2's own 16 KiB), and is read and handed on at once.
+/// The most that a frame of a request may take, in bytes: a page is most often one then, of clients that make use of
+/// this, and is handed on at once.
 const FRAME_BYTES: u32 = 64 << 10;
 /// Calls that were reset by their caller before anything took them: more at once, and the connection is closed (CVE-2023-44487).
 const PENDING_RESETS: usize = 32;
