@@ -1,6 +1,6 @@
 # What a developer and CI run. Each target installs what it needs (see .ci/tools.sh) and says what it does.
 .PHONY: help test clients callers chaos chaos-teeth rolling deploy-check alerts-check lint api-baseline bench bench-replicated \
-	bench-overload bench-entries demo
+	bench-overload bench-entries bench-hostile demo
 
 # Where .ci/tools.sh puts pinned tools: outside target, so that they are fetched once a machine.
 COPYDESK_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/copydesk-tools
@@ -33,6 +33,7 @@ help:
 	@echo 'make bench-replicated   on PostgreSQL and Redis, beside a hand-rolled cache-aside service (about 10 minutes)'
 	@echo 'make bench-overload     five times as many calls as can be answered (about 2 minutes)'
 	@echo 'make bench-entries      what compressing entries in Redis would do'
+	@echo 'make bench-hostile      CPU time and memory of documents that are made to be expensive (about 5 minutes)'
 	@echo 'make demo    a server with invented news in it, until Ctrl-C'
 
 test:
@@ -104,6 +105,9 @@ bench-overload:
 bench-entries:
 	@.ci/tools.sh test
 	cargo bench --locked --bench service -- --entries
+
+bench-hostile:
+	cargo bench --locked --bench service -- --hostile $(ARGS)
 
 demo:
 	env -u COPYDESK_TOOLS cargo run --locked --release -- demo

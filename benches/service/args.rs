@@ -46,6 +46,12 @@ pub struct Args {
     /// What it costs to tell callers apart, instead of all else
     #[arg(long)]
     pub guarded: bool,
+    /// Documents that are made to be expensive, instead of all else
+    #[arg(long)]
+    pub hostile: bool,
+    /// Extract one of these documents: its name and size
+    #[arg(long, hide = true, num_args = 2)]
+    pub hostile_case: Vec<String>,
     /// The server to measure
     #[arg(long, default_value = env!("CARGO_BIN_EXE_copydesk"))]
     pub server: PathBuf,

@@ -11,6 +11,7 @@ mod bulk;
 mod entries;
 mod floor;
 mod guarded;
+mod hostile;
 mod hpack;
 mod load;
 mod one_method;
@@ -31,6 +32,8 @@ mod authority;
 #[path = "../../tests/it/database.rs"]
 #[allow(dead_code, clippy::unwrap_used)]
 mod database;
+#[path = "../../tests/hostile/documents.rs"]
+mod hostile_documents;
 #[path = "../../tests/it/access/issuer.rs"]
 #[allow(dead_code, clippy::unwrap_used)]
 mod issuer;
@@ -55,11 +58,15 @@ pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + S
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    if let [name, bytes] = args.hostile_case.as_slice() {
+        return hostile::one(name, bytes.parse()?);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match (&args.floor, args.aside.as_slice()) {
             (Some(article), _) => floor::serve(article).await,
             (None, [redis, postgres]) => aside::serve(redis, postgres).await,
+            _ if args.hostile => hostile::all(),
             _ if args.large => large(&args).await,
             _ if args.guarded => guarded::all(&args).await,
             _ if args.entries => entries::all().await,

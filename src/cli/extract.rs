@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::failure::{Failure, print};
 use super::input;
-use crate::extract::{Document, Draft, Extracted, Extraction, Hints, Limits, Payload, Report, extract};
+use crate::extract::{Budget, Document, Draft, Extracted, Extraction, Hints, Limits, Payload, Report, extract};
 
 /// What extraction's recursion needs: see `ingest::Workers`.
 const STACK_BYTES: usize = 16 << 20;
@@ -86,7 +86,7 @@ fn lines(file: &Path, args: &ExtractArgs) -> Vec<Value> {
     };
     let payload = Payload::Raw { bytes: &bytes, content_type: args.content_type.as_deref() };
     let document = Document { payload, url: args.url.as_deref(), hints: Hints::default() };
-    match extract(&document, &Limits::default()) {
+    match extract(&document, &Budget::unattended(&Limits::default())) {
         Ok(Extraction::Article(extracted)) => vec![line(id, &extracted)],
         Ok(Extraction::Feed(entries)) => entries
             .iter()

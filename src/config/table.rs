@@ -178,7 +178,16 @@ pub const SETTINGS: &[Setting] = &[
     ),
     rare("shutdown-grace", "10s", "how long work in flight may take after SIGTERM and `drain-wait`"),
     rare("ingest-workers", "auto", "threads that extract; `auto` is one a core"),
-    rare("ingest-queue", "256", "documents that wait for extraction or are in it"),
+    rare(
+        "ingest-queue",
+        "256",
+        "documents waiting for extraction or being extracted; of documents over 512 KiB, at most 16 for each thread",
+    ),
+    rare(
+        "ingest-call-bytes",
+        "128MiB",
+        "memory for documents of unary calls, from their arrival to their answer; more are refused with RESOURCE_EXHAUSTED",
+    ),
     rare(
         "ingest-stream-bytes",
         "128MiB",
@@ -297,6 +306,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
             text => count(text).map_err(|right| format!("{right}, or auto")),
         })?,
         ingest_queue: settings.get("ingest-queue", count)?,
+        ingest_call_bytes: settings.get("ingest-call-bytes", size)?,
         max_message_bytes: settings.get("max-message-bytes", size)?,
         connections: connections(settings)?,
         drain_wait: settings.get("drain-wait", duration)?,

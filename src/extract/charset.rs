@@ -33,7 +33,7 @@ const PROLOGUE: usize = 4_096;
 
 pub(super) fn decode(bytes: &[u8], content_type: Option<&str>, limits: &Limits) -> Result<Decoded, ExtractError> {
     guard::size(bytes.len(), limits)?;
-    let bytes = inflate(bytes, limits)?;
+    let bytes = if is_gzip(bytes) { Cow::Owned(decompress(bytes, limits)?) } else { Cow::Borrowed(bytes) };
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(ExtractError::Empty);
     }
@@ -48,16 +48,21 @@ pub(super) fn decode(bytes: &[u8], content_type: Option<&str>, limits: &Limits) 
     Ok(Decoded { text: text.into_owned(), charset: encoding.name(), kind, warnings })
 }
 
-/// Unpacks gzip, never further than the limit.
-fn inflate<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Cow<'a, [u8]>, ExtractError> {
-    if !bytes.starts_with(&[0x1F, 0x8B]) {
-        return Ok(Cow::Borrowed(bytes));
-    }
+/// Returns true if bytes are gzip.
+pub fn is_gzip(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x1F, 0x8B])
+}
+
+/// Decompresses gzip, never further than the limit.
+///
+/// # Errors
+/// When it is not gzip to its end, more than the limit, or gzip once more.
+pub fn decompress(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, ExtractError> {
     let mut out = Vec::new();
     let most = limits.max_bytes as u64 + 1;
     flate2::read::MultiGzDecoder::new(bytes).take(most).read_to_end(&mut out).map_err(|_| ExtractError::BadGzip)?;
     guard::size(out.len(), limits)?;
-    Ok(Cow::Owned(out))
+    if is_gzip(&out) { Err(ExtractError::NotText) } else { Ok(out) }
 }
 
 type Said = (Option<Kind>, Option<String>);

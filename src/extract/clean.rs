@@ -1,8 +1,9 @@
 //! The rules that cut. Bold at the head and the foot of a text, careful in its midst; nothing is cut without saying so.
 
+use super::budget::Budget;
 use super::line::Line;
 use super::phrases::{Furniture, furniture, is_teaser_heading};
-use super::{BlockKind, CutReason, Draft, Report, dateline, dates, names};
+use super::{BlockKind, CutReason, Draft, ExtractError, Report, dateline, dates, names};
 use crate::article::fold;
 
 /// How many lines at the head are looked at for what belongs to other fields.
@@ -19,20 +20,34 @@ pub(super) struct Known<'a> {
 }
 
 /// Cuts what is not the article's text.
-pub(super) fn clean(mut lines: Vec<Line>, known: &Known<'_>, draft: &mut Draft, report: &mut Report) -> Vec<Line> {
+pub(super) fn clean(
+    mut lines: Vec<Line>,
+    known: &Known<'_>,
+    draft: &mut Draft,
+    report: &mut Report,
+    budget: &Budget<'_>,
+) -> Result<Vec<Line>, ExtractError> {
+    // Each rule reads every line once.
+    let read = |lines: &[Line]| lines.iter().try_for_each(|line| budget.read(line.text.len()));
+    read(&lines)?;
     cut_rules(&mut lines, report);
+    read(&lines)?;
     cut_repeated_headline(&mut lines, known, report);
+    read(&lines)?;
     cut_head(&mut lines, draft, report);
+    read(&lines)?;
     cut_teasers(&mut lines, known, report);
+    read(&lines)?;
     cut_furniture(&mut lines, report);
     cut_foot(&mut lines, report);
+    read(&lines)?;
     cut_repeats(&mut lines, report);
     if let Some(first) = lines.iter_mut().find(|line| !line.is_image() && line.kind != BlockKind::Heading)
         && let Some(rest) = dateline::take(&first.text, draft, report)
     {
         first.text = rest;
     }
-    lines
+    Ok(lines)
 }
 
 fn cut(
@@ -80,6 +95,10 @@ fn cut_repeated_headline(lines: &mut Vec<Line>, known: &Known<'_>, report: &mut 
 
 /// Nearly the same words.
 fn is_same(one: &[String], other: &[String]) -> bool {
+    // What differs in length by more than that shares fewer words, however many it has.
+    if one.len().min(other.len()) * 10 < one.len().max(other.len()) * 8 {
+        return false;
+    }
     let common = one.iter().filter(|word| other.contains(word)).count();
     common * 10 >= one.len().max(other.len()) * 8
 }

@@ -22,6 +22,11 @@ pub enum ExtractError {
     TooManyElements { limit: usize },
     #[error("must have at most {limit} attributes on one element")]
     TooManyAttributes { limit: usize },
+    #[error("too complex: more than {max} {limit}; send a smaller or simpler document")]
+    TooComplex { limit: &'static str, max: u64 },
+    /// Its caller disconnected, or its deadline passed: nobody reads this.
+    #[error("extraction was abandoned: nobody waits for its result")]
+    Abandoned,
     #[error("must hold an article: at least a paragraph of running text")]
     NoArticle,
     #[error("must be a well-formed RSS or Atom feed")]

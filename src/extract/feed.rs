@@ -4,11 +4,10 @@ use feed_rs::model::{Entry, Feed};
 use jiff::Timestamp;
 use url::Url;
 
+use super::budget::Budget;
 use super::clean::Known;
 use super::line::joined;
-use super::{
-    Draft, ExtractError, Extracted, FeedEntry, Hints, Limits, Media, MediaKind, Report, guard, html, names, text,
-};
+use super::{Draft, ExtractError, Extracted, FeedEntry, Hints, Media, MediaKind, Report, guard, html, names, text};
 use crate::article::{canonical_url, clean_line, safe_url};
 
 /// Extracts the entries of a feed. One that is no article loses no other.
@@ -16,22 +15,26 @@ pub(super) fn extract(
     xml: &str,
     hints: &Hints<'_>,
     report: &Report,
-    limits: &Limits,
+    budget: &Budget<'_>,
 ) -> Result<Vec<FeedEntry>, ExtractError> {
     // Not the crate's sanitising: what goes out is text, never markup.
     // Nor its making up of IDs, from the title among others: with a corrected headline an item would be another.
     let parser = feed_rs::parser::Builder::new().sanitize_content(false).id_generator(|_, _, _| String::new()).build();
-    let feed = parser.parse(undeclared(xml).as_bytes());
+    let xml = undeclared(xml);
+    if xml.starts_with('{') {
+        guard::json_feed(xml, budget)?
+    } else {
+        guard::xml(xml, budget)?
+    }
+    let feed = parser.parse(xml.as_bytes());
+    budget.check()?;
     let feed = feed.map_err(|_| ExtractError::BadFeed)?;
     if feed.entries.is_empty() {
         return Err(ExtractError::EmptyFeed);
     }
-    if feed.entries.len() > limits.max_entries {
-        return Err(ExtractError::TooManyEntries { limit: limits.max_entries });
-    }
     let entries = feed.entries.iter().map(|entry| FeedEntry {
         external_id: clean_line(&entry.id).chars().take(500).collect(),
-        result: one(entry, &feed, hints, report.clone(), limits),
+        result: one(entry, &feed, hints, report.clone(), budget),
     });
     Ok(entries.collect())
 }
@@ -50,7 +53,7 @@ fn one(
     feed: &Feed,
     hints: &Hints<'_>,
     mut report: Report,
-    limits: &Limits,
+    budget: &Budget<'_>,
 ) -> Result<Extracted, ExtractError> {
     report.method = "feed";
     let content = entry.content.as_ref().and_then(|content| content.body.as_deref());
@@ -59,7 +62,8 @@ fn one(
     let address = entry.links.iter().find(|link| link.rel.as_deref().is_none_or(|rel| rel == "alternate"));
     let url = address.and_then(|link| canonical_url(&link.href).ok());
     let base = url.as_deref().and_then(|url| Url::parse(url).ok());
-    let html::Walked { lines, mut media, invisible } = html::walk(&guard::parse(markup, limits)?, base.as_ref());
+    let html::Walked { lines, mut media, invisible } =
+        html::walk(&guard::parse(markup, budget)?.root(), base.as_ref(), budget)?;
     report.cut_invisible(&invisible);
     let known_media = media.len();
     for found in entry.media.iter().flat_map(|object| &object.content) {
@@ -82,13 +86,14 @@ fn one(
             });
         }
     }
-    let publisher = feed.title.as_ref().map(|title| plain(&title.content)).unwrap_or_default();
+    let publisher = plain(feed.title.as_ref().map(|title| title.content.as_str()), budget)?;
     let mut draft = Draft {
         url,
         external_id: Some(clean_line(&entry.id)).filter(|id| !id.is_empty() && id.len() <= 512),
-        headline: hints
-            .headline
-            .map_or_else(|| entry.title.as_ref().map(|title| plain(&title.content)).unwrap_or_default(), clean_line),
+        headline: match hints.headline {
+            Some(headline) => clean_line(headline),
+            None => plain(entry.title.as_ref().map(|title| title.content.as_str()), budget)?,
+        },
         tags: entry
             .categories
             .iter()
@@ -96,7 +101,7 @@ fn one(
             .filter(|tag| !tag.is_empty())
             .take(30)
             .collect(),
-        rights: feed.rights.as_ref().map(|rights| plain(&rights.content)).unwrap_or_default(),
+        rights: plain(feed.rights.as_ref().map(|rights| rights.content.as_str()), budget)?,
         publish_time: hints.publish_time.or_else(|| time(entry.published.map(|time| time.timestamp_micros()))),
         update_time: time(entry.updated.map(|time| time.timestamp_micros())),
         publisher,
@@ -115,14 +120,14 @@ fn one(
     // An entry may be a line: what a page would call no article is one here, as long as it says something.
     let known = Known { headline: &headline, subheadline: "", is_dump: true };
     let source = joined(&lines);
-    let mut extracted = text::finish(lines, &known, hints, &language, draft, report)?;
-    extracted.report.order(&source);
+    let mut extracted = text::finish(lines, &known, hints, &language, draft, report, budget)?;
+    extracted.report.order(&source, budget)?;
     Ok(extracted)
 }
 
 /// Titles may hold markup and entities.
-fn plain(text: &str) -> String {
-    clean_line(&guard::plain(text))
+fn plain(text: Option<&str>, budget: &Budget<'_>) -> Result<String, ExtractError> {
+    Ok(clean_line(&guard::plain(text.unwrap_or_default(), budget)?))
 }
 
 fn time(micros: Option<i64>) -> Option<Timestamp> {

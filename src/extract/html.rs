@@ -1,19 +1,22 @@
 //! Pages: the main text is found by a crate (dom_smoothie), and walked into lines.
 
-use dom_query::{Document, NodeRef};
+use dom_query::NodeRef;
 use dom_smoothie::{Config, Readability};
 use url::Url;
 
+use super::budget::Budget;
 use super::clean::Known;
 use super::line::Line;
 use super::meta::Meta;
 use super::outside::PageText;
-use super::{BlockKind, Draft, ExtractError, Extracted, Hints, Limits, Link, Media, MediaKind, Report, guard, text};
+use super::{BlockKind, Draft, ExtractError, Extracted, Hints, Link, Media, MediaKind, Report, guard, text};
 use crate::article::{clean_line, invisible, resolve_url};
 
 /// Below this many characters of text, what the page says in its structured data is looked at too.
 const LITTLE: usize = 400;
 const MAX_MEDIA: usize = 50;
+/// The element in which the crate leaves the main text.
+const MAIN_TEXT: &str = "#readability-page-1";
 
 /// Extracts an article from a page.
 pub(super) fn extract(
@@ -21,7 +24,7 @@ pub(super) fn extract(
     url: Option<&str>,
     hints: &Hints<'_>,
     mut report: Report,
-    limits: &Limits,
+    budget: &Budget<'_>,
 ) -> Result<Extracted, ExtractError> {
     if html.trim().is_empty() {
         return Err(ExtractError::Empty);
@@ -30,32 +33,39 @@ pub(super) fn extract(
     if report.charset.is_empty() {
         report.charset = "UTF-8".into();
     }
-    let document = guard::parse(html, limits)?;
+    let document = guard::parse(html, budget)?;
     let base = url.and_then(|url| Url::parse(url).ok());
-    let meta = Meta::read(&document, base.as_ref());
-    let page = PageText::read(&document);
-    page.cut_boxes(&document);
+    let meta = Meta::read(&document, base.as_ref(), budget, &mut report)?;
+    budget.check()?;
+    let page = PageText::read(&document, budget)?;
+    page.cut_boxes(&document, budget)?;
     let mut walked = Walked::default();
-    // No address: the crate refuses odd ones, and we resolve links ourselves.
-    if let Ok(mut readability) = Readability::with_document(document, None, Some(Config::default()))
-        && let Ok(found) = readability.parse()
-    {
-        walked = walk(&guard::parse(&found.content, limits)?, base.as_ref());
+    // No address: the crate refuses odd ones, and we resolve links ourselves. Nor its reading of structured data, which is ours.
+    let config = Config { disable_json_ld: true, ..Config::default() };
+    if let Ok(mut readability) = Readability::with_document(document, None, Some(config)) {
+        budget.check()?;
+        let found = readability.parse();
+        budget.check()?;
+        if found.is_ok()
+            && let Some(main) = readability.doc.select_single(MAIN_TEXT).nodes().first()
+        {
+            walked = walk(main, base.as_ref(), budget)?;
+        }
     }
     let Walked { mut lines, mut media, invisible } = walked;
     report.cut_invisible(&invisible);
     let found: usize = lines.iter().map(Line::chars).sum();
     if found < LITTLE && meta.article_body.chars().count() > found * 2 {
         report.method = "json-ld";
-        lines = text::lines(&meta.article_body);
+        lines = text::lines(&meta.article_body, budget)?;
         media.clear();
     }
     let draft = draft(&meta, media, hints);
     let (headline, subheadline) = (draft.headline.clone(), draft.subheadline.clone());
     let known = Known { headline: &headline, subheadline: &subheadline, is_dump: false };
-    page.report(&lines, &draft, &mut report);
-    let mut extracted = text::finish(lines, &known, hints, &meta.language, draft, report)?;
-    extracted.report.order(page.text());
+    page.report(&lines, &draft, &mut report, budget)?;
+    let mut extracted = text::finish(lines, &known, hints, &meta.language, draft, report, budget)?;
+    extracted.report.order(page.text(), budget)?;
     Ok(extracted)
 }
 
@@ -97,75 +107,92 @@ pub(super) struct Walked {
     pub(super) invisible: String,
 }
 
-/// Reads a fragment.
-pub(super) fn walk(fragment: &Document, base: Option<&Url>) -> Walked {
-    let mut walker =
-        Walker { base, walked: Walked::default(), line: Line::new(String::new(), BlockKind::Paragraph), href: None };
-    walker.children(&fragment.root(), BlockKind::Paragraph, 0);
-    walker.flush(BlockKind::Paragraph, 0);
-    walker.walked
+/// Reads what is in a node.
+pub(super) fn walk(node: &NodeRef<'_>, base: Option<&Url>, budget: &Budget<'_>) -> Result<Walked, ExtractError> {
+    let line = Line::new(String::new(), BlockKind::Paragraph);
+    let mut walker = Walker { base, budget, walked: Walked::default(), line, href: None, bytes: 0 };
+    walker.children(node, BlockKind::Paragraph, 0)?;
+    walker.flush(BlockKind::Paragraph, 0)?;
+    Ok(walker.walked)
 }
 
 struct Walker<'a> {
     base: Option<&'a Url>,
+    budget: &'a Budget<'a>,
     walked: Walked,
     /// The line being gathered.
     line: Line,
     /// The link that is open, and where its words begin.
     href: Option<(Option<String>, usize)>,
+    /// Text read so far.
+    bytes: usize,
 }
 
 impl Walker<'_> {
-    fn children(&mut self, node: &NodeRef<'_>, kind: BlockKind, level: u8) {
+    fn children(&mut self, node: &NodeRef<'_>, kind: BlockKind, level: u8) -> Result<(), ExtractError> {
         for child in node.children_it(false) {
-            self.node(&child, kind, level);
+            self.node(&child, kind, level)?;
         }
+        Ok(())
     }
 
-    fn node(&mut self, node: &NodeRef<'_>, kind: BlockKind, level: u8) {
+    fn node(&mut self, node: &NodeRef<'_>, kind: BlockKind, level: u8) -> Result<(), ExtractError> {
         if node.is_text() {
-            self.line.text.push_str(&node.text());
-            return;
+            let text = node.text();
+            self.budget.read(text.len())?;
+            self.bytes += text.len();
+            text::check_size(self.bytes, self.walked.lines.len(), self.budget)?;
+            self.line.text.push_str(&text);
+            return Ok(());
         }
+        self.budget.step()?;
         if !node.is_element() {
-            return;
+            return Ok(());
         }
         let name = node.node_name().unwrap_or_default();
         match &*name {
             "script" | "style" | "noscript" | "template" | "button" | "svg" | "iframe" | "object" | "select"
             | "textarea" | "input" | "nav" | "video" | "audio" | "figcaption" => {}
             "br" => self.line.text.push('\n'),
-            "hr" => self.flush(kind, level),
-            "img" => self.image(node, kind, level),
-            "a" => self.link(node, kind, level),
+            "hr" => self.flush(kind, level)?,
+            "img" => self.image(node, kind, level)?,
+            "a" => self.link(node, kind, level)?,
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => {
                 let level = name.as_bytes()[1] - b'0';
-                self.block(node, kind, level, BlockKind::Heading, level);
+                self.block(node, kind, level, BlockKind::Heading, level)?;
             }
-            "blockquote" => self.block(node, kind, level, BlockKind::Quote, 0),
-            "li" => self.block(node, kind, level, BlockKind::ListItem, 0),
+            "blockquote" => self.block(node, kind, level, BlockKind::Quote, 0)?,
+            "li" => self.block(node, kind, level, BlockKind::ListItem, 0)?,
             "p" | "div" | "section" | "article" | "main" | "ul" | "ol" | "dl" | "dd" | "dt" | "table" | "tr" | "td"
             | "th" | "tbody" | "thead" | "figure" | "pre" | "header" | "footer" | "aside" | "address" | "body"
             | "html" | "center" | "details" | "summary" => {
-                self.block(node, kind, level, kind, level);
+                self.block(node, kind, level, kind, level)?;
             }
-            _ => self.children(node, kind, level),
+            _ => self.children(node, kind, level)?,
         }
+        Ok(())
     }
 
-    fn block(&mut self, node: &NodeRef<'_>, outer: BlockKind, outer_level: u8, kind: BlockKind, level: u8) {
-        self.flush(outer, outer_level);
-        self.children(node, kind, level);
-        self.flush(kind, level);
+    fn block(
+        &mut self,
+        node: &NodeRef<'_>,
+        outer: BlockKind,
+        outer_level: u8,
+        kind: BlockKind,
+        level: u8,
+    ) -> Result<(), ExtractError> {
+        self.flush(outer, outer_level)?;
+        self.children(node, kind, level)?;
+        self.flush(kind, level)
     }
 
-    fn link(&mut self, node: &NodeRef<'_>, kind: BlockKind, level: u8) {
+    fn link(&mut self, node: &NodeRef<'_>, kind: BlockKind, level: u8) -> Result<(), ExtractError> {
         let outer = self.href.take();
         let start = self.line.text.len();
         let count = self.walked.lines.len();
         let url = node.attr("href").and_then(|href| resolve_url(self.base, &href));
         self.href = Some((url.clone(), start));
-        self.children(node, kind, level);
+        self.children(node, kind, level)?;
         // A link may hold blocks: those were counted as they were flushed.
         let start = if self.walked.lines.len() == count { start } else { 0 };
         let words = clean_line(self.line.text.get(start..).unwrap_or_default());
@@ -176,17 +203,18 @@ impl Walker<'_> {
             self.line.links.push(Link { url, text: words });
         }
         self.href = outer;
+        Ok(())
     }
 
-    fn image(&mut self, node: &NodeRef<'_>, kind: BlockKind, level: u8) {
+    fn image(&mut self, node: &NodeRef<'_>, kind: BlockKind, level: u8) -> Result<(), ExtractError> {
         let source = ["src", "data-src", "data-original"]
             .into_iter()
             .find_map(|name| node.attr(name).and_then(|source| resolve_url(self.base, &source)));
-        let Some(url) = source else { return };
+        let Some(url) = source else { return Ok(()) };
         if self.walked.media.len() >= MAX_MEDIA || self.walked.media.iter().any(|media| media.url == url) {
-            return;
+            return Ok(());
         }
-        self.flush(kind, level);
+        self.flush(kind, level)?;
         let figure =
             node.ancestors_it(Some(4)).find(|ancestor| ancestor.node_name().is_some_and(|name| &*name == "figure"));
         let caption = figure.and_then(|figure| {
@@ -203,10 +231,12 @@ impl Walker<'_> {
         line.media = Some(self.walked.media.len());
         self.walked.media.push(picture(url, caption));
         self.walked.lines.push(line);
+        Ok(())
     }
 
     /// Ends the line that is being gathered. Two line breaks within it part paragraphs.
-    fn flush(&mut self, kind: BlockKind, level: u8) {
+    fn flush(&mut self, kind: BlockKind, level: u8) -> Result<(), ExtractError> {
+        self.budget.read(self.line.text.len())?;
         let mut line = std::mem::replace(&mut self.line, Line::new(String::new(), kind));
         if let Some((url, start)) = &mut self.href {
             let words = clean_line(line.text.get(*start..).unwrap_or_default());
@@ -238,6 +268,7 @@ impl Walker<'_> {
                 });
             }
         }
+        text::check_size(self.bytes, self.walked.lines.len(), self.budget)
     }
 }
 

@@ -1,8 +1,11 @@
 //! What a page says of itself as structured data: schema.org's NewsArticle, in JSON-LD.
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
-use super::guard;
+use super::budget::Budget;
+use super::{ExtractError, Report, guard};
 
 /// The types that are articles.
 const ARTICLES: [&str; 12] = [
@@ -41,19 +44,40 @@ pub(super) struct Structured {
 }
 
 /// Reads all scripts of a page; the most article-like object wins.
-pub(super) fn read(scripts: impl Iterator<Item = String>) -> Structured {
+pub(super) fn read(
+    scripts: impl Iterator<Item = String>,
+    budget: &Budget<'_>,
+    report: &mut Report,
+) -> Result<Structured, ExtractError> {
+    let values = Cell::new(0);
     let mut best = Structured { rank: usize::MAX, ..Structured::default() };
     let mut left = MAX_OBJECTS;
     for script in scripts {
         let text = script.trim().trim_start_matches("<!--").trim_end_matches("-->").trim().trim_end_matches(';');
-        // Line breaks within strings are common, and no JSON.
-        let value = serde_json::from_str::<Value>(text)
-            .or_else(|_| serde_json::from_str(&text.replace(['\n', '\r', '\t'], " ")));
-        if let Ok(value) = value {
-            visit(&value, 0, &mut left, &mut best);
+        let parsed = parse(text, budget, &values).and_then(|value| match value {
+            // Line breaks within strings are common, and no JSON.
+            None => parse(&text.replace(['\n', '\r', '\t'], " "), budget, &values),
+            value => Ok(value),
+        });
+        match parsed {
+            Ok(Some(value)) => visit(&value, 0, &mut left, &mut best),
+            Ok(None) => {}
+            // A page is an article without it as well.
+            Err(ExtractError::TooComplex { limit: limit @ "JSON values", max }) => {
+                report.warnings.push(format!("structured data with more than {max} {limit} was not read"));
+                break;
+            }
+            Err(error) => return Err(error),
         }
     }
-    best
+    best.unescape(budget)?;
+    Ok(best)
+}
+
+/// Parses a script, if it is JSON.
+fn parse(text: &str, budget: &Budget<'_>, values: &Cell<usize>) -> Result<Option<Value>, ExtractError> {
+    guard::json(text, budget, values)?;
+    Ok(serde_json::from_str(text).ok())
 }
 
 fn visit(value: &Value, depth: usize, left: &mut usize, best: &mut Structured) {
@@ -111,7 +135,7 @@ fn article(value: &Value, rank: usize) -> Structured {
 /// A string, the first of a list, or an object's name.
 fn first_text(value: &Value) -> String {
     match value {
-        Value::String(text) => unescape(text),
+        Value::String(text) => text.clone(),
         Value::Array(items) => items.first().map(first_text).unwrap_or_default(),
         Value::Object(object) => object.get("name").map(first_text).unwrap_or_default(),
         _ => String::new(),
@@ -123,7 +147,7 @@ fn names(value: &Value) -> Vec<String> {
         Value::Array(items) => items.iter().flat_map(names).take(50).collect(),
         Value::Object(object) if object.get("@type").and_then(Value::as_str) == Some("Organization") => Vec::new(),
         Value::Object(object) => object.get("name").map(names).unwrap_or_default(),
-        Value::String(text) => vec![unescape(text)],
+        Value::String(text) => vec![text.clone()],
         _ => Vec::new(),
     }
 }
@@ -137,11 +161,38 @@ fn address(value: &Value) -> String {
     }
 }
 
+impl Structured {
+    /// Takes markup and entities out of the fields that may have them.
+    fn unescape(&mut self, budget: &Budget<'_>) -> Result<(), ExtractError> {
+        self.body = unescape(&self.body, budget)?;
+        let fields = [
+            &mut self.headline,
+            &mut self.published,
+            &mut self.modified,
+            &mut self.section,
+            &mut self.publisher,
+            &mut self.language,
+        ];
+        for field in fields.into_iter().chain(&mut self.authors) {
+            *field = unescape(clipped(field), budget)?;
+        }
+        Ok(())
+    }
+}
+
+/// Maximum size of any field but the article's text, in bytes.
+const FIELD_BYTES: usize = 16 << 10;
+
+/// Returns as much of a field as is looked at.
+pub(super) fn clipped(text: &str) -> &str {
+    &text[..(0..=text.len().min(FIELD_BYTES)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)]
+}
+
 /// Structured data is often escaped as if it were HTML.
-pub(super) fn unescape(text: &str) -> String {
+pub(super) fn unescape(text: &str, budget: &Budget<'_>) -> Result<String, ExtractError> {
     if !text.contains('&') && !text.contains('<') {
-        return text.to_owned();
+        return Ok(text.to_owned());
     }
     let spaced = text.replace("</p>", "\n\n").replace("<br>", "\n").replace("<br/>", "\n").replace("<br />", "\n");
-    guard::plain(&spaced)
+    guard::plain(&spaced, budget)
 }

@@ -1,12 +1,13 @@
 //! What a page says of its article outside the text: structured data first, then meta tags, then what stands on the page.
 
-use dom_query::Document;
+use dom_query::{Document, NodeRef};
 use jiff::Timestamp;
 use url::Url;
 
 use super::agencies::agency;
+use super::budget::Budget;
 use super::jsonld::{self, Structured};
-use super::{dates, names};
+use super::{ExtractError, Report, dates, names};
 use crate::article::{canonical_url, clean_line, fold, resolve_url};
 
 const MAX_TAGS: usize = 30;
@@ -32,9 +33,14 @@ pub(super) struct Meta {
 }
 
 impl Meta {
-    pub(super) fn read(document: &Document, base: Option<&Url>) -> Self {
-        let page = Page::gather(document);
-        let structured = jsonld::read(page.scripts.iter().cloned());
+    pub(super) fn read(
+        document: &Document,
+        base: Option<&Url>,
+        budget: &Budget<'_>,
+        report: &mut Report,
+    ) -> Result<Self, ExtractError> {
+        let page = Page::gather(document, budget)?;
+        let structured = jsonld::read(page.scripts.iter().cloned(), budget, report)?;
         let publisher = first([
             structured.publisher.clone(),
             page.tag(&["og:site_name", "application-name", "publisher", "dc.publisher"]),
@@ -54,7 +60,7 @@ impl Meta {
             "dcterms.creator",
             "twitter:creator:name",
         ]);
-        Self {
+        Ok(Self {
             url,
             subheadline: subheadline(&page, &headline),
             headline,
@@ -96,7 +102,7 @@ impl Meta {
             ),
             article_body: structured.body.clone(),
             publisher: clean_line(&publisher).chars().take(200).collect(),
-        }
+        })
     }
 }
 
@@ -122,44 +128,44 @@ struct Page {
 }
 
 impl Page {
-    fn gather(document: &Document) -> Self {
+    fn gather(document: &Document, budget: &Budget<'_>) -> Result<Self, ExtractError> {
+        let text = |node: &NodeRef<'_>| {
+            let text = node.text();
+            budget.read(text.len())?;
+            Ok::<_, ExtractError>(clean_line(jsonld::clipped(&text)))
+        };
         let mut page = Self::default();
         for node in document.select("meta").nodes().iter().take(500) {
             let name = ["property", "name", "itemprop", "http-equiv"].into_iter().find_map(|name| node.attr(name));
             if let (Some(name), Some(content)) = (name, node.attr("content")) {
-                page.tags.push((name.to_ascii_lowercase(), content.to_string()));
+                let content = jsonld::unescape(jsonld::clipped(&content), budget)?;
+                page.tags.push((name.to_ascii_lowercase(), content));
             }
         }
         let scripts = document.select("script[type=\"application/ld+json\"]");
         page.scripts = scripts.nodes().iter().take(50).map(|node| node.text().to_string()).collect();
-        page.title = clean_line(&document.select("title").nodes().first().map(|node| node.text()).unwrap_or_default());
-        page.h1 = document
-            .select("h1")
-            .nodes()
-            .iter()
-            .take(10)
-            .map(|node| clean_line(&node.text()))
-            .filter(|text| !text.is_empty())
-            .collect();
+        page.title = document.select("title").nodes().first().map(&text).transpose()?.unwrap_or_default();
+        for node in document.select("h1").nodes().iter().take(10) {
+            page.h1.push(text(node)?);
+        }
+        page.h1.retain(|text| !text.is_empty());
         page.canonical = document.select("link[rel=\"canonical\"]").attr_or("href", "").to_string();
         page.language = document.select("html").attr_or("lang", "").to_string();
         for node in document.select("time, [itemprop=\"datePublished\"]").nodes().iter().take(20) {
             let published =
                 node.attr("itemprop").is_some_and(|name| &*name == "datePublished") || node.has_attr("pubdate");
-            let text = node
-                .attr("datetime")
-                .or_else(|| node.attr("content"))
-                .map_or_else(|| clean_line(&node.text()), |text| text.to_string());
-            page.times.push((published, text));
+            let said = node.attr("datetime").or_else(|| node.attr("content"));
+            let said = said.map_or_else(|| text(node), |said| Ok(jsonld::clipped(&said).to_owned()))?;
+            page.times.push((published, said));
         }
         let bylines = "[rel=\"author\"], [itemprop=\"author\"] [itemprop=\"name\"], [itemprop=\"author\"], [class*=\"byline\"], [class*=\"author-name\"], [class*=\"author_name\"], [class*=\"Byline\"], [class*=\"author\"] a";
         for node in document.select(bylines).nodes().iter().take(12) {
-            let text = clean_line(&node.text());
+            let text = text(node)?;
             if !text.is_empty() && text.chars().count() <= 150 && !page.bylines.contains(&text) {
                 page.bylines.push(text);
             }
         }
-        page
+        Ok(page)
     }
 
     /// The first of these tags that says something.
@@ -167,7 +173,7 @@ impl Page {
         names
             .iter()
             .find_map(|name| self.tags.iter().find(|(tag, text)| tag == name && !text.trim().is_empty()))
-            .map(|(_, text)| jsonld::unescape(text))
+            .map(|(_, text)| text.clone())
             .unwrap_or_default()
     }
 }

@@ -1,6 +1,7 @@
-//! Clean copy: bytes in, an article and a report of what was cut out. Pure: no clock, no network, no disk.
+//! Clean copy: bytes in, an article and a report of what was cut out. No network, no disk, and no clock but that of its own CPU time.
 
 mod agencies;
+mod budget;
 mod charset;
 mod clean;
 mod dateline;
@@ -19,10 +20,13 @@ mod outside;
 mod phrases;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use budget::Budget;
+pub use charset::{decompress, is_gzip};
 pub use draft::{Block, BlockKind, Dateline, Draft, Link, Media, MediaKind};
 pub use error::ExtractError;
 
@@ -66,24 +70,51 @@ pub struct Hints<'a> {
     pub publish_time: Option<Timestamp>,
 }
 
-/// How much of a machine one document may use. Checked before any parser sees it, because a parse cannot be stopped.
+/// Limits on what one document may use. They hold while it is parsed, because a parse cannot be stopped.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// The document, decompressed, in bytes.
+    /// Maximum size of the document, decompressed, in bytes.
     pub max_bytes: usize,
-    /// How deep elements may be nested. Deeper pages overflow extraction's stack, which nothing can catch.
+    /// Maximum depth of nested elements. Deeper pages overflow the stack of the extraction threads, which nothing can catch.
     pub max_depth: usize,
-    /// How many elements a page may have.
+    /// Maximum number of elements of a page or a feed.
     pub max_elements: usize,
-    /// How many attributes one element may have.
+    /// Maximum number of attributes of one element.
     pub max_attributes: usize,
-    /// How many entries a feed may have.
+    /// Maximum number of attributes of all elements.
+    pub max_all_attributes: usize,
+    /// Maximum number of entries of a feed.
     pub max_entries: usize,
+    /// Maximum number of values in the structured data (JSON-LD) of a page, and in a JSON Feed. A value takes up to 1 KiB.
+    pub max_json_values: usize,
+    /// Maximum number of lines of a text dump, and of a page's main text.
+    pub max_lines: usize,
+    /// Maximum size of an article's text before it is cleaned, in bytes. What can be stored is less.
+    pub max_text_bytes: usize,
+    /// Work allowed for any document, and in addition for each of its bytes; in steps, see [`Budget`].
+    pub base_steps: u64,
+    /// See `base_steps`.
+    pub steps_per_byte: u64,
+    /// Maximum CPU time. A document within the other limits stays far below it.
+    pub max_cpu: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_bytes: 8 << 20, max_depth: 500, max_elements: 200_000, max_attributes: 1_000, max_entries: 10_000 }
+        Self {
+            max_bytes: 8 << 20,
+            max_depth: 500,
+            max_elements: 200_000,
+            max_attributes: 1_000,
+            max_all_attributes: 400_000,
+            max_entries: 10_000,
+            max_json_values: 100_000,
+            max_lines: 100_000,
+            max_text_bytes: 4 << 20,
+            base_steps: 4_000_000,
+            steps_per_byte: 2,
+            max_cpu: Duration::from_secs(10),
+        }
     }
 }
 
@@ -186,32 +217,69 @@ impl Report {
 
     /// Puts the cuts into the order in which they stood in the text that they were cut from. Those that do not stand there
     /// word for word come last.
-    fn order(&mut self, source: &str) {
-        self.cuts.sort_by_cached_key(|cut| source.find(&cut.text).unwrap_or(usize::MAX));
+    fn order(&mut self, source: &str, budget: &Budget<'_>) -> Result<(), ExtractError> {
+        let mut lines = HashMap::<&str, Vec<usize>>::new();
+        let mut at = 0;
+        for line in source.split('\n') {
+            budget.read(line.len())?;
+            let places = lines.entry(line).or_default();
+            if places.len() < MAX_PLACES {
+                places.push(at);
+            }
+            at += line.len() + 1;
+        }
+        // Most begin as a line does. Others are searched for, a bounded number of bytes in all: it is only for the order.
+        let mut left = MAX_SEARCHED;
+        let mut place = |cut: &Cut| {
+            let first = cut.text.split('\n').next().unwrap_or_default();
+            let places = lines.get(first).map(Vec::as_slice).unwrap_or_default();
+            let whole = places.iter().find(|at| source[**at..].starts_with(&cut.text)).or(places.first());
+            whole.copied().or_else(|| {
+                left = left.checked_sub(source.len())?;
+                source.find(first)
+            })
+        };
+        let mut placed: Vec<(usize, Cut)> = Vec::with_capacity(self.cuts.len());
+        for cut in self.cuts.drain(..) {
+            placed.push((place(&cut).unwrap_or(usize::MAX), cut));
+        }
+        placed.sort_by_key(|(place, _)| *place);
+        self.cuts = placed.into_iter().map(|(_, cut)| cut).collect();
+        budget.read(MAX_SEARCHED - left)
     }
 }
+
+/// Bytes of a document that are searched to put the cuts of its report in order.
+const MAX_SEARCHED: usize = 64 << 20;
+/// Lines of the same words that are told apart for that.
+const MAX_PLACES: usize = 16;
 
 /// Extracts what a document holds.
 ///
 /// # Errors
-/// When it is empty, too large, made to hurt, no text, or holds no article. Each says what would be right.
-pub fn extract(document: &Document<'_>, limits: &Limits) -> Result<Extraction, ExtractError> {
+/// When it is empty, too large, too complex, not text, or holds no article. Each says what would be right.
+pub fn extract(document: &Document<'_>, budget: &Budget<'_>) -> Result<Extraction, ExtractError> {
     let hints = &document.hints;
     let article = |extracted: Result<Extracted, ExtractError>| extracted.map(|it| Extraction::Article(Box::new(it)));
     match document.payload {
         Payload::Text(text) => {
-            guard::size(text.len(), limits)?;
-            article(text::extract(text, hints, Report::default()))
+            guard::size(text.len(), budget.limits)?;
+            budget.set_document_size(text.len());
+            article(text::extract(text, hints, Report::default(), budget))
         }
-        Payload::Html(page) => article(html::extract(page, document.url, hints, Report::default(), limits)),
+        Payload::Html(page) => {
+            budget.set_document_size(page.len());
+            article(html::extract(page, document.url, hints, Report::default(), budget))
+        }
         Payload::Raw { bytes, content_type } => {
-            let decoded = charset::decode(bytes, content_type, limits)?;
+            let decoded = charset::decode(bytes, content_type, budget.limits)?;
+            budget.set_document_size(decoded.text.len());
             let report =
                 Report { charset: decoded.charset.to_owned(), warnings: decoded.warnings, ..Report::default() };
             match decoded.kind {
-                charset::Kind::Html => article(html::extract(&decoded.text, document.url, hints, report, limits)),
-                charset::Kind::Text => article(text::extract(&decoded.text, hints, report)),
-                charset::Kind::Feed => feed::extract(&decoded.text, hints, &report, limits).map(Extraction::Feed),
+                charset::Kind::Html => article(html::extract(&decoded.text, document.url, hints, report, budget)),
+                charset::Kind::Text => article(text::extract(&decoded.text, hints, report, budget)),
+                charset::Kind::Feed => feed::extract(&decoded.text, hints, &report, budget).map(Extraction::Feed),
             }
         }
     }

@@ -6,9 +6,10 @@ use std::ops::Range;
 
 use dom_query::{Document, NodeRef};
 
+use super::budget::Budget;
 use super::line::Line;
 use super::phrases::{Furniture, furniture, is_teaser_heading};
-use super::{BlockKind, CutReason, Draft, Report, dates, names};
+use super::{BlockKind, CutReason, Draft, ExtractError, Report, dates, names};
 use crate::article::clean_line;
 
 /// Of a line that is not in the article to the letter, but of which so many words in a row are, nothing was cut: it was only
@@ -33,14 +34,14 @@ pub(super) struct PageText {
 
 impl PageText {
     /// Reads a page, before anybody cuts it.
-    pub(super) fn read(document: &Document) -> Self {
+    pub(super) fn read(document: &Document, budget: &Budget<'_>) -> Result<Self, ExtractError> {
         let mut page = Self { text: String::new(), lines: Vec::new() };
         let mut line = String::new();
         if let Some(body) = document.body() {
-            page.visit(&body, &mut line);
+            page.visit(&body, &mut line, budget)?;
         }
         page.flush(&mut line);
-        page
+        Ok(page)
     }
 
     /// Everything, for the order in which it stands.
@@ -50,33 +51,42 @@ impl PageText {
 
     /// Takes the boxes out of a page, but none that holds most of it: a site may say of the whole page that it has such a
     /// box, or show its articles in one.
-    pub(super) fn cut_boxes(&self, document: &Document) {
+    pub(super) fn cut_boxes(&self, document: &Document, budget: &Budget<'_>) -> Result<(), ExtractError> {
         for node in document.select(BOXES).nodes() {
-            if node.text().len() * 2 < self.text.len() {
+            let bytes = node.text().len();
+            budget.read(bytes)?;
+            if bytes * 2 < self.text.len() {
                 node.remove_from_parent();
             }
         }
+        Ok(())
     }
 
-    fn visit(&mut self, node: &NodeRef<'_>, line: &mut String) {
+    fn visit(&mut self, node: &NodeRef<'_>, line: &mut String, budget: &Budget<'_>) -> Result<(), ExtractError> {
         for child in node.children_it(false) {
             if child.is_text() {
-                line.push_str(&child.text());
+                let text = child.text();
+                budget.read(text.len())?;
+                line.push_str(&text);
                 continue;
             }
+            budget.step()?;
             let Some(name) = child.node_name() else { continue };
             match &*name {
                 "script" | "style" | "noscript" | "template" | "svg" | "iframe" | "object" | "select" | "textarea" => {}
                 "br" => line.push(' '),
                 "a" | "abbr" | "b" | "bdi" | "bdo" | "cite" | "code" | "em" | "font" | "i" | "label" | "mark" | "q"
-                | "s" | "small" | "span" | "strong" | "sub" | "sup" | "time" | "u" | "wbr" => self.visit(&child, line),
+                | "s" | "small" | "span" | "strong" | "sub" | "sup" | "time" | "u" | "wbr" => {
+                    self.visit(&child, line, budget)?
+                }
                 _ => {
                     self.flush(line);
-                    self.visit(&child, line);
+                    self.visit(&child, line, budget)?;
                     self.flush(line);
                 }
             }
         }
+        Ok(())
     }
 
     fn flush(&mut self, line: &mut String) {
@@ -92,7 +102,14 @@ impl PageText {
     }
 
     /// Notes every line that is neither in `kept` nor in a field of its own.
-    pub(super) fn report(&self, kept: &[Line], draft: &Draft, report: &mut Report) {
+    pub(super) fn report(
+        &self,
+        kept: &[Line],
+        draft: &Draft,
+        report: &mut Report,
+        budget: &Budget<'_>,
+    ) -> Result<(), ExtractError> {
+        budget.read(kept.iter().map(|line| line.text.len()).sum())?;
         let moved = |line: &str| line == draft.headline || line == draft.subheadline;
         let whole: HashSet<&str> = kept.iter().map(|line| line.text.as_str()).collect();
         let runs: HashSet<u64> = kept.iter().flat_map(|line| runs(&line.text)).collect();
@@ -100,6 +117,7 @@ impl PageText {
         let mut group: Option<(CutReason, Range<usize>)> = None;
         for range in &self.lines {
             let line = &self.text[range.clone()];
+            budget.read(line.len())?;
             if moved(line) || is_kept(line) {
                 self.note(group.take(), report);
                 continue;
@@ -112,6 +130,7 @@ impl PageText {
             }
         }
         self.note(group, report);
+        Ok(())
     }
 
     fn note(&self, group: Option<(CutReason, Range<usize>)>, report: &mut Report) {
@@ -156,6 +175,7 @@ fn reason(line: &str, before: Option<CutReason>, draft: &Draft) -> CutReason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::extract::Limits;
 
     #[test]
     fn boxes_go_and_pages_in_boxes_stay() {
@@ -165,7 +185,9 @@ mod tests {
                 "<body><div class='{class}'><p>{text}</p></div><div class=cookie-list>We use cookies.</div></body>"
             );
             let document = Document::from(page);
-            PageText::read(&document).cut_boxes(&document);
+            let limits = Limits::default();
+            let budget = Budget::unattended(&limits);
+            PageText::read(&document, &budget).unwrap().cut_boxes(&document, &budget).unwrap();
             document.text().to_string()
         };
         assert_eq!(page("story").trim(), text.trim());
@@ -178,11 +200,13 @@ mod tests {
             <p>By Ida Quill</p><article><p>The text of <b>the</b> article is kept.</p></article>\
             <aside><h2>Top stories</h2><ul><li>Boats sink</li><li>Boats rise</li></ul></aside><p>Share on X</p>\
             <script>code()</script></body></html>";
-        let page = PageText::read(&Document::from(page));
+        let limits = Limits::default();
+        let budget = Budget::unattended(&limits);
+        let page = PageText::read(&Document::from(page), &budget).unwrap();
         let kept = [Line::new("The text of the article is kept.".into(), BlockKind::Paragraph)];
         let draft = Draft { headline: "Head line".into(), authors: vec!["Ida Quill".into()], ..Draft::default() };
         let mut report = Report::default();
-        page.report(&kept, &draft, &mut report);
+        page.report(&kept, &draft, &mut report, &budget).unwrap();
         let cuts: Vec<(CutReason, &str)> = report.cuts.iter().map(|cut| (cut.reason, cut.text.as_str())).collect();
         assert_eq!(
             cuts,

@@ -1,5 +1,6 @@
 //! Text dumps: a page's text, furniture and all, without markup.
 
+use super::budget::Budget;
 use super::clean::{Known, clean};
 use super::line::{Line, fill, joined};
 use super::{BlockKind, CutReason, Draft, ExtractError, Extracted, Hints, Report, dateline, language};
@@ -9,7 +10,12 @@ use crate::article::{clean_line, clean_text};
 const HEADLINE_CHARS: usize = 200;
 
 /// Extracts an article from a text dump.
-pub(super) fn extract(text: &str, hints: &Hints<'_>, mut report: Report) -> Result<Extracted, ExtractError> {
+pub(super) fn extract(
+    text: &str,
+    hints: &Hints<'_>,
+    mut report: Report,
+    budget: &Budget<'_>,
+) -> Result<Extracted, ExtractError> {
     if text.trim().is_empty() {
         return Err(ExtractError::Empty);
     }
@@ -18,7 +24,7 @@ pub(super) fn extract(text: &str, hints: &Hints<'_>, mut report: Report) -> Resu
         report.charset = "UTF-8".into();
     }
     report.cut_invisible(text);
-    let mut lines = lines(text);
+    let mut lines = lines(text, budget)?;
     let source = joined(&lines);
     let mut draft = Draft { publish_time: hints.publish_time, ..Draft::default() };
     draft.headline = match hints.headline {
@@ -27,8 +33,8 @@ pub(super) fn extract(text: &str, hints: &Hints<'_>, mut report: Report) -> Resu
     };
     let headline = draft.headline.clone();
     let known = Known { headline: &headline, subheadline: "", is_dump: true };
-    let mut extracted = finish(lines, &known, hints, "", draft, report)?;
-    extracted.report.order(&source);
+    let mut extracted = finish(lines, &known, hints, "", draft, report, budget)?;
+    extracted.report.order(&source, budget)?;
     Ok(extracted)
 }
 
@@ -40,9 +46,10 @@ pub(super) fn finish(
     said_language: &str,
     mut draft: Draft,
     mut report: Report,
+    budget: &Budget<'_>,
 ) -> Result<Extracted, ExtractError> {
     let before: usize = lines.iter().map(Line::chars).sum();
-    let lines = clean(lines, known, &mut draft, &mut report);
+    let lines = clean(lines, known, &mut draft, &mut report, budget)?;
     let prose: usize = lines.iter().filter(|line| line.is_prose()).map(Line::chars).sum();
     let after: usize = lines.iter().map(Line::chars).sum();
     if after == 0 || (prose == 0 && (!known.is_dump || draft.headline.is_empty())) {
@@ -64,9 +71,14 @@ pub(super) fn finish(
 
 /// The lines of a dump. Blank lines part paragraphs; within them, lines are paragraphs of their own unless they look
 /// wrapped at a width.
-pub(super) fn lines(text: &str) -> Vec<Line> {
+pub(super) fn lines(text: &str, budget: &Budget<'_>) -> Result<Vec<Line>, ExtractError> {
+    // A line ends before each of its breaks, whichever they are.
+    check_size(text.len(), text.bytes().filter(|byte| matches!(byte, b'\n' | b'\r')).count() / 2, budget)?;
     let mut out = Vec::new();
-    for chunk in clean_text(text).split("\n\n") {
+    let text = clean_text(text);
+    check_size(text.len(), text.lines().count(), budget)?;
+    for chunk in text.split("\n\n") {
+        budget.read(chunk.len())?;
         let lines: Vec<&str> = chunk.lines().collect();
         if is_wrapped(&lines) {
             out.push(Line::new(clean_line(chunk), BlockKind::Paragraph));
@@ -75,7 +87,19 @@ pub(super) fn lines(text: &str) -> Vec<Line> {
         }
     }
     out.retain(|line| !line.text.is_empty());
-    out
+    Ok(out)
+}
+
+/// Refuses an article's text that is too long, or has too many lines.
+pub(super) fn check_size(bytes: usize, lines: usize, budget: &Budget<'_>) -> Result<(), ExtractError> {
+    let (max_bytes, max_lines) = (budget.limits.max_text_bytes, budget.limits.max_lines);
+    if bytes > max_bytes {
+        return Err(ExtractError::TooComplex { limit: "bytes of text in one article", max: max_bytes as u64 });
+    }
+    if lines > max_lines {
+        return Err(ExtractError::TooComplex { limit: "lines of text", max: max_lines as u64 });
+    }
+    Ok(())
 }
 
 /// Lines of about the same width, but for the last, that break in the midst of sentences.
@@ -108,6 +132,7 @@ fn take_headline(lines: &mut Vec<Line>, report: &mut Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::extract::Limits;
 
     const DUMP: &str = "Harbour council to dredge channel – mayor
 
@@ -126,9 +151,13 @@ The storm caused a temporary blackout, damaged many buildings and closed a numbe
 Partner news
 ---";
 
+    fn extracted(text: &str) -> Extracted {
+        extract(text, &Hints::default(), Report::default(), &Budget::unattended(&Limits::default())).unwrap()
+    }
+
     #[test]
     fn a_dump_is_cleaned_and_says_what_was_cut() {
-        let Extracted { draft, report } = extract(DUMP, &Hints::default(), Report::default()).unwrap();
+        let Extracted { draft, report } = extracted(DUMP);
         assert_eq!(draft.headline, "Harbour council to dredge channel – mayor");
         assert_eq!(
             (draft.publisher.as_str(), draft.agency.as_str(), draft.language.as_str()),
@@ -145,7 +174,7 @@ Partner news
     #[test]
     fn wrapped_lines_are_one_paragraph() {
         let wrapped = "A headline about boats\n\nThe northern channel of Port Ellery will be dredged before\nthe winter, whatever it costs, Mayor Ida Quill said, and the\nworks begin on Monday.";
-        let Extracted { draft, .. } = extract(wrapped, &Hints::default(), Report::default()).unwrap();
+        let Extracted { draft, .. } = extracted(wrapped);
         assert!(!draft.body.contains('\n'), "{}", draft.body);
     }
 }

@@ -1,6 +1,7 @@
-//! Pages that are refused as they begin to come, instead of when they are there: one that is not wanted is neither copied nor decoded
-//! (docs/performance.md).
+//! Documents that are refused as they begin to arrive, instead of when they are there: one that is not wanted is neither copied nor
+//! decoded (docs/performance.md), and what is wanted has memory reserved before it takes any.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -14,50 +15,70 @@ use tonic::body::Body;
 use tower::Service;
 
 use super::ingestion::failed;
-use crate::ingest::{IngestError, Workers};
+use crate::ingest::{Extraction, IngestError};
 use crate::telemetry::Metrics;
 
 /// The method that takes one document in one message.
 const METHOD: &str = "/copydesk.v1.IngestionService/IngestArticle";
+/// Messages up to this many bytes reserve no memory: all that may be under way take less than the documents of streams.
+const SMALL_BYTES: usize = 64 << 10;
+/// Size of what precedes a gRPC message: whether it is compressed, and its length.
+const PREFIX_BYTES: usize = 5;
 
-/// Refuses pages early, while there are too many.
+/// Refuses documents early, while there are too many.
 #[derive(Clone)]
 pub struct EarlyRefusal {
-    workers: Workers,
-    /// How large a message may be, in bytes.
-    most: usize,
+    extraction: Extraction,
+    /// Maximum size of a message, in bytes.
+    max: usize,
     metrics: Metrics,
 }
 
 impl EarlyRefusal {
-    /// Refuses what the queue of these threads would. A message of more than `most` bytes is refused for that, by others.
-    pub fn new(workers: Workers, most: usize, metrics: Metrics) -> Self {
-        Self { workers, most, metrics }
+    /// Refuses what these threads would. A message of more than `max` bytes is refused for that, by others.
+    pub fn new(extraction: Extraction, max: usize, metrics: Metrics) -> Self {
+        Self { extraction, max, metrics }
     }
 
-    /// Whether a request is for such a document, at such a time, and is to be looked at before others do.
+    /// Returns true if a request is for a document, and is to be looked at before others do.
     pub fn concerns(&self, request: &Request<Body>) -> bool {
-        request.uri().path() == METHOD && self.workers.is_full()
+        request.uri().path() == METHOD
     }
 
-    /// Waits for the first of it, and refuses it, or hands it on.
+    /// Waits for the first bytes of a document, and refuses it, or reserves memory and hands it on.
     pub async fn look<S>(self, request: Request<Body>, mut service: S) -> Result<Response<Body>, Infallible>
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
         let (head, mut rest) = request.into_parts();
-        let first = rest.frame().await;
-        let data = first.as_ref().and_then(|first| first.as_ref().ok()?.data_ref());
-        if data.is_some_and(|data| begins_as_page(data, self.most)) && self.workers.is_full() {
-            return Ok(failed(&self.metrics, &IngestError::Busy).into_http());
+        let mut first = VecDeque::new();
+        let mut begin = Bytes::new();
+        while begin.len() <= PREFIX_BYTES {
+            let Some(frame) = rest.frame().await else { break };
+            if let Some(data) = frame.as_ref().ok().and_then(Frame::data_ref) {
+                begin = if begin.is_empty() { data.clone() } else { [&begin[..], data].concat().into() };
+            }
+            let is_end = !frame.as_ref().is_ok_and(Frame::is_data);
+            first.push_back(frame);
+            if is_end {
+                break;
+            }
         }
-        service.call(Request::from_parts(head, Body::new(Begun { first, rest }))).await
+        let memory = match Beginning::of(&begin, self.max) {
+            Some(Beginning { length, is_page }) if is_page && self.extraction.is_full(length) => None,
+            Some(Beginning { length, .. }) if length > SMALL_BYTES => self.extraction.reserve(length).map(Some),
+            _ => Some(None),
+        };
+        let Some(memory) = memory else { return Ok(failed(&self.metrics, &IngestError::Busy).into_http()) };
+        let response = service.call(Request::from_parts(head, Body::new(Begun { first, rest }))).await;
+        drop(memory);
+        response
     }
 }
 
-/// A body of which the first has been looked at.
+/// A body of which the first frames have been looked at.
 struct Begun {
-    first: Option<Result<Frame<Bytes>, Status>>,
+    first: VecDeque<Result<Frame<Bytes>, Status>>,
     rest: Body,
 }
 
@@ -66,33 +87,49 @@ impl http_body::Body for Begun {
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        match self.first.take() {
+        match self.first.pop_front() {
             Some(first) => Poll::Ready(Some(first)),
             None => Pin::new(&mut self.rest).poll_frame(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.first.is_none() && self.rest.is_end_stream()
+        self.first.is_empty() && self.rest.is_end_stream()
     }
 }
 
-/// Whether an `IngestArticleRequest` of at most so many bytes, with gRPC's five bytes before it, is one of a document that has to be
-/// looked at. Libraries write fields in the order of their numbers as a rule: the document first, and in it the payload. What is compressed,
-/// or comes otherwise, is not told from its beginning, and goes the ordinary way.
-fn begins_as_page(bytes: &[u8], most: usize) -> bool {
+/// The beginning of a message that is not too large.
+struct Beginning {
+    /// Size of the message, in bytes; compressed, if it is.
+    length: usize,
+    /// Whether it is known to be a document that has to be extracted.
+    is_page: bool,
+}
+
+impl Beginning {
+    /// Reads the first bytes of a call, from gRPC's prefix on.
+    fn of(bytes: &[u8], max: usize) -> Option<Self> {
+        let [_, a, b, c, d, ..] = bytes else { return None };
+        let length = usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).ok()?;
+        (length <= max).then(|| Self { length, is_page: begins_as_page(bytes) })
+    }
+}
+
+/// Returns true if an `IngestArticleRequest`, with gRPC's prefix before it, is one of a document that has to be extracted. Libraries
+/// write fields in the order of their numbers as a rule: the document first, and in it the payload. What is compressed, or
+/// comes otherwise, is not known by its beginning, and goes the ordinary way.
+fn begins_as_page(bytes: &[u8]) -> bool {
     const PLAIN: u8 = 0;
     // Tags: a field's number, and that a length follows.
     const DOCUMENT: u8 = 1 << 3 | 2;
     const PAGES: [u8; 3] = [1 << 3 | 2, 2 << 3 | 2, 3 << 3 | 2]; // text, html, raw
-    let [PLAIN, a, b, c, d, DOCUMENT, rest @ ..] = bytes else { return false };
-    let length = usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).unwrap_or(usize::MAX);
+    let [PLAIN, _, _, _, _, DOCUMENT, rest @ ..] = bytes else { return false };
     // The length of the document ends with the first byte below 128; one that is empty has no payload.
     let document = match rest.iter().position(|byte| *byte < 0x80) {
         Some(end) if rest[..=end] != [0] => &rest[end + 1..],
         _ => &[],
     };
-    length <= most && document.first().is_some_and(|tag| PAGES.contains(tag))
+    document.first().is_some_and(|tag| PAGES.contains(tag))
 }
 
 #[cfg(test)]
@@ -103,7 +140,7 @@ mod tests {
     use crate::proto::document::Payload;
     use crate::proto::{Article, Document, IngestArticleRequest, RawPayload};
 
-    const MOST: usize = 4_000_000;
+    const MAX: usize = 4_000_000;
 
     fn begins(document: Document) -> bool {
         let request_id = "again".to_owned();
@@ -111,9 +148,9 @@ mod tests {
         let length = u32::try_from(request.encoded_len()).expect("it is short");
         let mut bytes = [&[0][..], &length.to_be_bytes()].concat();
         request.encode(&mut bytes).expect("a vector grows");
-        let told = begins_as_page(&bytes, MOST);
+        let told = Beginning::of(&bytes, MAX).is_some_and(|it| it.is_page);
         bytes[0] = 1;
-        assert!(!begins_as_page(&bytes, MOST), "compressed, it says nothing");
+        assert!(!begins_as_page(&bytes), "compressed, it says nothing");
         told
     }
 
@@ -134,6 +171,6 @@ mod tests {
         assert!(!begins(Document::default()), "what follows is the request's ID");
         assert!(!begins(Document { url: "https://herald.example/1".into(), ..Default::default() }));
         let cut: [&[u8]; 4] = [b"", b"\0\0\0\0\x09", b"\0\0\0\0\x09\x0a", b"\0\0\0\0\x09\x0a\xff"];
-        assert!(!cut.into_iter().any(|bytes| begins_as_page(bytes, MOST)));
+        assert!(!cut.into_iter().any(begins_as_page));
     }
 }

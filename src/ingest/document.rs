@@ -6,7 +6,7 @@ use super::{Contents, IngestError, IngestOptions, Prepared, report};
 use crate::article::{
     CleanArticle, Identity, Violations, canonical_url, clean_line, fold, from_proto, host_of, to_proto,
 };
-use crate::extract::{self, Draft, Extracted, Extraction, Hints, Payload};
+use crate::extract::{self, Budget, Draft, Extracted, Extraction, Hints, Payload};
 use crate::proto::document::Payload as Sent;
 use crate::proto::{Article, Block, BlockKind, Dateline, Document, ExtractionReport, Link, Media, MediaKind};
 use crate::store::{Ingest, RequestKey};
@@ -19,12 +19,37 @@ pub(super) fn is_light(document: &Document) -> bool {
     matches!(&document.payload, Some(Sent::Article(_)) if prost::Message::encoded_len(document) <= LIGHT_BYTES)
 }
 
+/// Returns true if the size of a document is not known before it is decompressed.
+pub(super) fn is_compressed(document: &Document) -> bool {
+    matches!(&document.payload, Some(Sent::Raw(raw)) if extract::is_gzip(&raw.data))
+}
+
+/// Decompresses a document.
+pub(super) fn decompress(mut document: Document, limits: &extract::Limits) -> Result<Document, IngestError> {
+    if let Some(Sent::Raw(raw)) = &mut document.payload {
+        raw.data = extract::decompress(&raw.data, limits)
+            .map_err(|error| Violations::one("document.raw.data", error.to_string()))?;
+    }
+    Ok(document)
+}
+
+/// Returns the size of what is to be extracted, in bytes.
+pub(super) fn size(document: &Document) -> usize {
+    match &document.payload {
+        Some(Sent::Text(text) | Sent::Html(text)) => text.len(),
+        Some(Sent::Raw(raw)) => raw.data.len(),
+        // Its text is cleaned, which takes little, however large it is.
+        Some(Sent::Article(_)) | None => 0,
+    }
+}
+
 /// Extracts, merges what the sender knows, cleans, and names.
 pub(super) fn prepare(
     document: Document,
     request: Option<RequestKey>,
     time: Timestamp,
     options: &IngestOptions,
+    is_abandoned: &dyn Fn() -> bool,
 ) -> Result<Contents<Prepared>, IngestError> {
     let known = Known::check(&document)?;
     let field = document.payload.as_ref().map_or("document", report::field);
@@ -45,7 +70,8 @@ pub(super) fn prepare(
                 Sent::Article(_) => unreachable!("taken above"),
             };
             let document = extract::Document { payload, url: given(&known.url), hints: known.hints() };
-            extract::extract(&document, &options.extract).map_err(|error| report::violation(sent, &error))?
+            let budget = Budget::new(&options.extract, is_abandoned);
+            extract::extract(&document, &budget).map_err(|error| report::violation(sent, &error))?
         }
     };
     match extraction {

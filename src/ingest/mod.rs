@@ -4,6 +4,7 @@
 mod document;
 mod edit;
 mod error;
+mod extraction;
 mod report;
 mod stream;
 mod witness;
@@ -17,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use edit::{Edit, MAX_UPDATE_TRIES};
 pub use error::IngestError;
+pub use extraction::{DocumentMemory, Extraction};
 pub use stream::{Answer, Ended, StreamItem};
 pub use witness::Witness;
 pub use workers::Workers;
@@ -60,7 +62,7 @@ impl Default for IngestOptions {
 #[derive(Clone)]
 pub struct Ingestion {
     store: Arc<dyn Store>,
-    workers: Workers,
+    extraction: Extraction,
     options: Arc<IngestOptions>,
     /// What streamed documents may take of memory, in KiB.
     room: Arc<Semaphore>,
@@ -111,9 +113,9 @@ pub(crate) struct Prepared {
 
 impl Ingestion {
     /// Ingests into a store.
-    pub fn new(store: Arc<dyn Store>, workers: Workers, options: IngestOptions) -> Self {
+    pub fn new(store: Arc<dyn Store>, extraction: Extraction, options: IngestOptions) -> Self {
         let room = Arc::new(Semaphore::new(options.stream_bytes.div_ceil(1 << 10).max(1)));
-        Self { store, workers, options: Arc::new(options), room, turns: Arc::default(), witness: None }
+        Self { store, extraction, options: Arc::new(options), room, turns: Arc::default(), witness: None }
     }
 
     /// The most that one stream may have of the memory for all.
@@ -202,11 +204,21 @@ impl Ingestion {
         let time = Timestamp::now();
         let options = Arc::clone(&self.options);
         if document::is_light(&document) {
-            return document::prepare(document, request, time, &options);
+            return document::prepare(document, request, time, &options, &|| false);
         }
         // With its wait for a thread.
         let _part = span(Kind::Internal, "ingest.extract");
-        self.workers.run(refusable, move || document::prepare(document, request, time, &options)).await?
+        let limits = options.extract.clone();
+        let document = if document::is_compressed(&document) {
+            // How large it is shows when it is not compressed any more.
+            self.extraction.pool(0).run(refusable, move |_| document::decompress(document, &limits)).await??
+        } else {
+            document
+        };
+        let pool = self.extraction.pool(document::size(&document));
+        let prepare =
+            move |is_abandoned: &dyn Fn() -> bool| document::prepare(document, request, time, &options, is_abandoned);
+        pool.run(refusable, prepare).await?
     }
 }
 

@@ -69,10 +69,12 @@ impl Workers {
     /// Runs a job on one of the threads. A job whose caller has gone before it began is not run. Where there is no place, or too
     /// many wait in a queue that does not empty, what is `refusable` is refused at once, or at its turn if too many have come since;
     /// else it waits for a place as long as that takes: a stream is held back, where a call is refused.
+    ///
+    /// The job is given a function that returns true once nobody waits for its result.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         refusable: bool,
-        job: impl FnOnce() -> T + Send + 'static,
+        job: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
     ) -> Result<T, IngestError> {
         if self.places.available_permits() == self.queue {
             self.burst.empty();
@@ -102,7 +104,7 @@ impl Workers {
                 return;
             }
             burst.turn();
-            let done = catch_unwind(AssertUnwindSafe(job));
+            let done = catch_unwind(AssertUnwindSafe(|| job(&|| answer.is_closed())));
             // Before the answer, so that whoever has it finds the place free.
             drop(place);
             match done {
@@ -126,8 +128,29 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_answer_and_ends_no_thread() {
         let workers = Workers::start(1, 2).expect("threads");
-        assert_eq!(workers.run(false, || -> u8 { panic!("on purpose") }).await, Err(IngestError::Extraction));
-        assert_eq!(workers.run(false, || 7).await, Ok(7));
+        assert_eq!(workers.run(false, |_| -> u8 { panic!("on purpose") }).await, Err(IngestError::Extraction));
+        assert_eq!(workers.run(false, |_| 7).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn a_job_learns_that_its_caller_has_left() {
+        let workers = Workers::start(1, 2).expect("threads");
+        let (begun, begins) = oneshot::channel();
+        let (ended, ends) = oneshot::channel();
+        let running = workers.clone();
+        let call = tokio::spawn(async move {
+            let job = move |is_abandoned: &dyn Fn() -> bool| {
+                begun.send(is_abandoned()).expect("the test waits");
+                while !is_abandoned() {
+                    std::thread::yield_now();
+                }
+                ended.send(()).expect("the test waits");
+            };
+            running.run(true, job).await
+        });
+        assert_eq!(begins.await, Ok(false));
+        call.abort();
+        assert_eq!(ends.await, Ok(()));
     }
 
     #[tokio::test]
@@ -141,7 +164,7 @@ mod tests {
             let (workers, gate, begun) = (workers.clone(), Arc::clone(&gate), Arc::clone(&begun));
             // Each waits to be let go on.
             tokio::spawn(async move {
-                let wait = move || {
+                let wait = move |_: &dyn Fn() -> bool| {
                     begun.fetch_add(1, Ordering::Relaxed);
                     gate.lock().unwrap_or_else(PoisonError::into_inner).recv().expect("it is let go on");
                 };
@@ -209,7 +232,9 @@ mod tests {
             }
             let (waiting, gate) = (workers.clone(), Arc::clone(&gate));
             calls.push_back(tokio::spawn(async move {
-                let wait = move || gate.lock().unwrap_or_else(PoisonError::into_inner).recv().expect("it is let go on");
+                let wait = move |_: &dyn Fn() -> bool| {
+                    gate.lock().unwrap_or_else(PoisonError::into_inner).recv().expect("it is let go on")
+                };
                 waiting.run(true, wait).await
             }));
             while workers.places.available_permits() != QUEUE - calls.len() {

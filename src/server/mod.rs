@@ -45,7 +45,7 @@ use crate::cache::{AuditOptions, LocalCacheOptions, RedisOptions};
 use crate::grpc::served::ingestion_service_server::IngestionServiceServer;
 use crate::grpc::served::retrieval_service_server::RetrievalServiceServer;
 use crate::grpc::{EarlyRefusal, IngestionApi, RetrievalApi};
-use crate::ingest::{IngestOptions, Ingestion, Workers};
+use crate::ingest::{Extraction, IngestOptions, Ingestion};
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::retrieve::{Retrieval, RetrieveLimits};
 use crate::store::{StoreError, postgres, sqlite};
@@ -92,6 +92,8 @@ pub struct ServerOptions {
     pub ingest_workers: usize,
     /// Documents that wait for them or are with them.
     pub ingest_queue: usize,
+    /// Memory for the documents of calls under way, in bytes.
+    pub ingest_call_bytes: usize,
     /// The largest message that is taken, in bytes, after decompression.
     pub max_message_bytes: usize,
     /// The certificates by which TLS is spoken to callers, if it is.
@@ -162,7 +164,7 @@ pub struct Server {
     listener: TcpListener,
     http: Option<TcpListener>,
     stack: Stack,
-    workers: Workers,
+    extraction: Extraction,
     access: Option<Access>,
     audit: Audit,
 }
@@ -181,12 +183,13 @@ impl Server {
             None => None,
         };
         let stack = Stack::open(&options).await?;
-        let workers = Workers::start(options.ingest_workers, options.ingest_queue).map_err(StartError::Threads)?;
+        let extraction = Extraction::start(options.ingest_workers, options.ingest_queue, options.ingest_call_bytes);
+        let extraction = extraction.map_err(StartError::Threads)?;
         let access = match options.access.clone() {
             Some(access) => Some(Access::open(access, stack.keys(&options)?).await),
             None => None,
         };
-        Ok(Self { options, listener, http, stack, workers, access, audit })
+        Ok(Self { options, listener, http, stack, extraction, access, audit })
     }
 
     /// Where calls come in.
@@ -278,9 +281,9 @@ impl Server {
     fn ours(&self, metrics: &Metrics) -> Ours {
         let most = self.options.max_message_bytes;
         let retrieval = Retrieval::new(self.stack.reads(), self.options.retrieve.clone());
-        let workers = self.workers.clone();
-        let early = EarlyRefusal::new(workers.clone(), most, metrics.clone());
-        let ingestion = Ingestion::new(self.stack.store(), workers, self.options.ingest.clone());
+        let extraction = self.extraction.clone();
+        let early = EarlyRefusal::new(extraction.clone(), most, metrics.clone());
+        let ingestion = Ingestion::new(self.stack.store(), extraction, self.options.ingest.clone());
         let retrieval = RetrievalServiceServer::new(RetrievalApi::new(retrieval, metrics.clone()))
             .accept_compressed(Gzip)
             .accept_compressed(Zstd)

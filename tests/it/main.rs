@@ -22,6 +22,9 @@ mod embargo; // what the clock opens and ends
 mod failover; // a database that has lost its last changes
 mod frames; // HTTP/2 by the byte, for them
 mod freshness; // two caches on one feed, one behind the other
+mod hostile; // documents made to be expensive
+#[path = "../hostile/documents.rs"]
+mod hostile_documents; // their generators
 mod kill; // an answer means durable
 mod model; // lists, watches and exports over random histories
 mod moving; // exports from one engine into another

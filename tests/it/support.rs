@@ -65,6 +65,7 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
         ingest: IngestOptions { article: Limits::default(), ..IngestOptions::default() },
         ingest_workers: 2,
         ingest_queue: 64,
+        ingest_call_bytes: 128 << 20,
         max_message_bytes: 16 << 20,
         tls: None,
         connections: ConnectionOptions {
