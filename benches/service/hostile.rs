@@ -12,7 +12,7 @@ use crate::Result;
 use crate::hostile_documents::cases;
 
 /// Sizes of documents, in bytes.
-const SIZES: [usize; 3] = [2 << 20, 4 << 20, 8 << 20];
+const SIZES: [usize; 3] = [2_000_000, 4_000_000, 8_000_000];
 /// As many of the dearest are printed.
 const PRINTED: usize = 15;
 /// Extraction recurses by depth: as much as its threads have in the server.
@@ -53,13 +53,15 @@ pub fn all() -> Result<()> {
     print(&mut rows, "most CPU time for its size", |row| (row.cost.cpu.as_nanos() / row.bytes as u128) as u64);
     print(&mut rows, "most memory", |row| row.cost.peak_mib);
     // Twice the size, at most this many times the work.
-    let growth = rows_by_case(&rows).map(|pair| pair[1].cost.steps as f64 / pair[0].cost.steps.max(1) as f64);
-    println!("\nTwice the size: at most {:.2} times the steps.", growth.fold(0.0, f64::max));
+    let growth = |[small, large]: &[&Row; 2]| large.cost.steps as f64 / small.cost.steps.max(1) as f64;
+    if let Some(pair) = pairs(&rows).max_by(|one, other| growth(one).total_cmp(&growth(other))) {
+        println!("\nTwice the size: at most {:.2} times the steps ({}).", growth(&pair), pair[0].name);
+    }
     Ok(())
 }
 
-/// Rows of the same document, of one size and of twice that, that were not refused.
-fn rows_by_case(rows: &[Row]) -> impl Iterator<Item = [&Row; 2]> {
+/// Rows of the same document, of one size and of twice that.
+fn pairs(rows: &[Row]) -> impl Iterator<Item = [&Row; 2]> {
     rows.iter().flat_map(move |small| {
         let twice = move |large: &&Row| large.name == small.name && large.bytes == 2 * small.bytes;
         rows.iter().find(twice).map(|large| [small, large])

@@ -6,6 +6,9 @@ use quick_xml::events::{BytesStart, Event};
 use crate::extract::budget::Budget;
 use crate::extract::{ExtractError, Limits};
 
+/// Maximum number of namespaces in scope. A prefix is looked for among all of them, for each element; feeds declare a dozen.
+const MAX_NAMESPACES: usize = 256;
+
 /// Refuses a feed that is beyond the limits. It is read by the parser that the feed library stands on, as that library
 /// sets it up, so what passes here is what is parsed there. Where it is not well-formed, both stop.
 pub(in crate::extract) fn xml(text: &str, budget: &Budget<'_>) -> Result<(), ExtractError> {
@@ -26,16 +29,14 @@ pub(in crate::extract) fn xml(text: &str, budget: &Budget<'_>) -> Result<(), Ext
                 let namespaces = counts.element(&element)?;
                 counts.namespaces += namespaces;
                 counts.open.push(namespaces);
+                if counts.namespaces > MAX_NAMESPACES {
+                    return Err(ExtractError::TooComplex { limit: "namespaces in scope", max: MAX_NAMESPACES as u64 });
+                }
                 if counts.open.len() > budget.limits.max_depth {
                     return Err(ExtractError::TooDeep { limit: budget.limits.max_depth });
                 }
-                // A prefix is looked for among all that are declared here.
-                budget.spend(counts.namespaces as u64 / 8)?;
             }
-            Ok(Event::Empty(element)) => {
-                let namespaces = counts.element(&element)?;
-                budget.spend((counts.namespaces + namespaces) as u64 / 8)?;
-            }
+            Ok(Event::Empty(element)) => drop(counts.element(&element)?),
             Ok(Event::End(_)) => counts.namespaces -= counts.open.pop().unwrap_or(0),
             Ok(Event::Eof) | Err(_) => return Ok(()),
             Ok(_) => {}
