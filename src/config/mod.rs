@@ -8,6 +8,7 @@ mod table;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::printable;
 use crate::server::ServerOptions;
 use crate::telemetry::LogFormat;
 pub use flags::SettingFlags;
@@ -120,7 +121,7 @@ impl Settings {
     }
 
     fn read_file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let shown = path.display().to_string();
+        let shown = printable::path(path);
         let failed = |cause: String| ConfigError::File { path: shown.clone(), cause };
         let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| failed(error.to_string()))?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::StartError;
+use crate::printable;
 use crate::store::postgres::{PostgresKeys, PostgresOptions, PostgresStore, Standbys};
 use crate::store::sqlite::{SqliteKeys, SqliteOptions, SqliteStore};
 use crate::store::{KeyStore, Store, StoreStats};
@@ -45,7 +46,7 @@ impl StoreOptions {
             Self::Sqlite(options) => {
                 // Opening does it, or says why it cannot be done.
                 drop(SqliteStore::open(options.clone())?);
-                Ok(options.dir.display().to_string())
+                Ok(printable::path(&options.dir))
             }
             Self::Postgres(options) => {
                 PostgresStore::migrate(options).await?;

@@ -24,6 +24,7 @@ mod frames; // HTTP/2 by the byte, for them
 mod freshness; // two caches on one feed, one behind the other
 mod kill; // an answer means durable
 mod model; // lists, watches and exports over random histories
+mod modes; // permissions of files, whatever the umask
 mod moving; // exports from one engine into another
 mod outages; // a database in trouble, as clients see it
 mod overload; // more reads than the store takes on
@@ -45,6 +46,7 @@ mod rooms; // which room may import which
 mod service; // each method's plain case
 mod standbys; // standbys of PostgreSQL, and what they may answer
 mod support; // servers and clients for the tests
+mod terminal; // control characters in file names
 mod tls; // TLS to callers
 mod traces; // what a collector of traces receives
 mod watching; // metrics, alerts, and what is said of them

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use crate::printable;
 use crate::store::StoreError;
 
 /// Why a store did not open. Says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The folder or a file in it cannot be used.
-    #[error("{}: {cause}; the folder must exist or be creatable, and be writable", path.display())]
+    #[error("{}: {cause}; the folder must exist or be creatable, and be writable", printable::path(path))]
     Io {
         /// Which.
         path: PathBuf,
@@ -18,13 +19,13 @@ pub enum OpenError {
         cause: std::io::Error,
     },
     /// Another process has it.
-    #[error("{}: in use by another process; stop it, or choose another folder", path.display())]
+    #[error("{}: in use by another process; stop it, or choose another folder", printable::path(path))]
     InUse {
         /// The folder.
         path: PathBuf,
     },
     /// It is no store, or no longer a whole one.
-    #[error("{}: {what}; restore it from a backup, or choose another folder", path.display())]
+    #[error("{}: {what}; restore it from a backup, or choose another folder", printable::path(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -32,7 +33,10 @@ pub enum OpenError {
         what: String,
     },
     /// It was written by a newer version.
-    #[error("{}: its schema is version {found}, and this program knows up to {known}; use a newer program", path.display())]
+    #[error(
+        "{}: its schema is version {found}, and this program knows up to {known}; use a newer program",
+        printable::path(path)
+    )]
     Newer {
         /// The file.
         path: PathBuf,
@@ -42,7 +46,7 @@ pub enum OpenError {
         known: i64,
     },
     /// SQLite refused.
-    #[error("{}: {cause}", path.display())]
+    #[error("{}: {cause}", printable::path(path))]
     Sqlite {
         /// The file.
         path: PathBuf,

@@ -61,6 +61,14 @@ impl SqliteOptions {
         Self { dir: dir.into(), max_bytes: None, readers: 4, read_queue: 256, read_wait: Duration::from_secs(2) }
     }
 
+    /// Returns the paths of the files that the folder may hold.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let databases = ["articles.db", "search.db", "keys.db"];
+        let beside = ["", "-wal", "-shm", "-journal"];
+        let names = databases.iter().flat_map(|name| beside.map(|more| format!("{name}{more}")));
+        names.chain(["lock".to_owned()]).map(|name| self.dir.join(name)).collect()
+    }
+
     fn articles(&self) -> PathBuf {
         self.dir.join("articles.db")
     }
