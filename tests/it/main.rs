@@ -15,6 +15,7 @@ mod connections; // how connections open, age, are refused and end
 #[allow(dead_code)] // what the fault test needs of it
 mod database; // PostgreSQL servers of the tests' own
 mod database_tls; // PostgreSQL over TLS
+mod displaced; // a data folder that is moved or deleted under its server
 mod doctor; // what is wrong, by its word
 mod documents; // pages, dumps and feeds, and what becomes of them
 mod edge; // deadlines, limits, health, metrics, stopping

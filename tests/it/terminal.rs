@@ -56,4 +56,13 @@ async fn messages_escape_what_controls_a_terminal() {
         let args = ingest(file);
         shown(code, &args.iter().map(String::as_str).collect::<Vec<_>>());
     }
+    // A folder that is not there any more is logged by its name.
+    let moved = Serve::on(Path::new(&format!("{named}/data")), &[]);
+    std::fs::rename(format!("{named}/data"), format!("{named}/aside")).unwrap();
+    let args =
+        ["ingest", concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo/pages/bridge.html"), "--addr", &moved.address];
+    assert_eq!(run(&args).0, 1);
+    let log = moved.stop();
+    assert!(log.contains(&SHOWN.replace('\\', "\\\\")) || log.contains(SHOWN), "{log:?}");
+    assert!(!log.contains('\u{7}') && !log.contains('\u{9b}') && !log.contains("\u{1b}[2J"), "{log:?}");
 }

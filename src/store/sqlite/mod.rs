@@ -12,6 +12,7 @@ mod index;
 mod keys;
 mod list;
 mod migrate;
+mod open_files;
 mod readers;
 mod rows;
 mod search;
@@ -37,6 +38,7 @@ use super::{
 };
 use crate::article::{ArticleId, Position, Record};
 use index::Index;
+use open_files::OpenFiles;
 use readers::Readers;
 use writer::Writer;
 
@@ -85,6 +87,7 @@ pub struct SqliteStore {
     writer: Writer,
     index: Index,
     readers: Readers,
+    files: Arc<OpenFiles>,
     _lock: File,
 }
 
@@ -98,11 +101,13 @@ impl SqliteStore {
         let connection = migrate::open_articles(&options)?;
         let feed = migrate::feed(&connection).map_err(|cause| OpenError::sqlite(&options.articles(), &cause))?;
         migrate::open_search(&options, feed, &connection)?;
-        let writer = Writer::start(connection, feed).map_err(|cause| OpenError::sqlite(&options.articles(), &cause))?;
-        let index =
-            Index::start(&options, writer.wake()).map_err(|cause| OpenError::sqlite(&options.search(), &cause))?;
-        let readers = Readers::new(&options, feed);
-        Ok(Self { feed, writer, index, readers, _lock: lock })
+        let files = Arc::new(OpenFiles::of(&options)?);
+        let writer = Writer::start(connection, feed, Arc::clone(&files));
+        let writer = writer.map_err(|cause| OpenError::sqlite(&options.articles(), &cause))?;
+        let index = Index::start(&options, writer.wake(), Arc::clone(&files))
+            .map_err(|cause| OpenError::sqlite(&options.search(), &cause))?;
+        let readers = Readers::new(&options, feed, Arc::clone(&files));
+        Ok(Self { feed, writer, index, readers, files, _lock: lock })
     }
 
     /// Whether another process has the folder's store open. Makes nothing.
@@ -225,6 +230,12 @@ impl Store for SqliteStore {
         if !self.writer.is_alive() {
             return Err(StoreError::Unavailable("its writer has ended"));
         }
-        self.readers.run_first(|reader| Ok(reader.connection.query_row("SELECT 1", (), |_| Ok(()))?)).await
+        let files = Arc::clone(&self.files);
+        self.readers
+            .run_first(move |reader| {
+                files.check()?;
+                Ok(reader.connection.query_row("SELECT 1", (), |_| Ok(()))?)
+            })
+            .await
     }
 }
