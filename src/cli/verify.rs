@@ -54,8 +54,11 @@ pub(super) async fn copy(args: CopyArgs) -> Result<(), Failure> {
         None => args.from.with("store", &args.to).with("store-read", ""),
     };
     let to = to.load()?.server_options()?.store;
-    let (from, to) = (from.open().await.map_err(Failure::failed)?, to.open().await.map_err(Failure::failed)?);
-    let copied = store::copy(&*from, &*to).await.map_err(Failure::failed)?;
+    let from = from.open().await.map_err(Failure::failed)?;
+    let to = to.open_for_copy(from.feed()).await.map_err(Failure::failed)?;
+    let copied = store::copy(&*from, &*to.store()).await.map_err(Failure::failed)?;
+    // Also when articles were refused: it has been said which, and another run would refuse them again.
+    to.finish().await.map_err(Failure::failed)?;
     for refused in &copied.refused {
         tell(refused);
     }

@@ -36,7 +36,7 @@ use tower::ServiceBuilder;
 
 pub use calls::CallOptions;
 pub use connection::ConnectionOptions;
-pub use engine::StoreOptions;
+pub use engine::{CopyTarget, StoreOptions};
 pub use tls::{TlsError, TlsOptions};
 pub use web::{Origins, WebOptions};
 

@@ -23,6 +23,7 @@ mod embargo; // what the clock opens and ends
 mod failover; // a database that has lost its last changes
 mod frames; // HTTP/2 by the byte, for them
 mod freshness; // two caches on one feed, one behind the other
+mod interrupted; // copies that are killed
 mod kill; // an answer means durable
 mod model; // lists, watches and exports over random histories
 mod modes; // permissions of files, whatever the umask

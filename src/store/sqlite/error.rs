@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
+use uuid::Uuid;
 
 use crate::printable;
 use crate::store::StoreError;
@@ -44,6 +45,28 @@ pub enum OpenError {
         found: i64,
         /// Ours.
         known: i64,
+    },
+    /// A copy into it was not finished.
+    #[error(
+        "{0}: a copy into this store is under way or was interrupted, so articles are missing; \
+         run `copydesk copy --to sqlite:{0}` with the same source again",
+        printable::path(path)
+    )]
+    Unfinished {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A copy of another store into it was not finished.
+    #[error(
+        "{}: a copy of another store (feed {found}) into this one was not finished; \
+         finish it from that store, or choose an empty folder",
+        printable::path(path)
+    )]
+    UnfinishedOther {
+        /// The folder.
+        path: PathBuf,
+        /// The feed of the other store.
+        found: Uuid,
     },
     /// SQLite refused.
     #[error("{}: {cause}", printable::path(path))]

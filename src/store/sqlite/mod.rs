@@ -4,6 +4,7 @@
 //! follower of the feed, and can be deleted.
 
 mod apply;
+mod copying;
 mod error;
 mod facets;
 mod feed;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use rusqlite::Connection;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -88,6 +90,7 @@ pub struct SqliteStore {
     index: Index,
     readers: Readers,
     files: Arc<OpenFiles>,
+    articles: PathBuf,
     _lock: File,
 }
 
@@ -97,8 +100,47 @@ impl SqliteStore {
     /// # Errors
     /// When the folder cannot be used, is in use, or holds something else, something damaged, or something newer.
     pub fn open(options: SqliteOptions) -> Result<Self, OpenError> {
+        Self::open_if(options, |connection, options| {
+            copying::refuse_unfinished(connection, &options.articles(), &options.dir)
+        })
+    }
+
+    /// Opens the store as the target of a copy, and marks it as unfinished until [`SqliteStore::finish_copy`]. `from` is the feed
+    /// of the store that is copied.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`]; and when a copy of another store into it was not finished.
+    pub fn open_for_copy(options: SqliteOptions, from: Uuid) -> Result<Self, OpenError> {
+        Self::open_if(options, |connection, options| {
+            copying::begin(connection, &options.articles(), &options.dir, from)
+        })
+    }
+
+    /// Brings the schema up to date, also of a store that a copy into was not finished.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn migrate(options: SqliteOptions) -> Result<(), OpenError> {
+        Self::open_if(options, |_, _| Ok(())).map(drop)
+    }
+
+    /// Removes the mark of [`SqliteStore::open_for_copy`], durably. All writes must have been answered.
+    ///
+    /// # Errors
+    /// When the store does not answer; then it keeps its mark.
+    pub fn finish_copy(&self) -> Result<(), StoreError> {
+        self.files.check()?;
+        copying::finish(&self.articles)?;
+        self.files.check()
+    }
+
+    fn open_if(
+        options: SqliteOptions,
+        may: impl FnOnce(&Connection, &SqliteOptions) -> Result<(), OpenError>,
+    ) -> Result<Self, OpenError> {
         let lock = migrate::lock(&options)?;
         let connection = migrate::open_articles(&options)?;
+        may(&connection, &options)?;
         let feed = migrate::feed(&connection).map_err(|cause| OpenError::sqlite(&options.articles(), &cause))?;
         migrate::open_search(&options, feed, &connection)?;
         let files = Arc::new(OpenFiles::of(&options)?);
@@ -107,7 +149,7 @@ impl SqliteStore {
         let index = Index::start(&options, writer.wake(), Arc::clone(&files))
             .map_err(|cause| OpenError::sqlite(&options.search(), &cause))?;
         let readers = Readers::new(&options, feed, Arc::clone(&files));
-        Ok(Self { feed, writer, index, readers, files, _lock: lock })
+        Ok(Self { feed, writer, index, readers, files, articles: options.articles(), _lock: lock })
     }
 
     /// Whether another process has the folder's store open. Makes nothing.
