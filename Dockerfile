@@ -20,7 +20,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
     CARGO_PROFILE_RELEASE_DEBUG=false cargo build --locked --release --bin copydesk \
     && install -D target/release/copydesk /image/usr/local/bin/copydesk \
-    && install -d -o 65532 -g 65532 /image/var/lib/copydesk
+    && install -d -m 700 -o 65532 -g 65532 /image/var/lib/copydesk
 
 # The same Debian as above: the C library must not be older than the one that the program was linked with.
 FROM gcr.io/distroless/cc-debian12:nonroot

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::printable;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -29,7 +30,8 @@ pub(crate) fn verified(ca: Option<&Path>, setting: &str) -> Result<ClientConfig,
     let mut roots = RootCertStore::empty();
     match ca {
         Some(path) => {
-            let wrong = |cause: String| format!("{}: {cause}; must be a file of certificates in PEM", path.display());
+            let wrong =
+                |cause: String| format!("{}: {cause}; must be a file of certificates in PEM", printable::path(path));
             for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))? {
                 let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
                 roots.add(certificate).map_err(|error| wrong(error.to_string()))?;

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Caller;
+use crate::{files, printable};
 
 /// How many lines wait to be written to a file; more are lost, which is logged.
 const WAITING: usize = 65_536;
@@ -87,7 +88,7 @@ impl Audit {
             AuditTarget::Off => Sink::Off,
             AuditTarget::Log => Sink::Log,
             AuditTarget::File(path) => {
-                let failed = |cause| AuditError { path: path.display().to_string(), cause };
+                let failed = |cause| AuditError { path: printable::path(path), cause };
                 append(path, &[]).map_err(failed)?;
                 let (sender, lines) = sync_channel(WAITING);
                 let path = path.clone();
@@ -198,12 +199,12 @@ fn write(path: &std::path::Path, lines: &Receiver<Vec<u8>>) {
         if let Err(cause) = &written
             && !failing
         {
-            tracing::error!(%cause, path = %path.display(), "the audit log cannot be written; lines are lost");
+            tracing::error!(%cause, path = printable::path(path), "the audit log cannot be written; lines are lost");
         }
         failing = written.is_err();
     }
 }
 
 fn append(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
-    std::fs::OpenOptions::new().create(true).append(true).open(path)?.write_all(bytes)
+    files::append(path)?.write_all(bytes)
 }

@@ -65,6 +65,11 @@ impl KeyRing {
         key.filter(|_| same).map(|key| Arc::clone(&key.caller)).ok_or(Refusal::Invalid)
     }
 
+    /// Returns true while what is known of the keys is fresh enough to decide by.
+    pub(super) fn can_check(&self, now: Instant) -> bool {
+        self.trust.holds(now)
+    }
+
     /// Reads what is new.
     pub(super) async fn pass(&self) {
         let began = Instant::now();

@@ -47,6 +47,8 @@ pub enum Refusal {
     Invalid,
     /// Its credential was good, and has ended.
     Expired,
+    /// Its token is valid for longer than the configured maximum.
+    Lifetime,
     /// Nobody can tell at present whether its credential is good.
     Unavailable,
     /// Its credential lacks this scope.
@@ -71,6 +73,7 @@ impl Refusal {
             Self::Missing => "missing",
             Self::Invalid => "invalid",
             Self::Expired => "expired",
+            Self::Lifetime => "lifetime",
             Self::Unavailable => "unavailable",
             Self::Lacks(_) => "scope",
             Self::Unknown => "method",
@@ -122,6 +125,12 @@ impl Access {
             }
         };
         tokio::join!(self.keys.follow(), tokens);
+    }
+
+    /// Returns true if every kind of credential that is accepted can be checked now: the API keys were read within the bound,
+    /// and so were the issuer's keys, if tokens are accepted.
+    pub fn can_check(&self, now: Instant) -> bool {
+        self.keys.can_check(now) && self.tokens.as_ref().is_none_or(|tokens| tokens.can_check(now))
     }
 
     /// Whether a call may be made, and whose it is; nobody's when its method is open to all.

@@ -7,7 +7,7 @@ use clap::Args;
 use tonic::transport::Channel;
 
 use super::connection::{Credential, Tls};
-use super::failure::{Failure, print};
+use super::failure::{Failure, print, tell};
 use super::filter::mask;
 use crate::client::{Authorized, Client};
 use crate::proto::consistency::Requirement;
@@ -90,7 +90,7 @@ pub(super) async fn run(args: AuditArgs) -> Result<(), Failure> {
                     if told <= TOLD {
                         let shown = |known: Option<&i64>| known.map_or("none".to_owned(), i64::to_string);
                         let (address, said, known) = (&tally.address, shown(said), shown(before));
-                        eprintln!("copydesk: {address} answers revision {said} of {name}; the store had {known}");
+                        tell(&format!("{address} answers revision {said} of {name}; the store had {known}"));
                     }
                 }
             }

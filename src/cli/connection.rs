@@ -7,6 +7,7 @@ use tonic::transport::Channel;
 
 use super::failure::Failure;
 use crate::client::{self, Authorized, Client, Token};
+use crate::printable;
 
 /// Where the server is.
 #[derive(Args, Clone)]
@@ -37,7 +38,7 @@ pub(super) struct Tls {
 impl Tls {
     pub(super) fn load(&self) -> Result<client::Tls, Failure> {
         let read = |path: &PathBuf| {
-            std::fs::read(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+            std::fs::read(path).map_err(|error| Failure::Usage(format!("{}: {error}", printable::path(path))))
         };
         let mut tls = client::Tls::default();
         if let Some(ca) = &self.ca {
@@ -72,8 +73,8 @@ impl Credential {
     pub(super) fn token(&self) -> Result<Option<Token>, Failure> {
         let (from, text) = match &self.token_file {
             Some(path) => {
-                let failed = |error| Failure::Failed(format!("{}: {error}", path.display()));
-                (path.display().to_string(), std::fs::read_to_string(path).map_err(failed)?)
+                let failed = |error| Failure::Failed(format!("{}: {error}", printable::path(path)));
+                (printable::path(path), std::fs::read_to_string(path).map_err(failed)?)
             }
             None => match std::env::var("COPYDESK_TOKEN") {
                 Ok(text) if !text.is_empty() => ("COPYDESK_TOKEN".to_owned(), text),

@@ -9,6 +9,7 @@ use prost::Message;
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
 
 use super::failure::Failure;
+use crate::printable;
 use crate::proto::FILE_DESCRIPTOR_SET;
 
 #[derive(Args)]
@@ -24,7 +25,7 @@ pub(super) fn run(args: &DescriptorsArgs) -> Result<(), Failure> {
     let set = descriptors();
     match &args.output {
         Some(path) => {
-            std::fs::write(path, set).map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
+            std::fs::write(path, set).map_err(|error| Failure::failed(format!("{}: {error}", printable::path(path))))
         }
         None => Ok(std::io::stdout().lock().write_all(&set)?),
     }

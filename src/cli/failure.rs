@@ -8,6 +8,7 @@ use tonic_types::StatusExt;
 
 use crate::client::ConnectError;
 use crate::config::ConfigError;
+use crate::printable;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
@@ -31,8 +32,7 @@ impl Failure {
             Self::Failed(message) => (message, 1),
             Self::ReaderGone => return ExitCode::SUCCESS,
         };
-        // With standard error gone, too, there is nobody left to tell.
-        let _ = writeln!(std::io::stderr(), "copydesk: {message}");
+        tell(&message);
         ExitCode::from(code)
     }
 }
@@ -79,6 +79,12 @@ pub(super) fn describe(status: &Status) -> String {
         text += &format!(" [{}]", info.reason);
     }
     text
+}
+
+/// Writes a message to standard error. It may quote what others have written: control characters are escaped.
+pub(super) fn tell(message: &str) {
+    // With standard error gone, too, there is nobody left to tell.
+    let _ = writeln!(std::io::stderr(), "copydesk: {}", printable::message(message));
 }
 
 /// A line on standard output.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 
 use super::json;
+use crate::printable;
 use crate::proto::document::Payload;
 use crate::proto::{Article, Document, RawPayload};
 
@@ -30,19 +31,19 @@ pub(super) fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
             let before = files.len();
             walk(path, &mut files)?;
             if files.len() == before {
-                return Err(format!("{}: no file in it ends in .{}", path.display(), EXTENSIONS.join(", .")));
+                return Err(format!("{}: no file in it ends in .{}", printable::path(path), EXTENSIONS.join(", .")));
             }
         } else if path.as_os_str() == "-" || path.exists() {
             files.push(path.clone());
         } else {
-            return Err(format!("{}: there is no such file", path.display()));
+            return Err(format!("{}: there is no such file", printable::path(path)));
         }
     }
     Ok(files)
 }
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
+    let failed = |error: std::io::Error| format!("{}: {error}", printable::path(folder));
     let mut entries: Vec<_> = std::fs::read_dir(folder).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     for entry in entries {
@@ -65,7 +66,7 @@ fn extension(path: &Path) -> String {
 
 /// Reads the documents of a file, and hands each on until `take` says that it wants no more.
 pub(super) fn documents(path: &Path, mut take: impl FnMut(Input) -> bool) {
-    let label = path.display().to_string();
+    let label = printable::path(path);
     let mut reader = match open(path) {
         Ok(reader) => reader,
         Err(error) => {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::failure::{Failure, print};
+use super::failure::{Failure, print, tell};
 use crate::config::SettingFlags;
 use crate::store;
 
@@ -31,7 +31,7 @@ pub(super) async fn verify(flags: &SettingFlags) -> Result<(), Failure> {
     print(&format!("digest: {}", found.digest))?;
     print(&format!("digest of what is readable: {}", found.readable))?;
     for problem in &found.problems {
-        eprintln!("copydesk: {problem}");
+        tell(problem);
     }
     print(&format!("problems: {}", found.count))?;
     match found.count {
@@ -54,10 +54,13 @@ pub(super) async fn copy(args: CopyArgs) -> Result<(), Failure> {
         None => args.from.with("store", &args.to).with("store-read", ""),
     };
     let to = to.load()?.server_options()?.store;
-    let (from, to) = (from.open().await.map_err(Failure::failed)?, to.open().await.map_err(Failure::failed)?);
-    let copied = store::copy(&*from, &*to).await.map_err(Failure::failed)?;
+    let from = from.open().await.map_err(Failure::failed)?;
+    let to = to.open_for_copy(from.feed()).await.map_err(Failure::failed)?;
+    let copied = store::copy(&*from, &*to.store()).await.map_err(Failure::failed)?;
+    // Also when articles were refused: it has been said which, and another run would refuse them again.
+    to.finish().await.map_err(Failure::failed)?;
     for refused in &copied.refused {
-        eprintln!("copydesk: {refused}");
+        tell(refused);
     }
     print(&format!("copied: {}, of which {} were there already", copied.articles, copied.unchanged))?;
     match copied.count {

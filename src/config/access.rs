@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::parse::switch;
+use super::parse::{at_least, duration, switch};
 use super::{ConfigError, Settings};
 use crate::access::{AccessOptions, AuditTarget, JwksSource, JwtOptions, Rate};
 
@@ -18,7 +18,7 @@ pub(super) fn access_options(
         _ if on => Ok(()),
         _ => Err("has no use without auth = on".to_owned()),
     };
-    for name in ["jwt-issuer", "jwt-audience", "jwt-jwks", "jwt-jwks-ca", "rate-limit"] {
+    for name in ["jwt-issuer", "jwt-audience", "jwt-jwks", "jwt-jwks-ca", "jwt-max-lifetime", "rate-limit"] {
         settings.get(name, idle)?;
     }
     if !on {
@@ -35,7 +35,14 @@ pub(super) fn access_options(
 fn jwt(settings: &Settings) -> Result<Option<JwtOptions>, ConfigError> {
     let together = ["jwt-issuer", "jwt-audience", "jwt-jwks"];
     let ca = Some(settings.text("jwt-jwks-ca")).filter(|path| !path.is_empty()).map(Path::new);
-    if together.iter().all(|name| settings.text(name).is_empty()) && ca.is_none() {
+    let max_lifetime = settings.get("jwt-max-lifetime", |text| match text {
+        "off" => Ok(None),
+        text => duration(text)
+            .and_then(|max| at_least(max, Duration::from_secs(1)))
+            .map(Some)
+            .map_err(|right| format!("{right}, or off")),
+    })?;
+    if together.iter().all(|name| settings.text(name).is_empty()) && ca.is_none() && max_lifetime.is_none() {
         return Ok(None);
     }
     for name in together {
@@ -48,6 +55,7 @@ fn jwt(settings: &Settings) -> Result<Option<JwtOptions>, ConfigError> {
         issuer: settings.text("jwt-issuer").to_owned(),
         audience: settings.text("jwt-audience").to_owned(),
         keys: settings.get("jwt-jwks", |text| JwksSource::new(text, ca))?,
+        max_lifetime,
     }))
 }
 

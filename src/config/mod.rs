@@ -8,6 +8,7 @@ mod table;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::printable;
 use crate::server::ServerOptions;
 use crate::telemetry::LogFormat;
 pub use flags::SettingFlags;
@@ -120,7 +121,7 @@ impl Settings {
     }
 
     fn read_file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let shown = path.display().to_string();
+        let shown = printable::path(path);
         let failed = |cause: String| ConfigError::File { path: shown.clone(), cause };
         let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| failed(error.to_string()))?;
@@ -389,6 +390,18 @@ mod tests {
             assert!(error.starts_with(name) && error.contains("go together"), "{error}");
         }
         assert!(load(&jwt("auth"), &[], "").unwrap_err().to_string().contains("no use without auth"));
+        let limited = [&jwt("")[..], &[("jwt-max-lifetime", "24h")]].concat();
+        let access = load(&limited, &[], "").unwrap().server_options().unwrap().access.unwrap();
+        assert_eq!(access.jwt.unwrap().max_lifetime, Some(std::time::Duration::from_secs(86_400)));
+        assert!(load(&[("auth", "on"), limited[4]], &[], "").unwrap_err().to_string().contains("go together"));
+        assert!(load(&limited[4..], &[], "").unwrap_err().to_string().contains("no use without auth"));
+        for wrong in ["0s", "soon", ""] {
+            let error = load(&[&jwt("")[..], &[("jwt-max-lifetime", wrong)]].concat(), &[], "").unwrap_err();
+            assert!(
+                error.to_string().starts_with("jwt-max-lifetime") && error.to_string().contains("or off"),
+                "{error}"
+            );
+        }
         for (name, wrong) in [("rate-limit", "10"), ("jwt-jwks", "http://login.example/jwks"), ("audit-log", "")] {
             let error = load(&[("auth", "on"), (name, wrong)], &[], "").unwrap_err().to_string();
             assert!(error.starts_with(if name == "jwt-jwks" { "jwt-" } else { name }), "{error}");

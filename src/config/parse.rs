@@ -19,6 +19,11 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Checks a duration against its minimum.
+pub(super) fn at_least(value: Duration, least: Duration) -> Result<Duration, String> {
+    if value < least { Err(format!("must be at least {least:?}")) } else { Ok(value) }
+}
+
 /// `65536`, `64KiB`, `64MiB`, `1GiB`.
 pub(super) fn bytes(text: &str) -> Result<u64, String> {
     let right = || "must be a number of bytes, or a number with KiB, MiB or GiB: 64MiB".to_owned();

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::access::{access_options, audit_log};
-use super::parse::{address, bytes, count, duration, pairs, share, size, switch};
+use super::parse::{address, at_least, bytes, count, duration, pairs, share, size, switch};
 use super::{ConfigError, Settings};
 use crate::article;
 use crate::cache::{AuditOptions, LocalCacheOptions, RedisOptions};
@@ -58,6 +58,11 @@ pub const SETTINGS: &[Setting] = &[
         "jwt-jwks-ca",
         "",
         "a file of certificates in PEM, of who vouches for the host in `jwt-jwks`; none for the system's",
+    ),
+    rare(
+        "jwt-max-lifetime",
+        "off",
+        "maximum lifetime of a token, from `iat` (without it, from now) to `exp`: `1h`, `24h`; longer ones are refused; `off` for no limit",
     ),
     rare(
         "rate-limit",
@@ -437,8 +442,4 @@ fn postgres<T>(url: &str, read: impl Fn(&str) -> Result<T, String>) -> Result<T,
     } else {
         Err("must be postgres://user:password@host:port/database".into())
     }
-}
-
-fn at_least(value: Duration, least: Duration) -> Result<Duration, String> {
-    if value < least { Err(format!("must be at least {least:?}")) } else { Ok(value) }
 }

@@ -144,6 +144,11 @@ pub fn access(refusal: &Refusal) -> Status {
         }
         Refusal::Invalid => (Code::Unauthenticated, "CREDENTIAL_INVALID", "the credential is not valid"),
         Refusal::Expired => (Code::Unauthenticated, "CREDENTIAL_EXPIRED", "the credential has expired"),
+        Refusal::Lifetime => (
+            Code::Unauthenticated,
+            "CREDENTIAL_LIFETIME",
+            "the token is valid for longer than this server accepts; request one with a shorter lifetime",
+        ),
         Refusal::Unknown => (Code::Unimplemented, "METHOD_UNKNOWN", "there is no such method"),
         Refusal::Unavailable => {
             let details = with_retry("CREDENTIALS_UNAVAILABLE", Duration::from_millis(500));

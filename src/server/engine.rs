@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::StartError;
+use crate::printable;
 use crate::store::postgres::{PostgresKeys, PostgresOptions, PostgresStore, Standbys};
 use crate::store::sqlite::{SqliteKeys, SqliteOptions, SqliteStore};
-use crate::store::{KeyStore, Store, StoreStats};
+use crate::store::{KeyStore, Store, StoreError, StoreStats};
 
 /// Which store, and how it is used.
 #[derive(Clone, Debug)]
@@ -23,6 +26,19 @@ impl StoreOptions {
     /// When it cannot be opened.
     pub async fn open(&self) -> Result<Arc<dyn Store>, StartError> {
         Ok(Engine::open(self).await?.store())
+    }
+
+    /// Opens it as the target of a copy of the store with this feed. Until [`CopyTarget::finish`] nothing else opens it.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or holds an unfinished copy of another store.
+    pub async fn open_for_copy(&self, from: Uuid) -> Result<CopyTarget, StartError> {
+        Ok(CopyTarget(match self {
+            Self::Sqlite(options) => Engine::Sqlite(Arc::new(SqliteStore::open_for_copy(options.clone(), from)?)),
+            Self::Postgres(options) => {
+                Engine::Postgres(Arc::new(PostgresStore::open_for_copy((**options).clone(), from).await?))
+            }
+        }))
     }
 
     /// The API keys alone, which can be had while a server has the store.
@@ -43,14 +59,34 @@ impl StoreOptions {
     pub async fn migrate(&self) -> Result<String, StartError> {
         match self {
             Self::Sqlite(options) => {
-                // Opening does it, or says why it cannot be done.
-                drop(SqliteStore::open(options.clone())?);
-                Ok(options.dir.display().to_string())
+                SqliteStore::migrate(options.clone())?;
+                Ok(printable::path(&options.dir))
             }
             Self::Postgres(options) => {
                 PostgresStore::migrate(options).await?;
                 Ok(options.place())
             }
+        }
+    }
+}
+
+/// A store that a copy is made into. It is marked as unfinished.
+pub struct CopyTarget(Engine);
+
+impl CopyTarget {
+    /// Returns the store to write to.
+    pub fn store(&self) -> Arc<dyn Store> {
+        self.0.store()
+    }
+
+    /// Removes the mark, durably. All articles must have been written.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub async fn finish(self) -> Result<(), StoreError> {
+        match self.0 {
+            Engine::Sqlite(store) => store.finish_copy(),
+            Engine::Postgres(store) => store.finish_copy().await,
         }
     }
 }

@@ -23,13 +23,19 @@ pub(super) struct Readiness {
     pub(super) open: bool,
     /// The store answers.
     pub(super) store: bool,
+    /// Credentials can be checked, or need not be.
+    pub(super) credentials: bool,
 }
 
 impl Readiness {
+    fn serves(self) -> bool {
+        self.open && self.store && self.credentials
+    }
+
     fn of(self, service: &str) -> ServingStatus {
         match service {
             "" if self.open => ServingStatus::Serving,
-            service if SERVICES.contains(&service) && self.open && self.store => ServingStatus::Serving,
+            service if SERVICES.contains(&service) && self.serves() => ServingStatus::Serving,
             service if service.is_empty() || SERVICES.contains(&service) => ServingStatus::NotServing,
             _ => ServingStatus::ServiceUnknown,
         }

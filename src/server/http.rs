@@ -41,9 +41,11 @@ async fn metrics(State(http): State<Http>) -> Response {
 
 async fn ready(State(http): State<Http>) -> Response {
     let readiness = *http.readiness.borrow();
-    match (readiness.open, readiness.store) {
-        (true, true) => "ready\n".into_response(),
-        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
-        (true, false) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n").into_response(),
-    }
+    let not_ready = match readiness {
+        Readiness { open: false, .. } => "stopping\n",
+        Readiness { store: false, .. } => "the store does not answer\n",
+        Readiness { credentials: false, .. } => "credentials cannot be checked\n",
+        Readiness { open: true, store: true, credentials: true } => return "ready\n".into_response(),
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, not_ready).into_response()
 }

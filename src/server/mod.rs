@@ -24,7 +24,7 @@ mod web;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -36,7 +36,7 @@ use tower::ServiceBuilder;
 
 pub use calls::CallOptions;
 pub use connection::ConnectionOptions;
-pub use engine::StoreOptions;
+pub use engine::{CopyTarget, StoreOptions};
 pub use tls::{TlsError, TlsOptions};
 pub use web::{Origins, WebOptions};
 
@@ -207,7 +207,8 @@ impl Server {
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
         let stopping = CancellationToken::new();
         let metrics = Metrics::new(paths());
-        let (readiness, ready) = watch::channel(Readiness { open: true, store: true });
+        let credentials = self.access.as_ref().is_none_or(|access| access.can_check(Instant::now()));
+        let (readiness, ready) = watch::channel(Readiness { open: true, store: true, credentials });
         let ours = self.ours(&metrics);
         let routes = self.routes(&ready).map_err(|error| ServeError(error.to_string()))?;
 
@@ -227,6 +228,11 @@ impl Server {
             tokio::spawn(tasks::watch_store(store, readiness.clone(), stopping.clone())),
         ];
         if let Some(access) = self.access.clone() {
+            background.push(tokio::spawn(tasks::watch_credentials(
+                access.clone(),
+                readiness.clone(),
+                stopping.clone(),
+            )));
             background.push(tokio::spawn(access.follow()));
         }
         if let Some(auditor) = self.stack.auditor() {

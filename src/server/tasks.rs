@@ -1,19 +1,24 @@
 //! What a server does besides answering.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::health::Readiness;
+use crate::access::Access;
 use crate::store::Store;
 
 /// How often the clock is turned. Reads go by the clock themselves; this is how soon watchers hear of it.
 const TURN: Duration = Duration::from_millis(200);
-/// How often the store is asked whether it answers, and how long it may take.
-const PING: Duration = Duration::from_secs(1);
+/// How often the store is asked whether it answers: readiness follows it within a second.
+const PING: Duration = Duration::from_millis(500);
+/// How long its answer may take.
+const ANSWER: Duration = Duration::from_secs(2);
+/// How often access is asked whether it can check credentials: that ends by the clock, without an event.
+const CREDENTIALS: Duration = Duration::from_millis(100);
 
 /// Puts into the feed what the clock changes: embargoes that end, articles that expire.
 pub(super) async fn turn_clock(store: Arc<dyn Store>, stopping: CancellationToken) {
@@ -38,7 +43,7 @@ pub(super) async fn watch_store(
     stopping: CancellationToken,
 ) {
     while !stopping.is_cancelled() {
-        let answered = matches!(tokio::time::timeout(PING * 2, store.ping()).await, Ok(Ok(())));
+        let answered = matches!(tokio::time::timeout(ANSWER, store.ping()).await, Ok(Ok(())));
         readiness.send_if_modified(|readiness| {
             let changed = readiness.store != answered;
             if changed {
@@ -48,5 +53,25 @@ pub(super) async fn watch_store(
             changed
         });
         tokio::time::sleep(PING).await;
+    }
+}
+
+/// Keeps readiness true of the credentials.
+pub(super) async fn watch_credentials(
+    access: Access,
+    readiness: watch::Sender<Readiness>,
+    stopping: CancellationToken,
+) {
+    while !stopping.is_cancelled() {
+        let checked = access.can_check(Instant::now());
+        readiness.send_if_modified(|readiness| {
+            let changed = readiness.credentials != checked;
+            if changed {
+                tracing::warn!(credentials.checked = checked, "readiness changed");
+            }
+            readiness.credentials = checked;
+            changed
+        });
+        tokio::time::sleep(CREDENTIALS).await;
     }
 }

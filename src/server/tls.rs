@@ -15,6 +15,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::validity;
+use crate::printable;
 use crate::telemetry::Metrics;
 use crate::tls::provider;
 
@@ -127,7 +128,7 @@ fn certificates(setting: &'static str, path: &Path, pem: &[u8]) -> Result<Vec<Ce
 }
 
 fn wrong(setting: &'static str, path: &Path, cause: &dyn std::fmt::Display) -> TlsError {
-    TlsError { setting, right: format!("{}: {cause}", path.display()) }
+    TlsError { setting, right: format!("{}: {cause}", printable::path(path)) }
 }
 
 /// Speaks TLS with callers, by what the files said last.
@@ -185,7 +186,10 @@ impl Reloading {
                     self.current.send_replace(server);
                     self.metrics.connections().certificate_ends(ends);
                     failure = None;
-                    tracing::info!(cert = %self.options.cert.display(), "certificates were read anew; new connections get them");
+                    tracing::info!(
+                        cert = printable::path(&self.options.cert),
+                        "certificates were read anew; new connections get them"
+                    );
                 }
                 // Said once, not once a second.
                 Err(error) if failure.as_ref() != Some(&error) => {

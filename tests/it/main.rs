@@ -15,6 +15,7 @@ mod connections; // how connections open, age, are refused and end
 #[allow(dead_code)] // what the fault test needs of it
 mod database; // PostgreSQL servers of the tests' own
 mod database_tls; // PostgreSQL over TLS
+mod displaced; // a data folder that is moved or deleted under its server
 mod doctor; // what is wrong, by its word
 mod documents; // pages, dumps and feeds, and what becomes of them
 mod edge; // deadlines, limits, health, metrics, stopping
@@ -25,8 +26,10 @@ mod freshness; // two caches on one feed, one behind the other
 mod hostile; // documents made to be expensive
 #[path = "../hostile/documents.rs"]
 mod hostile_documents; // their generators
+mod interrupted; // copies that are killed
 mod kill; // an answer means durable
 mod model; // lists, watches and exports over random histories
+mod modes; // permissions of files, whatever the umask
 mod moving; // exports from one engine into another
 mod outages; // a database in trouble, as clients see it
 mod overload; // more reads than the store takes on
@@ -48,6 +51,7 @@ mod rooms; // which room may import which
 mod service; // each method's plain case
 mod standbys; // standbys of PostgreSQL, and what they may answer
 mod support; // servers and clients for the tests
+mod terminal; // control characters in file names
 mod tls; // TLS to callers
 mod traces; // what a collector of traces receives
 mod watching; // metrics, alerts, and what is said of them

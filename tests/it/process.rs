@@ -58,7 +58,8 @@ impl Serve {
         Self::spawn(command, log)
     }
 
-    fn spawn(mut command: Command, log: Stdio) -> Result<Self, String> {
+    /// A command that serves, whatever starts it.
+    pub fn spawn(mut command: Command, log: Stdio) -> Result<Self, String> {
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();

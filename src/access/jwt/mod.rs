@@ -43,13 +43,15 @@ pub struct JwtOptions {
     pub audience: String,
     /// Where the issuer's keys are.
     pub keys: JwksSource,
+    /// Maximum lifetime of a token; no limit when absent.
+    pub max_lifetime: Option<Duration>,
 }
 
 impl JwtOptions {
-    /// Reads the issuer's keys, as a server does, and answers how many are of use.
+    /// Reads the issuer's keys, as a server does, and answers how many are of use; 0 when the set is well-formed and has none.
     ///
     /// # Errors
-    /// Says why there are none.
+    /// When the set cannot be read or is malformed.
     pub async fn count_keys(&self) -> Result<usize, String> {
         signature::install();
         Ok(KeySet::read(&self.keys.read().await?)?.len())
@@ -61,6 +63,9 @@ impl JwtOptions {
 struct Claims {
     sub: String,
     exp: f64,
+    /// Read only when lifetimes are limited, so that an issuer's odd `iat` does no harm otherwise.
+    #[serde(default)]
+    iat: Option<serde_json::Value>,
     /// RFC 8693, and most issuers: words parted by spaces.
     #[serde(default)]
     scope: Words,
@@ -91,6 +96,19 @@ impl Words {
         };
         list.iter().flat_map(|text| text.split(' '))
     }
+}
+
+/// Refuses a token that is valid for longer than `max`. Without `iat`, and where `iat` is in the future, the lifetime is counted
+/// from now; clocks may differ then.
+fn check_lifetime(claims: &Claims, max: Duration, now: Timestamp) -> Result<(), Refusal> {
+    let since = |from: f64| claims.exp - from;
+    let issued = match &claims.iat {
+        None | Some(serde_json::Value::Null) => None,
+        Some(iat) => Some(iat.as_f64().ok_or(Refusal::Invalid)?),
+    };
+    let too_long = issued.is_some_and(|iat| since(iat) > max.as_secs_f64())
+        || since(now.as_second() as f64) > (max + LEEWAY).as_secs_f64();
+    if too_long { Err(Refusal::Lifetime) } else { Ok(()) }
 }
 
 /// Checks tokens.
@@ -179,6 +197,9 @@ impl Tokens {
         if claims.sub.is_empty() || claims.sub.len() > SUBJECT {
             return Err(Refusal::Invalid);
         }
+        if let Some(max) = self.options.max_lifetime {
+            check_lifetime(&claims, max, Timestamp::now())?;
+        }
         let words = claims.scope.iter().chain(claims.scp.iter()).chain(claims.permissions.iter());
         // An end that no calendar has is none.
         let end = Timestamp::from_second(claims.exp as i64).ok();
@@ -192,6 +213,11 @@ impl Tokens {
             life: key.life.subscribe(),
             trust: Arc::clone(&self.trust),
         })
+    }
+
+    /// Returns true while the issuer's keys are fresh enough to decide by.
+    pub(super) fn can_check(&self, now: Instant) -> bool {
+        self.trust.holds(now)
     }
 
     /// All tokens of a subject share one.
@@ -221,6 +247,9 @@ impl Tokens {
         match set {
             Ok(new) => {
                 if let Some((json, mut set)) = new {
+                    if set.len() == 0 {
+                        tracing::warn!(from = %self.options.keys, "the issuer's key set has no usable key: every token is refused");
+                    }
                     let mut held = self.set.write().unwrap_or_else(PoisonError::into_inner);
                     set.succeed(std::mem::take(&mut held));
                     *held = set;
@@ -252,5 +281,68 @@ impl Tokens {
             let _asked = tokio::time::timeout(every, self.wanted.notified()).await;
             self.pass().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+
+    #[tokio::test]
+    async fn only_a_well_formed_set_replaces_the_keys() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("jwks.json");
+        let keys = JwksSource::File(file.clone());
+        let options = JwtOptions { issuer: "i".into(), audience: "a".into(), keys, max_lifetime: None };
+        let tokens = Tokens::new(options, None);
+        let after = async |set: &str| {
+            std::fs::write(&file, set).unwrap();
+            tokens.pass().await;
+            tokens.set.read().unwrap().len()
+        };
+        let one = format!(r#"{{"keys":[{KEY}]}}"#);
+        assert_eq!(after(&one).await, 1);
+        for malformed in [
+            "",
+            "{",
+            "{}",
+            "[]",
+            "null",
+            r#"{"keys":null}"#,
+            r#"{"keys":{}}"#,
+            r#"{"keys":[null]}"#,
+            r#"{"keys":[{}]}"#,
+        ] {
+            assert_eq!(after(malformed).await, 1, "{malformed}");
+            assert!(tokens.trust.holds(Instant::now()), "{malformed}");
+        }
+        for without in [r#"{"keys":[]}"#, r#"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#] {
+            assert_eq!(after(without).await, 0, "{without}");
+            assert!(tokens.trust.holds(Instant::now()), "{without}");
+            assert_eq!(after(&one).await, 1);
+        }
+    }
+
+    #[test]
+    fn lifetimes_count_from_iat_or_from_now() {
+        let (now, hour) = (Timestamp::from_second(1_800_000_000).unwrap(), Duration::from_secs(3_600));
+        let check = |iat: serde_json::Value, exp: i64| {
+            let claims = serde_json::json!({"sub": "s", "iat": iat, "exp": now.as_second() + exp});
+            check_lifetime(&serde_json::from_value(claims).unwrap(), hour, now)
+        };
+        let at = |offset: i64| serde_json::json!(now.as_second() + offset);
+        let none = serde_json::Value::Null;
+        for (iat, exp) in
+            [(at(0), 3_600), (at(-3_000), 600), (at(20), 3_620), (none.clone(), 3_600), (none.clone(), 3_630)]
+        {
+            assert_eq!(check(iat.clone(), exp), Ok(()), "{iat} {exp}");
+        }
+        // An `iat` in the future does not make a long lifetime short.
+        for (iat, exp) in [(at(0), 3_601), (at(-3_000), 601), (at(86_400), 90_000), (none, 3_631)] {
+            assert_eq!(check(iat.clone(), exp), Err(Refusal::Lifetime), "{iat} {exp}");
+        }
+        assert_eq!(check(serde_json::json!("today"), 60), Err(Refusal::Invalid));
     }
 }

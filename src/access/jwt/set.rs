@@ -26,18 +26,23 @@ pub(super) struct PublicKey {
 
 #[derive(Deserialize)]
 struct Published {
-    keys: Vec<Value>,
+    keys: Vec<PublishedKey>,
+}
+
+/// A member of the set. RFC 7517 requires `kty`: without it the document is malformed, not a set of unknown keys.
+#[derive(Deserialize)]
+struct PublishedKey {
+    kty: String,
+    #[serde(flatten)]
+    rest: serde_json::Map<String, Value>,
 }
 
 impl KeySet {
-    /// Reads a set. Keys that are for something else are left out.
+    /// Reads a set. Keys that are for something else are left out, so a well-formed set may have no usable key: then no token
+    /// is valid.
     pub(super) fn read(json: &[u8]) -> Result<Self, String> {
         let published: Published = serde_json::from_slice(json).map_err(|error| format!("is no key set: {error}"))?;
-        let keys: Vec<PublicKey> = published.keys.into_iter().filter_map(public_key).collect();
-        if keys.is_empty() {
-            return Err("has no key for RS256, ES256 or EdDSA".into());
-        }
-        Ok(Self { keys })
+        Ok(Self { keys: published.keys.into_iter().filter_map(public_key).collect() })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -71,8 +76,9 @@ impl KeySet {
     }
 }
 
-fn public_key(value: Value) -> Option<PublicKey> {
-    let jwk: Jwk = serde_json::from_value(value).ok()?;
+fn public_key(PublishedKey { kty, mut rest }: PublishedKey) -> Option<PublicKey> {
+    rest.insert("kty".into(), kty.into());
+    let jwk: Jwk = serde_json::from_value(rest.into()).ok()?;
     if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
         return None;
     }

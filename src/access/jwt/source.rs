@@ -17,6 +17,7 @@ use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 use url::{Host, Url};
 
+use crate::printable;
 use crate::tls;
 
 /// How much of an answer is read, in bytes. Issuers have a handful of keys.
@@ -47,7 +48,7 @@ impl std::fmt::Debug for JwksSource {
 impl std::fmt::Display for JwksSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::File(path) => write!(f, "{}", path.display()),
+            Self::File(path) => f.write_str(&printable::path(path)),
             Self::Url { url, .. } => write!(f, "{url}"),
         }
     }

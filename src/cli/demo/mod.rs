@@ -2,6 +2,8 @@
 
 mod pages;
 
+use std::os::unix::fs::PermissionsExt;
+
 use clap::Args;
 use tokio::sync::oneshot;
 use tokio_stream::StreamExt;
@@ -13,6 +15,7 @@ use super::input::Input;
 use super::{ingest, serve};
 use crate::client::{Client, Tls};
 use crate::config::SettingFlags;
+use crate::files;
 use crate::proto::feed_item::Result as ItemResult;
 use crate::proto::ingest_articles_response::Result as Answer;
 use crate::proto::lookup_article_request::Key;
@@ -37,7 +40,8 @@ pub(super) struct DemoArgs {
 
 pub(super) fn run(args: DemoArgs) -> Result<(), Failure> {
     // A folder of its own, gone at the end: each demo begins with nothing and leaves nothing.
-    let scratch = tempfile::Builder::new().prefix("copydesk-demo-").tempdir()?;
+    let private = PermissionsExt::from_mode(files::FOLDER_MODE);
+    let scratch = tempfile::Builder::new().prefix("copydesk-demo-").permissions(private).tempdir()?;
     let flags = args.settings.or("data-dir", scratch.path().display().to_string()).or("log-level", "warn");
     let settings = flags.load()?;
     telemetry::init(settings.log_format()?, settings.text("log-level"))

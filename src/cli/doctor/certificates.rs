@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::Finding;
+use crate::printable;
 use crate::server::TlsOptions;
 
 const PART: &str = "certificate";
@@ -19,7 +20,7 @@ pub(super) fn look(options: &TlsOptions, findings: &mut Vec<Finding>) {
         return findings.push(Finding::advice(PART, "its end cannot be read", "look at it with openssl x509"));
     };
     let days = (end.as_second() - Timestamp::now().as_second()).div_euclid(DAY);
-    let found = format!("{} ends at {end}", options.cert.display());
+    let found = format!("{} ends at {end}", printable::path(&options.cert));
     findings.push(match days {
         ..0 => Finding::problem(PART, found, "callers refuse it: renew it; the server takes it over by itself"),
         0..SOON => {

@@ -43,6 +43,10 @@ fn primary(facts: &DatabaseFacts, postgres: &PostgresOptions, options: &ServerOp
         findings.push(Finding::problem(PART, "it is a standby, which cannot be written", advice));
     }
     findings.push(schema(facts));
+    if facts.copying {
+        let advice = "articles are missing: run `copydesk copy` with the same source and target again";
+        findings.push(Finding::problem(PART, "a copy into it is under way or was interrupted", advice));
+    }
     if !facts.lacks.is_empty() {
         let found = format!("the role may not {}", facts.lacks.join(", "));
         findings.push(Finding::problem(PART, found, "let the role own the schema, or GRANT it these"));

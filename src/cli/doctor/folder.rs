@@ -5,11 +5,12 @@ use std::path::Path;
 use super::Finding;
 use super::host::room;
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
+use crate::{files, printable};
 
 const PART: &str = "folder";
 
 pub(super) fn look(options: &SqliteOptions, findings: &mut Vec<Finding>) {
-    let dir = options.dir.display();
+    let dir = printable::path(&options.dir);
     if !options.dir.exists() {
         let above = options.dir.ancestors().skip(1).find(|path| path.as_os_str().is_empty() || path.exists());
         let above = above.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -34,5 +35,26 @@ pub(super) fn look(options: &SqliteOptions, findings: &mut Vec<Finding>) {
             return findings.push(Finding::problem(PART, error, "let the server's user write there, or set data-dir"));
         }
     }
+    findings.extend(options.files().iter().chain([&options.dir]).filter_map(|path| for_others(PART, path)));
     findings.push(room("disk", &options.dir));
+}
+
+/// Advice about a file or folder that group or others may use. One that was created with a wider mode, by an older version or
+/// by hand, is not changed: somebody may rely on it.
+pub(super) fn for_others(part: &'static str, path: &Path) -> Option<Finding> {
+    let mode = files::mode_for_others(path)?;
+    let right = if path.is_dir() { files::FOLDER_MODE } else { files::FILE_MODE };
+    let shown = printable::path(path);
+    let found = format!("{shown} has mode {mode:04o}: other users of this machine may reach what is in it");
+    Some(Finding::advice(part, found, format!("chmod {right:03o} {}", quoted(path))))
+}
+
+/// Returns a path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = printable::path(path);
+    let plain = |letter: char| letter.is_alphanumeric() || "/._-+,@%".contains(letter);
+    match text.is_empty() || !text.chars().all(plain) {
+        true => format!("'{}'", text.replace('\'', r"'\''")),
+        false => text,
+    }
 }

@@ -8,6 +8,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::statvfs::statvfs;
 
 use super::Finding;
+use crate::printable;
 use crate::server::{ServerOptions, StoreOptions};
 
 /// How much of a disk should be free, in bytes; and below what writes will soon fail.
@@ -36,11 +37,11 @@ pub(super) fn room(part: &'static str, dir: &Path) -> Finding {
     let stat = match statvfs(dir) {
         Ok(stat) => stat,
         Err(error) => {
-            return Finding::advice(part, format!("{}: {error}", dir.display()), "look how much room there is");
+            return Finding::advice(part, format!("{}: {error}", printable::path(dir)), "look how much room there is");
         }
     };
     let free = (stat.blocks_available() as u64).saturating_mul(stat.fragment_size() as u64);
-    let found = format!("{} MiB free in {}", free >> 20, dir.display());
+    let found = format!("{} MiB free in {}", free >> 20, printable::path(dir));
     match free {
         ..NO_ROOM => Finding::problem(part, found, "make room: writes fail when there is none, and reads go on"),
         NO_ROOM..ROOM => Finding::advice(part, found, "make room before there is none"),

@@ -16,6 +16,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::failure::{Failure, print};
+use crate::access::AuditTarget;
 use crate::config::SettingFlags;
 use crate::server::{ServerOptions, StoreOptions};
 
@@ -100,6 +101,9 @@ async fn look(options: &ServerOptions) -> Vec<Finding> {
     match &options.store {
         StoreOptions::Sqlite(sqlite) => folder::look(sqlite, &mut findings),
         StoreOptions::Postgres(postgres) => database::look(postgres, options, &mut findings).await,
+    }
+    if let AuditTarget::File(path) = &options.audit_log {
+        findings.extend(folder::for_others("audit log", path));
     }
     if let Some(redis) = &options.redis {
         redis::look(redis, &mut findings).await;

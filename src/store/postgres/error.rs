@@ -3,6 +3,7 @@
 use deadpool_postgres::{PoolError, TimeoutType};
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
+use uuid::Uuid;
 
 use crate::store::StoreError;
 
@@ -36,6 +37,26 @@ pub enum OpenError {
     Foreign {
         /// Host, port and database.
         place: String,
+    },
+    /// A copy into it was not finished.
+    #[error(
+        "{place}: a copy into this database is under way or was interrupted, so articles are missing; \
+         run `copydesk copy` with the same source and target again"
+    )]
+    Unfinished {
+        /// Host, port and database.
+        place: String,
+    },
+    /// A copy of another store into it was not finished.
+    #[error(
+        "{place}: a copy of another store (feed {found}) into this database was not finished; \
+         finish it from that store, or choose an empty database"
+    )]
+    UnfinishedOther {
+        /// Host, port and database.
+        place: String,
+        /// The feed of the other store.
+        found: Uuid,
     },
     /// It was written by a newer version.
     #[error("{place}: its schema is version {found}, and this program knows up to {known}; use a newer program")]

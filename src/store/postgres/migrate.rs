@@ -106,6 +106,9 @@ const MIGRATIONS: &[&str] = &["
 ", "
     -- Words with their places do not get smaller by compression; to try took a twelfth of the time that indexing took.
     ALTER TABLE copydesk.search ALTER COLUMN words SET STORAGE EXTERNAL;
+", "
+    -- The feed of the store of which a copy into this database has begun and is not finished.
+    ALTER TABLE copydesk.feed ADD COLUMN IF NOT EXISTS copying uuid;
 "];
 
 /// What this program needs.
@@ -150,8 +153,16 @@ async fn bring_up_to_date(client: &Client) -> Result<i32, Error> {
     Ok(found)
 }
 
-/// The identity of the feed, if the schema is of the version that this program needs.
-pub(super) async fn check(options: &PostgresOptions) -> Result<Uuid, OpenError> {
+/// A database whose schema is of the version that this program needs.
+pub(super) struct Checked {
+    /// Identity of the feed.
+    pub(super) feed: Uuid,
+    /// Feed of the store of which a copy into this database is not finished.
+    pub(super) copying: Option<Uuid>,
+}
+
+/// Reads what identifies the database, if the schema is of the version that this program needs.
+pub(super) async fn check(options: &PostgresOptions) -> Result<Checked, OpenError> {
     let client = connect(options).await?;
     let place = options.place();
     let refused = |error: Error| OpenError::refused(&place, &error);
@@ -161,8 +172,8 @@ pub(super) async fn check(options: &PostgresOptions) -> Result<Uuid, OpenError> 
         std::cmp::Ordering::Greater => return Err(OpenError::Newer { place, found, known: KNOWN }),
         std::cmp::Ordering::Equal => {}
     }
-    let row = client.query_typed_one("SELECT id FROM copydesk.feed", &[]).await.map_err(refused)?;
-    row.try_get(0).map_err(|error| OpenError::refused(&place, &error))
+    let row = client.query_typed_one("SELECT id, copying FROM copydesk.feed", &[]).await.map_err(refused)?;
+    Ok(Checked { feed: row.try_get(0).map_err(refused)?, copying: row.try_get(1).map_err(refused)? })
 }
 
 /// The schema's version; 0 where there is none.

@@ -6,6 +6,7 @@
 mod batch;
 mod breaker;
 mod bulk;
+mod copying;
 mod error;
 mod feed;
 mod filter;
@@ -87,7 +88,38 @@ impl PostgresStore {
     /// # Errors
     /// When the database cannot be reached, or its schema is not the one that this program needs.
     pub async fn open(options: PostgresOptions) -> Result<Self, OpenError> {
-        let feed = migrate::check(&options).await?;
+        let checked = migrate::check(&options).await?;
+        copying::refuse_unfinished(&checked, &options.place())?;
+        Self::open_checked(options, checked.feed).await
+    }
+
+    /// Opens the store as the target of a copy, and marks it as unfinished until [`PostgresStore::finish_copy`]. `from` is the
+    /// feed of the store that is copied.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::open`]; and when a copy of another store into it was not finished.
+    pub async fn open_for_copy(options: PostgresOptions, from: Uuid) -> Result<Self, OpenError> {
+        let (place, checked) = (options.place(), migrate::check(&options).await?);
+        copying::refuse_other(&checked, &place, from)?;
+        let store = Self::open_checked(options, checked.feed).await?;
+        match copying::begin(&store.first, from).await {
+            Ok(true) => Ok(store),
+            Ok(false) => {
+                Err(OpenError::Refused { place, cause: "a copy of another store into it has just begun".into() })
+            }
+            Err(error) => Err(OpenError::Refused { place, cause: error.to_string() }),
+        }
+    }
+
+    /// Removes the mark of [`PostgresStore::open_for_copy`], durably. All writes must have been answered.
+    ///
+    /// # Errors
+    /// When the database does not answer; then it keeps its mark, or nobody knows.
+    pub async fn finish_copy(&self) -> Result<(), StoreError> {
+        copying::finish(&self.first).await
+    }
+
+    async fn open_checked(options: PostgresOptions, feed: Uuid) -> Result<Self, OpenError> {
         let failed = |error: StoreError| OpenError::Refused { place: options.place(), cause: error.to_string() };
         let (breaker, probing) = Breaker::start(&options);
         let gate = Gate::new(options.connections, options.read_queue, options.read_wait);

@@ -30,6 +30,8 @@ pub struct DatabaseFacts {
     pub needed: i32,
     /// Whether it is a standby.
     pub standby: bool,
+    /// Whether a copy into it is under way or was interrupted.
+    pub copying: bool,
     /// What the role may not do that serving needs: `INSERT articles`.
     pub lacks: Vec<String>,
     /// What a commit waits for, if we do not say otherwise.
@@ -76,6 +78,13 @@ async fn ask(client: &Client, place: String) -> Result<DatabaseFacts, Error> {
     let round_trip = began.elapsed();
     let ours = before.as_microsecond() + (round_trip / 2).as_micros() as i64;
     let schema = migrate::version(client).await?;
+    let copying = match schema {
+        migrate::KNOWN => {
+            let sql = "SELECT count(*) > 0 FROM copydesk.feed WHERE copying IS NOT NULL";
+            client.query_typed_one(sql, &[]).await?.try_get(0)?
+        }
+        _ => false,
+    };
     let lacks = if schema == migrate::KNOWN { lacks(client).await? } else { Vec::new() };
     Ok(DatabaseFacts {
         place,
@@ -84,6 +93,7 @@ async fn ask(client: &Client, place: String) -> Result<DatabaseFacts, Error> {
         schema,
         needed: migrate::KNOWN,
         standby,
+        copying,
         lacks,
         synchronous_commit,
         max_connections,

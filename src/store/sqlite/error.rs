@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
+use uuid::Uuid;
 
+use crate::printable;
 use crate::store::StoreError;
 
 /// Why a store did not open. Says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The folder or a file in it cannot be used.
-    #[error("{}: {cause}; the folder must exist or be creatable, and be writable", path.display())]
+    #[error("{}: {cause}; the folder must exist or be creatable, and be writable", printable::path(path))]
     Io {
         /// Which.
         path: PathBuf,
@@ -18,13 +20,13 @@ pub enum OpenError {
         cause: std::io::Error,
     },
     /// Another process has it.
-    #[error("{}: in use by another process; stop it, or choose another folder", path.display())]
+    #[error("{}: in use by another process; stop it, or choose another folder", printable::path(path))]
     InUse {
         /// The folder.
         path: PathBuf,
     },
     /// It is no store, or no longer a whole one.
-    #[error("{}: {what}; restore it from a backup, or choose another folder", path.display())]
+    #[error("{}: {what}; restore it from a backup, or choose another folder", printable::path(path))]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -32,7 +34,10 @@ pub enum OpenError {
         what: String,
     },
     /// It was written by a newer version.
-    #[error("{}: its schema is version {found}, and this program knows up to {known}; use a newer program", path.display())]
+    #[error(
+        "{}: its schema is version {found}, and this program knows up to {known}; use a newer program",
+        printable::path(path)
+    )]
     Newer {
         /// The file.
         path: PathBuf,
@@ -41,8 +46,30 @@ pub enum OpenError {
         /// Ours.
         known: i64,
     },
+    /// A copy into it was not finished.
+    #[error(
+        "{0}: a copy into this store is under way or was interrupted, so articles are missing; \
+         run `copydesk copy --to sqlite:{0}` with the same source again",
+        printable::path(path)
+    )]
+    Unfinished {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A copy of another store into it was not finished.
+    #[error(
+        "{}: a copy of another store (feed {found}) into this one was not finished; \
+         finish it from that store, or choose an empty folder",
+        printable::path(path)
+    )]
+    UnfinishedOther {
+        /// The folder.
+        path: PathBuf,
+        /// The feed of the other store.
+        found: Uuid,
+    },
     /// SQLite refused.
-    #[error("{}: {cause}", path.display())]
+    #[error("{}: {cause}", printable::path(path))]
     Sqlite {
         /// The file.
         path: PathBuf,

@@ -12,6 +12,7 @@ use prost::Message;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
+use super::open_files::OpenFiles;
 use super::{SqliteOptions, migrate, rows};
 use crate::article::{Lifecycle, Position, Query};
 use crate::proto::Article;
@@ -40,7 +41,11 @@ struct Shared {
 
 impl Index {
     /// Starts following.
-    pub(super) fn start(options: &SqliteOptions, wake: watch::Receiver<Position>) -> rusqlite::Result<Self> {
+    pub(super) fn start(
+        options: &SqliteOptions,
+        wake: watch::Receiver<Position>,
+        files: Arc<OpenFiles>,
+    ) -> rusqlite::Result<Self> {
         let search = migrate::connect_search(&options.search())?;
         let position: i64 = search.query_row("SELECT position FROM state", (), |row| row.get(0))?;
         let shared = Arc::new(Shared {
@@ -52,6 +57,7 @@ impl Index {
             search,
             articles: None,
             path: options.articles(),
+            files,
             position,
             tidied: false,
             shared: Arc::clone(&shared),
@@ -92,6 +98,7 @@ struct Follower {
     search: Connection,
     articles: Option<Connection>,
     path: PathBuf,
+    files: Arc<OpenFiles>,
     position: i64,
     /// Whether there is nothing left to merge.
     tidied: bool,
@@ -144,7 +151,15 @@ impl Follower {
     fn follow(&mut self) -> rusqlite::Result<()> {
         let articles = match self.articles.take() {
             Some(articles) => articles,
-            None => connect(&self.path)?,
+            None => {
+                // Another store's articles must not be indexed here. What is wrong has been logged.
+                let opened = self.files.check().map(|()| connect(&self.path));
+                let (Ok(opened), Ok(())) = (opened, self.files.check()) else {
+                    std::thread::park_timeout(AFTER_FAILURE);
+                    return Ok(());
+                };
+                opened?
+            }
         };
         let answer = self.index_batch(&articles);
         self.articles = Some(articles);

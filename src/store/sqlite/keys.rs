@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags, Row, params};
 use uuid::Uuid;
 
 use super::{OpenError, SqliteOptions};
+use crate::files;
 use crate::store::{KeyStore, Keys, StoreError, StoredKey};
 
 const APPLICATION_ID: i64 = 0x6364_6b79; // "cdky"
@@ -38,8 +39,9 @@ impl SqliteKeys {
     /// # Errors
     /// When the folder cannot be used, or the file is something else, or newer.
     pub fn open(options: &SqliteOptions) -> Result<Self, OpenError> {
-        std::fs::create_dir_all(&options.dir).map_err(|cause| OpenError::Io { path: options.dir.clone(), cause })?;
+        files::create_folder(&options.dir).map_err(|cause| OpenError::Io { path: options.dir.clone(), cause })?;
         let path = options.dir.join("keys.db");
+        files::create_file(&path).map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
         let sqlite = |cause: rusqlite::Error| OpenError::sqlite(&path, &cause);
         let mut connection = Connection::open(&path).map_err(sqlite)?;
         match prepare(&mut connection).map_err(sqlite)? {

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
 use super::{OpenError, SqliteOptions};
+use crate::files;
 
 /// "Copy": tells our files from other programs' databases.
 const APPLICATION_ID: i64 = 0x436f_7079;
@@ -112,9 +113,10 @@ pub(super) fn lock(options: &SqliteOptions) -> Result<File, OpenError> {
         let path = path.to_owned();
         move |cause| OpenError::Io { path, cause }
     };
-    std::fs::create_dir_all(&options.dir).map_err(io(&options.dir))?;
+    files::create_folder(&options.dir).map_err(io(&options.dir))?;
     let path = options.dir.join("lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(io(&path))?;
+    files::create_file(&path).map_err(io(&path))?;
+    let file = OpenOptions::new().write(true).open(&path).map_err(io(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(OpenError::InUse { path: options.dir.clone() }),
@@ -126,6 +128,8 @@ pub(super) fn lock(options: &SqliteOptions) -> Result<File, OpenError> {
 pub(super) fn open_articles(options: &SqliteOptions) -> Result<Connection, OpenError> {
     let path = options.articles();
     check_length(&path)?;
+    // SQLite gives the write-ahead log and its index the mode of the database.
+    files::create_file(&path).map_err(|cause| OpenError::Io { path: path.clone(), cause })?;
     let sqlite = |cause: rusqlite::Error| OpenError::sqlite(&path, &cause);
     let mut connection = Connection::open(&path).map_err(sqlite)?;
     let version = version(&connection, &path)?;
@@ -269,6 +273,7 @@ pub(super) fn open_search(options: &SqliteOptions, feed: Uuid, articles: &Connec
 }
 
 fn create_search(path: &Path, feed: Uuid) -> Result<(), OpenError> {
+    files::create_file(path).map_err(|cause| OpenError::Io { path: path.to_owned(), cause })?;
     let create = || -> rusqlite::Result<()> {
         let mut connection = connect_search(path)?;
         let transaction = connection.transaction()?;

@@ -4,6 +4,7 @@
 //! follower of the feed, and can be deleted.
 
 mod apply;
+mod copying;
 mod error;
 mod facets;
 mod feed;
@@ -12,6 +13,7 @@ mod index;
 mod keys;
 mod list;
 mod migrate;
+mod open_files;
 mod readers;
 mod rows;
 mod search;
@@ -24,6 +26,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use rusqlite::Connection;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -37,6 +40,7 @@ use super::{
 };
 use crate::article::{ArticleId, Position, Record};
 use index::Index;
+use open_files::OpenFiles;
 use readers::Readers;
 use writer::Writer;
 
@@ -61,6 +65,14 @@ impl SqliteOptions {
         Self { dir: dir.into(), max_bytes: None, readers: 4, read_queue: 256, read_wait: Duration::from_secs(2) }
     }
 
+    /// Returns the paths of the files that the folder may hold.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let databases = ["articles.db", "search.db", "keys.db"];
+        let beside = ["", "-wal", "-shm", "-journal"];
+        let names = databases.iter().flat_map(|name| beside.map(|more| format!("{name}{more}")));
+        names.chain(["lock".to_owned()]).map(|name| self.dir.join(name)).collect()
+    }
+
     fn articles(&self) -> PathBuf {
         self.dir.join("articles.db")
     }
@@ -77,6 +89,8 @@ pub struct SqliteStore {
     writer: Writer,
     index: Index,
     readers: Readers,
+    files: Arc<OpenFiles>,
+    articles: PathBuf,
     _lock: File,
 }
 
@@ -86,15 +100,56 @@ impl SqliteStore {
     /// # Errors
     /// When the folder cannot be used, is in use, or holds something else, something damaged, or something newer.
     pub fn open(options: SqliteOptions) -> Result<Self, OpenError> {
+        Self::open_if(options, |connection, options| {
+            copying::refuse_unfinished(connection, &options.articles(), &options.dir)
+        })
+    }
+
+    /// Opens the store as the target of a copy, and marks it as unfinished until [`SqliteStore::finish_copy`]. `from` is the feed
+    /// of the store that is copied.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`]; and when a copy of another store into it was not finished.
+    pub fn open_for_copy(options: SqliteOptions, from: Uuid) -> Result<Self, OpenError> {
+        Self::open_if(options, |connection, options| {
+            copying::begin(connection, &options.articles(), &options.dir, from)
+        })
+    }
+
+    /// Brings the schema up to date, also of a store that a copy into was not finished.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn migrate(options: SqliteOptions) -> Result<(), OpenError> {
+        Self::open_if(options, |_, _| Ok(())).map(drop)
+    }
+
+    /// Removes the mark of [`SqliteStore::open_for_copy`], durably. All writes must have been answered.
+    ///
+    /// # Errors
+    /// When the store does not answer; then it keeps its mark.
+    pub fn finish_copy(&self) -> Result<(), StoreError> {
+        self.files.check()?;
+        copying::finish(&self.articles)?;
+        self.files.check()
+    }
+
+    fn open_if(
+        options: SqliteOptions,
+        may: impl FnOnce(&Connection, &SqliteOptions) -> Result<(), OpenError>,
+    ) -> Result<Self, OpenError> {
         let lock = migrate::lock(&options)?;
         let connection = migrate::open_articles(&options)?;
+        may(&connection, &options)?;
         let feed = migrate::feed(&connection).map_err(|cause| OpenError::sqlite(&options.articles(), &cause))?;
         migrate::open_search(&options, feed, &connection)?;
-        let writer = Writer::start(connection, feed).map_err(|cause| OpenError::sqlite(&options.articles(), &cause))?;
-        let index =
-            Index::start(&options, writer.wake()).map_err(|cause| OpenError::sqlite(&options.search(), &cause))?;
-        let readers = Readers::new(&options, feed);
-        Ok(Self { feed, writer, index, readers, _lock: lock })
+        let files = Arc::new(OpenFiles::of(&options)?);
+        let writer = Writer::start(connection, feed, Arc::clone(&files));
+        let writer = writer.map_err(|cause| OpenError::sqlite(&options.articles(), &cause))?;
+        let index = Index::start(&options, writer.wake(), Arc::clone(&files))
+            .map_err(|cause| OpenError::sqlite(&options.search(), &cause))?;
+        let readers = Readers::new(&options, feed, Arc::clone(&files));
+        Ok(Self { feed, writer, index, readers, files, articles: options.articles(), _lock: lock })
     }
 
     /// Whether another process has the folder's store open. Makes nothing.
@@ -217,6 +272,12 @@ impl Store for SqliteStore {
         if !self.writer.is_alive() {
             return Err(StoreError::Unavailable("its writer has ended"));
         }
-        self.readers.run_first(|reader| Ok(reader.connection.query_row("SELECT 1", (), |_| Ok(()))?)).await
+        let files = Arc::clone(&self.files);
+        self.readers
+            .run_first(move |reader| {
+                files.check()?;
+                Ok(reader.connection.query_row("SELECT 1", (), |_| Ok(()))?)
+            })
+            .await
     }
 }

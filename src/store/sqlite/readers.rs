@@ -7,6 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use super::open_files::OpenFiles;
 use super::{SqliteOptions, migrate};
 use crate::priority::work_behind_connections;
 use crate::store::gate::{Gate, Kind};
@@ -28,16 +29,18 @@ pub(super) struct Readers {
     first: Arc<Semaphore>,
     options: SqliteOptions,
     feed: Uuid,
+    files: Arc<OpenFiles>,
 }
 
 impl Readers {
-    pub(super) fn new(options: &SqliteOptions, feed: Uuid) -> Self {
+    pub(super) fn new(options: &SqliteOptions, feed: Uuid, files: Arc<OpenFiles>) -> Self {
         Self {
             idle: Arc::default(),
             gate: Gate::new(options.readers, options.read_queue, options.read_wait),
             first: Arc::new(Semaphore::new(1)),
             options: options.clone(),
             feed,
+            files,
         }
     }
 
@@ -71,7 +74,7 @@ impl Readers {
         read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let idle = Arc::clone(&self.idle);
-        let (options, feed) = (self.options.clone(), self.feed);
+        let (options, feed, files) = (self.options.clone(), self.feed, Arc::clone(&self.files));
         let caller = CallerGone(Arc::default());
         let gone = Arc::clone(&caller.0);
         let task = tokio::task::spawn_blocking(move || {
@@ -81,7 +84,7 @@ impl Readers {
             let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut reader = match kept {
                 Some(reader) => reader,
-                None => Reader { connection: connect(&options)?, feed },
+                None => Reader { connection: connect(&options, &files)?, feed },
             };
             let given_up = Arc::clone(&gone);
             reader.connection.progress_handler(STEPS, Some(move || given_up.load(Ordering::Relaxed)))?;
@@ -107,12 +110,15 @@ impl Drop for CallerGone {
     }
 }
 
-fn connect(options: &SqliteOptions) -> rusqlite::Result<Connection> {
+/// Opens a connection, to the files that the store has open and to no others that stand in their place.
+fn connect(options: &SqliteOptions, files: &OpenFiles) -> Result<Connection, StoreError> {
+    files.check()?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(options.articles(), flags)?;
     migrate::steady(&connection)?;
     connection.execute("ATTACH DATABASE ?1 AS search", [options.search().to_string_lossy()])?;
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cache_size", -4_096)?;
+    files.check()?;
     Ok(connection)
 }

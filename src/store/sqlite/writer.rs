@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::apply::{Applier, trim_requests};
 use super::facets::FacetNames;
+use super::open_files::OpenFiles;
 use super::rows;
 use crate::article::Position;
 use crate::store::plan::unplaced;
@@ -60,7 +61,7 @@ struct Counters {
 
 impl Writer {
     /// Starts the thread on a connection.
-    pub(super) fn start(connection: Connection, feed: Uuid) -> rusqlite::Result<Self> {
+    pub(super) fn start(connection: Connection, feed: Uuid, files: Arc<OpenFiles>) -> rusqlite::Result<Self> {
         let newest = connection.query_row("SELECT coalesce(max(position), 0) FROM changes", (), |row| row.get(0))?;
         let (announce, wake) = watch::channel(rows::position(newest));
         let (commands, inbox) = mpsc::channel();
@@ -68,6 +69,7 @@ impl Writer {
         let applier = Applier { feed, facet_names: FacetNames::default() };
         let state = State {
             connection,
+            files,
             applier,
             announce,
             counters: Arc::clone(&counters),
@@ -143,6 +145,7 @@ impl Drop for Writer {
 
 struct State {
     connection: Connection,
+    files: Arc<OpenFiles>,
     applier: Applier,
     announce: watch::Sender<Position>,
     counters: Arc<Counters>,
@@ -250,19 +253,22 @@ impl State {
     /// One transaction for all. If that fails, one for each, so that a command that cannot be done harms no other.
     fn commit(&mut self, mut group: Vec<Command>) {
         match self.transact(&group) {
-            Ok(done) => self.answer(group.into_iter().zip(done.into_iter().map(Ok)).collect()),
+            Ok(done) => self.answer(group.into_iter().zip(done).collect()),
             Err(error) if group.len() == 1 => self.answer(group.drain(..).map(|it| (it, Err(error.clone()))).collect()),
             Err(_) => {
                 for command in group {
                     let done = self.transact(std::slice::from_ref(&command)).map(|mut done| done.pop());
-                    let done = done.and_then(|done| done.ok_or(StoreError::Internal));
+                    let done = done.and_then(|done| done.unwrap_or(Err(StoreError::Internal)));
                     self.answer(vec![(command, done)]);
                 }
             }
         }
     }
 
-    fn transact(&mut self, commands: &[Command]) -> Result<Vec<Done>, StoreError> {
+    /// Commits commands. An error means that nothing of them is kept; one for each command, that they are committed into files
+    /// that may be gone, so that nobody may be told that it is done.
+    fn transact(&mut self, commands: &[Command]) -> Result<Vec<Result<Done, StoreError>>, StoreError> {
+        self.files.check()?;
         let began = Instant::now();
         // Of every traced call in the group it is a part.
         let parts: Vec<Part> = commands.iter().filter_map(Command::part).collect();
@@ -271,14 +277,20 @@ impl State {
             parts.iter().for_each(Part::fail);
         }
         drop(parts);
-        match &done {
-            Ok(done) => self.record(began.elapsed(), done.iter().map(Done::writes).sum()),
+        match done {
+            Ok(done) => {
+                self.record(began.elapsed(), done.iter().map(Done::writes).sum());
+                // The folder may have been deleted since the first check. From here on, to delete it is to delete what was
+                // answered, which nothing can prevent.
+                let in_place = self.files.check();
+                Ok(done.into_iter().map(|done| in_place.clone().map(|()| done)).collect())
+            }
             Err(error) => {
                 self.applier.facet_names.forget();
                 tracing::error!(%error, commands = commands.len(), "a commit failed; nothing of it is kept");
+                Err(error)
             }
         }
-        done
     }
 
     fn apply_all(&mut self, commands: &[Command]) -> rusqlite::Result<Vec<Done>> {

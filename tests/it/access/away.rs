@@ -1,13 +1,16 @@
 //! While keys cannot be read, nobody knows whether one has been taken back: so none is taken for longer than the bound.
 
-use copydesk::access::AccessOptions;
+use copydesk::access::{AccessOptions, JwksSource, JwtOptions};
 use copydesk::proto::*;
 use copydesk::server::StoreOptions;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
-use super::{SOON, client, desk, end_of, guarded, key, read, reason, until_read};
+use super::issuer::{AUDIENCE, ISSUER, Signer, claims, publish, set};
+use super::{SOON, client, desk, end_of, guarded, key, read, reason, until, until_read};
 use crate::database::Cluster;
 use crate::support::TestServer;
 
@@ -75,4 +78,55 @@ async fn the_shortest_bound_lets_callers_in() {
     .await;
     let (_, text) = key(&keys, "articles.read", |_| {}).await;
     until_read(&client(&server, &text).await, Code::NotFound).await;
+}
+
+/// Readiness, by both ports, which must agree.
+async fn is_ready(server: &TestServer) -> bool {
+    let mut health = HealthClient::new(server.channel().await);
+    let mut status = async |service: &str| {
+        health.check(HealthCheckRequest { service: service.into() }).await.unwrap().into_inner().status()
+    };
+    // It is alive all the same.
+    assert_eq!(status("").await, ServingStatus::Serving);
+    assert!(server.http("/livez").await.starts_with("HTTP/1.0 200"));
+    let before = server.http("/readyz").await;
+    let mut by_grpc = Vec::new();
+    for service in ["copydesk.v1.RetrievalService", "copydesk.v1.IngestionService"] {
+        by_grpc.push(status(service).await == ServingStatus::Serving);
+    }
+    let by_http = server.http("/readyz").await;
+    if before.lines().last() == by_http.lines().last() {
+        assert_eq!(by_grpc, [by_http.ends_with("\nready\n"); 2], "{by_http}");
+    }
+    assert!(by_http.ends_with("\nready\n") || by_http.ends_with("credentials cannot be checked\n"), "{by_http}");
+    by_http.starts_with("HTTP/1.0 200")
+}
+
+#[tokio::test]
+async fn a_server_is_not_ready_while_its_keys_cannot_be_read() {
+    let (server, _) = desk(|_| {}).await;
+    assert!(is_ready(&server).await, "it has read them, and there are none");
+    let (file, aside) = (server.dir.path().join("keys.db"), server.dir.path().join("aside"));
+    std::fs::rename(&file, &aside).unwrap();
+    until("it is not ready", async || !is_ready(&server).await).await;
+    std::fs::rename(&aside, &file).unwrap();
+    until("it is ready", async || is_ready(&server).await).await;
+}
+
+#[tokio::test]
+async fn a_server_is_not_ready_before_it_has_read_the_keys_of_its_issuer() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("jwks.json");
+    let keys = JwksSource::new(file.to_str().unwrap(), None).unwrap();
+    let options = JwtOptions { issuer: ISSUER.into(), audience: AUDIENCE.into(), keys, max_lifetime: None };
+    let server = TestServer::with(|server| guarded(server, Some(options))).await;
+    assert!(!is_ready(&server).await, "not even for a moment");
+    let signer = Signer::ed();
+    publish(&file, &set(&[signer.published("a")]));
+    until("it is ready", async || is_ready(&server).await).await;
+    assert_eq!(read(&client(&server, &signer.token("a", &claims())).await).await.code(), Code::NotFound);
+    // Read once, they are believed for a while; and a set without keys is an answer, too.
+    publish(&file, &set(&[]));
+    until_read(&client(&server, &signer.token("a", &claims())).await, Code::Unauthenticated).await;
+    assert!(is_ready(&server).await);
 }

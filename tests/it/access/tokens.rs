@@ -19,7 +19,8 @@ use crate::authority::Authority;
 use crate::support::TestServer;
 
 fn jwt(keys: &str, ca: Option<&Path>) -> JwtOptions {
-    JwtOptions { issuer: ISSUER.into(), audience: AUDIENCE.into(), keys: JwksSource::new(keys, ca).unwrap() }
+    let keys = JwksSource::new(keys, ca).unwrap();
+    JwtOptions { issuer: ISSUER.into(), audience: AUDIENCE.into(), keys, max_lifetime: None }
 }
 
 async fn server(keys: &str, ca: Option<&Path>) -> TestServer {
@@ -186,6 +187,62 @@ async fn keys_in_a_file_are_changed_while_the_server_runs() {
 
     publish(&file, &set(&[old.published("old")]));
     until_read(&by_old, Code::NotFound).await;
+}
+
+#[tokio::test]
+async fn an_empty_key_set_revokes_every_token() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("jwks.json");
+    let signer = Signer::ec();
+    let published = set(&[signer.published("a")]);
+    publish(&file, &published);
+    let server = server(file.to_str().unwrap(), None).await;
+    let mut reader = client(&server, &signer.token("a", &claims())).await;
+    for empty in [set(&[]), set(&[json!({"kty": "oct", "k": "c2VjcmV0"})])] {
+        until_read(&reader, Code::NotFound).await;
+        let watch = reader.retrieval.watch_articles(WatchArticlesRequest::default()).await.unwrap().into_inner();
+        publish(&file, &empty);
+        assert_eq!(reason(&until_read(&reader, Code::Unauthenticated).await), "CREDENTIAL_INVALID", "{empty}");
+        assert_eq!(reason(&end_of(watch).await), "CREDENTIAL_INVALID", "{empty}");
+        publish(&file, &published);
+    }
+    until_read(&reader, Code::NotFound).await;
+}
+
+#[tokio::test]
+async fn tokens_beyond_the_maximum_lifetime_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("jwks.json");
+    let signer = Signer::ed();
+    publish(&file, &set(&[signer.published("a")]));
+    let limited = |max_lifetime| {
+        let options = JwtOptions { max_lifetime, ..jwt(file.to_str().unwrap(), None) };
+        TestServer::with(|server| guarded(server, Some(options)))
+    };
+    let hour = limited(Some(std::time::Duration::from_secs(3_600))).await;
+    let any = limited(None).await;
+    let now = Timestamp::now().as_second();
+    let token = |change: Value| signer.token("a", &claims_but(change));
+    for short in [json!({}), json!({"iat": null, "nbf": null, "exp": now + 3_500})] {
+        assert_eq!(outcome(&hour, &token(short.clone())).await.0, Code::NotFound, "{short}");
+    }
+    let refused = (Code::Unauthenticated, "CREDENTIAL_LIFETIME".to_owned());
+    for long in [
+        json!({"iat": now, "exp": now + 3_700}),
+        json!({"iat": now - 7_200, "exp": now + 600}),
+        json!({"iat": null, "exp": now + 7_200}),
+        json!({"iat": now + 86_400, "exp": now + 90_000}),
+    ] {
+        let token = token(long.clone());
+        // The second time it is not taken from memory either.
+        for _ in 0..2 {
+            assert_eq!(outcome(&hour, &token).await, refused, "{long}");
+        }
+        assert_eq!(outcome(&any, &token).await.0, Code::NotFound, "{long}");
+    }
+    // Only who holds a token of the issuer is told so.
+    let forged = Signer::ed().token("a", &claims_but(json!({"exp": now + 7_200})));
+    assert_eq!(outcome(&hour, &forged).await, (Code::Unauthenticated, "CREDENTIAL_INVALID".into()));
 }
 
 #[tokio::test]

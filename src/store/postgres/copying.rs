@@ -1,0 +1,37 @@
+//! The mark of a database that a copy is being made into: set before the first article is written, removed after the last one
+//! is durable. A column of `feed`, so that no role needs another right for it.
+
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use super::error::OpenError;
+use super::migrate::Checked;
+use super::pool::Pool;
+use crate::store::StoreError;
+
+/// Refuses a database that lacks articles, because a copy into it was not finished.
+pub(super) fn refuse_unfinished(checked: &Checked, place: &str) -> Result<(), OpenError> {
+    match checked.copying {
+        None => Ok(()),
+        Some(_) => Err(OpenError::Unfinished { place: place.to_owned() }),
+    }
+}
+
+/// Refuses a database with an unfinished copy of a store other than this one.
+pub(super) fn refuse_other(checked: &Checked, place: &str, from: Uuid) -> Result<(), OpenError> {
+    match checked.copying {
+        Some(found) if found != from => Err(OpenError::UnfinishedOther { place: place.to_owned(), found }),
+        _ => Ok(()),
+    }
+}
+
+/// Sets the mark, durably. Returns false if another store is being copied here.
+pub(super) async fn begin(pool: &Pool, from: Uuid) -> Result<bool, StoreError> {
+    let sql = "UPDATE copydesk.feed SET copying = $1 WHERE copying IS NULL OR copying = $1";
+    Ok(pool.execute(sql, &[(&from, Type::UUID)]).await? > 0)
+}
+
+/// Removes the mark, durably.
+pub(super) async fn finish(pool: &Pool) -> Result<(), StoreError> {
+    pool.execute("UPDATE copydesk.feed SET copying = NULL", &[]).await.map(drop)
+}
