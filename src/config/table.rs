@@ -149,7 +149,12 @@ pub const SETTINGS: &[Setting] = &[
         "10ms",
         "fewer unary calls are let in while what is ready to run waits longer than this for a processor; `off` for never",
     ),
-    rare("max-concurrent-streams", "256", "streams open at once; more are refused with RESOURCE_EXHAUSTED"),
+    rare(
+        "max-concurrent-streams",
+        "256",
+        "watches and exports open at once; more are refused with RESOURCE_EXHAUSTED, as are those of a caller that has as many open as are free (with `auth`)",
+    ),
+    rare("max-ingest-streams", "256", "streams of documents open at once; the same holds for them"),
     rare("max-connections", "4096", "connections open at once; more are closed as they come"),
     rare("max-connection-streams", "256", "calls under way at once on one connection"),
     rare(
@@ -275,6 +280,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
                 text => at_least(duration(text)?, Duration::from_millis(1)).map(Some),
             })?,
             max_concurrent_streams: settings.get("max-concurrent-streams", count)?,
+            max_ingest_streams: settings.get("max-ingest-streams", count)?,
             default_deadline: settings.get("default-deadline", duration)?,
             max_deadline: settings.get("max-deadline", duration)?,
             slow: settings.get("slow-call", duration)?,

@@ -4,6 +4,7 @@
 mod document;
 mod edit;
 mod error;
+mod meter;
 mod report;
 mod stream;
 mod witness;
@@ -17,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use edit::{Edit, MAX_UPDATE_TRIES};
 pub use error::IngestError;
+pub use meter::{Meter, OverRate};
 pub use stream::{Answer, Ended, StreamItem};
 pub use witness::Witness;
 pub use workers::Workers;
@@ -66,6 +68,7 @@ pub struct Ingestion {
     room: Arc<Semaphore>,
     turns: Arc<edit::Turns>,
     witness: Option<Witness>,
+    meter: Option<Arc<dyn Meter>>,
 }
 
 /// A document that is an article now.
@@ -113,7 +116,7 @@ impl Ingestion {
     /// Ingests into a store.
     pub fn new(store: Arc<dyn Store>, workers: Workers, options: IngestOptions) -> Self {
         let room = Arc::new(Semaphore::new(options.stream_bytes.div_ceil(1 << 10).max(1)));
-        Self { store, workers, options: Arc::new(options), room, turns: Arc::default(), witness: None }
+        Self { store, workers, options: Arc::new(options), room, turns: Arc::default(), witness: None, meter: None }
     }
 
     /// The most that one stream may have of the memory for all.
@@ -204,9 +207,13 @@ impl Ingestion {
         if document::is_light(&document) {
             return document::prepare(document, request, time, &options);
         }
-        // With its wait for a thread.
-        let _part = span(Kind::Internal, "ingest.extract");
-        self.workers.run(refusable, move || document::prepare(document, request, time, &options)).await?
+        let prepared = {
+            // With its wait for a thread.
+            let _part = span(Kind::Internal, "ingest.extract");
+            self.workers.run(refusable, move || document::prepare(document, request, time, &options)).await??
+        };
+        self.count(&prepared, refusable).await?;
+        Ok(prepared)
     }
 }
 

@@ -15,6 +15,7 @@ mod opening;
 mod outbox;
 mod pressure;
 mod stack;
+mod streams;
 mod tasks;
 mod tls;
 mod traced;

@@ -52,6 +52,7 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
             // Tests share processors, and their servers a runtime with clients.
             max_task_delay: None,
             max_concurrent_streams: 256,
+            max_ingest_streams: 256,
             default_deadline: Duration::from_secs(30),
             max_deadline: Duration::from_secs(300),
             slow: Duration::from_secs(60),
