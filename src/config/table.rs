@@ -202,6 +202,11 @@ pub const SETTINGS: &[Setting] = &[
         "off",
         "whose pages may call by gRPC-Web (CORS): origins such as `https://desk.example,https://app.example`, `*` for all, `off` for none but our own",
     ),
+    rare(
+        "allowed-hosts",
+        "auto",
+        "host names by which the server may be called (`:authority`, `Host`), comma-separated, without ports; `localhost` and IP addresses always may; `*` for any. `auto` is none but these when `listen` is on loopback and callers are not authenticated, else any",
+    ),
     setting("log-format", "human", "`human` or `json`"),
     setting("log-level", "info", "error, warn, info, debug, trace, or a filter such as `info,copydesk::store=debug`"),
     rare("slow-call", "500ms", "unary calls that take longer are logged"),
@@ -311,6 +316,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         web: WebOptions {
             serve: settings.get("grpc-web", switch)?,
             origins: settings.get("grpc-web-origins", str::parse)?,
+            hosts: settings.get("allowed-hosts", str::parse)?,
         },
     })
 }

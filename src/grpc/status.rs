@@ -125,7 +125,8 @@ pub fn overloaded(what: TooMany) -> Status {
         TooMany::StreamsOfCaller(kind) => {
             let (what, limit) = kind.limit();
             return busy(format!(
-                "this caller has as many {what} open as it may while others need them (a share of {limit}); end one, or try again"
+                "this caller has as many {what} open as it may while others need them (a share of {limit}); \
+                 end one, or try again"
             ));
         }
         TooMany::Documents => &DOCUMENTS,
@@ -206,6 +207,19 @@ fn over_rate(message: String, subject: &str, rate: impl Display, wait: Duration)
     let pause = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
     status.metadata_mut().insert("grpc-retry-pushback-ms", MetadataValue::from(pause));
     status
+}
+
+/// A call by a name that may be that of a web page.
+pub fn host_not_allowed() -> Status {
+    let message = "the host that this call names (:authority, Host) must be localhost, an IP address, \
+        or one of the server's allowed-hosts";
+    Status::with_error_details(Code::PermissionDenied, message, details("HOST_NOT_ALLOWED"))
+}
+
+/// A call for a web page that may not call.
+pub fn origin_not_allowed() -> Status {
+    let message = "the Origin of this call must be of the host that it calls, or one of the server's grpc-web-origins";
+    Status::with_error_details(Code::PermissionDenied, message, details("ORIGIN_NOT_ALLOWED"))
 }
 
 /// A read that has no answer.

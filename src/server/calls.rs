@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 use tokio_util::task::AbortOnDropHandle;
@@ -23,6 +23,7 @@ use tracing::{Span, span};
 
 use super::answer::answer;
 use super::connection::Origin;
+use super::dispatch::is_grpc;
 use super::guard::Guard;
 use super::outbox::Outbox;
 use super::pressure::Pressure;
@@ -212,6 +213,7 @@ pub(super) struct Call {
     shared: Arc<Shared>,
     counters: Arc<CallMetrics>,
     pub(super) kind: Kind,
+    is_grpc: bool,
     path: Option<PathAndQuery>,
     traceparent: Option<HeaderValue>,
     /// The article that it is about, once its handler has said so.
@@ -260,6 +262,7 @@ impl Call {
             shared: Arc::clone(shared),
             counters,
             kind,
+            is_grpc: is_grpc(request),
             path: request.uri().path_and_query().cloned(),
             traceparent: request.headers().get("traceparent").cloned(),
             article: None,
@@ -335,7 +338,12 @@ impl Call {
     /// An answer without a body.
     pub(super) fn refuse(&mut self, status: &Status) -> Response<Body> {
         self.code = status.code();
-        self.finish_headers(status.clone().into_http())
+        let mut response = status.clone().into_http();
+        if !self.is_grpc && self.code == Code::PermissionDenied {
+            // What does not speak gRPC would take it for a success.
+            *response.status_mut() = StatusCode::FORBIDDEN;
+        }
+        self.finish_headers(response)
     }
 
     pub(super) fn finish_headers(&self, mut response: Response<Body>) -> Response<Body> {

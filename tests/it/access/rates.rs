@@ -72,8 +72,7 @@ fn feed(items: usize) -> Document {
         })
         .collect();
     let text = format!("<rss version=\"2.0\"><channel><title>Harbour</title>{items}</channel></rss>");
-    let raw =
-        RawPayload { data: text.into_bytes().into(), content_type: "application/rss+xml".into(), ..Default::default() };
+    let raw = RawPayload { data: text.into_bytes(), content_type: "application/rss+xml".into() };
     Document {
         payload: Some(document::Payload::Raw(raw)),
         url: "https://herald.example/feed.rss".into(),
