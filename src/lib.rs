@@ -3,6 +3,7 @@ pub mod access;
 pub mod article;
 mod burst;
 pub mod cache;
+mod caller;
 pub mod cli;
 pub mod client;
 pub mod config;

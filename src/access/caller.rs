@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::Refusal;
 use super::rate::Bucket;
 use super::scope::{Scope, Scopes};
+use crate::caller::CallerId;
 
 /// Who calls: a key, or the subject of a token.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub struct Caller {
     pub id: String,
     /// What the key is called, or who issued the token.
     pub name: String,
+    /// Identity by which it has shares: of its ID.
+    pub(crate) shares: CallerId,
     pub(super) scopes: Scopes,
     pub(super) expires: Option<Timestamp>,
     pub(super) bucket: Option<Arc<Bucket>>,
@@ -109,6 +112,22 @@ impl Caller {
     pub(super) fn count(&self, now: Instant) -> Result<(), Refusal> {
         let Some(bucket) = &self.bucket else { return Ok(()) };
         bucket.take(now).map_err(|wait| Refusal::Rate { subject: self.id.clone(), rate: bucket.rate(), wait })
+    }
+
+    /// Counts so many documents beside the one that their call has counted as.
+    ///
+    /// # Errors
+    /// When there are not that many left.
+    pub fn count_more(&self, now: Instant, documents: usize) -> Result<(), Refusal> {
+        let Some(bucket) = &self.bucket else { return Ok(()) };
+        let refused = |wait| Refusal::Rate { subject: self.id.clone(), rate: bucket.rate(), wait };
+        bucket.take_more(now, documents).map_err(refused)
+    }
+
+    /// Counts so many documents beside the one that their message has counted as, and returns how long they have to
+    /// wait.
+    pub fn borrow_more(&self, now: Instant, documents: usize) -> Duration {
+        self.bucket.as_ref().map_or(Duration::ZERO, |bucket| bucket.borrow_more(now, documents))
     }
 
     /// Counts a document of a stream, and waits until it may be taken in: a stream is slowed down rather than refused, so that

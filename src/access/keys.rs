@@ -13,6 +13,7 @@ use super::caller::{Caller, Standing, Trust};
 use super::rate::{Bucket, Rate};
 use super::scope::Scopes;
 use super::secret::{self, KeyId};
+use crate::caller::CallerId;
 use crate::store::{KeyStore, StoredKey};
 
 /// The bound that is kept where a shorter one is set: keys are asked for, and that takes a moment.
@@ -149,8 +150,10 @@ impl KeyRing {
             },
         };
         let (life, alive) = watch::channel(Standing::Good);
+        let id = format!("key:{}", stored.id);
         let caller = Caller {
-            id: format!("key:{}", stored.id),
+            shares: CallerId::principal(&id),
+            id,
             name: stored.name.clone(),
             // A newer version may know more of them.
             scopes: Scopes::among(stored.scopes.split(' ')),

@@ -70,26 +70,52 @@ impl Bucket {
 
     /// Takes one out, or says how long to wait for one.
     pub(super) fn take(&self, now: Instant) -> Result<(), Duration> {
-        match self.draw(now, false) {
+        match self.draw(now, 1, 1, false) {
             Duration::ZERO => Ok(()),
             wait => Err(wait),
         }
     }
 
-    /// Takes one out that may not be there yet, and says how long to wait before it is used: for those who can be slowed down.
-    pub(super) fn borrow(&self, now: Instant) -> Duration {
-        self.draw(now, true)
+    /// Takes `more` out for something of which one has been taken out already, or says how long to wait before it is
+    /// tried again from the
+    /// beginning. For more than the bucket holds it must be full, but for that one: the rest is owed, and others wait
+    /// until it has flowed in.
+    pub(super) fn take_more(&self, now: Instant, more: usize) -> Result<(), Duration> {
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        match self.draw(now, more, more.min(self.rate.count - 1), false) {
+            Duration::ZERO => Ok(()),
+            // With the one that the next try takes first.
+            wait => Err(wait + Duration::from_nanos(self.one())),
+        }
     }
 
-    fn draw(&self, now: Instant, borrowing: bool) -> Duration {
+    /// Takes one out that may not be there yet, and says how long to wait before it is used: for those who can be slowed down.
+    pub(super) fn borrow(&self, now: Instant) -> Duration {
+        self.borrow_more(now, 1)
+    }
+
+    /// The same for `more`.
+    pub(super) fn borrow_more(&self, now: Instant, more: usize) -> Duration {
+        let more = u32::try_from(more).unwrap_or(u32::MAX);
+        self.draw(now, more, more, true)
+    }
+
+    /// Nanoseconds in which one flows in.
+    fn one(&self) -> u64 {
+        self.period() / u64::from(self.rate.count)
+    }
+
+    /// Takes `count` out if `needed` are there, or if `borrowing`; and says how long it takes until those that are
+    /// needed are there.
+    fn draw(&self, now: Instant, count: u32, needed: u32, borrowing: bool) -> Duration {
         let now = u64::try_from(now.saturating_duration_since(self.began).as_nanos()).unwrap_or(u64::MAX);
-        let one = self.period() / u64::from(self.rate.count);
+        let flow = |count: u32| self.one().saturating_mul(u64::from(count));
         let mut wait = 0;
         // When it is refused nothing changes, and the wait is what is left of this.
         let _drawn = self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| {
-            let next = full_at.max(now).saturating_add(one);
-            wait = next.saturating_sub(now.saturating_add(self.period()));
-            (borrowing || wait == 0).then_some(next)
+            let full_at = full_at.max(now);
+            wait = full_at.saturating_add(flow(needed)).saturating_sub(now.saturating_add(self.period()));
+            (borrowing || wait == 0).then_some(full_at.saturating_add(flow(count)))
         });
         Duration::from_nanos(wait)
     }
@@ -126,5 +152,42 @@ mod tests {
         assert_eq!(bucket.borrow(later), Duration::from_secs(2));
         let much_later = later + Duration::from_secs(3_600);
         assert_eq!((0..100).filter(|_| bucket.take(much_later).is_ok()).count(), 60, "it holds no more");
+    }
+
+    #[test]
+    fn something_large_takes_as_many_as_it_has() {
+        let bucket = Bucket::new("60/m".parse().unwrap());
+        let began = bucket.began;
+        assert_eq!(bucket.take(began), Ok(()));
+        assert_eq!(bucket.take_more(began, 40), Ok(()));
+        assert_eq!(bucket.take(began), Ok(()));
+        // 18 are left: 2 are missing, and one more for the next try.
+        assert_eq!(bucket.take_more(began, 20), Err(Duration::from_secs(3)));
+        let later = began + Duration::from_secs(3);
+        assert_eq!(bucket.take(later), Ok(()));
+        assert_eq!(bucket.take_more(later, 20), Ok(()));
+        assert_eq!(bucket.borrow_more(later, 10), Duration::from_secs(10));
+        assert_eq!(bucket.take(later), Err(Duration::from_secs(11)));
+    }
+
+    #[test]
+    fn more_than_it_holds_is_let_in_when_it_is_full_and_owed() {
+        for text in ["1/s", "5/s", "60/m"] {
+            let bucket = Bucket::new(text.parse().unwrap());
+            let count = bucket.rate.count;
+            let one = Duration::from_nanos(bucket.one());
+            let began = bucket.began;
+            assert_eq!(bucket.take(began), Ok(()));
+            assert_eq!(bucket.take_more(began, 1_000), Ok(()), "{text}");
+            // Refused until all of it has flowed in, and let in as soon as it is told.
+            let wait = bucket.take(began).expect_err("it owes");
+            assert_eq!(wait, one * (1_001 + 1 - count), "{text}");
+            let again = began + wait;
+            assert_eq!(bucket.take(again), Ok(()), "{text}");
+            if let Err(wait) = bucket.take_more(again, 1_000) {
+                let again = again + wait;
+                assert_eq!((bucket.take(again), bucket.take_more(again, 1_000)), (Ok(()), Ok(())), "{text}");
+            }
+        }
     }
 }

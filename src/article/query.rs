@@ -48,9 +48,9 @@ impl Query {
             }
             terms += phrase.len();
             if excluded {
-                query.excluded.push(phrase);
+                push_new(&mut query.excluded, phrase);
             } else if joined && let Some(group) = query.groups.last_mut() {
-                group.push(phrase);
+                push_new(group, phrase);
             } else {
                 query.groups.push(vec![phrase]);
             }
@@ -62,7 +62,30 @@ impl Query {
         if terms > MAX_TERMS {
             return Err(Violations::one(field, "must have at most 64 words"));
         }
+        query.drop_repeated_groups();
         Ok(query)
+    }
+
+    /// Drops every group that has the same phrases as an earlier one. A group is a set: the order of its phrases does
+    /// not matter.
+    fn drop_repeated_groups(&mut self) {
+        let same = |one: &[Phrase], other: &[Phrase]| {
+            // Neither has a phrase twice, so equal lengths and one inclusion make them equal.
+            one.len() == other.len() && one.iter().all(|phrase| other.contains(phrase))
+        };
+        let mut kept: Vec<Vec<Phrase>> = Vec::with_capacity(self.groups.len());
+        for group in std::mem::take(&mut self.groups) {
+            if !kept.iter().any(|other| same(other, &group)) {
+                kept.push(group);
+            }
+        }
+        self.groups = kept;
+    }
+
+    /// Number of words that an engine looks up for this query: those of all its phrases, repeated ones not counted.
+    /// From 1 to 64.
+    pub fn cost(&self) -> usize {
+        self.phrases().chain(&self.excluded).map(Vec::len).sum()
     }
 
     /// What must occur.
@@ -102,6 +125,14 @@ impl Query {
             spaced([article.subheadline.as_str(), article.body.as_str()]),
             spaced([names.as_str()]),
         ]
+    }
+}
+
+/// Adds a phrase unless it is there already: a repeated one changes neither the matches nor, this way, the scores and
+/// the cost.
+fn push_new(phrases: &mut Vec<Phrase>, phrase: Phrase) {
+    if !phrases.contains(&phrase) {
+        phrases.push(phrase);
     }
 }
 
@@ -263,6 +294,49 @@ mod tests {
         assert!(matches("(a OR b) body:x* ", "b body x"));
         assert!(Query::parse("-only", "query").is_err());
         assert!(Query::parse(" \" ' ; -- ", "query").is_err());
+    }
+
+    #[test]
+    fn repeated_phrases_groups_and_exclusions_are_dropped() {
+        let parse = |text: &str| Query::parse(text, "query").expect("valid");
+        for (repeated, once) in [
+            ("ferry Ferry FERRY", "ferry"),
+            ("\"port ellery\" port-ellery", "port-ellery"),
+            ("a OR b OR a", "a OR b"),
+            ("a OR b b OR a c", "a OR b c"),
+            ("a -b -b -\"b\"", "a -b"),
+        ] {
+            assert_eq!(parse(repeated), parse(once), "{repeated}");
+        }
+        assert_eq!(parse(&"ferry ".repeat(64)).cost(), 1);
+        assert_eq!(parse("a OR \"b c\" -d").cost(), 4);
+        // Different sets of phrases are different groups.
+        assert_eq!(parse("a a OR b").groups().len(), 2);
+        assert!(Query::parse(&"ferry ".repeat(65), "query").is_err(), "the limit counts words as they are written");
+    }
+
+    proptest::proptest! {
+        /// A query of terms with repetitions is the query of each term once.
+        #[test]
+        fn repetition_changes_no_query(picks in proptest::collection::vec(0_usize..7, 1..20)) {
+            const TERMS: [&str; 7] = ["a", "b", "\"a b\"", "a OR b", "b OR a", "-c", "-\"c d\""];
+            // The fifth is the fourth, spelled differently.
+            let written = |picks: &[usize]| picks.iter().map(|pick| TERMS[*pick]).collect::<Vec<_>>().join(" ");
+            let mut once: Vec<usize> = Vec::new();
+            for pick in &picks {
+                let same = if *pick == 4 { 3 } else { *pick };
+                if !once.contains(&same) {
+                    once.push(same);
+                }
+            }
+            let shape = |query: Query| {
+                let mut groups: Vec<Vec<Phrase>> = query.groups().to_vec();
+                groups.iter_mut().for_each(|group| group.sort());
+                (groups, query.excluded().to_vec())
+            };
+            let parse = |text: String| Query::parse(&text, "query").map(shape);
+            proptest::prop_assert_eq!(parse(written(&picks)), parse(written(&once)));
+        }
     }
 
     #[test]

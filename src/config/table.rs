@@ -154,7 +154,12 @@ pub const SETTINGS: &[Setting] = &[
         "10ms",
         "fewer unary calls are let in while what is ready to run waits longer than this for a processor; `off` for never",
     ),
-    rare("max-concurrent-streams", "256", "streams open at once; more are refused with RESOURCE_EXHAUSTED"),
+    rare(
+        "max-concurrent-streams",
+        "256",
+        "watches and exports open at once; more are refused with RESOURCE_EXHAUSTED, as are those of a caller that has as many open as are free (with `auth`)",
+    ),
+    rare("max-ingest-streams", "256", "streams of documents open at once; the same holds for them"),
     rare("max-connections", "4096", "connections open at once; more are closed as they come"),
     rare("max-connection-streams", "256", "calls under way at once on one connection"),
     rare(
@@ -210,6 +215,11 @@ pub const SETTINGS: &[Setting] = &[
         "grpc-web-origins",
         "off",
         "whose pages may call by gRPC-Web (CORS): origins such as `https://desk.example,https://app.example`, `*` for all, `off` for none but our own",
+    ),
+    rare(
+        "allowed-hosts",
+        "auto",
+        "host names by which the server may be called (`:authority`, `Host`), comma-separated, without ports; `localhost` and IP addresses always may; `*` for any. `auto` is none but these when `listen` is on loopback and callers are not authenticated, else any",
     ),
     setting("log-format", "human", "`human` or `json`"),
     setting("log-level", "info", "error, warn, info, debug, trace, or a filter such as `info,copydesk::store=debug`"),
@@ -289,6 +299,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
                 text => at_least(duration(text)?, Duration::from_millis(1)).map(Some),
             })?,
             max_concurrent_streams: settings.get("max-concurrent-streams", count)?,
+            max_ingest_streams: settings.get("max-ingest-streams", count)?,
             default_deadline: settings.get("default-deadline", duration)?,
             max_deadline: settings.get("max-deadline", duration)?,
             slow: settings.get("slow-call", duration)?,
@@ -320,6 +331,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         web: WebOptions {
             serve: settings.get("grpc-web", switch)?,
             origins: settings.get("grpc-web-origins", str::parse)?,
+            hosts: settings.get("allowed-hosts", str::parse)?,
         },
     })
 }

@@ -9,6 +9,7 @@ use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::convert::outcome;
+use super::rated::rate;
 use super::served::ingestion_service_server::IngestionService;
 use super::served::{
     DeleteArticleResponse, FeedItem, IngestArticleResponse, IngestArticlesResponse, IngestedArticle,
@@ -194,7 +195,11 @@ impl IngestionService for IngestionApi {
         // What is only validated changes nothing.
         let validated = request.get_ref().validate_only;
         let origin = if validated { Origin::default() } else { self.origin("IngestArticle", &request) };
-        let result = self.audited(origin, ingested).ingest(request.into_inner()).await;
+        let meter = rate(request.extensions());
+        let result = self.audited(origin, ingested).metered(meter).ingest(request.into_inner()).await;
+        if matches!(result, Err(IngestError::OverRate(_))) {
+            self.metrics.refused("rate");
+        }
         if let Ok(Contents::Article(ingested)) = &result {
             note_article(&ingested.written.record.id.name());
         }
@@ -209,6 +214,7 @@ impl IngestionService for IngestionApi {
     ) -> Result<Response<Self::IngestArticlesStream>, Status> {
         let origin = self.origin("IngestArticles", &request);
         let caller = request.extensions().get::<Arc<Caller>>().cloned();
+        let meter = rate(request.extensions());
         // When the connection ends, no more is read; what was read is written and answered; then the stream ends.
         let ending = Ending::of(request.extensions());
         let documents = request.into_inner().take_until(ending.clone().come());
@@ -226,7 +232,7 @@ impl IngestionService for IngestionApi {
             }
         });
         let metrics = self.metrics.clone();
-        let answers = self.audited(origin, ingested).ingest_stream(documents).map(move |item| {
+        let answers = self.audited(origin, ingested).metered(meter).ingest_stream(documents).map(move |item| {
             let item = item.map_err(|ended| match ended {
                 Ended::Incoming(error) => error,
                 Ended::Unread => status::unread(),

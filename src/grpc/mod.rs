@@ -4,6 +4,7 @@ mod convert;
 mod early;
 mod ending;
 mod ingestion;
+mod rated;
 mod retrieval;
 pub mod status;
 

@@ -2,6 +2,7 @@
 //! retry (UNAVAILABLE, RESOURCE_EXHAUSTED with RetryInfo) is used only where trying again can help.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use crate::access::Refusal;
 use crate::article::{Lifecycle, Unreadable, Violations};
-use crate::ingest::IngestError;
+use crate::ingest::{IngestError, OverRate};
 use crate::retrieve::RetrieveError;
 use crate::store::{StoreError, WriteError};
 
@@ -75,29 +76,59 @@ fn shortened(message: &str) -> String {
     }
 }
 
+/// Kinds of streams, each of which has a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamKind {
+    /// Watches and exports.
+    Reading,
+    /// Documents.
+    Ingesting,
+}
+
 /// What there may be too much of.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum TooMany {
     /// Unary calls.
     Calls,
-    /// Streams.
-    Streams,
+    /// Streams of a kind.
+    Streams(StreamKind),
+    /// Streams of a kind, of one caller.
+    StreamsOfCaller(StreamKind),
     /// Documents that have to be looked at.
     Documents,
     /// Reads of the store.
     Reads,
 }
 
+impl StreamKind {
+    /// Name of these streams in messages, and of the setting that limits them.
+    fn limit(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Reading => ("watches and exports", "max-concurrent-streams"),
+            Self::Ingesting => ("streams of documents", "max-ingest-streams"),
+        }
+    }
+}
+
 /// The server has more to do than it is set to take on.
 pub fn overloaded(what: TooMany) -> Status {
     // Made once: under overload there is nothing that is said more often.
     static CALLS: LazyLock<Status> = LazyLock::new(|| too_many("calls"));
-    static STREAMS: LazyLock<Status> = LazyLock::new(|| too_many("streams"));
     static DOCUMENTS: LazyLock<Status> = LazyLock::new(|| too_many("documents"));
     static READS: LazyLock<Status> = LazyLock::new(|| too_many("reads"));
     let status = match what {
         TooMany::Calls => &CALLS,
-        TooMany::Streams => &STREAMS,
+        TooMany::Streams(kind) => {
+            let (what, limit) = kind.limit();
+            return busy(format!("too many {what} are open ({limit}); try again"));
+        }
+        TooMany::StreamsOfCaller(kind) => {
+            let (what, limit) = kind.limit();
+            return busy(format!(
+                "this caller has as many {what} open as it may while others need them (a share of {limit}); \
+                 end one, or try again"
+            ));
+        }
         TooMany::Documents => &DOCUMENTS,
         TooMany::Reads => &READS,
     };
@@ -105,7 +136,10 @@ pub fn overloaded(what: TooMany) -> Status {
 }
 
 fn too_many(what: &str) -> Status {
-    let message = format!("too many {what} are under way; try again");
+    busy(format!("too many {what} are under way; try again"))
+}
+
+fn busy(message: String) -> Status {
     Status::with_error_details(Code::ResourceExhausted, message, with_retry("OVERLOADED", Duration::from_millis(100)))
 }
 
@@ -163,17 +197,34 @@ pub fn access(refusal: &Refusal) -> Status {
             return Status::with_error_details(Code::PermissionDenied, message, details);
         }
         Refusal::Rate { subject, rate, wait } => {
-            let mut details = with_retry("RATE_LIMITED", *wait);
-            details.add_quota_failure_violation(subject, format!("{rate} calls and documents, on this replica"));
-            let message = format!("more than {rate}; try again later");
-            let mut status = Status::with_error_details(Code::ResourceExhausted, message, details);
-            // Channels that retry by themselves wait that long. At least a moment: 0 is at once.
-            let pause = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
-            status.metadata_mut().insert("grpc-retry-pushback-ms", MetadataValue::from(pause));
-            return status;
+            return over_rate(format!("more than {rate}; try again later"), subject, rate, *wait);
         }
     };
     Status::with_error_details(code, message, details(reason))
+}
+
+/// A call, or what it brings, is more than its caller may have now.
+fn over_rate(message: String, subject: &str, rate: impl Display, wait: Duration) -> Status {
+    let mut details = with_retry("RATE_LIMITED", wait);
+    details.add_quota_failure_violation(subject, format!("{rate} calls and documents, on this replica"));
+    let mut status = Status::with_error_details(Code::ResourceExhausted, message, details);
+    // Channels that retry by themselves wait that long. At least a moment: 0 is at once.
+    let pause = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
+    status.metadata_mut().insert("grpc-retry-pushback-ms", MetadataValue::from(pause));
+    status
+}
+
+/// A call by a name that may be that of a web page.
+pub fn host_not_allowed() -> Status {
+    let message = "the host that this call names (:authority, Host) must be localhost, an IP address, \
+        or one of the server's allowed-hosts";
+    Status::with_error_details(Code::PermissionDenied, message, details("HOST_NOT_ALLOWED"))
+}
+
+/// A call for a web page that may not call.
+pub fn origin_not_allowed() -> Status {
+    let message = "the Origin of this call must be of the host that it calls, or one of the server's grpc-web-origins";
+    Status::with_error_details(Code::PermissionDenied, message, details("ORIGIN_NOT_ALLOWED"))
 }
 
 /// A read that has no answer.
@@ -215,6 +266,10 @@ pub fn ingest(error: &IngestError) -> Status {
             let message = format!("{} is being changed by others all the time; try again", id.name());
             let details = with_retry("CONTENDED", Duration::from_millis(50));
             Status::with_error_details(Code::Aborted, message, details)
+        }
+        IngestError::OverRate(over) => {
+            let OverRate { documents, subject, rate, wait } = over;
+            over_rate(format!("{documents} more documents exceed {rate}; try again later"), subject, rate, *wait)
         }
         IngestError::Extraction => internal(),
         IngestError::Write(error) => write(error),

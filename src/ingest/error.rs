@@ -1,5 +1,6 @@
 //! Why a document was not taken in, or an article not changed.
 
+use super::OverRate;
 use crate::article::{ArticleId, Violations};
 use crate::store::{StoreError, WriteError};
 
@@ -18,6 +19,9 @@ pub enum IngestError {
     /// Too much is being extracted at once. Trying again helps.
     #[error("too many documents are being extracted")]
     Busy,
+    /// It holds more documents than its caller may send now. Trying again later helps.
+    #[error(transparent)]
+    OverRate(#[from] OverRate),
     /// Extraction failed: a defect.
     #[error("extraction failed")]
     Extraction,

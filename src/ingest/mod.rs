@@ -5,6 +5,7 @@ mod document;
 mod edit;
 mod error;
 mod extraction;
+mod meter;
 mod report;
 mod stream;
 mod witness;
@@ -19,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use edit::{Edit, MAX_UPDATE_TRIES};
 pub use error::IngestError;
 pub use extraction::{DocumentMemory, Extraction};
+pub use meter::{Meter, OverRate};
 pub use stream::{Answer, Ended, StreamItem};
 pub use witness::Witness;
 pub use workers::Workers;
@@ -68,6 +70,7 @@ pub struct Ingestion {
     room: Arc<Semaphore>,
     turns: Arc<edit::Turns>,
     witness: Option<Witness>,
+    meter: Option<Arc<dyn Meter>>,
 }
 
 /// A document that is an article now.
@@ -115,7 +118,7 @@ impl Ingestion {
     /// Ingests into a store.
     pub fn new(store: Arc<dyn Store>, extraction: Extraction, options: IngestOptions) -> Self {
         let room = Arc::new(Semaphore::new(options.stream_bytes.div_ceil(1 << 10).max(1)));
-        Self { store, extraction, options: Arc::new(options), room, turns: Arc::default(), witness: None }
+        Self { store, extraction, options: Arc::new(options), room, turns: Arc::default(), witness: None, meter: None }
     }
 
     /// The most that one stream may have of the memory for all.
@@ -202,15 +205,28 @@ impl Ingestion {
         let document = document.ok_or_else(|| Violations::one("document", "is required"))?;
         let request = request_key(request_id, &document)?;
         let time = Timestamp::now();
-        let options = Arc::clone(&self.options);
         if document::is_light(&document) {
-            return document::prepare(document, request, time, &options, &|| false);
+            return document::prepare(document, request, time, &self.options, &|| false);
         }
-        // With its wait for a thread.
+        let prepared = self.extract(document, request, time, refusable).await?;
+        self.count(&prepared, refusable).await?;
+        Ok(prepared)
+    }
+
+    /// Extracts a document on a thread for documents of its size.
+    async fn extract(
+        &self,
+        document: proto::Document,
+        request: Option<RequestKey>,
+        time: Timestamp,
+        refusable: bool,
+    ) -> Result<Contents<Prepared>, IngestError> {
+        // Covers the wait for a thread.
         let _part = span(Kind::Internal, "ingest.extract");
+        let options = Arc::clone(&self.options);
         let limits = options.extract.clone();
         let document = if document::is_compressed(&document) {
-            // How large it is shows when it is not compressed any more.
+            // The size is known after decompression only.
             self.extraction.pool(0).run(refusable, move |_| document::decompress(document, &limits)).await??
         } else {
             document

@@ -15,6 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::{Contents, IngestError, Ingested, Ingestion, Prepared, Room};
+use crate::caller::for_current;
 use crate::proto::IngestArticlesRequest;
 use crate::store::{StoreError, Write};
 use crate::telemetry::trace::{here, within};
@@ -80,7 +81,7 @@ impl Ingestion {
             }
             false
         };
-        let work = AbortOnDropHandle::new(tokio::spawn(within(here(), work.in_current_span())));
+        let work = AbortOnDropHandle::new(tokio::spawn(within(here(), for_current(work.in_current_span()))));
         let farewell = stream::once(async move {
             match work.await.map_err(JoinError::try_into_panic) {
                 Ok(overdue) => overdue.then_some(Err(Ended::Unread)),

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 use tokio_util::task::AbortOnDropHandle;
@@ -22,13 +22,17 @@ use tower::{Layer, Service};
 use tracing::{Span, span};
 
 use super::answer::answer;
+use super::connection::Origin;
+use super::dispatch::is_grpc;
 use super::guard::Guard;
 use super::outbox::Outbox;
 use super::pressure::Pressure;
+use super::streams::{StreamPermit, StreamPool};
 use super::traced;
 use crate::access::Caller;
+use crate::caller::{self, CallerId};
 use crate::deadline::timeout;
-use crate::grpc::status::{self, TooMany};
+use crate::grpc::status::{self, StreamKind, TooMany};
 use crate::telemetry::trace::{Entered, Here, Trace, Tracer};
 use crate::telemetry::{CallMetrics, Metrics, Seldom, noted_article};
 
@@ -39,8 +43,10 @@ pub struct CallOptions {
     pub max_concurrent_requests: usize,
     /// Fewer may be while what is ready to run waits longer than this for a processor; none for never.
     pub max_task_delay: Option<Duration>,
-    /// Streams open at once, of all connections.
+    /// Watches and exports open at once, of all connections.
     pub max_concurrent_streams: usize,
+    /// Streams of documents open at once, of all connections.
+    pub max_ingest_streams: usize,
     /// How long a unary call may take whose caller does not say.
     pub default_deadline: Duration,
     /// How long any unary call may take.
@@ -49,12 +55,11 @@ pub struct CallOptions {
     pub slow: Duration,
 }
 
-/// The methods that are streams in at least one direction.
-const STREAMS: [&str; 3] = [
-    "/copydesk.v1.IngestionService/IngestArticles",
-    "/copydesk.v1.RetrievalService/WatchArticles",
-    "/copydesk.v1.RetrievalService/ExportArticles",
-];
+/// Streams of documents in, and of answers out.
+const INGESTING: &str = "/copydesk.v1.IngestionService/IngestArticles";
+/// Streams of articles out.
+const READING: [&str; 2] =
+    ["/copydesk.v1.RetrievalService/WatchArticles", "/copydesk.v1.RetrievalService/ExportArticles"];
 
 /// A timeout that is shorter than this has passed when it is read.
 const SPENT: Duration = Duration::from_micros(1);
@@ -71,7 +76,8 @@ struct Shared {
     guard: Guard,
     tracer: Tracer,
     requests: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    reading: StreamPool,
+    ingesting: StreamPool,
     pressure: Arc<Pressure>,
     /// Refusals are what there may be most of.
     refusals: Seldom,
@@ -85,7 +91,8 @@ impl CallLayer {
     pub(super) fn new(options: CallOptions, guard: Guard, tracer: Tracer) -> Self {
         let metrics = guard.metrics.clone();
         let requests = Arc::new(Semaphore::new(options.max_concurrent_requests));
-        let streams = Arc::new(Semaphore::new(options.max_concurrent_streams));
+        let reading = StreamPool::new(StreamKind::Reading, options.max_concurrent_streams);
+        let ingesting = StreamPool::new(StreamKind::Ingesting, options.max_ingest_streams);
         let pressure = Pressure::new(options.max_concurrent_requests);
         metrics.limit(options.max_concurrent_requests);
         let following = options.max_task_delay.map(|delay| {
@@ -95,8 +102,18 @@ impl CallLayer {
             AbortOnDropHandle::new(tokio::spawn(follow))
         });
         let refusals = Seldom::new(REFUSALS);
-        let shared =
-            Shared { options, metrics, guard, tracer, requests, streams, pressure, refusals, _following: following };
+        let shared = Shared {
+            options,
+            metrics,
+            guard,
+            tracer,
+            requests,
+            reading,
+            ingesting,
+            pressure,
+            refusals,
+            _following: following,
+        };
         Self { shared: Arc::new(shared) }
     }
 }
@@ -148,26 +165,31 @@ where
         }
         // First, so that whoever may not call takes no place of those who may.
         match self.shared.guard.admit(&mut request, call.began) {
-            Ok(caller) => call.caller = caller,
+            Ok(Some(caller)) => {
+                call.shares = caller.shares;
+                call.caller = Some(caller);
+            }
+            Ok(None) => {}
             Err(refusal) => {
                 return CallFuture { handler: None, refusal: Some(refusal), call: Some(call), sleep: None };
             }
         }
         let admitted = match call.kind {
             // Health and reflection are answered however busy the server is.
-            Kind::Other => Ok(None),
-            Kind::Unary => self.shared.request().map(Some),
-            Kind::Stream => {
-                Arc::clone(&self.shared.streams).try_acquire_owned().map(Some).map_err(|_| TooMany::Streams)
+            Kind::Other => Ok((None, None)),
+            Kind::Unary => self.shared.request().map(|permit| (Some(permit), None)),
+            Kind::Stream(kind) => {
+                let pool = if kind == StreamKind::Reading { &self.shared.reading } else { &self.shared.ingesting };
+                pool.open(call.caller.as_ref().map(|caller| caller.shares)).map(|stream| (None, Some(stream)))
             }
         };
         match admitted {
-            Ok(permit) => {
+            Ok((permit, stream)) => {
                 let handler = {
                     let _entered = call.enter();
                     self.inner.call(request)
                 };
-                call.permit = permit;
+                (call.permit, call.stream) = (permit, stream);
                 let call = Some(call);
                 CallFuture { handler: Some(handler), refusal: None, call, sleep: None }
             }
@@ -182,7 +204,7 @@ where
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Unary,
-    Stream,
+    Stream(StreamKind),
     Other,
 }
 
@@ -191,6 +213,7 @@ pub(super) struct Call {
     shared: Arc<Shared>,
     counters: Arc<CallMetrics>,
     pub(super) kind: Kind,
+    is_grpc: bool,
     path: Option<PathAndQuery>,
     traceparent: Option<HeaderValue>,
     /// The article that it is about, once its handler has said so.
@@ -204,11 +227,15 @@ pub(super) struct Call {
     request_id: Option<HeaderValue>,
     /// Whose it is, where callers are told apart.
     pub(super) caller: Option<Arc<Caller>>,
+    /// Whose shares it takes from: its caller's, or else its peer's.
+    shares: CallerId,
     /// Who answered, if the method says so.
     pub(super) cache: Option<HeaderValue>,
     /// What is on its way to its caller.
     pub(super) outbox: Option<Outbox>,
     pub(super) permit: Option<OwnedSemaphorePermit>,
+    /// Of a stream. Held until it ends.
+    stream: Option<StreamPermit>,
     /// CANCELLED until it is known better: a call that is dropped was cancelled by its caller.
     pub(super) code: Code,
 }
@@ -218,14 +245,16 @@ impl Call {
         let began = Instant::now();
         let path = request.uri().path();
         let kind = match path {
-            path if STREAMS.contains(&path) => Kind::Stream,
+            INGESTING => Kind::Stream(StreamKind::Ingesting),
+            path if READING.contains(&path) => Kind::Stream(StreamKind::Reading),
             path if path.starts_with("/copydesk.") => Kind::Unary,
             _ => Kind::Other,
         };
         let asked = timeout(request.headers());
+        let origin = request.extensions().get::<Origin>();
         let allowed = match kind {
             Kind::Unary => Some(asked.unwrap_or(shared.options.default_deadline).min(shared.options.max_deadline)),
-            Kind::Stream | Kind::Other => asked,
+            Kind::Stream(_) | Kind::Other => asked,
         };
         let counters = shared.metrics.call(path);
         counters.begin();
@@ -233,6 +262,7 @@ impl Call {
             shared: Arc::clone(shared),
             counters,
             kind,
+            is_grpc: is_grpc(request),
             path: request.uri().path_and_query().cloned(),
             traceparent: request.headers().get("traceparent").cloned(),
             article: None,
@@ -243,9 +273,11 @@ impl Call {
             // One that is longer than any ID would make the answer's headers too large for its caller.
             request_id: request.headers().get("x-request-id").filter(|id| id.len() <= 256).cloned(),
             caller: None,
+            shares: origin.map_or(CallerId::SERVER, |origin| origin.peer),
             cache: None,
-            outbox: request.extensions().get::<Outbox>().cloned(),
+            outbox: origin.map(|origin| origin.outbox.clone()),
             permit: None,
+            stream: None,
             code: Code::Cancelled,
         };
         if shared.tracer.is_on() && kind != Kind::Other {
@@ -277,9 +309,9 @@ impl Call {
         )
     }
 
-    /// This thread is at work for the call, in logs and traces.
-    pub(super) fn enter(&self) -> (span::Entered<'_>, Option<Entered>) {
-        (self.span.enter(), self.trace.as_ref().map(Here::enter))
+    /// This thread is at work for the call: in logs and traces, and for the shares of its caller.
+    pub(super) fn enter(&self) -> (span::Entered<'_>, Option<Entered>, caller::Entered) {
+        (self.span.enter(), self.trace.as_ref().map(Here::enter), self.shares.enter())
     }
 
     /// What a line about the whole call stands in.
@@ -306,7 +338,12 @@ impl Call {
     /// An answer without a body.
     pub(super) fn refuse(&mut self, status: &Status) -> Response<Body> {
         self.code = status.code();
-        self.finish_headers(status.clone().into_http())
+        let mut response = status.clone().into_http();
+        if !self.is_grpc && self.code == Code::PermissionDenied {
+            // What does not speak gRPC would take it for a success.
+            *response.status_mut() = StatusCode::FORBIDDEN;
+        }
+        self.finish_headers(response)
     }
 
     pub(super) fn finish_headers(&self, mut response: Response<Body>) -> Response<Body> {

@@ -25,6 +25,7 @@ use super::inbound::{Inbound, LINGER};
 use super::opening::{Version, open};
 use super::outbox::Outbox;
 use super::tls::Tls;
+use crate::caller::CallerId;
 use crate::grpc::Ending;
 use crate::telemetry::Metrics;
 
@@ -106,14 +107,16 @@ where
     /// Serves one connection to its end.
     pub(super) async fn serve(&self, stream: TcpStream) {
         let peer = stream.peer_addr().ok();
-        let Some(tls) = &self.tls else { return self.speak(stream).await };
+        // A connection that has ended already has no address.
+        let from = peer.map_or(CallerId::SERVER, |peer| CallerId::peer(peer.ip()));
+        let Some(tls) = &self.tls else { return self.speak(stream, from).await };
         let handshake = timeout(self.options.handshake, tls.accept(stream));
         let shaken = tokio::select! {
             shaken = handshake => Some(shaken),
             () = self.late() => None,
         };
         match shaken {
-            Some(Ok(Ok(stream))) => self.speak(stream).await,
+            Some(Ok(Ok(stream))) => self.speak(stream, from).await,
             Some(failed) => {
                 self.metrics.connections().handshake_failed();
                 let cause = failed.map_or_else(
@@ -134,7 +137,7 @@ where
     }
 
     /// HTTP, over whatever it goes by.
-    async fn speak<C>(&self, stream: C)
+    async fn speak<C>(&self, stream: C, peer: CallerId)
     where
         C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -148,7 +151,8 @@ where
         };
         let ending = self.stopping.child_token();
         let ends = Ending::new(ending.clone());
-        let calls = Calls { service: self.service.clone(), ending: ends, outbox: Outbox::new() };
+        let origin = Origin { outbox: Outbox::new(), peer };
+        let calls = Calls { service: self.service.clone(), ending: ends, origin };
         let builder = if version == Version::One { &self.one } else { &self.two };
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), calls));
         let old = self.options.age.map(|age| Instant::now() + jittered(age));
@@ -210,11 +214,20 @@ fn jittered(duration: Duration) -> Duration {
     duration.mul_f64(0.9 + 0.2 * (drawn as f64 / (1_u64 << 53) as f64))
 }
 
+/// What a call has from its connection.
+#[derive(Clone)]
+pub(super) struct Origin {
+    /// What is on its way to the peer.
+    pub(super) outbox: Outbox,
+    /// The peer, as a caller where none is authenticated.
+    pub(super) peer: CallerId,
+}
+
 /// The calls of one connection.
 struct Calls<S> {
     service: S,
     ending: Ending,
-    outbox: Outbox,
+    origin: Origin,
 }
 
 impl<S, B> hyper::service::Service<Request<Incoming>> for Calls<S>
@@ -228,7 +241,7 @@ where
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let mut request = request.map(|body| Body::new(Inbound::new(body, self.ending.clone())));
         request.extensions_mut().insert(self.ending.clone());
-        request.extensions_mut().insert(self.outbox.clone());
+        request.extensions_mut().insert(self.origin.clone());
         self.service.clone().oneshot(request)
     }
 }

@@ -71,7 +71,7 @@ impl Service<Request<Body>> for Dispatch {
 
 /// Whether it says that it is gRPC. A web page may send a form or plain text to any address that its browser reaches, without
 /// asking first; this it may not say.
-fn is_grpc(request: &Request<Body>) -> bool {
+pub(super) fn is_grpc(request: &Request<Body>) -> bool {
     let named = request.headers().get(header::CONTENT_TYPE);
     named.is_some_and(|name| name.as_bytes().starts_with(b"application/grpc"))
 }

@@ -41,7 +41,7 @@ pub(super) fn of_metrics(address: SocketAddr) -> Exposure {
     }
 }
 
-fn is_loopback(address: SocketAddr) -> bool {
+pub(super) fn is_loopback(address: SocketAddr) -> bool {
     address.ip().to_canonical().is_loopback()
 }
 

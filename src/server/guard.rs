@@ -9,6 +9,7 @@ use http::Request;
 use tonic::Status;
 use tonic::body::Body;
 
+use super::hosts::{HostRules, Misdirected};
 use crate::access::{Access, Audit, Caller, Needs, Refusal, Scope, needs};
 use crate::grpc::status;
 use crate::telemetry::Metrics;
@@ -17,6 +18,7 @@ use crate::telemetry::Metrics;
 pub(super) struct Guard {
     /// None when everybody may do everything.
     pub(super) access: Option<Access>,
+    pub(super) hosts: HostRules,
     pub(super) audit: Audit,
     pub(super) metrics: Metrics,
 }
@@ -24,8 +26,12 @@ pub(super) struct Guard {
 impl Guard {
     /// Whose a call is, as far as that matters.
     pub(super) fn admit(&self, request: &mut Request<Body>, now: Instant) -> Result<Option<Arc<Caller>>, Status> {
-        let Some(access) = &self.access else { return Ok(None) };
         let path = request.uri().path();
+        // Balancers ask for health by names of their own, and it tells no page anything.
+        if needs(path) != Some(Needs::Nothing) {
+            self.hosts.check(request).map_err(|why| self.misdirected(why))?;
+        }
+        let Some(access) = &self.access else { return Ok(None) };
         match access.admit(path, request.headers(), now) {
             Ok(caller) => {
                 // Handlers of writes say who wrote; to carry it costs, and nobody else asks.
@@ -44,6 +50,14 @@ impl Guard {
                 }
                 Err(status::access(&refused.refusal))
             }
+        }
+    }
+
+    fn misdirected(&self, why: Misdirected) -> Status {
+        self.metrics.refused(why.label());
+        match why {
+            Misdirected::Host => status::host_not_allowed(),
+            Misdirected::Origin => status::origin_not_allowed(),
         }
     }
 }

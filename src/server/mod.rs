@@ -8,6 +8,7 @@ mod engine;
 mod exposure;
 mod guard;
 mod health;
+mod hosts;
 mod http;
 mod inbound;
 mod incoming;
@@ -15,6 +16,7 @@ mod opening;
 mod outbox;
 mod pressure;
 mod stack;
+mod streams;
 mod tasks;
 mod tls;
 mod traced;
@@ -37,6 +39,7 @@ use tower::ServiceBuilder;
 pub use calls::CallOptions;
 pub use connection::ConnectionOptions;
 pub use engine::{CopyTarget, StoreOptions};
+pub use hosts::AllowedHosts;
 pub use tls::{TlsError, TlsOptions};
 pub use web::{Origins, WebOptions};
 
@@ -57,6 +60,7 @@ use dispatch::Ours;
 use exposure::Exposure;
 use guard::Guard;
 use health::{HealthApi, Readiness};
+use hosts::HostRules;
 use stack::Stack;
 
 /// Everything a server can be set to.
@@ -108,6 +112,18 @@ pub struct ServerOptions {
     pub reflection: bool,
     /// Whether, and to whose pages, gRPC-Web is spoken.
     pub web: WebOptions,
+}
+
+impl ServerOptions {
+    /// Whether callers need a credential or a certificate.
+    fn authenticates(&self) -> bool {
+        self.access.is_some() || self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some())
+    }
+
+    fn host_rules(&self) -> HostRules {
+        let loopback = exposure::is_loopback(self.listen);
+        HostRules::new(&self.web.hosts, &self.web.origins, loopback, self.authenticates())
+    }
 }
 
 /// Why a server did not start.
@@ -261,7 +277,12 @@ impl Server {
 
         let flush = CancellationToken::new();
         let (tracer, exporting) = traced::start(self.options.trace.as_ref(), &metrics, flush.clone())?;
-        let guard = Guard { access: self.access.clone(), audit: self.audit.clone(), metrics: metrics.clone() };
+        let guard = Guard {
+            access: self.access.clone(),
+            hosts: self.options.host_rules(),
+            audit: self.audit.clone(),
+            metrics: metrics.clone(),
+        };
         let service = ServiceBuilder::new()
             .layer(web::cors(&self.options.web))
             .layer(web::translation(&self.options.web))
@@ -332,8 +353,7 @@ const MAX_ANSWER_BYTES: usize = 256 << 20;
 /// Refuses to open ports to others by oversight.
 fn look_at_ports(options: &ServerOptions) -> Result<(), StartError> {
     let address = options.listen;
-    let authenticated = options.access.is_some() || options.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
-    let calls = exposure::of_calls(address, options.tls.is_some(), authenticated, options.insecure);
+    let calls = exposure::of_calls(address, options.tls.is_some(), options.authenticates(), options.insecure);
     let metrics = options.http_listen.map_or(Exposure::Fine, exposure::of_metrics);
     for exposure in [calls, metrics] {
         match exposure {

@@ -9,6 +9,7 @@ use tower::util::Either;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use url::Url;
 
+use super::hosts::AllowedHosts;
 use crate::grpc::CACHE_METADATA;
 
 /// How long a browser need not ask again whether it may call.
@@ -26,6 +27,8 @@ pub struct WebOptions {
     pub serve: bool,
     /// Whose pages may call.
     pub origins: Origins,
+    /// Names by which the server may be called, also by gRPC.
+    pub hosts: AllowedHosts,
 }
 
 /// Whose pages may call.

@@ -70,6 +70,13 @@ pub struct ListQuery {
     pub consistency: Consistency,
 }
 
+impl ListQuery {
+    /// Share of its caller's turns at the store: 1, or the number of words in its text.
+    pub(super) fn weight(&self) -> usize {
+        self.filter.query.as_ref().map_or(1, Query::cost)
+    }
+}
+
 /// A page of a search.
 #[derive(Clone, Debug)]
 pub struct SearchQuery {
@@ -85,6 +92,13 @@ pub struct SearchQuery {
     pub now: Timestamp,
     /// How fresh the page must be; with `AtLeast`, what a text is searched in as well.
     pub consistency: Consistency,
+}
+
+impl SearchQuery {
+    /// Share of its caller's turns at the store: the number of words that are looked up.
+    pub(super) fn weight(&self) -> usize {
+        self.query.cost() + self.filter.query.as_ref().map_or(0, Query::cost)
+    }
 }
 
 /// One result.

@@ -71,7 +71,8 @@ const CODES: [&str; 17] = [
 
 /// What is counted from the start, so that the first is a rise: a rate of what there was not is nothing.
 const OUTCOMES: [&str; 6] = ["created", "revised", "unchanged", "duplicate", "invalid", "failed"];
-const REFUSALS: [&str; 7] = ["missing", "invalid", "expired", "unavailable", "scope", "method", "rate"];
+const REFUSALS: [&str; 9] =
+    ["missing", "invalid", "expired", "unavailable", "scope", "method", "rate", "host", "origin"];
 
 /// The counters of one method, found once a call and then without a lock.
 #[derive(Debug)]

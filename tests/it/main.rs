@@ -37,6 +37,7 @@ mod parted; // a store put together from two, for the tests
 #[allow(dead_code)] // what the fault test needs of it
 mod process; // servers and commands as processes of their own
 mod protocol; // the protocol of the shared cache, model-checked
+mod rebinding; // web pages that call by names of their own
 mod redis_cache; // Redis in front of a store, and its troubles
 mod redis_cluster; // a Redis in several parts, and theirs
 mod redis_nodes; // Redis Clusters of the tests' own

@@ -12,7 +12,9 @@ use copydesk::proto::ingestion_service_client::IngestionServiceClient;
 use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
 use copydesk::proto::{Article, Document, IngestArticleRequest, IngestArticleResponse};
 use copydesk::retrieve::RetrieveLimits;
-use copydesk::server::{CallOptions, ConnectionOptions, Origins, Server, ServerOptions, StoreOptions, WebOptions};
+use copydesk::server::{
+    AllowedHosts, CallOptions, ConnectionOptions, Origins, Server, ServerOptions, StoreOptions, WebOptions,
+};
 use copydesk::store::sqlite::SqliteOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::oneshot;
@@ -52,6 +54,7 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
             // Tests share processors, and their servers a runtime with clients.
             max_task_delay: None,
             max_concurrent_streams: 256,
+            max_ingest_streams: 256,
             default_deadline: Duration::from_secs(30),
             max_deadline: Duration::from_secs(300),
             slow: Duration::from_secs(60),
@@ -80,7 +83,7 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
         drain_wait: Duration::ZERO,
         shutdown_grace: Duration::from_secs(5),
         reflection: true,
-        web: WebOptions { serve: true, origins: Origins::Same },
+        web: WebOptions { serve: true, origins: Origins::Same, hosts: AllowedHosts::Auto },
     }
 }
 

@@ -22,8 +22,13 @@ pub const REPLICAS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What a replica is told besides, if it knows these settings: it says that it goes, and goes on answering for so long; and its
 /// connections are closed after a while, so that balancers that keep them notice who is new.
-const STOPPING: [(&str, &str); 3] =
-    [("--drain-wait", "2s"), ("--max-connection-age", "20s"), ("--max-connection-age-grace", "10s")];
+const STOPPING: [(&str, &str); 4] = [
+    ("--drain-wait", "2s"),
+    ("--max-connection-age", "20s"),
+    ("--max-connection-age-grace", "10s"),
+    // By which nginx calls them.
+    ("--allowed-hosts", "copydesk"),
+];
 
 pub struct Fleet {
     replicas: Vec<Replica>,

@@ -18,6 +18,7 @@ use super::Refusal;
 use super::caller::{Caller, Standing, Trust};
 use super::rate::{Bucket, Rate};
 use super::scope::Scopes;
+use crate::caller::CallerId;
 use set::KeySet;
 use signature::ALGORITHMS;
 pub use source::JwksSource;
@@ -204,9 +205,11 @@ impl Tokens {
         // An end that no calendar has is none.
         let end = Timestamp::from_second(claims.exp as i64).ok();
         let bucket = self.rate.map(|rate| self.bucket(&claims.sub, rate));
+        let id = format!("token:{}", claims.sub);
         Ok(Caller {
             scopes: Scopes::among(words),
-            id: format!("token:{}", claims.sub),
+            shares: CallerId::principal(&id),
+            id,
             name: self.options.issuer.clone(),
             expires: end.and_then(|end| end.checked_add(LEEWAY).ok()),
             bucket,

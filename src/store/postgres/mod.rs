@@ -183,7 +183,7 @@ impl Store for PostgresStore {
     }
 
     async fn get(&self, ids: &[ArticleId], _consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
-        let _place = self.gate.enter(Kind::Short).await?;
+        let (_place, _recall) = self.gate.enter(Kind::Short).await?;
         match ids {
             [id] => Ok(vec![self.gather.get(id).await?]),
             ids => rows::fetch(&*self.reads, self.feed, ids).await,
@@ -196,7 +196,7 @@ impl Store for PostgresStore {
         revision: i64,
         _consistency: Consistency,
     ) -> Result<Option<Arc<Record>>, StoreError> {
-        let _place = self.gate.enter(Kind::Short).await?;
+        let (_place, _recall) = self.gate.enter(Kind::Short).await?;
         rows::revision(&*self.reads, self.feed, id, revision).await
     }
 
@@ -206,18 +206,18 @@ impl Store for PostgresStore {
         now: Timestamp,
         _consistency: Consistency,
     ) -> Result<Option<ArticleId>, StoreError> {
-        let _place = self.gate.enter(Kind::Short).await?;
+        let (_place, _recall) = self.gate.enter(Kind::Short).await?;
         list::lookup(&*self.reads, key, now).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
-        let _place = self.gate.enter(Kind::Page).await?;
-        list::list(&*self.reads, self.feed, query).await
+        let (_place, recall) = self.gate.enter(Kind::Page(query.weight())).await?;
+        recall.unless_recalled(list::list(&*self.reads, self.feed, query)).await
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
-        let _place = self.gate.enter(Kind::Page).await?;
-        search::search(&*self.reads, self.feed, query).await
+        let (_place, recall) = self.gate.enter(Kind::Page(query.weight())).await?;
+        recall.unless_recalled(search::search(&*self.reads, self.feed, query)).await
     }
 
     async fn revisions(
@@ -227,12 +227,12 @@ impl Store for PostgresStore {
         limit: usize,
         _consistency: Consistency,
     ) -> Result<Vec<Revision>, StoreError> {
-        let _place = self.gate.enter(Kind::Page).await?;
-        feed::revisions(&*self.reads, self.feed, id, before, limit).await
+        let (_place, recall) = self.gate.enter(Kind::Page(1)).await?;
+        recall.unless_recalled(feed::revisions(&*self.reads, self.feed, id, before, limit)).await
     }
 
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
-        let _place = self.gate.enter(Kind::Stream).await?;
+        let (_place, _recall) = self.gate.enter(Kind::Stream).await?;
         feed::changes(&self.reads, self.feed, after, limit).await
     }
 
@@ -250,7 +250,7 @@ impl Store for PostgresStore {
         after: Option<&ArticleId>,
         limit: usize,
     ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
-        let _place = self.gate.enter(Kind::Stream).await?;
+        let (_place, _recall) = self.gate.enter(Kind::Stream).await?;
         feed::snapshot(&*self.reads, self.feed, at, after, limit).await
     }
 

@@ -214,12 +214,12 @@ impl Store for SqliteStore {
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
         let query = query.clone();
-        self.readers.run(Kind::Page, move |reader| list::list(reader, &query)).await
+        self.readers.run(Kind::Page(query.weight()), move |reader| list::list(reader, &query)).await
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
         let query = query.clone();
-        self.readers.run(Kind::Page, move |reader| search::search(reader, &query)).await
+        self.readers.run(Kind::Page(query.weight()), move |reader| search::search(reader, &query)).await
     }
 
     async fn revisions(
@@ -230,7 +230,7 @@ impl Store for SqliteStore {
         _consistency: Consistency,
     ) -> Result<Vec<Revision>, StoreError> {
         let id = id.clone();
-        self.readers.run(Kind::Page, move |reader| feed::revisions(reader, &id, before, limit)).await
+        self.readers.run(Kind::Page(1), move |reader| feed::revisions(reader, &id, before, limit)).await
     }
 
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {

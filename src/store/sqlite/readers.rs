@@ -50,8 +50,8 @@ impl Readers {
         kind: Kind,
         read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let place = self.gate.enter(kind).await?;
-        self.run_in(place, read).await
+        let (place, recall) = self.gate.enter(kind).await?;
+        recall.unless_recalled(self.run_in(place, read)).await
     }
 
     /// Runs what other reads wait for: what caches follow, and whether the store answers. It has a place of its own.

@@ -60,3 +60,108 @@ async fn a_stream_of_documents_is_slowed_down_and_not_refused() {
     // 20 at once and 30 more at 20 a second: it cannot have been sooner.
     assert!(began.elapsed() > Duration::from_millis(1_400), "{:?}", began.elapsed());
 }
+
+/// A feed of so many items.
+fn feed(items: usize) -> Document {
+    let items: String = (0..items)
+        .map(|number| {
+            format!(
+                "<item><title>Ferry {number} returns</title><link>https://herald.example/feed/{number}</link>\
+                 <description>The ferry numbered {number} came back to the harbour on Tuesday.</description></item>"
+            )
+        })
+        .collect();
+    let text = format!("<rss version=\"2.0\"><channel><title>Harbour</title>{items}</channel></rss>");
+    let raw = RawPayload { data: text.into_bytes(), content_type: "application/rss+xml".into() };
+    Document {
+        payload: Some(document::Payload::Raw(raw)),
+        url: "https://herald.example/feed.rss".into(),
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn a_feed_counts_as_many_documents_as_it_has_items() {
+    let (server, keys) = desk(|_| {}).await;
+    let (id, text) = key(&keys, "articles.read articles.write", |key| key.rate = "20/h".into()).await;
+    let (_, unlimited) = key(&keys, "articles.read", |_| {}).await;
+    let (caller, reader) = (client(&server, &text).await, client(&server, &unlimited).await);
+    until_read(&reader, Code::NotFound).await;
+    until_read(&caller, Code::NotFound).await;
+    let ingest = async |items, validate_only| {
+        let request = IngestArticleRequest { document: Some(feed(items)), validate_only, ..Default::default() };
+        caller.ingestion.clone().ingest_article(request).await
+    };
+    let stored = async || {
+        let full = Consistency { requirement: Some(consistency::Requirement::FullyConsistent(true)) };
+        let request = ListArticlesRequest { consistency: Some(full), ..Default::default() };
+        reader.retrieval.clone().list_articles(request).await.unwrap().into_inner().articles.len()
+    };
+    // 19 are left. Of these, 12 are taken by what is only looked at, and 5 by what is stored.
+    ingest(12, true).await.expect("it is within the rate");
+    let taken = ingest(5, false).await.expect("it is within the rate").into_inner();
+    assert_eq!(taken.feed_items.len(), 5);
+    assert_eq!(stored().await, 5);
+    let refused = ingest(3, false).await.expect_err("two are left");
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::ResourceExhausted, "RATE_LIMITED"));
+    assert_eq!(refused.get_details_quota_failure().unwrap().violations[0].subject, format!("key:{id}"));
+    assert!(refused.get_details_retry_info().unwrap().retry_delay.unwrap() > Duration::from_secs(180));
+    assert_eq!(stored().await, 5, "nothing of it is stored");
+    // The call has counted as one all the same; one is left.
+    assert_eq!(read(&caller).await.code(), Code::NotFound);
+    assert_eq!(reason(&read(&caller).await), "RATE_LIMITED");
+}
+
+/// One that is larger than the rate is let in when nothing of that has been used, and then it is owed.
+#[tokio::test]
+async fn a_feed_that_is_larger_than_the_rate_is_owed() {
+    let (server, keys) = desk(|_| {}).await;
+    let (_, text) = key(&keys, "articles.write", |key| key.rate = "20/m".into()).await;
+    let caller = client(&server, &text).await;
+    let ingest = async |items| {
+        let request = IngestArticleRequest { document: Some(feed(items)), ..Default::default() };
+        caller.ingestion.clone().ingest_article(request).await
+    };
+    // Before the key is known a call counts for nothing.
+    let taken = async {
+        loop {
+            match ingest(50).await {
+                Ok(taken) => return taken.into_inner(),
+                Err(error) => assert_eq!(error.code(), Code::Unauthenticated, "{error:?}"),
+            }
+        }
+    };
+    let taken = tokio::time::timeout(Duration::from_secs(60), taken).await.expect("it is taken in");
+    assert_eq!(taken.feed_items.len(), 50);
+    let refused = ingest(1).await.expect_err("it owes 30");
+    assert_eq!(reason(&refused), "RATE_LIMITED");
+    // 31 at 20 a minute, less what has flowed in since.
+    let wait = refused.get_details_retry_info().unwrap().retry_delay.unwrap();
+    assert!(wait <= Duration::from_secs(93), "{wait:?}");
+}
+
+/// The feed waits, and so does what comes after it.
+#[tokio::test]
+async fn a_feed_in_a_stream_is_slowed_down_by_its_items() {
+    let (server, keys) = desk(|_| {}).await;
+    let (_, text) = key(&keys, "articles.write", |key| key.rate = "20/s".into()).await;
+    let mut caller = client(&server, &text).await;
+    until_read(&caller, Code::PermissionDenied).await;
+    let documents = [feed(50), ready(invented(1))];
+    let requests = documents.into_iter().enumerate().map(|(number, document)| IngestArticlesRequest {
+        sequence: number as i64,
+        document: Some(document),
+        brief: true,
+        ..Default::default()
+    });
+    let began = Instant::now();
+    let answers = caller.ingestion.ingest_articles(tokio_stream::iter(requests)).await.unwrap().into_inner();
+    let answers: Vec<_> = answers.collect().await;
+    let items = |answer: Result<IngestArticlesResponse, tonic::Status>| match answer.unwrap().result {
+        Some(ingest_articles_response::Result::Ingested(ingested)) => ingested.feed_items.len(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(answers.into_iter().map(items).collect::<Vec<_>>(), [50, 0]);
+    // 20 at once and 30 more at 20 a second: it cannot have been sooner.
+    assert!(began.elapsed() > Duration::from_millis(1_400), "{:?}", began.elapsed());
+}

@@ -91,4 +91,5 @@ suite! {
     search::what_is_withdrawn_is_not_found,
     search::a_revised_text_is_found_by_its_new_words_only,
     search::the_index_and_the_query_agree,
+    search::repetition_changes_no_score,
 }

@@ -126,3 +126,33 @@ pub async fn the_index_and_the_query_agree(Engine { store, .. }: Engine) {
         assert_eq!(listed, expected, "list: {text}");
     }
 }
+
+/// A repeated word, phrase, alternative or exclusion changes neither what is found nor its scores.
+pub async fn repetition_changes_no_score(Engine { store, .. }: Engine) {
+    for (name, headline, body) in [
+        ("one", "Ferry to Port Ellery", "The ferry left the harbour."),
+        ("two", "Harbour dredged", "No ferry sailed from Port Ellery."),
+        ("three", "Calm", "The harbour was quiet."),
+    ] {
+        write(&store, ingest(name, with_body(headline, body), at(0))).await.unwrap();
+    }
+    indexed(&store).await;
+    for (once, repeated) in [
+        ("ferry", "ferry ".repeat(64)),
+        ("harbour", "harbour Harbour HARBOUR".to_owned()),
+        ("\"port ellery\"", "\"port ellery\" Port-Ellery".to_owned()),
+        ("ferry OR harbour", "ferry OR harbour OR ferry harbour OR ferry".to_owned()),
+        ("harbour -quiet", "harbour -quiet -quiet -Quiet".to_owned()),
+    ] {
+        let [once, repeated] = [once.to_owned(), repeated].map(|text| {
+            let store = &store;
+            async move {
+                let hits = search(store, &text, at(1)).await;
+                hits.iter().map(|hit| (hit.record.id.to_string(), hit.score)).collect::<Vec<_>>()
+            }
+        });
+        let once = once.await;
+        assert!(!once.is_empty());
+        assert_eq!(once, repeated.await);
+    }
+}

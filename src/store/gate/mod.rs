@@ -1,25 +1,30 @@
 //! How many reads of an engine run at once, and how many may wait for that. What is more is refused at once: when caches are
 //! cold or not to be trusted, everything falls upon the store, and a queue without end would answer nobody in time. Nor would one
-//! that never empties: see [`Burst`].
+//! that never empties: see [`Burst`](crate::burst::Burst). Callers share places and queue: see [`queue`], and
+//! docs/decisions/0024-callers-share-the-store.md.
 //!
 //! What caches follow, whether the store answers, and writes do not come through here.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+mod queue;
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::{StoreError, StoreStats};
-use crate::burst::Burst;
+use queue::{Place, Request, WaitQueue};
 
 /// What a read is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Of a few rows.
     Short,
-    /// A page: of a list, a search, a history. Leaves a place for the short ones.
-    Page,
+    /// A page: of a list, a search, a history. Leaves a place for the short ones. With its weight among its caller's
+    /// turns, from 1 up: a search takes as many as it has words.
+    Page(usize),
     /// The next piece of a watch or an export. Leaves a place for the short ones as well, and is never refused: how many
     /// there are is bounded where they begin, and one that had to be begun anew would cost more.
     Stream,
@@ -27,109 +32,96 @@ pub(super) enum Kind {
 
 /// The way to an engine's reads.
 pub(super) struct Gate {
-    all: Line,
-    walks: Line,
+    all: WaitQueue,
+    walks: WaitQueue,
     patience: Duration,
     shed: AtomicU64,
 }
 
-/// So many places, and who waits for one.
-struct Line {
-    size: usize,
-    places: Arc<Semaphore>,
-    waiting: AtomicUsize,
-    burst: Burst,
-}
-
 /// The right to read, until it is dropped.
 pub(super) struct Permit {
-    _place: OwnedSemaphorePermit,
-    _walk: Option<OwnedSemaphorePermit>,
+    _place: Place,
+    _walk: Option<Place>,
+}
+
+/// Tells that a permit is wanted back.
+pub(super) struct Recall<'a> {
+    revoked: Option<oneshot::Receiver<()>>,
+    shed: &'a AtomicU64,
 }
 
 impl Gate {
     /// `size` reads at once; `queue` short ones and as many pages may wait, and no longer than `patience`.
     pub(super) fn new(size: usize, queue: usize, patience: Duration) -> Self {
-        let all = Line::new(size.max(1), queue);
-        let walks = Line::new(size.saturating_sub(1).max(1), queue);
+        let all = WaitQueue::new(size.max(1), queue);
+        let walks = WaitQueue::new(size.saturating_sub(1).max(1), queue);
         Self { all, walks, patience, shed: AtomicU64::new(0) }
     }
 
-    /// Waits for a place.
-    pub(super) async fn enter(&self, kind: Kind) -> Result<Permit, StoreError> {
+    /// Waits for a place, for the current caller. The read that it is for must stop when it is recalled.
+    pub(super) async fn enter(&self, kind: Kind) -> Result<(Permit, Recall<'_>), StoreError> {
         let entered = match kind {
-            Kind::Stream => self.walk(false).await,
+            Kind::Stream => self.walk(Request { weight: 1, refusable: false, revocable: false }).await,
             Kind::Short => {
-                let passing = self.all.pass(true);
-                self.in_time(async { Some(Permit { _place: passing.await?, _walk: None }) }).await
+                let passing = self.all.pass(Request { weight: 1, refusable: true, revocable: false });
+                timeout(self.patience, passing).await.ok().flatten().map(|place| (place, None))
             }
-            Kind::Page => self.in_time(self.walk(true)).await,
+            Kind::Page(weight) => self.page(weight).await,
         };
-        entered.ok_or_else(|| {
+        let Some((place, mut walk)) = entered else {
             self.shed.fetch_add(1, Ordering::Relaxed);
-            StoreError::Busy
-        })
+            return Err(StoreError::Busy);
+        };
+        let revoked = walk.as_mut().and_then(|walk| walk.revoked.take());
+        Ok((Permit { _place: place, _walk: walk }, Recall { revoked, shed: &self.shed }))
+    }
+
+    /// Waits for half of the time; then takes a place from a caller that has more, if one does, and waits for the rest.
+    async fn page(&self, weight: usize) -> Option<(Place, Option<Place>)> {
+        let mut walk = pin!(self.walk(Request { weight: weight.max(1) as u64, refusable: true, revocable: true }));
+        let half = self.patience / 2;
+        match timeout(half, &mut walk).await {
+            Ok(entered) => entered,
+            Err(_elapsed) => {
+                self.walks.recall();
+                timeout(self.patience - half, walk).await.ok().flatten()
+            }
+        }
     }
 
     /// Who has come past the first line is few, and is not refused at the second.
-    async fn walk(&self, refusable: bool) -> Option<Permit> {
-        let walk = self.walks.pass(refusable).await?;
-        Some(Permit { _place: self.all.pass(false).await?, _walk: Some(walk) })
-    }
-
-    async fn in_time(&self, passing: impl Future<Output = Option<Permit>>) -> Option<Permit> {
-        tokio::time::timeout(self.patience, passing).await.ok().flatten()
+    async fn walk(&self, request: Request) -> Option<(Place, Option<Place>)> {
+        let walk = self.walks.pass(request).await?;
+        let place = self.all.pass(Request { weight: 1, refusable: false, revocable: false }).await?;
+        Some((place, Some(walk)))
     }
 
     /// These counters beside others.
     pub(super) fn stats(&self, others: StoreStats) -> StoreStats {
-        let waiting = self.all.waiting.load(Ordering::Relaxed) + self.walks.waiting.load(Ordering::Relaxed);
         StoreStats {
-            reads: (self.all.size - self.all.places.available_permits()) as u64,
-            reads_waiting: waiting as u64,
+            reads: self.all.taken() as u64,
+            reads_waiting: (self.all.waiting() + self.walks.waiting()) as u64,
             reads_shed: self.shed.load(Ordering::Relaxed),
             ..others
         }
     }
 }
 
-impl Line {
-    fn new(size: usize, queue: usize) -> Self {
-        let places = Arc::new(Semaphore::new(size));
-        Self { size, places, waiting: AtomicUsize::new(0), burst: Burst::new(queue) }
-    }
-
-    /// None when one may be refused, and as many wait already as may, or more behind it when its turn comes.
-    async fn pass(&self, refusable: bool) -> Option<OwnedSemaphorePermit> {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            self.burst.empty();
-            return Some(place);
+impl Recall<'_> {
+    /// Does a read, and drops it when its permit is wanted back: then the store is busy.
+    pub(super) async fn unless_recalled<T>(
+        self,
+        read: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let Some(revoked) = self.revoked else { return read.await };
+        tokio::select! {
+            biased;
+            answer = read => answer,
+            Ok(()) = revoked => {
+                self.shed.fetch_add(1, Ordering::Relaxed);
+                Err(StoreError::Busy)
+            }
         }
-        let most = if refusable { self.burst.most() } else { usize::MAX };
-        let waiting = Waiting::one_more(&self.waiting, most)?;
-        let place = Arc::clone(&self.places).acquire_owned().await;
-        drop(waiting);
-        if refusable && self.burst.too_many(self.waiting.load(Ordering::Relaxed)) {
-            return None;
-        }
-        self.burst.turn();
-        Some(place.expect("the semaphore is never closed"))
-    }
-}
-
-/// Counted among those who wait, until it is dropped: a caller may leave at any time.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn one_more(count: &'a AtomicUsize, most: usize) -> Option<Self> {
-        let more = |waiting: usize| (waiting < most).then_some(waiting + 1);
-        count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Self(count))
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -144,10 +136,10 @@ mod tests {
     #[tokio::test]
     async fn walks_leave_a_place_and_what_is_too_much_is_refused_at_once() {
         let gate = Gate::new(2, 1, Duration::from_secs(600));
-        let page = gate.enter(Kind::Page).await.expect("a place");
-        let mut second = Box::pin(gate.enter(Kind::Page));
+        let page = gate.enter(Kind::Page(1)).await.expect("a place");
+        let mut second = Box::pin(gate.enter(Kind::Page(1)));
         assert!(second.as_mut().now_or_never().is_none(), "it waits");
-        assert_eq!(gate.enter(Kind::Page).now_or_never().expect("at once").err(), Some(StoreError::Busy));
+        assert_eq!(gate.enter(Kind::Page(1)).now_or_never().expect("at once").err(), Some(StoreError::Busy));
         let mut stream = Box::pin(gate.enter(Kind::Stream));
         assert!(stream.as_mut().now_or_never().is_none(), "a stream waits, however many do");
         let short = gate.enter(Kind::Short).now_or_never().expect("at once").expect("a place");

@@ -1,0 +1,161 @@
+//! Turns, bounds and recalls of the queue; and that it keeps them whatever callers do.
+
+use std::pin::Pin;
+
+use futures::FutureExt;
+use proptest::prelude::*;
+
+use super::*;
+
+const PAGE: Request = Request { weight: 1, refusable: true, revocable: true };
+
+type Passing = Pin<Box<dyn Future<Output = Option<Place>> + Send>>;
+
+fn caller(number: usize) -> CallerId {
+    CallerId::principal(&format!("key:{number}"))
+}
+
+/// Asks for a place for a caller: it is granted or refused at once, or waits.
+fn ask(queue: &WaitQueue, number: usize, request: Request) -> Result<Option<Place>, Passing> {
+    let _entered = caller(number).enter();
+    let queue = queue.clone();
+    let mut passing: Passing = Box::pin(tokio::task::unconstrained(async move { queue.pass(request).await }));
+    match passing.as_mut().now_or_never() {
+        Some(answer) => Ok(answer),
+        None => Err(passing),
+    }
+}
+
+fn waits(queue: &WaitQueue, number: usize, request: Request) -> Passing {
+    ask(queue, number, request).err().expect("it waits")
+}
+
+fn granted(queue: &WaitQueue, number: usize) -> Place {
+    ask(queue, number, PAGE).ok().flatten().expect("a place is free")
+}
+
+#[test]
+fn callers_take_turns_by_weight() {
+    let queue = WaitQueue::new(1, 100);
+    let mut place = granted(&queue, 9);
+    let dear = Request { weight: 4, ..PAGE };
+    let mut waiting: Vec<_> = (0..3).map(|_| (0, waits(&queue, 0, dear))).collect();
+    waiting.extend((0..9).map(|_| (1, waits(&queue, 1, PAGE))));
+    let mut order = Vec::new();
+    while !waiting.is_empty() {
+        drop(place);
+        let next = waiting.iter_mut().enumerate().find_map(|(at, (_, passing))| {
+            passing.as_mut().now_or_never().map(|place| (at, place.expect("nobody is refused")))
+        });
+        let (at, next) = next.expect("a free place is given away");
+        order.push(waiting.remove(at).0);
+        place = next;
+    }
+    assert_eq!(order, [0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 1], "four cheap ones for each dear one");
+}
+
+#[test]
+fn where_the_queue_is_full_the_caller_with_the_most_in_it_is_refused() {
+    let queue = WaitQueue::new(1, 4);
+    let place = granted(&queue, 0);
+    let mut first: Vec<_> = (0..4).map(|_| waits(&queue, 0, PAGE)).collect();
+    assert!(matches!(ask(&queue, 0, PAGE), Ok(None)), "its own queue is full");
+    let mut other = waits(&queue, 1, PAGE);
+    assert!(first.pop().unwrap().now_or_never().expect("refused at once").is_none());
+    let mut third = waits(&queue, 2, PAGE);
+    assert!(first.pop().unwrap().now_or_never().expect("refused at once").is_none());
+    assert!(matches!(ask(&queue, 1, PAGE), Ok(None)), "it would have as many as the first");
+    // They are served before what the first caller still has.
+    drop(place);
+    let place = other.as_mut().now_or_never().flatten().expect("its turn");
+    drop(place);
+    let place = third.as_mut().now_or_never().flatten().expect("its turn");
+    assert!(first.iter_mut().all(|passing| passing.as_mut().now_or_never().is_none()));
+    drop((place, first));
+    assert_eq!((queue.taken(), queue.waiting()), (0, 0));
+}
+
+#[test]
+fn places_are_taken_back_from_a_caller_that_has_more() {
+    let queue = WaitQueue::new(3, 4);
+    let mut held: Vec<_> = (0..3).map(|_| granted(&queue, 0)).collect();
+    let mut told: Vec<_> = held.iter_mut().map(|place| place.revoked.take().expect("revocable")).collect();
+    let mut other = waits(&queue, 1, PAGE);
+    let recall = |number| {
+        let _entered = caller(number).enter();
+        queue.recall();
+    };
+    recall(0);
+    assert!(told.iter_mut().all(|told| told.try_recv().is_err()), "not for oneself");
+    recall(1);
+    let revoked = told.iter_mut().map(|told| told.try_recv().is_ok()).collect::<Vec<_>>();
+    assert_eq!(revoked, [false, false, true], "the newest");
+    drop(held.pop());
+    let place = other.as_mut().now_or_never().flatten().expect("it gets it");
+    recall(1);
+    assert!(told[..2].iter_mut().all(|told| told.try_recv().is_err()), "two and one are as equal as can be");
+    drop(place);
+    let stream = ask(&queue, 0, Request { revocable: false, ..PAGE }).ok().flatten().expect("a place is free");
+    assert!(stream.revoked.is_none());
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Ask { caller: usize, weight: u64, refusable: bool },
+    End(usize),
+    Leave(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0_usize..5, 1_u64..64, prop::bool::weighted(0.8))
+            .prop_map(|(caller, weight, refusable)| Step::Ask { caller, weight, refusable }),
+        2 => (0_usize..64).prop_map(Step::End),
+        1 => (0_usize..64).prop_map(Step::Leave),
+    ]
+}
+
+proptest! {
+    /// Whatever callers do: no place idles while somebody waits, none is given twice, the queue is bounded, and of a
+    /// caller that asks for one thing at a time nothing is refused as long as there are fewer callers than may wait.
+    #[test]
+    fn places_are_shared(steps in prop::collection::vec(step(), 1..200)) {
+        const SIZE: usize = 2;
+        const QUEUE: usize = 6;
+        let queue = WaitQueue::new(SIZE, QUEUE);
+        let mut held: Vec<Place> = Vec::new();
+        let mut waiting: Vec<(usize, bool, Passing)> = Vec::new();
+        for step in steps {
+            match step {
+                // Of the first caller one at a time is under way, or none.
+                Step::Ask { caller: 0, .. } if waiting.iter().any(|(caller, ..)| *caller == 0) => {}
+                Step::Ask { caller, weight, refusable } => {
+                    match ask(&queue, caller, Request { weight, refusable, revocable: true }) {
+                        Ok(Some(place)) => held.push(place),
+                        Ok(None) => prop_assert!(refusable && caller != 0, "{} was refused", caller),
+                        Err(passing) => waiting.push((caller, refusable, passing)),
+                    }
+                }
+                Step::End(at) if at < held.len() => drop(held.remove(at)),
+                Step::Leave(at) if at < waiting.len() => drop(waiting.remove(at)),
+                Step::End(_) | Step::Leave(_) => {}
+            }
+            let mut still = Vec::new();
+            for (caller, refusable, mut passing) in waiting {
+                match passing.as_mut().now_or_never() {
+                    Some(Some(place)) => held.push(place),
+                    Some(None) => prop_assert!(refusable && caller != 0, "{} was refused", caller),
+                    None => still.push((caller, refusable, passing)),
+                }
+            }
+            waiting = still;
+            prop_assert_eq!(queue.taken(), held.len());
+            prop_assert_eq!(queue.waiting(), waiting.len());
+            prop_assert!(held.len() <= SIZE && (waiting.is_empty() || held.len() == SIZE));
+            prop_assert!(waiting.iter().filter(|(_, refusable, _)| *refusable).count() <= QUEUE);
+        }
+        drop((held, waiting));
+        prop_assert_eq!((queue.taken(), queue.waiting()), (0, 0));
+        prop_assert!(queue.0.state().accounts.is_empty());
+    }
+}
