@@ -12,6 +12,7 @@ mod caught_up; // a store whose standbys are waited for, for the tests
 mod cli; // the commands
 mod conformance; // what every store keeps
 mod connections; // how connections open, age, are refused and end
+mod corpus; // golden pairs of extraction
 #[allow(dead_code)] // what the fault test needs of it
 mod database; // PostgreSQL servers of the tests' own
 mod database_tls; // PostgreSQL over TLS
