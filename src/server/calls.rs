@@ -22,7 +22,7 @@ use tower::{Layer, Service};
 use tracing::{Span, span};
 
 use super::answer::answer;
-use super::connection::Origin;
+use super::connection::PeerContext;
 use super::dispatch::is_grpc;
 use super::guard::Guard;
 use super::outbox::Outbox;
@@ -251,7 +251,7 @@ impl Call {
             _ => Kind::Other,
         };
         let asked = timeout(request.headers());
-        let origin = request.extensions().get::<Origin>();
+        let peer = request.extensions().get::<PeerContext>();
         let allowed = match kind {
             Kind::Unary => Some(asked.unwrap_or(shared.options.default_deadline).min(shared.options.max_deadline)),
             Kind::Stream(_) | Kind::Other => asked,
@@ -273,9 +273,9 @@ impl Call {
             // One that is longer than any ID would make the answer's headers too large for its caller.
             request_id: request.headers().get("x-request-id").filter(|id| id.len() <= 256).cloned(),
             caller: None,
-            shares: origin.map_or(CallerId::SERVER, |origin| origin.peer),
+            shares: peer.map_or(CallerId::SERVER, |peer| peer.peer),
             cache: None,
-            outbox: origin.map(|origin| origin.outbox.clone()),
+            outbox: peer.map(|peer| peer.outbox.clone()),
             permit: None,
             stream: None,
             code: Code::Cancelled,

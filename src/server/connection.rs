@@ -151,8 +151,8 @@ where
         };
         let ending = self.stopping.child_token();
         let ends = Ending::new(ending.clone());
-        let origin = Origin { outbox: Outbox::new(), peer };
-        let calls = Calls { service: self.service.clone(), ending: ends, origin };
+        let peer_context = PeerContext { outbox: Outbox::new(), peer };
+        let calls = Calls { service: self.service.clone(), ending: ends, peer_context };
         let builder = if version == Version::One { &self.one } else { &self.two };
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), calls));
         let old = self.options.age.map(|age| Instant::now() + jittered(age));
@@ -216,7 +216,7 @@ fn jittered(duration: Duration) -> Duration {
 
 /// What a call has from its connection.
 #[derive(Clone)]
-pub(super) struct Origin {
+pub(super) struct PeerContext {
     /// What is on its way to the peer.
     pub(super) outbox: Outbox,
     /// The peer, as a caller where none is authenticated.
@@ -227,7 +227,7 @@ pub(super) struct Origin {
 struct Calls<S> {
     service: S,
     ending: Ending,
-    origin: Origin,
+    peer_context: PeerContext,
 }
 
 impl<S, B> hyper::service::Service<Request<Incoming>> for Calls<S>
@@ -241,7 +241,7 @@ where
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let mut request = request.map(|body| Body::new(Inbound::new(body, self.ending.clone())));
         request.extensions_mut().insert(self.ending.clone());
-        request.extensions_mut().insert(self.origin.clone());
+        request.extensions_mut().insert(self.peer_context.clone());
         self.service.clone().oneshot(request)
     }
 }
