@@ -1,5 +1,5 @@
 # What a developer and CI run. Each target installs what it needs (see .ci/tools.sh) and says what it does.
-.PHONY: help test clients callers chaos chaos-teeth rolling deploy-check alerts-check lint api-baseline bench bench-replicated \
+.PHONY: help test test-quick clients callers chaos chaos-teeth rolling deploy-check alerts-check lint api-baseline bench bench-replicated \
 	bench-overload bench-entries bench-hostile demo
 
 # Where .ci/tools.sh puts pinned tools: outside target, so that they are fetched once a machine.
@@ -19,6 +19,7 @@ LANGUAGES ?= python typescript go java cpp rust
 
 help:
 	@echo 'make test    everything that must hold: unit tests, and the service over a real port'
+	@echo 'make test-quick   unit tests, the conformance suite on SQLite, documents and methods: under a minute once built'
 	@echo 'make client-python   (or -typescript, -go, -java, -cpp, -rust): builds that client, and runs its scenario on a server of its own'
 	@echo 'make clients builds them all (or LANGUAGES="go …"), and runs them on one server and on three replicas (docs/clients.md)'
 	@echo 'make callers tests those who need none of them: grpcurl, buf curl, curl through Envoy, a page in Chromium'
@@ -39,6 +40,11 @@ help:
 test:
 	@.ci/tools.sh test
 	cargo test --locked
+
+# The daily loop: what needs neither PostgreSQL nor Redis.
+test-quick:
+	cargo test --locked --lib
+	cargo test --locked --test it -- sqlite service:: documents:: corpus:: rooms::
 
 client-%:
 	@.ci/tools.sh clients $*
