@@ -23,8 +23,10 @@ mod failover; // a database that has lost its last changes
 mod frames; // HTTP/2 by the byte, for them
 mod freshness; // two caches on one feed, one behind the other
 mod kill; // an answer means durable
+mod lifting; // documents that come in again, and what hides their articles
 mod model; // lists, watches and exports over random histories
 mod moving; // exports from one engine into another
+mod originals; // copies whose originals cannot be read
 mod outages; // a database in trouble, as clients see it
 mod overload; // more reads than the store takes on
 mod parted; // a store put together from two, for the tests

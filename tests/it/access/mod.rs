@@ -7,6 +7,7 @@ mod keys; // API keys: made, wrong, taken back
 mod methods; // each method with each credential
 mod ports; // ports that others can reach
 mod rates; // how much one caller may do
+mod takedown; // hiding readable articles by their times
 mod tokens; // tokens of an issuer
 
 use std::sync::Arc;
