@@ -160,6 +160,11 @@ impl Origin {
         self.line(outcome, Some(article), Some(revision));
     }
 
+    /// A write of an article was refused for lack of a scope.
+    pub fn denied(&self, article: &str) {
+        self.line("PERMISSION_DENIED", Some(article), None);
+    }
+
     /// A call was refused, for lack of a scope.
     pub fn refused(&self) {
         self.line("PERMISSION_DENIED", None, None);

@@ -104,7 +104,8 @@ impl Caller {
         }
     }
 
-    pub(super) fn may(&self, scope: Scope) -> bool {
+    /// Returns true if the credential has a scope.
+    pub fn may(&self, scope: Scope) -> bool {
         self.scopes.has(scope)
     }
 

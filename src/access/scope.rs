@@ -11,7 +11,8 @@ pub enum Scope {
     /// To bring articles in, and to correct them.
     Write,
     /// To decide whether an article is there for its readers: withdraw, reinstate, delete, undelete. Apart from writing, since
-    /// whatever brings articles in runs unattended, and must not be able to take down the rest.
+    /// whatever brings articles in runs unattended, and must not be able to take down the rest. For the same reason a
+    /// write that would hide a readable article by its embargo or expiry needs it besides `Write` (`store::Authority`).
     Admin,
 }
 

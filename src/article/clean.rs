@@ -1,7 +1,7 @@
 //! The gate into the store: nothing is written that is not a [`CleanArticle`].
 
 use jiff::Timestamp;
-use prost::Message;
+use prost::{DecodeError, Message};
 
 use super::url::MAX_URL_BYTES;
 use super::{
@@ -78,9 +78,27 @@ impl CleanArticle {
         self.digest
     }
 
-    /// Of every field: two articles with equal fingerprints are the same to the letter.
+    /// Returns the article that a store holds as this content: it was clean when it was stored.
+    pub(crate) fn stored(content: &[u8]) -> Result<Self, DecodeError> {
+        let article = Article::decode(content)?;
+        let digest = Digest::of(&article.headline, &article.body);
+        Ok(Self { article, content: content.to_vec(), digest })
+    }
+
+    /// Returns the same article with these times.
+    pub(crate) fn with_times(&self, embargo: Option<Timestamp>, expire: Option<Timestamp>) -> Self {
+        let (embargo_time, expire_time) = (embargo.map(to_proto), expire.map(to_proto));
+        let article = Article { embargo_time, expire_time, ..self.article.clone() };
+        Self { content: article.encode_to_vec(), article, digest: self.digest }
+    }
+
+    /// Digest of every field but `embargo_time` and `expire_time`, which have rules of their own when a document comes
+    /// in again. Documents with equal fingerprints differ in nothing else.
     pub fn fingerprint(&self) -> Digest {
-        Digest::of_bytes(&self.content)
+        if self.article.embargo_time.is_none() && self.article.expire_time.is_none() {
+            return Digest::of_bytes(&self.content);
+        }
+        self.with_times(None, None).fingerprint()
     }
 
     /// What it is found by.
@@ -362,6 +380,22 @@ mod tests {
         for (given, usual) in [("EN", "en"), ("pt_br", "pt-BR"), ("zh-hant-tw", "zh-Hant-TW"), ("es-419", "es-419")] {
             assert_eq!(language(given).as_deref(), Some(usual));
         }
+    }
+
+    #[test]
+    fn the_fingerprint_leaves_out_the_times_that_have_rules_of_their_own() {
+        let time = |seconds| Some(prost_types::Timestamp { seconds, nanos: 0 });
+        let plain = clean(Article { body: "b".into(), ..Article::default() }).expect("clean");
+        let held = Article { embargo_time: time(10), expire_time: time(20), ..plain.article().clone() };
+        let held = clean(held).expect("clean");
+        assert_eq!(held.fingerprint(), plain.fingerprint());
+        assert_eq!(plain.with_times(held.embargo_time(), held.expire_time()).content(), held.content());
+        assert_eq!(
+            CleanArticle::stored(held.content()).expect("decodes").with_times(None, None).content(),
+            plain.content()
+        );
+        let other = clean(Article { publish_time: time(10), ..plain.article().clone() }).expect("clean");
+        assert_ne!(other.fingerprint(), plain.fingerprint());
     }
 
     #[test]

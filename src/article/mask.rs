@@ -8,7 +8,7 @@ use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{FieldMask, FileDescriptorSet};
 
 use super::encoded::Kept;
-use super::{EncodedArticle, Violations};
+use super::{EditorFields, EncodedArticle, Violations};
 use crate::proto::{Article, FILE_DESCRIPTOR_SET};
 
 /// The fields of a message by name: the number, and the fields within for a single message of ours.
@@ -164,6 +164,13 @@ impl UpdateMask {
             }
         }
         wrong.or(Self(changed))
+    }
+
+    /// Returns the fields that belong to the editor from this change on.
+    pub fn editor_fields(&self) -> EditorFields {
+        let fields = [("embargo_time", EditorFields::EMBARGO_TIME), ("expire_time", EditorFields::EXPIRE_TIME)];
+        let named = fields.into_iter().filter(|(name, _)| self.0.contains(name));
+        named.fold(EditorFields::NONE, |all, (_, field)| all.with(field))
     }
 
     /// Takes the fields of `new` that the mask names.

@@ -5,6 +5,7 @@
 
 mod clean;
 mod diff;
+mod editor;
 mod encoded;
 mod filter;
 mod id;
@@ -19,6 +20,7 @@ mod violation;
 
 pub use clean::{CleanArticle, Limits, MAX_REASON_CHARS};
 pub use diff::changed_fields;
+pub use editor::EditorFields;
 pub use encoded::EncodedArticle;
 pub use filter::{Facet, FacetKind, Filter};
 pub use id::{ArticleId, ArticleName, Identity};

@@ -169,6 +169,12 @@ impl Record {
         }
     }
 
+    /// Returns the same record without the name of its original.
+    #[must_use]
+    pub fn without_duplicate_of(&self) -> Self {
+        Self::new(RecordParts { duplicate_of: None, ..self.parts.clone() }, &self.content())
+    }
+
     /// The article decoded, as readers see it.
     pub fn decode(&self) -> Result<Article, prost::DecodeError> {
         Article::decode(self.encoded.as_bytes().clone())

@@ -17,11 +17,11 @@ use super::served::{
     ingest_articles_response,
 };
 use super::{Ending, Outgoing, status, with_farewell};
-use crate::access::{Audit, Caller, Origin};
+use crate::access::{Audit, Caller, Origin, Scope};
 use crate::article::{ChangeKind, EncodedArticle, Record};
 use crate::ingest::{Answer, Contents, Edit, Ended, IngestError, Ingested, Ingestion};
 use crate::proto;
-use crate::store::{Outcome, StoreError, WriteError};
+use crate::store::{Authority, Outcome, StoreError, WriteError};
 use crate::telemetry::{Metrics, note_article};
 
 /// Serves writes.
@@ -43,6 +43,14 @@ impl IngestionApi {
         self.audit.of(&format!("/copydesk.v1.IngestionService/{method}"), caller, request.metadata().as_ref())
     }
 
+    /// Returns the authority of a request's caller. Where callers are not told apart, each may do everything.
+    fn authority<T>(request: &Request<T>) -> Authority {
+        match request.extensions().get::<Arc<Caller>>() {
+            Some(caller) if !caller.may(Scope::Admin) => Authority::Write,
+            _ => Authority::Admin,
+        }
+    }
+
     /// Ingestion for a call, whose writes are noted in the audit log by what they have done.
     fn audited(
         &self,
@@ -60,6 +68,7 @@ impl IngestionApi {
             }
             // Whoever asks once more may be told that it is so already.
             Err(WriteError::Store(StoreError::Unavailable(_) | StoreError::Internal)) => origin.unknown(&id.name()),
+            Err(WriteError::TakedownDenied { .. }) => origin.denied(&id.name()),
             Err(_refused) => {}
         }))
     }
@@ -196,7 +205,8 @@ impl IngestionService for IngestionApi {
         let validated = request.get_ref().validate_only;
         let origin = if validated { Origin::default() } else { self.origin("IngestArticle", &request) };
         let meter = rate(request.extensions());
-        let result = self.audited(origin, ingested).metered(meter).ingest(request.into_inner()).await;
+        let ingestion = self.audited(origin, ingested).metered(meter).with_authority(Self::authority(&request));
+        let result = ingestion.ingest(request.into_inner()).await;
         if matches!(result, Err(IngestError::OverRate(_))) {
             self.metrics.refused("rate");
         }
@@ -213,6 +223,7 @@ impl IngestionService for IngestionApi {
         request: Request<Streaming<proto::IngestArticlesRequest>>,
     ) -> Result<Response<Self::IngestArticlesStream>, Status> {
         let origin = self.origin("IngestArticles", &request);
+        let authority = Self::authority(&request);
         let caller = request.extensions().get::<Arc<Caller>>().cloned();
         let meter = rate(request.extensions());
         // When the connection ends, no more is read; what was read is written and answered; then the stream ends.
@@ -232,7 +243,8 @@ impl IngestionService for IngestionApi {
             }
         });
         let metrics = self.metrics.clone();
-        let answers = self.audited(origin, ingested).metered(meter).ingest_stream(documents).map(move |item| {
+        let ingestion = self.audited(origin, ingested).metered(meter).with_authority(authority);
+        let answers = ingestion.ingest_stream(documents).map(move |item| {
             let item = item.map_err(|ended| match ended {
                 Ended::Incoming(error) => error,
                 Ended::Unread => status::unread(),
@@ -254,11 +266,13 @@ impl IngestionService for IngestionApi {
         request: Request<proto::UpdateArticleRequest>,
     ) -> Result<Response<UpdateArticleResponse>, Status> {
         let origin = self.origin("UpdateArticle", &request);
+        let authority = Self::authority(&request);
         let request = request.into_inner();
         if let Some(article) = &request.article {
             note_article(&article.name);
         }
-        let updated = self.audited(origin, editing("UPDATED")).update(request).await;
+        let ingestion = self.audited(origin, editing("UPDATED")).with_authority(authority);
+        let updated = ingestion.update(request).await;
         let record = updated.map_err(|error| status::ingest(&error))?;
         Ok(Response::new(UpdateArticleResponse { article: Some(whole(&record)) }))
     }

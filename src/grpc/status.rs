@@ -12,7 +12,7 @@ use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
-use crate::access::Refusal;
+use crate::access::{Refusal, Scope};
 use crate::article::{Lifecycle, Unreadable, Violations};
 use crate::ingest::{IngestError, OverRate};
 use crate::retrieve::RetrieveError;
@@ -296,6 +296,26 @@ fn write(error: &WriteError) -> Status {
             let mut details = about("ETAG_MISMATCH", &name, "has changed");
             details.add_precondition_failure_violation("ETAG_MISMATCH", name, "etag must be the newest revision's");
             Status::with_error_details(Code::Aborted, message, details)
+        }
+        WriteError::TakedownDenied { id, field } => {
+            let (name, scope) = (id.name(), Scope::Admin.as_str());
+            let message = format!(
+                "{field} would hide {name}, which is readable: that needs the scope {scope}; leave {field} as it \
+                 stands, or ask for a credential with that scope"
+            );
+            let metadata = [("scope", scope), ("field", field)].map(|(key, value)| (key.to_owned(), value.to_owned()));
+            let mut details = about("SCOPE_MISSING", &name, "is readable");
+            details.set_error_info("SCOPE_MISSING", DOMAIN, HashMap::from(metadata));
+            Status::with_error_details(Code::PermissionDenied, message, details)
+        }
+        WriteError::TimesContradict { id, field, stands } => {
+            let (order, other) = match *field {
+                "embargo_time" => ("earlier", "expire_time"),
+                _ => ("later", "embargo_time"),
+            };
+            let right =
+                format!("must be {order} than the {other} of {} that stands, {stands}; or send both", id.name());
+            invalid(&Violations::one(*field, right))
         }
         WriteError::RequestReused => {
             let mut details = details("REQUEST_ID_REUSED");

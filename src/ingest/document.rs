@@ -9,7 +9,7 @@ use crate::article::{
 use crate::extract::{self, Budget, Draft, Extracted, Extraction, Hints, Payload};
 use crate::proto::document::Payload as Sent;
 use crate::proto::{Article, Block, BlockKind, Dateline, Document, ExtractionReport, Link, Media, MediaKind};
-use crate::store::{Ingest, RequestKey};
+use crate::store::{Authority, Ingest, IngestSource, RequestKey};
 
 /// Ready articles up to this size are normalised where they arrive: it takes microseconds, less than changing threads.
 const LIGHT_BYTES: usize = 64 << 10;
@@ -253,7 +253,9 @@ impl Known {
             digest: &article.digest(),
         };
         let id = identity.derive().map_err(|wrong| wrong.within("document"))?;
-        Ok(Prepared { ingest: Ingest { id, article, request, time }, report })
+        // Its caller may be allowed more: see `Ingestion::write_of`.
+        let from = IngestSource::Publisher(Authority::Write);
+        Ok(Prepared { ingest: Ingest { id, article, request, from, time }, report })
     }
 }
 

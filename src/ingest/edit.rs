@@ -73,6 +73,8 @@ impl Ingestion {
             let update = Update {
                 id: id.clone(),
                 article,
+                editor_fields: mask.editor_fields(),
+                authority: self.authority,
                 precondition: Precondition::Revision(record.revision),
                 reason: reason.clone(),
                 time: Timestamp::now(),
@@ -114,7 +116,7 @@ impl Ingestion {
     }
 
     async fn write(&self, write: Write) -> Result<Written, WriteError> {
-        self.store(vec![write]).await.pop().unwrap_or(Err(StoreError::Internal.into()))
+        self.write_and_show(vec![write]).await.pop().unwrap_or(Err(StoreError::Internal.into()))
     }
 }
 

@@ -7,6 +7,7 @@ mod error;
 mod extraction;
 mod meter;
 mod report;
+mod shown;
 mod stream;
 mod witness;
 mod workers;
@@ -28,7 +29,7 @@ pub use workers::Workers;
 use crate::article::{Digest, Limits, Violations};
 use crate::extract;
 use crate::proto;
-use crate::store::{Ingest, RequestKey, Store, StoreError, Write, WriteError, Written};
+use crate::store::{Authority, Ingest, IngestSource, RequestKey, Store, StoreError, Write, WriteError, Written};
 use crate::telemetry::trace::{Kind, span};
 
 /// Into how many shares the memory for streams is parted: a stream that stalls holds up no more than one.
@@ -71,6 +72,7 @@ pub struct Ingestion {
     turns: Arc<edit::Turns>,
     witness: Option<Witness>,
     meter: Option<Arc<dyn Meter>>,
+    authority: Authority,
 }
 
 /// A document that is an article now.
@@ -118,7 +120,26 @@ impl Ingestion {
     /// Ingests into a store.
     pub fn new(store: Arc<dyn Store>, extraction: Extraction, options: IngestOptions) -> Self {
         let room = Arc::new(Semaphore::new(options.stream_bytes.div_ceil(1 << 10).max(1)));
-        Self { store, extraction, options: Arc::new(options), room, turns: Arc::default(), witness: None, meter: None }
+        Self {
+            store,
+            extraction,
+            options: Arc::new(options),
+            room,
+            turns: Arc::default(),
+            witness: None,
+            meter: None,
+            authority: Authority::Write,
+        }
+    }
+
+    /// Returns the same, whose writes have this authority.
+    pub fn with_authority(&self, authority: Authority) -> Self {
+        Self { authority, ..self.clone() }
+    }
+
+    /// Returns the write of a prepared document, with the authority of its caller.
+    fn write_of(&self, ingest: Ingest) -> Write {
+        Write::Ingest(Box::new(Ingest { from: IngestSource::Publisher(self.authority), ..ingest }))
     }
 
     /// The most that one stream may have of the memory for all.
@@ -151,7 +172,7 @@ impl Ingestion {
     async fn commit(&self, prepared: Contents<Prepared>) -> Result<Contents<Ingested>, IngestError> {
         let mut writes = Vec::new();
         let contents = prepared.map(|prepared| {
-            writes.push(Write::Ingest(Box::new(prepared.ingest)));
+            writes.push(self.write_of(prepared.ingest));
             Ok(prepared.report)
         })?;
         let mut written = self.write_all(writes).await.into_iter();
@@ -163,7 +184,8 @@ impl Ingestion {
 
     async fn rehearse(&self, prepared: Contents<Prepared>) -> Result<Contents<Ingested>, IngestError> {
         let one = async |prepared: Prepared| {
-            let written = self.store.rehearse(Write::Ingest(Box::new(prepared.ingest))).await?;
+            let rehearsed = self.store.rehearse(self.write_of(prepared.ingest)).await;
+            let written = self.shown(vec![rehearsed]).await.pop().unwrap_or(Err(StoreError::Internal.into()))?;
             Ok(Ingested { written, report: prepared.report })
         };
         match prepared {
@@ -187,10 +209,10 @@ impl Ingestion {
         let mut written = Vec::with_capacity(writes.len());
         while writes.len() > COMMAND {
             let rest = writes.split_off(COMMAND);
-            written.extend(self.store(std::mem::replace(&mut writes, rest)).await);
+            written.extend(self.write_and_show(std::mem::replace(&mut writes, rest)).await);
         }
         if !writes.is_empty() {
-            written.extend(self.store(writes).await);
+            written.extend(self.write_and_show(writes).await);
         }
         written
     }

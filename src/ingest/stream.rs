@@ -17,7 +17,7 @@ use tracing::Instrument;
 use super::{Contents, IngestError, Ingested, Ingestion, Prepared, Room};
 use crate::caller::for_current;
 use crate::proto::IngestArticlesRequest;
-use crate::store::{StoreError, Write};
+use crate::store::StoreError;
 use crate::telemetry::trace::{here, within};
 
 /// How many documents of a stream are being prepared at once.
@@ -146,7 +146,7 @@ impl Ingestion {
                 rooms.push(room);
                 let prepared = prepared.and_then(|contents| {
                     contents.map(|prepared| {
-                        writes.push(Write::Ingest(Box::new(prepared.ingest)));
+                        writes.push(self.write_of(prepared.ingest));
                         Ok(prepared.report)
                     })
                 });

@@ -13,7 +13,7 @@ use super::pace::Pace;
 use super::{Retrieval, RetrieveError};
 use crate::article::{ArticleId, EncodedArticle, Filter, Position, ReadMask, Record, Violations};
 use crate::proto::ExportArticlesRequest;
-use crate::store::{Standing, StoreError};
+use crate::store::{Consistency, Originals, Standing, StoreError};
 
 /// How many articles are read at a time.
 const BATCH: usize = 200;
@@ -40,6 +40,8 @@ pub struct Export {
     at: Position,
     after: Option<ArticleId>,
     page: VecDeque<(Arc<Record>, Standing)>,
+    /// Of the duplicates in the page.
+    originals: Originals,
     pace: Pace,
     exhausted: bool,
     count: i64,
@@ -65,6 +67,7 @@ impl Retrieval {
             at: self.store.head().await?,
             after: None,
             page: VecDeque::new(),
+            originals: Originals::default(),
             pace: Pace::default(),
             exhausted: false,
             count: 0,
@@ -99,18 +102,21 @@ impl Export {
             if let Some((last, _)) = page.last() {
                 self.after = Some(last.id.clone());
             }
+            let records = page.iter().map(|(record, _)| &**record);
+            self.originals = self.retrieval.originals(records, Consistency::AtLeast(self.at)).await?;
             self.page = page.into();
         }
     }
 
     /// An article is exported if it could be read at the moment of the snapshot, matched, and can be read still: what was
     /// withdrawn since is not sent, and the watch that goes on from here tells of it.
-    fn admit(&self, record: &Record, standing: Standing) -> Result<Option<EncodedArticle>, RetrieveError> {
+    fn admit(&self, record: &Arc<Record>, standing: Standing) -> Result<Option<EncodedArticle>, RetrieveError> {
         let now = Timestamp::now();
         // An embargo that has ended since, or is about to be told of as ended, is the watch's to tell.
         if record.was_held() || !standing.readable(now) {
             return Ok(None);
         }
+        let record = self.originals.show(record, now);
         let Ok(article) = record.readable(now) else { return Ok(None) };
         let matches = self.filter.is_empty() || self.filter.matches(&record.decode().map_err(|_| StoreError::Damaged)?);
         Ok(matches.then(|| self.mask.apply(article)))

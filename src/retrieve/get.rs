@@ -1,11 +1,15 @@
 //! One article, or several, by name, URL or external ID.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{Retrieval, RetrieveError};
-use crate::article::{ArticleId, ArticleName, EncodedArticle, ReadMask, Violations, canonical_url, clean_line, fold};
+use crate::article::{
+    ArticleId, ArticleName, EncodedArticle, ReadMask, Record, Violations, canonical_url, clean_line, fold,
+};
 use crate::proto;
-use crate::store::{Fetched, Layer, LookupKey, StoreError};
+use crate::store::{Consistency, Fetched, Layer, LookupKey, StoreError};
 
 /// A source is at most 256 characters long, an external ID 512 bytes.
 const MAX_KEY_BYTES: usize = 1_024;
@@ -47,6 +51,7 @@ impl Retrieval {
         let Fetched { record, from } = found.pop().ok_or(StoreError::Internal)?;
         let not_found = || RetrieveError::NotFound(request.name.clone());
         let record = record.ok_or_else(not_found)?;
+        let record = self.told(record, consistency).await;
         let now = Timestamp::now();
         let unreadable = |why| RetrieveError::unreadable(request.name.clone(), name.id.name(), why);
         let newest = record.readable(now).map_err(unreadable)?;
@@ -58,6 +63,7 @@ impl Retrieval {
                 // Of a store that has the newest: there, none is missing.
                 let consistency = consistency.and(record.token.position);
                 let past = self.store.get_revision(&name.id, revision, consistency).await?.ok_or_else(not_found)?;
+                let past = self.told(past, consistency).await;
                 let article = past.readable(past.update_time).map_err(|_| not_found())?;
                 Ok(Got { article: mask.apply(article), from: Layer::Store })
             }
@@ -84,6 +90,9 @@ impl Retrieval {
         };
         self.reach(consistency).await?;
         let found = self.store.get(&ids, consistency).await?;
+        let records = found.iter().filter_map(|fetched| fetched.record.as_deref());
+        // As in `told`.
+        let originals = self.originals(records, consistency).await.unwrap_or_default();
         let now = Timestamp::now();
         let from = found.iter().map(|fetched| fetched.from).max().unwrap_or(Layer::Store);
         let bytes: usize = found.iter().flat_map(|fetched| &fetched.record).map(|record| record.weight()).sum();
@@ -93,7 +102,8 @@ impl Retrieval {
         }
         let mut batch = Batch { articles: Vec::with_capacity(ids.len()), not_found: Vec::new(), from };
         for (id, fetched) in ids.iter().zip(found) {
-            match fetched.record.as_ref().and_then(|record| record.readable(now).ok()) {
+            let record = fetched.record.map(|record| originals.show(&record, now));
+            match record.as_ref().and_then(|record| record.readable(now).ok()) {
                 Some(article) => batch.articles.push(mask.apply(article)),
                 None => batch.not_found.push(id.name()),
             }
@@ -117,9 +127,21 @@ impl Retrieval {
         // What a key means is the store's answer; what the article says may be the cache's.
         let mut found = self.store.get(std::slice::from_ref(&id), consistency).await?;
         let Fetched { record, from } = found.pop().ok_or(StoreError::Internal)?;
-        let record = record.ok_or_else(not_found)?;
+        let record = self.told(record.ok_or_else(not_found)?, consistency).await;
         let article = record.readable(now).map_err(|why| RetrieveError::unreadable(asked(), id.name(), why))?;
         Ok(Got { article: mask.apply(article), from })
+    }
+}
+
+impl Retrieval {
+    /// Returns a record as it may be shown. Where the store cannot say whether an original can be read, the original is
+    /// not named: an article that a cache has is not refused for it.
+    async fn told(&self, record: Arc<Record>, consistency: Consistency) -> Arc<Record> {
+        if record.duplicate_of.is_none() {
+            return record;
+        }
+        let originals = self.originals([&*record], consistency).await.unwrap_or_default();
+        originals.show(&record, Timestamp::now())
     }
 }
 

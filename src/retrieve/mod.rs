@@ -14,6 +14,8 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+
 pub use error::RetrieveError;
 pub use export::{Export, Exported};
 pub use get::{Batch, Got};
@@ -22,9 +24,9 @@ pub use revisions::{RevisionEntry, RevisionPage};
 pub use search::{Hit, Results};
 pub use watch::{Event, Watched};
 
-use crate::article::{ChangeToken, Position, Violations};
+use crate::article::{ChangeToken, Position, Record, Violations};
 use crate::proto;
-use crate::store::{Consistency, Store, StoreError};
+use crate::store::{Consistency, Originals, Store, StoreError};
 
 /// How much one call may ask for.
 #[derive(Clone, Debug)]
@@ -81,6 +83,15 @@ impl Retrieval {
             Consistency::AtLeast(position) if !self.store.reaches(position).await? => Err(StoreError::Foreign.into()),
             _ => Ok(()),
         }
+    }
+
+    /// Looks up the originals of those records that are duplicates.
+    fn originals<'a, 's>(
+        &'s self,
+        records: impl IntoIterator<Item = &'a Record>,
+        consistency: Consistency,
+    ) -> BoxFuture<'s, Result<Originals, StoreError>> {
+        Originals::of(&*self.store, records, consistency)
     }
 
     fn token(&self, position: Position) -> String {

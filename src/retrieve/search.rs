@@ -79,9 +79,11 @@ impl Retrieval {
         page.hits.truncate(size);
         let next_page_token = if more { digest.after_number((skip + size) as u64) } else { String::new() };
         let mut hits = Vec::with_capacity(page.hits.len());
+        let originals = self.originals(page.hits.iter().map(|hit| &*hit.record), consistency).await?;
         for hit in &page.hits {
-            let Ok(article) = hit.record.readable(now) else { continue };
-            let decoded = hit.record.decode().map_err(|_| StoreError::Damaged)?;
+            let record = originals.show(&hit.record, now);
+            let Ok(article) = record.readable(now) else { continue };
+            let decoded = record.decode().map_err(|_| StoreError::Damaged)?;
             let found = snippet::snippet(&decoded.body, &search.query);
             hits.push(Hit {
                 article: mask.apply(article),

@@ -4,6 +4,7 @@
 //! batch of memory, and one that stops reading costs no more.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use futures::{Stream, stream};
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use super::pace::Pace;
 use super::{Retrieval, RetrieveError};
 use crate::article::{ChangeKind, EncodedArticle, Filter, Position, ReadMask, Record, Violations};
 use crate::proto::WatchArticlesRequest;
-use crate::store::{Change, StoreError};
+use crate::store::{Change, Consistency, Originals, StoreError};
 
 /// How many changes are read at a time.
 const BATCH: usize = 100;
@@ -53,6 +54,8 @@ struct Watch {
     /// Every change up to here has been looked at.
     after: Position,
     batch: VecDeque<Change>,
+    /// Of the duplicates in the batch.
+    originals: Originals,
     pace: Pace,
     /// Whether a checkpoint is due as soon as nothing is left: at the start, and after changes that were sent.
     behind: bool,
@@ -97,6 +100,7 @@ impl Retrieval {
             wake,
             after,
             batch: VecDeque::new(),
+            originals: Originals::default(),
             pace: Pace::default(),
             behind: true,
             checkpoint_at: Instant::now() + self.limits.checkpoint_interval,
@@ -126,7 +130,11 @@ impl Watch {
             self.batch = self.retrieval.store.changes(self.after, self.pace.limit(BATCH)).await?.into();
             let size = |change: &Change| change.record.weight() + change.before.as_ref().map_or(0, |it| it.weight());
             self.pace.read(self.batch.iter().map(size));
-            if !self.batch.is_empty() {
+            if let Some(last) = self.batch.back() {
+                let records = self.batch.iter().flat_map(|change| [Some(&change.record), change.before.as_ref()]);
+                let records = records.flatten().map(|record| &**record);
+                let consistency = Consistency::AtLeast(last.position);
+                self.originals = self.retrieval.originals(records, consistency).await?;
                 continue;
             }
             if self.behind || Instant::now() >= self.checkpoint_at {
@@ -150,10 +158,10 @@ impl Watch {
         // An article that was pulled back under embargo: of its changes, only the one that pulled it back is told.
         let embargoed = change.now.embargo_time.is_some_and(|time| now < time);
         let pulled_back = embargoed && change.record.readable(now).is_ok();
-        if !change.announced || pulled_back || !self.matches(change)? {
+        if !change.announced || pulled_back || !self.matches(change, now)? {
             return Ok(None);
         }
-        let record = &change.record;
+        let record = self.originals.show(&change.record, now);
         // What could not be read when it was written is not shown later either.
         let article = match record.readable(record.update_time) {
             Ok(article) if change.now.readable(now) => Some(self.mask.apply(article)),
@@ -170,17 +178,18 @@ impl Watch {
     }
 
     /// After the change, or before it: who watches a filter must learn that an article has left it.
-    fn matches(&self, change: &Change) -> Result<bool, StoreError> {
+    fn matches(&self, change: &Change, now: Timestamp) -> Result<bool, StoreError> {
         if self.filter.is_empty() {
             return Ok(true);
         }
-        let matches = |record: &Record| -> Result<bool, StoreError> {
+        let matches = |record: &Arc<Record>| -> Result<bool, StoreError> {
+            let record = self.originals.show(record, now);
             // Not of what was held back: whether a filter matches it would tell what it says.
             Ok(!record.was_held() && self.filter.matches(&record.decode().map_err(|_| StoreError::Damaged)?))
         };
         if matches(&change.record)? {
             return Ok(true);
         }
-        change.before.as_deref().map_or(Ok(false), matches)
+        change.before.as_ref().map_or(Ok(false), matches)
     }
 }

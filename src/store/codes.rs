@@ -63,6 +63,14 @@ pub(super) fn facet_number(kind: FacetKind) -> u8 {
     }
 }
 
+/// Condition of both engines, on `articles a`, under which the search index has an article: the feed has told that it
+/// can be read, and not yet that it cannot. `due` is the next change of the clock that the feed has not told, so an
+/// embargo that is due has not ended as far as readers know, and an expiry that is not due any more is over. Scores are
+/// computed from what the index has, so what nobody may read must not be in it; and the condition asks no clock, so
+/// every replica comes to the same index.
+pub(super) const INDEXED: &str = "a.lifecycle = 0 AND (a.embargo IS NULL OR a.due IS NULL OR a.due <> a.embargo) \
+     AND (a.expire IS NULL OR a.due = a.expire)";
+
 /// The position that a whole number in the order of commits is.
 pub(super) fn position(sequence: i64) -> Position {
     Position::of(sequence.unsigned_abs())

@@ -1,7 +1,7 @@
 //! A copy of all articles into another store, whichever engine either is.
 
-use super::{Ingest, Outcome, Precondition, Store, StoreError, Transition, Write, WriteError};
-use crate::article::{ChangeKind, CleanArticle, Lifecycle, Limits, Record};
+use super::{Ingest, IngestSource, Outcome, Precondition, Store, StoreError, Transition, Write, WriteError};
+use crate::article::{ChangeKind, CleanArticle, EditorFields, Lifecycle, Limits, Record};
 
 /// How many articles are written at a time.
 const BATCH: usize = 500;
@@ -34,7 +34,8 @@ pub async fn copy(from: &dyn Store, to: &dyn Store) -> Result<Copied, StoreError
     let mut after = None;
     loop {
         let page = from.snapshot(at, after.as_ref(), BATCH).await?;
-        let records: Vec<&Record> = page.iter().map(|(record, _)| &**record).collect();
+        let records: Vec<(&Record, EditorFields)> =
+            page.iter().map(|(record, standing)| (&**record, standing.editor_fields)).collect();
         let stored = store(to, &records, &mut copied).await?;
         set_aside(to, &stored, &mut copied).await?;
         match page.last() {
@@ -45,13 +46,18 @@ pub async fn copy(from: &dyn Store, to: &dyn Store) -> Result<Copied, StoreError
 }
 
 /// Answers with those that are there now.
-async fn store<'a>(to: &dyn Store, records: &[&'a Record], copied: &mut Copied) -> Result<Vec<&'a Record>, StoreError> {
+async fn store<'a>(
+    to: &dyn Store,
+    records: &[(&'a Record, EditorFields)],
+    copied: &mut Copied,
+) -> Result<Vec<&'a Record>, StoreError> {
     let (mut taken, mut writes) = (Vec::new(), Vec::new());
-    for record in records {
+    for (record, editor_fields) in records {
         let article = record.decode().map_err(|_broken| StoreError::Damaged)?;
         match CleanArticle::new(article, &LIMITS) {
             Ok(article) => {
-                let ingest = Ingest { id: record.id.clone(), article, request: None, time: record.create_time };
+                let (id, from, time) = (record.id.clone(), IngestSource::Copy(*editor_fields), record.create_time);
+                let ingest = Ingest { id, article, request: None, from, time };
                 taken.push(*record);
                 writes.push(Write::Ingest(Box::new(ingest)));
             }

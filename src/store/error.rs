@@ -1,5 +1,7 @@
 //! What can go wrong in a store. No driver's types: they stay with the engine, which logs its own causes.
 
+use jiff::Timestamp;
+
 use crate::article::{ArticleId, Lifecycle};
 
 /// Why a store did not answer.
@@ -46,6 +48,25 @@ pub enum WriteError {
     /// Somebody else's change came first.
     #[error("{0:?} has changed since it was read")]
     Conflict(ArticleId),
+    /// The write would hide a readable article, and its author may not do that.
+    #[error("{field} of {id:?} would hide an article that is readable")]
+    TakedownDenied {
+        /// Which article.
+        id: ArticleId,
+        /// Field that would hide it.
+        field: &'static str,
+    },
+    /// The embargo would not end before the article expires: one of the two times is the document's, the other the one
+    /// that stands.
+    #[error("{field} of {id:?} contradicts the other time that stands")]
+    TimesContradict {
+        /// Which article.
+        id: ArticleId,
+        /// Field of the document.
+        field: &'static str,
+        /// Value of the other field that stands.
+        stands: Timestamp,
+    },
     /// The request ID was used with another request.
     #[error("the request ID was used with another request")]
     RequestReused,

@@ -9,12 +9,14 @@ mod copy;
 mod error;
 mod gate;
 mod keys;
+mod originals;
 mod page;
 mod plan;
 pub mod postgres;
 mod read;
 pub mod sqlite;
 mod stats;
+mod times;
 mod traced;
 mod verify;
 mod write;
@@ -29,12 +31,15 @@ use uuid::Uuid;
 pub use copy::{Copied, copy};
 pub use error::{StoreError, WriteError};
 pub use keys::{KeyStore, Keys, StoredKey};
+pub use originals::Originals;
 pub use page::{ListCursor, ListQuery, Order, OrderField, SearchHit, SearchPage, SearchQuery};
 pub use read::{Change, Consistency, Fetched, Layer, LookupKey, Place, Revision, Standing, Touched};
 pub use stats::StoreStats;
 pub use traced::Traced;
 pub use verify::{Total, Verified, verify};
-pub use write::{Ingest, Outcome, Precondition, RequestKey, Transition, Update, Write, Written};
+pub use write::{
+    Authority, Ingest, IngestSource, Outcome, Precondition, RequestKey, Transition, Update, Write, Written,
+};
 
 use crate::article::{ArticleId, Position, Record};
 

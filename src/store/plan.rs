@@ -1,13 +1,17 @@
 //! What a write does to an article, decided without touching anything: every engine decides by this.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::codes::micros;
-use super::{Ingest, Outcome, Precondition, Transition, Update, Write, WriteError, Written};
-use crate::article::{ChangeKind, ChangeToken, CleanArticle, Digest, Lifecycle, Position, Record, RecordParts};
+use super::times::{self, Times};
+use super::{Ingest, IngestSource, Outcome, Precondition, StoreError, Transition, Update, Write, WriteError, Written};
+use crate::article::{
+    ChangeKind, ChangeToken, CleanArticle, Digest, EditorFields, Lifecycle, Position, Record, RecordParts,
+};
 
 /// What a write does.
 pub(super) enum Effect<'a> {
@@ -16,18 +20,36 @@ pub(super) enum Effect<'a> {
     /// A new article.
     Create(&'a Ingest),
     /// A new revision.
-    Revise(Revision<'a>),
+    Revise(Box<Revision<'a>>),
 }
 
 /// A new revision of an article.
 pub(super) struct Revision<'a> {
     pub(super) kind: ChangeKind,
     pub(super) lifecycle: Lifecycle,
-    /// The new text, if it changes.
-    pub(super) article: Option<&'a CleanArticle>,
-    /// Whether that text came in as a document, and not from the desk.
-    pub(super) ingested: bool,
+    /// The new text, if it changes: that of the write, or one made of it and what stands.
+    pub(super) article: Option<Cow<'a, CleanArticle>>,
     pub(super) reason: &'a str,
+}
+
+/// What is stored with an article beside its revisions, and decides what becomes of the next document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Provenance {
+    /// Fingerprint of the document that was ingested last.
+    pub(super) ingested: Digest,
+    /// Fields that belong to editors.
+    pub(super) editor_fields: EditorFields,
+}
+
+impl Provenance {
+    /// Provenance of a new article.
+    pub(super) fn of(ingest: &Ingest) -> Self {
+        let editor_fields = match ingest.from {
+            IngestSource::Publisher(_) => EditorFields::NONE,
+            IngestSource::Copy(fields) => fields,
+        };
+        Self { ingested: ingest.article.fingerprint(), editor_fields }
+    }
 }
 
 impl<'a> Revision<'a> {
@@ -38,40 +60,67 @@ impl<'a> Revision<'a> {
             kind: if opened { ChangeKind::Opened } else { ChangeKind::Expired },
             lifecycle: record.lifecycle,
             article: None,
-            ingested: false,
             reason: "",
         }
     }
+
+    /// A new text.
+    fn of_text(article: Cow<'a, CleanArticle>, reason: &'a str) -> Self {
+        Self { kind: ChangeKind::Revised, lifecycle: Lifecycle::Live, article: Some(article), reason }
+    }
 }
 
-/// Decides. `ingested` is the fingerprint of what was ingested last.
+/// Decides what a write does, and what is stored beside the article from then on.
 pub(super) fn plan<'a>(
     write: &'a Write,
-    current: Option<&Record>,
-    ingested: Option<Digest>,
-) -> Result<Effect<'a>, WriteError> {
+    current: Option<(&Record, Provenance)>,
+) -> Result<(Effect<'a>, Provenance), WriteError> {
     match (write, current) {
-        (Write::Ingest(ingest), None) => Ok(Effect::Create(ingest)),
+        (Write::Ingest(ingest), None) => Ok((Effect::Create(ingest), Provenance::of(ingest))),
         (write, None) => Err(WriteError::NotFound(write.id().clone())),
-        (Write::Ingest(ingest), Some(current)) => plan_ingest(ingest, current, ingested),
-        (Write::Update(update), Some(current)) => plan_update(update, current),
-        (Write::Transition(transition), Some(current)) => plan_transition(transition, current),
+        (Write::Ingest(ingest), Some((current, known))) => plan_ingest(ingest, current, known),
+        (Write::Update(update), Some((current, known))) => {
+            let editor_fields = known.editor_fields.with(update.editor_fields);
+            Ok((plan_update(update, current)?, Provenance { editor_fields, ..known }))
+        }
+        (Write::Transition(transition), Some((current, known))) => Ok((plan_transition(transition, current)?, known)),
     }
 }
 
-fn plan_ingest<'a>(ingest: &'a Ingest, current: &Record, ingested: Option<Digest>) -> Result<Effect<'a>, WriteError> {
+fn plan_ingest<'a>(
+    ingest: &'a Ingest,
+    current: &Record,
+    known: Provenance,
+) -> Result<(Effect<'a>, Provenance), WriteError> {
     require_live(current)?;
-    // The same document as last time: it does not undo what the desk has corrected since.
-    if ingested == Some(ingest.article.fingerprint()) || current.content() == ingest.article.content() {
-        return Ok(Effect::Nothing);
+    let times = times::of_ingest(ingest, current, known.editor_fields);
+    let editor_fields = match ingest.from {
+        IngestSource::Publisher(_) => known.editor_fields,
+        IngestSource::Copy(fields) => known.editor_fields.with(fields),
+    };
+    let after = Provenance { ingested: ingest.article.fingerprint(), editor_fields };
+    // The same document as last time does not undo what the desk has corrected since: only its times may change.
+    let article = match is_repeated(&ingest.article, known.ingested, after.ingested) {
+        true if times == Times::of(current) => return Ok((Effect::Nothing, after)),
+        true => Cow::Owned(CleanArticle::stored(&current.content()).map_err(|_broken| StoreError::Damaged)?),
+        false => Cow::Borrowed(&ingest.article),
+    };
+    let article = times.put_into(article);
+    if current.content() == article.content() {
+        return Ok((Effect::Nothing, after));
     }
-    Ok(Effect::Revise(Revision {
-        kind: ChangeKind::Revised,
-        lifecycle: Lifecycle::Live,
-        article: Some(&ingest.article),
-        ingested: true,
-        reason: "",
-    }))
+    times.require_order(current)?;
+    if let IngestSource::Publisher(authority) = ingest.from {
+        times.require_authority(authority, current, ingest.time)?;
+    }
+    Ok((Effect::Revise(Box::new(Revision::of_text(article, ""))), after))
+}
+
+/// Returns true if a document is the one that was ingested last, whatever its times. Fingerprints of earlier versions
+/// had the times in them.
+fn is_repeated(article: &CleanArticle, ingested: Digest, fingerprint: Digest) -> bool {
+    let timed = article.embargo_time().is_some() || article.expire_time().is_some();
+    ingested == fingerprint || (timed && ingested == Digest::of_bytes(article.content()))
 }
 
 fn plan_update<'a>(update: &'a Update, current: &Record) -> Result<Effect<'a>, WriteError> {
@@ -80,13 +129,9 @@ fn plan_update<'a>(update: &'a Update, current: &Record) -> Result<Effect<'a>, W
     if current.content() == update.article.content() {
         return Ok(Effect::Nothing);
     }
-    Ok(Effect::Revise(Revision {
-        kind: ChangeKind::Revised,
-        lifecycle: Lifecycle::Live,
-        article: Some(&update.article),
-        ingested: false,
-        reason: &update.reason,
-    }))
+    let times = Times { embargo: update.article.embargo_time(), expire: update.article.expire_time() };
+    times.require_authority(update.authority, current, update.time)?;
+    Ok(Effect::Revise(Box::new(Revision::of_text(Cow::Borrowed(&update.article), &update.reason))))
 }
 
 fn plan_transition<'a>(transition: &'a Transition, current: &Record) -> Result<Effect<'a>, WriteError> {
@@ -110,13 +155,12 @@ fn plan_transition<'a>(transition: &'a Transition, current: &Record) -> Result<E
         (ChangeKind::Deleted, Live) => Deleted,
         (_, lifecycle) => return Err(WriteError::State { id: current.id.clone(), lifecycle }),
     };
-    Ok(Effect::Revise(Revision {
+    Ok(Effect::Revise(Box::new(Revision {
         kind: transition.kind,
         lifecycle,
         article: None,
-        ingested: false,
         reason: &transition.reason,
-    }))
+    })))
 }
 
 fn require_live(current: &Record) -> Result<(), WriteError> {
@@ -183,7 +227,7 @@ pub(super) fn next(
         delete_time: (revision.lifecycle == Lifecycle::Deleted).then_some(time),
         ..RecordParts::clone(before)
     };
-    if let Some(article) = revision.article {
+    if let Some(article) = &revision.article {
         parts.publish_time = article.publish_time();
         parts.embargo_time = article.embargo_time();
         parts.expire_time = article.expire_time();

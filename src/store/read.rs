@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::StoreError;
-use crate::article::{ArticleId, ChangeKind, Lifecycle, Position, Record};
+use crate::article::{ArticleId, ChangeKind, EditorFields, Lifecycle, Position, Record};
 
 /// How fresh a read must be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -142,7 +142,7 @@ pub struct Change {
     pub now: Standing,
 }
 
-/// What decides whether an article can be read.
+/// What decides whether an article can be read, as it stands now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// What has been done with it.
@@ -153,6 +153,8 @@ pub struct Standing {
     pub expire_time: Option<Timestamp>,
     /// The newest revision.
     pub revision: i64,
+    /// Fields that belong to editors: documents that come in do not change them.
+    pub editor_fields: EditorFields,
 }
 
 impl Standing {
@@ -161,17 +163,6 @@ impl Standing {
         self.lifecycle == Lifecycle::Live
             && self.embargo_time.is_none_or(|time| now >= time)
             && self.expire_time.is_none_or(|time| now < time)
-    }
-}
-
-impl From<&Record> for Standing {
-    fn from(record: &Record) -> Self {
-        Self {
-            lifecycle: record.lifecycle,
-            embargo_time: record.embargo_time,
-            expire_time: record.expire_time,
-            revision: record.revision,
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::{Change, Standing, Store, StoreError};
-use crate::article::{ArticleId, ChangeKind, Digest, Lifecycle, Position, Record, Unreadable};
+use crate::article::{ArticleId, ChangeKind, Digest, EditorFields, Lifecycle, Position, Record, Unreadable};
 
 /// How many changes, or articles, are read at a time.
 const BATCH: usize = 200;
@@ -37,16 +37,18 @@ pub struct Verified {
     pub count: u64,
 }
 
-/// A digest of many, in whatever order they come: of each the SHA-256 of its name, its state and its content, all of them XORed.
-/// It tells copies that differ; it is no proof against who could choose the texts.
+/// A digest of many, in whatever order they come: of each the SHA-256 of its name, its state, the fields that belong to
+/// editors and its content, all of them XORed. It tells copies that differ; it is no proof against who could choose the
+/// texts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Total([u8; 32]);
 
 impl Total {
-    fn add(&mut self, record: &Record) {
+    fn add(&mut self, record: &Record, editor_fields: EditorFields) {
         let mut hash = Sha256::new();
         hash.update(record.id.as_str().as_bytes());
-        hash.update([0, record.lifecycle as u8]);
+        // Few enough fields and lifecycles for half a byte each.
+        hash.update([0, record.lifecycle as u8 | editor_fields.bits() << 4]);
         hash.update(record.content());
         self.0.iter_mut().zip(hash.finalize()).for_each(|(sum, byte)| *sum ^= byte);
     }
@@ -195,9 +197,9 @@ impl Verified {
             Some(Unreadable::Expired) => 4,
         };
         self.states[state] += 1;
-        self.digest.add(record);
+        self.digest.add(record, standing.editor_fields);
         if state == 0 && standing.readable(Timestamp::now()) {
-            self.readable.add(record);
+            self.readable.add(record, standing.editor_fields);
         }
     }
 

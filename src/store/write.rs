@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::article::{ArticleId, ChangeKind, CleanArticle, Digest, Record};
+use crate::article::{ArticleId, ChangeKind, CleanArticle, Digest, EditorFields, Record};
 
 /// One write.
 #[derive(Clone, Debug)]
@@ -37,8 +37,31 @@ pub struct Ingest {
     pub article: CleanArticle,
     /// For answering a repeated request as the first.
     pub request: Option<RequestKey>,
+    /// Where it comes from.
+    pub from: IngestSource,
     /// Now.
     pub time: Timestamp,
+}
+
+/// Source of an ingested document, which decides what becomes of `embargo_time` and `expire_time` of an article that is
+/// there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IngestSource {
+    /// A publisher. A time that the document does not have stays as it stands, and so does one that belongs to an
+    /// editor.
+    Publisher(Authority),
+    /// Another store, whose times are taken as they are, with the fields that belong to editors there. A field that
+    /// belongs to an editor only in this store stays as it stands.
+    Copy(EditorFields),
+}
+
+/// Authority of the author of a write over articles that are readable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authority {
+    /// May not hide them: a later embargo or an earlier expiry is refused with [`super::WriteError::TakedownDenied`].
+    Write,
+    /// May hide them.
+    Admin,
 }
 
 /// A request ID, and what was requested with it.
@@ -59,6 +82,10 @@ pub struct Update {
     pub id: ArticleId,
     /// What it shall say.
     pub article: CleanArticle,
+    /// Fields that belong to editors from now on, whether or not their values change.
+    pub editor_fields: EditorFields,
+    /// Whether it may hide an article that is readable.
+    pub authority: Authority,
     /// What must be true of the stored article.
     pub precondition: Precondition,
     /// Why, for the history.

@@ -29,9 +29,11 @@ mod hostile; // documents made to be expensive
 mod hostile_documents; // their generators
 mod interrupted; // copies that are killed
 mod kill; // an answer means durable
+mod lifting; // documents that come in again, and what hides their articles
 mod model; // lists, watches and exports over random histories
 mod modes; // permissions of files, whatever the umask
 mod moving; // exports from one engine into another
+mod originals; // copies whose originals cannot be read
 mod outages; // a database in trouble, as clients see it
 mod overload; // more reads than the store takes on
 mod parted; // a store put together from two, for the tests

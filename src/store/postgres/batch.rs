@@ -8,7 +8,7 @@ use super::rows::hash;
 use crate::article::{ChangeKind, CleanArticle, Digest, RecordParts};
 use crate::store::Outcome;
 use crate::store::codes::{head, kind_number, lifecycle_number, micros, outcome_number};
-use crate::store::plan::Revision;
+use crate::store::plan::{Provenance, Revision};
 
 /// A row of `articles`.
 #[derive(Clone)]
@@ -17,7 +17,7 @@ pub(super) struct ArticleRow {
     pub(super) parts: RecordParts,
     pub(super) position: i64,
     pub(super) due: Option<i64>,
-    pub(super) fingerprint: Digest,
+    pub(super) provenance: Provenance,
     pub(super) duplicate_of: Option<i64>,
     pub(super) facets: Vec<i64>,
     pub(super) url: String,
@@ -27,13 +27,13 @@ pub(super) struct ArticleRow {
 
 impl ArticleRow {
     /// Of a new article; what the group must find out is left empty.
-    pub(super) fn new(parts: &RecordParts, key: i64, article: &CleanArticle) -> Self {
+    pub(super) fn new(parts: &RecordParts, key: i64, article: &CleanArticle, provenance: Provenance) -> Self {
         let mut row = Self {
             key,
             parts: parts.clone(),
             position: key,
             due: None,
-            fingerprint: article.fingerprint(),
+            provenance,
             duplicate_of: None,
             facets: Vec::new(),
             url: String::new(),
@@ -196,7 +196,9 @@ fn articles(rows: &[ArticleRow], changes: usize) -> Bulk {
     bulk.column("due", Type::INT8_ARRAY, each(rows, |row| row.due));
     bulk.column("digest", Type::BYTEA_ARRAY, each(rows, |row| row.parts.digest.0.to_vec()));
     bulk.column("digest_head", Type::INT8_ARRAY, each(rows, |row| head(&row.parts.digest)));
-    bulk.column("fingerprint", Type::BYTEA_ARRAY, each(rows, |row| row.fingerprint.0.to_vec()));
+    bulk.column("fingerprint", Type::BYTEA_ARRAY, each(rows, |row| row.provenance.ingested.0.to_vec()));
+    let editor_fields = |row: &ArticleRow| i16::from(row.provenance.editor_fields.bits());
+    bulk.column("editor_fields", Type::INT2_ARRAY, each(rows, editor_fields));
     bulk.placed("duplicate_of", each(rows, |row| row.duplicate_of));
     bulk.cast("facets", "bigint[]", each(rows, |row| array_text(&row.facets)));
     bulk.column("url", Type::TEXT_ARRAY, each(rows, |row| row.url.clone()));

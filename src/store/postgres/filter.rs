@@ -49,7 +49,10 @@ pub(super) fn conditions(values: &mut Values, filter: &Filter, walked: Option<us
         sql += &format!(" AND a.sort_time < {}", values.number(until.as_microsecond()));
     }
     if filter.exclude_duplicates {
-        sql += " AND a.duplicate_of IS NULL";
+        // Of an original that cannot be read, the copy is what there is to read.
+        let readable = READABLE.replace("a.", "o.");
+        sql +=
+            &format!(" AND NOT EXISTS (SELECT FROM copydesk.articles o WHERE o.key = a.duplicate_of AND {readable})");
     }
     if let Some(query) = &filter.query {
         let words = values.add(query_text(query), Type::TEXT);

@@ -18,10 +18,10 @@ use super::rows::get;
 use super::rush::{Backlog, Patience};
 use super::wake::Wake;
 use super::words::Words;
-use crate::article::{Lifecycle, Position, Query};
+use crate::article::{Position, Query};
 use crate::proto::Article;
 use crate::store::StoreError;
-use crate::store::codes::lifecycle;
+use crate::store::codes::INDEXED;
 
 /// How many changes one transaction of the index takes, and how many bytes of text: the last text may go beyond that.
 const BATCH: i64 = 500;
@@ -186,17 +186,19 @@ impl Follower {
         changed.dedup();
         // Whatever the change was, what is indexed is how the article stands now: its newest change may be far beyond this
         // batch, and who waits for this one must find it.
-        let sql = "SELECT a.key, a.lifecycle, b.content FROM copydesk.articles a
+        let sql = format!(
+            "SELECT a.key, coalesce({INDEXED}, false), b.content FROM copydesk.articles a
              JOIN copydesk.changes n ON n.position = a.position JOIN copydesk.texts b ON b.text = n.text
-             WHERE a.key = ANY($1)";
-        let stand = connection.query_typed(sql, &[(&changed, Type::INT8_ARRAY)]).await.map_err(failed)?;
+             WHERE a.key = ANY($1)"
+        );
+        let stand = connection.query_typed(&sql, &[(&changed, Type::INT8_ARRAY)]).await.map_err(failed)?;
         let (mut gone, mut here) = (Vec::new(), Vec::new());
         for row in &stand {
             let key: i64 = get(row, 0)?;
             if self.care == Care::LeaveOut {
                 tracing::error!(key, "an article that cannot be indexed is left out of the search index");
                 gone.push(key);
-            } else if lifecycle(get::<i16>(row, 1)?.into()) == Lifecycle::Live {
+            } else if get(row, 1)? {
                 here.push((key, get::<Vec<u8>>(row, 2)?));
             } else {
                 gone.push(key);

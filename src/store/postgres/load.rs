@@ -12,9 +12,9 @@ use super::error::answer;
 use super::lock::new_digest;
 use super::planner::{Current, Known, Seen, Twin};
 use super::rows::{HISTORY, NEWEST, RECORD, RECORD_COLUMNS, STANDING, article_id, digest, get, record, standing};
-use crate::article::{ArticleId, Digest, RecordParts};
+use crate::article::{ArticleId, Digest, EditorFields, RecordParts};
 use crate::store::codes::{head, outcome};
-use crate::store::plan::time_of;
+use crate::store::plan::{Provenance, time_of};
 use crate::store::{StoreError, Write, Written};
 
 /// How many twins of one text are looked at besides those that the group changes: those that can be read, the earliest
@@ -83,7 +83,7 @@ async fn articles(client: &Client, wanted: &Wanted) -> Result<Vec<Row>, Error> {
     let ids: Vec<&str> = wanted.articles.iter().map(ArticleId::as_str).collect();
     let sql = format!(
         "SELECT {RECORD}, a.key, a.sort_time, c.text, c.duplicate_of, a.fingerprint, a.due, a.facets, a.url, a.source,
-         a.external_id FROM {NEWEST} WHERE a.id = ANY($1)"
+         a.external_id, a.editor_fields FROM {NEWEST} WHERE a.id = ANY($1)"
     );
     client.query_typed(&sql, &[(&ids, Type::TEXT_ARRAY)]).await
 }
@@ -100,7 +100,10 @@ fn current(row: &Row, feed: Uuid) -> Result<Current, StoreError> {
             parts: RecordParts::clone(&record),
             position: super::rows::sequence(record.token.position),
             due: get(row, at + 5)?,
-            fingerprint: digest(row, at + 4)?,
+            provenance: Provenance {
+                ingested: digest(row, at + 4)?,
+                editor_fields: EditorFields::from_bits(get::<i16>(row, at + 10)?.into()),
+            },
             duplicate_of: get(row, at + 3)?,
             facets,
             url: get(row, at + 7)?,

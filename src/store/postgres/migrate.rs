@@ -109,6 +109,26 @@ const MIGRATIONS: &[&str] = &["
 ", "
     -- The feed of the store of which a copy into this database has begun and is not finished.
     ALTER TABLE copydesk.feed ADD COLUMN IF NOT EXISTS copying uuid;
+", "
+    -- Fields that belong to editors, a bit each: 1 embargo_time, 2 expire_time. Of earlier changes it is not known who
+    -- made them: a time that was ever another one is taken for an editor's, as is one whose first value has been
+    -- forgotten.
+    ALTER TABLE copydesk.articles ADD COLUMN editor_fields smallint NOT NULL DEFAULT 0;
+    UPDATE copydesk.articles a SET editor_fields = w.fields FROM (
+        SELECT h.key, (
+            CASE WHEN h.embargo IS NOT NULL AND first.article IS NULL OR EXISTS (
+                SELECT FROM copydesk.changes c WHERE c.article = h.key AND c.embargo IS DISTINCT FROM h.embargo
+            ) THEN 1 ELSE 0 END
+            + CASE WHEN h.expire IS NOT NULL AND first.article IS NULL OR EXISTS (
+                SELECT FROM copydesk.changes c WHERE c.article = h.key AND c.expire IS DISTINCT FROM h.expire
+            ) THEN 2 ELSE 0 END)::smallint AS fields
+        FROM copydesk.articles h
+        LEFT JOIN copydesk.changes first ON first.article = h.key AND first.revision = 1) w
+    WHERE w.key = a.key AND w.fields <> 0;
+    -- What nobody may read is not in the index until the feed says that it can be read: see codes::INDEXED.
+    DELETE FROM copydesk.search s USING copydesk.articles a WHERE a.key = s.article AND NOT coalesce(a.lifecycle = 0
+        AND (a.embargo IS NULL OR a.due IS NULL OR a.due <> a.embargo)
+        AND (a.expire IS NULL OR a.due = a.expire), false);
 "];
 
 /// What this program needs.

@@ -3,6 +3,7 @@
 //! Positions are not known until the feed's turn has been taken. Until then the n-th change of the group is at -n, and so is
 //! the key of the article that it creates; what leaves this room has been placed.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use uuid::Uuid;
 use super::batch::{ArticleRow, Batch, ChangeRow, RequestRow, TextRow};
 use super::rows::{facet_numbers, position};
 use crate::article::{ArticleId, ChangeToken, CleanArticle, Digest, Position, Record, RecordParts};
-use crate::store::plan::{Effect, Revision, due, first, next, plan, time_of};
+use crate::store::plan::{Effect, Provenance, Revision, due, first, next, plan, time_of};
 use crate::store::{Ingest, Outcome, RequestKey, Standing, Write, WriteError, Written};
 
 /// An article as the group leaves it.
@@ -106,18 +107,16 @@ impl Planner {
 
     fn apply_now(&mut self, write: &Write) -> Answer {
         let current = self.known.articles.get(write.id());
-        let record = current.map(|current| Arc::clone(&current.record));
-        let fingerprint = current.map(|current| current.row.fingerprint);
-        match (plan(write, record.as_deref(), fingerprint)?, record) {
-            (Effect::Nothing, Some(record)) => {
-                if let Write::Ingest(ingest) = write {
-                    self.remember(&ingest.id, ingest.article.fingerprint());
-                }
+        let known = current.map(|current| (Arc::clone(&current.record), current.row.provenance));
+        let (effect, provenance) = plan(write, known.as_ref().map(|(record, provenance)| (&**record, *provenance)))?;
+        match (effect, known) {
+            (Effect::Nothing, Some((record, _))) => {
+                self.remember(write.id(), provenance);
                 Ok(Written { record, outcome: Outcome::Unchanged })
             }
-            (Effect::Create(ingest), _) => Ok(self.create(ingest)),
+            (Effect::Create(ingest), _) => Ok(self.create(ingest, provenance)),
             (Effect::Revise(revision), Some(_)) => {
-                let record = self.revise(write.id(), &revision, time_of(write));
+                let record = self.revise(write.id(), &revision, provenance, time_of(write));
                 let record = record.ok_or_else(|| WriteError::NotFound(write.id().clone()))?;
                 Ok(Written { record, outcome: Outcome::Revised })
             }
@@ -126,17 +125,18 @@ impl Planner {
         }
     }
 
-    /// What the desk has corrected, its source says now too: from here on that is what came last.
-    fn remember(&mut self, id: &ArticleId, fingerprint: Digest) {
+    /// Stores what has changed beside an article that has not: what the desk has corrected, its source may say now too;
+    /// or an editor has taken a field over as it stands.
+    fn remember(&mut self, id: &ArticleId, provenance: Provenance) {
         if let Some(current) = self.known.articles.get_mut(id)
-            && current.row.fingerprint != fingerprint
+            && current.row.provenance != provenance
         {
-            current.row.fingerprint = fingerprint;
+            current.row.provenance = provenance;
             self.changed.push(id.clone());
         }
     }
 
-    fn create(&mut self, ingest: &Ingest) -> Written {
+    fn create(&mut self, ingest: &Ingest, provenance: Provenance) -> Written {
         let article = &ingest.article;
         let key = self.next_position();
         let duplicate_of = self.earlier_twin(article.digest(), None, ingest.time);
@@ -147,13 +147,12 @@ impl Planner {
         let revision = Revision {
             kind: crate::article::ChangeKind::Created,
             lifecycle: parts.lifecycle,
-            article: Some(article),
-            ingested: true,
+            article: Some(Cow::Borrowed(article)),
             reason: "",
         };
         let announced = parts.unreadable(ingest.time).is_none();
         self.batch.changes.push(ChangeRow::new(&parts, &revision, key, announced, duplicate_of, text));
-        let mut row = ArticleRow::new(&parts, key, article);
+        let mut row = ArticleRow::new(&parts, key, article, provenance);
         row.duplicate_of = duplicate_of;
         row.due = due(&parts, ingest.time);
         row.facets = facet_numbers(&article.facets());
@@ -163,13 +162,20 @@ impl Planner {
         Written { record, outcome }
     }
 
-    fn revise(&mut self, id: &ArticleId, revision: &Revision<'_>, time: Timestamp) -> Option<Arc<Record>> {
+    fn revise(
+        &mut self,
+        id: &ArticleId,
+        revision: &Revision<'_>,
+        provenance: Provenance,
+        time: Timestamp,
+    ) -> Option<Arc<Record>> {
         let mut current = self.known.articles.remove(id)?;
         let next = next(&current.record, current.row.due, revision, self.token(), time);
         let mut parts = next.parts;
         let time = parts.update_time;
         let position = self.next_position();
-        if let Some(article) = revision.article {
+        let new = revision.article.as_deref();
+        if let Some(article) = new {
             if next.rewritten {
                 let twin = self.earlier_twin(article.digest(), Some(current.row.key), time);
                 current.row.duplicate_of = twin.as_ref().map(|(key, _)| *key);
@@ -178,17 +184,15 @@ impl Planner {
             current.text = self.new_text(article);
             current.row.take_content(article);
             current.row.facets = facet_numbers(&article.facets());
-            if revision.ingested {
-                current.row.fingerprint = article.fingerprint();
-            }
         }
         let row = &mut current.row;
         row.take_parts(&parts, position);
         row.due = due(&parts, time);
+        row.provenance = provenance;
         let change = ChangeRow::new(&parts, revision, row.key, next.announced, row.duplicate_of, current.text);
         self.batch.changes.push(change);
         let content = current.record.content();
-        let record = Arc::new(Record::new(parts, revision.article.map_or(&content, CleanArticle::content)));
+        let record = Arc::new(Record::new(parts, new.map_or(&content, CleanArticle::content)));
         self.put(Current { record: Arc::clone(&record), ..current });
         Some(record)
     }
@@ -197,8 +201,8 @@ impl Planner {
     pub(super) fn turn_clock(&mut self, id: &ArticleId, now: Timestamp) -> bool {
         let Some(current) = self.known.articles.get(id) else { return false };
         let Some(time) = current.row.due.filter(|due| *due <= now.as_microsecond()) else { return false };
-        let record = Arc::clone(&current.record);
-        let revised = self.revise(id, &Revision::of_clock(&record, time), now);
+        let (record, provenance) = (Arc::clone(&current.record), current.row.provenance);
+        let revised = self.revise(id, &Revision::of_clock(&record, time), provenance, now);
         // It may have opened and expired since the clock was last turned: its next turn is counted from this one.
         if let (Some(record), Some(current)) = (revised, self.known.articles.get_mut(id)) {
             current.row.due = due(&record, crate::store::codes::time(time));

@@ -7,7 +7,7 @@ use tokio_postgres::types::{FromSql, Type};
 use uuid::Uuid;
 
 use super::reader::Reader;
-use crate::article::{ArticleId, ChangeToken, Digest, Facet, Record, RecordParts};
+use crate::article::{ArticleId, ChangeToken, Digest, EditorFields, Facet, Record, RecordParts};
 use crate::store::codes::{self, lifecycle, time};
 pub(super) use crate::store::codes::{position, sequence};
 use crate::store::{Fetched, Standing, StoreError};
@@ -18,8 +18,8 @@ pub(super) const RECORD: &str = "a.id, a.uid, a.created, c.position, c.revision,
 /// How many columns those are.
 pub(super) const RECORD_COLUMNS: usize = 14;
 /// Where an article stands now, beside what it was: columns after [`RECORD`].
-pub(super) const STANDING: &str = "a.lifecycle, a.embargo, a.expire, a.revision";
-pub(super) const STANDING_COLUMNS: usize = 4;
+pub(super) const STANDING: &str = "a.lifecycle, a.embargo, a.expire, a.revision, a.editor_fields";
+pub(super) const STANDING_COLUMNS: usize = 5;
 /// The newest revision of an article.
 pub(super) const NEWEST: &str = "copydesk.articles a JOIN copydesk.changes c ON c.position = a.position \
      JOIN copydesk.texts b ON b.text = c.text";
@@ -65,6 +65,7 @@ pub(super) fn standing(row: &Row, at: usize) -> Result<Standing, StoreError> {
         embargo_time: get::<Option<i64>>(row, at + 1)?.map(time),
         expire_time: get::<Option<i64>>(row, at + 2)?.map(time),
         revision: get(row, at + 3)?,
+        editor_fields: EditorFields::from_bits(get::<i16>(row, at + 4)?.into()),
     })
 }
 

@@ -9,10 +9,12 @@ use uuid::Uuid;
 
 use super::facets::{self, FacetNames};
 use super::rows;
-use crate::article::{ArticleId, ChangeKind, ChangeToken, CleanArticle, Digest, Facet, Record, RecordParts};
+use crate::article::{
+    ArticleId, ChangeKind, ChangeToken, CleanArticle, Digest, EditorFields, Facet, Record, RecordParts,
+};
 use crate::proto::Article;
 use crate::store::codes::{self, head, kind_number, lifecycle_number, micros, outcome_number};
-use crate::store::plan::{Effect, Revision, due, first, next, plan, time_of};
+use crate::store::plan::{Effect, Provenance, Revision, due, first, next, plan, time_of};
 use crate::store::{Ingest, Outcome, RequestKey, Write, WriteError, Written};
 
 /// A refusal is an answer; a failed statement is not.
@@ -30,7 +32,7 @@ struct Current {
     sort_time: i64,
     content_position: i64,
     duplicate_of: Option<i64>,
-    fingerprint: Digest,
+    provenance: Provenance,
     due: Option<i64>,
     record: Arc<Record>,
 }
@@ -105,26 +107,25 @@ impl Applier {
 
     fn apply_now(&mut self, connection: &Connection, write: &Write) -> Applied {
         let current = self.current(connection, write.id())?;
-        let record = current.as_ref().map(|current| &*current.record);
-        let effect = match plan(write, record, current.as_ref().map(|current| current.fingerprint)) {
-            Ok(effect) => effect,
+        let known = current.as_ref().map(|current| (&*current.record, current.provenance));
+        let (effect, provenance) = match plan(write, known) {
+            Ok(planned) => planned,
             Err(refusal) => return Ok(Err(refusal)),
         };
         match (effect, current) {
             (Effect::Nothing, Some(current)) => {
-                if let Write::Ingest(ingest) = write
-                    && ingest.article.fingerprint() != current.fingerprint
-                {
-                    // What the desk has corrected, its source says now too: from here on that is what came last.
+                // What the desk has corrected, its source may say now too; or an editor has taken a field over as it
+                // stands.
+                if provenance != current.provenance {
                     connection
-                        .prepare_cached("UPDATE articles SET fingerprint = ?2 WHERE key = ?1")?
-                        .execute((current.key, ingest.article.fingerprint().0))?;
+                        .prepare_cached("UPDATE articles SET fingerprint = ?2, editor_fields = ?3 WHERE key = ?1")?
+                        .execute((current.key, provenance.ingested.0, provenance.editor_fields.bits()))?;
                 }
                 Ok(Ok(Written { record: current.record, outcome: Outcome::Unchanged }))
             }
-            (Effect::Create(ingest), _) => self.create(connection, ingest).map(Ok),
+            (Effect::Create(ingest), _) => self.create(connection, ingest, provenance).map(Ok),
             (Effect::Revise(revision), Some(current)) => {
-                let record = self.revise(connection, &current, &revision, time_of(write))?;
+                let record = self.revise(connection, &current, &revision, provenance, time_of(write))?;
                 Ok(Ok(Written { record, outcome: Outcome::Revised }))
             }
             // Nothing to revise, and nothing is unchanged, where nothing is.
@@ -136,7 +137,8 @@ impl Applier {
         let sql = [
             "SELECT ",
             rows::RECORD,
-            ", a.key, a.sort_time, c.content_position, c.duplicate_of, a.fingerprint, a.due FROM ",
+            ", a.key, a.sort_time, c.content_position, c.duplicate_of, a.fingerprint, a.due,\
+             a.editor_fields FROM ",
             rows::NEWEST,
             " WHERE a.id = ?1",
         ]
@@ -151,14 +153,22 @@ impl Applier {
                     sort_time: row.get(after + 1)?,
                     content_position: row.get(after + 2)?,
                     duplicate_of: row.get(after + 3)?,
-                    fingerprint: Digest(row.get(after + 4)?),
+                    provenance: Provenance {
+                        ingested: Digest(row.get(after + 4)?),
+                        editor_fields: EditorFields::from_bits(row.get(after + 6)?),
+                    },
                     due: row.get(after + 5)?,
                 })
             })
             .optional()
     }
 
-    fn create(&mut self, connection: &Connection, ingest: &Ingest) -> rusqlite::Result<Written> {
+    fn create(
+        &mut self,
+        connection: &Connection,
+        ingest: &Ingest,
+        provenance: Provenance,
+    ) -> rusqlite::Result<Written> {
         let article = &ingest.article;
         let time = ingest.time;
         let duplicate_of = earlier_twin(connection, article.digest(), None, time)?;
@@ -169,8 +179,8 @@ impl Applier {
         connection
             .prepare_cached(
                 "INSERT INTO articles (id, uid, created, position, sort_time, lifecycle, embargo, expire, due, digest_head,
-                 fingerprint, duplicate_of, url, source, external_id)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+                 fingerprint, duplicate_of, url, source, external_id, editor_fields)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             )?
             .execute(rusqlite::params![
                 parts.id.as_str(),
@@ -182,11 +192,12 @@ impl Applier {
                 micros(parts.expire_time),
                 due(&parts, time),
                 head(&parts.digest),
-                article.fingerprint().0,
+                provenance.ingested.0,
                 duplicate_of.as_ref().map(|(key, _)| key),
                 article.article().url,
                 article.article().source,
                 article.article().external_id,
+                provenance.editor_fields.bits(),
             ])?;
         let key = connection.last_insert_rowid();
         let facets = self.intern(connection, article.facets())?;
@@ -209,15 +220,17 @@ impl Applier {
         connection: &Connection,
         current: &Current,
         revision: &Revision<'_>,
+        provenance: Provenance,
         time: Timestamp,
     ) -> rusqlite::Result<Arc<Record>> {
         let before = &*current.record;
+        let new = revision.article.as_deref();
         let next = next(before, current.due, revision, self.token(connection)?, time);
         let mut parts = next.parts;
         let time = parts.update_time;
         let mut duplicate_of = current.duplicate_of;
         let mut sort_time = current.sort_time;
-        if let Some(article) = revision.article {
+        if let Some(article) = new {
             if next.rewritten {
                 let twin = earlier_twin(connection, article.digest(), Some(current.key), time)?;
                 duplicate_of = twin.as_ref().map(|(key, _)| *key);
@@ -227,7 +240,7 @@ impl Applier {
             self.move_facets(connection, current, article, sort_time)?;
         }
         let content = before.content();
-        let new_content = revision.article.map(CleanArticle::content);
+        let new_content = new.map(CleanArticle::content);
         let row = ChangeRow {
             article: current.key,
             kind: revision.kind,
@@ -237,15 +250,12 @@ impl Applier {
             duplicate_of,
         };
         insert_change(connection, &parts, &row, new_content)?;
-        let fingerprint = match revision.article {
-            Some(article) if revision.ingested => article.fingerprint(),
-            _ => current.fingerprint,
-        };
         connection
             .prepare_cached(
                 "UPDATE articles SET position = ?2, sort_time = ?3, lifecycle = ?4, embargo = ?5, expire = ?6, due = ?7,
                  digest_head = ?8, fingerprint = ?9, duplicate_of = ?10, url = coalesce(?11, url),
-                 source = coalesce(?12, source), external_id = coalesce(?13, external_id) WHERE key = ?1",
+                 source = coalesce(?12, source), external_id = coalesce(?13, external_id), editor_fields = ?14
+                 WHERE key = ?1",
             )?
             .execute(rusqlite::params![
                 current.key,
@@ -256,11 +266,12 @@ impl Applier {
                 micros(parts.expire_time),
                 due(&parts, time),
                 head(&parts.digest),
-                fingerprint.0,
+                provenance.ingested.0,
                 duplicate_of,
-                revision.article.map(|new| &new.article().url),
-                revision.article.map(|new| &new.article().source),
-                revision.article.map(|new| &new.article().external_id),
+                new.map(|new| &new.article().url),
+                new.map(|new| &new.article().source),
+                new.map(|new| &new.article().external_id),
+                provenance.editor_fields.bits(),
             ])?;
         Ok(Arc::new(Record::new(parts, new_content.unwrap_or(&content))))
     }
@@ -324,7 +335,7 @@ impl Applier {
         due_time: Timestamp,
         now: Timestamp,
     ) -> rusqlite::Result<()> {
-        let record = self.revise(connection, current, revision, now)?;
+        let record = self.revise(connection, current, revision, current.provenance, now)?;
         // An article may have opened and expired since the clock was last turned: its next turn is counted from this one.
         connection
             .prepare_cached("UPDATE articles SET due = ?2 WHERE key = ?1")?

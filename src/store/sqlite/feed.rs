@@ -6,13 +6,14 @@ use rusqlite::{OptionalExtension, Row};
 
 use super::readers::Reader;
 use super::rows::{self, HISTORY, RECORD, RECORD_COLUMNS, position, sequence};
-use crate::article::{ArticleId, Position, Record};
+use crate::article::{ArticleId, EditorFields, Position, Record};
 use crate::store::codes::{kind, lifecycle, time};
 use crate::store::{Change, Place, Revision, Standing, StoreError, Touched};
 
 /// Where the article stands now, beside what it was: columns after [`RECORD`].
-const STANDING: &str =
-    "a.lifecycle, a.embargo, a.expire, (SELECT n.revision FROM changes n WHERE n.position = a.position)";
+const STANDING: &str = "a.lifecycle, a.embargo, a.expire, \
+     (SELECT n.revision FROM changes n WHERE n.position = a.position), a.editor_fields";
+const STANDING_COLUMNS: usize = 5;
 
 fn standing(row: &Row<'_>, first: usize) -> rusqlite::Result<Standing> {
     Ok(Standing {
@@ -20,6 +21,7 @@ fn standing(row: &Row<'_>, first: usize) -> rusqlite::Result<Standing> {
         embargo_time: row.get::<_, Option<i64>>(first + 1)?.map(time),
         expire_time: row.get::<_, Option<i64>>(first + 2)?.map(time),
         revision: row.get(first + 3)?,
+        editor_fields: EditorFields::from_bits(row.get(first + 4)?),
     })
 }
 
@@ -39,7 +41,7 @@ pub(super) fn changes(reader: &Reader, after: Position, limit: usize) -> Result<
     let mut changes = Vec::new();
     while let Some(row) = rows.next()? {
         let record = rows::record(row, reader.feed)?;
-        let rest = RECORD_COLUMNS + 4;
+        let rest = RECORD_COLUMNS + STANDING_COLUMNS;
         let brought_text: bool = row.get(rest + 3)?;
         let before = match record.revision {
             revision if revision > 1 && brought_text => at(reader, row.get(rest + 2)?, revision - 1)?,

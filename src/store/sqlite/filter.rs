@@ -67,7 +67,9 @@ pub(super) fn add_filter(sql: &mut Sql, filter: &Filter, conditions: &[Condition
         sql.text += &format!(" AND a.sort_time < {until}");
     }
     if filter.exclude_duplicates {
-        sql.text += " AND a.duplicate_of IS NULL";
+        // Of an original that cannot be read, the copy is what there is to read.
+        let readable = READABLE.replace("a.", "o.");
+        sql.text += &format!(" AND NOT EXISTS (SELECT 1 FROM articles o WHERE o.key = a.duplicate_of AND {readable})");
     }
     if let Some(query) = &filter.query {
         let words = sql.value(match_text(query));

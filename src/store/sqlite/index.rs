@@ -14,9 +14,9 @@ use tokio::sync::watch;
 
 use super::open_files::OpenFiles;
 use super::{SqliteOptions, migrate, rows};
-use crate::article::{Lifecycle, Position, Query};
+use crate::article::{Position, Query};
 use crate::proto::Article;
-use crate::store::codes;
+use crate::store::codes::INDEXED;
 
 /// How many changes one transaction of the index takes: more make it faster, and answers later.
 const BATCH: usize = 4_000;
@@ -174,10 +174,15 @@ impl Follower {
             // Whatever the change was, what is indexed is how the article stands now, once a batch: its newest change may be
             // far beyond this batch, and who waits for this one must find it.
             let mut changes = articles.prepare_cached(
-                "SELECT c.position, c.article, c.revision, c.time, a.lifecycle, b.content FROM changes c
-                 JOIN articles a ON a.key = c.article JOIN changes n ON n.position = a.position
-                 JOIN changes b ON b.position = n.content_position
-                 WHERE c.position > ?1 ORDER BY c.position LIMIT ?2",
+                &[
+                    "SELECT c.position, c.article, c.revision, c.time, coalesce(",
+                    INDEXED,
+                    ", 0), b.content FROM changes c
+                     JOIN articles a ON a.key = c.article JOIN changes n ON n.position = a.position
+                     JOIN changes b ON b.position = n.content_position
+                     WHERE c.position > ?1 ORDER BY c.position LIMIT ?2",
+                ]
+                .concat(),
             )?;
             let mut done = HashSet::new();
             let mut time = 0;
@@ -198,7 +203,7 @@ impl Follower {
                 if revision > 1 {
                     remove.execute([key])?;
                 }
-                if codes::lifecycle(row.get(4)?) == Lifecycle::Live {
+                if row.get(4)? {
                     let content = row.get_ref(5)?.as_blob()?;
                     let Ok(article) = Article::decode(content) else {
                         tracing::error!(position, "an article that cannot be read is left out of the search index");

@@ -17,7 +17,8 @@ const APPLICATION_ID: i64 = 0x436f_7079;
 const PAGE_BYTES: u64 = 8_192;
 
 /// Each brings the schema from the version of its index to the next. Only ever appended to.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
     -- One row for each article, narrow, in the order of creation. Times are in microseconds since 1970.
@@ -80,7 +81,16 @@ const MIGRATIONS: &[&str] = &["
         revision INTEGER NOT NULL, outcome INTEGER NOT NULL, time INTEGER NOT NULL, PRIMARY KEY (id, item)
     ) WITHOUT ROWID;
     CREATE INDEX requests_by_time ON requests (time);
-"];
+",
+    "
+    -- Fields that belong to editors, a bit each: 1 embargo_time, 2 expire_time. Of earlier changes it is not known who
+    -- made them: a time that was ever another one is taken for an editor's.
+    ALTER TABLE articles ADD COLUMN editor_fields INTEGER NOT NULL DEFAULT 0;
+    UPDATE articles SET editor_fields =
+        EXISTS (SELECT 1 FROM changes c WHERE c.article = articles.key AND c.embargo IS NOT articles.embargo)
+        + 2 * EXISTS (SELECT 1 FROM changes c WHERE c.article = articles.key AND c.expire IS NOT articles.expire);
+",
+];
 
 /// Words parted by spaces are what the index is given; `ascii` keeps every other letter within its word. The text itself
 /// is not kept again: `content=''`.
@@ -97,7 +107,8 @@ const SEARCH_SCHEMA: &str = "
         key INTEGER PRIMARY KEY CHECK (key = 0), feed BLOB NOT NULL, position INTEGER NOT NULL, time INTEGER NOT NULL
     );
 ";
-const SEARCH_VERSION: i64 = 1;
+/// From 2 on it has no articles that nobody may read.
+const SEARCH_VERSION: i64 = 2;
 
 /// What every connection is told first. Plans do not depend on bound values: otherwise SQLite compiles a statement anew for
 /// each value that a partial index might mind, which took two thirds of the writer's time.

@@ -8,6 +8,7 @@ mod methods; // each method with each credential
 mod ports; // ports that others can reach
 mod rates; // how much one caller may do
 mod shares; // callers share the store and the streams
+mod takedown; // hiding readable articles by their times
 mod tokens; // tokens of an issuer
 
 use std::sync::Arc;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use copydesk::article::ChangeKind;
-use copydesk::store::{Precondition, Store, Verified, copy, verify};
+use copydesk::article::{ChangeKind, EditorFields};
+use copydesk::proto::Article;
+use copydesk::store::{Authority, Precondition, Store, Verified, copy, verify};
 use jiff::{SignedDuration, Timestamp};
 
 use super::engines::{Engine, postgres, sqlite};
-use super::fixtures::{at, get, ingest, titled, transition, update, write};
+use super::fixtures::{at, get, ingest, proto_at, titled, transition, update, update_of, write};
 
 /// A store with an article in each state, twins, and a correction.
 async fn written(store: &Arc<dyn Store>) {
@@ -22,7 +23,13 @@ async fn written(store: &Arc<dyn Store>) {
     let later = Timestamp::now() + SignedDuration::from_hours(1);
     let mut held = titled("held back");
     held.embargo_time = Some(prost_types::Timestamp { seconds: later.as_second(), nanos: 0 });
-    write(store, ingest("a-held", held, at(503))).await.unwrap();
+    write(store, ingest("a-held", held.clone(), at(503))).await.unwrap();
+    // An editor's embargo, and a clearing that is an editor's.
+    let name = "a-editors";
+    write(store, ingest(name, titled("editors'"), at(504))).await.unwrap();
+    held.headline = "editors'".into();
+    let both = EditorFields::EMBARGO_TIME.with(EditorFields::EXPIRE_TIME);
+    write(store, update_of(both, Authority::Admin, name, held, Precondition::None, at(505))).await.unwrap();
 }
 
 async fn sound(store: &Arc<dyn Store>) -> Verified {
@@ -34,7 +41,7 @@ async fn sound(store: &Arc<dyn Store>) -> Verified {
 pub async fn what_was_written_is_found_sound(Engine { store, .. }: Engine) {
     written(&store).await;
     let found = sound(&store).await;
-    assert_eq!((found.articles, found.states, found.changes), (451, [448, 1, 1, 1, 0], 454));
+    assert_eq!((found.articles, found.states, found.changes), (452, [448, 2, 1, 1, 0], 456));
     write(&store, update("a-5", titled("other"), Precondition::None, at(600))).await.unwrap();
     let other = sound(&store).await;
     assert_ne!((other.digest, other.readable), (found.digest, found.readable));
@@ -48,15 +55,39 @@ async fn copies_are_equal_whichever_engine_holds_them() {
     let first = sound(&stores[0].store).await;
     for pair in stores.windows(2) {
         let copied = copy(&*pair[0].store, &*pair[1].store).await.unwrap();
-        assert_eq!((copied.articles, copied.unchanged, copied.refused), (451, 0, Vec::new()));
+        assert_eq!((copied.articles, copied.unchanged, copied.refused), (452, 0, Vec::new()));
         let found = sound(&pair[1].store).await;
         assert_eq!((found.digest, found.readable, found.states), (first.digest, first.readable, first.states));
         assert_eq!(get(&pair[1].store, "a-9").await.unwrap().duplicate_of.as_ref().unwrap().as_str(), "a-8");
         // Broken off and begun again, it goes on.
         let again = copy(&*pair[0].store, &*pair[1].store).await.unwrap();
-        assert_eq!((again.articles, again.unchanged, again.refused), (451, 451, Vec::new()));
+        assert_eq!((again.articles, again.unchanged, again.refused), (452, 452, Vec::new()));
         assert_eq!(sound(&pair[1].store).await.digest, first.digest);
+        // What was an editor's is an editor's in the copy.
+        let before = get(&pair[1].store, "a-editors").await.unwrap();
+        let mut lifted = titled("editors'");
+        lifted.embargo_time = proto_at(0);
+        let ignored = pair[1].store.rehearse(ingest("a-editors", lifted.clone(), at(700))).await.unwrap();
+        assert_eq!(ignored.record.embargo_time, before.embargo_time);
+        assert!(before.embargo_time.is_some());
+        let changed = pair[1].store.rehearse(ingest("a-held", lifted, at(700))).await.unwrap();
+        assert_eq!(changed.record.embargo_time, Some(at(0)));
     }
+    // What an editor clears in the one is cleared in the other, though its text says the same.
+    let (from, to) = (&stores[0].store, &stores[1].store);
+    let clear =
+        |name| update_of(EditorFields::EMBARGO_TIME, Authority::Admin, name, titled(name), Precondition::None, at(800));
+    for name in ["a-editors", "a-held"] {
+        write(from, clear(name)).await.unwrap();
+    }
+    copy(&**from, &**to).await.unwrap();
+    assert_eq!(sound(to).await.digest, sound(from).await.digest);
+    // What only an editor of the copy has set stays.
+    let article = || Article { embargo_time: proto_at(900), ..titled("article 10") };
+    let held = update_of(EditorFields::EMBARGO_TIME, Authority::Admin, "a-10", article(), Precondition::None, at(801));
+    write(to, held).await.unwrap();
+    copy(&**from, &**to).await.unwrap();
+    assert_eq!(get(to, "a-10").await.unwrap().embargo_time, Some(at(900)));
 }
 
 /// A row that somebody has changed by hand.

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use copydesk::store::sqlite::{OpenError, SqliteOptions, SqliteStore};
-use copydesk::store::{Store, StoreError, WriteError};
+use copydesk::store::{Precondition, Store, StoreError, WriteError};
 
-use super::fixtures::{at, get, hit_names, indexed, ingest, search, titled, write};
+use super::fixtures::{at, get, hit_names, indexed, ingest, proto_at, search, titled, update, write};
 use copydesk::proto::Article;
 
 fn open(dir: &Path) -> Result<Arc<dyn Store>, OpenError> {
@@ -135,4 +135,36 @@ async fn a_full_store_says_so_and_stays_readable() {
     assert_eq!(get(&store, "a-0").await.unwrap().revision, 1);
     let changes = super::fixtures::feed(&store).await;
     assert_eq!(store.head().await.unwrap(), changes.last().unwrap().position);
+}
+
+/// As a version left it that did not know whose a field is, and that indexed what nobody may read.
+#[tokio::test]
+async fn files_of_an_older_version_are_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let held = |headline: &str, embargo| Article { embargo_time: proto_at(embargo), ..titled(headline) };
+    let (scores, key) = {
+        let store = open(dir.path()).unwrap();
+        write(&store, ingest("untouched", held("Ferry", 500), at(0))).await.unwrap();
+        write(&store, ingest("moved", held("Ferry 2", 500), at(0))).await.unwrap();
+        write(&store, update("moved", held("Ferry 2", 600), Precondition::None, at(1))).await.unwrap();
+        write(&store, ingest("plain", titled("Ferry 3"), at(0))).await.unwrap();
+        indexed(&store).await;
+        let key = store.head().await.unwrap().sequence;
+        (search(&store, "ferry", at(2)).await.iter().map(|hit| hit.score).collect::<Vec<_>>(), key)
+    };
+    let articles = rusqlite::Connection::open(dir.path().join("articles.db")).unwrap();
+    articles.execute_batch("ALTER TABLE articles DROP COLUMN editor_fields; PRAGMA user_version = 1").unwrap();
+    let search_db = rusqlite::Connection::open(dir.path().join("search.db")).unwrap();
+    let hidden = format!("INSERT INTO fts (rowid, headline, body, names) VALUES ({key}, 'ferry', '', '')");
+    search_db.execute_batch(&format!("{hidden}; PRAGMA user_version = 1")).unwrap();
+    drop((articles, search_db));
+    let store = open(dir.path()).unwrap();
+    indexed(&store).await;
+    let found = search(&store, "ferry", at(2)).await;
+    assert_eq!(found.iter().map(|hit| hit.score).collect::<Vec<_>>(), scores);
+    // A time that was ever another one may be an editor's.
+    for (name, changed) in [("untouched", true), ("moved", false)] {
+        let sent = write(&store, ingest(name, held("Ferry, other words", 10), at(3))).await.unwrap();
+        assert_eq!(sent.record.embargo_time == Some(at(10)), changed, "{name}");
+    }
 }

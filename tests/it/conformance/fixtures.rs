@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use copydesk::article::{
-    ArticleId, ChangeKind, CleanArticle, Digest, Filter, Limits, Position, Query, Record, to_proto,
+    ArticleId, ChangeKind, CleanArticle, Digest, EditorFields, Filter, Limits, Position, Query, Record, to_proto,
 };
 use copydesk::proto::{Article, ArticleFilter};
 use copydesk::store::{
-    Change, Consistency, Ingest, ListCursor, ListQuery, Order, OrderField, Precondition, RequestKey, SearchHit,
-    SearchQuery, Store, Transition, Update, Write, WriteError, Written,
+    Authority, Change, Consistency, Ingest, IngestSource, ListCursor, ListQuery, Order, OrderField, Precondition,
+    RequestKey, SearchHit, SearchQuery, Store, Transition, Update, Write, WriteError, Written,
 };
 use jiff::Timestamp;
 
@@ -35,19 +35,38 @@ pub fn titled(headline: &str) -> Article {
     Article { headline: headline.into(), ..Article::default() }
 }
 
+/// A publisher's document whose author may hide articles.
+pub const ADMIN: IngestSource = IngestSource::Publisher(Authority::Admin);
+
 pub fn ingest(name: &str, article: Article, time: Timestamp) -> Write {
-    Write::Ingest(Box::new(Ingest { id: id(name), article: clean(article), request: None, time }))
+    ingest_from(ADMIN, name, article, time)
+}
+
+pub fn ingest_from(from: IngestSource, name: &str, article: Article, time: Timestamp) -> Write {
+    Write::Ingest(Box::new(Ingest { id: id(name), article: clean(article), request: None, from, time }))
 }
 
 pub fn request(name: &str, article: Article, request: &str, time: Timestamp) -> Write {
     let article = clean(article);
     let request = Some(RequestKey { id: request.into(), item: 0, digest: Digest::of_bytes(article.content()) });
-    Write::Ingest(Box::new(Ingest { id: id(name), article, request, time }))
+    Write::Ingest(Box::new(Ingest { id: id(name), article, request, from: ADMIN, time }))
 }
 
 pub fn update(name: &str, article: Article, precondition: Precondition, time: Timestamp) -> Write {
-    let reason = "the desk's correction".to_owned();
-    Write::Update(Box::new(Update { id: id(name), article: clean(article), precondition, reason, time }))
+    update_of(EditorFields::NONE, Authority::Admin, name, article, precondition, time)
+}
+
+/// A correction whose mask names these fields.
+pub fn update_of(
+    editor_fields: EditorFields,
+    authority: Authority,
+    name: &str,
+    article: Article,
+    precondition: Precondition,
+    time: Timestamp,
+) -> Write {
+    let (article, reason) = (clean(article), "the desk's correction".to_owned());
+    Write::Update(Box::new(Update { id: id(name), article, editor_fields, authority, precondition, reason, time }))
 }
 
 pub fn transition(name: &str, kind: ChangeKind, time: Timestamp) -> Write {

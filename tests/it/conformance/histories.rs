@@ -3,10 +3,11 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use copydesk::article::{ArticleId, ChangeKind, Digest, Filter, Position};
+use copydesk::article::{ArticleId, ChangeKind, Digest, EditorFields, Filter, Position};
 use copydesk::proto::{Article, ArticleFilter};
 use copydesk::store::{
-    Consistency, Ingest, LookupKey, OrderField, Precondition, RequestKey, Store, Transition, Update, Write,
+    Authority, Consistency, Ingest, IngestSource, LookupKey, OrderField, Precondition, RequestKey, Store, Transition,
+    Update, Write,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -38,8 +39,9 @@ enum Demand {
 
 #[derive(Clone, Debug)]
 enum Act {
-    Ingest(usize, Text, Option<u8>),
-    Update(usize, Text, Demand),
+    Ingest(usize, Text, Option<u8>, Authority),
+    /// With the fields that its mask names, as bits.
+    Update(usize, Text, Demand, i64, Authority),
     Transition(usize, ChangeKind, Demand),
 }
 
@@ -62,10 +64,15 @@ fn text() -> impl Strategy<Value = Text> {
 fn act() -> impl Strategy<Value = Act> {
     use ChangeKind::{Deleted, Reinstated, Undeleted, Withdrawn};
     let demand = || prop_oneof![3 => Just(Demand::Nothing), 1 => (0..2_i64).prop_map(Demand::Etag), 1 => (0..2_i64).prop_map(Demand::Revision)];
+    let authority = || prop::sample::select(vec![Authority::Admin, Authority::Write]);
+    let fields = prop::sample::select(vec![0, 0, 1, 2, 3]);
     let kind = prop::sample::select(vec![Withdrawn, Reinstated, Reinstated, Deleted, Undeleted, Undeleted]);
     prop_oneof![
-        4 => (0..ARTICLES, text(), prop::option::weighted(0.3, 0..4_u8)).prop_map(|(a, t, r)| Act::Ingest(a, t, r)),
-        3 => (0..ARTICLES, text(), demand()).prop_map(|(a, t, d)| Act::Update(a, t, d)),
+        4 => (0..ARTICLES, text(), prop::option::weighted(0.3, 0..4_u8), authority())
+            .prop_map(|(a, t, r, by)| Act::Ingest(a, t, r, by)),
+        3 => (0..ARTICLES, text(), demand(), fields, authority()).prop_map(|(a, t, d, f, by)| {
+            Act::Update(a, t, d, f, by)
+        }),
         3 => (0..ARTICLES, kind, demand()).prop_map(|(a, k, d)| Act::Transition(a, k, d)),
     ]
 }
@@ -113,16 +120,18 @@ fn to_write(act: &Act, model: &Model, time: Timestamp) -> Write {
         }
     };
     match *act {
-        Act::Ingest(number, text, request) => {
+        Act::Ingest(number, text, request, authority) => {
             let article = clean(article(number, text));
             let digest = Digest::of_bytes(&[article.content(), &[number as u8]].concat());
             let request = request.map(|request| RequestKey { id: format!("r-{request}"), item: 0, digest });
-            Write::Ingest(Box::new(Ingest { id: name(number), article, request, time }))
+            let from = IngestSource::Publisher(authority);
+            Write::Ingest(Box::new(Ingest { id: name(number), article, request, from, time }))
         }
-        Act::Update(number, text, demand) => {
+        Act::Update(number, text, demand, fields, authority) => {
             let (article, reason) = (clean(article(number, text)), format!("variant {}", text.variant));
             let precondition = demanded(number, demand);
-            Write::Update(Box::new(Update { id: name(number), article, precondition, reason, time }))
+            let (id, editor_fields) = (name(number), EditorFields::from_bits(fields));
+            Write::Update(Box::new(Update { id, article, editor_fields, authority, precondition, reason, time }))
         }
         Act::Transition(number, kind, demand) => {
             let precondition = demanded(number, demand);

@@ -14,6 +14,7 @@ mod outages; // databases that stop, stall, or lose what they had
 mod replicated; // several replicas on one database
 mod schemas; // the schema, and the role that makes it
 mod search; // the search index
+mod times; // embargo and expiry of articles that come in again
 mod trimming; // what is forgotten of the feed, and what follows it
 mod writes; // each write's cases
 
@@ -74,6 +75,13 @@ suite! {
     writes::a_write_whose_caller_left_is_done,
     writes::writes_of_many_callers_are_all_kept,
     writes::clocks_may_step_back,
+    times::absence_keeps_the_times_that_stand,
+    times::a_repeated_document_with_other_times_undoes_no_correction,
+    times::what_an_editor_has_set_is_changed_by_editors_only,
+    times::the_clock_changes_nothing_of_whose_a_field_is,
+    times::hiding_what_is_readable_takes_authority,
+    times::a_time_that_is_an_editors_is_no_takedown,
+    times::a_time_that_contradicts_the_one_that_stands_is_refused,
     feed::corrections_carry_what_they_replaced,
     feed::what_happens_under_embargo_is_not_announced,
     feed::pulling_back_under_embargo_is_announced,
@@ -92,4 +100,5 @@ suite! {
     search::a_revised_text_is_found_by_its_new_words_only,
     search::the_index_and_the_query_agree,
     search::repetition_changes_no_score,
+    search::scores_tell_nothing_of_what_is_hidden,
 }

@@ -2,9 +2,13 @@
 
 use std::collections::HashMap;
 
-use copydesk::article::{ArticleId, ChangeKind, CleanArticle, Digest, Filter, Lifecycle, Record};
+use copydesk::article::{
+    ArticleId, ChangeKind, CleanArticle, Digest, EditorFields, Filter, Lifecycle, Limits, Record, from_proto,
+};
 use copydesk::proto::Article;
-use copydesk::store::{LookupKey, OrderField, Outcome, Precondition, Standing, Write, WriteError};
+use copydesk::store::{
+    Authority, IngestSource, LookupKey, OrderField, Outcome, Precondition, Standing, Write, WriteError,
+};
 use jiff::Timestamp;
 
 /// One revision.
@@ -20,6 +24,8 @@ pub struct State {
     pub deleted: Option<Timestamp>,
     pub duplicate_of: Option<ArticleId>,
     pub article: CleanArticle,
+    /// Fields that belong to editors; of the newest revision only.
+    pub editor_fields: EditorFields,
 }
 
 /// One entry of the feed.
@@ -34,7 +40,8 @@ pub struct Entry {
 
 struct Known {
     revisions: Vec<State>,
-    ingested: Digest,
+    /// The document that was ingested last, without its times.
+    ingested: Article,
     /// Up to when the feed has told what the clock does to it.
     told: Timestamp,
 }
@@ -56,6 +63,7 @@ impl State {
             embargo_time: self.article.embargo_time(),
             expire_time: self.article.expire_time(),
             revision: self.revision,
+            editor_fields: self.editor_fields,
         }
     }
 
@@ -90,7 +98,12 @@ impl State {
             self.id
         );
         assert_eq!((record.digest, &record.duplicate_of), (self.article.digest(), &self.duplicate_of), "{:?}", self.id);
-        assert_eq!(Standing::from(record), self.standing());
+        assert_eq!(
+            (record.embargo_time, record.expire_time),
+            (self.article.embargo_time(), self.article.expire_time()),
+            "{:?}",
+            self.id
+        );
         assert_eq!(&record.content()[..], self.article.content());
         let decoded = record.decode().unwrap();
         assert_eq!((decoded.headline, decoded.revision), (self.article.article().headline.clone(), self.revision));
@@ -132,32 +145,61 @@ impl Model {
         let id = write.id();
         let Some(at) = self.find(id) else {
             let Write::Ingest(ingest) = write else { return Err(WriteError::NotFound(id.clone())) };
-            return Ok(self.create(id, &ingest.article, ingest.time));
+            let editor_fields = match ingest.from {
+                IngestSource::Publisher(_) => EditorFields::NONE,
+                IngestSource::Copy(fields) => fields,
+            };
+            return Ok(self.create(id, &ingest.article, editor_fields, ingest.time));
         };
         let current = self.articles[at].revisions.last().expect("it has one").clone();
         let state = WriteError::State { id: id.clone(), lifecycle: current.lifecycle };
         let unchanged = Ok((Outcome::Unchanged, current.clone()));
         match write {
             Write::Ingest(ingest) => {
-                let fingerprint = ingest.article.fingerprint();
                 if current.lifecycle != Lifecycle::Live {
                     return Err(state);
                 }
-                let same_as_last = self.articles[at].ingested == fingerprint;
-                self.articles[at].ingested = fingerprint;
-                if same_as_last || fingerprint == current.article.fingerprint() {
+                let IngestSource::Publisher(authority) = ingest.from else { panic!("histories have no copies") };
+                let sent = ingest.article.article();
+                let stood = current.article.article();
+                // A document that is repeated says what the desk has made of it; one that is not, what it says.
+                let untimed = Article { embargo_time: None, expire_time: None, ..sent.clone() };
+                let repeated = self.articles[at].ingested == untimed;
+                let mut after = if repeated { stood.clone() } else { sent.clone() };
+                let owned = |field| current.editor_fields.contains(field);
+                (after.embargo_time, after.expire_time) = (stood.embargo_time, stood.expire_time);
+                if sent.embargo_time.is_some() && !owned(EditorFields::EMBARGO_TIME) {
+                    after.embargo_time = sent.embargo_time;
+                }
+                if sent.expire_time.is_some() && !owned(EditorFields::EXPIRE_TIME) {
+                    after.expire_time = sent.expire_time;
+                }
+                if after != *stood {
+                    check_order(&current, &after)?;
+                    check_authority(&current, &after, authority, ingest.time)?;
+                }
+                self.articles[at].ingested = untimed;
+                if after == *stood {
                     return unchanged;
                 }
-                Ok(self.revise(at, ChangeKind::Revised, Lifecycle::Live, Some(&ingest.article), "", ingest.time))
+                let after = CleanArticle::new(after, &Limits::default()).expect("it was clean");
+                Ok(self.revise(at, ChangeKind::Revised, Lifecycle::Live, Some(&after), "", ingest.time))
             }
             Write::Update(update) => {
                 if current.lifecycle != Lifecycle::Live {
                     return Err(state);
                 }
                 self.require(&update.precondition, &current)?;
-                if update.article.fingerprint() == current.article.fingerprint() {
+                let claim = |model: &mut Self| {
+                    let newest = model.articles[at].revisions.last_mut().expect("it has one");
+                    newest.editor_fields = newest.editor_fields.with(update.editor_fields);
+                };
+                if update.article.content() == current.article.content() {
+                    claim(self);
                     return unchanged;
                 }
+                check_authority(&current, update.article.article(), update.authority, update.time)?;
+                claim(self);
                 let (article, reason) = (Some(&update.article), update.reason.as_str());
                 Ok(self.revise(at, ChangeKind::Revised, Lifecycle::Live, article, reason, update.time))
             }
@@ -199,7 +241,13 @@ impl Model {
         twins.next().map(|other| other.id.clone())
     }
 
-    fn create(&mut self, id: &ArticleId, article: &CleanArticle, time: Timestamp) -> (Outcome, State) {
+    fn create(
+        &mut self,
+        id: &ArticleId,
+        article: &CleanArticle,
+        editor_fields: EditorFields,
+        time: Timestamp,
+    ) -> (Outcome, State) {
         let at = self.articles.len();
         let state = State {
             id: id.clone(),
@@ -211,8 +259,10 @@ impl Model {
             deleted: None,
             duplicate_of: self.twin(at, article.digest(), time),
             article: article.clone(),
+            editor_fields,
         };
-        self.articles.push(Known { revisions: vec![state.clone()], ingested: article.fingerprint(), told: time });
+        let ingested = Article { embargo_time: None, expire_time: None, ..article.article().clone() };
+        self.articles.push(Known { revisions: vec![state.clone()], ingested, told: time });
         self.feed.push(Entry {
             article: at,
             revision: 1,
@@ -292,9 +342,32 @@ impl Model {
         }
     }
 
+    fn is_readable(&self, id: &ArticleId, now: Timestamp) -> bool {
+        self.revisions(id).last().is_some_and(|state| state.standing().readable(now))
+    }
+
+    /// Whether the feed has told, once all of it is followed, that readers may have the article, and not yet that they
+    /// may not.
+    fn is_indexed(&self, at: usize) -> bool {
+        let known = &self.articles[at];
+        let standing = known.revisions.last().expect("it has one").standing();
+        standing.lifecycle == Lifecycle::Live
+            && standing.embargo_time.is_none_or(|time| time <= known.told)
+            && standing.expire_time.is_none_or(|time| time > known.told)
+    }
+
     /// A whole list.
     pub fn list(&self, filter: &Filter, field: OrderField, descending: bool, now: Timestamp) -> Vec<&State> {
-        let matching = self.newest().filter(|state| state.standing().readable(now) && filter.matches(&state.decoded()));
+        let matching = (0..self.articles.len()).filter_map(|at| {
+            let state = self.articles[at].revisions.last()?;
+            let mut article = state.decoded();
+            if !state.duplicate_of.as_ref().is_some_and(|original| self.is_readable(original, now)) {
+                article.duplicate_of.clear();
+            }
+            // What a text finds is the index's answer.
+            let found = filter.query.is_none() || self.is_indexed(at);
+            (state.standing().readable(now) && found && filter.matches(&article)).then_some(state)
+        });
         let mut listed: Vec<&State> = matching.collect();
         // The sort is stable: what is equal stays in the order of creation.
         match field {
@@ -328,5 +401,36 @@ impl Model {
             Some((state, known.revisions.last()?.standing()))
         });
         at_that_time.collect()
+    }
+}
+
+/// An embargo must end before the article expires, also where only one of the times is new.
+fn check_order(current: &State, after: &Article) -> Result<(), WriteError> {
+    let time = |time: &Option<prost_types::Timestamp>| time.as_ref().map(|time| from_proto(time).unwrap());
+    let (Some(embargo), Some(expire)) = (time(&after.embargo_time), time(&after.expire_time)) else { return Ok(()) };
+    if expire > embargo {
+        return Ok(());
+    }
+    let (field, stands) = match current.article.embargo_time() == Some(embargo) {
+        true => ("expire_time", embargo),
+        false => ("embargo_time", expire),
+    };
+    Err(WriteError::TimesContradict { id: current.id.clone(), field, stands })
+}
+
+/// Whoever may not withdraw may not hide what is readable by its times either.
+fn check_authority(current: &State, after: &Article, authority: Authority, time: Timestamp) -> Result<(), WriteError> {
+    let now = time.max(current.updated);
+    let time = |time: &Option<prost_types::Timestamp>| time.as_ref().map(|time| from_proto(time).unwrap());
+    let until = |expire: Option<Timestamp>| expire.unwrap_or(Timestamp::MAX);
+    let denied = |field| Err(WriteError::TakedownDenied { id: current.id.clone(), field });
+    if authority == Authority::Admin || !current.standing().readable(now) {
+        Ok(())
+    } else if time(&after.embargo_time).is_some_and(|embargo| now < embargo) {
+        denied("embargo_time")
+    } else if until(time(&after.expire_time)) < until(current.article.expire_time()) {
+        denied("expire_time")
+    } else {
+        Ok(())
     }
 }

@@ -1,10 +1,12 @@
 //! The schema, and the role that makes it.
 
+use copydesk::proto::Article;
+use copydesk::store::Precondition;
 use copydesk::store::postgres::{OpenError, PostgresOptions, PostgresStore};
 use futures::future::join_all;
 
 use super::databases::open;
-use super::fixtures::{at, get, ingest, titled, write};
+use super::fixtures::{at, get, indexed, ingest, proto_at, titled, update, write};
 use crate::database::Cluster;
 
 #[tokio::test]
@@ -34,9 +36,20 @@ async fn a_schema_of_an_older_version_is_brought_up_to_date() {
     let database = Cluster::shared().database().await;
     let store = open(database.options()).await;
     write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap();
+    let held = |embargo| Article { embargo_time: proto_at(embargo), ..titled("2") };
+    for name in ["untouched", "moved"] {
+        write(&store, ingest(name, held(500), at(0))).await.unwrap();
+    }
+    write(&store, update("moved", held(600), Precondition::None, at(1))).await.unwrap();
+    indexed(&store).await;
     drop(store);
     let client = database.client().await;
-    let back = "DROP TABLE copydesk.api_keys, copydesk.api_key_version; UPDATE copydesk.schema SET version = 1";
+    // It indexed what nobody may read, too.
+    let hidden = "INSERT INTO copydesk.search SELECT key, to_tsvector('simple', 'ferry') FROM copydesk.articles
+         WHERE embargo IS NOT NULL";
+    assert_eq!(client.execute(hidden, &[]).await.unwrap(), 2);
+    let back = "DROP TABLE copydesk.api_keys, copydesk.api_key_version;
+         ALTER TABLE copydesk.articles DROP COLUMN editor_fields; UPDATE copydesk.schema SET version = 1";
     client.batch_execute(back).await.unwrap();
     let refused = PostgresStore::open(database.options()).await.err().unwrap();
     assert!(matches!(refused, OpenError::Older { found: 1, .. }), "{refused:?}");
@@ -44,6 +57,14 @@ async fn a_schema_of_an_older_version_is_brought_up_to_date() {
     let store = open(database.options()).await;
     assert_eq!(get(&store, "ferry").await.unwrap().revision, 1);
     client.query_one("SELECT version FROM copydesk.api_key_version", &[]).await.unwrap();
+    let searched = "SELECT a.id FROM copydesk.search s JOIN copydesk.articles a ON a.key = s.article";
+    let searched: Vec<String> = client.query(searched, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(searched, ["ferry"]);
+    // A time that was ever another one may be an editor's.
+    for (name, changed) in [("untouched", true), ("moved", false)] {
+        let sent = write(&store, ingest(name, held(10), at(3))).await.unwrap();
+        assert_eq!(sent.record.embargo_time == Some(at(10)), changed, "{name}");
+    }
 }
 
 #[tokio::test]

@@ -47,8 +47,11 @@ pub async fn what_is_withdrawn_is_not_found(Engine { store, .. }: Engine) {
     assert_eq!(hit_names(&search(&store, "ferry", at(1)).await), ["live"]);
     write(&store, transition("live", ChangeKind::Withdrawn, at(2))).await.unwrap();
     assert!(search(&store, "ferry", at(3)).await.is_empty());
-    assert_eq!(hit_names(&search(&store, "ferry", at(100)).await), ["embargoed"]);
+    // What is held back is not in the index until the feed tells that it has opened.
+    assert!(search(&store, "ferry", at(100)).await.is_empty());
     turn(&store, at(100)).await;
+    indexed(&store).await;
+    assert_eq!(hit_names(&search(&store, "ferry", at(100)).await), ["embargoed"]);
     write(&store, transition("live", ChangeKind::Reinstated, at(101))).await.unwrap();
     indexed(&store).await;
     assert_eq!(search(&store, "ferry", at(102)).await.len(), 2);
@@ -155,4 +158,63 @@ pub async fn repetition_changes_no_score(Engine { store, .. }: Engine) {
         assert!(!once.is_empty());
         assert_eq!(once, repeated.await);
     }
+}
+
+/// However many hidden articles have the phrase, in whatever way they are hidden, and whatever happened to them before.
+pub async fn scores_tell_nothing_of_what_is_hidden(Engine { store, .. }: Engine) {
+    for (name, headline, body) in [
+        ("short", "Orchid ledger found", "The harbour was quiet."),
+        ("long", "A calm day", "The orchid ledger is lost. The harbour was quiet, and the crossing took an hour."),
+        ("other", "Another day", "The crossing took an hour and the harbour was quiet."),
+    ] {
+        write(&store, ingest(name, with_body(headline, body), at(0))).await.unwrap();
+    }
+    let scores = async |now| {
+        indexed(&store).await;
+        let hits = search(&store, "\"orchid ledger\"", at(now)).await;
+        hits.iter().map(|hit| (hit.record.id.to_string(), hit.score)).collect::<Vec<_>>()
+    };
+    let alone = scores(1).await;
+    assert_eq!(alone.len(), 2);
+    let secret = |number: i64| with_body(&format!("Orchid ledger {number}"), "An orchid ledger, and what is in it.");
+    let mut hidden = Vec::new();
+    for number in 0..12_i64 {
+        let name = format!("hidden-{number}");
+        let (embargo_time, expire_time) = match number % 4 {
+            0 => (proto_at(100), None),
+            1 => (proto_at(100), proto_at(200)),
+            2 => (None, proto_at(10)),
+            _ => (None, None),
+        };
+        write(&store, ingest(&name, Article { embargo_time, expire_time, ..secret(number) }, at(1))).await.unwrap();
+        hidden.push(name);
+    }
+    for name in hidden.iter().skip(3).step_by(4) {
+        let kind = if name.ends_with('3') { ChangeKind::Withdrawn } else { ChangeKind::Deleted };
+        write(&store, transition(name, kind, at(2))).await.unwrap();
+    }
+    turn(&store, at(20)).await;
+    assert_eq!(scores(20).await, alone);
+    // Corrected while they are hidden.
+    for (number, name) in hidden.iter().enumerate().filter(|(number, _)| number % 4 < 2) {
+        let expire_time = if number % 4 == 1 { proto_at(200) } else { None };
+        let article = Article { embargo_time: proto_at(100), expire_time, ..secret(900 + number as i64) };
+        write(&store, update(name, article, Precondition::None, at(21))).await.unwrap();
+    }
+    assert_eq!(scores(22).await, alone);
+    // Opened by the clock they are found, and hidden again they do not count.
+    turn(&store, at(100)).await;
+    assert_eq!(scores(101).await.len(), 2 + 6);
+    for (number, name) in hidden.iter().enumerate().filter(|(number, _)| number % 4 == 0) {
+        match number % 3 {
+            0 => write(&store, transition(name, ChangeKind::Withdrawn, at(102))).await.unwrap(),
+            1 => write(&store, transition(name, ChangeKind::Deleted, at(102))).await.unwrap(),
+            _ => {
+                let article = Article { embargo_time: proto_at(900), ..secret(900 + number as i64) };
+                write(&store, update(name, article, Precondition::None, at(102))).await.unwrap()
+            }
+        };
+    }
+    turn(&store, at(200)).await;
+    assert_eq!(scores(201).await, alone);
 }

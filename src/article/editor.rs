@@ -1,0 +1,35 @@
+//! The fields of an article that belong to its editors.
+
+/// A set of fields that an editor has set: documents that come in no longer change them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct EditorFields(u8);
+
+impl EditorFields {
+    /// No field.
+    pub const NONE: Self = Self(0);
+    /// `embargo_time`.
+    pub const EMBARGO_TIME: Self = Self(1);
+    /// `expire_time`.
+    pub const EXPIRE_TIME: Self = Self(2);
+
+    /// Returns the set that is stored as a number. An unknown bit was written by a newer version and is kept.
+    pub fn from_bits(bits: i64) -> Self {
+        Self(u8::try_from(bits).unwrap_or(u8::MAX))
+    }
+
+    /// Returns the number that stands for the set.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Returns true if all of the given fields are in the set.
+    pub fn contains(self, fields: Self) -> bool {
+        self.0 & fields.0 == fields.0
+    }
+
+    /// Returns the union of two sets.
+    #[must_use]
+    pub fn with(self, fields: Self) -> Self {
+        Self(self.0 | fields.0)
+    }
+}

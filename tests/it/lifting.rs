@@ -1,0 +1,190 @@
+//! Documents that come in again, and the embargo or the expiry of the articles that they are.
+
+use std::time::{Duration, SystemTime};
+
+use copydesk::proto::document::Payload;
+use copydesk::proto::ingestion_service_client::IngestionServiceClient;
+use copydesk::proto::*;
+use tonic::Code;
+use tonic::transport::Channel;
+
+use crate::support::{TestServer, invented, ready};
+
+const PAGE: &str = include_str!("../../src/cli/demo/pages/lighthouse.html");
+const FEED: &str = include_str!("../../src/cli/demo/pages/wire.rss");
+
+type Writes = IngestionServiceClient<Channel>;
+
+/// Each way in which an article comes in; the version is of its words.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Article,
+    Page,
+    FeedItem,
+}
+
+fn document(way: Way, version: usize) -> Document {
+    let word = format!("version{version}");
+    match way {
+        Way::Article => ready(Article { subheadline: word, ..invented(1) }),
+        Way::Page => {
+            let html = PAGE.replace("<p>", &format!("<p>{word} "));
+            Document {
+                payload: Some(Payload::Html(html)),
+                url: "https://herald.example/a".into(),
+                ..Default::default()
+            }
+        }
+        Way::FeedItem => {
+            let data = FEED.replace("<title>", &format!("<title>{word} ")).into_bytes();
+            let raw = RawPayload { data, content_type: "application/rss+xml".into() };
+            let url = "https://northline.example/coast.rss".into();
+            Document { payload: Some(Payload::Raw(raw)), url, ..Default::default() }
+        }
+    }
+}
+
+fn from_now(seconds: i64) -> Option<prost_types::Timestamp> {
+    let now = SystemTime::now();
+    let time = match u64::try_from(seconds) {
+        Ok(later) => now + Duration::from_secs(later),
+        Err(_) => now - Duration::from_secs(seconds.unsigned_abs()),
+    };
+    Some(time.into())
+}
+
+/// Each article of a document, and what was done with it.
+async fn send(writes: &mut Writes, document: Document) -> Vec<(Article, IngestOutcome)> {
+    let request = IngestArticleRequest { document: Some(document), ..Default::default() };
+    let answer = writes.ingest_article(request).await.unwrap().into_inner();
+    if answer.feed_items.is_empty() {
+        let outcome = answer.outcome();
+        return vec![(answer.article.unwrap(), outcome)];
+    }
+    let items = answer.feed_items.into_iter().map(|item| match item.result {
+        Some(feed_item::Result::Ingested(it)) => (it.article.clone().unwrap(), it.outcome()),
+        other => panic!("{other:?}"),
+    });
+    items.collect()
+}
+
+async fn edit(writes: &mut Writes, article: Article, path: &str) -> Article {
+    let update_mask = Some(prost_types::FieldMask { paths: vec![path.into()] });
+    let request = UpdateArticleRequest { article: Some(article), update_mask, ..Default::default() };
+    writes.update_article(request).await.unwrap().into_inner().article.unwrap()
+}
+
+/// Whether a reader gets it, with what is known of it at present.
+async fn is_readable(server: &TestServer, article: &Article) -> bool {
+    let requirement = Some(consistency::Requirement::AtLeastAsFresh(article.change_token.clone()));
+    let consistency = Some(Consistency { requirement });
+    let request = GetArticleRequest { name: article.name.clone(), consistency, ..Default::default() };
+    match server.retrieval().await.get_article(request).await {
+        Ok(_) => true,
+        Err(status) => {
+            assert_eq!(status.code(), Code::NotFound);
+            false
+        }
+    }
+}
+
+#[tokio::test]
+async fn ingesting_again_lifts_no_embargo_and_no_expiry() {
+    for way in [Way::Article, Way::Page, Way::FeedItem] {
+        for embargoed in [true, false] {
+            let server = TestServer::start().await;
+            let mut writes = server.ingestion().await;
+            let state = if embargoed { ArticleState::Embargoed } else { ArticleState::Expired };
+            let hidden = |version| match embargoed {
+                true => Document { embargo_time: from_now(3_600), ..document(way, version) },
+                false => Document { expire_time: from_now(-60), ..document(way, version) },
+            };
+            let first = hidden(1);
+            let times = (first.embargo_time, first.expire_time);
+            // Without it, it is repeated word for word, and then with other words.
+            for (sent, outcome) in [
+                (first, IngestOutcome::Created),
+                (document(way, 1), IngestOutcome::Unchanged),
+                (document(way, 2), IngestOutcome::Revised),
+            ] {
+                for (article, done) in send(&mut writes, sent).await {
+                    assert_eq!((done, article.state()), (outcome, state), "{way:?}");
+                    let stands = (article.embargo_time, article.expire_time);
+                    let micros =
+                        |time: Option<prost_types::Timestamp>| time.map(|time| (time.seconds, time.nanos / 1_000));
+                    assert_eq!((micros(stands.0), micros(stands.1)), (micros(times.0), micros(times.1)), "{way:?}");
+                    assert!(!is_readable(&server, &article).await, "{way:?}");
+                }
+            }
+            // An explicit value does change it.
+            let lifted = match embargoed {
+                true => Document { embargo_time: from_now(-60), ..document(way, 2) },
+                false => Document { expire_time: from_now(3_600), ..document(way, 2) },
+            };
+            for (article, done) in send(&mut writes, lifted).await {
+                assert_eq!((done, article.state()), (IngestOutcome::Revised, ArticleState::Active), "{way:?}");
+                assert!(is_readable(&server, &article).await, "{way:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_desk_has_set_is_lifted_by_the_desk_only() {
+    for way in [Way::Article, Way::Page, Way::FeedItem] {
+        let server = TestServer::start().await;
+        let mut writes = server.ingestion().await;
+        let created = send(&mut writes, document(way, 1)).await;
+        for (article, _) in &created {
+            let held = Article { embargo_time: from_now(3_600), name: article.name.clone(), ..Default::default() };
+            assert_eq!(edit(&mut writes, held, "embargo_time").await.state(), ArticleState::Embargoed);
+        }
+        // One word differs; and a value of the publisher's own.
+        for sent in [document(way, 2), Document { embargo_time: from_now(-60), ..document(way, 3) }] {
+            for (article, done) in send(&mut writes, sent).await {
+                assert_eq!((done, article.state()), (IngestOutcome::Revised, ArticleState::Embargoed), "{way:?}");
+                assert!(!is_readable(&server, &article).await, "{way:?}");
+            }
+        }
+        // What the desk has lifted is not set again by the publisher either.
+        for (article, _) in &created {
+            let open = Article { name: article.name.clone(), ..Default::default() };
+            assert_eq!(edit(&mut writes, open, "embargo_time").await.state(), ArticleState::Active);
+        }
+        let sent = Document { embargo_time: from_now(3_600), ..document(way, 4) };
+        for (article, done) in send(&mut writes, sent).await {
+            assert_eq!((done, article.state()), (IngestOutcome::Revised, ArticleState::Active), "{way:?}");
+            assert!(is_readable(&server, &article).await, "{way:?}");
+        }
+    }
+}
+
+/// A page says when it may be shown, in every way that pages have to say it: that is its publisher's advice to others.
+#[tokio::test]
+async fn a_page_sets_no_embargo_and_no_expiry_by_itself() {
+    let server = TestServer::start().await;
+    let mut writes = server.ingestion().await;
+    let own = "<meta property=\"article:expiration_time\" content=\"2001-01-01T00:00:00Z\">
+        <meta name=\"expires\" content=\"2001-01-01T00:00:00Z\"><meta name=\"embargo\" content=\"2999-01-01T00:00:00Z\">
+        <script type=\"application/ld+json\">{\"@context\":\"https://schema.org\",\"@type\":\"NewsArticle\",
+        \"expires\":\"2001-01-01\",\"embargo_time\":\"2999-01-01\",\"expire_time\":\"2001-01-01\",
+        \"datePublished\":\"2026-01-01\"}</script></head>";
+    let html = Payload::Html(PAGE.replace("</head>", own));
+    let page = Document { payload: Some(html), url: "https://herald.example/a".into(), ..Default::default() };
+    let (article, _) = send(&mut writes, page).await.remove(0);
+    assert_eq!((article.embargo_time, article.expire_time), (None, None));
+    assert!(is_readable(&server, &article).await);
+}
+
+#[tokio::test]
+async fn a_time_that_contradicts_the_one_that_stands_is_named() {
+    let server = TestServer::start().await;
+    let mut writes = server.ingestion().await;
+    send(&mut writes, Document { expire_time: from_now(3_600), ..document(Way::Article, 1) }).await;
+    let later = Document { embargo_time: from_now(7_200), ..document(Way::Article, 1) };
+    let request = IngestArticleRequest { document: Some(later), ..Default::default() };
+    let refused = writes.ingest_article(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let told = refused.message();
+    assert!(told.contains("embargo_time") && told.contains("expire_time") && told.contains("send both"), "{told}");
+}
