@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Maximum length of a standing queue: long enough that no worker idles, short enough that all requests are served soon.
+/// Maximum length of a standing queue: long enough that no worker idles, short enough that waits are short.
 pub(crate) const STANDING: usize = 48;
 
 /// Distinguishes a burst from overload by controlled delay (CoDel, RFC 8289; for servers in "Fail at Scale", ACM Queue
-/// 2015). A queue that empties now and then has absorbed a burst, or a short stall of the store, and may be long. A queue
-/// that did not empty while its full capacity was dequeued only adds latency; then its limit is short.
+/// 2015). A queue that empties now and then has absorbed a burst, or a short stall of the store, and may be long. A
+/// queue that did not empty while its full capacity was dequeued only adds latency; then its limit is short.
 pub(crate) struct Burst {
     /// Requests dequeued since the queue was last empty.
     dequeued: AtomicUsize,
@@ -26,8 +26,8 @@ impl Burst {
         if standing { STANDING.min(self.capacity) } else { self.capacity }
     }
 
-    /// Returns true if the request at the head should be dropped, with `queued` requests behind it. In a standing queue it
-    /// has waited longest, and serving it would delay all of them (CoDel also drops from the head).
+    /// Returns true if the request at the head should be dropped, with `queued` requests behind it. In a standing queue
+    /// it has waited longest, and serving it would delay all of them (CoDel also drops from the head).
     pub(crate) fn too_many(&self, queued: usize) -> bool {
         queued > self.most()
     }

@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
-/// Nice value of worker threads. Threads that serve connections get about three times the processor time when both are busy.
-/// Twice this value (10) was no better (docs/performance.md).
+/// Nice value of worker threads. Threads that serve connections get about three times the processor time when both are
+/// busy. Twice this value (10) was no better (docs/performance.md).
 #[cfg(target_os = "linux")]
 const NICE: i32 = 5;
 
@@ -11,8 +11,9 @@ thread_local! {
     static LOWERED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Lowers the priority of this thread for its lifetime, below the threads that serve connections: it works for one call at a
-/// time, and they work for all calls, including rejected ones. Four store reads on one core left them a fifth of it.
+/// Lowers the priority of this thread for its lifetime, below the threads that serve connections: it works for one call
+/// at a time, and they work for all calls, including rejected ones. Four store reads on one core left them a fifth of
+/// it.
 pub(crate) fn work_behind_connections() {
     if LOWERED.replace(true) {
         return;

@@ -20,8 +20,8 @@ pub(crate) fn client() -> ConfigBuilder<ClientConfig, WantsVerifier> {
         .expect("the provider supports the default protocol versions")
 }
 
-/// Returns a client configuration that verifies the server's certificate and host name against the CA certificates in `ca`
-/// (the file of the setting `setting`), or against those of the system.
+/// Returns a client configuration that verifies the server's certificate and host name against the CA certificates in
+/// `ca` (the file of the setting `setting`), or against those of the system.
 ///
 /// # Errors
 /// If the file is unusable, or the system has no CA certificates.

@@ -1,8 +1,8 @@
 //! Background consistency check: reads sampled articles from the store, waits one staleness bound, reads them from the
 //! caches, and counts stale reads.
 //!
-//! It assumes nothing about how a cache works, so it also detects gaps in a cache's protocol. It raises no false alarms:
-//! the store's answer was committed before the bound began.
+//! It assumes nothing about how a cache works, so it also detects gaps in a cache's protocol. It raises no false
+//! alarms: the store's answer was committed before the bound began.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -56,7 +56,8 @@ struct Counters {
 struct Course {
     /// Offset of the next sample in the local cache's entries.
     offset: usize,
-    /// Articles that were newer in a cache than in the store, with the cached position. A concurrent write explains it once.
+    /// Articles that were newer in a cache than in the store, with the cached position. A concurrent write explains it
+    /// once.
     ahead: HashMap<ArticleId, Position>,
 }
 

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use crate::article::Position;
 
-/// A cache may serve only if its follower has completed a pass over the change feed within the staleness bound. A stalled
-/// follower therefore makes reads slower, never staler.
+/// A cache may serve only if its follower has completed a pass over the change feed within the staleness bound. A
+/// stalled follower therefore makes reads slower, never staler.
 #[derive(Debug)]
 pub(super) struct Lease {
     created: Instant,

@@ -191,8 +191,8 @@ impl Entry {
 }
 
 impl Shared {
-    /// Stores a loaded article unless it was invalidated meanwhile: then the guard's placeholder is gone and the insertion
-    /// fails. A slow fill never overwrites.
+    /// Stores a loaded article unless it was invalidated meanwhile: then the guard's placeholder is gone and the
+    /// insertion fails. A slow fill never overwrites.
     fn fill(&self, guard: Guard<'_>, fetched: &Fetched) {
         let entry = match &fetched.record {
             Some(record) => Entry::Found(Arc::clone(record)),
@@ -215,8 +215,9 @@ impl Shared {
         self.invalidations.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns the freshness required of a load from the shared cache: an invalidation is not repeated, so an entry older
-    /// than a past one must not be stored. Call it with the placeholder held, since later invalidations remove that.
+    /// Returns the freshness required of a load from the shared cache: an invalidation is not repeated, so an entry
+    /// older than a past one must not be stored. Call it with the placeholder held, since later invalidations remove
+    /// that.
     fn freshness(&self) -> Consistency {
         Consistency::AtLeast(self.lease.heard())
     }
