@@ -62,7 +62,7 @@ struct Course {
 }
 
 impl Auditor {
-    /// Creates an auditor for the configured caches and the store behind them.
+    /// Creates an auditor for the configured caches and their store.
     pub fn new(
         store: Arc<dyn Store>,
         local: Option<Arc<LocalCache>>,

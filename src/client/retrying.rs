@@ -160,8 +160,7 @@ fn set_timeout(headers: &mut HeaderMap, deadline: Option<Instant>) {
         // 2 ms more than the remaining time: tonic also applies this header, and would otherwise end the attempt first,
         // with another code than DEADLINE_EXCEEDED. The protocol allows 8 digits: in milliseconds, more than a day.
         let text = format!("{}m", (left.as_millis() + 2).min(99_999_999));
-        headers
-            .insert("grpc-timeout", HeaderValue::try_from(text).expect("digits and a letter are a valid header value"));
+        headers.insert("grpc-timeout", HeaderValue::try_from(text).expect("digits and a unit are valid"));
     }
 }
 

@@ -35,20 +35,20 @@ impl Identity {
     /// Queries the identity of the server behind a connection.
     pub(super) async fn of(wire: &Wire, mode: Mode) -> Result<Self, Trouble> {
         let mut pipeline = Pipeline::new();
-        Self::ask(mode, &mut pipeline);
-        Self::told(mode, &wire.ask(&pipeline).await?)
+        Self::query(mode, &mut pipeline);
+        Self::parse(mode, &wire.ask(&pipeline).await?)
     }
 
     /// Adds the query to a pipeline.
-    pub(super) fn ask(mode: Mode, pipeline: &mut Pipeline) {
+    pub(super) fn query(mode: Mode, pipeline: &mut Pipeline) {
         pipeline.cmd("INFO").arg("server").cmd("INFO").arg("replication");
         if mode == Mode::Cluster {
             pipeline.cmd("CLUSTER").arg("NODES");
         }
     }
 
-    /// Parses the response to `ask`.
-    pub(super) fn told(mode: Mode, answers: &[Value]) -> Result<Self, Trouble> {
+    /// Parses the response to `query`.
+    pub(super) fn parse(mode: Mode, answers: &[Value]) -> Result<Self, Trouble> {
         let response: String = answers.iter().filter_map(text).collect::<Vec<_>>().join("\n");
         let field = |name: &str| {
             let line = response.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -70,7 +70,7 @@ impl Identity {
         }
         let share = match mode {
             Mode::Alone => None,
-            Mode::Cluster => Some(Share::told(&response)?),
+            Mode::Cluster => Some(Share::parse(&response)?),
         };
         let identity = Self { run: field("run_id"), history: field("master_replid"), share };
         if identity.run.is_empty() || identity.history.is_empty() {
@@ -105,7 +105,7 @@ impl Identity {
 
 impl Share {
     /// Parses the node's own line of CLUSTER NODES: ID, address, flags, primary, two times, epoch, link, and slots.
-    fn told(response: &str) -> Result<Self, Trouble> {
+    fn parse(response: &str) -> Result<Self, Trouble> {
         let mine = |line: &&str| {
             let flags = line.split(' ').nth(2).unwrap_or_default();
             flags.split(',').any(|flag| flag == "myself")
@@ -113,7 +113,7 @@ impl Share {
         let share = response.lines().find(mine).and_then(|line| {
             let mut words = line.split_whitespace().skip(6);
             let epoch = words.next()?.parse().ok()?;
-            Some(Self { epoch, slots: Slots::told(words.skip(1))? })
+            Some(Self { epoch, slots: Slots::parse(words.skip(1))? })
         });
         share.ok_or_else(|| Trouble::Refused("CLUSTER NODES does not list the node's own slots".into()))
     }
@@ -123,15 +123,15 @@ impl Share {
 mod tests {
     use super::*;
 
-    fn told(mode: &str, nodes: &str) -> Result<Identity, Trouble> {
+    fn parse(mode: &str, nodes: &str) -> Result<Identity, Trouble> {
         let info = format!("redis_mode:{mode}\r\nrun_id:r\r\nrole:master\r\nmaster_replid:h\r\n");
         let answers = [info.into_bytes(), nodes.to_owned().into_bytes()].map(Value::BulkString);
-        Identity::told(Mode::Cluster, &answers)
+        Identity::parse(Mode::Cluster, &answers)
     }
 
     fn node(epoch: u64, slots: &str) -> Identity {
         let others = "a 10.0.0.1:1@2,host master - 0 0 9 connected 0-99\n";
-        told("cluster", &format!("{others}b 10.0.0.2:1@2,host myself,master - 0 0 {epoch} connected {slots}\n"))
+        parse("cluster", &format!("{others}b 10.0.0.2:1@2,host myself,master - 0 0 {epoch} connected {slots}\n"))
             .unwrap()
     }
 
@@ -139,9 +139,9 @@ mod tests {
     fn a_node_is_what_it_says_of_itself() {
         let share = node(7, "100-200 [100->-a]").share.unwrap();
         assert_eq!((share.epoch, format!("{:?}", share.slots)), (7, "100 slots".into()));
-        assert!(told("standalone", "").is_err() && told("cluster", "").is_err());
+        assert!(parse("standalone", "").is_err() && parse("cluster", "").is_err());
         let response = [Value::SimpleString("redis_mode:cluster\nrole:master".into())];
-        assert!(Identity::told(Mode::Alone, &response).unwrap_err().to_string().contains("redis-cluster://"));
+        assert!(Identity::parse(Mode::Alone, &response).unwrap_err().to_string().contains("redis-cluster://"));
         assert!(node(1, "").mark().is_err());
         let marks = [node(1, "0-9"), node(1, "0-8"), node(2, "0-9")].map(|node| node.mark().unwrap());
         assert!(marks[0] != marks[1] && marks[0] != marks[2] && marks[0] == node(1, "0-9").mark().unwrap());

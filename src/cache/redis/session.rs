@@ -315,7 +315,7 @@ impl Session {
         let call = mark::record(&self.mark_key, &self.generation, place);
         // Identity is checked after the mark: it shows an earlier change of role, and the next pass detects a later
         // one.
-        let identify = |pipeline: &mut Pipeline| Identity::ask(self.mode, pipeline);
+        let identify = |pipeline: &mut Pipeline| Identity::query(self.mode, pipeline);
         let Some(answers) = self.noted(self.writes.run_then(&call, identify)).await else { return false };
         match answers.split_first() {
             // Redis has no memory for the mark: then it accepts no fills either.
@@ -323,7 +323,7 @@ impl Session {
                 Counters::add(&self.counters.errors);
                 false
             }
-            Some((Value::Int(1), rest)) if Identity::told(self.mode, rest).as_ref() == Ok(&self.identity) => true,
+            Some((Value::Int(1), rest)) if Identity::parse(self.mode, rest).as_ref() == Ok(&self.identity) => true,
             _ => {
                 tracing::info!(redis = %self.address, "Redis session restarted: server flushed, replaced or resharded");
                 self.end();

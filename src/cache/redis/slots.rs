@@ -48,7 +48,7 @@ impl Slots {
     /// Parses a node's own slots in CLUSTER NODES: `0-99`, `100`, and migrating slots in brackets. A slot that is
     /// migrating to another node (`[100->-node]`) is left out, although this node still owns it: its keys may be on
     /// either node.
-    pub(super) fn told<'a>(words: impl Iterator<Item = &'a str>) -> Option<Self> {
+    pub(super) fn parse<'a>(words: impl Iterator<Item = &'a str>) -> Option<Self> {
         let mut slots = Self::none();
         let mut leaving = Vec::new();
         for word in words {
@@ -113,8 +113,8 @@ impl fmt::Debug for Slots {
 mod tests {
     use super::*;
 
-    fn told(words: &str) -> Option<Slots> {
-        Slots::told(words.split_whitespace())
+    fn parse(words: &str) -> Option<Slots> {
+        Slots::parse(words.split_whitespace())
     }
 
     /// Results of CLUSTER KEYSLOT; `tests/it/redis_cluster.rs` compares more with a real Cluster.
@@ -128,14 +128,14 @@ mod tests {
 
     #[test]
     fn what_is_leaving_is_left_out() {
-        let slots = told("0-2 7 16383 [1->-abc] [9-<-abc]").unwrap();
+        let slots = parse("0-2 7 16383 [1->-abc] [9-<-abc]").unwrap();
         let held: Vec<u16> = (0..COUNT).filter(|slot| slots.contains(*slot)).collect();
         assert_eq!(held, [0, 2, 7, 16_383]);
-        assert!(told("0-7 16383").unwrap().includes(&slots) && !slots.includes(&told("1").unwrap()));
-        assert_ne!(slots.digest(), told("0-2 7 16383").unwrap().digest());
-        assert!(told("0-16383").unwrap().are_all() && !slots.are_all());
+        assert!(parse("0-7 16383").unwrap().includes(&slots) && !slots.includes(&parse("1").unwrap()));
+        assert_ne!(slots.digest(), parse("0-2 7 16383").unwrap().digest());
+        assert!(parse("0-16383").unwrap().are_all() && !slots.are_all());
         for invalid in ["16384", "0-16384", "x", "-", "[x->-abc]", "[16384->-abc]"] {
-            assert!(told(invalid).is_none(), "{invalid}");
+            assert!(parse(invalid).is_none(), "{invalid}");
         }
     }
 
@@ -146,7 +146,7 @@ mod tests {
             slots.set(slot(&tag), true);
         }
         assert!(slots.are_all());
-        let one = told("100").unwrap();
+        let one = parse("100").unwrap();
         assert_eq!(one.tag().map(|tag| slot(&tag)), Some(100));
         assert_eq!(Slots::none().tag(), None);
     }

@@ -111,8 +111,8 @@ fn meaning(error: &Error) -> StoreError {
         "25006" => StoreError::Unavailable("it is a standby"),
         other => match &other[..2] {
             "08" => AWAY,
-            "28" => StoreError::Unavailable("it does not let us in"),
-            "53" => StoreError::Unavailable("it has no room for more work"),
+            "28" => StoreError::Unavailable("it rejects our credentials"),
+            "53" => StoreError::Unavailable("it is out of resources"),
             "57" => STOPPING,
             "58" => StoreError::Unavailable("its disk does not answer"),
             _ => StoreError::Internal,

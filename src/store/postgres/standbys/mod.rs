@@ -1,7 +1,7 @@
 //! Standbys of the database, which answer reads that they are fresh enough for: see docs/decisions/0013.
 //!
 //! They are in front of all other layers, including caches, so a standby's answer goes to the caller and into no cache.
-//! Caches, followers of the change feed and writes use the store behind, which does not know about standbys.
+//! Caches, followers of the change feed and writes use the inner store, which does not know about standbys.
 
 mod follower;
 mod freshness;
@@ -35,7 +35,7 @@ pub struct StandbyStats {
     pub fresh: u64,
     /// Reads answered by standbys.
     pub reads: u64,
-    /// Reads that failed on a standby and fell back to the store behind.
+    /// Reads that failed on a standby and fell back to the inner store.
     pub fallbacks: u64,
     /// Replication lag of the standby furthest behind.
     pub lag: Duration,
@@ -45,7 +45,7 @@ pub struct StandbyStats {
 
 /// Store decorator that sends reads to standbys.
 pub struct Standbys {
-    behind: Arc<dyn Store>,
+    inner: Arc<dyn Store>,
     feed: Uuid,
     /// True if standbys answer `get`, too.
     articles: bool,
@@ -79,7 +79,7 @@ impl Standbys {
 
     async fn open(
         primary: &Arc<PostgresStore>,
-        behind: Arc<dyn Store>,
+        inner: Arc<dyn Store>,
         articles: bool,
         options: &StandbyOptions,
     ) -> Result<Self, OpenError> {
@@ -99,7 +99,7 @@ impl Standbys {
             AbortOnDropHandle::new(tokio::spawn(follower))
         };
         Ok(Self {
-            behind,
+            inner,
             feed,
             articles,
             _followers: standbys.iter().map(follow).collect(),
@@ -134,7 +134,7 @@ impl Standbys {
         candidates.into_iter().find_map(|standby| standby.turn(consistency, searched, now))
     }
 
-    /// Counts a standby's result. Any failure falls back to the store behind.
+    /// Counts a standby's result. Any failure falls back to the inner store.
     fn answered<T>(&self, read: Result<T, StoreError>) -> Option<T> {
         let count = if read.is_ok() { &self.reads } else { &self.fallbacks };
         count.fetch_add(1, Ordering::Relaxed);
@@ -150,7 +150,7 @@ impl Store for Standbys {
         {
             return Ok(fetched);
         }
-        self.behind.get(ids, consistency).await
+        self.inner.get(ids, consistency).await
     }
 
     async fn get_revision(
@@ -164,7 +164,7 @@ impl Store for Standbys {
         {
             return Ok(record);
         }
-        self.behind.get_revision(id, revision, consistency).await
+        self.inner.get_revision(id, revision, consistency).await
     }
 
     async fn lookup(
@@ -178,7 +178,7 @@ impl Store for Standbys {
         {
             return Ok(id);
         }
-        self.behind.lookup(key, now, consistency).await
+        self.inner.lookup(key, now, consistency).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
@@ -187,7 +187,7 @@ impl Store for Standbys {
         {
             return Ok(page);
         }
-        self.behind.list(query).await
+        self.inner.list(query).await
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
@@ -196,7 +196,7 @@ impl Store for Standbys {
         {
             return Ok(page);
         }
-        self.behind.search(query).await
+        self.inner.search(query).await
     }
 
     async fn revisions(
@@ -211,7 +211,7 @@ impl Store for Standbys {
         {
             return Ok(page);
         }
-        self.behind.revisions(id, before, limit, consistency).await
+        self.inner.revisions(id, before, limit, consistency).await
     }
 
     async fn snapshot(
@@ -226,7 +226,7 @@ impl Store for Standbys {
         {
             return Ok(page);
         }
-        self.behind.snapshot(at, after, limit).await
+        self.inner.snapshot(at, after, limit).await
     }
 
     // All other methods go to the primary.
@@ -236,42 +236,42 @@ impl Store for Standbys {
     }
 
     async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
-        self.behind.write(writes).await
+        self.inner.write(writes).await
     }
 
     async fn rehearse(&self, write: Write) -> Result<Written, WriteError> {
-        self.behind.rehearse(write).await
+        self.inner.rehearse(write).await
     }
 
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
-        self.behind.changes(after, limit).await
+        self.inner.changes(after, limit).await
     }
 
     async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
-        self.behind.touched(after, limit).await
+        self.inner.touched(after, limit).await
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
-        self.behind.head().await
+        self.inner.head().await
     }
 
     async fn reaches(&self, position: Position) -> Result<bool, StoreError> {
-        self.behind.reaches(position).await
+        self.inner.reaches(position).await
     }
 
     fn wake(&self) -> watch::Receiver<Position> {
-        self.behind.wake()
+        self.inner.wake()
     }
 
     async fn indexed(&self) -> Result<Position, StoreError> {
-        self.behind.indexed().await
+        self.inner.indexed().await
     }
 
     async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.behind.turn_clock(now).await
+        self.inner.turn_clock(now).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.behind.ping().await
+        self.inner.ping().await
     }
 }

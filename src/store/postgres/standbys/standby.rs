@@ -225,7 +225,7 @@ impl Reader for Turn<'_> {
         if standby.proves(&proof, &self.need) {
             Ok(rows)
         } else {
-            Err(StoreError::Unavailable("the standby is behind"))
+            Err(StoreError::Unavailable("the standby is not fresh enough"))
         }
     }
 }
