@@ -1,46 +1,47 @@
-//! A queue that takes up bursts, and is cut short when it stands.
+//! Queue limit that absorbs bursts and shortens a standing queue.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many may wait in a queue that stands: enough that nobody who serves it idles, and so few that all are soon answered.
+/// Maximum length of a standing queue: long enough that no worker idles, short enough that waits are short.
 pub(crate) const STANDING: usize = 48;
 
-/// Tells a burst from overload, as controlled delay does (CoDel, RFC 8289; for servers in "Fail at Scale", ACM Queue 2015): a queue
-/// that empties now and then has taken up a burst, or a store that was silent for a moment, and may be long. One that did not empty
-/// while as many as it holds came to their turn only makes everybody late; then few may wait.
+/// Distinguishes a burst from overload by controlled delay (CoDel, RFC 8289; for servers in "Fail at Scale", ACM Queue
+/// 2015). A queue that empties now and then has absorbed a burst, or a short stall of the store, and may be long. A
+/// queue that did not empty while its full capacity was dequeued only adds latency; then its limit is short.
 pub(crate) struct Burst {
-    /// How many have come to their turn since it was last empty.
-    turns: AtomicUsize,
-    queue: usize,
+    /// Requests dequeued since the queue was last empty.
+    dequeued: AtomicUsize,
+    capacity: usize,
 }
 
 impl Burst {
-    /// Of a queue in which at most so many wait.
-    pub(crate) fn new(queue: usize) -> Self {
-        Self { turns: AtomicUsize::new(0), queue }
+    /// Creates the limit of a queue with this capacity.
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self { dequeued: AtomicUsize::new(0), capacity }
     }
 
-    /// How many may wait now.
+    /// Returns the current maximum queue length.
     pub(crate) fn most(&self) -> usize {
-        if self.turns.load(Ordering::Relaxed) < self.queue { self.queue } else { STANDING.min(self.queue) }
+        let standing = self.dequeued.load(Ordering::Relaxed) >= self.capacity;
+        if standing { STANDING.min(self.capacity) } else { self.capacity }
     }
 
-    /// Whether too many wait behind whoever comes to his turn: in a queue that stands, he has waited longest, and to answer him would
-    /// make all of them as late. So he is to be refused after all; controlled delay drops at the head, too.
-    pub(crate) fn too_many(&self, behind: usize) -> bool {
-        behind > self.most()
+    /// Returns true if the request at the head should be dropped, with `queued` requests behind it. In a standing queue
+    /// it has waited longest, and serving it would delay all of them (CoDel also drops from the head).
+    pub(crate) fn too_many(&self, queued: usize) -> bool {
+        queued > self.most()
     }
 
-    /// Somebody who has waited comes to his turn.
+    /// Records that a queued request was dequeued.
     pub(crate) fn turn(&self) {
-        // It does not come round: that many do not wait in a process's life.
-        self.turns.fetch_add(1, Ordering::Relaxed);
+        // Does not overflow within the lifetime of a process.
+        self.dequeued.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Somebody comes who need not wait.
+    /// Records that a request arrived and did not have to wait.
     pub(crate) fn empty(&self) {
-        if self.turns.load(Ordering::Relaxed) > 0 {
-            self.turns.store(0, Ordering::Relaxed);
+        if self.dequeued.load(Ordering::Relaxed) > 0 {
+            self.dequeued.store(0, Ordering::Relaxed);
         }
     }
 }
@@ -61,6 +62,6 @@ mod tests {
         assert!(!burst.too_many(STANDING + 1));
         assert_eq!(burst.most(), 100);
         let short = Burst::new(0);
-        assert_eq!(short.most(), 0, "never more than is set");
+        assert_eq!(short.most(), 0, "the limit never exceeds the capacity");
     }
 }

@@ -1,10 +1,10 @@
-//! `grpc-timeout`: how long the caller waits. Read by the server, and by our own client when it repeats a call.
+//! Parser of `grpc-timeout`, the deadline of a call. Used by the server, and by our client for retries.
 
 use std::time::Duration;
 
 use http::HeaderMap;
 
-/// The caller's timeout, if it sent a valid one. By the protocol: at most 8 digits and a unit.
+/// Returns the caller's timeout, if it sent a valid one: at most 8 digits and a unit, as the protocol says.
 pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;

@@ -1,4 +1,4 @@
-//! What TLS has in common: which cryptography; and, to the parts we stand on, whom to trust.
+//! TLS settings shared by server and clients: crypto provider and trust roots for connections to our dependencies.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,42 +9,42 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore, WantsVerifier};
 
-/// The cryptography.
+/// Returns the crypto provider.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// How connections are encrypted, but for whom to trust.
+/// Returns a client configuration without trust roots.
 pub(crate) fn client() -> ConfigBuilder<ClientConfig, WantsVerifier> {
     ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .expect("the provider knows the versions that it was built with")
+        .expect("the provider supports the default protocol versions")
 }
 
-/// Whoever answers must show a certificate of the host that was named, from one of the system's authorities, or of those in
-/// `ca`, which is what the setting `setting` names.
+/// Returns a client configuration that verifies the server's certificate and host name against the CA certificates in
+/// `ca` (the file of the setting `setting`), or against those of the system.
 ///
 /// # Errors
-/// Says what is wrong with which file, or that the system has no authorities.
+/// If the file is unusable, or the system has no CA certificates.
 pub(crate) fn verified(ca: Option<&Path>, setting: &str) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     match ca {
         Some(path) => {
-            let wrong =
-                |cause: String| format!("{}: {cause}; must be a file of certificates in PEM", printable::path(path));
-            for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))? {
-                let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-                roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
+            let invalid =
+                |error: String| format!("{}: {error}; must be a PEM file of certificates", printable::path(path));
+            for certificate in CertificateDer::pem_file_iter(path).map_err(|error| invalid(error.to_string()))? {
+                let certificate = certificate.map_err(|error| invalid(error.to_string()))?;
+                roots.add(certificate).map_err(|error| invalid(error.to_string()))?;
             }
             if roots.is_empty() {
-                return Err(wrong("has no certificate".into()));
+                return Err(invalid("contains no certificate".into()));
             }
         }
         None => {
-            // Some that cannot be read do not matter, if there are others.
+            // Unreadable certificates are ignored if there are others.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if roots.is_empty() {
-                return Err(format!("needs {setting}: this system has no certificate authorities of its own"));
+                return Err(format!("requires {setting}: this system has no CA certificates"));
             }
         }
     }

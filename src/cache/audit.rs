@@ -1,7 +1,8 @@
-//! The auditor: asks the caches for what the store has said one staleness bound ago, and counts what is older.
+//! Background consistency check: reads sampled articles from the store, waits one staleness bound, reads them from the
+//! caches, and counts stale reads.
 //!
-//! Nothing is assumed of how a cache works, so what its protocol overlooks is seen as well. There is no false alarm: what the
-//! store said was committed before the bound began.
+//! It assumes nothing about how a cache works, so it also detects gaps in a cache's protocol. It raises no false
+//! alarms: the store's answer was committed before the bound began.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,33 +13,32 @@ use super::{LocalCache, RedisCache};
 use crate::article::{ArticleId, Position, Record};
 use crate::store::{Consistency, Fetched, Layer, Store, StoreError};
 
-/// How the auditor behaves.
+/// Settings of the auditor.
 #[derive(Clone, Debug)]
 pub struct AuditOptions {
-    /// How long it rests between two rounds.
+    /// Pause between two rounds.
     pub every: Duration,
-    /// How many articles it looks at in a round: half of them are what has changed last, half what the local cache holds.
+    /// Number of articles checked per round: half are the latest changes, half are entries of the local cache.
     pub sample: usize,
-    /// The bound that is audited.
+    /// Staleness bound to verify.
     pub staleness_bound: Duration,
 }
 
-/// What the auditor has found.
+/// Results of the auditor so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AuditStats {
-    /// Rounds that were completed.
+    /// Completed rounds.
     pub rounds: u64,
-    /// Answers of a cache that were compared with the store's.
+    /// Cache responses compared with the store.
     pub checked: u64,
-    /// Answers of a cache that were wrong: older than the bound, or newer than what the store has. More than 0 is a defect.
+    /// Cache responses that were stale beyond the bound, or newer than the store. More than 0 is a defect.
     pub violations: u64,
 }
 
-/// Compares caches with their store, in the background.
+/// Compares caches with their store in the background.
 pub struct Auditor {
     store: Arc<dyn Store>,
     local: Option<Arc<LocalCache>>,
-    /// What is audited.
     caches: Vec<Arc<dyn Store>>,
     options: AuditOptions,
     counters: Counters,
@@ -51,17 +51,18 @@ struct Counters {
     violations: AtomicU64,
 }
 
-/// What is carried from one round to the next.
+/// State carried from one round to the next.
 #[derive(Default)]
 struct Course {
-    /// How many of the local cache's entries have been looked at.
-    turned: usize,
-    /// What a cache knew that the store did not, and at which change. A write that came in between explains it, once.
+    /// Offset of the next sample in the local cache's entries.
+    offset: usize,
+    /// Articles that were newer in a cache than in the store, with the cached position. A concurrent write explains it
+    /// once.
     ahead: HashMap<ArticleId, Position>,
 }
 
 impl Auditor {
-    /// For the caches that there are, and the store that both stand before.
+    /// Creates an auditor for the configured caches and their store.
     pub fn new(
         store: Arc<dyn Store>,
         local: Option<Arc<LocalCache>>,
@@ -72,7 +73,7 @@ impl Auditor {
         Self { store, local, caches: caches.into_iter().flatten().collect(), options, counters: Counters::default() }
     }
 
-    /// What has been found so far.
+    /// Returns the results so far.
     pub fn stats(&self) -> AuditStats {
         AuditStats {
             rounds: self.counters.rounds.load(Ordering::Relaxed),
@@ -81,11 +82,11 @@ impl Auditor {
         }
     }
 
-    /// Audits until it is aborted.
+    /// Runs until aborted.
     pub async fn run(&self) {
         let mut course = Course::default();
         loop {
-            // A store that is away is told of by whoever needs it more.
+            // Not logged here: the store logs its own outages.
             let _unavailable = self.round(&mut course).await;
             tokio::time::sleep(self.options.every).await;
         }
@@ -110,13 +111,13 @@ impl Auditor {
                 if cached > known {
                     course.ahead.insert(id.clone(), cached);
                 }
-                // Once more ahead, by the same change: the store has had a round to say so, and has lost it.
+                // Still ahead by the same change after a full round: the store has lost that change.
                 let lost = cached > known && before.get(id) == Some(&cached);
                 if cached < known || lost {
                     self.counters.violations.fetch_add(1, Ordering::Relaxed);
                     tracing::error!(
                         article = %id, cache = answer.from.as_str(), cached = revision(answer), store = revision(truth),
-                        "a cache answered with what it must not know any more, or yet"
+                        "cache returned a stale or uncommitted revision"
                     );
                 }
             }
@@ -128,27 +129,27 @@ impl Auditor {
     async fn sample(&self, course: &mut Course) -> Result<Vec<ArticleId>, StoreError> {
         let half = self.options.sample.div_ceil(2);
         let head = self.store.head().await?;
-        let touched = match self.store.touched(recent(head, half).into(), half).await {
+        let changed = match self.store.touched(recent(head, half).into(), half).await {
             Ok(touched) => touched.articles,
-            // So short is the feed, or so shortened.
+            // The feed is shorter than the sample, or was trimmed.
             Err(StoreError::Foreign | StoreError::Trimmed) => Vec::new(),
             Err(error) => return Err(error),
         };
-        let held = self.local.as_ref().map(|cache| cache.held(course.turned, half)).unwrap_or_default();
-        course.turned = if held.len() < half { 0 } else { course.turned + half };
-        let mut ids: BTreeSet<ArticleId> = touched.into_iter().map(|(_, id)| id).collect();
-        ids.extend(held);
+        let cached = self.local.as_ref().map(|cache| cache.held(course.offset, half)).unwrap_or_default();
+        course.offset = if cached.len() < half { 0 } else { course.offset + half };
+        let mut ids: BTreeSet<ArticleId> = changed.into_iter().map(|(_, id)| id).collect();
+        ids.extend(cached);
         ids.extend(course.ahead.keys().cloned());
         Ok(ids.into_iter().collect())
     }
 }
 
-/// Where the last `count` changes before `head` begin.
+/// Returns the position `count` changes before `head`.
 fn recent(head: Position, count: usize) -> Position {
     Position { sequence: head.sequence.saturating_sub(count as u64), ..head }
 }
 
-/// That there is no article is older than anything that is known of one.
+/// Returns the position of the article's revision. "Not found" counts as older than any revision.
 fn position(fetched: &Fetched) -> Position {
     fetched.record.as_deref().map_or(Position::START, |record| record.token.position)
 }

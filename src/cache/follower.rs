@@ -1,4 +1,4 @@
-//! The follower: carries the feed's news to a cache.
+//! Change feed follower: passes invalidations to a cache.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,18 +9,18 @@ use super::lease::Lease;
 use crate::article::{ArticleId, Position};
 use crate::store::{Place, Store, StoreError};
 
-/// How many changes one pass takes at a time.
+/// Maximum number of changes read per batch.
 const BATCH: usize = 1_000;
 
-/// What a cache hears from its follower.
+/// Invalidation sent to a cache.
 pub(super) enum News<'a> {
-    /// The article has changed, at this position of the feed.
+    /// The article has changed at this position of the change feed.
     Changed(&'a ArticleId, Position),
-    /// The feed does not go on from where the follower was: any entry may be out of date.
+    /// The feed no longer continues from the follower's position: any entry may be stale.
     Lost,
 }
 
-/// Follows the feed until the store is gone or the task is aborted. `forget` drops what the cache holds of what is news.
+/// Follows the change feed until the store is dropped or the task is aborted. `forget` drops the invalidated entries.
 pub(super) async fn follow(
     store: Arc<dyn Store>,
     lease: Arc<Lease>,
@@ -28,7 +28,7 @@ pub(super) async fn follow(
     mut forget: impl FnMut(News<'_>) + Send,
 ) {
     let mut wake = store.wake();
-    // An outage is logged when it begins.
+    // Each outage is logged once, when it begins.
     let mut failing = false;
     let mut place = Place::from(lease.position());
     loop {
@@ -38,20 +38,20 @@ pub(super) async fn follow(
                 failing = false;
                 lease.renew(began, lease.position());
             }
-            // Behind a failover, or a restored backup: what the follower has passed is not what the store says now. Or so late
-            // that what it has not seen has been forgotten.
+            // After a failover or a restored backup, the changes already applied are not those of the store. Or the
+            // follower is so late that changes it has not seen were trimmed.
             Err(StoreError::Foreign | StoreError::Trimmed) => match store.head().await {
                 Ok(head) => {
-                    tracing::warn!(?head, "the feed does not go on from where the cache was; it begins anew");
+                    tracing::warn!(?head, "cache cleared: the change feed does not continue from its position");
                     place = head.into();
                     lease.restart(head);
                     forget(News::Lost);
                 }
-                Err(error) => tracing::warn!(%error, "the cache could not follow the feed"),
+                Err(error) => tracing::warn!(%error, "cache failed to follow the change feed"),
             },
-            // The lease runs out by itself, and reads go to the store until a pass succeeds.
+            // The lease expires, and reads go to the store until a pass succeeds.
             Err(error) if !std::mem::replace(&mut failing, true) => {
-                tracing::warn!(%error, "the cache could not follow the feed");
+                tracing::warn!(%error, "cache failed to follow the change feed");
             }
             Err(_) => {}
         }
@@ -68,7 +68,7 @@ async fn pass(
     loop {
         let touched = store.touched(*place, BATCH).await?;
         *place = touched.reached;
-        // Before anything is dropped: what is loaded from now on must be as new as that.
+        // Before any entry is dropped: loads from now on must be at least as fresh as this position.
         lease.hear(place.position);
         for (position, id) in &touched.articles {
             forget(News::Changed(id, *position));
@@ -80,7 +80,7 @@ async fn pass(
     }
 }
 
-/// Until there is news, or `poll` has passed: a wake-up that is lost delays the follower, and never stops it.
+/// Waits for a wake-up or until `poll` has passed: a lost wake-up only delays the follower.
 pub(super) async fn wait(wake: &mut watch::Receiver<Position>, poll: Duration) {
     if let Ok(Err(_closed)) = tokio::time::timeout(poll, wake.changed()).await {
         tokio::time::sleep(poll).await;

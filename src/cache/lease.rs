@@ -1,4 +1,4 @@
-//! The freshness lease: how a cache knows that it may be trusted.
+//! Freshness lease: decides if a cache may serve reads.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,24 +8,24 @@ use tokio::sync::watch;
 
 use crate::article::Position;
 
-/// A cache is trusted only while its follower has completed a pass over the feed within the staleness bound. So what stalls
-/// the follower, whatever it is, makes reads slower and never older.
+/// A cache may serve only if its follower has completed a pass over the change feed within the staleness bound. A
+/// stalled follower therefore makes reads slower, never staler.
 #[derive(Debug)]
 pub(super) struct Lease {
-    born: Instant,
+    created: Instant,
     bound: Duration,
-    /// When the last completed pass *began*, in microseconds since `born`; 0 before the first.
+    /// Time at which the last completed pass *began*, in microseconds since `created`; 0 before the first.
     passed: AtomicU64,
-    /// How far the follower has come.
+    /// Position that the follower has reached.
     position: watch::Sender<Position>,
-    /// Up to where it may have dropped something already. Never behind `position`.
+    /// Position up to which entries may already have been dropped. Never behind `position`.
     heard: Mutex<Position>,
 }
 
 impl Lease {
     pub(super) fn new(bound: Duration, position: Position) -> Self {
         Self {
-            born: Instant::now(),
+            created: Instant::now(),
             bound,
             passed: AtomicU64::new(0),
             position: watch::Sender::new(position),
@@ -36,18 +36,18 @@ impl Lease {
     /// Records a pass that began at `began` and found nothing after `position`.
     pub(super) fn renew(&self, began: Instant, position: Position) {
         self.advance(position);
-        let micros = began.duration_since(self.born).as_micros().max(1);
-        // Half a million years of microseconds fit.
+        let micros = began.duration_since(self.created).as_micros().max(1);
+        // 64 bits hold half a million years of microseconds.
         self.passed.store(micros as u64, Ordering::Release);
     }
 
-    /// Records that something up to `position` is about to be invalidated.
+    /// Records that entries up to `position` are about to be invalidated.
     pub(super) fn hear(&self, position: Position) {
         let mut heard = self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         *heard = (*heard).max(position);
     }
 
-    /// How fresh what is loaded now must be, lest it be older than an invalidation that has passed already.
+    /// Returns the position that a load must have reached, so that it is not older than a past invalidation.
     pub(super) fn heard(&self) -> Position {
         *self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -56,20 +56,20 @@ impl Lease {
     pub(super) fn advance(&self, position: Position) {
         self.hear(position);
         self.position.send_if_modified(|reached| {
-            let further = *reached < position;
+            let advanced = *reached < position;
             *reached = (*reached).max(position);
-            further
+            advanced
         });
     }
 
-    /// Records that the follower begins anew at `position`: there is no trust until it has completed a pass.
+    /// Restarts the follower at `position`: the lease is invalid until a pass is complete.
     pub(super) fn restart(&self, position: Position) {
         self.passed.store(0, Ordering::Release);
         self.position.send_replace(position);
         *self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = position;
     }
 
-    /// How far the follower has come.
+    /// Returns the position that the follower has reached.
     pub(super) fn position(&self) -> Position {
         *self.position.borrow()
     }
@@ -77,28 +77,28 @@ impl Lease {
     /// Waits until everything up to `position` has been invalidated.
     pub(super) async fn reached(&self, position: Position) {
         let mut followed = self.position.subscribe();
-        // It could only fail if the lease were gone.
+        // Fails only if the sender is dropped, and `self` owns it.
         let _reached = followed.wait_for(|reached| *reached >= position).await;
     }
 
-    /// Whether the cache may be trusted now.
+    /// Returns true if the cache may serve reads now.
     pub(super) fn holds(&self) -> bool {
         self.age().is_some_and(|age| age < self.bound)
     }
 
-    /// Until when the cache may be trusted, if nothing renews the lease.
+    /// Returns the time at which the lease expires unless renewed.
     pub(super) fn until(&self) -> Option<Instant> {
         match self.passed.load(Ordering::Acquire) {
             0 => None,
-            micros => Some(self.born + Duration::from_micros(micros) + self.bound),
+            micros => Some(self.created + Duration::from_micros(micros) + self.bound),
         }
     }
 
-    /// How long ago the last completed pass began; none before the first.
+    /// Returns the time since the last completed pass began; none before the first.
     pub(super) fn age(&self) -> Option<Duration> {
         match self.passed.load(Ordering::Acquire) {
             0 => None,
-            micros => Some(self.born.elapsed().saturating_sub(Duration::from_micros(micros))),
+            micros => Some(self.created.elapsed().saturating_sub(Duration::from_micros(micros))),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! This process's own cache: articles as they go on the wire, bounded in bytes, kept fresh by the feed.
+//! In-process cache of wire-encoded articles, bounded in bytes and invalidated by the change feed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,35 +21,35 @@ use crate::store::{
 };
 use crate::telemetry::trace::{Kind, Part, span, within};
 
-/// How a local cache behaves.
+/// Settings of a local cache.
 #[derive(Clone, Debug)]
 pub struct LocalCacheOptions {
-    /// How much memory its entries may take, in bytes.
+    /// Maximum memory of the entries, in bytes.
     pub bytes: u64,
-    /// No answer from the cache is older than this.
+    /// Maximum staleness of a response from the cache.
     pub staleness_bound: Duration,
-    /// How long it is remembered that an article does not exist.
+    /// Lifetime of a negative entry ("not found").
     pub negative_ttl: Duration,
-    /// How often the feed is asked when nothing wakes the follower.
+    /// Poll interval of the change feed when no wake-up arrives.
     pub poll: Duration,
 }
 
 /// Counters of a local cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LocalCacheStats {
-    /// How much memory the entries take, in bytes.
+    /// Memory used by the entries, in bytes.
     pub bytes: u64,
-    /// How many entries there are.
+    /// Number of entries.
     pub entries: u64,
-    /// How many articles were dropped because the feed, or a write of this process, said so.
+    /// Articles invalidated by the change feed or by a write of this process.
     pub invalidations: u64,
-    /// How many reads went to the store because the follower was late.
+    /// Reads sent to the store because the follower was late.
     pub distrusted: u64,
-    /// How long ago the follower's last pass began.
+    /// Time since the follower's last completed pass began.
     pub lag: Option<Duration>,
 }
 
-/// A store with a cache in front of `get`. Everything else goes to the store.
+/// Store decorator that caches `get`. All other methods go to the store.
 pub struct LocalCache {
     store: Arc<dyn Store>,
     shared: Arc<Shared>,
@@ -67,7 +67,7 @@ struct Shared {
 type Entries = Cache<ArticleId, Entry, Bytes>;
 type Guard<'a> = PlaceholderGuard<'a, ArticleId, Entry, Bytes, DefaultHashBuilder, DefaultLifecycle<ArticleId, Entry>>;
 
-/// What is known of an article: itself, or until when it is taken not to exist.
+/// Cached article, or negative entry with its expiry.
 #[derive(Clone)]
 enum Entry {
     Found(Arc<Record>),
@@ -88,13 +88,13 @@ impl Weighter<ArticleId, Entry> for Bytes {
 }
 
 impl LocalCache {
-    /// Puts a cache in front of a store, and starts following its feed.
+    /// Creates a cache in front of a store and starts following its change feed.
     pub async fn new(store: Arc<dyn Store>, options: LocalCacheOptions) -> Result<Self, StoreError> {
         let lease = Arc::new(Lease::new(options.staleness_bound, store.head().await?));
         // The capacity in entries is a guess that sizes tables; the bound is in bytes.
-        let expected = (options.bytes / 4_096).clamp(64, 1 << 20) as usize;
+        let capacity = (options.bytes / 4_096).clamp(64, 1 << 20) as usize;
         let shared = Arc::new(Shared {
-            entries: Cache::with_weighter(expected, options.bytes, Bytes),
+            entries: Cache::with_weighter(capacity, options.bytes, Bytes),
             lease: Arc::clone(&lease),
             negative_ttl: options.negative_ttl,
             invalidations: AtomicU64::new(0),
@@ -104,7 +104,7 @@ impl LocalCache {
             let shared = Arc::clone(&shared);
             move |news: News<'_>| match news {
                 News::Changed(id, position) => shared.forget_before(id, position),
-                // With what is being loaded.
+                // Also rejects fills in progress.
                 News::Lost => shared.entries.clear(),
             }
         };
@@ -112,7 +112,7 @@ impl LocalCache {
         Ok(Self { store, shared, _follower: AbortOnDropHandle::new(follower) })
     }
 
-    /// Counters, for metrics.
+    /// Returns the counters, for metrics.
     pub fn stats(&self) -> LocalCacheStats {
         LocalCacheStats {
             bytes: self.shared.entries.weight(),
@@ -123,13 +123,13 @@ impl LocalCache {
         }
     }
 
-    /// Some of the articles that it holds, from the `skip`th on, in no order.
+    /// Returns up to `count` cached articles after skipping `skip`, in no particular order.
     pub(super) fn held(&self, skip: usize, count: usize) -> Vec<ArticleId> {
         self.shared.entries.iter().skip(skip).take(count).map(|(id, _)| id).collect()
     }
 
     async fn get_one(&self, id: &ArticleId) -> Result<Fetched, StoreError> {
-        // One flight for each article: who comes while it is loaded waits for it.
+        // Single flight per article: concurrent reads wait for the load in progress.
         match self.shared.entries.get_value_or_guard_async(id).await {
             Ok(entry) => match entry.fresh() {
                 Some(fetched) => Ok(fetched),
@@ -151,20 +151,20 @@ impl LocalCache {
         let mut missed = Vec::new();
         let mut guards = Vec::new();
         for (at, id) in ids.iter().enumerate() {
-            let known = self.shared.entries.get(id).and_then(|entry| entry.fresh());
-            if known.is_none() {
+            let cached = self.shared.entries.get(id).and_then(|entry| entry.fresh());
+            if cached.is_none() {
                 missed.push((at, id.clone()));
-                // Who else is loading it fills it; we do not wait, since one round trip asks for all.
+                // If another read is loading the article, that read fills it. No wait here: one round trip loads all.
                 guards.push(match self.shared.entries.get_value_or_guard(id, Some(Duration::ZERO)) {
                     GuardResult::Guard(guard) => Some(guard),
                     GuardResult::Value(_) | GuardResult::Timeout => None,
                 });
             }
-            answers.push(known);
+            answers.push(cached);
         }
         if !missed.is_empty() {
-            let wanted: Vec<ArticleId> = missed.iter().map(|(_, id)| id.clone()).collect();
-            let loaded = self.store.get(&wanted, self.shared.freshness()).await?;
+            let ids: Vec<ArticleId> = missed.iter().map(|(_, id)| id.clone()).collect();
+            let loaded = self.store.get(&ids, self.shared.freshness()).await?;
             for (((at, _), guard), fetched) in missed.into_iter().zip(guards).zip(loaded) {
                 if let Some(guard) = guard {
                     self.shared.fill(guard, &fetched);
@@ -191,17 +191,17 @@ impl Entry {
 }
 
 impl Shared {
-    /// Keeps what was loaded, unless the article was invalidated while it was: then the guard's place is gone, and the
-    /// insertion is refused. A slow fill never overwrites.
+    /// Stores a loaded article unless it was invalidated meanwhile: then the guard's placeholder is gone and the
+    /// insertion fails. A slow fill never overwrites.
     fn fill(&self, guard: Guard<'_>, fetched: &Fetched) {
         let entry = match &fetched.record {
             Some(record) => Entry::Found(Arc::clone(record)),
             None => Entry::Missing { until: Instant::now() + self.negative_ttl },
         };
-        let _refused = guard.insert(entry);
+        let _rejected = guard.insert(entry);
     }
 
-    /// Drops what is held of an article from before a change, and what is being loaded. What was loaded after it stays.
+    /// Drops an entry older than `position`, and a fill in progress. A newer entry stays.
     fn forget_before(&self, id: &ArticleId, position: Position) {
         match self.entries.get(id) {
             Some(Entry::Found(record)) if record.token.position >= position => {}
@@ -209,15 +209,15 @@ impl Shared {
         }
     }
 
-    /// Drops what is held of an article, and what is being loaded.
+    /// Drops the entry of an article, and a fill in progress.
     fn forget(&self, id: &ArticleId) {
         self.entries.remove(id);
         self.invalidations.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// How fresh what is loaded must be, from a cache that replicas share: an invalidation that has passed does not come
-    /// again, so what it would have dropped must not be kept after it. Asked once the article's place is taken, since what
-    /// passes after that takes the place away.
+    /// Returns the freshness required of a load from the shared cache: an invalidation is not repeated, so an entry
+    /// older than a past one must not be stored. Call it with the placeholder held, since later invalidations remove
+    /// that.
     fn freshness(&self) -> Consistency {
         Consistency::AtLeast(self.lease.heard())
     }
@@ -226,7 +226,7 @@ impl Shared {
         let trusted = match consistency {
             Consistency::Full => return false,
             Consistency::Bounded => self.lease.holds(),
-            // What the follower has passed is either gone from the cache or newer.
+            // Entries older than the follower's position have been dropped.
             Consistency::AtLeast(position) => self.lease.position() >= position && self.lease.holds(),
         };
         if !trusted {
@@ -243,7 +243,7 @@ impl Store for LocalCache {
             return self.store.get(ids, consistency).await;
         }
         let part = span(Kind::Internal, "cache.local");
-        // What is asked of others for what is not here is within it.
+        // Parent of the spans that load missing articles.
         let here = part.as_ref().map(Part::here);
         match ids {
             [id] => Ok(vec![match self.shared.entries.get(id).and_then(|entry| entry.fresh()) {
@@ -255,7 +255,7 @@ impl Store for LocalCache {
     }
 
     async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
-        // What was written is dropped at once, so that the writer reads its own write here; the follower does it again.
+        // Invalidates at once, so that the writer reads its own write here; the follower repeats it.
         let ids: Vec<ArticleId> = writes.iter().map(|write| write.id().clone()).collect();
         let answers = self.store.write(writes).await;
         ids.iter().for_each(|id| self.shared.forget(id));

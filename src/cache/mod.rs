@@ -1,4 +1,4 @@
-//! Caches in front of the store: decorators of its trait, so that nobody above knows whether there is one.
+//! Caches in front of the store. They decorate its trait, so callers do not depend on them.
 
 mod audit;
 mod follower;

@@ -1,10 +1,10 @@
-//! A client of a Copydesk server, for Rust programs and for our own commands.
+//! Client of a Copydesk server, for Rust programs and for our own commands.
 
-mod policy; // what clients/service-config.json says, of which tonic itself takes no notice
-mod replicas; // which of several is called
-mod retrying; // a channel that heeds it
-mod tls; // whom to trust, and what to show
-mod token; // a channel that says who calls
+mod policy; // timeouts and retries of clients/service-config.json, which tonic does not read
+mod replicas; // load balancing
+mod retrying; // channel that applies the policy
+mod tls; // trust roots and client certificate
+mod token; // channel that sends credentials
 
 use std::time::Duration;
 
@@ -24,71 +24,70 @@ use tonic_health::pb::health_client::HealthClient;
 use crate::proto::ingestion_service_client::IngestionServiceClient;
 use crate::proto::retrieval_service_client::RetrievalServiceClient;
 
-/// The largest answer that is taken: a batch of 1,000 articles may be large.
+/// Maximum size of a response: a batch of 1,000 articles may be large.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
 
-/// Both services. By [`Client::connect`] of one server, on one connection that comes back by itself; by [`Client::balanced`] of
-/// several replicas, with retries.
+/// Client of both services. [`Client::connect`] uses one connection to one server, which reconnects automatically;
+/// [`Client::balanced`] balances calls over replicas, with retries.
 #[derive(Clone, Debug)]
 pub struct Client<C = Channel> {
-    /// Articles in.
+    /// Ingestion service.
     pub ingestion: IngestionServiceClient<C>,
-    /// Articles out.
+    /// Retrieval service.
     pub retrieval: RetrievalServiceClient<C>,
-    /// Whether it serves.
+    /// Health service (`grpc.health.v1`).
     pub health: HealthClient<C>,
 }
 
-/// Why there is no connection.
+/// Error of connecting.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// That is no address.
-    #[error("{address:?} is no address of a server: it must be like http://127.0.0.1:50051")]
+    /// Invalid address.
+    #[error("invalid server address {address:?}; must be a URL such as http://127.0.0.1:50051")]
     Address {
-        /// As it was given.
+        /// Given address.
         address: String,
     },
-    /// TLS cannot be spoken by what was given.
-    #[error("TLS to {address}: {cause}")]
+    /// Invalid TLS settings.
+    #[error("invalid TLS settings for {address}: {cause}")]
     Tls {
-        /// Where.
+        /// Server address.
         address: String,
-        /// Why.
+        /// Cause.
         cause: String,
     },
-    /// Nobody answers.
-    #[error("cannot reach a server at {address}: {cause}. Is `copydesk serve` running there?")]
+    /// Connection failed.
+    #[error("cannot connect to {address}: {cause}; check that `copydesk serve` is running there")]
     Unreachable {
-        /// Where.
+        /// Server address.
         address: String,
-        /// Why.
+        /// Cause.
         cause: tonic::transport::Error,
     },
 }
 
 impl Client {
-    /// Connects to a server: `http://127.0.0.1:50051`, or `https://…` with a certificate that the system trusts. Every failure is
-    /// the caller's to see: nothing is tried again.
+    /// Connects to a server: `http://127.0.0.1:50051`, or `https://…` with a certificate that the system trusts. Calls
+    /// are not retried: the caller sees every failure.
     ///
     /// # Errors
-    /// When the address is none, or nobody answers within five seconds.
+    /// If the address is invalid, or the connection fails or takes longer than five seconds.
     pub async fn connect(address: &str) -> Result<Self, ConnectError> {
         let unreachable = |cause| ConnectError::Unreachable { address: address.to_owned(), cause };
         Ok(Self::new(endpoint(address, &Tls::default())?.connect().await.map_err(unreachable)?))
     }
 
-    /// Over a connection that is there.
+    /// Creates a client on an existing channel.
     pub fn new(channel: Channel) -> Self {
         Self::over(channel)
     }
 }
 
 impl Client<Authorized<Channel>> {
-    /// The same as [`Client::connect`], with a say in whom to trust and what to show where the address is `https://…`, and with a
-    /// credential, if there is one.
+    /// Same as [`Client::connect`], with TLS settings for `https://…` addresses and an optional credential.
     ///
     /// # Errors
-    /// As there; and when TLS cannot be spoken by what is in `tls`.
+    /// Same as there, and if `tls` is invalid.
     pub async fn connect_with(address: &str, tls: &Tls, token: Option<Token>) -> Result<Self, ConnectError> {
         let unreachable = |cause| ConnectError::Unreachable { address: address.to_owned(), cause };
         let channel = endpoint(address, tls)?.connect().await.map_err(unreachable)?;
@@ -97,10 +96,10 @@ impl Client<Authorized<Channel>> {
 }
 
 impl Client<Authorized<Retrying>> {
-    /// The same as [`Client::balanced`], with what [`Client::connect_with`] takes.
+    /// Same as [`Client::balanced`], with the TLS settings and credential of [`Client::connect_with`].
     ///
     /// # Errors
-    /// As there; and when TLS cannot be spoken by what is in `tls`.
+    /// Same as there, and if `tls` is invalid.
     pub fn balanced_with<A: AsRef<str>>(
         addresses: &[A],
         tls: &Tls,
@@ -111,11 +110,11 @@ impl Client<Authorized<Retrying>> {
 }
 
 impl Client<Retrying> {
-    /// Calls replicas (`http://10.0.0.1:50051`, …) by turns, those left out that do not say that they serve (`grpc.health.v1`).
-    /// Timeouts and retries are those of `clients/service-config.json`. Runs within a tokio runtime.
+    /// Balances calls over replicas (`http://10.0.0.1:50051`, …) round robin, among those that report SERVING
+    /// (`grpc.health.v1`). Timeouts and retries are those of `clients/service-config.json`. Requires a tokio runtime.
     ///
     /// # Errors
-    /// When an address is none, or there is none.
+    /// If an address is invalid, or `addresses` is empty.
     pub fn balanced<A: AsRef<str>>(addresses: &[A]) -> Result<Self, ConnectError> {
         Ok(Self::over(replicas(addresses, &Tls::default())?))
     }
@@ -150,11 +149,11 @@ fn replicas<A: AsRef<str>>(addresses: &[A], tls: &Tls) -> Result<Retrying, Conne
 }
 
 fn endpoint(address: &str, tls: &Tls) -> Result<Endpoint, ConnectError> {
-    let wrong = || ConnectError::Address { address: address.to_owned() };
+    let invalid = || ConnectError::Address { address: address.to_owned() };
     let with_scheme = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-    let endpoint = Endpoint::from_shared(with_scheme).map_err(|_wrong| wrong())?;
+    let endpoint = Endpoint::from_shared(with_scheme).map_err(|_invalid| invalid())?;
     if endpoint.uri().host().is_none() {
-        return Err(wrong());
+        return Err(invalid());
     }
     let endpoint = if endpoint.uri().scheme_str() == Some("https") {
         let failed =
@@ -171,10 +170,10 @@ fn endpoint(address: &str, tls: &Tls) -> Result<Endpoint, ConnectError> {
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
         .user_agent(concat!("copydesk/", env!("CARGO_PKG_VERSION")))
-        .map_err(|_wrong| wrong())
+        .map_err(|_invalid| invalid())
 }
 
-/// An error and what it comes of: tonic's says little by itself.
+/// Joins an error with its sources: the message of tonic's error alone says little.
 fn causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
     causes.collect::<Vec<_>>().join(": ")

@@ -1,5 +1,5 @@
-//! What `clients/service-config.json` says of a method: how long it may take, and how it is tried again. Other languages' gRPC
-//! reads that file by itself; tonic has no service config.
+//! Timeouts and retry policies of methods, from `clients/service-config.json`. gRPC libraries of other languages read
+//! that file themselves; tonic does not support service configs.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use tonic::Code;
 
-/// As it was when this was compiled.
+/// Service config embedded at build time.
 static CONFIG: LazyLock<ServiceConfig> = LazyLock::new(|| {
     let text = include_str!("../../clients/service-config.json");
-    serde_json::from_str(text).expect("a test reads it")
+    serde_json::from_str(text).expect("the embedded service config is valid: a unit test parses it")
 });
 
 #[derive(Deserialize)]
@@ -26,12 +26,12 @@ struct HealthCheckConfig {
     service_name: String,
 }
 
-/// What holds for some methods.
+/// Configuration of a set of methods.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct MethodConfig {
     name: Vec<Name>,
-    /// For all attempts together.
+    /// Timeout of a call, including all attempts.
     #[serde(default, deserialize_with = "optional_duration")]
     pub(super) timeout: Option<Duration>,
     pub(super) retry_policy: Option<RetryPolicy>,
@@ -40,15 +40,15 @@ pub(super) struct MethodConfig {
 #[derive(Deserialize)]
 struct Name {
     service: String,
-    /// None for every method that has no entry of its own.
+    /// None for all methods without an entry of their own.
     method: Option<String>,
 }
 
-/// How a call is tried again. By gRFC A6, but for its throttling and its delays by the server.
+/// Retry policy, as in gRFC A6 without retry throttling and server pushback delays.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RetryPolicy {
-    /// With the first.
+    /// Maximum number of attempts, including the first.
     pub(super) max_attempts: u32,
     #[serde(deserialize_with = "duration")]
     initial_backoff: Duration,
@@ -59,12 +59,12 @@ pub(super) struct RetryPolicy {
     retryable_status_codes: Vec<Code>,
 }
 
-/// The service by whose health replicas are chosen.
+/// Returns the service whose health decides if a replica is used.
 pub(super) fn health_service() -> &'static str {
     &CONFIG.health_check_config.service_name
 }
 
-/// What holds for a method, by its path: `/copydesk.v1.RetrievalService/GetArticle`.
+/// Returns the configuration of a method by its path, such as `/copydesk.v1.RetrievalService/GetArticle`.
 pub(super) fn of(path: &str) -> Option<&'static MethodConfig> {
     let (service, method) = path.strip_prefix('/')?.split_once('/')?;
     let of = |method: Option<&str>| {
@@ -81,19 +81,19 @@ impl RetryPolicy {
         self.retryable_status_codes.contains(&code)
     }
 
-    /// How long to wait after an attempt, counted from 1; less or more by `jitter`, from 0 to 1.
+    /// Returns the delay after an attempt, counted from 1, varied by ± 20 % with `jitter` from 0 to 1.
     pub(super) fn backoff(&self, attempt: u32, jitter: f64) -> Duration {
         let grown = self.initial_backoff.as_secs_f64() * self.backoff_multiplier.powf(f64::from(attempt - 1));
         Duration::from_secs_f64(grown.min(self.max_backoff.as_secs_f64()) * (0.8 + 0.4 * jitter))
     }
 }
 
-/// As Protobuf's JSON writes it: `0.1s`.
+/// Parses a duration in the JSON format of Protobuf, such as `0.1s`.
 fn duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     let seconds = text.strip_suffix('s').and_then(|seconds| seconds.parse().ok());
     let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    duration.ok_or_else(|| serde::de::Error::custom(format!("{text:?} is no duration")))
+    duration.ok_or_else(|| serde::de::Error::custom(format!("invalid duration {text:?}; must be seconds such as 0.1s")))
 }
 
 fn optional_duration<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
@@ -105,7 +105,9 @@ fn codes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Code>,
     let code = |name: &String| match name.as_str() {
         "UNAVAILABLE" => Ok(Code::Unavailable),
         "RESOURCE_EXHAUSTED" => Ok(Code::ResourceExhausted),
-        other => Err(serde::de::Error::custom(format!("{other} is no code that is worth a retry"))),
+        other => Err(serde::de::Error::custom(format!(
+            "unsupported retryable code {other}; must be UNAVAILABLE or RESOURCE_EXHAUSTED"
+        ))),
     };
     names.iter().map(code).collect()
 }
@@ -137,9 +139,9 @@ mod tests {
         let services: Vec<_> = set.file.iter().flat_map(|file| &file.service).collect();
         for Name { service, method } in CONFIG.method_config.iter().flat_map(|config| &config.name) {
             let known = services.iter().find(|known| format!("copydesk.v1.{}", known.name()) == *service);
-            let known = known.unwrap_or_else(|| panic!("there is no {service}"));
+            let known = known.unwrap_or_else(|| panic!("unknown service {service}"));
             let method_known = |method: &String| known.method.iter().any(|known| known.name() == method);
-            assert!(method.as_ref().is_none_or(method_known), "{service} has no {method:?}");
+            assert!(method.as_ref().is_none_or(method_known), "{service} has no method {method:?}");
         }
     }
 }

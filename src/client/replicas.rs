@@ -1,4 +1,4 @@
-//! Replicas, called by turns: a connection to each, and what each says of itself.
+//! Round-robin load balancing over replicas, with client-side health checking.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -13,16 +13,17 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::policy;
 
-/// How long to wait before a replica is asked again whether it serves: short, for it is one call, and who has come back is missed.
-const ASK_AGAIN: Duration = Duration::from_millis(250);
+/// Delay before a failed health watch is repeated: short, since it is one call and a recovered replica should be used
+/// soon.
+const RETRY: Duration = Duration::from_millis(250);
 
 /// Replicas of one service. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Replicas {
     all: Arc<[Replica]>,
     next: Arc<AtomicUsize>,
-    /// Those who listen to each one's health. They end with the last clone.
-    _listeners: Arc<JoinSet<()>>,
+    /// Health watches, one per replica. They end with the last clone.
+    _watches: Arc<JoinSet<()>>,
 }
 
 #[derive(Clone, Debug)]
@@ -32,29 +33,29 @@ struct Replica {
 }
 
 impl Replicas {
-    /// Connects to each, of which there is at least one, in the background. Runs within a tokio runtime.
+    /// Connects to at least one endpoint in the background. Requires a tokio runtime.
     pub(super) fn new(endpoints: Vec<Endpoint>) -> Self {
         let replica = |endpoint: Endpoint| Replica { channel: endpoint.connect_lazy(), serves: Arc::default() };
         let all: Arc<[Replica]> = endpoints.into_iter().map(replica).collect();
-        let mut listeners = JoinSet::new();
+        let mut watches = JoinSet::new();
         for replica in all.iter() {
-            listeners.spawn(listen(replica.clone()));
+            watches.spawn(watch_health(replica.clone()));
         }
-        Self { all, next: Arc::default(), _listeners: Arc::new(listeners) }
+        Self { all, next: Arc::default(), _watches: Arc::new(watches) }
     }
 
-    /// Whose turn it is, of those that say that they serve. If none does, any: it may be the word that is lost, or not here yet,
-    /// and a call that fails tells more than one that was not made.
+    /// Returns the next replica that reports SERVING. If none does, returns any: its status may be lost or not received
+    /// yet, and a failed call is more informative than none.
     pub(super) fn next(&self) -> Channel {
         let first = self.next.fetch_add(1, Ordering::Relaxed);
-        let mut by_turns = (0..self.all.len()).map(|ahead| &self.all[first.wrapping_add(ahead) % self.all.len()]);
-        let serving = by_turns.find(|replica| replica.serves.load(Ordering::Relaxed));
+        let mut candidates = (0..self.all.len()).map(|ahead| &self.all[first.wrapping_add(ahead) % self.all.len()]);
+        let serving = candidates.find(|replica| replica.serves.load(Ordering::Relaxed));
         serving.unwrap_or(&self.all[first % self.all.len()]).channel.clone()
     }
 }
 
-/// Keeps what is known of a replica true. By gRFC A17: one that knows nothing of health is taken to serve.
-async fn listen(replica: Replica) {
+/// Updates the health status of a replica. A replica without a health service counts as serving (gRFC A17).
+async fn watch_health(replica: Replica) {
     let service = policy::health_service();
     let mut health = HealthClient::new(replica.channel);
     loop {
@@ -71,6 +72,6 @@ async fn listen(replica: Replica) {
             Err(_unreachable) => {}
         }
         replica.serves.store(false, Ordering::Relaxed);
-        tokio::time::sleep(ASK_AGAIN).await;
+        tokio::time::sleep(RETRY).await;
     }
 }

@@ -1,4 +1,4 @@
-//! A channel that tries again what may be tried again, within the method's timeout: what gRPC of other languages does by a service
+//! Channel with timeouts and retries by method, which gRPC libraries of other languages provide through a service
 //! config.
 
 use std::future::Future;
@@ -20,10 +20,11 @@ use super::policy::{self, MethodConfig, RetryPolicy};
 use super::replicas::Replicas;
 use crate::deadline::timeout;
 
-/// A request that is larger is sent once: it would have to be kept until it is answered.
-const KEPT_BYTES: usize = 1 << 20;
+/// Maximum size of a request that is retried, since it must be kept until it is answered. Larger requests are sent
+/// once.
+const MAX_RETRY_BYTES: usize = 1 << 20;
 
-/// A channel with timeouts and retries by method.
+/// Channel with timeouts and retries by method.
 #[derive(Clone, Debug)]
 pub struct Retrying {
     replicas: Replicas,
@@ -41,7 +42,7 @@ impl Service<Request<Body>> for Retrying {
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send>>;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        // Each attempt waits for a connection itself: it may be another that takes it.
+        // Each attempt waits for its own connection, since the replica may differ.
         Poll::Ready(Ok(()))
     }
 
@@ -64,56 +65,56 @@ async fn under_policy(
     mut request: Request<Body>,
     config: &MethodConfig,
 ) -> Result<Response<Body>, Error> {
-    let asked = timeout(request.headers());
-    let allowed = [asked, config.timeout].into_iter().flatten().min();
-    let deadline = allowed.map(|allowed| Instant::now() + allowed);
+    let requested = timeout(request.headers());
+    let timeout = [requested, config.timeout].into_iter().flatten().min();
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
     set_timeout(request.headers_mut(), deadline);
     let Some(policy) = &config.retry_policy else { return in_time(deadline, attempt(&replicas, request)).await };
 
     let (parts, body) = request.into_parts();
-    // What the caller encodes cannot fail on the way.
+    // Fails only if the caller's message cannot be encoded.
     let message = match body.collect().await {
         Ok(collected) => collected.to_bytes(),
         Err(status) => return Ok(status.into_http()),
     };
-    let attempts = if message.len() > KEPT_BYTES { 1 } else { policy.max_attempts };
-    let mut made = 1;
+    let attempts = if message.len() > MAX_RETRY_BYTES { 1 } else { policy.max_attempts };
+    let mut attempt_number = 1;
     loop {
         let mut request = Request::from_parts(parts.clone(), Body::new(Full::new(message.clone())));
-        if made > 1 {
-            request.headers_mut().insert("grpc-previous-rpc-attempts", HeaderValue::from(made - 1));
+        if attempt_number > 1 {
+            request.headers_mut().insert("grpc-previous-rpc-attempts", HeaderValue::from(attempt_number - 1));
             set_timeout(request.headers_mut(), deadline);
         }
         let outcome = in_time(deadline, attempt(&replicas, request)).await;
-        let wait = policy.backoff(made, jitter());
-        let in_time = deadline.is_none_or(|deadline| Instant::now() + wait < deadline);
-        if made == attempts || !in_time || !may_be_better(policy, &outcome) {
+        let delay = policy.backoff(attempt_number, jitter());
+        let has_time = deadline.is_none_or(|deadline| Instant::now() + delay < deadline);
+        if attempt_number == attempts || !has_time || !is_retryable(policy, &outcome) {
             return outcome;
         }
-        tokio::time::sleep(wait).await;
-        made += 1;
+        tokio::time::sleep(delay).await;
+        attempt_number += 1;
     }
 }
 
-/// Ends an attempt at the deadline; tonic's own would be told as CANCELLED.
+/// Ends an attempt at the deadline; tonic itself would report CANCELLED.
 async fn in_time(
     deadline: Option<Instant>,
     attempt: impl Future<Output = Result<Response<Body>, Error>>,
 ) -> Result<Response<Body>, Error> {
     let Some(deadline) = deadline else { return attempt.await };
-    let passed = || Ok(passed().into_http());
+    let exceeded = || Ok(deadline_exceeded().into_http());
     match tokio::time::timeout_at(deadline, attempt).await {
-        Ok(Err(_)) if Instant::now() >= deadline => passed(),
+        Ok(Err(_)) if Instant::now() >= deadline => exceeded(),
         Ok(Ok(response)) => {
             let sleep = Box::pin(tokio::time::sleep_until(deadline));
             Ok(response.map(|body| Body::new(Timed { body, sleep })))
         }
         Ok(outcome) => outcome,
-        Err(_elapsed) => passed(),
+        Err(_elapsed) => exceeded(),
     }
 }
 
-/// The body of an answer, which ends at the deadline too.
+/// Response body that also ends at the deadline.
 struct Timed {
     body: Body,
     sleep: Pin<Box<Sleep>>,
@@ -125,7 +126,7 @@ impl http_body::Body for Timed {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         match Pin::new(&mut self.body).poll_frame(context) {
-            Poll::Pending => self.sleep.as_mut().poll(context).map(|()| Some(Err(passed()))),
+            Poll::Pending => self.sleep.as_mut().poll(context).map(|()| Some(Err(deadline_exceeded()))),
             ready => ready,
         }
     }
@@ -135,12 +136,12 @@ impl http_body::Body for Timed {
     }
 }
 
-fn passed() -> Status {
+fn deadline_exceeded() -> Status {
     Status::deadline_exceeded("the call's deadline has passed")
 }
 
-/// Whether the same call may have another outcome. An answer that has begun is the answer.
-fn may_be_better(policy: &RetryPolicy, outcome: &Result<Response<Body>, Error>) -> bool {
+/// Returns true if a retry may have another outcome. A response that has begun is final.
+fn is_retryable(policy: &RetryPolicy, outcome: &Result<Response<Body>, Error>) -> bool {
     match outcome {
         Err(_unreachable) => policy.retries(Code::Unavailable),
         Ok(response) => {
@@ -152,18 +153,18 @@ fn may_be_better(policy: &RetryPolicy, outcome: &Result<Response<Body>, Error>) 
     }
 }
 
-/// Tells the server how long is left.
+/// Sends the remaining time to the server.
 fn set_timeout(headers: &mut HeaderMap, deadline: Option<Instant>) {
     if let Some(deadline) = deadline {
         let left = deadline.saturating_duration_since(Instant::now());
-        // A moment more: tonic heeds it too, and would otherwise be first to end the attempt, as something else than a deadline.
-        // At most 8 digits, by the protocol: in milliseconds more than a day.
+        // 2 ms more than the remaining time: tonic also applies this header, and would otherwise end the attempt first,
+        // with another code than DEADLINE_EXCEEDED. The protocol allows 8 digits: in milliseconds, more than a day.
         let text = format!("{}m", (left.as_millis() + 2).min(99_999_999));
-        headers.insert("grpc-timeout", HeaderValue::try_from(text).expect("digits and a letter"));
+        headers.insert("grpc-timeout", HeaderValue::try_from(text).expect("digits and a unit are valid"));
     }
 }
 
-/// From 0 to 1, so that callers who failed together do not return together.
+/// Returns a random number from 0 to 1, so that clients that failed together do not retry together.
 fn jitter() -> f64 {
     let drawn = RandomState::new().hash_one(());
     (drawn >> 11) as f64 / (1_u64 << 53) as f64

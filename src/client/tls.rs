@@ -1,8 +1,9 @@
-//! Whom a client trusts, and what it shows.
+//! TLS settings of a client.
 
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
-/// How `https://` is spoken. By default whoever the system trusts is trusted, and no certificate is shown.
+/// TLS settings for `https://` addresses. The default trusts the system's CA certificates and sends no client
+/// certificate.
 #[derive(Clone, Debug, Default)]
 pub struct Tls {
     ca: Option<Certificate>,
@@ -10,13 +11,13 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Trusts these authorities, certificates in PEM, and no others.
+    /// Trusts only these CA certificates, in PEM.
     #[must_use]
     pub fn ca(self, pem: impl AsRef<[u8]>) -> Self {
         Self { ca: Some(Certificate::from_pem(pem)), ..self }
     }
 
-    /// Shows this certificate, with those that vouch for it, by its key; all in PEM.
+    /// Sets the client certificate with its chain, and its private key, all in PEM.
     #[must_use]
     pub fn identity(self, cert: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
         Self { identity: Some(Identity::from_pem(cert, key)), ..self }

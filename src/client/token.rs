@@ -1,4 +1,4 @@
-//! A credential, sent with every call.
+//! Credential sent with every call.
 
 use std::task::{Context, Poll};
 
@@ -6,7 +6,7 @@ use http::{HeaderValue, Request, header};
 use tonic::body::Body;
 use tonic::client::GrpcService;
 
-/// An API key, or a token of the issuer that the server trusts. Not shown, not logged.
+/// API key, or JWT of an issuer that the server trusts. Never displayed or logged.
 #[derive(Clone)]
 pub struct Token(HeaderValue);
 
@@ -17,7 +17,7 @@ impl std::fmt::Debug for Token {
 }
 
 impl Token {
-    /// Of the text of a key or a token. None when it has what no credential has, such as a line break within.
+    /// Parses a key or token. None if it contains characters that no credential has, such as a line break within.
     pub fn new(text: &str) -> Option<Self> {
         let text = text.trim();
         let usable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
@@ -27,7 +27,7 @@ impl Token {
     }
 }
 
-/// A channel that sends a token with every call, if it has one. On the way it is as safe as the connection is: see
+/// Channel that sends a token with every call, if it has one. Only TLS protects the token in transit: see
 /// docs/security.md.
 #[derive(Clone, Debug)]
 pub struct Authorized<C> {
@@ -36,7 +36,7 @@ pub struct Authorized<C> {
 }
 
 impl<C> Authorized<C> {
-    /// Over a channel.
+    /// Wraps a channel.
     pub fn new(channel: C, token: Option<Token>) -> Self {
         Self { channel, token }
     }
@@ -68,8 +68,8 @@ mod tests {
         let token = Token::new("cd_hunter2\n").unwrap();
         assert_eq!(token.0.to_str().unwrap(), "Bearer cd_hunter2");
         assert!(!format!("{token:?} {:?}", token.0).contains("hunter2"));
-        for wrong in ["", " \n", "two words", "line\nbreak", "schlüssel"] {
-            assert!(Token::new(wrong).is_none(), "{wrong}");
+        for invalid in ["", " \n", "two words", "line\nbreak", "schlüssel"] {
+            assert!(Token::new(invalid).is_none(), "{invalid}");
         }
     }
 }

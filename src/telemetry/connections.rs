@@ -1,10 +1,10 @@
-//! What is counted of connections.
+//! Connection metrics.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-/// The counters.
+/// Counters and gauges of connections.
 #[derive(Debug, Default)]
 pub struct ConnectionMetrics {
     open: Gauge,
@@ -18,21 +18,21 @@ pub struct ConnectionMetrics {
 
 impl ConnectionMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register("connections", "Connections that are open", self.open.clone());
-        registry.register("connections_opened", "Connections that came in", self.opened.clone());
-        let help = "Connections closed as they came, because there were as many as may be";
+        registry.register("connections", "Open connections", self.open.clone());
+        registry.register("connections_opened", "Accepted connections", self.opened.clone());
+        let help = "Connections closed on arrival because of the connection limit";
         registry.register("connections_refused", help, self.refused.clone());
-        let help = "Connections that were asked to end because they were old";
+        let help = "Connections asked to close because of their age";
         registry.register("connections_aged", help, self.aged.clone());
-        let help = "TLS handshakes that failed or took too long";
+        let help = "TLS handshakes that failed or timed out";
         registry.register("tls_handshakes_failed", help, self.handshakes_failed.clone());
-        let help = "Changes of the certificates that were not taken over, for what is in the files";
+        let help = "Certificate reloads rejected because the files were invalid";
         registry.register("tls_reloads_failed", help, self.reloads_failed.clone());
-        let help = "When the certificate that is shown ends, in seconds since 1970; 0 without TLS";
+        let help = "Expiry of the server certificate, in seconds since 1970; 0 without TLS";
         registry.register_with_unit("tls_certificate_end_timestamp", help, Unit::Seconds, self.certificate_end.clone());
     }
 
-    /// One opens; it is open until what this returns is dropped.
+    /// Counts a connection, which stays open until the returned guard is dropped.
     #[must_use]
     pub fn opened(&self) -> OpenConnection {
         self.opened.inc();
@@ -40,33 +40,33 @@ impl ConnectionMetrics {
         OpenConnection(self.open.clone())
     }
 
-    /// One was closed as it came.
+    /// Counts a connection closed on arrival because of the limit.
     pub fn refused(&self) {
         self.refused.inc();
     }
 
-    /// A handshake failed, or took too long.
+    /// Counts a TLS handshake that failed or timed out.
     pub fn handshake_failed(&self) {
         self.handshakes_failed.inc();
     }
 
-    /// Certificates changed and are not right.
+    /// Counts a rejected certificate reload.
     pub fn reload_failed(&self) {
         self.reloads_failed.inc();
     }
 
-    /// The certificate that is shown ends then, in seconds since 1970.
+    /// Sets the expiry of the server certificate, in seconds since 1970.
     pub fn certificate_ends(&self, time: Option<i64>) {
         self.certificate_end.set(time.unwrap_or(0));
     }
 
-    /// One has become old.
+    /// Counts a connection asked to close because of its age.
     pub fn aged(&self) {
         self.aged.inc();
     }
 }
 
-/// A connection that is open.
+/// Guard of an open connection.
 #[derive(Debug)]
 pub struct OpenConnection(Gauge);
 

@@ -1,37 +1,37 @@
-//! Logs, on standard error: for people or as JSON.
+//! Logs on standard error, as text or as JSON.
 //!
-//! Field names are dotted where they belong together, and carry their units. A failure is logged once, where it is handled.
-//! Keys, tokens and articles' bodies are never logged.
+//! Related field names are dotted, and names carry their units. A failure is logged once, where it is handled.
+//! Keys, tokens and article bodies are never logged.
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// How logs look.
+/// Log format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for terminals.
     #[default]
     Human,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Why logs could not be set up.
+/// Error of logging setup.
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
-    /// The level is no filter.
+    /// Invalid level or filter.
     #[error("must be a level (error, warn, info, debug, trace) or a filter such as info,copydesk=debug: {0}")]
     Level(#[from] tracing_subscriber::filter::ParseError),
-    /// Somebody else set logs up.
-    #[error("logs are set up already")]
+    /// A global logger is already installed.
+    #[error("logging is already initialized")]
     Again(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Sets logs up for the process. Panics are logged as errors.
+/// Initializes logging for the process. Panics are logged as errors.
 pub fn init(format: LogFormat, level: &str) -> Result<(), LoggingError> {
-    // Who changed what is not a matter of how much one wants to read: `audit-log` switches it off.
+    // The audit log does not depend on the log level: `audit-log` switches it off.
     let filter = EnvFilter::try_new(level)?.add_directive("copydesk::audit=info".parse()?);
     let registry = tracing_subscriber::registry().with(filter);
     match format {
@@ -42,9 +42,9 @@ pub fn init(format: LogFormat, level: &str) -> Result<(), LoggingError> {
         }
     }
     std::panic::set_hook(Box::new(|panic| {
-        // Not the panic's payload: it may hold what a caller sent.
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(panic.location = place, "a thread panicked");
+        // The panic's payload is left out: it may contain a caller's data.
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(panic.location = location, "a thread panicked");
     }));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Metrics, in the OpenMetrics text format. Names begin with `copydesk_` and end with their unit.
+//! Metrics in the OpenMetrics text format. Names begin with `copydesk_` and end with their unit.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -42,13 +42,13 @@ struct ReasonLabel {
     reason: &'static str,
 }
 
-/// What an exemplar carries: the trace of a call that took so long.
+/// Exemplar label: the trace of a call in the bucket.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct TraceLabel {
     trace_id: String,
 }
 
-/// gRPC's codes by number.
+/// Names of gRPC status codes, by number.
 const CODES: [&str; 17] = [
     "OK",
     "CANCELLED",
@@ -69,12 +69,12 @@ const CODES: [&str; 17] = [
     "UNAUTHENTICATED",
 ];
 
-/// What is counted from the start, so that the first is a rise: a rate of what there was not is nothing.
+/// Label values exported from the start as 0, so that `rate()` sees the first increase.
 const OUTCOMES: [&str; 6] = ["created", "revised", "unchanged", "duplicate", "invalid", "failed"];
 const REFUSALS: [&str; 9] =
     ["missing", "invalid", "expired", "unavailable", "scope", "method", "rate", "host", "origin"];
 
-/// The counters of one method, found once a call and then without a lock.
+/// Metrics of one method, looked up once per call and updated without a lock.
 #[derive(Debug)]
 pub struct CallMetrics {
     method: String,
@@ -84,26 +84,26 @@ pub struct CallMetrics {
 }
 
 impl CallMetrics {
-    /// The method as metrics call it: `other` for every one that is not served.
+    /// Returns the method label; `other` for unknown methods.
     pub fn method(&self) -> &str {
         &self.method
     }
 
-    /// A call begins.
+    /// Records the start of a call.
     pub fn begin(&self) {
         self.in_flight.inc();
     }
 
-    /// A call ends. An unknown code counts as UNKNOWN. One that was traced is an example of how long calls take.
+    /// Records the end of a call. An unknown code counts as UNKNOWN. A traced call becomes an exemplar of its duration.
     pub fn end(&self, code: usize, duration: Duration, trace: Option<TraceId>) {
         self.in_flight.dec();
         self.by_code[if code < CODES.len() { code } else { 2 }].inc();
-        let example = trace.map(|id| TraceLabel { trace_id: id.to_string() });
-        let time = example.is_some().then(SystemTime::now);
-        self.seconds.observe(duration.as_secs_f64(), example, time);
+        let exemplar = trace.map(|id| TraceLabel { trace_id: id.to_string() });
+        let time = exemplar.is_some().then(SystemTime::now);
+        self.seconds.observe(duration.as_secs_f64(), exemplar, time);
     }
 
-    /// The name of a code.
+    /// Returns the name of a status code.
     pub fn code_name(code: usize) -> &'static str {
         CODES.get(code).copied().unwrap_or("UNKNOWN")
     }
@@ -129,19 +129,20 @@ struct Inner {
 }
 
 impl Metrics {
-    /// Metrics for the methods of a server, named by their paths: `/copydesk.v1.RetrievalService/GetArticle`.
+    /// Creates the metrics of a server for methods with these paths, such as
+    /// `/copydesk.v1.RetrievalService/GetArticle`.
     pub fn new(paths: impl IntoIterator<Item = String>) -> Self {
         let mut registry = Registry::with_prefix("copydesk");
         let calls = Family::<CallLabels, Counter>::default();
         let seconds = Family::<MethodLabel, HistogramWithExemplars<TraceLabel>>::new_with_constructor(|| {
-            // From 50 µs to 26 s.
+            // Buckets from 50 µs to 26 s.
             HistogramWithExemplars::new(exponential_buckets(0.000_05, 2.0, 20))
         });
         let in_flight = Family::<MethodLabel, Gauge>::default();
-        registry.register("grpc_calls", "Calls that have ended, by method and code", calls.clone());
-        let help = "How long calls took, to the end of the response";
+        registry.register("grpc_calls", "Completed calls, by method and code", calls.clone());
+        let help = "Duration of calls, up to the end of the response";
         registry.register_with_unit("grpc_call_duration", help, Unit::Seconds, seconds.clone());
-        registry.register("grpc_calls_in_flight", "Calls under way", in_flight.clone());
+        registry.register("grpc_calls_in_flight", "Calls in progress", in_flight.clone());
         let of_method = |method: &str| {
             let by_code = CODES.map(|code| {
                 calls.get_or_create(&CallLabels { method: method.to_owned(), code: code.to_owned() }).clone()
@@ -155,21 +156,21 @@ impl Metrics {
         let other = of_method("other");
 
         let answers = Family::<LayerLabel, Counter>::default();
-        let help = "Articles answered by name or key, by who answered";
+        let help = "Articles read by name or key, by the layer that answered";
         registry.register("cache_answers", help, answers.clone());
         let cache =
             ["local", "redis", "store"].map(|layer| (layer, answers.get_or_create(&LayerLabel { layer }).clone()));
         let ingest = Family::<OutcomeLabel, Counter>::default();
-        registry.register("ingest_documents", "Documents that came in, by what became of them", ingest.clone());
+        registry.register("ingest_documents", "Ingested documents, by outcome", ingest.clone());
         OUTCOMES.iter().for_each(|outcome| drop(ingest.get_or_create(&OutcomeLabel { outcome })));
         let panics = Counter::default();
         registry.register("panics", "Calls that ended in a panic", panics.clone());
         let shed = Counter::default();
-        registry.register("grpc_calls_shed", "Calls refused because too many were under way", shed.clone());
+        registry.register("grpc_calls_shed", "Calls rejected because of the concurrency limit", shed.clone());
         let limit = Gauge::default();
-        registry.register("grpc_calls_limit", "How many unary calls may be under way now", limit.clone());
+        registry.register("grpc_calls_limit", "Current limit of concurrent unary calls", limit.clone());
         let refused = Family::<ReasonLabel, Counter>::default();
-        let help = "Calls refused for who made them, or how many";
+        let help = "Calls rejected by authentication, authorization or rate limiting";
         registry.register("grpc_calls_refused", help, refused.clone());
         REFUSALS.iter().for_each(|reason| drop(refused.get_or_create(&ReasonLabel { reason })));
         let connections = ConnectionMetrics::default();
@@ -194,54 +195,54 @@ impl Metrics {
         }))
     }
 
-    /// The counters of a method.
+    /// Returns the metrics of a method.
     pub fn call(&self, path: &str) -> Arc<CallMetrics> {
         Arc::clone(self.0.methods.get(path).unwrap_or(&self.0.other))
     }
 
-    /// Articles were answered by a layer.
+    /// Counts articles answered by a layer.
     pub fn cache_answers(&self, layer: &str, articles: u64) {
         if let Some((_, counter)) = self.0.cache.iter().find(|(name, _)| *name == layer) {
             counter.inc_by(articles);
         }
     }
 
-    /// A document came in, and this became of it.
+    /// Counts an ingested document by its outcome.
     pub fn ingested(&self, outcome: &'static str) {
         self.0.ingest.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
-    /// A call panicked.
+    /// Counts a call that panicked.
     pub fn panicked(&self) {
         self.0.panics.inc();
     }
 
-    /// A call was refused for there being too many.
+    /// Counts a call rejected by the concurrency limit.
     pub fn shed(&self) {
         self.0.shed.inc();
     }
 
-    /// So many calls may be under way from now on.
+    /// Sets the limit of concurrent unary calls.
     pub fn limit(&self, calls: usize) {
         self.0.limit.set(i64::try_from(calls).unwrap_or(i64::MAX));
     }
 
-    /// A call was refused for who made it, or how many.
+    /// Counts a call rejected by authentication, authorization or rate limiting.
     pub fn refused(&self, reason: &'static str) {
         self.0.refused.get_or_create(&ReasonLabel { reason }).inc();
     }
 
-    /// What is counted of traces.
+    /// Returns the trace metrics.
     pub fn traces(&self) -> &TraceMetrics {
         &self.0.traces
     }
 
-    /// What is counted of connections.
+    /// Returns the connection metrics.
     pub fn connections(&self) -> &ConnectionMetrics {
         &self.0.connections
     }
 
-    /// Everything, as text.
+    /// Renders all metrics as text.
     pub fn render(&self, snapshot: &Snapshot) -> Result<String, std::fmt::Error> {
         self.0.gauges.set(snapshot);
         let mut text = String::new();

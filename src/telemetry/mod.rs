@@ -1,4 +1,4 @@
-//! What operators see: logs, metrics and traces. Imports nothing of ours, so that every room may speak.
+//! Logs, metrics and traces. Imports no other module of the crate, so that every module may use it.
 
 mod connections;
 mod logging;

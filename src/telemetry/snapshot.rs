@@ -1,4 +1,4 @@
-//! What is copied into metrics when they are read: what caches and the store count themselves.
+//! Snapshot of the counters of caches and store, copied into metrics on every scrape.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,95 +7,95 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
-/// What is measured elsewhere and copied in when somebody asks for metrics.
+/// Values copied into metrics on a scrape.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Snapshot {
-    /// The local cache's entries, in bytes.
+    /// Size of the local cache's entries, in bytes.
     pub cache_bytes: u64,
-    /// The local cache's entries.
+    /// Number of entries in the local cache.
     pub cache_entries: u64,
-    /// Invalidations by the feed and by own writes.
+    /// Invalidations by the change feed and by own writes.
     pub cache_invalidations: u64,
-    /// Reads that bypassed the cache because its follower was late.
+    /// Reads that bypassed the local cache because its follower was late or a fresher read was required.
     pub cache_distrusted: u64,
-    /// Since the last pass of the cache's follower began.
+    /// Time since the last completed pass of the cache's follower began.
     pub feed_lag: Duration,
-    /// The age of the oldest change that search does not know yet.
+    /// Age of the oldest change not in the search index yet.
     pub search_lag: Duration,
-    /// How many commits there were.
+    /// Commits.
     pub store_commits: u64,
-    /// How many writes they held.
+    /// Writes within commits.
     pub store_writes: u64,
-    /// How long they took in all.
+    /// Total duration of commits.
     pub store_commit_time: Duration,
-    /// How many writes wait.
+    /// Queued writes.
     pub store_queue: u64,
-    /// How many reads of the store are under way.
+    /// Reads of the store in progress.
     pub store_reads: u64,
-    /// How many reads wait for that.
+    /// Queued reads of the store.
     pub store_reads_waiting: u64,
-    /// How many reads were refused, for there being too many.
+    /// Reads of the store rejected because of overload.
     pub store_reads_shed: u64,
-    /// Whether the store is not asked, since it does not answer.
+    /// True while the circuit breaker of the store is open.
     pub store_breaker_open: bool,
-    /// Of the cache in Redis.
+    /// Counters of the Redis cache.
     pub redis: RedisSnapshot,
-    /// Of the standbys of the store.
+    /// Counters of the store's standbys.
     pub standbys: StandbySnapshot,
-    /// Of the auditor.
+    /// Counters of the auditor.
     pub audit: AuditSnapshot,
 }
 
-/// What is copied in of the standbys of the store; nothing where there are none.
+/// Counters of the store's standbys; zero without standbys.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StandbySnapshot {
-    /// How many there are.
+    /// Configured standbys.
     pub standbys: u64,
-    /// How many would be asked now.
+    /// Standbys fresh enough for reads now.
     pub fresh: u64,
-    /// Reads that they answered.
+    /// Reads answered by standbys.
     pub reads: u64,
-    /// Reads that one was asked for and could not answer.
+    /// Reads that failed on a standby and fell back to the primary.
     pub fallbacks: u64,
-    /// How old what the one furthest behind has may be.
+    /// Replication lag of the standby furthest behind.
     pub lag: Duration,
 }
 
-/// What is copied in of the auditor; nothing where there is none.
+/// Counters of the auditor; zero without one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AuditSnapshot {
-    /// Rounds that were completed.
+    /// Completed rounds.
     pub rounds: u64,
-    /// Answers of a cache that were compared with the store's.
+    /// Cache responses compared with the store.
     pub checked: u64,
-    /// Answers that were wrong.
+    /// Cache responses that were stale beyond the bound, or newer than the store.
     pub violations: u64,
 }
 
-/// What is copied in of the cache in Redis; nothing where there is none.
+/// Counters of the Redis cache; zero without one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RedisSnapshot {
-    /// Articles answered from it.
+    /// Cache hits, in articles.
     pub hits: u64,
-    /// Articles that it did not have.
+    /// Cache misses, in articles.
     pub misses: u64,
-    /// Articles put into it.
+    /// Completed fills.
     pub fills: u64,
-    /// Articles that it refused.
+    /// Fills rejected because of a concurrent change.
     pub rejected: u64,
-    /// Articles fetched anew before their end.
+    /// Early refreshes before expiry.
     pub refreshes: u64,
-    /// Calls that failed or came too late.
+    /// Calls that failed or timed out.
     pub errors: u64,
-    /// Entries that are not as this version writes them.
+    /// Entries not written by this version, or damaged.
     pub foreign: u64,
-    /// Articles read past it.
+    /// Articles that bypassed Redis.
     pub distrusted: u64,
-    /// Whether it, or a part of a Cluster, is not used, since it failed.
+    /// True while Redis, or a part of a Cluster, is disabled after failures.
     pub breaker_open: bool,
-    /// How many servers of it are used.
+    /// Servers in use.
     pub servers: u64,
-    /// Since the last pass of its follower began.
+    /// Time since the last completed pass of its follower began.
     pub lag: Duration,
 }
 
@@ -131,12 +131,12 @@ struct StandbyGauges {
 
 impl StandbyGauges {
     fn register(&self, registry: &mut Registry) {
-        registry.register("standbys", "Standbys of the store that are set", self.standbys.clone());
-        registry.register("standbys_fresh", "Standbys that would be asked now", self.fresh.clone());
-        registry.register("standby_reads", "Reads that standbys answered", self.reads.clone());
-        let help = "Reads that a standby was asked for and the store behind it answered";
+        registry.register("standbys", "Configured standbys of the store", self.standbys.clone());
+        registry.register("standbys_fresh", "Standbys fresh enough for reads", self.fresh.clone());
+        registry.register("standby_reads", "Reads answered by standbys", self.reads.clone());
+        let help = "Reads that failed on a standby and fell back to the primary";
         registry.register("standby_fallbacks", help, self.fallbacks.clone());
-        let help = "How old what the standby furthest behind has may be";
+        let help = "Replication lag of the standby furthest behind";
         registry.register_with_unit("standby_lag", help, Unit::Seconds, self.lag.clone());
     }
 
@@ -159,10 +159,10 @@ struct AuditCounters {
 
 impl AuditCounters {
     fn register(&self, registry: &mut Registry) {
-        registry.register("audit_rounds", "Rounds that the auditor has completed", self.rounds.clone());
-        let help = "Answers of a cache that the auditor compared with the store's";
+        registry.register("audit_rounds", "Completed rounds of the auditor", self.rounds.clone());
+        let help = "Cache responses that the auditor compared with the store";
         registry.register("audit_checked", help, self.checked.clone());
-        let help = "Answers of a cache that were older than the bound, or newer than the store: a defect";
+        let help = "Cache responses stale beyond the bound, or newer than the store: a defect";
         registry.register("audit_violations", help, self.violations.clone());
     }
 
@@ -190,22 +190,22 @@ struct RedisGauges {
 
 impl RedisGauges {
     fn register(&self, registry: &mut Registry) {
-        registry.register("redis_hits", "Articles answered from Redis", self.hits.clone());
-        registry.register("redis_misses", "Articles that Redis did not have", self.misses.clone());
-        registry.register("redis_fills", "Articles put into Redis", self.fills.clone());
-        let help = "Articles that Redis refused, because something newer had come in between";
+        registry.register("redis_hits", "Articles served from Redis (cache hits)", self.hits.clone());
+        registry.register("redis_misses", "Articles missing in Redis (cache misses)", self.misses.clone());
+        registry.register("redis_fills", "Articles filled into Redis", self.fills.clone());
+        let help = "Fills that Redis rejected because of a concurrent change";
         registry.register("redis_fills_rejected", help, self.rejected.clone());
-        let help = "Articles in Redis that were fetched anew before their end";
+        let help = "Articles in Redis refreshed before expiry";
         registry.register("redis_refreshes", help, self.refreshes.clone());
-        registry.register("redis_errors", "Calls to Redis that failed or came too late", self.errors.clone());
-        let help = "Entries in Redis that are not as this version writes them";
+        registry.register("redis_errors", "Calls to Redis that failed or timed out", self.errors.clone());
+        let help = "Entries in Redis not written by this version, or damaged";
         registry.register("redis_foreign", help, self.foreign.clone());
-        let help = "Articles read past Redis: it could not be trusted, or fresher was asked for";
+        let help = "Articles that bypassed Redis: its lease had expired, or a fresher read was required";
         registry.register("redis_distrusted", help, self.distrusted.clone());
-        let help = "1 while Redis, or a part of a Cluster, is not used because it failed, or has not been reached yet";
+        let help = "1 while Redis, or a part of a Cluster, is disabled after failures or not reached yet";
         registry.register("redis_breaker_open", help, self.breaker_open.clone());
-        registry.register("redis_servers", "Servers of Redis that are used", self.servers.clone());
-        let help = "Since the last completed pass of Redis' follower began";
+        registry.register("redis_servers", "Redis servers in use", self.servers.clone());
+        let help = "Time since the last completed pass of the Redis follower began";
         registry.register_with_unit("redis_lag", help, Unit::Seconds, self.lag.clone());
     }
 
@@ -231,26 +231,26 @@ impl RedisGauges {
 
 impl Gauges {
     pub(super) fn register(&self, registry: &mut Registry) {
-        registry.register_with_unit("cache_size", "The local cache's entries", Unit::Bytes, self.cache_bytes.clone());
-        registry.register("cache_entries", "The local cache's entries", self.cache_entries.clone());
-        let help = "Articles dropped from the local cache by the feed and by own writes";
+        registry.register_with_unit("cache_size", "Size of the local cache", Unit::Bytes, self.cache_bytes.clone());
+        registry.register("cache_entries", "Entries in the local cache", self.cache_entries.clone());
+        let help = "Articles invalidated in the local cache by the change feed and by own writes";
         registry.register("cache_invalidations", help, self.cache_invalidations.clone());
-        let help = "Reads that bypassed the local cache because its follower was late, or fresher was asked for";
+        let help = "Reads that bypassed the local cache: its follower was late, or a fresher read was required";
         registry.register("cache_distrusted", help, self.cache_distrusted.clone());
-        let help = "Since the last completed pass of the cache's follower began";
+        let help = "Time since the last completed pass of the cache's follower began";
         registry.register_with_unit("feed_lag", help, Unit::Seconds, self.feed_lag.clone());
-        let help = "The age of the oldest change that search does not know yet";
+        let help = "Age of the oldest change not in the search index yet";
         registry.register_with_unit("search_lag", help, Unit::Seconds, self.search_lag.clone());
-        registry.register("store_commits", "Commits", self.store_commits.clone());
+        registry.register("store_commits", "Commits of the store", self.store_commits.clone());
         registry.register("store_writes", "Writes within commits", self.store_writes.clone());
-        let help = "How long commits took in all";
+        let help = "Total duration of commits";
         registry.register_with_unit("store_commit_time", help, Unit::Seconds, self.store_commit_seconds.clone());
-        registry.register("store_queue", "Writes that wait", self.store_queue.clone());
-        registry.register("store_reads_in_flight", "Reads of the store under way", self.store_reads.clone());
-        registry.register("store_reads_waiting", "Reads that wait for others", self.store_reads_waiting.clone());
-        let help = "Reads of the store refused because too many were under way";
+        registry.register("store_queue", "Queued writes", self.store_queue.clone());
+        registry.register("store_reads_in_flight", "Reads of the store in progress", self.store_reads.clone());
+        registry.register("store_reads_waiting", "Queued reads of the store", self.store_reads_waiting.clone());
+        let help = "Reads of the store rejected because of overload";
         registry.register("store_reads_shed", help, self.store_reads_shed.clone());
-        let help = "1 while the database does not answer, and what needs it fails at once";
+        let help = "1 while the circuit breaker of the database is open and requests fail at once";
         registry.register("store_breaker_open", help, self.store_breaker_open.clone());
         self.redis.register(registry);
         self.standbys.register(registry);
@@ -261,7 +261,7 @@ impl Gauges {
         let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.cache_bytes.set(count(snapshot.cache_bytes));
         self.cache_entries.set(count(snapshot.cache_entries));
-        // Counted elsewhere, from the start of the process on, and never back: so counters, whose values are copied.
+        // Exported as counters: the copied values are counted since process start and never decrease.
         self.cache_invalidations.inner().store(snapshot.cache_invalidations, Ordering::Relaxed);
         self.cache_distrusted.inner().store(snapshot.cache_distrusted, Ordering::Relaxed);
         self.feed_lag.set(snapshot.feed_lag.as_secs_f64());

@@ -1,4 +1,4 @@
-//! The scenario of ../scenario.md: every kind of call, one after another, and a line for each of what came of it.
+//! Scenario of ../scenario.md: every kind of call, one after another, with a line of output for each.
 
 mod problem;
 mod streams;
@@ -28,8 +28,9 @@ const MISSING: &str = "articles/no-such-article";
 type Outcome = Result<(), Box<dyn Error>>;
 
 struct Scenario {
-    /// To all replicas, and to one.
+    /// Client of all replicas.
     client: Client<Retrying>,
+    /// Client of one replica.
     other: Client<Retrying>,
     data: PathBuf,
     page: Article,
@@ -38,7 +39,7 @@ struct Scenario {
 
 #[tokio::main]
 async fn main() -> Outcome {
-    let setting = |name: &str, otherwise: &str| std::env::var(name).unwrap_or_else(|_absent| otherwise.to_owned());
+    let setting = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_absent| default.to_owned());
     let addresses = setting("COPYDESK_ADDRESSES", "127.0.0.1:50051");
     let addresses: Vec<&str> = addresses.split(',').collect();
     let mut scenario = Scenario {
@@ -82,7 +83,7 @@ impl Scenario {
             url: "https://ellery-herald.example/ferry-fares?utm_source=scenario".into(),
             ..Document::default()
         };
-        // With a request ID a repeated call is answered as the first was, so that a retry does no harm.
+        // The request ID makes retries safe: a repeated call returns the first response.
         let request_id = "scenario-page".into();
         let request = IngestArticleRequest { document: Some(document), request_id, validate_only: false };
         let done = ingestion.ingest_article(request).await?.into_inner();
@@ -161,7 +162,8 @@ impl Scenario {
                 break;
             }
         }
-        let (first, last) = (headlines.first().ok_or("an empty list")?, headlines.last().ok_or("an empty list")?);
+        let (first, last) =
+            (headlines.first().ok_or("the list is empty")?, headlines.last().ok_or("the list is empty")?);
         println!("05 list pages={pages} articles={} first={first:?} last={last:?}", headlines.len());
         Ok(())
     }
@@ -173,13 +175,14 @@ impl Scenario {
             ..SearchArticlesRequest::default()
         };
         let results = self.client.retrieval.clone().search_articles(request).await?.into_inner().results;
-        let best = results.first().ok_or("nothing was found")?;
+        let best = results.first().ok_or("the search found no article")?;
         let headline = best.article.clone().unwrap_or_default().headline;
         // Highlights count code points; a string's own indexes count bytes.
         let part = |start: i32, end: i32| -> String {
             best.snippet.chars().skip(start as usize).take((end - start) as usize).collect()
         };
-        let matched: Vec<String> = best.highlights.iter().map(|it| format!("{:?}", part(it.start, it.end))).collect();
+        let matched: Vec<String> =
+            best.highlights.iter().map(|range| format!("{:?}", part(range.start, range.end))).collect();
         println!("06 search results={} headline={headline:?} matched={}", results.len(), matched.join(","));
         Ok(())
     }
@@ -195,7 +198,7 @@ impl Scenario {
     async fn not_found(&self) -> Outcome {
         let never = failure(get(&self.client, MISSING, None).await)?;
         println!("10 never-there {} reason={} resource={}", never.code, never.reason, never.resource);
-        let name = self.items.first().ok_or("an empty feed")?.name.clone();
+        let name = self.items.first().ok_or("the feed contains no items")?.name.clone();
         let request = WithdrawArticleRequest { name: name.clone(), reason: "A mistake.".into(), etag: String::new() };
         let withdrawn = self.client.ingestion.clone().withdraw_article(request).await?.into_inner().article;
         let gone = failure(get(&self.client, &name, fresh(&withdrawn.unwrap_or_default())).await)?;
@@ -204,7 +207,7 @@ impl Scenario {
     }
 
     async fn retry(&self, witness: &Client<Retrying>) -> Outcome {
-        // Nothing here tries again: the channel does, as the service config says.
+        // The channel retries, as the service config says; this code does not.
         let response = get(witness, &self.page.name, fresh(&self.page)).await?;
         let attempts = text(response.metadata(), "witness-attempts");
         println!(
@@ -248,19 +251,19 @@ async fn get(
     client.retrieval.clone().get_article(request).await
 }
 
-/// See at least this write, whichever replica answers.
+/// Requires a read at least as fresh as this write, from any replica.
 fn fresh(article: &Article) -> Option<Consistency> {
     Some(Consistency { requirement: Some(Requirement::AtLeastAsFresh(article.change_token.clone())) })
 }
 
 fn failure<T>(outcome: Result<T, Status>) -> Result<Problem, &'static str> {
-    outcome.err().map(Problem::from).ok_or("this call should have failed")
+    outcome.err().map(Problem::from).ok_or("the call succeeded; it must fail")
 }
 
 fn text(metadata: &MetadataMap, name: &str) -> String {
     metadata.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
 }
 
-fn yes(it: bool) -> &'static str {
-    if it { "yes" } else { "no" }
+fn yes(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
 }

@@ -1,9 +1,9 @@
-//! What an error says beyond its code: https://google.aip.dev/193.
+//! Error details beyond the status code: https://google.aip.dev/193.
 
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-/// An error, with the details that Copydesk sends. `reason` is stable: decide by it, never by the message.
+/// Error with the details that Copydesk sends. `reason` is stable: branch on it, never on the message.
 pub struct Problem {
     pub code: &'static str,
     pub reason: String,
@@ -26,7 +26,7 @@ impl From<Status> for Problem {
     }
 }
 
-/// As the protocol calls it.
+/// Returns the protocol's name of a code.
 fn name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",

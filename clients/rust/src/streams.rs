@@ -1,4 +1,4 @@
-//! The scenario's steps that are streams.
+//! Streaming steps of the scenario.
 
 use std::time::Duration;
 
@@ -36,11 +36,11 @@ impl Scenario {
                 _ => {}
             }
         }
-        Err("the watch has ended".into())
+        Err("the watch ended before the change".into())
     }
 
     async fn correct(&mut self) -> Outcome {
-        // Refused with ETAG_MISMATCH if somebody else has changed the article since it was read.
+        // Fails with ETAG_MISMATCH if the article has changed since it was read.
         let (name, etag) = (self.page.name.clone(), self.page.etag.clone());
         let headline = "Ferry fares to fall in May".into();
         let request = UpdateArticleRequest {
@@ -54,7 +54,7 @@ impl Scenario {
     }
 
     pub(crate) async fn stream(&self) -> Outcome {
-        // A document is asked for when the stream has room for it; answers come meanwhile.
+        // Flow control pulls documents from the iterator; responses arrive meanwhile.
         let stories = tokio_stream::iter((0..STREAMED).map(story));
         let mut answers = self.client.ingestion.clone().ingest_articles(stories).await?.into_inner();
         let (mut at, mut created, mut in_order, mut refused) = (0, 0, true, Vec::new());
@@ -90,12 +90,12 @@ impl Scenario {
         let (send, first) = tokio::sync::oneshot::channel();
         let reading = tokio::spawn(async move {
             let first = events.message().await.ok().flatten().and_then(|message| message.event);
-            // Whoever waits for it is there until it comes.
+            // The receiver waits for this message, so sending cannot fail.
             let _ = send.send(first);
             while let Ok(Some(_)) = events.message().await {}
         });
         let kind = if matches!(first.await?, Some(Event::Checkpoint(_))) { "checkpoint" } else { "change" };
-        // In Rust a call is cancelled by dropping it, with the task that holds it or by itself: there is no status to read.
+        // In Rust a call is cancelled by dropping it, alone or with its task; there is no status to read.
         reading.abort();
         let code = if reading.await.is_err_and(|ended| ended.is_cancelled()) { "CANCELLED" } else { "OK" };
         println!("12 cancel {code} after={kind}");

@@ -1,5 +1,5 @@
-//! What readers have claimed and read, on its way into Redis: they do not wait for it. One task carries it, and takes along
-//! what has come meanwhile; so there are fewer tasks and round trips the more there is to do.
+//! Queue of fills: readers do not wait for writes to Redis. One task drains it in batches, so tasks and round trips per
+//! fill decrease with load.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,73 +7,75 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::session::Session;
 use crate::article::{ArticleId, Record};
 
-/// How many entries go at once, and how many bytes after which no more do: reads come on the same connection.
-const AT_ONCE: (usize, usize) = (32, 512 << 10);
-/// How many may wait, and how many bytes of them. What is more is not filled: its claim runs out, and the next reader fills it.
-const MOST: (usize, usize) = (2_000, 16 << 20);
+/// Maximum entries per batch, and the bytes after which a batch is closed: reads share the connection.
+const BATCH: (usize, usize) = (32, 512 << 10);
+/// Maximum queued entries and bytes. Fills beyond that are dropped: their leases expire, and the next reader fills
+/// them.
+const MAX_QUEUED: (usize, usize) = (2_000, 16 << 20);
 
-/// An article, the token that it was claimed with, and what the store has said since.
+/// Article, token of its fill lease, and the record that the store has returned since.
 pub(super) type Fill = (ArticleId, String, Option<Arc<Record>>);
 
-/// What waits.
+/// Queue of fills.
 #[derive(Default)]
 pub(super) struct Backlog(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Fill>,
+    queued: VecDeque<Fill>,
     bytes: usize,
-    carried: bool,
+    /// True while a task drains the queue.
+    draining: bool,
 }
 
-/// About what a fill takes.
+/// Returns the approximate size of a fill, in bytes.
 fn weight(fill: &Fill) -> usize {
     fill.2.as_ref().map_or(0, |record| record.weight())
 }
 
 impl Backlog {
-    /// Answers whether somebody must begin to carry.
+    /// Enqueues fills. Returns true if the caller must start the drain task.
     fn add(&self, fills: Vec<Fill>) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for fill in fills {
             let bytes = state.bytes + weight(&fill);
-            if state.waiting.len() < MOST.0 && bytes <= MOST.1 {
+            if state.queued.len() < MAX_QUEUED.0 && bytes <= MAX_QUEUED.1 {
                 state.bytes = bytes;
-                state.waiting.push_back(fill);
+                state.queued.push_back(fill);
             }
         }
-        !state.waiting.is_empty() && !std::mem::replace(&mut state.carried, true)
+        !state.queued.is_empty() && !std::mem::replace(&mut state.draining, true)
     }
 
-    /// What is next; nobody carries any more when there is nothing.
+    /// Dequeues the next batch. An empty batch ends the drain task.
     fn next(&self) -> Vec<Fill> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut some, mut bytes) = (Vec::new(), 0);
-        while some.len() < AT_ONCE.0 && bytes < AT_ONCE.1 {
-            let Some(fill) = state.waiting.pop_front() else { break };
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while batch.len() < BATCH.0 && bytes < BATCH.1 {
+            let Some(fill) = state.queued.pop_front() else { break };
             bytes += weight(&fill);
-            some.push(fill);
+            batch.push(fill);
         }
         state.bytes -= bytes;
-        state.carried = !some.is_empty();
-        some
+        state.draining = !batch.is_empty();
+        batch
     }
 }
 
-/// Fills, but not now.
+/// Enqueues fills and starts the drain task if none runs.
 pub(super) fn fill(session: &Arc<Session>, fills: Vec<Fill>) {
     if session.backlog.add(fills) {
-        tokio::spawn(carry(Arc::clone(session)));
+        tokio::spawn(drain(Arc::clone(session)));
     }
 }
 
-async fn carry(session: Arc<Session>) {
+async fn drain(session: Arc<Session>) {
     loop {
-        let some = session.backlog.next();
-        if some.is_empty() {
+        let batch = session.backlog.next();
+        if batch.is_empty() {
             return;
         }
-        session.fill(some).await;
+        session.fill(batch).await;
     }
 }
 
@@ -85,18 +87,18 @@ mod tests {
     fn one_carries_and_nothing_waits_without_bound() {
         let fills = |count: usize| vec![("ferry".parse().expect("valid"), String::new(), None); count];
         let backlog = Backlog::default();
-        assert!(!backlog.add(fills(0)), "there is nothing to carry");
-        assert!(backlog.add(fills(AT_ONCE.0)));
-        assert!(!backlog.add(fills(3)), "somebody does");
-        assert_eq!((backlog.next().len(), backlog.next().len()), (AT_ONCE.0, 3));
-        assert!(!backlog.add(fills(1)), "who carries has not come back yet");
+        assert!(!backlog.add(fills(0)), "no drain task for an empty queue");
+        assert!(backlog.add(fills(BATCH.0)));
+        assert!(!backlog.add(fills(3)), "a drain task runs already");
+        assert_eq!((backlog.next().len(), backlog.next().len()), (BATCH.0, 3));
+        assert!(!backlog.add(fills(1)), "the drain task has not seen the empty queue yet");
         assert_eq!((backlog.next().len(), backlog.next().len()), (1, 0));
-        assert!(backlog.add(fills(MOST.0)), "who found nothing carries no more");
+        assert!(backlog.add(fills(MAX_QUEUED.0)), "the drain task has ended");
         assert!(!backlog.add(fills(1)));
-        let mut carried = 0;
-        while let some @ 1.. = backlog.next().len() {
-            carried += some;
+        let mut drained = 0;
+        while let count @ 1.. = backlog.next().len() {
+            drained += count;
         }
-        assert_eq!(carried, MOST.0, "what was too much is not kept");
+        assert_eq!(drained, MAX_QUEUED.0, "fills beyond the limit are dropped");
     }
 }

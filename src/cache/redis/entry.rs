@@ -1,4 +1,4 @@
-//! Entries as bytes. What is not exactly as this version writes it is no entry.
+//! Binary format of entries. Bytes that this version would not write are not an entry.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,43 +11,43 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::article::{ArticleId, ChangeToken, Digest, Lifecycle, Position, Record, RecordParts};
 
-/// Of what follows an entry's head. An entry of another format is a miss, so it may be changed freely; and must be, when what
-/// Copydesk itself writes into an article (`Record::new`) changes.
+/// Format version of an entry after its head. An entry of another version is a miss, so the version may be changed
+/// freely. It must be changed whenever the fields that Copydesk writes into an article (`Record::new`) change.
 const FORMAT: u8 = 3;
-/// How early, on average, an entry that is read once in this time is fetched anew.
+/// Average lead time of the refresh of an entry that is read once in this time, in milliseconds.
 const EARLY_MS: u32 = 1_000;
 const HEAD_BYTES: usize = 41;
 const CHECK_AT: usize = HEAD_BYTES + 1;
 const CHECK_BYTES: usize = 8;
 const BODY_AT: usize = CHECK_AT + CHECK_BYTES;
 
-/// What a key holds.
+/// Decoded value of a key.
 #[derive(Debug)]
 pub(super) enum Seen {
-    /// The article, or that there is none.
+    /// Article, or negative entry.
     Found(Option<Arc<Record>>, Ends),
-    /// Nothing that can be served.
+    /// Absent or invalidated: nothing to serve.
     Nothing,
-    /// Something that we did not write, or not like that.
+    /// Value that this version did not write, or that is damaged.
     Foreign,
 }
 
-/// When an entry's life ends, in milliseconds since 1970 by the clock of whoever filled it.
+/// Expiry of an entry, in milliseconds since 1970 by the clock of the replica that filled it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ends(pub(super) i64);
 
 impl Ends {
-    /// Of an entry that nobody need prolong.
-    const UNSAID: Self = Self(i64::MAX);
+    /// Expiry of an entry that is never refreshed early.
+    const NEVER: Self = Self(i64::MAX);
 
-    /// After a lifetime that begins now.
+    /// Returns the end of a lifetime that begins now.
     pub(super) fn after(lifetime: Duration) -> Self {
         Self(now().saturating_add(i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// Whether a reader of the entry should fetch it anew (XFetch, VLDB 2015): the nearer the end, the likelier, so that of
-    /// many readers one does it some seconds before, and of few none does for nothing. A clock that is wrong makes it early or
-    /// late, and no entry wrong.
+    /// Returns true if a reader should refresh the entry (XFetch, VLDB 2015). The probability rises towards the expiry,
+    /// so that one of many readers refreshes it some seconds before, and few readers cause no needless refresh. A wrong
+    /// clock makes the refresh early or late, never an entry wrong.
     pub(super) fn is_near(self) -> bool {
         let left = self.0.saturating_sub(now());
         left < i64::from(EARLY_MS) * 20 && (left as f64) < f64::from(EARLY_MS) * -random().ln()
@@ -58,24 +58,24 @@ fn now() -> i64 {
     Timestamp::now().as_millisecond()
 }
 
-/// Between 0 and 1.
+/// Returns a random number between 0 and 1.
 pub(super) fn random() -> f64 {
-    // The end of a version 7 UUID is random.
+    // The last bits of a version 7 UUID are random.
     f64::from(Uuid::now_v7().as_u128() as u32) / f64::from(u32::MAX)
 }
 
-/// A position in 40 digits, so that the order of the texts is that of the positions.
+/// Formats a position as 40 digits that sort like positions.
 pub(super) fn digits(position: Position) -> String {
     format!("{:020}{:020}", position.transaction, position.sequence)
 }
 
-/// What `digits` wrote.
+/// Parses the output of `digits`.
 pub(super) fn position(digits: &str) -> Option<Position> {
     let (transaction, sequence) = digits.split_at_checked(20)?;
     Some(Position { transaction: transaction.parse().ok()?, sequence: sequence.parse().ok()? })
 }
 
-/// The entry for what the store answered.
+/// Encodes an article, or a negative entry if there is none.
 pub(super) fn encode(id: &ArticleId, record: Option<&Record>, ends: Ends) -> Vec<u8> {
     let Some(record) = record else { return format!("n{}", digits(Position::START)).into_bytes() };
     let body = Body::of(record, ends);
@@ -90,14 +90,14 @@ pub(super) fn encode(id: &ArticleId, record: Option<&Record>, ends: Ends) -> Vec
     entry
 }
 
-/// What an entry says of an article of a feed. The article's content stays where it is: nothing of it is copied here.
+/// Decodes an entry of an article in a change feed, without copying the article's content.
 pub(super) fn decode(id: &ArticleId, feed: Uuid, entry: Bytes) -> Seen {
     match entry.first() {
         Some(b'v') => match value(id, feed, &entry) {
             Some((record, ends)) => Seen::Found(Some(Arc::new(record)), ends),
             None => Seen::Foreign,
         },
-        Some(b'n') if entry == encode(id, None, Ends::UNSAID) => Seen::Found(None, Ends::UNSAID),
+        Some(b'n') if entry == encode(id, None, Ends::NEVER) => Seen::Found(None, Ends::NEVER),
         Some(b'i') if entry.len() == 89 => Seen::Nothing,
         _ => Seen::Foreign,
     }
@@ -116,8 +116,8 @@ fn value(id: &ArticleId, feed: Uuid, entry: &Bytes) -> Option<(Record, Ends)> {
     (feed.as_bytes()[..] == body.feed).then_some((record, Ends(body.ends)))
 }
 
-/// Against what was cut short, changed, or put under another article's key. Not against who means to deceive, since Redis is
-/// trusted: so it is a hash that costs a tenth of SHA-256, of every read.
+/// Computes the checksum that detects truncated, changed and misplaced entries. Redis is trusted, so it need not resist
+/// tampering: on every read, this hash costs a tenth of SHA-256.
 fn check(id: &ArticleId, head: &[u8], body: &[u8]) -> [u8; CHECK_BYTES] {
     let key = xxh3_64(id.as_str().as_bytes());
     xxh3_64_with_seed(body, xxh3_64_with_seed(head, key)).to_be_bytes()
@@ -149,7 +149,7 @@ struct Body {
     digest: Bytes,
     #[prost(string, optional, tag = "12")]
     duplicate_of: Option<String>,
-    /// With all that readers get, which a hit then need not put together again.
+    /// Article as sent to readers, so that a hit need not encode it again.
     #[prost(bytes = "bytes", tag = "13")]
     encoded: Bytes,
     #[prost(uint64, tag = "14")]
@@ -186,7 +186,7 @@ impl Body {
 
     fn record(&self, id: &ArticleId, token: ChangeToken) -> Option<Record> {
         let time = |micros: i64| Timestamp::from_microsecond(micros).ok();
-        let maybe = |micros: Option<i64>| micros.map(Timestamp::from_microsecond).transpose().ok();
+        let optional = |micros: Option<i64>| micros.map(Timestamp::from_microsecond).transpose().ok();
         let parts = RecordParts {
             id: id.clone(),
             uid: Uuid::from_slice(&self.uid).ok()?,
@@ -200,10 +200,10 @@ impl Body {
             token,
             create_time: time(self.create_time)?,
             update_time: time(self.update_time)?,
-            delete_time: maybe(self.delete_time)?,
-            publish_time: maybe(self.publish_time)?,
-            embargo_time: maybe(self.embargo_time)?,
-            expire_time: maybe(self.expire_time)?,
+            delete_time: optional(self.delete_time)?,
+            publish_time: optional(self.publish_time)?,
+            embargo_time: optional(self.embargo_time)?,
+            expire_time: optional(self.expire_time)?,
             digest: Digest(self.digest[..].try_into().ok()?),
             duplicate_of: self.duplicate_of.as_deref().map(str::parse).transpose().ok()?,
         };
@@ -248,12 +248,12 @@ mod tests {
         for at in 0..entry.len() {
             let mut changed = entry.clone();
             changed[at] ^= 1;
-            assert!(matches!(decode(&id, feed, &changed), Seen::Foreign), "byte {at}");
+            assert!(matches!(decode(&id, feed, &changed), Seen::Foreign), "byte {at} changed");
             assert!(matches!(decode(&id, feed, &entry[..at]), Seen::Foreign), "cut at {at}");
         }
         let other = "ferry-2".parse().unwrap();
-        assert!(matches!(decode(&other, feed, &entry), Seen::Foreign), "another article's");
-        assert!(matches!(decode(&id, Uuid::now_v7(), &entry), Seen::Foreign), "another store's");
+        assert!(matches!(decode(&other, feed, &entry), Seen::Foreign), "entry of another article");
+        assert!(matches!(decode(&id, Uuid::now_v7(), &entry), Seen::Foreign), "entry of another store");
         assert!(matches!(decode(&id, feed, &encode(&id, None, ends)), Seen::Found(None, _)));
         assert!(matches!(decode(&id, feed, b"n"), Seen::Foreign));
     }
@@ -262,11 +262,11 @@ mod tests {
     fn an_entry_is_fetched_anew_near_its_end() {
         let near = |left: i64| (0..1_000).filter(|_| Ends(now() + left).is_near()).count();
         assert_eq!(near(3_600_000), 0);
-        assert_eq!(near(-1_000), 1_000, "its end is past");
-        // One in e^5 and in e: chance would have to be worse than one in a billion.
+        assert_eq!(near(-1_000), 1_000, "an expired entry is always refreshed");
+        // Probabilities are 1/e^5 and 1/e: a failure by chance is less likely than one in a billion.
         assert!(near(i64::from(EARLY_MS) * 5) < 100);
         assert!((200..600).contains(&near(i64::from(EARLY_MS))));
-        assert!(!Ends::UNSAID.is_near());
+        assert!(!Ends::NEVER.is_near());
     }
 
     #[test]

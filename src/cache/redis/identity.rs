@@ -1,97 +1,99 @@
-//! Whom a connection leads to.
+//! Identity of the server behind a connection.
 
 use ::redis::{Pipeline, Value};
 
 use super::slots::Slots;
 use super::wire::{Trouble, Wire, text};
 
-/// What a server is part of.
+/// Deployment mode of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// Nothing: it has every key.
+    /// Standalone: the server has every key.
     Alone,
-    /// A Cluster, of which it has a share.
+    /// Redis Cluster: the server has some of the slots.
     Cluster,
 }
 
-/// Which Redis, and which history of its data: it begins another with every start and every change of role.
+/// Run and replication history of a server. Every start and every change of role begins a new history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) run: String,
     pub(super) history: String,
-    /// In a Cluster only.
+    /// Slots of the node; in a Cluster only.
     pub(super) share: Option<Share>,
 }
 
-/// What a node of a Cluster has, by its own word.
+/// Slots of a Cluster node, as the node itself reports them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Share {
-    /// Of its configuration. It grows whenever the node is given slots that another had.
+    /// Configuration epoch. It grows whenever the node takes over slots of another node.
     pub(super) epoch: u64,
     pub(super) slots: Slots,
 }
 
 impl Identity {
-    /// Whom a connection leads to.
+    /// Queries the identity of the server behind a connection.
     pub(super) async fn of(wire: &Wire, mode: Mode) -> Result<Self, Trouble> {
         let mut pipeline = Pipeline::new();
-        Self::ask(mode, &mut pipeline);
-        Self::told(mode, &wire.ask(&pipeline).await?)
+        Self::query(mode, &mut pipeline);
+        Self::parse(mode, &wire.ask(&pipeline).await?)
     }
 
-    /// Puts the question into a pipeline.
-    pub(super) fn ask(mode: Mode, pipeline: &mut Pipeline) {
+    /// Adds the query to a pipeline.
+    pub(super) fn query(mode: Mode, pipeline: &mut Pipeline) {
         pipeline.cmd("INFO").arg("server").cmd("INFO").arg("replication");
         if mode == Mode::Cluster {
             pipeline.cmd("CLUSTER").arg("NODES");
         }
     }
 
-    /// What `ask` was answered.
-    pub(super) fn told(mode: Mode, answers: &[Value]) -> Result<Self, Trouble> {
-        let told: String = answers.iter().filter_map(text).collect::<Vec<_>>().join("\n");
+    /// Parses the response to `query`.
+    pub(super) fn parse(mode: Mode, answers: &[Value]) -> Result<Self, Trouble> {
+        let response: String = answers.iter().filter_map(text).collect::<Vec<_>>().join("\n");
         let field = |name: &str| {
-            let line = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            let line = response.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
             line.map(str::trim).unwrap_or_default().to_owned()
         };
-        // Valkey has another name for it.
+        // Valkey calls the field `server_mode`.
         let is = |mode: &str| field("redis_mode") == mode || field("server_mode") == mode;
-        let wrong = match mode {
-            Mode::Alone if is("cluster") => Some("it is of a Cluster: write redis-cluster:// for redis://"),
-            Mode::Alone if !is("standalone") => Some("it is not a server of its own, but perhaps a Sentinel"),
-            Mode::Cluster if !is("cluster") => Some("it is not of a Cluster"),
-            _ if field("role") != "master" => Some("it is a replica"),
+        let problem = match mode {
+            Mode::Alone if is("cluster") => {
+                Some("server belongs to a Cluster; use redis-cluster:// instead of redis://")
+            }
+            Mode::Alone if !is("standalone") => Some("not a standalone server; it may be a Sentinel"),
+            Mode::Cluster if !is("cluster") => Some("server does not belong to a Cluster; use redis://"),
+            _ if field("role") != "master" => Some("server is a replica, not a primary"),
             _ => None,
         };
-        if let Some(wrong) = wrong {
-            return Err(Trouble::Refused(wrong.into()));
+        if let Some(problem) = problem {
+            return Err(Trouble::Refused(problem.into()));
         }
         let share = match mode {
             Mode::Alone => None,
-            Mode::Cluster => Some(Share::told(&told)?),
+            Mode::Cluster => Some(Share::parse(&response)?),
         };
         let identity = Self { run: field("run_id"), history: field("master_replid"), share };
         if identity.run.is_empty() || identity.history.is_empty() {
-            return Err(Trouble::Refused("INFO does not say who it is".into()));
+            return Err(Trouble::Refused("INFO reports no run ID or replication ID".into()));
         }
         Ok(identity)
     }
 
-    /// As it stands in the mark's key, with the braces that make a Cluster keep it where the entries are. Of another set of slots,
-    /// another mark: what one says of its slots, it says of no others.
+    /// Returns the identity as part of the mark's key, with the hash tag that places the mark on the node of the
+    /// entries. Each set of slots has a mark of its own, since a mark is valid for its slots only.
     pub(super) fn mark(&self) -> Result<String, Trouble> {
         let Self { run, history, share } = self;
         let Some(Share { epoch, slots }) = share else { return Ok(format!("{run}:{history}")) };
-        let tag = slots.tag().ok_or_else(|| Trouble::Refused("it is in charge of no slots".into()))?;
+        let tag = slots.tag().ok_or_else(|| Trouble::Refused("node has no slots".into()))?;
         Ok(format!("{run}:{history}:{epoch}:{:016x}:{{{tag}}}", slots.digest()))
     }
 
-    /// Whether both are of one server, whatever slots it had at the time.
+    /// Returns true if both are the same server, regardless of its slots.
     pub(super) fn is_server_of(&self, other: &Self) -> bool {
         (&self.run, &self.history) == (&other.run, &other.history)
     }
 
-    /// Whether it is who it was before, and has only given slots away since.
+    /// Returns true if it is the same node as before and has only lost slots since.
     pub(super) fn is_less_than(&self, before: &Self) -> bool {
         let (Some(now), Some(then)) = (&self.share, &before.share) else { return false };
         self.is_server_of(before)
@@ -102,18 +104,18 @@ impl Identity {
 }
 
 impl Share {
-    /// The node's own line of CLUSTER NODES: its ID, address, flags, primary, two times, epoch, link, and slots.
-    fn told(told: &str) -> Result<Self, Trouble> {
+    /// Parses the node's own line of CLUSTER NODES: ID, address, flags, primary, two times, epoch, link, and slots.
+    fn parse(response: &str) -> Result<Self, Trouble> {
         let mine = |line: &&str| {
             let flags = line.split(' ').nth(2).unwrap_or_default();
             flags.split(',').any(|flag| flag == "myself")
         };
-        let share = told.lines().find(mine).and_then(|line| {
+        let share = response.lines().find(mine).and_then(|line| {
             let mut words = line.split_whitespace().skip(6);
             let epoch = words.next()?.parse().ok()?;
-            Some(Self { epoch, slots: Slots::told(words.skip(1))? })
+            Some(Self { epoch, slots: Slots::parse(words.skip(1))? })
         });
-        share.ok_or_else(|| Trouble::Refused("CLUSTER NODES does not say which slots are its own".into()))
+        share.ok_or_else(|| Trouble::Refused("CLUSTER NODES does not list the node's own slots".into()))
     }
 }
 
@@ -121,15 +123,15 @@ impl Share {
 mod tests {
     use super::*;
 
-    fn told(mode: &str, nodes: &str) -> Result<Identity, Trouble> {
+    fn parse(mode: &str, nodes: &str) -> Result<Identity, Trouble> {
         let info = format!("redis_mode:{mode}\r\nrun_id:r\r\nrole:master\r\nmaster_replid:h\r\n");
         let answers = [info.into_bytes(), nodes.to_owned().into_bytes()].map(Value::BulkString);
-        Identity::told(Mode::Cluster, &answers)
+        Identity::parse(Mode::Cluster, &answers)
     }
 
     fn node(epoch: u64, slots: &str) -> Identity {
         let others = "a 10.0.0.1:1@2,host master - 0 0 9 connected 0-99\n";
-        told("cluster", &format!("{others}b 10.0.0.2:1@2,host myself,master - 0 0 {epoch} connected {slots}\n"))
+        parse("cluster", &format!("{others}b 10.0.0.2:1@2,host myself,master - 0 0 {epoch} connected {slots}\n"))
             .unwrap()
     }
 
@@ -137,9 +139,9 @@ mod tests {
     fn a_node_is_what_it_says_of_itself() {
         let share = node(7, "100-200 [100->-a]").share.unwrap();
         assert_eq!((share.epoch, format!("{:?}", share.slots)), (7, "100 slots".into()));
-        assert!(told("standalone", "").is_err() && told("cluster", "").is_err());
-        let asked = [Value::SimpleString("redis_mode:cluster\nrole:master".into())];
-        assert!(Identity::told(Mode::Alone, &asked).unwrap_err().to_string().contains("redis-cluster://"));
+        assert!(parse("standalone", "").is_err() && parse("cluster", "").is_err());
+        let response = [Value::SimpleString("redis_mode:cluster\nrole:master".into())];
+        assert!(Identity::parse(Mode::Alone, &response).unwrap_err().to_string().contains("redis-cluster://"));
         assert!(node(1, "").mark().is_err());
         let marks = [node(1, "0-9"), node(1, "0-8"), node(2, "0-9")].map(|node| node.mark().unwrap());
         assert!(marks[0] != marks[1] && marks[0] != marks[2] && marks[0] == node(1, "0-9").mark().unwrap());

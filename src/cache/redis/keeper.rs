@@ -1,4 +1,4 @@
-//! The keeper: opens sessions, repairs entries as the feed says, and so renews the trust in them.
+//! Keeper of one server: opens sessions, applies invalidations from the change feed, and renews the freshness lease.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -11,16 +11,16 @@ use super::wire::Trouble;
 use crate::cache::follower::wait;
 use crate::store::{Place, Store, StoreError};
 
-/// How many changes one pass takes at a time.
+/// Maximum number of changes read per batch.
 const BATCH: usize = 1_000;
-/// How long until Redis is tried again: at first, and at most.
+/// Initial and maximum delay before Redis is retried.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(250));
 
-/// Keeps what the cache has in one server, until the cache is gone or the task is aborted. One task for a server, so that one
-/// probe asks at a time whether it is back.
+/// Keeps the entries of one server fresh until the cache is dropped or the task is aborted. There is one task per
+/// server, so only one probe at a time checks if it is back.
 pub(super) async fn keep(shared: Weak<Shared>, server: Server) {
     let mut retry = RETRY.0;
-    // An outage is logged when it begins.
+    // Each outage is logged once, when it begins.
     let mut failing = false;
     let mut legacy = None;
     while let Some(shared) = shared.upgrade() {
@@ -31,17 +31,17 @@ pub(super) async fn keep(shared: Weak<Shared>, server: Server) {
                 let mut place = session.marked;
                 let trusted = follow(&shared, &session, &mut place).await;
                 drop(held);
-                // If the feed has turned out not to go on from there, the next session will find that as well.
+                // If the change feed does not continue from this position, the next session will detect that as well.
                 legacy = Some(session.legacy(place));
                 if trusted {
                     retry = RETRY.0;
                     failing = false;
                 }
             }
-            // Who reads the store says so.
+            // The store logs its own outages.
             Err(None) => {}
-            Err(Some(trouble)) if !std::mem::replace(&mut failing, true) => {
-                tracing::warn!(redis = %server, %trouble, "Redis is away; reads go to the store");
+            Err(Some(error)) if !std::mem::replace(&mut failing, true) => {
+                tracing::warn!(redis = %server, %error, "Redis unreachable; reads fall back to the store");
             }
             Err(Some(_)) => {}
         }
@@ -51,9 +51,9 @@ pub(super) async fn keep(shared: Weak<Shared>, server: Server) {
     }
 }
 
-/// An error that names no trouble is the store's.
+/// Opens a session. An error of `None` is an error of the store.
 async fn open(shared: &Shared, server: &Server, legacy: Option<&Legacy>) -> Result<Session, Option<Trouble>> {
-    // Before the generation is found: what is filled in a new one has been read after this.
+    // Before the generation is opened: fills into a new one are read from the store after this.
     let head = shared.store.head().await.map_err(|_| None)?;
     let end = shared.store.touched(head.into(), BATCH).await.map_err(|_| None)?.reached;
     let options = &shared.options;
@@ -62,7 +62,7 @@ async fn open(shared: &Shared, server: &Server, legacy: Option<&Legacy>) -> Resu
     Session::open(options, address, shared.store.feed(), end, legacy, counters).await.map_err(Some)
 }
 
-/// Until the session ends. Answers whether Redis could be trusted in it.
+/// Follows the change feed until the session ends. Returns true if the session became trusted.
 async fn follow(shared: &Shared, session: &Session, place: &mut Place) -> bool {
     let mut wake = shared.store.wake();
     let mut trusted = false;
@@ -72,17 +72,18 @@ async fn follow(shared: &Shared, session: &Session, place: &mut Place) -> bool {
             Ok(true) => {
                 session.lease.renew(began, session.lease.position());
                 if !std::mem::replace(&mut trusted, true) {
-                    tracing::info!(redis = %session.address, "Redis is repaired up to the feed's end, and used");
+                    tracing::info!(redis = %session.address, "Redis enabled after replay of pending invalidations");
                 }
             }
-            // Redis did not take it; the lease runs out by itself.
+            // Redis did not accept the invalidations; the lease expires.
             Ok(false) => {}
-            // Behind a failover, a restored backup, or changes that have been forgotten: any entry may be out of date.
+            // After a failover, a restored backup or trimmed changes, any entry may be stale.
             Err(StoreError::Foreign | StoreError::Trimmed) => {
-                tracing::warn!("the feed does not go on from where Redis was; its entries are given up");
+                let redis = &session.address;
+                tracing::warn!(%redis, "Redis entries discarded: the change feed does not continue from them");
                 session.close().await;
             }
-            // Its own follower logs it.
+            // The store's own follower logs it.
             Err(_) => {}
         }
         tokio::select! {
@@ -93,12 +94,12 @@ async fn follow(shared: &Shared, session: &Session, place: &mut Place) -> bool {
     trusted
 }
 
-/// Repairs what has changed. Answers whether Redis knows all of it.
+/// Replays pending invalidations. Returns true if Redis has accepted all of them.
 async fn pass(store: &dyn Store, session: &Session, place: &mut Place) -> Result<bool, StoreError> {
     loop {
         let touched = store.touched(*place, BATCH).await?;
         let ended = touched.articles.len() < BATCH;
-        // In the feed's order, so that of one article's changes the newest stays.
+        // In feed order, so that the newest change of an article wins.
         let changed: BTreeMap<_, _> = touched.articles.into_iter().map(|(position, id)| (id, position)).collect();
         if !session.invalidate(&changed).await || !session.mark(touched.reached).await {
             return Ok(false);

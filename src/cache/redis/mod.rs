@@ -1,7 +1,8 @@
-//! The cache that replicas share: entries in Redis, filled by token and version, repaired by the feed.
+//! Cache in Redis, shared by replicas: entries are filled under a lease and invalidated by the change feed.
 //!
-//! What makes it safe (see docs/decisions/0010): a fill needs a token that every change takes away; what a change missed, every
-//! replica's keeper repeats; and a replica serves from Redis only while its own keeper has repaired all within the bound.
+//! Three rules make it safe (see docs/decisions/0010). A fill needs a token that every change revokes. Every replica's
+//! keeper repeats invalidations that a change missed. A replica serves from Redis only while its own keeper has
+//! replayed all invalidations within the staleness bound.
 
 mod backlog;
 mod entry;
@@ -48,15 +49,15 @@ use options::Site;
 use router::Router;
 use stats::Counters;
 
-/// How long an answer to a write waits for Redis to hear of it.
+/// Maximum time that the response to a write waits for the invalidation in Redis.
 const BUDGET: Duration = Duration::from_millis(20);
-/// How long a cache in front of this one is kept from the feed's news until the keeper has repaired what they are of.
+/// Maximum delay of changes for a cache in front of this one, until the keeper has invalidated them in Redis.
 const REPAIR: Duration = Duration::from_millis(50);
 
-/// A store with a cache in Redis in front of `get`. Everything else goes to the store.
+/// Store decorator that caches `get` in Redis. All other methods go to the store.
 pub struct RedisCache {
     shared: Arc<Shared>,
-    /// Of one server, or of who finds the nodes of a Cluster, each of which has a keeper then.
+    /// Keeper of one server, or the topology task of a Cluster, which runs a keeper per node.
     _keeper: AbortOnDropHandle<()>,
 }
 
@@ -70,7 +71,7 @@ struct Shared {
 }
 
 impl RedisCache {
-    /// Puts a cache in front of a store. Redis need not be there: until it is, reads go to the store.
+    /// Creates a cache in front of a store. While Redis is unreachable, reads go to the store.
     pub fn new(store: Arc<dyn Store>, options: RedisOptions) -> Self {
         let shared = Arc::new(Shared {
             store,
@@ -87,7 +88,7 @@ impl RedisCache {
         Self { shared, _keeper: AbortOnDropHandle::new(keeper) }
     }
 
-    /// Counters, for metrics.
+    /// Returns the counters, for metrics.
     pub fn stats(&self) -> RedisCacheStats {
         let sessions = self.shared.router.sessions();
         let lag = sessions.iter().filter_map(|session| session.lease.age()).max();
@@ -111,10 +112,9 @@ impl Store for RedisCache {
             .collect();
         let sessions = if changed.is_empty() { Vec::new() } else { self.shared.router.sessions() };
         if !sessions.is_empty() {
-            // In a task of its own, which ends neither with the caller nor with the budget. What it does not reach, the keepers
-            // do.
-            let tell = async move { join_all(sessions.iter().map(|session| session.invalidate(&changed))).await };
-            let _late = tokio::time::timeout(BUDGET, tokio::spawn(within(here(), tell))).await;
+            // In a separate task, which outlives the caller and the budget. The keepers repeat invalidations that fail.
+            let invalidate = async move { join_all(sessions.iter().map(|session| session.invalidate(&changed))).await };
+            let _late = tokio::time::timeout(BUDGET, tokio::spawn(within(here(), invalidate))).await;
         }
         answers
     }
@@ -170,12 +170,13 @@ impl Store for RedisCache {
     async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
         let touched = self.shared.store.touched(after, limit).await?;
         if let Some((newest, _)) = touched.articles.last() {
-            // Who hears of a change asks from then on for entries as new as that (`LocalCache`), which Redis can show only
-            // once it has been repaired so far. So this keeps hits; nothing depends on it, and it must not cost trust.
-            let patience = REPAIR.min(self.shared.options.staleness_bound / 10);
+            // After a change, `LocalCache` requires entries at least that fresh, and Redis can prove that only once its
+            // keeper has reached the change. Waiting preserves hits. Correctness does not depend on it, and it must not
+            // exhaust the lease.
+            let max_wait = REPAIR.min(self.shared.options.staleness_bound / 10);
             let sessions = self.shared.router.sessions();
             let repaired = join_all(sessions.iter().map(|session| session.repaired(*newest)));
-            let _late = tokio::time::timeout(patience, repaired).await;
+            let _late = tokio::time::timeout(max_wait, repaired).await;
         }
         Ok(touched)
     }

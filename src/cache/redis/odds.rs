@@ -1,19 +1,20 @@
-//! What a reader had better do first: look, or look and claim at once. The one round trip that `GETLEASE` spares a miss is a third
-//! of what Redis costs it; of an entry that is there, it costs Redis a script in place of a `GET` (docs/performance.md).
+//! Estimate of the miss ratio, to choose a reader's first command: `GET`, or `GETLEASE`. On a miss, `GETLEASE` saves
+//! one round trip, a third of the cost of Redis; on a hit, it costs Redis a script instead of a `GET`
+//! (docs/performance.md).
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// How much one read weighs: a 32nd.
+/// Weight of one read in the average: a 32nd.
 const WEIGHT: u32 = 32;
-/// All of the last reads.
+/// Value of a miss ratio of 1.
 const ALL: u32 = 1 << 16;
 
-/// How many of the last reads found nothing. Nothing but speed depends on it, so that two at once may forget one.
+/// Moving average of the miss ratio. Only speed depends on it, so concurrent updates may lose one.
 #[derive(Default)]
 pub(super) struct Odds(AtomicU32);
 
 impl Odds {
-    /// One more read.
+    /// Records a read.
     pub(super) fn note(&self, missed: bool) {
         let before = self.0.load(Ordering::Relaxed);
         let after = before - before / WEIGHT + if missed { ALL / WEIGHT } else { 0 };
@@ -22,7 +23,7 @@ impl Odds {
         }
     }
 
-    /// Whether most found nothing.
+    /// Returns true if most recent reads were misses.
     pub(super) fn are_for_nothing(&self) -> bool {
         self.0.load(Ordering::Relaxed) > ALL / 2
     }

@@ -1,4 +1,4 @@
-//! Which Redis, and how it is used.
+//! Settings of the Redis cache, and its URL format.
 
 use std::fmt;
 use std::path::Path;
@@ -9,104 +9,104 @@ use ::redis::{ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo};
 use super::identity::Mode;
 use super::tls::Tls;
 
-/// How a cache in Redis behaves.
+/// Settings of a cache in Redis.
 #[derive(Clone)]
 pub struct RedisOptions {
     pub(super) site: Site,
     pub(super) login: RedisConnectionInfo,
     pub(super) tls: Option<Tls>,
-    /// No answer from the cache is older than this.
+    /// Maximum staleness of a response from the cache.
     pub staleness_bound: Duration,
-    /// How long an article stays, give or take a tenth. One that is read near its end is fetched anew before.
+    /// Lifetime of an article's entry, ± 10 %. Reads near its expiry refresh it early.
     pub lifetime: Duration,
-    /// How long it is remembered at most that an article does not exist.
+    /// Maximum lifetime of a negative entry ("not found").
     pub negative_ttl: Duration,
-    /// How often the feed is asked when nothing wakes the follower.
+    /// Poll interval of the change feed when no wake-up arrives.
     pub poll: Duration,
 }
 
-/// Where a server listens.
+/// Network address of a server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Address {
     pub(super) host: String,
     pub(super) port: u16,
 }
 
-/// What is used.
+/// Redis deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Site {
     One(Server),
-    /// A Cluster, of which these are some nodes.
+    /// Redis Cluster, with some of its nodes as seeds.
     Cluster(Vec<Address>),
 }
 
-/// Who knows where a server is.
+/// Way to locate a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Server {
-    /// We do.
+    /// Fixed address.
     At(Address),
-    /// Sentinels, which call it by the name of a service.
+    /// Sentinels that resolve the name of a service.
     Named { sentinels: Vec<Address>, service: String },
 }
 
-const RIGHT: &str = "must be local, off, redis://[user:password@]host:port[/db], rediss:// for the same with TLS, \
-                     redis-cluster://[user:password@]host:port[,host:port], or \
-                     redis-sentinel://[user:password@]host:port[,host:port]/service[/db]";
+const EXPECTED: &str = "must be local, off, redis://[user:password@]host:port[/db], rediss:// for the same with TLS, \
+                        redis-cluster://[user:password@]host:port[,host:port], or \
+                        redis-sentinel://[user:password@]host:port[,host:port]/service[/db]";
 const SENTINEL_PORT: u16 = 26_379;
 
 impl RedisOptions {
-    /// The Redis of a URL, with usual bounds. An error says what would be right, and not what was there.
+    /// Parses a URL, with defaults for the rest. Errors state the expected format, never the given URL.
     pub fn new(url: &str) -> Result<Self, String> {
         Self::trusting(url, None)
     }
 
-    /// The same. With TLS, its certificate must be from an authority in the file, of PEM; without a file, from one of the
-    /// system's.
+    /// Same as [`Self::new`]; with TLS, the server's certificate must be signed by a CA in the PEM file `ca`, or by one
+    /// of the system's if there is no file.
     pub fn trusting(url: &str, ca: Option<&Path>) -> Result<Self, String> {
-        let (scheme, rest) = url.split_once("://").ok_or(RIGHT)?;
+        let (scheme, rest) = url.split_once("://").ok_or(EXPECTED)?;
         let (plain, encrypted) = match scheme.strip_prefix("rediss") {
             Some(kind) => (kind, true),
-            None => (scheme.strip_prefix("redis").ok_or(RIGHT)?, false),
+            None => (scheme.strip_prefix("redis").ok_or(EXPECTED)?, false),
         };
         let kind = match plain {
-            // Of several hosts nothing else could be meant.
+            // Several hosts can only be a Cluster.
             "" if rest.contains(',') => Kind::Cluster,
             "" => Kind::One,
             "-cluster" => Kind::Cluster,
             "-sentinel" => Kind::Sentinel,
-            _ => return Err(RIGHT.into()),
+            _ => return Err(EXPECTED.into()),
         };
         if rest.contains(['?', '#']) {
-            return Err(format!("{RIGHT}, without parameters"));
+            return Err(format!("{EXPECTED}, without parameters"));
         }
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
         let mut addresses: Vec<Address> =
-            hosts.split(',').map(|host| address(host, kind)).collect::<Option<_>>().ok_or(RIGHT)?;
+            hosts.split(',').map(|host| address(host, kind)).collect::<Option<_>>().ok_or(EXPECTED)?;
         let (service, db) = match (kind, path.split_once('/')) {
             (Kind::Sentinel, None) => (path, ""),
             (Kind::Sentinel, Some((service, db))) => (service, db),
             _ => ("", path),
         };
         if !db.is_empty() && db.parse::<u16>().is_err() {
-            return Err(RIGHT.into());
+            return Err(EXPECTED.into());
         }
         let site = match kind {
             Kind::Cluster if !matches!(db, "" | "0") => {
-                return Err("names a database, of which a Cluster has only 0".into());
+                return Err("names a database; a Redis Cluster supports only database 0".into());
             }
             Kind::Cluster => Site::Cluster(addresses),
-            Kind::Sentinel if service.is_empty() => return Err(RIGHT.into()),
+            Kind::Sentinel if service.is_empty() => return Err(EXPECTED.into()),
             Kind::Sentinel => Site::One(Server::Named { sentinels: addresses, service: service.to_owned() }),
             Kind::One => Site::One(Server::At(addresses.swap_remove(0))),
         };
         let tls = match (encrypted, ca) {
             (true, ca) => Some(Tls::trusting(ca)?),
             (false, None) => None,
-            (false, Some(_)) => return Err("has no use for cache-ca: TLS is spoken to rediss://".into()),
+            (false, Some(_)) => return Err("must be a `rediss://` URL when `cache-ca` is set".into()),
         };
-        // The driver's own error could show the password.
-        let login = format!("redis://{user}@localhost/{db}").into_connection_info().map_err(|_| RIGHT)?;
+        // The driver's own error could contain the password.
+        let login = format!("redis://{user}@localhost/{db}").into_connection_info().map_err(|_| EXPECTED)?;
         Ok(Self {
             site,
             login: login.redis_settings().clone(),
@@ -118,15 +118,15 @@ impl RedisOptions {
         })
     }
 
-    /// Where it is, for people: no user, no password.
+    /// Returns the address for display, without user and password.
     pub fn place(&self) -> String {
         match &self.site {
             Site::One(server) => server.to_string(),
-            Site::Cluster(seeds) => format!("the Cluster of {}", list(seeds)),
+            Site::Cluster(seeds) => format!("the Cluster of {}", join(seeds)),
         }
     }
 
-    /// What its servers must be part of.
+    /// Returns the required deployment mode of the servers.
     pub(super) fn mode(&self) -> Mode {
         match self.site {
             Site::One(_) => Mode::Alone,
@@ -135,7 +135,7 @@ impl RedisOptions {
     }
 }
 
-/// What a URL names.
+/// Kind of deployment in a URL.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     One,
@@ -143,7 +143,7 @@ enum Kind {
     Sentinel,
 }
 
-fn list(addresses: &[Address]) -> String {
+fn join(addresses: &[Address]) -> String {
     addresses.iter().map(Address::to_string).collect::<Vec<_>>().join(",")
 }
 
@@ -151,7 +151,7 @@ fn address(text: &str, kind: Kind) -> Option<Address> {
     let url = ::url::Url::parse(&format!("redis://{text}")).ok()?;
     let plain = url.username().is_empty() && url.password().is_none() && url.path().is_empty();
     url.host_str().filter(|host| plain && !host.is_empty())?;
-    // Which takes the brackets off an IPv6 address.
+    // Strips the brackets of an IPv6 address.
     match url.clone().into_connection_info().ok()?.addr() {
         ConnectionAddr::Tcp(host, port) => {
             let port = if kind == Kind::Sentinel { url.port().unwrap_or(SENTINEL_PORT) } else { *port };
@@ -175,7 +175,7 @@ impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::At(address) => address.fmt(f),
-            Self::Named { sentinels, service } => write!(f, "{service} of {}", list(sentinels)),
+            Self::Named { sentinels, service } => write!(f, "{service} of {}", join(sentinels)),
         }
     }
 }
@@ -196,9 +196,9 @@ mod tests {
         assert_eq!((one.place().as_str(), one.login.db()), ("cache.example:6379", 3));
         assert_eq!((one.login.username(), one.login.password()), (Some("desk"), Some("pass@word")));
         assert_eq!(RedisOptions::new("redis://[::1]:7000").unwrap().place(), "[::1]:7000");
-        let told = RedisOptions::new("redis-sentinel://:secret@a,b:27000/news/2").unwrap();
-        assert_eq!((told.place().as_str(), told.login.db()), ("news of a:26379,b:27000", 2));
-        assert_eq!(told.login.password(), Some("secret"));
+        let sentinel = RedisOptions::new("redis-sentinel://:secret@a,b:27000/news/2").unwrap();
+        assert_eq!((sentinel.place().as_str(), sentinel.login.db()), ("news of a:26379,b:27000", 2));
+        assert_eq!(sentinel.login.password(), Some("secret"));
         for (cluster, place) in [
             ("redis://desk:pass@a,b:7000", "the Cluster of a:6379,b:7000"),
             ("rediss://a,b/", "the Cluster of a:6379,b:6379"),
@@ -208,7 +208,7 @@ mod tests {
             let cluster = RedisOptions::new(cluster).unwrap();
             assert_eq!((cluster.place().as_str(), cluster.mode()), (place, Mode::Cluster));
         }
-        for bad in [
+        for invalid in [
             "redis://",
             "redis://:6379",
             "redis://a/none",
@@ -226,7 +226,7 @@ mod tests {
             "http://a",
             "a:6379",
         ] {
-            assert!(RedisOptions::new(bad).is_err(), "{bad}");
+            assert!(RedisOptions::new(invalid).is_err(), "{invalid}");
         }
         let error = RedisOptions::new("redis://desk:hunter2@a:port").unwrap_err();
         assert!(!error.contains("hunter2"), "{error}");

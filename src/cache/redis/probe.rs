@@ -1,4 +1,4 @@
-//! What can be found out about a Redis without using it as a cache: for whoever looks for what is wrong.
+//! Diagnosis of a Redis server, for `copydesk doctor`.
 
 use std::time::{Duration, Instant};
 
@@ -11,57 +11,58 @@ use super::identity::Mode;
 use super::options::{Address, RedisOptions, Site};
 use super::wire::{Trouble, Wire, code, text};
 
-/// A server of Redis, as it says of itself.
+/// Facts that a Redis server reports about itself.
 #[derive(Clone, Debug)]
 pub struct RedisFacts {
-    /// `7.0.15`; of Valkey, the version of Redis that it is like.
+    /// Redis version, such as `7.0.15`; for Valkey, the compatible version of Redis.
     pub version: String,
-    /// `master`, or `slave`.
+    /// `master` or `slave`.
     pub role: String,
-    /// `standalone`, `cluster`, or `sentinel`.
+    /// `standalone`, `cluster` or `sentinel`.
     pub mode: String,
-    /// How much memory it may use, in bytes; 0 for as much as there is.
+    /// Memory limit, in bytes; 0 for none.
     pub max_memory: u64,
-    /// How much it uses, in bytes.
+    /// Used memory, in bytes.
     pub used_memory: u64,
-    /// What it does when that is not enough.
+    /// Eviction policy (`maxmemory-policy`).
     pub policy: String,
-    /// Why it would not take an entry, as it says; not asked of a Cluster, whose nodes have but their slots.
+    /// Error code with which it rejects an entry; not tested in a Cluster, whose nodes have only their slots.
     pub refuses: Option<String>,
-    /// How far its clock is ahead of ours, give or take half the round trip.
+    /// Clock offset, positive if its clock is ahead of ours; accurate to half the round trip.
     pub ahead: SignedDuration,
-    /// How long it took to answer.
+    /// Round-trip time.
     pub round_trip: Duration,
 }
 
 impl RedisCache {
-    /// Asks each server that the settings name what it is; with where it is. Leaves nothing there for longer than a second.
+    /// Queries the facts of each configured server, and returns them by address. Its test entry expires after one
+    /// second.
     pub async fn probe(options: &RedisOptions) -> Vec<(String, Result<RedisFacts, String>)> {
         let addresses = match &options.site {
             Site::Cluster(seeds) => seeds.clone(),
             Site::One(server) => match options.find(server).await {
                 Ok(address) => vec![address],
-                Err(trouble) => return vec![(server.to_string(), Err(trouble.to_string()))],
+                Err(error) => return vec![(server.to_string(), Err(error.to_string()))],
             },
         };
         let mut found = Vec::with_capacity(addresses.len());
         for address in addresses {
-            let facts = ask(options, &address).await.map_err(|trouble| trouble.to_string());
+            let facts = query(options, &address).await.map_err(|error| error.to_string());
             found.push((address.to_string(), facts));
         }
         found
     }
 }
 
-async fn ask(options: &RedisOptions, address: &Address) -> Result<RedisFacts, Trouble> {
+async fn query(options: &RedisOptions, address: &Address) -> Result<RedisFacts, Trouble> {
     let wire = Wire::open(address, &options.login, options.tls.as_ref()).await?;
     let mut info = Pipeline::new();
     for section in ["server", "replication", "memory"] {
         info.cmd("INFO").arg(section);
     }
-    let told: String = wire.ask(&info).await?.iter().filter_map(text).collect::<Vec<_>>().join("\n");
+    let response: String = wire.ask(&info).await?.iter().filter_map(text).collect::<Vec<_>>().join("\n");
     let field = |name: &str| {
-        let line = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let line = response.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.map(str::trim).unwrap_or_default().to_owned()
     };
     let mode = if field("redis_mode").is_empty() { field("server_mode") } else { field("redis_mode") };
@@ -73,7 +74,8 @@ async fn ask(options: &RedisOptions, address: &Address) -> Result<RedisFacts, Tr
     let round_trip = began.elapsed();
     let ours = before.as_microsecond() + (round_trip / 2).as_micros() as i64;
     let ahead = SignedDuration::from_micros(micros(&clock).map_or(0, |theirs| theirs - ours));
-    let refuses = if options.mode() == Mode::Alone && field("role") == "master" { refusal(&wire).await? } else { None };
+    let writable = options.mode() == Mode::Alone && field("role") == "master";
+    let refuses = if writable { write_error(&wire).await? } else { None };
     Ok(RedisFacts {
         version: field("redis_version"),
         role: field("role"),
@@ -87,15 +89,15 @@ async fn ask(options: &RedisOptions, address: &Address) -> Result<RedisFacts, Tr
     })
 }
 
-/// The answer to TIME.
+/// Parses the response to TIME.
 fn micros(answers: &[Value]) -> Option<i64> {
     let Some(Value::Array(parts)) = answers.first() else { return None };
     let part = |at: usize| text(parts.get(at)?)?.parse::<i64>().ok();
     Some(part(0)? * 1_000_000 + part(1)?)
 }
 
-/// Does what the cache does, to a key of its own.
-async fn refusal(wire: &Wire) -> Result<Option<String>, Trouble> {
+/// Runs the cache's commands on a test key, and returns the code of the first error.
+async fn write_error(wire: &Wire) -> Result<Option<String>, Trouble> {
     let key = format!("copydesk:1:doctor:{}", Uuid::now_v7().simple());
     let mut pipeline = Pipeline::new();
     pipeline.cmd("SET").arg(&key).arg("x").arg("PX").arg(1_000);
@@ -104,6 +106,6 @@ async fn refusal(wire: &Wire) -> Result<Option<String>, Trouble> {
     match wire.ask(&pipeline).await {
         Ok(answers) => Ok(answers.iter().find_map(code).map(str::to_owned)),
         Err(Trouble::Refused(code)) => Ok(Some(code)),
-        Err(trouble) => Err(trouble),
+        Err(error) => Err(error),
     }
 }

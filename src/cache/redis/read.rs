@@ -1,4 +1,4 @@
-//! A read through Redis: look, claim what is not there, read the store, fill.
+//! Read through Redis: look up entries, claim the missing ones, read the store, fill.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,9 +12,9 @@ use super::{RedisCache, Shared, backlog};
 use crate::article::ArticleId;
 use crate::store::{Consistency, Fetched, Layer, StoreError};
 
-/// How long who may not fill an entry waits for who may.
+/// Wait for another reader to fill an entry.
 const WAIT: Duration = Duration::from_millis(20);
-/// How often foreign entries are logged at most.
+/// Minimum interval between log lines about foreign entries.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
 impl RedisCache {
@@ -25,7 +25,7 @@ impl RedisCache {
         }
     }
 
-    /// Of one server.
+    /// Reads through one server.
     pub(super) async fn read_from(
         &self,
         session: Option<Arc<Session>>,
@@ -40,7 +40,7 @@ impl RedisCache {
         };
         let mut answers: Vec<Option<Fetched>> = vec![None; ids.len()];
         let mut found = Found::default();
-        // One article that is most likely not there is claimed at once: the claim answers with it if it is.
+        // A single article that is probably missing is claimed at once: the claim returns the entry if there is one.
         if ids.len() == 1 && shared.odds.are_for_nothing() {
             found.absent.push((0, false));
         } else {
@@ -56,10 +56,10 @@ impl RedisCache {
             let ending: Vec<ArticleId> = found.ending.iter().map(|at| ids[*at].clone()).collect();
             tokio::spawn(async move { session.refresh(shared.store.as_ref(), &ending).await });
         }
-        let wanted: Vec<usize> = (0..ids.len()).filter(|at| answers[*at].is_none()).collect();
-        if !wanted.is_empty() {
-            let missing: Vec<ArticleId> = wanted.iter().map(|at| ids[*at].clone()).collect();
-            for (at, fetched) in wanted.into_iter().zip(shared.store.get(&missing, consistency).await?) {
+        let open: Vec<usize> = (0..ids.len()).filter(|at| answers[*at].is_none()).collect();
+        if !open.is_empty() {
+            let missing: Vec<ArticleId> = open.iter().map(|at| ids[*at].clone()).collect();
+            for (at, fetched) in open.into_iter().zip(shared.store.get(&missing, consistency).await?) {
                 answers[at] = Some(fetched);
             }
             fill(session, ids, claimed, &answers);
@@ -67,7 +67,7 @@ impl RedisCache {
         Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(Fetched::missing)).collect())
     }
 
-    /// Asks to fill what is absent. Answers with what may be filled, and the tokens for it.
+    /// Claims the fill leases of absent entries. Returns the granted ones with their tokens.
     async fn claim(
         &self,
         session: &Arc<Session>,
@@ -89,7 +89,7 @@ impl RedisCache {
                     ours.push((at, token));
                 }
                 Claim::Seen(seen) => {
-                    // Whoever comes next finds room for it.
+                    // Removed, so that the next reader can claim it.
                     if matches!(seen, Seen::Foreign) {
                         foreign.push(&ids[at]);
                     }
@@ -97,7 +97,7 @@ impl RedisCache {
                 }
                 Claim::Theirs => {
                     found.absent.push((at, false));
-                    // Of a batch, the store is asked for the rest anyway.
+                    // A batch reads the rest from the store anyway.
                     if ids.len() == 1 {
                         answers[at] = look_again(session, consistency, &ids[at]).await;
                     }
@@ -112,12 +112,12 @@ impl RedisCache {
     }
 }
 
-/// What has been found out about the articles of a read.
+/// Lookup results of a read.
 #[derive(Default)]
 struct Found {
-    /// Those that Redis does not have, and whether something foreign is in their place.
+    /// Cache misses, with true if a foreign entry is in their place.
     absent: Vec<(usize, bool)>,
-    /// Those whose entries end soon.
+    /// Hits to refresh early.
     ending: Vec<usize>,
 }
 
@@ -130,7 +130,7 @@ impl Found {
                 }
                 answers[at] = Some(Fetched { record, from: Layer::Redis });
             }
-            // There is an entry, and it cannot be shown to be new enough: there is nothing to fill.
+            // The entry is not provably fresh enough: there is nothing to fill.
             Seen::Found(..) => {}
             Seen::Nothing => self.absent.push((at, false)),
             Seen::Foreign => {
@@ -141,7 +141,7 @@ impl Found {
     }
 }
 
-/// Who fills the entry is most likely done by now.
+/// Looks up an entry again after the other reader has probably filled it.
 async fn look_again(session: &Session, consistency: Consistency, id: &ArticleId) -> Option<Fetched> {
     tokio::time::sleep(WAIT).await;
     let trust = session.trust(consistency)?;
@@ -151,14 +151,14 @@ async fn look_again(session: &Session, consistency: Consistency, id: &ArticleId)
     }
 }
 
-/// Hands over what is to be filled: the caller has its answer, and need not wait or stay.
+/// Enqueues fills, so that the caller does not wait for them.
 fn fill(session: &Arc<Session>, ids: &[ArticleId], claimed: Vec<(usize, String)>, answers: &[Option<Fetched>]) {
-    let filled: Vec<_> = claimed
+    let fills: Vec<_> = claimed
         .into_iter()
         .filter_map(|(at, token)| Some((ids[at].clone(), token, answers[at].as_ref()?.record.clone())))
         .collect();
-    if !filled.is_empty() {
-        backlog::fill(session, filled);
+    if !fills.is_empty() {
+        backlog::fill(session, fills);
     }
 }
 
@@ -178,7 +178,7 @@ impl Shared {
         let mut logged = self.foreign_logged.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
             *logged = Some(Instant::now());
-            tracing::warn!("an entry in Redis is not as this version writes them; the article is read from the store");
+            tracing::warn!("Redis entry ignored: not written by this version; article read from the store");
         }
     }
 }

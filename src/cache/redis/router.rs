@@ -1,4 +1,4 @@
-//! Which server an article's entry is in.
+//! Routing of articles to the server that has their entries.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -12,32 +12,32 @@ use super::slots::{Slots, slot};
 use crate::article::ArticleId;
 use crate::store::{Consistency, Fetched, StoreError};
 
-/// The sessions that there are: of a server that is alone one, of a Cluster one with each node that has slots.
+/// Open sessions: one for a standalone server, one per node with slots for a Cluster.
 pub(super) struct Router {
     mode: Mode,
-    /// The latest of a Cluster's configurations first: of two nodes that both take themselves for a slot's, the one that took it
-    /// last. Nothing depends on it but what is asked in vain, since each is repaired.
+    /// Ordered by configuration epoch, latest first: if two nodes claim a slot, the later owner is tried first. The
+    /// order only avoids wasted requests, since every node receives invalidations.
     sessions: RwLock<Vec<Arc<Session>>>,
-    let_go: Notify,
+    released: Notify,
 }
 
-/// Where a read goes.
+/// Route of a read.
 pub(super) enum Route {
-    /// All of it to one server; or to the store, if there is none to be used.
+    /// To one server, or to the store if no server is usable.
     Whole(Option<Arc<Session>>),
-    /// To several.
+    /// To several servers.
     Parted(Vec<Share>),
 }
 
-/// What of a read goes to one server, or to the store.
+/// Part of a read that goes to one server, or to the store.
 pub(super) struct Share {
     session: Option<Arc<Session>>,
     ids: Vec<ArticleId>,
-    /// Where they stand in the read.
-    places: Vec<usize>,
+    /// Indexes of `ids` in the read.
+    indexes: Vec<usize>,
 }
 
-/// A session that is used, as long as this is held.
+/// Guard of a session: the router uses the session until this is dropped.
 pub(super) struct Held<'a> {
     router: &'a Router,
     session: Arc<Session>,
@@ -45,10 +45,10 @@ pub(super) struct Held<'a> {
 
 impl Router {
     pub(super) fn new(mode: Mode) -> Self {
-        Self { mode, sessions: RwLock::default(), let_go: Notify::new() }
+        Self { mode, sessions: RwLock::default(), released: Notify::new() }
     }
 
-    /// Hands a session out to readers and writers.
+    /// Makes a session available to readers and writers.
     pub(super) fn hold(&self, session: Arc<Session>) -> Held<'_> {
         let epoch = |session: &Session| session.identity.share.as_ref().map(|share| share.epoch);
         let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
@@ -57,18 +57,18 @@ impl Router {
         Held { router: self, session }
     }
 
-    /// Waits until a session has ended since this was last asked.
+    /// Waits for the end of a session since the last call.
     pub(super) async fn let_go(&self) {
-        self.let_go.notified().await;
+        self.released.notified().await;
     }
 
-    /// Those that are used.
+    /// Returns the sessions in use.
     pub(super) fn sessions(&self) -> Vec<Arc<Session>> {
         let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
         sessions.iter().filter(|session| !session.has_ended()).map(Arc::clone).collect()
     }
 
-    /// Whether every article's entry is in a server that is used.
+    /// Returns true if the sessions in use cover all entries.
     pub(super) fn is_whole(&self) -> bool {
         let sessions = self.sessions();
         if self.mode == Mode::Alone {
@@ -86,17 +86,17 @@ impl Router {
             return Route::Whole(used.next().map(Arc::clone));
         }
         let mut shares: Vec<Share> = Vec::new();
-        for (place, id) in ids.iter().enumerate() {
+        for (index, id) in ids.iter().enumerate() {
             let slot = slot(id.as_str());
             let session = used.clone().find(|session| session.holds(slot));
-            let known =
+            let existing =
                 shares.iter().position(|share| share.session.as_ref().map(Arc::as_ptr) == session.map(Arc::as_ptr));
-            let at = known.unwrap_or_else(|| {
-                shares.push(Share { session: session.map(Arc::clone), ids: Vec::new(), places: Vec::new() });
+            let at = existing.unwrap_or_else(|| {
+                shares.push(Share { session: session.map(Arc::clone), ids: Vec::new(), indexes: Vec::new() });
                 shares.len() - 1
             });
             shares[at].ids.push(id.clone());
-            shares[at].places.push(place);
+            shares[at].indexes.push(index);
         }
         match <[Share; 1]>::try_from(shares) {
             Ok([share]) => Route::Whole(share.session),
@@ -106,19 +106,19 @@ impl Router {
 }
 
 impl RedisCache {
-    /// Reads every share as if there were no others, all at once.
+    /// Reads all shares concurrently and merges the results.
     pub(super) async fn read_parted(
         &self,
         shares: Vec<Share>,
         count: usize,
         consistency: Consistency,
     ) -> Result<Vec<Fetched>, StoreError> {
-        let read = shares.iter().map(|share| self.read_from(share.session.clone(), &share.ids, consistency));
-        let read = try_join_all(read).await?;
+        let reads = shares.iter().map(|share| self.read_from(share.session.clone(), &share.ids, consistency));
+        let results = try_join_all(reads).await?;
         let mut answers = vec![Fetched::missing(); count];
-        for (share, found) in shares.iter().zip(read) {
-            for (place, fetched) in share.places.iter().zip(found) {
-                answers[*place] = fetched;
+        for (share, result) in shares.iter().zip(results) {
+            for (index, fetched) in share.indexes.iter().zip(result) {
+                answers[*index] = fetched;
             }
         }
         Ok(answers)
@@ -130,6 +130,6 @@ impl Drop for Held<'_> {
         self.session.end();
         let mut sessions = self.router.sessions.write().unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|session| !Arc::ptr_eq(session, &self.session));
-        self.router.let_go.notify_one();
+        self.router.released.notify_one();
     }
 }

@@ -1,16 +1,16 @@
-//! What runs within Redis: each step of the protocol, on one key, at once.
+//! Lua scripts of the cache protocol. Each runs atomically on one key.
 //!
-//! An entry is a string: its kind (`v` for an article, `n` for none, `i` for invalidated), the position of the change that it
-//! is as new as, in 40 digits, and then
+//! An entry is a string: its kind (`v` for an article, `n` for a negative entry, `i` for an invalidated one), the
+//! position of the change that it reflects in 40 digits, and then
 //!
 //! - for `v`, the article;
-//! - for `i`, the token of whoever may fill it, in 32 characters, and until when nobody else may, in 16 digits.
+//! - for `i`, the token of the fill lease in 32 characters, and the expiry of the lease in 16 digits.
 
-/// For the token of an invalidated entry that nobody may fill yet.
+/// Token of an invalidated entry without a fill lease.
 pub const NOBODY: &str = "--------------------------------";
 
-/// Asks to fill an entry: `token, lease in ms, lifetime in ms`. Answers `l` (it may), `w` (somebody else is at it), or the entry
-/// if there is one after all.
+/// Claims the fill lease of an entry: `token, lease in ms, lifetime in ms`. Returns `l` (granted), `w` (another reader
+/// has it), or the entry if there is one.
 pub const GETLEASE: &str = r"
 local entry = redis.call('GET', KEYS[1])
 local version = string.rep('0', 40)
@@ -31,8 +31,8 @@ redis.call('SET', KEYS[1], 'i' .. version .. ARGV[1] .. deadline, 'PX', ARGV[3])
 return 'l'
 ";
 
-/// Fills an entry: `token, entry, lifetime in ms`. Answers 1, or 0 if that is refused: there is none, it carries another's
-/// token, or it is newer.
+/// Fills an entry: `token, entry, lifetime in ms`. Returns 1, or 0 if rejected: the key is absent, has another token,
+/// or is newer.
 pub const FILL: &str = r"
 local entry = redis.call('GETRANGE', KEYS[1], 0, 89)
 if #entry ~= 89 or string.sub(entry, 1, 1) ~= 'i' then return 0 end
@@ -42,9 +42,8 @@ redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1
 ";
 
-/// Gives an article another lifetime: `entry, lifetime in ms`. Answers 1, or 0 if that is refused: only an article that is not
-/// newer is replaced. What an invalidation or an eviction has taken away stays so; then there is no token that was given
-/// before the store was read.
+/// Refreshes an article: `entry, lifetime in ms`. Returns 1, or 0 if rejected: only an article that is not newer is
+/// replaced. Invalidated and evicted entries stay so: for them, no token was granted before the store was read.
 pub const REFRESH: &str = r"
 local entry = redis.call('GETRANGE', KEYS[1], 0, 40)
 if string.sub(entry, 1, 1) ~= 'v' or string.sub(ARGV[1], 2, 41) < string.sub(entry, 2, 41) then return 0 end
@@ -52,8 +51,8 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 ";
 
-/// Tells an entry of a change: `position, lifetime in ms`. Answers 1, or 0 if there was nothing to do. An absent entry stays
-/// absent: into that, nobody can fill anything either.
+/// Invalidates an entry: `position, lifetime in ms`. Returns 1, or 0 if there was nothing to do. An absent entry stays
+/// absent, since it cannot be filled either.
 pub const INVALIDATE: &str = r"
 local entry = redis.call('GETRANGE', KEYS[1], 0, 40)
 if entry == '' then return 0 end
@@ -63,8 +62,9 @@ redis.call('SET', KEYS[1], 'i' .. ARGV[1] .. string.rep('-', 32) .. string.rep('
 return 1
 ";
 
-/// Finds the generation, or begins one: `generation, place, lifetime in ms`. Answers `generation:place`, with the place in the feed
-/// up to which it has been repaired: a position in 40 digits, `:`, and when the change there was written in 16.
+/// Returns the current generation, or begins one: `generation, place, lifetime in ms`. The result is
+/// `generation:place`, with the feed position up to which it has been invalidated: 40 digits, `:`, and the time of the
+/// change there in 16 digits.
 pub const OPEN: &str = r"
 local mark = redis.call('GET', KEYS[1])
 if mark and #mark == 74 then return mark end
@@ -73,7 +73,8 @@ redis.call('SET', KEYS[1], mark, 'PX', ARGV[3])
 return mark
 ";
 
-/// Records how far a generation has been repaired: `generation, place, lifetime in ms`. Answers 0 if there is another.
+/// Records the position up to which a generation has been invalidated: `generation, place, lifetime in ms`. Returns 0
+/// if there is another generation.
 pub const MARK: &str = r"
 local mark = redis.call('GET', KEYS[1])
 if not mark or string.sub(mark, 1, 16) ~= ARGV[1] then return 0 end

@@ -1,4 +1,4 @@
-//! Which server is the primary, as Sentinels say.
+//! Discovery of the primary through Sentinels.
 
 use ::redis::{Pipeline, RedisConnectionInfo, Value};
 
@@ -6,31 +6,31 @@ use super::options::{Address, RedisOptions, Server};
 use super::wire::{Trouble, Wire, text};
 
 impl RedisOptions {
-    /// Where a server is now. Sentinels are asked all at once, and the first that knows is believed: should it be mistaken, the
-    /// server itself says that it is a replica; and where two take themselves for the primary, each is repaired by those who
-    /// read from it.
+    /// Resolves the current address of a server. All Sentinels are queried at once, and the first answer wins. If it is
+    /// wrong, the server itself reports that it is a replica; if two servers claim to be the primary, the replicas that
+    /// read from each of them also invalidate it.
     pub(super) async fn find(&self, server: &Server) -> Result<Address, Trouble> {
         let (addresses, service) = match server {
             Server::At(address) => return Ok(address.clone()),
             Server::Named { sentinels, service } => (sentinels, service),
         };
-        let asked = addresses.iter().map(|sentinel| Box::pin(self.primary(sentinel, service)));
-        futures::future::select_ok(asked).await.map(|(address, _)| address)
+        let queries = addresses.iter().map(|sentinel| Box::pin(self.primary(sentinel, service)));
+        futures::future::select_ok(queries).await.map(|(address, _)| address)
     }
 
     async fn primary(&self, sentinel: &Address, service: &str) -> Result<Address, Trouble> {
-        // User and password are the server's.
+        // User and password belong to the server, not to the Sentinel.
         let wire = Wire::open(sentinel, &RedisConnectionInfo::default(), self.tls.as_ref()).await?;
         let mut pipeline = Pipeline::new();
         pipeline.cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(service);
-        let told = match wire.ask(&pipeline).await?.pop() {
-            Some(Value::Array(told)) => told.iter().filter_map(text).collect(),
+        let response = match wire.ask(&pipeline).await?.pop() {
+            Some(Value::Array(parts)) => parts.iter().filter_map(text).collect(),
             _ => Vec::new(),
         };
-        match &told[..] {
+        match &response[..] {
             [host, port] => port.parse().ok().map(|port| Address { host: host.clone(), port }),
             _ => None,
         }
-        .ok_or_else(|| Trouble::Refused("its Sentinel knows no primary of that name".into()))
+        .ok_or_else(|| Trouble::Refused("Sentinel knows no primary of this service name".into()))
     }
 }

@@ -1,4 +1,4 @@
-//! One spell of using Redis: from when it is known whom we speak to, until that is in doubt.
+//! Session with one Redis server, from its identification until its identity or availability is in doubt.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,29 +22,29 @@ use crate::article::{ArticleId, Position, Record};
 use crate::cache::lease::Lease;
 use crate::store::{Consistency, Place, Store};
 
-/// How many failures in a row end a session.
+/// Number of consecutive failures that end a session.
 const FAILURES: u32 = 3;
-/// How many steps go in one round trip: each takes Redis some microseconds, and other callers wait.
+/// Maximum scripts per round trip: each takes Redis some microseconds, and other clients wait.
 const STEPS: usize = 200;
-/// How long only one may fill an entry.
+/// Duration of a fill lease.
 const LEASE: Duration = Duration::from_secs(1);
 
-/// What is known about whether entries may be served.
+/// Permission to serve entries.
 #[derive(Clone, Copy)]
 pub(super) struct Trust {
     until: Instant,
-    /// An entry must itself be as new as this: what was repaired does not reach so far.
+    /// Minimum position of an entry; set if invalidations have not been replayed that far.
     floor: Option<Position>,
 }
 
 impl Trust {
-    /// Whether it may be served now.
+    /// Returns true if the record may be served now.
     pub(super) fn allows(&self, record: Option<&Record>) -> bool {
-        let new_enough = match self.floor {
+        let fresh = match self.floor {
             None => true,
             Some(floor) => record.is_some_and(|record| record.token.position >= floor),
         };
-        new_enough && self.ends_later()
+        fresh && self.ends_later()
     }
 
     pub(super) fn ends_later(&self) -> bool {
@@ -52,47 +52,48 @@ impl Trust {
     }
 }
 
-/// Who may fill an entry.
+/// Result of a claim of a fill lease.
 pub(super) enum Claim {
-    /// We, with this token.
+    /// Granted, with this token.
     Ours(String),
-    /// Somebody else.
+    /// Held by another reader.
     Theirs,
-    /// There is an entry after all.
+    /// Not needed: there is an entry.
     Seen(Seen),
-    /// Redis did not say.
+    /// Redis did not answer.
     None,
 }
 
 pub(super) struct Session {
-    /// For what readers do: look, claim, fill. It is full of articles.
+    /// Connection for lookups, claims and fills, which transfer articles.
     reads: Wire,
-    /// For what changes do: invalidate, and say how far. Nothing large is in its way.
+    /// Connection for invalidations and marks, which large transfers must not delay.
     writes: Wire,
-    /// Where it is, to be told.
+    /// Address, for logs.
     pub(super) address: Address,
     feed: Uuid,
     mode: Mode,
     pub(super) identity: Identity,
     mark_key: String,
     generation: String,
-    /// Of the keys of its entries, which end with the article's ID in braces.
+    /// Prefix of entry keys, which end with the article's ID in braces.
     prefix: String,
     lifetime: Duration,
     negative_ttl: Duration,
-    /// One at a time: who finds another at it leaves it to the readers to come.
+    /// Allows one refresh at a time: others are skipped, and later readers retry.
     refreshing: Semaphore,
     pub(super) lease: Lease,
     pub(super) backlog: Backlog,
-    /// How far it had been repaired when the session began.
+    /// Position up to which the generation was invalidated when the session began.
     pub(super) marked: Place,
     failures: AtomicU32,
     ended: CancellationToken,
     counters: Arc<Counters>,
 }
 
-/// What a session leaves to the next one with the same node of a Cluster: a generation, and how far it is known to be repaired.
-/// If the node has only given slots away since, that holds for those that it has kept, and their entries need not be given up.
+/// Handoff to the next session with the same Cluster node: a generation, and the position up to which it is
+/// invalidated. If the node has only lost slots since, both stay valid for the slots that it has kept, and their
+/// entries are preserved.
 pub(super) struct Legacy {
     identity: Identity,
     generation: String,
@@ -100,7 +101,8 @@ pub(super) struct Legacy {
 }
 
 impl Session {
-    /// Connects, finds out to whom, and finds or begins the generation of entries. `end` is the feed's end.
+    /// Connects, identifies the server, and opens or begins the generation of entries. `end` is the end of the change
+    /// feed.
     pub(super) async fn open(
         options: &RedisOptions,
         address: Address,
@@ -114,12 +116,12 @@ impl Session {
         let (reads, writes) = tokio::try_join!(open(), open())?;
         let identity = Identity::of(&writes, mode).await?;
         if !Identity::of(&reads, mode).await?.is_server_of(&identity) {
-            return Err(Trouble::Refused("two connections led to two servers".into()));
+            return Err(Trouble::Refused("two connections reached different servers".into()));
         }
         let mark_key = format!("copydesk:1:{}:epoch:{}", feed.simple(), identity.mark()?);
         let proposed = match legacy.filter(|legacy| identity.is_less_than(&legacy.identity)) {
             Some(legacy) => (legacy.generation.clone(), legacy.place),
-            // The end of a version 7 UUID is random.
+            // The last bits of a version 7 UUID are random.
             None => (Uuid::now_v7().simple().to_string().split_off(16), end),
         };
         let (generation, marked) = mark::open(&writes, &mark_key, proposed).await?;
@@ -146,19 +148,19 @@ impl Session {
         })
     }
 
-    /// Whether it has the entries of a slot.
+    /// Returns true if the server has the entries of a slot.
     pub(super) fn holds(&self, slot: u16) -> bool {
         self.identity.share.as_ref().is_none_or(|share| share.slots.contains(slot))
     }
 
-    /// What the next one may go on with, when this one has repaired everything up to `place`.
+    /// Returns the handoff to the next session; entries are invalidated up to `place`.
     pub(super) fn legacy(&self, place: Place) -> Legacy {
         Legacy { identity: self.identity.clone(), generation: self.generation.clone(), place }
     }
 
-    /// Whether, and until when, entries may be served to a read that begins now.
+    /// Returns the permission to serve entries to a read that begins now, if there is one.
     pub(super) fn trust(&self, consistency: Consistency) -> Option<Trust> {
-        // Before the entry is asked for: what is repaired afterwards says nothing of it.
+        // Taken before the lookup: later invalidations say nothing about the entry read.
         let repaired = self.lease.position();
         let until = self.lease.until().filter(|until| Instant::now() < *until)?;
         match consistency {
@@ -168,7 +170,7 @@ impl Session {
         }
     }
 
-    /// Waits until the keeper has repaired everything up to `position`, but no longer than the session lasts.
+    /// Waits until the keeper has invalidated everything up to `position`, or the session ends.
     pub(super) async fn repaired(&self, position: Position) {
         tokio::select! {
             () = self.lease.reached(position) => {}
@@ -176,7 +178,7 @@ impl Session {
         }
     }
 
-    /// Ends when somebody has found that it must.
+    /// Waits until the session ends.
     pub(super) async fn ended(&self) {
         self.ended.cancelled().await;
     }
@@ -185,14 +187,14 @@ impl Session {
         self.ended.is_cancelled()
     }
 
-    /// Nobody asks any more; and who has asked waits no longer, since the connections end too.
+    /// Ends the session and its connections, so that pending requests fail at once.
     pub(super) fn end(&self) {
         self.ended.cancel();
         self.reads.end();
         self.writes.end();
     }
 
-    /// Looks at entries, in one round trip. None when Redis does not answer.
+    /// Looks up entries in one round trip. None if Redis does not answer.
     pub(super) async fn look(&self, ids: &[ArticleId]) -> Option<Vec<Seen>> {
         if let [id] = ids {
             let answer = self.noted(self.reads.get(&self.key(id))).await?;
@@ -202,7 +204,7 @@ impl Session {
         Some(ids.iter().zip(answers).map(|(id, answer)| self.seen(id, answer)).collect())
     }
 
-    /// Asks to fill entries, in one round trip. What is foreign is removed first, which is always safe.
+    /// Claims fill leases in one round trip. Foreign entries are removed first, which is always safe.
     pub(super) async fn claim(&self, ids: &[(ArticleId, bool)]) -> Vec<Claim> {
         let foreign: Vec<&ArticleId> = ids.iter().filter(|(_, foreign)| *foreign).map(|(id, _)| id).collect();
         if !foreign.is_empty() && !self.remove(&foreign).await {
@@ -228,7 +230,7 @@ impl Session {
         claims.collect()
     }
 
-    /// Fills what was claimed with what the store has answered since.
+    /// Fills claimed entries with the records read from the store.
     pub(super) async fn fill(&self, claimed: Vec<Fill>) {
         let mut calls = Vec::with_capacity(claimed.len());
         for (id, token, record) in &claimed {
@@ -257,10 +259,10 @@ impl Session {
         }
     }
 
-    /// Gives entries that are near their end another life, with what the store has of them now.
+    /// Refreshes entries near their expiry from the store.
     pub(super) async fn refresh(&self, store: &dyn Store, ids: &[ArticleId]) {
-        let Ok(_alone) = self.refreshing.try_acquire() else { return };
-        // Who reads the store otherwise says what is wrong with it.
+        let Ok(_permit) = self.refreshing.try_acquire() else { return };
+        // The store logs its own failures.
         let Ok(fetched) = store.get(ids, Consistency::Bounded).await else { return };
         let calls: Vec<Call> = ids
             .iter()
@@ -273,15 +275,15 @@ impl Session {
             .collect();
         for calls in calls.chunks(STEPS) {
             let Some(answers) = self.noted(self.reads.run(calls)).await else { return };
-            let taken = answers.iter().filter(|answer| **answer == Value::Int(1)).count();
-            self.counters.refreshes.fetch_add(taken as u64, Ordering::Relaxed);
+            let refreshed = answers.iter().filter(|answer| **answer == Value::Int(1)).count();
+            self.counters.refreshes.fetch_add(refreshed as u64, Ordering::Relaxed);
         }
     }
 
-    /// Tells those entries of changes that are here. True when all of them know.
+    /// Invalidates the changed entries that belong to this server. True if all were accepted.
     pub(super) async fn invalidate(&self, changed: &BTreeMap<ArticleId, Position>) -> bool {
-        let here = |id: &ArticleId| self.mode == Mode::Alone || self.holds(slot(id.as_str()));
-        let changed: Vec<(&ArticleId, &Position)> = changed.iter().filter(|(id, _)| here(id)).collect();
+        let is_local = |id: &ArticleId| self.mode == Mode::Alone || self.holds(slot(id.as_str()));
+        let changed: Vec<(&ArticleId, &Position)> = changed.iter().filter(|(id, _)| is_local(id)).collect();
         let calls: Vec<Call> = changed
             .iter()
             .map(|(id, position)| Call {
@@ -293,36 +295,37 @@ impl Session {
         let ids: Vec<&ArticleId> = changed.iter().map(|(id, _)| *id).collect();
         for (calls, ids) in calls.chunks(STEPS).zip(ids.chunks(STEPS)) {
             let Some(answers) = self.noted(self.writes.run(calls)).await else { return false };
-            let refused: Vec<&ArticleId> = ids
+            let rejected: Vec<&ArticleId> = ids
                 .iter()
                 .zip(&answers)
                 .filter(|(_, answer)| !matches!(answer, Value::Int(_)))
                 .map(|(id, _)| *id)
                 .collect();
-            // Redis is full, or something foreign is there: an entry may always be removed, and that takes no room.
-            if !refused.is_empty() && !self.remove(&refused).await {
+            // Redis is full, or the entry is foreign. Removal is always safe and needs no memory.
+            if !rejected.is_empty() && !self.remove(&rejected).await {
                 return false;
             }
         }
         true
     }
 
-    /// Records that everything up to `place` has been repaired, if this still is the Redis and the generation that was
-    /// repaired. Otherwise the session ends.
+    /// Records that everything up to `place` has been invalidated, if server and generation are still the same.
+    /// Otherwise the session ends.
     pub(super) async fn mark(&self, place: Place) -> bool {
         let call = mark::record(&self.mark_key, &self.generation, place);
-        // Who it is, is asked after the mark: a change of role before it shows, and one after it is for the next pass.
-        let ask = |pipeline: &mut Pipeline| Identity::ask(self.mode, pipeline);
-        let Some(answers) = self.noted(self.writes.run_then(&call, ask)).await else { return false };
+        // Identity is checked after the mark: it shows an earlier change of role, and the next pass detects a later
+        // one.
+        let identify = |pipeline: &mut Pipeline| Identity::query(self.mode, pipeline);
+        let Some(answers) = self.noted(self.writes.run_then(&call, identify)).await else { return false };
         match answers.split_first() {
-            // No room even for that: then nothing can be filled either.
+            // Redis has no memory for the mark: then it accepts no fills either.
             Some((mark, _)) if code(mark).is_some() => {
                 Counters::add(&self.counters.errors);
                 false
             }
-            Some((Value::Int(1), told)) if Identity::told(self.mode, told).as_ref() == Ok(&self.identity) => true,
+            Some((Value::Int(1), rest)) if Identity::parse(self.mode, rest).as_ref() == Ok(&self.identity) => true,
             _ => {
-                tracing::info!(redis = %self.address, "Redis has been flushed, is another, or has other slots; it is looked at anew");
+                tracing::info!(redis = %self.address, "Redis session restarted: server flushed, replaced or resharded");
                 self.end();
                 false
             }
@@ -331,17 +334,17 @@ impl Session {
 
     /// Ends the generation of entries, for every replica.
     pub(super) async fn close(&self) {
-        // If this fails, nothing is lost: where the feed does not go on, the mark is beyond its head or is trimmed.
+        // A failure is harmless: the mark is beyond the feed's head or trimmed, and the next session detects that.
         let _ = self.writes.run(&[mark::close(&self.mark_key, &self.generation)]).await;
         self.end();
     }
 
-    /// Asks the server something, in one round trip. None when it does not answer.
+    /// Sends a pipeline in one round trip. None if the server does not answer.
     pub(super) async fn ask(&self, pipeline: &Pipeline) -> Option<Vec<Value>> {
         self.noted(self.writes.ask(pipeline)).await
     }
 
-    /// Removes entries, which is always safe. False when Redis does not say that it has.
+    /// Removes entries, which is always safe. False if Redis does not confirm it.
     pub(super) async fn remove(&self, ids: &[&ArticleId]) -> bool {
         let mut pipeline = Pipeline::with_capacity(ids.len());
         for id in ids {
@@ -355,7 +358,7 @@ impl Session {
         match answer {
             Value::Nil => Seen::Nothing,
             Value::BulkString(bytes) => decode(id, self.feed, bytes.into()),
-            // Of another type.
+            // A key of another Redis type.
             _ => Seen::Foreign,
         }
     }
@@ -368,21 +371,21 @@ impl Session {
         key
     }
 
-    /// Counts, and ends the session when Redis fails again and again, or says that it is not the one to ask.
+    /// Counts failures. Ends the session after repeated timeouts, or at once if the server is unusable.
     async fn noted<T>(&self, answer: impl Future<Output = Result<T, Trouble>>) -> Option<T> {
-        let trouble = match answer.await {
+        let error = match answer.await {
             Ok(answer) => {
                 self.failures.store(0, Ordering::Relaxed);
                 return Some(answer);
             }
-            // Another call has found it, and ended the connection under this one.
+            // Another call has ended the session, and with it the connection.
             Err(_) if self.has_ended() => return None,
-            Err(trouble) => trouble,
+            Err(error) => error,
         };
         Counters::add(&self.counters.errors);
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
-        if (trouble != Trouble::Late || failures >= FAILURES) && !self.has_ended() {
-            tracing::warn!(redis = %self.address, %trouble, "Redis is not used any more until it has been repaired; reads go to the store");
+        if (error != Trouble::Late || failures >= FAILURES) && !self.has_ended() {
+            tracing::warn!(redis = %self.address, %error, failures, "Redis disabled; reads fall back to the store");
             self.end();
         }
         None
@@ -393,7 +396,7 @@ pub(super) fn millis(duration: Duration) -> Vec<u8> {
     duration.as_millis().to_string().into_bytes()
 }
 
-/// Up to a tenth more or less, so that what came together does not go together.
+/// Varies a duration by ± 10 %, so that simultaneous events do not recur simultaneously.
 pub(super) fn jittered(duration: Duration) -> Duration {
     duration.mul_f64(0.9 + 0.2 * random())
 }

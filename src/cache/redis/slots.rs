@@ -1,16 +1,15 @@
-//! Hash slots: of which keys a node of a Cluster is in charge.
+//! Hash slots of Redis Cluster.
 
 use std::fmt;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// How many there are.
 const COUNT: u16 = 16_384;
 const WORDS: usize = COUNT as usize / 64;
-/// How many whole numbers have every slot among theirs: 109,758 do.
+/// Number of tags to try until every slot has one: 109,758 suffice.
 const TAGS: u32 = 200_000;
 
-/// The slot of every key that has this tag in braces.
+/// Returns the slot of keys with this hash tag.
 pub(super) fn slot(tag: &str) -> u16 {
     crc16(tag.as_bytes()) % COUNT
 }
@@ -46,10 +45,10 @@ impl Slots {
         Self(Box::new([0; WORDS]))
     }
 
-    /// What a node tells of itself in CLUSTER NODES: `0-99`, `100`, and in brackets what is on its way. A slot that is on its way
-    /// from here to another node (`[100->-node]`) is left out, though it is still this one's: its keys are there already, or here
-    /// yet.
-    pub(super) fn told<'a>(words: impl Iterator<Item = &'a str>) -> Option<Self> {
+    /// Parses a node's own slots in CLUSTER NODES: `0-99`, `100`, and migrating slots in brackets. A slot that is
+    /// migrating to another node (`[100->-node]`) is left out, although this node still owns it: its keys may be on
+    /// either node.
+    pub(super) fn parse<'a>(words: impl Iterator<Item = &'a str>) -> Option<Self> {
         let mut slots = Self::none();
         let mut leaving = Vec::new();
         for word in words {
@@ -76,7 +75,7 @@ impl Slots {
         self.0[usize::from(slot / 64)] & (1 << (slot % 64)) != 0
     }
 
-    /// Whether all of the other's are in it too.
+    /// Returns true if all slots of `other` are in this set.
     pub(super) fn includes(&self, other: &Self) -> bool {
         self.0.iter().zip(other.0.iter()).all(|(mine, theirs)| theirs & !mine == 0)
     }
@@ -89,7 +88,7 @@ impl Slots {
         self.0.iter().all(|word| *word == u64::MAX)
     }
 
-    /// A tag for keys that are to be in one of these: the lowest number that is. None if the set is empty.
+    /// Returns the lowest number that is a hash tag of one of these slots. None if the set is empty.
     pub(super) fn tag(&self) -> Option<String> {
         if *self == Self::none() {
             return None;
@@ -97,7 +96,7 @@ impl Slots {
         (0..TAGS).map(|number| number.to_string()).find(|tag| self.contains(slot(tag)))
     }
 
-    /// The same for the same set, on every replica.
+    /// Returns a hash of the set, equal on every replica.
     pub(super) fn digest(&self) -> u64 {
         let bytes: Vec<u8> = self.0.iter().flat_map(|word| word.to_be_bytes()).collect();
         xxh3_64(&bytes)
@@ -114,29 +113,29 @@ impl fmt::Debug for Slots {
 mod tests {
     use super::*;
 
-    fn told(words: &str) -> Option<Slots> {
-        Slots::told(words.split_whitespace())
+    fn parse(words: &str) -> Option<Slots> {
+        Slots::parse(words.split_whitespace())
     }
 
-    /// As CLUSTER KEYSLOT answers; `tests/it/redis_cluster.rs` asks a real one for more.
+    /// Results of CLUSTER KEYSLOT; `tests/it/redis_cluster.rs` compares more with a real Cluster.
     #[test]
     fn slots_are_those_of_redis() {
         assert_eq!(crc16(b"123456789"), 0x31c3);
-        for (tag, right) in [("foo", 12_182), ("bar", 5_061), ("06S", 0), ("a", 15_495)] {
-            assert_eq!(slot(tag), right, "{tag}");
+        for (tag, expected) in [("foo", 12_182), ("bar", 5_061), ("06S", 0), ("a", 15_495)] {
+            assert_eq!(slot(tag), expected, "{tag}");
         }
     }
 
     #[test]
     fn what_is_leaving_is_left_out() {
-        let slots = told("0-2 7 16383 [1->-abc] [9-<-abc]").unwrap();
+        let slots = parse("0-2 7 16383 [1->-abc] [9-<-abc]").unwrap();
         let held: Vec<u16> = (0..COUNT).filter(|slot| slots.contains(*slot)).collect();
         assert_eq!(held, [0, 2, 7, 16_383]);
-        assert!(told("0-7 16383").unwrap().includes(&slots) && !slots.includes(&told("1").unwrap()));
-        assert_ne!(slots.digest(), told("0-2 7 16383").unwrap().digest());
-        assert!(told("0-16383").unwrap().are_all() && !slots.are_all());
-        for wrong in ["16384", "0-16384", "x", "-", "[x->-abc]", "[16384->-abc]"] {
-            assert!(told(wrong).is_none(), "{wrong}");
+        assert!(parse("0-7 16383").unwrap().includes(&slots) && !slots.includes(&parse("1").unwrap()));
+        assert_ne!(slots.digest(), parse("0-2 7 16383").unwrap().digest());
+        assert!(parse("0-16383").unwrap().are_all() && !slots.are_all());
+        for invalid in ["16384", "0-16384", "x", "-", "[x->-abc]", "[16384->-abc]"] {
+            assert!(parse(invalid).is_none(), "{invalid}");
         }
     }
 
@@ -147,7 +146,7 @@ mod tests {
             slots.set(slot(&tag), true);
         }
         assert!(slots.are_all());
-        let one = told("100").unwrap();
+        let one = parse("100").unwrap();
         assert_eq!(one.tag().map(|tag| slot(&tag)), Some(100));
         assert_eq!(Slots::none().tag(), None);
     }

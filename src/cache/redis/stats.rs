@@ -1,4 +1,4 @@
-//! What is counted.
+//! Counters of the Redis cache.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -6,27 +6,27 @@ use std::time::Duration;
 /// Counters of a cache in Redis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RedisCacheStats {
-    /// Articles answered from it.
+    /// Cache hits, in articles.
     pub hits: u64,
-    /// Articles that it did not have.
+    /// Cache misses, in articles.
     pub misses: u64,
-    /// Articles put into it.
+    /// Completed fills.
     pub fills: u64,
-    /// Articles that it refused, for something newer came in between.
+    /// Fills rejected because of a concurrent change.
     pub rejected: u64,
-    /// Articles fetched anew before their end.
+    /// Early refreshes before expiry.
     pub refreshes: u64,
-    /// Calls that failed or came too late.
+    /// Calls that failed or timed out.
     pub errors: u64,
-    /// Entries that this version did not write, or not like that.
+    /// Entries not written by this version, or damaged.
     pub foreign: u64,
-    /// Articles read past it, for it could not be trusted, or fresher was asked for.
+    /// Articles read from the store because the lease had expired or a fresher read was required.
     pub distrusted: u64,
-    /// Whether it, or a part of a Cluster, is not used, since it failed.
+    /// True while the cache, or a part of a Cluster, is disabled after failures.
     pub breaker_open: bool,
-    /// How many servers are used: one, or of a Cluster as many as have a part of it.
+    /// Servers in use: one, or the nodes of a Cluster that have slots.
     pub servers: u64,
-    /// How long ago the last completed pass of its follower began: of several, the one that is furthest behind.
+    /// Time since the last completed pass of the follower began; the longest of several.
     pub lag: Option<Duration>,
 }
 

@@ -1,4 +1,4 @@
-//! TLS to Redis: rustls, under the driver.
+//! TLS to Redis: rustls below the driver.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use tokio_rustls::client::TlsStream;
 
 use crate::tls;
 
-/// How connections are encrypted: whoever answers must show a certificate of the host that was named.
+/// TLS settings of connections, which verify the server's certificate and host name.
 #[derive(Clone)]
 pub(super) struct Tls(Arc<ClientConfig>);
 
 impl Tls {
-    /// Trusts the authorities in a file, or those of the system.
+    /// Trusts the CA certificates in a file, or those of the system.
     pub(super) fn trusting(ca: Option<&Path>) -> Result<Self, String> {
-        let config = tls::verified(ca, "cache-ca").map_err(|wrong| match ca {
-            Some(_) => format!("cache-ca: {wrong}"),
-            None => wrong,
+        let config = tls::verified(ca, "cache-ca").map_err(|error| match ca {
+            Some(_) => format!("cache-ca: {error}"),
+            None => error,
         })?;
         Ok(Self(Arc::new(config)))
     }

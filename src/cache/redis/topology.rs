@@ -1,4 +1,4 @@
-//! Which nodes a Cluster has, and a keeper for each that is in charge of slots.
+//! Topology of a Redis Cluster: discovers primaries and runs a keeper for each.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Weak;
@@ -13,14 +13,14 @@ use super::session::jittered;
 use super::wire::{Trouble, Wire, code, text};
 use super::{Shared, keeper};
 
-/// How often it is asked which nodes there are: while all is well, and while a part is not used.
-const ASK: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(250));
+/// Interval between topology queries: while all slots are covered, and while some are not.
+const INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(250));
 
-/// Keeps one keeper for each primary, until the cache is gone or the task is aborted. Which slots a node has, it says itself when
-/// its keeper asks: here it is only a matter of whom to ask.
+/// Runs one keeper per primary until the cache is dropped or the task is aborted. Each keeper queries the slots from
+/// its node; this task only discovers addresses.
 pub(super) async fn follow(shared: Weak<Shared>, seeds: Vec<Address>) {
     let mut keepers: HashMap<Address, AbortOnDropHandle<()>> = HashMap::new();
-    // An outage is logged when it begins.
+    // Each outage is logged once, when it begins.
     let mut failing = false;
     while let Some(cache) = shared.upgrade() {
         let known = seeds.iter().chain(keepers.keys()).collect();
@@ -35,38 +35,39 @@ pub(super) async fn follow(shared: Weak<Shared>, seeds: Vec<Address>) {
                     });
                 }
             }
-            Err(trouble) if !std::mem::replace(&mut failing, true) => {
-                tracing::warn!(redis = %cache.options.place(), %trouble, "no node of Redis Cluster answers; reads go to the store");
+            Err(error) if !std::mem::replace(&mut failing, true) => {
+                let redis = cache.options.place();
+                tracing::warn!(redis, %error, "Redis Cluster unreachable; reads fall back to the store");
             }
             Err(_) => {}
         }
-        let rest = if cache.router.is_whole() { ASK.0 } else { ASK.1 };
+        let pause = if cache.router.is_whole() { INTERVAL.0 } else { INTERVAL.1 };
         tokio::select! {
-            () = tokio::time::sleep(jittered(rest)) => {}
+            () = tokio::time::sleep(jittered(pause)) => {}
             () = cache.router.let_go() => {}
         }
     }
 }
 
-/// Whatever any node that is used takes for a primary. While none is, the first that answers is believed, of those that were
-/// named and those that were known. A mistake does no harm: a node says itself that it is a replica, or has no slots.
+/// Returns the primaries known to any node in use. While none is in use, the first answer of a configured or known node
+/// wins. A wrong answer is harmless: the node itself reports that it is a replica or has no slots.
 async fn primaries(cache: &Shared, known: BTreeSet<&Address>) -> Result<BTreeSet<Address>, Trouble> {
     let sessions = cache.router.sessions();
-    let told = join_all(sessions.iter().map(async |session| {
+    let answers = join_all(sessions.iter().map(async |session| {
         let answers = session.ask(&question()).await?;
         read(&session.address.host, &answers).ok()
     }));
-    let found: BTreeSet<Address> = told.await.into_iter().flatten().flatten().collect();
+    let found: BTreeSet<Address> = answers.await.into_iter().flatten().flatten().collect();
     if !found.is_empty() {
         return Ok(found);
     }
-    let asked = known.into_iter().map(|address| {
+    let queries = known.into_iter().map(|address| {
         Box::pin(async move {
             let wire = Wire::open(address, &cache.options.login, cache.options.tls.as_ref()).await?;
             read(&address.host, &wire.ask(&question()).await?)
         })
     });
-    select_ok(asked).await.map(|(primaries, _)| primaries)
+    select_ok(queries).await.map(|(primaries, _)| primaries)
 }
 
 fn question() -> Pipeline {
@@ -75,24 +76,24 @@ fn question() -> Pipeline {
     pipeline
 }
 
-/// Of CLUSTER SLOTS: for each range of slots its ends, its primary, and replicas. A node that has not been told where it is
-/// itself says nothing of its host: it is where it was asked.
-fn read(asked: &str, answers: &[Value]) -> Result<BTreeSet<Address>, Trouble> {
+/// Parses CLUSTER SLOTS: for each range of slots its ends, its primary and its replicas. A node that does not know its
+/// own address leaves the host empty; it is then the queried host.
+fn read(queried: &str, answers: &[Value]) -> Result<BTreeSet<Address>, Trouble> {
     let ranges = match answers {
         [Value::Array(ranges)] => ranges,
         [answer] if code(answer) == Some("ERR") => {
-            return Err(Trouble::Refused("it is not of a Cluster: write redis://host:port for one server".into()));
+            return Err(Trouble::Refused("server does not belong to a Cluster; use redis://host:port".into()));
         }
-        _ => return Err(Trouble::Refused("it does not tell its slots".into())),
+        _ => return Err(Trouble::Refused("server returned no slots".into())),
     };
     let primary = |range: &Value| {
         let Value::Array(range) = range else { return None };
         let Value::Array(node) = range.get(2)? else { return None };
         let host = match node.first()? {
-            Value::Nil => asked.to_owned(),
-            host => text(host).map(|host| if host.is_empty() { asked.to_owned() } else { host })?,
+            Value::Nil => queried.to_owned(),
+            host => text(host).map(|host| if host.is_empty() { queried.to_owned() } else { host })?,
         };
-        // A node that should announce a host name, and does not.
+        // Placeholder of a node that is configured to announce a host name but has none.
         let known = host != "?";
         match node.get(1)? {
             Value::Int(port) if known => Some(Address { host, port: u16::try_from(*port).ok()? }),
@@ -101,7 +102,7 @@ fn read(asked: &str, answers: &[Value]) -> Result<BTreeSet<Address>, Trouble> {
     };
     let primaries: BTreeSet<Address> = ranges.iter().filter_map(primary).collect();
     match primaries.is_empty() {
-        true => Err(Trouble::Refused("it knows of no node that has slots".into())),
+        true => Err(Trouble::Refused("server knows no node with slots".into())),
         false => Ok(primaries),
     }
 }

@@ -1,4 +1,4 @@
-//! One connection to Redis, on which nothing takes longer than it may.
+//! One connection to Redis, with a timeout on every call.
 
 use std::sync::{Arc, LazyLock};
 use std::task::Poll;
@@ -15,29 +15,29 @@ use super::scripts;
 use super::tls::Tls;
 use crate::telemetry::trace::{self, Kind, Part, span};
 
-/// How long connecting may take, with everything that is said first.
+/// Timeout of connecting, including the handshake.
 const CONNECT: Duration = Duration::from_millis(300);
-/// How long a call may take in all: with a claim that is waited for (20 ms), a read that Redis fails is held up 60 ms. The
-/// driver's own timeout does not cover every wait of its, and would only be a second timer for each call.
+/// Timeout of a call. Together with the wait for another reader's fill (20 ms), a failing Redis delays a read by 60 ms.
+/// The driver's own timeout does not cover all of its waits, and would add a second timer to each call.
 const CALL: Duration = Duration::from_millis(40);
-/// How much longer for each further question of one round trip: an article of 20 kB takes 160 µs at 1 Gbit/s.
+/// Additional timeout for each further command of a round trip: an article of 20 kB takes 160 µs at 1 Gbit/s.
 const EACH: Duration = Duration::from_micros(200);
-/// How much of that is left for an answer that has come while this process did not run.
+/// Part of the timeout reserved for a response that arrived while this process was not scheduled.
 const LAST: Duration = Duration::from_millis(5);
 
-/// Why Redis did not answer as it should.
+/// Error of a call to Redis.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Trouble {
-    #[error("it did not answer in time")]
+    #[error("timed out")]
     Late,
     #[error("the connection failed")]
     Lost,
-    /// It answers, and cannot be used: it is a replica, is loading, or does not know us.
-    #[error("it refuses: {0}")]
+    /// The server answers but is unusable: it is a replica, is loading, or rejects our credentials.
+    #[error("server unusable: {0}")]
     Refused(String),
 }
 
-/// What runs within Redis.
+/// Script that runs within Redis.
 #[derive(Clone, Copy)]
 pub(super) enum Step {
     GetLease,
@@ -58,7 +58,7 @@ impl Step {
         &SCRIPTS[self as usize]
     }
 
-    /// As traces call it.
+    /// Returns the span name in traces.
     fn span(self) -> &'static str {
         match self {
             Self::GetLease => "redis GETLEASE",
@@ -84,18 +84,18 @@ impl Step {
     }
 }
 
-/// A step on a key.
+/// Call of a script on a key.
 pub(super) struct Call {
     pub(super) step: Step,
     pub(super) key: String,
     pub(super) args: Vec<Vec<u8>>,
 }
 
-/// A connection. It is never mended: who needs another opens one, and looks anew whom it leads to.
+/// Connection that is never reestablished: a new one is opened instead, and its server is identified again.
 #[derive(Clone)]
 pub(super) struct Wire {
     connection: MultiplexedConnection,
-    /// What carries questions and answers; a server that has stopped would keep it.
+    /// Driver task, aborted on drop: an unresponsive server would keep it alive.
     driver: Arc<AbortOnDropHandle<()>>,
 }
 
@@ -108,7 +108,7 @@ impl Wire {
                 None => Self::on(stream, login).await,
                 Some(tls) => match tls.connect(&to.host, stream).await {
                     Ok(stream) => Self::on(stream, login).await,
-                    // It says what is wrong with whose certificate, and nothing that is secret.
+                    // The error describes the certificate problem and contains no secret.
                     Err(error) => Err(Trouble::Refused(format!("TLS: {error}"))),
                 },
             }
@@ -127,17 +127,17 @@ impl Wire {
         Ok(Self { connection, driver })
     }
 
-    /// Ends the connection. Whoever waits for an answer is told that it is lost.
+    /// Closes the connection. Pending calls fail with `Lost`.
     pub(super) fn end(&self) {
         self.driver.abort();
     }
 
-    /// What one key holds. By far the most frequent call: it spares what a pipeline of one would cost.
+    /// Reads one key. This is by far the most frequent call, so it avoids the cost of a pipeline.
     pub(super) async fn get(&self, key: &str) -> Result<Value, Trouble> {
         let mut command = Cmd::with_capacity(2, key.len() + 3);
         command.arg("GET").arg(key);
         let mut connection = self.connection.clone();
-        let part = asking("redis GET", 1);
+        let part = start_span("redis GET", 1);
         let answer = match in_time(1, connection.send_packed_command(&command)).await {
             Some(Ok(answer)) => match code(&answer).filter(|code| unusable(code)) {
                 Some(code) => Err(Trouble::Refused(code.to_owned())),
@@ -146,20 +146,20 @@ impl Wire {
             Some(Err(error)) => Err(trouble(&error)),
             None => Err(Trouble::Late),
         };
-        answered(part, answer)
+        end_span(part, answer)
     }
 
-    /// What several keys hold, in one round trip.
+    /// Reads several keys in one round trip.
     pub(super) async fn get_all(&self, keys: impl Iterator<Item = String>) -> Result<Vec<Value>, Trouble> {
         let mut pipeline = Pipeline::with_capacity(keys.size_hint().0);
         for key in keys {
             pipeline.cmd("GET").arg(key);
         }
-        let part = asking("redis GET", pipeline.len());
-        answered(part, self.ask(&pipeline).await)
+        let part = start_span("redis GET", pipeline.len());
+        end_span(part, self.ask(&pipeline).await)
     }
 
-    /// One round trip. An answer may be an error of its own, which stops no other.
+    /// Sends a pipeline in one round trip. A single command may return an error without affecting the others.
     pub(super) async fn ask(&self, pipeline: &Pipeline) -> Result<Vec<Value>, Trouble> {
         let count = pipeline.len();
         let mut connection = self.connection.clone();
@@ -177,10 +177,10 @@ impl Wire {
         }
     }
 
-    /// Runs steps, in one round trip; a Redis that does not know them yet is told them in a second.
+    /// Runs scripts in one round trip. Scripts that Redis does not know yet are sent in a second one.
     pub(super) async fn run(&self, calls: &[Call]) -> Result<Vec<Value>, Trouble> {
-        let part = calls.first().and_then(|call| asking(call.step.span(), calls.len()));
-        answered(part, self.run_steps(calls).await)
+        let part = calls.first().and_then(|call| start_span(call.step.span(), calls.len()));
+        end_span(part, self.run_steps(calls).await)
     }
 
     async fn run_steps(&self, calls: &[Call]) -> Result<Vec<Value>, Trouble> {
@@ -202,7 +202,7 @@ impl Wire {
         Ok(answers)
     }
 
-    /// Runs one step and then asks, in one round trip: what is answered was so after the step. The step's answer is first.
+    /// Runs a script and then further commands in one round trip. The script's response comes first.
     pub(super) async fn run_then(&self, call: &Call, then: impl Fn(&mut Pipeline)) -> Result<Vec<Value>, Trouble> {
         let mut pipeline = Pipeline::new();
         call.put(&mut pipeline);
@@ -218,44 +218,43 @@ impl Wire {
     }
 }
 
-/// A question to Redis begins; it is recorded if it is a traced call's.
-fn asking(name: &'static str, questions: usize) -> Option<Part> {
+/// Starts the span of a call to Redis, if the request is traced.
+fn start_span(name: &'static str, commands: usize) -> Option<Part> {
     let part = span(Kind::Client, name)?;
     part.say("db.system.name", trace::Value::Text("redis".into()));
-    if questions > 1 {
-        part.say("db.operation.batch.size", trace::Value::Int(i64::try_from(questions).unwrap_or(i64::MAX)));
+    if commands > 1 {
+        part.say("db.operation.batch.size", trace::Value::Int(i64::try_from(commands).unwrap_or(i64::MAX)));
     }
     Some(part)
 }
 
-fn answered<T>(part: Option<Part>, answer: Result<T, Trouble>) -> Result<T, Trouble> {
+fn end_span<T>(part: Option<Part>, answer: Result<T, Trouble>) -> Result<T, Trouble> {
     if let (Some(part), Err(_)) = (part, &answer) {
         part.fail();
     }
     answer
 }
 
-/// What so many questions are answered within [`CALL`] and what the further ones add. A processor that others keep busy makes the time pass before what has arrived is looked at:
-/// then the timer's end is seen first, and the answer a moment later.
-async fn in_time<T>(questions: usize, asked: impl Future<Output = T>) -> Option<T> {
-    let patience = CALL - LAST + EACH * u32::try_from(questions.saturating_sub(1)).unwrap_or(u32::MAX);
-    let mut asked = std::pin::pin!(asked);
-    if let Ok(answer) = tokio::time::timeout(patience, asked.as_mut()).await {
+/// Applies the timeout of a call: [`CALL`], and [`EACH`] for every further command. On a busy host the timer may fire
+/// before an arrived response is polled, so the last part of the timeout is a second wait.
+async fn in_time<T>(commands: usize, response: impl Future<Output = T>) -> Option<T> {
+    let timeout = CALL - LAST + EACH * u32::try_from(commands.saturating_sub(1)).unwrap_or(u32::MAX);
+    let mut response = std::pin::pin!(response);
+    if let Ok(answer) = tokio::time::timeout(timeout, response.as_mut()).await {
         return Some(answer);
     }
-    tokio::time::timeout(LAST, asked).await.ok()
+    tokio::time::timeout(LAST, response).await.ok()
 }
 
-/// Lets whatever else is ready go first each time there is something to do, so that questions of several callers are sent
-/// together: to send them is most of what they cost. Left to itself, the driver sends each on its own (0.9 system calls a
-/// read, measured).
+/// Yields once before each poll of the driver, so that commands of several requests are sent together: sending
+/// dominates their cost. Without it, the driver sends each command separately (0.9 system calls a read, measured).
 fn gathering(driver: impl Future<Output = ()>) -> impl Future<Output = ()> {
     let mut driver = Box::pin(driver);
-    let mut waited = false;
+    let mut yielded = false;
     std::future::poll_fn(move |context| {
-        waited = !waited;
-        if waited {
-            // Behind all others that are to be polled on this thread.
+        yielded = !yielded;
+        if yielded {
+            // Queued behind all tasks that are ready on this thread.
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -264,7 +263,7 @@ fn gathering(driver: impl Future<Output = ()>) -> impl Future<Output = ()> {
 }
 
 impl Call {
-    /// By the script's hash, which Redis may not know.
+    /// Adds the call by the script's hash, which Redis may not know.
     fn put(&self, pipeline: &mut Pipeline) {
         pipeline.cmd("EVALSHA").arg(self.step.script().get_hash()).arg(1).arg(&self.key).arg(&self.args);
     }
@@ -278,7 +277,7 @@ fn is_unknown(answer: &Value) -> bool {
     code(answer) == Some("NOSCRIPT")
 }
 
-/// The code of an answer that is an error.
+/// Returns the code of an error response.
 pub(super) fn code(answer: &Value) -> Option<&str> {
     match answer {
         Value::ServerError(error) => Some(error.code()),
@@ -286,7 +285,7 @@ pub(super) fn code(answer: &Value) -> Option<&str> {
     }
 }
 
-/// An answer that is text.
+/// Returns the text of a string response.
 pub(super) fn text(answer: &Value) -> Option<String> {
     match answer {
         Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
@@ -296,7 +295,7 @@ pub(super) fn text(answer: &Value) -> Option<String> {
     }
 }
 
-/// Whether an error says that this server is not the one to ask.
+/// Returns true if an error code means that this server is unusable.
 fn unusable(code: &str) -> bool {
     matches!(
         code,
@@ -316,7 +315,7 @@ fn unusable(code: &str) -> bool {
     )
 }
 
-/// Without the driver's words, which may show what was sent.
+/// Converts a driver error, without its message, which may contain request data.
 fn trouble(error: &::redis::RedisError) -> Trouble {
     match error.code() {
         _ if error.is_timeout() => Trouble::Late,

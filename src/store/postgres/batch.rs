@@ -1,4 +1,4 @@
-//! What a group of writes leaves to be stored: rows, and the few statements that store them, however many they are.
+//! Rows of a group of writes, and the fixed number of statements that store them.
 
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use crate::store::Outcome;
 use crate::store::codes::{head, kind_number, lifecycle_number, micros, outcome_number};
 use crate::store::plan::{Provenance, Revision};
 
-/// A row of `articles`.
+/// Row of `articles`.
 #[derive(Clone)]
 pub(super) struct ArticleRow {
     pub(super) key: i64,
@@ -26,7 +26,7 @@ pub(super) struct ArticleRow {
 }
 
 impl ArticleRow {
-    /// Of a new article; what the group must find out is left empty.
+    /// Creates the row of a new article. Fields that depend on the group stay empty.
     pub(super) fn new(parts: &RecordParts, key: i64, article: &CleanArticle, provenance: Provenance) -> Self {
         let mut row = Self {
             key,
@@ -61,23 +61,23 @@ impl ArticleRow {
     }
 }
 
-/// The number by which an article is found by its URL.
+/// Hash of an article's URL, for lookup.
 pub(super) fn url_hash(url: &str) -> i64 {
     hash(&[url.as_bytes()])
 }
 
-/// The number by which an article is found by what its publisher calls it.
+/// Hash of an article's source and external ID, for lookup.
 pub(super) fn external_hash(source: &str, external_id: &str) -> i64 {
     hash(&[source.as_bytes(), b"\0", external_id.as_bytes()])
 }
 
-/// A row of `texts`.
+/// Row of `texts`.
 pub(super) struct TextRow {
     pub(super) text: Uuid,
     pub(super) content: Vec<u8>,
 }
 
-/// A row of `changes`. Its position is its place in the batch.
+/// Row of `changes`. Its index in the batch determines its position.
 pub(super) struct ChangeRow {
     article: i64,
     kind: ChangeKind,
@@ -104,7 +104,7 @@ impl ChangeRow {
             announced,
             parts: parts.clone(),
             duplicate_of,
-            // PostgreSQL's text takes every character but this one.
+            // PostgreSQL's text type does not support NUL.
             reason: revision.reason.replace('\0', "\u{fffd}"),
             text,
             new_text: revision.article.is_some(),
@@ -112,7 +112,7 @@ impl ChangeRow {
     }
 }
 
-/// A row of `requests`.
+/// Row of `requests`.
 pub(super) struct RequestRow {
     pub(super) id: Vec<u8>,
     pub(super) item: u32,
@@ -123,10 +123,10 @@ pub(super) struct RequestRow {
     pub(super) time: jiff::Timestamp,
 }
 
-/// A row of `facets`: the list, the article's time in it, and the article.
+/// Row of `facets`: the list, the article's time in it, and the article.
 type FacetRow = (i64, i64, i64);
 
-/// What is to be stored.
+/// Rows to be stored.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) texts: Vec<TextRow>,
@@ -138,7 +138,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Adds an article as the group leaves it. `listed` is where it was in the lists before: its time, and which.
+    /// Adds the final row of an article. `listed` is its previous time in the lists, and the lists.
     pub(super) fn add_article(&mut self, row: ArticleRow, listed: Option<(i64, Vec<i64>)>) {
         let sort_time = row.sort_time();
         let unmoved = listed.as_ref().is_some_and(|(time, facets)| *time == sort_time && *facets == row.facets);
@@ -155,7 +155,7 @@ impl Batch {
         self.changes.is_empty() && self.articles.is_empty() && self.requests.is_empty()
     }
 
-    /// The statement that stores the texts. It needs no position.
+    /// Builds the statement that stores the texts. It needs no position.
     pub(super) fn texts(&mut self) -> Option<Statement> {
         let rows = std::mem::take(&mut self.texts);
         let mut bulk = Bulk::new("copydesk.texts", 0);
@@ -164,14 +164,14 @@ impl Batch {
         bulk.insert()
     }
 
-    /// The statements that store the rest, once the feed's turn has been taken.
+    /// Builds the statements that store the rest, after the feed has been advanced.
     pub(super) fn statements(self) -> Vec<Statement> {
         let changes = self.changes.len();
-        // New articles meet no other row, and it costs to ask.
-        let (new, known): (Vec<_>, Vec<_>) = self.articles.into_iter().partition(|row| row.key < 0);
+        // New articles cannot conflict, and a conflict check is costly.
+        let (new, existing): (Vec<_>, Vec<_>) = self.articles.into_iter().partition(|row| row.key < 0);
         let all = [
             articles(&new, changes).insert(),
-            articles(&known, changes).upsert(&["key"], &["id", "uid", "created"]),
+            articles(&existing, changes).upsert(&["key"], &["id", "uid", "created"]),
             insert_changes(&self.changes),
             facets(&self.unlisted, changes).delete(),
             facets(&self.listed, changes).insert(),
@@ -255,7 +255,7 @@ fn each<R, T>(rows: &[R], value: impl Fn(&R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
 }
 
-/// The numbers of `codes` are small.
+/// Narrows a number of `codes`, all of which are small.
 fn small(number: i64) -> i16 {
     i16::try_from(number).unwrap_or(i16::MAX)
 }

@@ -1,5 +1,5 @@
-//! Whether the database answers at all. It is asked all the time, on a connection of its own; so while it is away, nobody
-//! finds that out by waiting.
+//! Circuit breaker of the database. A health check runs all the time on a separate connection, so that no request waits
+//! for a timeout while the database is down.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use super::PostgresOptions;
 use super::error::{AWAY, is_lost, told};
 use crate::store::StoreError;
 
-/// How often it is asked while it answers, and while it does not.
-const EVERY: Duration = Duration::from_millis(250);
-const AGAIN: Duration = Duration::from_millis(100);
+/// Interval of the health check while the breaker is closed, and while it is open.
+const CLOSED_INTERVAL: Duration = Duration::from_millis(250);
+const OPEN_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Open while the database is away.
+/// Circuit breaker, open while the database does not answer.
 #[derive(Clone)]
 pub(super) struct Breaker(Arc<State>);
 
@@ -26,7 +26,7 @@ struct State {
 }
 
 impl Breaker {
-    /// Closed, until the task that comes with it finds otherwise.
+    /// Creates a closed breaker, and starts the task that checks the database.
     pub(super) fn start(options: &PostgresOptions) -> (Self, AbortOnDropHandle<()>) {
         let breaker = Self(Arc::new(State { open: watch::Sender::new(false), suspected: Notify::new() }));
         let probe = tokio::spawn(breaker.clone().watch(options.clone()));
@@ -37,17 +37,17 @@ impl Breaker {
         *self.0.open.borrow()
     }
 
-    /// Somebody's connection failed: it is asked now, and not when its time comes.
+    /// Requests an immediate health check, after a connection failed.
     pub(super) fn suspect(&self) {
         self.0.suspected.notify_one();
     }
 
-    /// Does what needs the database. Fails at once while that is away, and as soon as it is.
+    /// Runs work that needs the database. Fails at once while the breaker is open, or when it opens.
     pub(super) async fn guard<T, E: From<StoreError>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         let mut open = self.0.open.subscribe();
         tokio::select! {
             biased;
-            // The sender lives as long as this borrows it.
+            // The sender outlives this borrow.
             _open = open.wait_for(|open| *open) => Err(AWAY.into()),
             done = work => done,
         }
@@ -56,31 +56,33 @@ impl Breaker {
     async fn watch(self, options: PostgresOptions) {
         let mut probe = Probe { options, connection: None };
         loop {
-            let away = probe.finds_it_away().await;
+            let failure = probe.check().await;
             self.0.open.send_if_modified(|open| {
-                let changed = *open != away.is_some();
+                let changed = *open != failure.is_some();
                 if changed {
-                    tell(&probe.options, away.as_deref());
+                    log_change(&probe.options, failure.as_deref());
                 }
-                *open = away.is_some();
+                *open = failure.is_some();
                 changed
             });
-            if away.is_some() {
-                tokio::time::sleep(AGAIN).await;
+            if failure.is_some() {
+                tokio::time::sleep(OPEN_INTERVAL).await;
             } else {
-                let _early = tokio::time::timeout(EVERY, self.0.suspected.notified()).await;
+                let _early = tokio::time::timeout(CLOSED_INTERVAL, self.0.suspected.notified()).await;
             }
         }
     }
 }
 
-fn tell(options: &PostgresOptions, away: Option<&str>) {
-    let place = options.is_standby().then(|| options.place());
-    match (place, away) {
-        (None, Some(cause)) => tracing::error!(cause, "the database is away; what needs it fails at once"),
-        (None, None) => tracing::info!("the database answers again"),
-        (Some(place), Some(cause)) => tracing::warn!(place, cause, "a standby is away; the primary answers for it"),
-        (Some(place), None) => tracing::info!(place, "a standby answers again"),
+fn log_change(options: &PostgresOptions, failure: Option<&str>) {
+    let standby = options.is_standby().then(|| options.place());
+    match (standby, failure) {
+        (None, Some(error)) => tracing::error!(error, "database unreachable; requests fail at once"),
+        (None, None) => tracing::info!("database reachable again"),
+        (Some(standby), Some(error)) => {
+            tracing::warn!(standby, error, "standby unreachable; reads fall back to the primary");
+        }
+        (Some(standby), None) => tracing::info!(standby, "standby reachable again"),
     }
 }
 
@@ -90,49 +92,50 @@ struct Probe {
 }
 
 impl Probe {
-    /// Why the database is away, if it is. One that refuses us a connection is not: others may have theirs.
-    async fn finds_it_away(&mut self) -> Option<String> {
-        let silent = || Some("it does not answer".to_owned());
+    /// Returns the reason if the database does not answer. A rejected connection is an answer: other connections may
+    /// work.
+    async fn check(&mut self) -> Option<String> {
+        let timed_out = || Some("timed out".to_owned());
         if self.connection.is_some() {
-            match self.asks().await {
+            match self.ping().await {
                 Some(Ok(())) => return None,
-                // Its own connection may have been closed by whoever stands in between.
+                // A proxy may have closed the probe's connection.
                 Some(Err(_closed)) => {}
-                None => return silent(),
+                None => return timed_out(),
             }
         }
         match self.options.connect().await {
             Ok((client, connection)) => {
-                let driven = tokio::spawn(async move {
+                let driver = tokio::spawn(async move {
                     if let Err(error) = connection.await {
-                        tracing::debug!(cause = told(&error), "the probe's connection failed");
+                        tracing::debug!(error = told(&error), "health check connection failed");
                     }
                 });
-                self.connection = Some((client, AbortOnDropHandle::new(driven)));
+                self.connection = Some((client, AbortOnDropHandle::new(driver)));
             }
-            Err(Some(error)) => return away(&error),
-            Err(None) => return silent(),
+            Err(Some(error)) => return outage(&error),
+            Err(None) => return timed_out(),
         }
-        match self.asks().await {
-            Some(asked) => asked.err(),
-            None => silent(),
+        match self.ping().await {
+            Some(pinged) => pinged.err(),
+            None => timed_out(),
         }
     }
 
-    /// None when there is no answer in time. A connection on which something failed is not asked again.
-    async fn asks(&mut self) -> Option<Result<(), String>> {
-        let (client, driven) = self.connection.take()?;
-        let asked = tokio::time::timeout(self.options.connect_timeout, client.simple_query("SELECT 1")).await.ok()?;
-        match asked {
+    /// Sends a query. None on timeout. A connection that failed is not used again.
+    async fn ping(&mut self) -> Option<Result<(), String>> {
+        let (client, driver) = self.connection.take()?;
+        let pinged = tokio::time::timeout(self.options.connect_timeout, client.simple_query("SELECT 1")).await.ok()?;
+        match pinged {
             Ok(_one) => {
-                self.connection = Some((client, driven));
+                self.connection = Some((client, driver));
                 Some(Ok(()))
             }
-            Err(error) => Some(away(&error).map_or(Ok(()), Err)),
+            Err(error) => Some(outage(&error).map_or(Ok(()), Err)),
         }
     }
 }
 
-fn away(error: &Error) -> Option<String> {
+fn outage(error: &Error) -> Option<String> {
     (error.code().is_none() || is_lost(error)).then(|| told(error))
 }

@@ -1,4 +1,4 @@
-//! Statements that take a column of values for each column of a table: one round trip, however many rows.
+//! Bulk statements with one array parameter per column: one round trip for any number of rows.
 
 use std::fmt::Write;
 
@@ -8,10 +8,10 @@ use super::pool::Param;
 
 type Column = Box<dyn ToSql + Sync + Send>;
 
-/// A statement that grows by columns.
+/// Builder of a bulk statement.
 pub(super) struct Bulk {
     table: &'static str,
-    /// How many changes the group makes: the feed has been moved on by so many.
+    /// Number of changes of the group, by which the feed has been advanced.
     changes: i64,
     names: Vec<&'static str>,
     expressions: Vec<String>,
@@ -19,7 +19,7 @@ pub(super) struct Bulk {
     rows: usize,
 }
 
-/// A statement with its values.
+/// Statement with its values.
 pub(super) struct Statement {
     pub(super) sql: String,
     changes: i64,
@@ -35,13 +35,13 @@ impl Statement {
 }
 
 impl Bulk {
-    /// Into a table, within a group of so many changes.
+    /// Creates a statement on a table, for a group of this many changes.
     pub(super) fn new(table: &'static str, changes: usize) -> Self {
         let changes = changes as i64;
         Self { table, changes, names: Vec::new(), expressions: Vec::new(), values: Vec::new(), rows: 0 }
     }
 
-    /// A column of plain values; `of` is the type of the array.
+    /// Adds a column of plain values; `of` is the type of the array.
     pub(super) fn column<T>(&mut self, name: &'static str, of: Type, values: Vec<T>)
     where
         Vec<T>: ToSql + Sync + Send + 'static,
@@ -49,7 +49,8 @@ impl Bulk {
         self.add(name, format!("t.{name}"), of, values);
     }
 
-    /// A column of keys or positions: what is below 0 is of this group, and counted from where the feed was before it.
+    /// Adds a column of keys or positions. Negative values belong to this group, and count from the feed's position
+    /// before it.
     pub(super) fn placed<T>(&mut self, name: &'static str, values: Vec<T>)
     where
         Vec<T>: ToSql + Sync + Send + 'static,
@@ -58,7 +59,7 @@ impl Bulk {
         self.add(name, expression, Type::INT8_ARRAY, values);
     }
 
-    /// A column of values that are sent as text.
+    /// Adds a column of values that are sent as text and cast.
     pub(super) fn cast(&mut self, name: &'static str, to: &str, values: Vec<String>) {
         self.add(name, format!("t.{name}::{to}"), Type::TEXT_ARRAY, values);
     }
@@ -73,12 +74,12 @@ impl Bulk {
         self.values.push((Box::new(values), of));
     }
 
-    /// Adds the rows; nothing when there are none.
+    /// Builds an insert. None without rows.
     pub(super) fn insert(self) -> Option<Statement> {
         self.finish("")
     }
 
-    /// Adds the rows, or replaces those with the same key, except for the columns that never change.
+    /// Builds an upsert by `key`, which leaves `constant` columns unchanged. None without rows.
     pub(super) fn upsert(self, key: &[&str], constant: &[&str]) -> Option<Statement> {
         let changing = self.names.iter().filter(|name| !key.contains(name) && !constant.contains(name));
         let changing: Vec<String> = changing.map(|name| format!("{name} = excluded.{name}")).collect();
@@ -86,7 +87,7 @@ impl Bulk {
         self.finish(&clause)
     }
 
-    /// Takes the rows out that have all of these values.
+    /// Builds a delete of the rows that have all of these values. None without rows.
     pub(super) fn delete(self) -> Option<Statement> {
         let (table, from) = (self.table, self.from());
         let same = self.names.iter().zip(&self.expressions).map(|(name, value)| format!("d.{name} = {value}"));
@@ -106,11 +107,11 @@ impl Bulk {
         let mut arrays = String::new();
         for at in 0..self.values.len() {
             let comma = if at == 0 { "" } else { ", " };
-            // A String takes whatever is written to it.
+            // Writing to a String cannot fail.
             let _ = write!(arrays, "{comma}${}", at + 2);
         }
         let names = self.names.join(", ");
-        // The limit is for the planner: see `feed::touched`.
+        // LIMIT helps the planner: see `feed::touched`.
         format!("(SELECT position - $1 AS base FROM copydesk.feed LIMIT 1) f, unnest({arrays}) AS t({names})")
     }
 

@@ -1,4 +1,4 @@
-//! The driver's errors, kept in this room: logged with their cause, answered in ours.
+//! Conversion of driver errors, which do not leave this module: they are logged with their cause and returned as ours.
 
 use deadpool_postgres::{PoolError, TimeoutType};
 use tokio_postgres::Error;
@@ -7,65 +7,61 @@ use uuid::Uuid;
 
 use crate::store::StoreError;
 
-/// Why a store did not open. Says what to do.
+/// Error of opening a store.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// It cannot be reached, or lets us do nothing.
+    /// The database is unreachable, or denies access.
     #[error("{place}: {cause}")]
     Refused {
-        /// Host, port and database.
+        /// Host, port and database name.
         place: String,
-        /// Why.
+        /// Cause.
         cause: String,
     },
-    /// It was written by an older version, or is new.
-    #[error(
-        "{place}: its schema is version {found}, and this program needs {known}; run `copydesk migrate` with the same settings"
-    )]
+    /// The schema is older than this program requires, or absent.
+    #[error("{place}: schema version is {found}, must be {known}; run `copydesk migrate` with the same settings")]
     Older {
-        /// Host, port and database.
+        /// Host, port and database name.
         place: String,
-        /// Its version; 0 when there is none.
+        /// Schema version; 0 if there is no schema.
         found: i32,
-        /// Ours.
+        /// Required version.
         known: i32,
     },
-    /// It is no standby of ours.
-    #[error(
-        "{place}: it is of another store than the one in `store`; `store-read` takes streaming standbys of that only"
-    )]
+    /// The database is not a standby of the primary.
+    #[error("{place}: not a standby of the database in `store`; `store-read` must name its streaming standbys")]
     Foreign {
-        /// Host, port and database.
+        /// Host, port and database name.
         place: String,
     },
-    /// A copy into it was not finished.
+    /// A copy into the database is unfinished.
     #[error(
         "{place}: a copy into this database is under way or was interrupted, so articles are missing; \
          run `copydesk copy` with the same source and target again"
     )]
     Unfinished {
-        /// Host, port and database.
+        /// Host, port and database name.
         place: String,
     },
-    /// A copy of another store into it was not finished.
+    /// A copy of another store into the database is unfinished.
     #[error(
         "{place}: a copy of another store (feed {found}) into this database was not finished; \
          finish it from that store, or choose an empty database"
     )]
     UnfinishedOther {
-        /// Host, port and database.
+        /// Host, port and database name.
         place: String,
-        /// The feed of the other store.
+        /// Feed ID of the other store.
         found: Uuid,
     },
-    /// It was written by a newer version.
-    #[error("{place}: its schema is version {found}, and this program knows up to {known}; use a newer program")]
+    /// The schema is newer than this program supports.
+    #[error("{place}: schema version is {found}, must be at most {known}; use a newer version of copydesk")]
     Newer {
-        /// Host, port and database.
+        /// Host, port and database name.
         place: String,
-        /// Its version.
+        /// Schema version.
         found: i32,
-        /// Ours.
+        /// Latest supported version.
         known: i32,
     },
 }
@@ -76,16 +72,16 @@ impl OpenError {
     }
 }
 
-/// The database does not answer.
+/// Error while the database does not answer.
 pub(super) const AWAY: StoreError = StoreError::Unavailable("it cannot be reached");
 const STOPPING: StoreError = StoreError::Unavailable("it is starting or stopping");
 
-/// Whether an answer means that the connection was lost.
+/// Returns true if an error means that the connection was lost.
 pub(super) fn means_lost(error: &StoreError) -> bool {
     [AWAY, STOPPING].contains(error)
 }
 
-/// What the driver and the server say, in one line. For logs, and for whoever starts the program; not for callers.
+/// Formats the error of the driver or server in one line, for logs and operators, not for callers.
 pub(super) fn told(error: &Error) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
@@ -93,36 +89,36 @@ pub(super) fn told(error: &Error) -> String {
     }
 }
 
-/// Whether the connection is gone, or about to be. Nothing is known of the statement that it was sent.
+/// Returns true if the connection is closed or about to be. The outcome of the statement sent on it is unknown.
 pub(super) fn is_lost(error: &Error) -> bool {
-    let going = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
-    error.is_closed() || is_io(error) || error.code().is_some_and(|code| going.contains(code))
+    let closing = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW];
+    error.is_closed() || is_io(error) || error.code().is_some_and(|code| closing.contains(code))
 }
 
 fn is_io(error: &Error) -> bool {
     std::error::Error::source(error).is_some_and(|cause| cause.is::<std::io::Error>())
 }
 
-/// What a failed statement means to the rest of the program. The cause is logged here, once.
+/// Converts the error of a statement to a store error. The cause is logged here, once.
 pub(super) fn answer(error: &Error) -> StoreError {
     let answer = meaning(error);
     match &answer {
-        // Of a database that is away there is one line, where it is noticed: see pool.rs.
+        // An outage is logged once, where it is detected: see pool.rs.
         StoreError::Unavailable(_) if error.code().is_none() => {
-            tracing::debug!(cause = told(error), "a connection failed")
+            tracing::debug!(error = told(error), "connection failed")
         }
-        // It came after one that failed, and that one is told of.
+        // An earlier statement of the transaction failed, and its error is logged.
         _ if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => {
-            tracing::debug!(cause = told(error), "a statement failed");
+            tracing::debug!(error = told(error), "statement failed");
         }
-        answer => tracing::error!(cause = told(error), %answer, "a statement failed"),
+        answer => tracing::error!(error = told(error), %answer, "statement failed"),
     }
     answer
 }
 
 fn meaning(error: &Error) -> StoreError {
     let Some(code) = error.code() else {
-        // Not from the server: the connection, or else a value that is not of the type that we expect.
+        // Not from the server: the connection was lost, or a value has an unexpected type.
         let lost = error.is_closed() || is_io(error);
         return if lost { AWAY } else { StoreError::Internal };
     };
@@ -136,8 +132,8 @@ fn meaning(error: &Error) -> StoreError {
         "25006" => StoreError::Unavailable("it is a standby"),
         other => match &other[..2] {
             "08" => AWAY,
-            "28" => StoreError::Unavailable("it does not let us in"),
-            "53" => StoreError::Unavailable("it has no room for more work"),
+            "28" => StoreError::Unavailable("it rejects our credentials"),
+            "53" => StoreError::Unavailable("it is out of resources"),
             "57" => STOPPING,
             "58" => StoreError::Unavailable("its disk does not answer"),
             _ => StoreError::Internal,
@@ -145,7 +141,7 @@ fn meaning(error: &Error) -> StoreError {
     }
 }
 
-/// Why there is no connection.
+/// Converts the error of a failed checkout from the pool.
 pub(super) fn no_connection(error: &PoolError) -> StoreError {
     match error {
         PoolError::Timeout(TimeoutType::Wait) => StoreError::Busy,

@@ -1,6 +1,6 @@
-//! Reads of single articles, put together where many come at once: a statement, its round trip and its wake-ups cost more than
-//! the article that it finds. So few statements run at a time, and who comes meanwhile shares the next one. Nobody waits for
-//! company: while a lane is free, a read begins at once. Measured in docs/decisions/0021.
+//! Batching of concurrent reads of single articles: a statement, its round trip and its wake-ups cost more than the
+//! article that it reads. So few statements run at a time, and reads that arrive meanwhile share the next one. No read
+//! waits for a batch to fill: if a lane is free, it starts at once. Measured in docs/decisions/0021.
 
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -17,17 +17,18 @@ use super::rows::{self, ARTICLES};
 use crate::article::ArticleId;
 use crate::store::{Fetched, StoreError};
 
-/// How many statements run at a time, of those that are not slow.
+/// Maximum number of concurrent statements that are not slow.
 const LANES: usize = 2;
-/// How long a statement counts. What takes longer waits for a disk, or brings something large: there, more at a time help.
+/// Time after which a statement no longer occupies a lane. A slower one waits for a disk or reads something large;
+/// there, concurrency helps.
 const SLOW: Duration = Duration::from_millis(5);
-/// How many articles one statement reads at most: each may be large, and who waits for the first waits for the last.
-const TOGETHER: usize = 16;
+/// Maximum number of articles per statement: each may be large, and the first result waits for the last.
+const MAX_BATCH: usize = 16;
 
 type Answer = Result<Fetched, StoreError>;
 
-/// The way of single articles to the database. Who comes has been let in by the gate: there are never more statements than
-/// that has places.
+/// Batches reads of single articles. All reads have passed the gate, so there are never more statements than it has
+/// permits.
 pub(super) struct Gather(Arc<Shared>);
 
 struct Shared {
@@ -38,7 +39,7 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// When each statement began that is under way.
+    /// Start times of the statements in progress.
     begun: Vec<Instant>,
     waiting: VecDeque<Waiting>,
 }
@@ -53,7 +54,7 @@ impl Gather {
         Self(Arc::new(Shared { pool, feed, state: Mutex::default() }))
     }
 
-    /// One article, as it is once this has been called: no statement that had begun before is shared.
+    /// Reads one article, at least as fresh as this call: it never shares a statement that began before.
     pub(super) async fn get(&self, id: &ArticleId) -> Answer {
         let shared = &self.0;
         if let Some(lane) = shared.alone() {
@@ -62,8 +63,8 @@ impl Gather {
         let part = statement(&ARTICLES);
         let (answer, answered) = oneshot::channel();
         shared.state().waiting.push_back(Waiting { id: id.clone(), answer });
-        shared.go_on();
-        // It is unanswered after a panic, of which the log tells, or when the process ends.
+        shared.start_queued();
+        // The sender is dropped only after a panic, which is logged, or when the process ends.
         let answer = answered.await.unwrap_or(Err(StoreError::Internal));
         if let (Some(part), Err(_)) = (part, &answer) {
             part.fail();
@@ -73,7 +74,7 @@ impl Gather {
 }
 
 impl State {
-    /// Begins a statement, if one more may run.
+    /// Occupies a lane, if one is free.
     fn begin(&mut self) -> Option<Instant> {
         let now = Instant::now();
         let quick = self.begun.iter().filter(|begun| now.duration_since(**begun) < SLOW).count();
@@ -89,10 +90,10 @@ impl State {
         }
     }
 
-    /// Those who share the next statement: none of those who have left.
-    fn together(&mut self) -> Vec<Waiting> {
+    /// Takes the reads that share the next statement, without cancelled ones.
+    fn next_batch(&mut self) -> Vec<Waiting> {
         self.waiting.retain(|waiting| !waiting.answer.is_closed());
-        let count = self.waiting.len().min(TOGETHER);
+        let count = self.waiting.len().min(MAX_BATCH);
         self.waiting.drain(..count).collect()
     }
 }
@@ -102,19 +103,19 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A lane, if one is free and nobody waits for it.
+    /// Returns a lane, if one is free and no read is queued.
     fn alone(self: &Arc<Self>) -> Option<Lane> {
         let mut state = self.state();
         let begun = if state.waiting.is_empty() { state.begin() } else { None }?;
         Some(Lane { shared: Arc::clone(self), begun })
     }
 
-    /// Begins statements for those who wait, as long as there are lanes.
-    fn go_on(self: &Arc<Self>) {
-        // Without one, the process ends, and nobody waits.
+    /// Starts statements for queued reads while lanes are free.
+    fn start_queued(self: &Arc<Self>) {
+        // Without a runtime the process is ending.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        while let Some((some, lane)) = self.next() {
-            runtime.spawn(async move { lane.run(lane.shared.answer(some)).await });
+        while let Some((batch, lane)) = self.next() {
+            runtime.spawn(async move { lane.run(lane.shared.answer(batch)).await });
         }
     }
 
@@ -124,12 +125,12 @@ impl Shared {
             return None;
         }
         let begun = state.begin()?;
-        let some = state.together();
-        if some.is_empty() {
+        let batch = state.next_batch();
+        if batch.is_empty() {
             state.end(begun);
             return None;
         }
-        Some((some, Lane { shared: Arc::clone(self), begun }))
+        Some((batch, Lane { shared: Arc::clone(self), begun }))
     }
 
     async fn ask(&self, ids: &[ArticleId]) -> Result<Vec<Answer>, StoreError> {
@@ -140,50 +141,51 @@ impl Shared {
         self.ask(std::slice::from_ref(id)).await?.pop().ok_or(StoreError::Internal)?
     }
 
-    /// What is wrong with one of several is not the others' fault: then each is asked for alone. For each there is a place.
+    /// Reads a batch. If it fails, each article is read alone, so that one failure does not affect the others; the gate
+    /// has a permit for each.
     async fn ask_all(&self, ids: &[ArticleId]) -> Vec<Answer> {
         match self.ask(ids).await {
             Ok(answers) => answers,
-            Err(lost) if means_lost(&lost) => vec![Err(lost); ids.len()],
+            Err(error) if means_lost(&error) => vec![Err(error); ids.len()],
             Err(_logged) => join_all(ids.iter().map(|id| self.ask_one(id))).await,
         }
     }
 
-    async fn answer(&self, mut some: Vec<Waiting>) {
-        let ids: Vec<ArticleId> = some.iter().map(|waiting| waiting.id.clone()).collect();
+    async fn answer(&self, mut batch: Vec<Waiting>) {
+        let ids: Vec<ArticleId> = batch.iter().map(|waiting| waiting.id.clone()).collect();
         let answers = tokio::select! {
             biased;
-            // A statement that nobody waits for any more is stopped: so there are no more of them than the gate has let in.
-            () = all_left(&mut some) => return,
+            // A statement without waiting reads is cancelled, so that statements never outnumber the gate's permits.
+            () = all_cancelled(&mut batch) => return,
             answers = self.ask_all(&ids) => answers,
         };
-        for (waiting, answer) in some.into_iter().zip(answers) {
-            // Who has left meanwhile needs none.
-            let _left = waiting.answer.send(answer);
+        for (waiting, answer) in batch.into_iter().zip(answers) {
+            // Fails if the read was cancelled meanwhile.
+            let _cancelled = waiting.answer.send(answer);
         }
     }
 }
 
-async fn all_left(some: &mut [Waiting]) {
-    for waiting in some {
+async fn all_cancelled(batch: &mut [Waiting]) {
+    for waiting in batch {
         waiting.answer.closed().await;
     }
 }
 
-/// The right to run a statement. Whoever lets go of it, also by leaving, hands it to those who wait.
+/// Permit to run a statement. Dropping it, even by cancellation, starts queued reads.
 struct Lane {
     shared: Arc<Shared>,
     begun: Instant,
 }
 
 impl Lane {
-    /// Runs a statement. When that is slow, those who wait need not wait for its end, also if nobody else comes.
+    /// Runs a statement. Once it is slow, queued reads are started without waiting for its end.
     async fn run<T>(&self, statement: impl Future<Output = T>) -> T {
         let mut statement = pin!(statement);
         if let Ok(done) = tokio::time::timeout(SLOW, &mut statement).await {
             return done;
         }
-        self.shared.go_on();
+        self.shared.start_queued();
         statement.await
     }
 }
@@ -191,6 +193,6 @@ impl Lane {
 impl Drop for Lane {
     fn drop(&mut self) {
         self.shared.state().end(self.begun);
-        self.shared.go_on();
+        self.shared.start_queued();
     }
 }

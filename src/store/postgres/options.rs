@@ -1,4 +1,4 @@
-//! Where the database is, and how long it may take.
+//! Settings of the database connection.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,83 +8,83 @@ use tokio_postgres::{Client, Config, Connection, Error, Socket};
 
 use super::tls::{self, Tls};
 
-/// How long a server may leave what it was sent unacknowledged, at the least.
-const UNHEARD: Duration = Duration::from_secs(1);
+/// Minimum `TCP_USER_TIMEOUT`.
+const MIN_TCP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Streaming standbys of the database, and what they are good for.
+/// Settings of the database's streaming standbys.
 #[derive(Clone, Debug)]
 pub struct StandbyOptions {
-    /// Where each is, as [`PostgresOptions::standby`] makes them.
+    /// Connection settings of each standby, from [`PostgresOptions::standby`].
     pub at: Vec<PostgresOptions>,
-    /// No answer from a standby is older than this.
+    /// Maximum staleness of a response from a standby.
     pub staleness_bound: Duration,
-    /// How often the primary and each standby are asked how far they have come, when nothing wakes us.
+    /// Poll interval of the positions of primary and standbys when no wake-up arrives.
     pub poll: Duration,
 }
 
-/// Where the database is, and how much may be asked of it at once.
+/// Settings of the database connection and its limits.
 #[derive(Clone, Debug)]
 pub struct PostgresOptions {
-    /// How many reads run at a time; each takes a connection.
+    /// Maximum number of concurrent reads; each uses a connection.
     pub connections: usize,
-    /// How many reads, and as many pages of lists and searches, wait for that; more are refused.
+    /// Maximum number of queued reads, and as many queued pages of lists and searches; more are rejected.
     pub read_queue: usize,
-    /// How long a read waits before it is refused after all.
+    /// Maximum wait of a queued read before it is rejected.
     pub read_wait: Duration,
-    /// How long making a connection may take, and how long our own work waits for a free one.
+    /// Timeout of connecting, and of our own work's wait for a free connection.
     pub connect_timeout: Duration,
-    /// How long one statement may take.
+    /// Timeout of one statement.
     pub statement_timeout: Duration,
-    /// Whether a connection of its own listens for other replicas' commits. Not through pgbouncer in transaction mode, which
-    /// has no place for one that listens.
+    /// True if a separate connection listens for other replicas' commits. Does not work through pgbouncer in
+    /// transaction mode, which does not support LISTEN.
     pub listen: bool,
-    /// How long changes are kept, and past revisions with them; for ever when absent. Longer than requests are remembered,
-    /// which is 24 hours: their answers are read from there.
+    /// Retention of changes, and of past revisions with them; unlimited if absent. Must be longer than request IDs are
+    /// kept (24 hours), since responses to repeated requests are read from changes.
     pub keep: Option<Duration>,
-    /// Standbys that may answer for it, if there are any.
+    /// Standbys that may answer reads.
     pub standbys: Option<StandbyOptions>,
-    /// Where, and as whom. Shown without its password.
+    /// Address and user. Its `Debug` output hides the password.
     config: Config,
     tls: Tls,
     is_standby: bool,
 }
 
 impl PostgresOptions {
-    /// The defaults, for a URL as libpq knows it: `postgres://user:password@host:port/database`.
+    /// Parses a libpq URL (`postgres://user:password@host:port/database`), with defaults for the rest.
     ///
     /// # Errors
-    /// Says what would be right, and nothing of what the URL holds.
+    /// States the expected format, never the given URL.
     pub fn new(url: &str) -> Result<Self, String> {
         Self::trusting(url, None)
     }
 
-    /// The defaults, for a URL; with the certificates of those who vouch for the database, if they are not the system's.
+    /// Same as [`Self::new`], with a PEM file of CA certificates instead of the system's.
     ///
     /// # Errors
-    /// Says what would be right, and nothing of what the URL holds.
+    /// States the expected format, never the given URL.
     pub fn trusting(url: &str, ca: Option<&Path>) -> Result<Self, String> {
-        // Whoever asks for TLS gets all of it: who answers is looked at, too. The driver does not know libpq's other words for
-        // that.
-        let (place, parameters) = url.rsplit_once('?').unwrap_or((url, ""));
+        // With TLS, the server's certificate is always verified. The driver does not know libpq's other modes that do
+        // so.
+        let (base, parameters) = url.rsplit_once('?').unwrap_or((url, ""));
         let parameters = parameters.replace("sslmode=verify-full", "sslmode=require");
         let parameters = parameters.replace("sslmode=verify-ca", "sslmode=require");
-        let url = format!("{place}?{parameters}");
+        let url = format!("{base}?{parameters}");
         let mut config: Config = url.trim_end_matches('?').parse().map_err(|error: Error| {
-            // The driver names the parameter that it does not know, and no value.
+            // The driver's error names the unknown parameter, but no value.
             let cause = std::error::Error::source(&error).map(|cause| format!(" ({cause})")).unwrap_or_default();
             format!("must be postgres://user:password@host:port/database{cause}")
         })?;
         let tls = match config.get_ssl_mode() {
             SslMode::Require => tls::verified(ca)?,
             _ if ca.is_some() => {
-                return Err("must have sslmode=require with store-ca, which has no use otherwise".into());
+                return Err("must have `sslmode=require` when `store-ca` is set".into());
             }
             _ => tls::unverified(),
         };
         if config.get_hosts().is_empty() {
             return Err("must name a host: postgres://user:password@host:port/database".into());
         }
-        // Of several hosts, the one that can be written: a standby may be behind what was promised.
+        // Of several hosts, use the writable one: a standby may lag behind the required position.
         if config.get_target_session_attrs() == TargetSessionAttrs::Any {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
@@ -107,16 +107,17 @@ impl PostgresOptions {
         })
     }
 
-    /// The same for a standby of the database: of one host, since each is known for how far it has come itself.
+    /// Same as [`Self::trusting`] for a standby. The URL must have one host, since the position of each standby is
+    /// tracked.
     ///
     /// # Errors
-    /// Says what would be right, and nothing of what the URL holds.
+    /// States the expected format, never the given URL.
     pub fn standby(url: &str, ca: Option<&Path>) -> Result<Self, String> {
         let mut options = Self::trusting(url, ca)?;
         if options.config.get_hosts().len() != 1 {
-            return Err("must name one host in each URL; commas part URLs".into());
+            return Err("must name one host in each URL; separate URLs with commas".into());
         }
-        // What it is, is looked at with every read: the driver need not ask.
+        // Every read checks the server's role, so the driver need not.
         options.config.target_session_attrs(TargetSessionAttrs::Any);
         options.is_standby = true;
         Ok(options)
@@ -126,7 +127,7 @@ impl PostgresOptions {
         self.is_standby
     }
 
-    /// Host, port and database, for people.
+    /// Returns host, port and database for display.
     pub fn place(&self) -> String {
         use tokio_postgres::config::Host;
         let host = match self.config.get_hosts().first() {
@@ -138,11 +139,11 @@ impl PostgresOptions {
         format!("{host}{port}/{}", self.config.get_dbname().or(self.config.get_user()).unwrap_or_default())
     }
 
-    /// A connection outside any pool. Its second half must be driven.
+    /// Opens a connection outside any pool. The caller must poll its second half.
     ///
     /// # Errors
-    /// What the driver says; none when nothing answers in time, which the driver's own timeout is too narrow for: it ends
-    /// when the port is open.
+    /// The driver's error, or none on timeout. The driver's own timeout does not suffice: it covers only the TCP
+    /// connection.
     pub(super) async fn connect(&self) -> Result<(Client, Connection<Socket, tls::Stream>), Option<Error>> {
         match tokio::time::timeout(self.connect_timeout, self.config().connect(self.tls())).await {
             Ok(connected) => connected.map_err(Some),
@@ -150,17 +151,17 @@ impl PostgresOptions {
         }
     }
 
-    /// How they are encrypted.
+    /// Returns the TLS settings.
     pub(super) fn tls(&self) -> Tls {
         self.tls.clone()
     }
 
-    /// What connections are made with.
+    /// Returns the driver's configuration.
     pub(super) fn config(&self) -> Config {
         let mut config = self.config.clone();
         config.connect_timeout(self.connect_timeout);
-        // A server that has vanished without a word is noticed.
-        config.tcp_user_timeout(self.connect_timeout.max(UNHEARD)).keepalives_idle(Duration::from_secs(15));
+        // Detects a server that has vanished without closing the connection.
+        config.tcp_user_timeout(self.connect_timeout.max(MIN_TCP_TIMEOUT)).keepalives_idle(Duration::from_secs(15));
         config
     }
 }
@@ -172,17 +173,17 @@ mod tests {
     #[test]
     fn urls_are_read_and_secrets_are_kept() {
         let url = "postgres://desk:hunter2@db.example:5433/news?sslmode=prefer";
-        let options = PostgresOptions::new(url).expect("a right URL");
+        let options = PostgresOptions::new(url).expect("a valid URL");
         assert_eq!(options.place(), "db.example:5433/news");
         assert!(!format!("{options:?}").contains("hunter2"));
-        for wrong in [
+        for invalid in [
             "postgres://desk:hunter2@db.example/news?sslmode=allow",
             "postgres://desk:hunter2@db.example/news?shape=round",
             "postgres://desk:hunter2@db.example:port/news",
             "postgres://",
         ] {
-            let right = PostgresOptions::new(wrong).expect_err("a wrong URL");
-            assert!(right.starts_with("must ") && !right.contains("hunter2"), "{right}");
+            let error = PostgresOptions::new(invalid).expect_err("an invalid URL");
+            assert!(error.starts_with("must ") && !error.contains("hunter2"), "{error}");
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Connections: so many, each used by one caller at a time, and given back only when nothing is left on it.
+//! Connection pool. Each connection is used by one task at a time, and returned only when no statement is pending on
+//! it.
 //!
-//! A connection has no state of ours: no prepared statement, no setting, no lock outlives its transaction. So it may lead to
-//! pgbouncer in transaction mode, where the next transaction meets another server process.
+//! Connections are stateless: no prepared statement, setting or lock outlives its transaction. So they work through
+//! pgbouncer in transaction mode, where each transaction may run in another server process.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,23 +19,23 @@ use super::tls::Tls;
 use crate::store::StoreError;
 use crate::telemetry::trace::{Kind, Part, Value, span_of};
 
-/// How long the request to stop a statement may take.
+/// Timeout of the request to cancel a statement.
 const CANCEL: Duration = Duration::from_secs(1);
 
-/// A parameter, with the type that it is sent as.
+/// Parameter with its PostgreSQL type.
 pub(super) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 
-/// So many connections.
+/// Connection pool with a circuit breaker.
 pub(super) struct Pool {
     inner: deadpool_postgres::Pool,
     statement_timeout: Duration,
     breaker: Breaker,
     tls: Tls,
-    /// Whether the database may be told to remember a statement: where we listen, a connection stays with one of its processes.
+    /// True if prepared statements may be used: where we listen, a connection stays with one server process.
     sticky: bool,
-    /// Of a standby that is away its breaker tells; here, only of one that refuses us.
+    /// True for a standby: its breaker logs outages, and only rejected connections are logged here.
     standby: bool,
-    /// Whether the last try to get a connection succeeded: an outage is logged when it begins and when it ends.
+    /// True if the last attempt to get a connection succeeded. An outage is logged when it begins and when it ends.
     reachable: AtomicBool,
 }
 
@@ -50,7 +51,7 @@ impl Pool {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| {
-                tracing::error!(cause = %error, "the pool of connections could not be made");
+                tracing::error!(%error, "connection pool creation failed");
                 StoreError::Internal
             })?;
         let statement_timeout = options.statement_timeout;
@@ -65,12 +66,13 @@ impl Pool {
         })
     }
 
-    /// Does what needs the database. Fails at once while that is away, and as soon as it is: with what was sent, nobody knows.
+    /// Runs work that needs the database. Fails at once while the circuit breaker is open, or when it opens; the
+    /// outcome of a statement already sent is then unknown.
     pub(super) async fn guard<T, E: From<StoreError>>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         self.breaker.guard(work).await
     }
 
-    /// A connection, for a transaction.
+    /// Returns a connection for a transaction.
     pub(super) async fn connection(&self) -> Result<Connection, StoreError> {
         self.guard(self.take()).await
     }
@@ -79,33 +81,33 @@ impl Pool {
         match self.inner.get().await {
             Ok(client) => {
                 if !self.reachable.swap(true, Ordering::Relaxed) {
-                    tracing::info!("the database answers again");
+                    tracing::info!("database reachable again");
                 }
                 Ok(Connection { client: Some(client), tls: self.tls.clone() })
             }
             Err(error) => {
-                let crowded = matches!(error, PoolError::Timeout(TimeoutType::Wait));
-                if !crowded {
+                let exhausted = matches!(error, PoolError::Timeout(TimeoutType::Wait));
+                if !exhausted {
                     self.breaker.suspect();
                 }
-                let refused = matches!(&error, PoolError::Backend(error) if error.code().is_some());
-                if !crowded && (refused || !self.standby) && self.reachable.swap(false, Ordering::Relaxed) {
-                    tracing::error!(cause = %error, standby = self.standby, "the database cannot be reached");
+                let rejected = matches!(&error, PoolError::Backend(error) if error.code().is_some());
+                if !exhausted && (rejected || !self.standby) && self.reachable.swap(false, Ordering::Relaxed) {
+                    tracing::error!(%error, standby = self.standby, "database unreachable");
                 }
                 Err(no_connection(&error))
             }
         }
     }
 
-    /// One statement that reads. Asked once more if the connection turns out to be gone: it may have been idle since
-    /// before a restart of the database.
+    /// Runs one read statement. Retries once if the connection was lost: it may have been idle since before a restart
+    /// of the database.
     pub(super) async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
         self.guard(self.ask(sql, params, false)).await
     }
 
-    /// The same, for the statement that is asked most by far: the database keeps its plan where it can, since planning it takes
-    /// longer than doing it. There must be one such statement only. Then whoever mistakes one process's for another's, behind a
-    /// pgbouncer that we were not told of, still runs the same.
+    /// Same as [`Self::query`], for the most frequent statement: it is prepared where possible, since planning takes
+    /// longer than execution. Only one statement may use this. Behind a pgbouncer that is not configured here, a mix-up
+    /// of server processes then still runs the same statement.
     pub(super) async fn query_planned(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
         self.guard(self.ask(sql, params, self.sticky)).await
     }
@@ -120,11 +122,11 @@ impl Pool {
     }
 
     async fn ask_untraced(&self, sql: &str, params: &[Param<'_>], planned: bool) -> Result<Vec<Row>, StoreError> {
-        let mut again = true;
+        let mut may_retry = true;
         loop {
             let connection = self.take().await?;
-            let asked = tokio::time::timeout(self.statement_timeout, connection.read(sql, params, planned)).await;
-            match asked {
+            let read = tokio::time::timeout(self.statement_timeout, connection.read(sql, params, planned)).await;
+            match read {
                 Ok(Ok(rows)) => {
                     connection.give_back();
                     return Ok(rows);
@@ -132,7 +134,7 @@ impl Pool {
                 Ok(Err(error)) if is_lost(&error) => {
                     connection.discard();
                     self.breaker.suspect();
-                    if !std::mem::take(&mut again) {
+                    if !std::mem::take(&mut may_retry) {
                         return Err(answer(&error));
                     }
                 }
@@ -141,14 +143,14 @@ impl Pool {
                     return Err(answer(&error));
                 }
                 Err(_elapsed) => {
-                    tracing::warn!(timeout_ms = self.statement_timeout.as_millis() as u64, "a read took too long");
+                    tracing::warn!(timeout_ms = self.statement_timeout.as_millis() as u64, "read timed out");
                     return Err(StoreError::Unavailable("it took too long"));
                 }
             }
         }
     }
 
-    /// One statement that writes by itself; not asked twice.
+    /// Runs one write statement outside a transaction, without a retry.
     pub(super) async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64, StoreError> {
         let connection = self.connection().await?;
         let done = self.guard(async {
@@ -161,15 +163,15 @@ impl Pool {
     }
 }
 
-/// A statement begins; it is recorded if it is a traced call's, with the connection that it waits for. By what it does and where,
-/// never with what it is about.
+/// Starts the span of a statement, including the wait for a connection, if the call is traced. The span names verb and
+/// table, never values.
 pub(super) fn statement(sql: &str) -> Option<Part> {
     let part = span_of(Kind::Client, || format!("postgres {}", summary(sql)))?;
     part.say("db.system.name", Value::Text("postgresql".into()));
     Some(part)
 }
 
-/// What a statement does, and to the first table that it names: `SELECT articles`.
+/// Returns the verb of a statement and the first table that it names: `SELECT articles`.
 fn summary(sql: &str) -> String {
     let verb = sql.split_whitespace().next().unwrap_or_default();
     let after = sql.split_once("copydesk.").map_or("", |(_, after)| after);
@@ -177,8 +179,8 @@ fn summary(sql: &str) -> String {
     format!("{verb} {table}").trim_end().to_owned()
 }
 
-/// A connection in use. Dropped before it is given back, its statement is stopped, and it is closed: what the next caller
-/// gets has nothing on it.
+/// Connection in use. If it is dropped before [`Self::give_back`], its statement is cancelled and it is closed, so that
+/// the pool never reuses a connection with a pending statement.
 pub(super) struct Connection {
     client: Option<Object>,
     tls: Tls,
@@ -193,12 +195,12 @@ impl Connection {
         client.query(&statement, &values).await
     }
 
-    /// Nothing is under way on it: others may have it.
+    /// Returns the connection to the pool; no statement may be pending.
     pub(super) fn give_back(mut self) {
         drop(self.client.take());
     }
 
-    /// It is of no use any more.
+    /// Closes a broken connection.
     pub(super) fn discard(mut self) {
         drop(self.client.take().map(Object::take));
     }
@@ -208,7 +210,7 @@ impl Deref for Connection {
     type Target = tokio_postgres::Client;
 
     fn deref(&self) -> &Self::Target {
-        self.client.as_ref().expect("it is there until it is given back, which takes self")
+        self.client.as_ref().expect("the client is present until `give_back`, which takes self")
     }
 }
 
@@ -219,7 +221,7 @@ impl Drop for Connection {
         drop(Object::take(client));
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
-                // It may have ended by itself; then there is nothing to stop.
+                // The statement may already have ended; then cancelling has no effect.
                 drop(tokio::time::timeout(CANCEL, cancel.cancel_query(tls)).await);
             });
         }

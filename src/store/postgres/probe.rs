@@ -1,4 +1,4 @@
-//! What can be found out about a database without opening it as a store: for whoever looks for what is wrong.
+//! Diagnosis of a database, for `copydesk doctor`.
 
 use std::time::{Duration, Instant};
 
@@ -9,61 +9,61 @@ use tokio_postgres::{Client, Error};
 use super::error::OpenError;
 use super::{PostgresOptions, PostgresStore, migrate};
 
-/// What each table must allow whoever serves. Of one more, serving needs nothing but to read it.
+/// Table privileges that serving requires. One more table is only read.
 const RIGHTS: &str = "('articles', 'SELECT'), ('articles', 'INSERT'), ('articles', 'UPDATE'), ('changes', 'SELECT'),
     ('changes', 'INSERT'), ('texts', 'SELECT'), ('texts', 'INSERT'), ('facets', 'SELECT'), ('facets', 'INSERT'),
     ('facets', 'DELETE'), ('requests', 'SELECT'), ('requests', 'INSERT'), ('requests', 'DELETE'), ('feed', 'SELECT'),
     ('feed', 'UPDATE'), ('search', 'INSERT'), ('indexed', 'UPDATE')";
 
-/// A database, as it says of itself.
+/// Facts that a database reports about itself.
 #[derive(Clone, Debug)]
 pub struct DatabaseFacts {
     /// Host, port and database.
     pub place: String,
-    /// 150004 is 15.4.
+    /// Server version; 150004 is 15.4.
     pub version: i32,
-    /// What texts are stored in; must be `UTF8`.
+    /// Encoding; must be `UTF8`.
     pub encoding: String,
-    /// The schema's version; 0 where there is none.
+    /// Schema version; 0 if there is no schema.
     pub schema: i32,
-    /// The version that this program needs.
+    /// Schema version that this program requires.
     pub needed: i32,
-    /// Whether it is a standby.
+    /// True for a standby.
     pub standby: bool,
-    /// Whether a copy into it is under way or was interrupted.
+    /// True while a copy into the database is under way or interrupted.
     pub copying: bool,
-    /// What the role may not do that serving needs: `INSERT articles`.
+    /// Privileges that the role lacks, such as `INSERT articles`.
     pub lacks: Vec<String>,
-    /// What a commit waits for, if we do not say otherwise.
+    /// Default of `synchronous_commit`.
     pub synchronous_commit: String,
-    /// How many connections it takes.
+    /// Connection limit (`max_connections`).
     pub max_connections: i64,
-    /// How far its clock is ahead of ours, give or take half the round trip.
+    /// Clock offset, positive if its clock is ahead of ours; accurate to half the round trip.
     pub ahead: SignedDuration,
-    /// How long it took to answer.
+    /// Round-trip time.
     pub round_trip: Duration,
 }
 
 impl PostgresStore {
-    /// Asks a database what it is, whatever that is, and changes nothing.
+    /// Queries the facts of a database, and changes nothing.
     ///
     /// # Errors
-    /// When it cannot be reached, or does not let us in.
+    /// If it is unreachable or rejects the login.
     pub async fn probe(options: &PostgresOptions) -> Result<DatabaseFacts, OpenError> {
         let place = options.place();
         let (client, connection) = options.connect().await.map_err(|error| match error {
             Some(error) => OpenError::refused(&place, &error),
             None => OpenError::Refused { place: place.clone(), cause: "it does not answer".into() },
         })?;
-        // It ends with the client.
+        // The task ends with the client.
         tokio::spawn(connection);
-        let asked = tokio::time::timeout(options.statement_timeout, ask(&client, place.clone())).await;
-        let late = |_| OpenError::Refused { place: place.clone(), cause: "it does not answer".into() };
-        asked.map_err(late)?.map_err(|error| OpenError::refused(&place, &error))
+        let facts = tokio::time::timeout(options.statement_timeout, query(&client, place.clone())).await;
+        let timed_out = |_| OpenError::Refused { place: place.clone(), cause: "it does not answer".into() };
+        facts.map_err(timed_out)?.map_err(|error| OpenError::refused(&place, &error))
     }
 }
 
-async fn ask(client: &Client, place: String) -> Result<DatabaseFacts, Error> {
+async fn query(client: &Client, place: String) -> Result<DatabaseFacts, Error> {
     let setting = async |name: &str| -> Result<String, Error> {
         client.query_typed_one("SELECT current_setting($1)", &[(&name, Type::TEXT)]).await?.try_get(0)
     };

@@ -1,16 +1,16 @@
-//! Whom a read asks: the database itself, or a standby of it.
+//! Source of reads: the primary or a standby.
 
 use tokio_postgres::Row;
 
 use super::pool::{Param, Pool};
 use crate::store::StoreError;
 
-/// Answers single statements that read. What the reads in `rows`, `list`, `search` and `feed` have in common.
+/// Runs single read statements, for the reads in `rows`, `list`, `search` and `feed`.
 pub(super) trait Reader: Sync {
-    /// One statement.
+    /// Runs one statement.
     fn query(&self, sql: &str, params: &[Param<'_>]) -> impl Future<Output = Result<Vec<Row>, StoreError>> + Send;
 
-    /// The one statement that is asked most by far: see [`Pool::query_planned`].
+    /// Runs the most frequent statement: see [`Pool::query_planned`].
     fn query_planned(
         &self,
         sql: &str,

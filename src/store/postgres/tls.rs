@@ -1,4 +1,4 @@
-//! TLS to the database: rustls, under the driver.
+//! TLS to the database: rustls below the driver.
 
 use std::path::Path;
 use std::pin::Pin;
@@ -15,17 +15,17 @@ use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect};
 
 use crate::tls;
 
-/// How connections are encrypted, where they are.
+/// TLS settings of connections that are encrypted.
 #[derive(Clone)]
 pub(super) struct Tls(Arc<ClientConfig>);
 
-/// The database's certificate must be from one of the system's authorities, or of those in `ca`, and of the host that was
-/// named.
+/// Verifies the database's certificate and host name against the CA certificates in `ca`, or against those of the
+/// system.
 pub(super) fn verified(ca: Option<&Path>) -> Result<Tls, String> {
     Ok(Tls(Arc::new(tls::verified(ca, "store-ca")?)))
 }
 
-/// Whoever answers is taken for the database: it keeps out those who only listen.
+/// Accepts any certificate: protects against eavesdropping only.
 pub(super) fn unverified() -> Tls {
     let verifier = Arc::new(Anybody(ring::default_provider()));
     Tls(Arc::new(tls::client().dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))
@@ -47,7 +47,7 @@ impl MakeTlsConnect<Socket> for Tls {
     }
 }
 
-/// A connection that is to be encrypted, if the server will have it.
+/// TLS handshake, if the server supports TLS.
 pub(super) struct Handshake {
     tls: Tls,
     host: String,
@@ -60,18 +60,18 @@ impl TlsConnect<Socket> for Handshake {
 
     fn connect(self, socket: Socket) -> Self::Future {
         Box::pin(async move {
-            // Looked at only here: a socket of this machine has no name, and offers no TLS.
+            // Parsed only here: a Unix socket has no host name and offers no TLS.
             let host = ServerName::try_from(self.host).map_err(std::io::Error::other)?;
             tokio_rustls::TlsConnector::from(self.tls.0).connect(host, socket).await.map(Stream)
         })
     }
 }
 
-/// An encrypted connection.
+/// Encrypted connection.
 pub(super) struct Stream(tokio_rustls::client::TlsStream<Socket>);
 
 impl tokio_postgres::tls::TlsStream for Stream {
-    /// None is offered: where it matters who answers, the certificate has been looked at.
+    /// Offers none: where the server's identity matters, the certificate is verified.
     fn channel_binding(&self) -> ChannelBinding {
         ChannelBinding::none()
     }
@@ -97,7 +97,7 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// Takes any certificate, as libpq does with `sslmode=prefer`.
+/// Verifier that accepts any certificate, as libpq does with `sslmode=prefer`.
 #[derive(Debug)]
 struct Anybody(CryptoProvider);
 

@@ -1,7 +1,7 @@
-//! Forgetting old changes, where that is set. One replica at a time does the work.
+//! Trimming of old changes, if configured. One replica at a time does the work.
 //!
-//! A change is forgotten when the article's next one has passed the age, too. So of every article the newest change as of
-//! the feed's new beginning stays: from there on changes, what was before them, and snapshots are whole.
+//! A change is deleted only when the article's next one has also passed the retention. So every article keeps its
+//! latest change as of the feed's new beginning: from there on, changes, their predecessors and snapshots are complete.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,25 +18,25 @@ use super::reader::Reader;
 use super::rows::get;
 use crate::store::StoreError;
 
-/// How often it is looked whether something has become old, and how many changes one transaction forgets.
-const EVERY: Duration = Duration::from_secs(60);
+/// Pause between trims, and maximum number of feed positions per transaction.
+const INTERVAL: Duration = Duration::from_secs(60);
 const STEP: i64 = 5_000;
 
-/// Forgets what is older than `keep`, until it is dropped.
+/// Trims changes older than `keep` until the handle is dropped.
 pub(super) fn start(pool: Arc<Pool>, keep: Duration) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
         loop {
             match trim(&pool, keep).await {
                 Ok(true) => continue,
                 Ok(false) => {}
-                Err(error) => tracing::warn!(%error, "old changes could not be forgotten"),
+                Err(error) => tracing::warn!(%error, "trimming of old changes failed"),
             }
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(INTERVAL).await;
         }
     }))
 }
 
-/// Forgets some. Answers whether there may be more.
+/// Trims one step. Returns true if there may be more.
 async fn trim(pool: &Pool, keep: Duration) -> Result<bool, StoreError> {
     let Ok(before) = Timestamp::now().checked_sub(keep) else { return Ok(false) };
     let connection = pool.connection().await?;
@@ -50,7 +50,7 @@ async fn step(connection: &Connection, before: Timestamp) -> Result<bool, tokio_
         SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '30s'";
     connection.batch_execute(begin).await?;
     let lock = format!("SELECT pg_try_advisory_xact_lock({}, {})", lock::CLASS, lock::TRIM);
-    let mine: bool = connection.query_typed_one(&lock, &[]).await?.try_get(0)?;
+    let locked: bool = connection.query_typed_one(&lock, &[]).await?.try_get(0)?;
     let range = "SELECT t.position, least(t.position + $2, coalesce(
             (SELECT c.position - 1 FROM copydesk.changes c WHERE c.position > t.position
              AND c.position <= t.position + $2 AND c.time >= $1 ORDER BY c.position LIMIT 1),
@@ -59,15 +59,15 @@ async fn step(connection: &Connection, before: Timestamp) -> Result<bool, tokio_
     let params: [Param<'_>; 2] = [(&before.as_microsecond(), Type::INT8), (&STEP, Type::INT8)];
     let range = connection.query_typed_one(range, &params).await?;
     let (from, to): (i64, i64) = (range.try_get(0)?, range.try_get(1)?);
-    if !mine || to <= from {
+    if !locked || to <= from {
         connection.batch_execute("ROLLBACK").await?;
         return Ok(false);
     }
-    // What these changes replaced.
-    let forget = "DELETE FROM copydesk.changes c USING copydesk.changes n
+    // Changes replaced by those in the range.
+    let replaced = "DELETE FROM copydesk.changes c USING copydesk.changes n
         WHERE n.position > $1 AND n.position <= $2 AND c.article = n.article AND c.revision = n.revision - 1
         RETURNING c.article, c.text";
-    let gone = connection.query_typed(forget, &[(&from, Type::INT8), (&to, Type::INT8)]).await?;
+    let gone = connection.query_typed(replaced, &[(&from, Type::INT8), (&to, Type::INT8)]).await?;
     let articles = gone.iter().map(|row| row.try_get(0)).collect::<Result<Vec<i64>, _>>()?;
     let texts = gone.iter().map(|row| row.try_get(1)).collect::<Result<Vec<Uuid>, _>>()?;
     let unused = "DELETE FROM copydesk.texts t USING unnest($1, $2) AS g(article, text) WHERE t.text = g.text
@@ -75,11 +75,12 @@ async fn step(connection: &Connection, before: Timestamp) -> Result<bool, tokio_
     connection.execute_typed(unused, &[(&articles, Type::INT8_ARRAY), (&texts, Type::UUID_ARRAY)]).await?;
     connection.execute_typed("UPDATE copydesk.trimmed SET position = $1", &[(&to, Type::INT8)]).await?;
     connection.batch_execute("COMMIT").await?;
-    tracing::info!(changes = gone.len(), "old changes are forgotten");
+    tracing::info!(changes = gone.len(), "old changes trimmed");
     Ok(to - from == STEP)
 }
 
-/// Refuses a reader who needs what has been forgotten. Asked after what he has read: what was whole then was whole before.
+/// Fails if changes from `from` on have been trimmed. Callers check after their read: if the range is complete then, it
+/// was complete before.
 pub(super) async fn not_trimmed(pool: &impl Reader, from: i64) -> Result<(), StoreError> {
     let rows = pool.query("SELECT position FROM copydesk.trimmed", &[]).await?;
     let beginning: i64 = rows.first().map_or(Err(StoreError::Damaged), |row| get(row, 0))?;

@@ -1,4 +1,5 @@
-//! News of commits: of this process's own at once, of other replicas' by LISTEN. A hint: whoever must be sure asks the feed.
+//! Wake-ups after commits: immediate for this process, by LISTEN for other replicas. They are hints: readers that must
+//! be sure query the change feed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,25 +15,25 @@ use super::error::told;
 use super::rows::position;
 use crate::article::Position;
 
-/// How long to wait before listening again, when the connection was lost.
-const AGAIN: Duration = Duration::from_secs(1);
+/// Delay before listening again after the connection was lost.
+const RECONNECT: Duration = Duration::from_secs(1);
 
-/// Where news is announced and waited for.
+/// Channel of wake-ups with the feed's latest known position.
 #[derive(Clone)]
 pub(super) struct Wake(Arc<watch::Sender<Position>>);
 
 impl Wake {
-    /// The feed has come so far.
+    /// Creates a channel with the feed's current head.
     pub(super) fn new(head: Position) -> Self {
         Self(Arc::new(watch::Sender::new(head)))
     }
 
-    /// The feed has come so far, or further.
+    /// Announces that the feed has reached at least `head`.
     pub(super) fn announce(&self, head: Position) {
         self.0.send_if_modified(|known| {
-            let news = head > *known;
+            let advanced = head > *known;
             *known = head.max(*known);
-            news
+            advanced
         });
     }
 
@@ -40,46 +41,45 @@ impl Wake {
         self.0.subscribe()
     }
 
-    /// Announces what other replicas commit, until it is dropped. Uses a connection of its own, which may fail: then what is
-    /// news is found by asking, and listening is tried again.
+    /// Announces other replicas' commits until the handle is dropped. Uses a separate connection. While it is down,
+    /// followers poll, and listening is retried.
     pub(super) fn listen(&self, options: &PostgresOptions) -> AbortOnDropHandle<()> {
         let (wake, options) = (self.clone(), options.clone());
         AbortOnDropHandle::new(tokio::spawn(async move {
-            // An outage is logged when it begins.
-            let mut known = false;
+            // Each outage is logged once, when it begins.
+            let mut logged = false;
             loop {
-                let ended = wake.listen_once(&options, &mut known).await;
-                if !std::mem::replace(&mut known, true) {
-                    let cause =
-                        ended.err().flatten().map_or_else(|| "the connection has ended".into(), |error| told(&error));
-                    tracing::warn!(cause, "not listening for commits; followers ask by themselves");
+                let ended = wake.listen_once(&options, &mut logged).await;
+                if !std::mem::replace(&mut logged, true) {
+                    let error = ended.err().flatten().map_or_else(|| "connection closed".into(), |error| told(&error));
+                    tracing::warn!(error, "LISTEN connection failed; followers poll the change feed");
                 }
-                tokio::time::sleep(AGAIN).await;
+                tokio::time::sleep(RECONNECT).await;
             }
         }))
     }
 
-    async fn listen_once(&self, options: &PostgresOptions, known: &mut bool) -> Result<(), Option<Error>> {
+    async fn listen_once(&self, options: &PostgresOptions, logged: &mut bool) -> Result<(), Option<Error>> {
         let (client, mut connection) = options.connect().await?;
         let mut messages = poll_fn(move |context| connection.poll_message(context));
-        let hear = async {
+        let receive = async {
             while let Some(message) = messages.next().await {
-                if let AsyncMessage::Notification(news) = message.map_err(Some)?
-                    && let Ok(sequence) = news.payload().parse()
+                if let AsyncMessage::Notification(notification) = message.map_err(Some)?
+                    && let Ok(sequence) = notification.payload().parse()
                 {
                     self.announce(position(sequence));
                 }
             }
             Ok(())
         };
-        let ask = async {
+        let listen = async {
             client.batch_execute("LISTEN copydesk_feed").await.map_err(Some)?;
-            *known = false;
+            *logged = false;
             std::future::pending().await
         };
         tokio::select! {
-            ended = hear => ended,
-            failed = ask => failed,
+            ended = receive => ended,
+            failed = listen => failed,
         }
     }
 }

@@ -1,9 +1,9 @@
-//! What is counted of traces.
+//! Trace metrics.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
-/// The counters. Cheap to clone.
+/// Counters of spans. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct TraceMetrics {
     exported: Counter,
@@ -12,17 +12,17 @@ pub struct TraceMetrics {
 
 impl TraceMetrics {
     pub(in crate::telemetry) fn register(&self, registry: &mut Registry) {
-        registry.register("trace_spans_exported", "Spans that the collector of traces took", self.exported.clone());
-        let help = "Spans that were dropped: the collector was away or slow, or refused them";
+        registry.register("trace_spans_exported", "Spans accepted by the trace collector", self.exported.clone());
+        let help = "Spans dropped: the trace collector was unreachable or slow, or rejected them";
         registry.register("trace_spans_dropped", help, self.dropped.clone());
     }
 
-    /// The collector took so many.
+    /// Counts spans accepted by the collector.
     pub fn exported(&self, spans: u64) {
         self.exported.inc_by(spans);
     }
 
-    /// So many were dropped.
+    /// Counts dropped spans.
     pub fn dropped(&self, spans: u64) {
         self.dropped.inc_by(spans);
     }

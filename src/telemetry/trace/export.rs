@@ -1,4 +1,5 @@
-//! Tells the collector, in the background. What it does not take in time is dropped and counted: nobody waits for it.
+//! Background exporter of traces. Traces that the collector does not accept in time are dropped and counted; no call
+//! waits for it.
 
 use std::time::Duration;
 
@@ -13,21 +14,21 @@ use uuid::Uuid;
 use super::recording::Trace;
 use super::{FLUSH, TraceError, TraceMetrics, TraceOptions, otlp};
 
-/// How many traces go in one message, and how long what is not that many is waited for.
+/// Maximum traces per message, and maximum time to wait for a full batch.
 const BATCH: usize = 128;
 const EVERY: Duration = Duration::from_secs(1);
-/// How long connecting, and one message, may take.
+/// Timeouts of connecting and of one message.
 const CONNECT: Duration = Duration::from_secs(2);
 const EXPORT: Duration = Duration::from_secs(5);
 
-/// Takes traces that have ended to the collector.
+/// Sends completed traces to the collector.
 pub struct Exporter {
     inbox: mpsc::Receiver<Trace>,
     client: TraceServiceClient<Channel>,
     headers: MetadataMap,
     resource: Resource,
     metrics: TraceMetrics,
-    /// Whether the last message was taken: an outage is logged when it begins and when it ends.
+    /// True if the last message was accepted. An outage is logged when it begins and when it ends.
     reachable: bool,
 }
 
@@ -43,7 +44,7 @@ impl Exporter {
         Ok(Self { inbox, client, headers, resource, metrics, reachable: true })
     }
 
-    /// Exports until `stop`, and then what waits, for [`FLUSH`] at most.
+    /// Exports until `stop`, then flushes queued traces for at most [`FLUSH`].
     pub async fn run(mut self, stop: CancellationToken) {
         let mut waiting = Vec::with_capacity(BATCH);
         let stopped = stop.run_until_cancelled_owned(async {
@@ -66,18 +67,18 @@ impl Exporter {
             }
         };
         if tokio::time::timeout(FLUSH, flush).await.is_err() {
-            tracing::warn!("the collector of traces did not take the last of them in time");
+            tracing::warn!("trace flush timed out at shutdown; remaining traces dropped");
         }
     }
 
-    /// Waits for a batch, or for one that is not whole and has waited long enough. False when there is nobody left to send any.
+    /// Waits for a full batch, or for [`EVERY`] after the first trace. False if all senders are gone.
     async fn gather(&mut self, waiting: &mut Vec<Trace>) -> bool {
         if waiting.is_empty() && self.inbox.recv_many(waiting, BATCH).await == 0 {
             return false;
         }
         let more =
             async { while waiting.len() < BATCH && self.inbox.recv_many(waiting, BATCH - waiting.len()).await > 0 {} };
-        let _whole = tokio::time::timeout(EVERY, more).await;
+        let _full = tokio::time::timeout(EVERY, more).await;
         true
     }
 
@@ -85,7 +86,7 @@ impl Exporter {
         let spans = traces.iter().map(Trace::len).sum();
         let mut request = tonic::Request::new(otlp::request(&self.resource, traces));
         *request.metadata_mut() = self.headers.clone();
-        // One that is interrupted at a stop is sent again: a collector takes a span twice for one.
+        // A message interrupted by a stop is sent again: collectors deduplicate spans.
         let sent = self.client.export(request).await;
         traces.clear();
         match sent {
@@ -94,43 +95,44 @@ impl Exporter {
                 self.metrics.exported(spans - (rejected as u64).min(spans));
                 self.metrics.dropped((rejected as u64).min(spans));
                 if !std::mem::replace(&mut self.reachable, true) {
-                    tracing::info!("the collector of traces answers again");
+                    tracing::info!("trace collector reachable again");
                 }
             }
             Err(status) => {
                 self.metrics.dropped(spans);
                 if std::mem::replace(&mut self.reachable, false) {
-                    // Not its message: a collector may repeat what it was sent.
-                    tracing::warn!(rpc.code = ?status.code(), "the collector of traces does not take them; they are dropped");
+                    // Without its message: a collector may echo the request.
+                    tracing::warn!(rpc.code = ?status.code(), "trace export failed; traces are dropped");
                 }
             }
         }
     }
 }
 
-/// Where the collector is.
+/// Parses the collector's address.
 pub(super) fn endpoint(options: &TraceOptions) -> Result<Endpoint, TraceError> {
-    let wrong = || TraceError::Wrong("must be http://host:port or https://host:port".into());
-    let endpoint = Endpoint::from_shared(options.endpoint.clone()).map_err(|_| wrong())?;
+    let invalid = || TraceError::Wrong("must be http://host:port or https://host:port".into());
+    let endpoint = Endpoint::from_shared(options.endpoint.clone()).map_err(|_| invalid())?;
     let endpoint = endpoint.connect_timeout(CONNECT).timeout(EXPORT);
-    // A user and a password there would be sent to nobody.
+    // A user and password in the URL would not be sent.
     if endpoint.uri().authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err(wrong());
+        return Err(invalid());
     }
     match endpoint.uri().scheme_str() {
         Some("http") => Ok(endpoint),
-        Some("https") => endpoint.tls_config(ClientTlsConfig::new().with_native_roots()).map_err(|_| wrong()),
-        _ => Err(wrong()),
+        Some("https") => endpoint.tls_config(ClientTlsConfig::new().with_native_roots()).map_err(|_| invalid()),
+        _ => Err(invalid()),
     }
 }
 
-/// What is sent along to it.
+/// Parses the headers sent to the collector.
 pub(super) fn headers(options: &TraceOptions) -> Result<MetadataMap, TraceError> {
     let mut headers = MetadataMap::new();
     for (name, value) in &options.headers {
         let pair = MetadataKey::from_bytes(name.as_bytes()).ok().zip(value.parse().ok());
-        let (key, mut value): (_, MetadataValue<Ascii>) =
-            pair.ok_or_else(|| TraceError::Wrong(format!("the header {name:?} cannot be sent")))?;
+        let (key, mut value): (_, MetadataValue<Ascii>) = pair.ok_or_else(|| {
+            TraceError::Wrong(format!("header {name:?} is invalid; must be an HTTP header name with an ASCII value"))
+        })?;
         value.set_sensitive(true);
         headers.insert(key, value);
     }

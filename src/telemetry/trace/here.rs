@@ -1,4 +1,4 @@
-//! Which call this thread is at work for.
+//! Trace context of the current thread.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -14,7 +14,7 @@ thread_local! {
     static HERE: RefCell<Option<Here>> = const { RefCell::new(None) };
 }
 
-/// A place in a traced call: what begins here is below it.
+/// Position in a trace: spans started here become its children.
 #[derive(Clone)]
 pub struct Here {
     trace: Trace,
@@ -22,22 +22,22 @@ pub struct Here {
 }
 
 impl Here {
-    /// Of a call itself.
+    /// Returns the context of the call's root span.
     pub fn of(trace: &Trace) -> Self {
         Self { trace: trace.clone(), span: 0 }
     }
 
-    /// Of which call.
+    /// Returns the trace.
     pub fn trace(&self) -> &Trace {
         &self.trace
     }
 
-    /// A part begins here.
+    /// Starts a child span.
     pub fn span(&self, kind: Kind, name: impl Into<String>) -> Option<Part> {
         self.trace.part(self.span, kind, name)
     }
 
-    /// Makes it this thread's, until what this returns is dropped.
+    /// Makes this the thread's context until the returned guard is dropped.
     #[must_use]
     pub fn enter(&self) -> Entered {
         Entered(HERE.replace(Some(self.clone())))
@@ -45,14 +45,14 @@ impl Here {
 }
 
 impl Part {
-    /// The place within this part.
+    /// Returns the context for children of this span.
     pub fn here(&self) -> Here {
         let (trace, span) = self.place();
         Here { trace, span }
     }
 }
 
-/// While this is there, its thread is at work for a call.
+/// Guard that restores the thread's previous context on drop.
 pub struct Entered(Option<Here>);
 
 impl Drop for Entered {
@@ -61,29 +61,29 @@ impl Drop for Entered {
     }
 }
 
-/// The place where this thread is at work; none when it is for no call that is traced.
+/// Returns the thread's context; none if its call is not traced.
 pub fn here() -> Option<Here> {
     HERE.with_borrow(Clone::clone)
 }
 
-/// A part begins, which ends when what this returns is dropped: within nothing of its own. None, and next to nothing done, when
-/// the call is not traced.
+/// Starts a span that ends when the returned guard is dropped; it does not become the thread's context. None, at almost
+/// no cost, if the call is not traced.
 pub fn span(kind: Kind, name: &str) -> Option<Part> {
     span_of(kind, || name.to_owned())
 }
 
-/// The same, with a name that is made only when it is needed.
+/// Same as [`span`], with a name computed only if the call is traced.
 pub fn span_of(kind: Kind, name: impl FnOnce() -> String) -> Option<Part> {
     HERE.with_borrow(|here| here.as_ref().and_then(|here| here.span(kind, name())))
 }
 
-/// What this future does is done at that place, whichever threads it is polled by; at none, as it is.
+/// Runs a future in a context, on any thread; with none, the future runs unchanged.
 pub fn within<F: Future>(here: Option<Here>, work: F) -> Within<F> {
     Within { here, work }
 }
 
 pin_project! {
-    /// A future that is at work for a call.
+    /// Future that runs in a trace context.
     pub struct Within<F> {
         here: Option<Here>,
         #[pin]

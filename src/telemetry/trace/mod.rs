@@ -1,8 +1,9 @@
-//! Traces: of some calls it is recorded what they did and how long each part took, and told to a collector (OTLP).
+//! Traces: the spans of sampled calls, exported to a collector (OTLP).
 //!
-//! Whether a call is traced is decided where it begins ([`Tracer::begin`]). For one that is not, everything here is a look at a
-//! variable of the thread. What is traced is kept with its call ([`Trace`]) until that ends, so that the slow-call log can say
-//! where the time went; then it is handed to the exporter, which never makes a call wait. See docs/decisions/0019.
+//! The sampling decision is made when a call begins ([`Tracer::begin`]). For calls that are not traced, everything here
+//! costs one read of a thread-local variable. Spans are kept with their call ([`Trace`]) until it ends, so that the
+//! slow-call log can show the longest ones; then the exporter takes them, and no call waits for it. See
+//! docs/decisions/0019.
 
 mod counters;
 mod export;
@@ -25,25 +26,25 @@ pub use recording::{Kind, Part, Trace, TraceId, Value};
 use parent::Parent;
 use recording::Recording;
 
-/// How many traces wait to be exported; more are dropped.
+/// Maximum number of traces queued for export; more are dropped.
 const QUEUE: usize = 1_024;
 
-/// Which calls are traced, and where to.
+/// Settings of tracing.
 #[derive(Clone)]
 pub struct TraceOptions {
-    /// The collector: `http://host:4317`, or `https://` with the system's authorities.
+    /// Address of the collector: `http://host:4317`, or `https://` with the system's CA certificates.
     pub endpoint: String,
-    /// What is sent along to it: such as what authenticates us.
+    /// Headers sent to the collector, such as credentials.
     pub headers: Vec<(String, String)>,
-    /// The share of calls that are traced, of those whose caller has not decided: 0 to 1.
+    /// Sampling ratio of calls without a decision of their caller, from 0 to 1.
     pub sample: f64,
 }
 
 impl TraceOptions {
-    /// Whether the collector's address is one, and the headers can be sent.
+    /// Validates the collector's address and the headers.
     ///
     /// # Errors
-    /// What would be right.
+    /// States the expected format.
     pub fn check(&self) -> Result<(), TraceError> {
         export::endpoint(self)?;
         export::headers(self).map(drop)
@@ -61,50 +62,50 @@ impl fmt::Debug for TraceOptions {
     }
 }
 
-/// Why there is no exporter.
+/// Error of the trace settings.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
-    /// The collector's address is none, or a header cannot be sent.
+    /// Invalid collector address or header.
     #[error("{0}")]
     Wrong(String),
 }
 
-/// Decides which calls are traced, and takes what they recorded. Cheap to clone.
+/// Makes sampling decisions and queues completed traces for export. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Tracer(Option<Sampler>);
 
 #[derive(Clone)]
 struct Sampler {
-    /// Of 2^56.
-    share: u64,
+    /// Sampling threshold, out of 2^56.
+    threshold: u64,
     ended: mpsc::Sender<Trace>,
     metrics: TraceMetrics,
 }
 
 impl Tracer {
-    /// One that traces nothing.
+    /// Creates a tracer that traces nothing.
     pub fn off() -> Self {
         Self::default()
     }
 
-    /// One that traces, and what exports it: to be run, and at the end to be flushed.
+    /// Creates a tracer and its exporter, which the caller must run.
     ///
     /// # Errors
-    /// When the collector's address is none. It need not be there.
+    /// If the collector's address or a header is invalid. The collector need not be reachable.
     pub fn start(options: &TraceOptions, metrics: TraceMetrics) -> Result<(Self, Exporter), TraceError> {
         let (ended, inbox) = mpsc::channel(QUEUE);
         let exporter = Exporter::new(options, inbox, metrics.clone())?;
-        // Saturates at the ends, which is what is meant there.
-        let share = (options.sample * (1_u64 << 56) as f64) as u64;
-        Ok((Self(Some(Sampler { share, ended, metrics })), exporter))
+        // The cast saturates, as intended for ratios out of range.
+        let threshold = (options.sample * (1_u64 << 56) as f64) as u64;
+        Ok((Self(Some(Sampler { threshold, ended, metrics })), exporter))
     }
 
-    /// Whether anything is ever traced.
+    /// Returns true if tracing is enabled.
     pub fn is_on(&self) -> bool {
         self.0.is_some()
     }
 
-    /// A call begins, with the `traceparent` of its caller if it sent one: whose decision is followed.
+    /// Begins a call. The sampling decision in the caller's `traceparent` is followed if there is one.
     pub fn begin(&self, traceparent: Option<&str>) -> Option<Trace> {
         let sampler = self.0.as_ref()?;
         match traceparent.and_then(Parent::read) {
@@ -112,14 +113,14 @@ impl Tracer {
             Some(parent) => Some(Trace::new(Recording::new(parent.trace, Some(parent.span)))),
             None => {
                 let id = Uuid::new_v4();
-                // The last 56 bits of the ID, as others decide it who see only that.
+                // Uses the last 56 bits of the ID, so that samplers that see only the ID make the same decision.
                 let drawn = id.as_u128() as u64 & ((1 << 56) - 1);
-                (drawn < sampler.share).then(|| Trace::new(Recording::new(TraceId(id.as_u128()), None)))
+                (drawn < sampler.threshold).then(|| Trace::new(Recording::new(TraceId(id.as_u128()), None)))
             }
         }
     }
 
-    /// The call has ended, and what it recorded may go. When too much waits, it is dropped and counted.
+    /// Queues the trace of a completed call for export. If the queue is full, the trace is dropped and counted.
     pub fn end(&self, trace: Trace) {
         let Some(sampler) = &self.0 else { return };
         let spans = trace.len();
@@ -129,5 +130,5 @@ impl Tracer {
     }
 }
 
-/// How long the exporter may take for what is left when the server stops.
+/// Maximum time to flush queued traces when the server stops.
 pub const FLUSH: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
-//! What was recorded, as collectors read it (OTLP).
+//! Conversion of traces to OTLP.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::trace::v1::{self as wire, ResourceSpans, ScopeSp
 
 use super::recording::{Kind, Span, Trace, TraceId, Value};
 
-/// Who tells it: this process.
+/// Returns the resource that describes this process.
 pub(super) fn resource(instance: &str) -> Resource {
     let text = |key, text: &str| attribute(key, &Value::Text(text.to_owned()));
     Resource {
@@ -22,12 +22,12 @@ pub(super) fn resource(instance: &str) -> Resource {
     }
 }
 
-/// All spans of these traces.
+/// Builds the export request for these traces.
 pub(super) fn request(resource: &Resource, traces: &[Trace]) -> ExportTraceServiceRequest {
     let mut spans = Vec::new();
     for trace in traces {
         let recording = trace.recording();
-        spans.extend(recording.spans().iter().map(|span| told(recording.id, recording.time, span)));
+        spans.extend(recording.spans().iter().map(|span| convert(recording.id, recording.time, span)));
     }
     let scope = InstrumentationScope { name: "copydesk".into(), ..InstrumentationScope::default() };
     let scope_spans = vec![ScopeSpans { scope: Some(scope), spans, ..ScopeSpans::default() }];
@@ -37,7 +37,7 @@ pub(super) fn request(resource: &Resource, traces: &[Trace]) -> ExportTraceServi
     }
 }
 
-fn told(trace: TraceId, time: SystemTime, span: &Span) -> wire::Span {
+fn convert(trace: TraceId, time: SystemTime, span: &Span) -> wire::Span {
     let kind = match span.kind {
         Kind::Server => span::SpanKind::Server,
         Kind::Internal => span::SpanKind::Internal,
@@ -66,7 +66,7 @@ fn attribute(key: &str, value: &Value) -> KeyValue {
     let value = match value {
         Value::Text(text) => any_value::Value::StringValue(text.clone()),
         Value::Int(number) => any_value::Value::IntValue(*number),
-        Value::Bool(whether) => any_value::Value::BoolValue(*whether),
+        Value::Bool(value) => any_value::Value::BoolValue(*value),
     };
     KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }

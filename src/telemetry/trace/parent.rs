@@ -1,8 +1,8 @@
-//! The caller's part of a trace: the header `traceparent` of W3C Trace Context.
+//! Parser of the header `traceparent` (W3C Trace Context).
 
 use super::recording::TraceId;
 
-/// What a caller says of the trace that its call is part of.
+/// Parent span, sent by the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Parent {
     pub(super) trace: TraceId,
@@ -11,8 +11,8 @@ pub(super) struct Parent {
 }
 
 impl Parent {
-    /// `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`. None for what is not like that, which is then as if it had not
-    /// been sent. Later versions may say more after it.
+    /// Parses a header such as `00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01`. None if it is invalid; the
+    /// call is then treated as if it had none. Later versions may append more fields.
     pub(super) fn read(text: &str) -> Option<Self> {
         let (version, rest) = text.split_at_checked(2)?;
         let version = hex(version)?;
@@ -33,7 +33,7 @@ impl Parent {
     }
 }
 
-/// Lower case only, as the header is written.
+/// Parses hexadecimal digits. The header allows lower case only.
 fn hex(digits: &str) -> Option<u128> {
     let all = digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
     all.then(|| u128::from_str_radix(digits, 16).ok()).flatten()
@@ -52,7 +52,7 @@ mod tests {
         assert_eq!((sampled.trace.to_string().as_str(), sampled.span), (TRACE, 0x00f0_67aa_0ba9_02b7));
         assert!(sampled.sampled && !read("00-TRACE-00f067aa0ba902b7-00").unwrap().sampled);
         assert_eq!(read("01-TRACE-00f067aa0ba902b7-01-more"), Some(sampled));
-        for wrong in [
+        for invalid in [
             "",
             "00",
             "00-TRACE-00f067aa0ba902b7",
@@ -66,7 +66,7 @@ mod tests {
             "00-TRACE--00f067aa0ba902b-01",
             "00-ééééééééééééééééé-00f067aa0ba902b7-01",
         ] {
-            assert_eq!(read(wrong), None, "{wrong}");
+            assert_eq!(read(invalid), None, "{invalid}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is recorded of one call.
+//! Recorded spans of one call.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use uuid::Uuid;
 
-/// How many spans of one call are kept: a stream may last for days.
-const MOST: usize = 256;
+/// Maximum number of spans per call: a stream may last for days.
+const MAX_SPANS: usize = 256;
 
-/// Which trace a call is part of, perhaps of many services.
+/// ID of a trace, which may span many services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceId(pub(super) u128);
 
@@ -20,55 +20,56 @@ impl fmt::Display for TraceId {
     }
 }
 
-/// Whose time a span is.
+/// Kind of a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The call itself.
     Server,
-    /// Ours.
+    /// Work within this process.
     Internal,
-    /// Somebody's whom we asked.
+    /// Call to another service.
     Client,
 }
 
-/// What is said of a span. Never what an article says, or is called.
+/// Value of a span attribute. Never contains an article's text or name.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// A word.
+    /// String.
     Text(String),
-    /// A number.
+    /// Integer.
     Int(i64),
-    /// Whether.
+    /// Boolean.
     Bool(bool),
 }
 
-/// A span, finished or not.
+/// Span, completed or in progress.
 #[derive(Clone, Debug)]
 pub(super) struct Span {
     pub(super) id: u64,
     pub(super) parent: Option<u64>,
     pub(super) name: String,
     pub(super) kind: Kind,
-    /// Since the trace began.
+    /// Offset from the start of the trace.
     pub(super) began: Duration,
     pub(super) took: Option<Duration>,
     pub(super) failed: bool,
     pub(super) said: Vec<(&'static str, Value)>,
 }
 
-/// What is recorded of one call, from its beginning on. Its first span is the call.
+/// Recording of one call. Its first span is the call itself.
 pub(super) struct Recording {
     pub(super) id: TraceId,
     pub(super) time: SystemTime,
     began: Instant,
-    /// Nothing is recorded any more.
+    /// True once the call has ended and no more spans are recorded.
     ended: AtomicBool,
     spans: Mutex<Vec<Span>>,
 }
 
 impl Recording {
     pub(super) fn new(id: TraceId, parent: Option<u64>) -> Self {
-        // What comes after is numbered from here: unlike in the rest of the trace, as likely as if each were drawn.
+        // Later span IDs count up from this random one: a collision within the trace is no likelier than with random
+        // IDs.
         let first = (Uuid::new_v4().as_u128() >> 64) as u64 | 1;
         let call = Span {
             id: first,
@@ -89,7 +90,7 @@ impl Recording {
     }
 }
 
-/// A call that is traced. Cheap to clone.
+/// Trace of a call. Cheap to clone.
 #[derive(Clone)]
 pub struct Trace(Arc<Recording>);
 
@@ -98,7 +99,7 @@ impl Trace {
         Self(Arc::new(recording))
     }
 
-    /// Which trace it is part of.
+    /// Returns the trace ID.
     pub fn id(&self) -> TraceId {
         self.0.id
     }
@@ -111,7 +112,7 @@ impl Trace {
         self.0.spans().len() as u64
     }
 
-    /// A part of it begins, below the `parent`th span. None when too many have.
+    /// Starts a child of the `parent`th span. None if the call has ended or has too many spans.
     pub(super) fn part(&self, parent: usize, kind: Kind, name: impl Into<String>) -> Option<Part> {
         if self.0.ended.load(Ordering::Relaxed) {
             return None;
@@ -119,7 +120,7 @@ impl Trace {
         let began = self.0.began.elapsed();
         let mut spans = self.0.spans();
         let at = spans.len();
-        if at >= MOST {
+        if at >= MAX_SPANS {
             return None;
         }
         let id = spans[0].id.wrapping_add(at as u64);
@@ -129,7 +130,7 @@ impl Trace {
         Some(Part { trace: self.clone(), at })
     }
 
-    /// The call ends: its name, whether it failed, and what is said of it. Parts that have not ended end with it.
+    /// Ends the call, and sets the name, status and attributes of its span. Open child spans end with it.
     pub fn finish(&self, name: &str, failed: bool, said: Vec<(&'static str, Value)>) {
         self.0.ended.store(true, Ordering::Relaxed);
         let now = self.0.began.elapsed();
@@ -142,27 +143,27 @@ impl Trace {
         }
     }
 
-    /// Where the time went: its longest parts, for people.
+    /// Returns the longest spans with their durations, for logs.
     pub fn summary(&self) -> String {
         let spans = self.0.spans();
-        let mut parts: Vec<(&str, Duration)> =
+        let mut longest: Vec<(&str, Duration)> =
             spans.iter().skip(1).map(|span| (span.name.as_str(), span.took.unwrap_or_default())).collect();
-        parts.sort_by_key(|(_, took)| std::cmp::Reverse(*took));
-        let shown = parts.iter().take(6).map(|(name, took)| format!("{name} {:.1}ms", took.as_secs_f64() * 1_000.0));
+        longest.sort_by_key(|(_, took)| std::cmp::Reverse(*took));
+        let shown = longest.iter().take(6).map(|(name, took)| format!("{name} {:.1}ms", took.as_secs_f64() * 1_000.0));
         shown.collect::<Vec<_>>().join(", ")
     }
 }
 
-/// A span under way. It ends when this is dropped.
+/// Guard of a span in progress, which ends on drop.
 pub struct Part {
     trace: Trace,
     at: usize,
 }
 
 impl Part {
-    fn change(&self, change: impl FnOnce(&mut Span)) {
+    fn update(&self, update: impl FnOnce(&mut Span)) {
         if let Some(span) = self.trace.0.spans().get_mut(self.at).filter(|span| span.took.is_none()) {
-            change(span);
+            update(span);
         }
     }
 
@@ -170,20 +171,20 @@ impl Part {
         (self.trace.clone(), self.at)
     }
 
-    /// Says something of it.
+    /// Adds an attribute.
     pub fn say(&self, key: &'static str, value: Value) {
-        self.change(|span| span.said.push((key, value)));
+        self.update(|span| span.said.push((key, value)));
     }
 
-    /// It did not do what it was for.
+    /// Marks the span as failed.
     pub fn fail(&self) {
-        self.change(|span| span.failed = true);
+        self.update(|span| span.failed = true);
     }
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
         let now = self.trace.0.began.elapsed();
-        self.change(|span| span.took = Some(now.saturating_sub(span.began)));
+        self.update(|span| span.took = Some(now.saturating_sub(span.began)));
     }
 }

@@ -1,4 +1,4 @@
-//! Follows a standby: how far it has come, how far the primary has, and whether the one is a part of the other.
+//! Follower of a standby: compares its position with the primary's, and checks that both have the same history.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,38 +6,37 @@ use std::time::{Duration, Instant};
 use super::standby::{Standby, Trouble};
 use crate::store::postgres::{PostgresStore, feed};
 
-/// How many times within the staleness bound both are asked, at the least; and how many times as often as that, at the most, when
-/// commits wake it.
-const WITHIN: u32 = 4;
-const MOST: u32 = 4;
+/// Minimum number of polls within the staleness bound, and the factor by which commits may increase the rate.
+const POLLS: u32 = 4;
+const MAX_SPEEDUP: u32 = 4;
 
-/// Until it is aborted.
+/// Follows a standby until aborted.
 pub(super) async fn follow(standby: Arc<Standby>, primary: Arc<PostgresStore>, bound: Duration, poll: Duration) {
-    let every = poll.min(bound / WITHIN).max(Duration::from_millis(1));
+    let every = poll.min(bound / POLLS).max(Duration::from_millis(1));
     let mut wake = primary.wake.subscribe();
-    // Told when it changes.
-    let mut known = None;
+    // Logged when it changes.
+    let mut last = None;
     loop {
         let began = tokio::time::Instant::now();
-        // One that is away is told of by its breaker, and the primary by whoever needs it.
-        if let Some(found) = pass(&standby, &primary).await {
+        // The standby's breaker logs its outages, and the primary's logs those of the primary.
+        if let Some(result) = pass(&standby, &primary).await {
             let place = standby.place.as_str();
-            match (known, found) {
-                (known, Err(trouble)) if known != Some(trouble) => {
-                    tracing::warn!(place, %trouble, "a standby is not used; the primary answers for it");
+            match (last, result) {
+                (last, Err(error)) if last != Some(error) => {
+                    tracing::warn!(standby = place, %error, "standby disabled; reads fall back to the primary");
                 }
-                (Some(_), Ok(())) => tracing::info!(place, "a standby is used again"),
+                (Some(_), Ok(())) => tracing::info!(standby = place, "standby enabled again"),
                 _ => {}
             }
-            known = found.err();
+            last = result.err();
         }
-        // A commit wakes it. The primary ends only with this task.
+        // A commit wakes this task. The primary outlives it, so the channel stays open.
         let _polled = tokio::time::timeout_at(began + every, wake.changed()).await;
-        tokio::time::sleep_until(began + every / MOST).await;
+        tokio::time::sleep_until(began + every / MAX_SPEEDUP).await;
     }
 }
 
-/// None when one of them is away, or the standby ahead.
+/// Compares both positions. None if primary or standby does not answer, or the standby is ahead.
 async fn pass(standby: &Standby, primary: &PostgresStore) -> Option<Result<(), Trouble>> {
     let seen = match standby.ask().await {
         Ok(seen) => seen,
@@ -47,17 +46,18 @@ async fn pass(standby: &Standby, primary: &PostgresStore) -> Option<Result<(), T
             return Some(Err(trouble));
         }
     };
-    let asked = Instant::now();
+    let queried = Instant::now();
     let (head, time) = feed::head_and(&primary.first, seen.place.position).await.ok()?;
     if seen.place.position > head.position {
-        // It replays a commit a moment before the primary shows it; or the primary has lost its end. The next pass tells.
+        // The standby may replay a commit just before the primary shows it, or the primary has lost its latest changes.
+        // The next pass decides.
         return None;
     }
     if time != seen.place.time {
         standby.freshness().doubt();
-        // The feed has no gaps: what the primary does not have at a place that it has passed, it has forgotten.
+        // The feed has no gaps: a change missing before the primary's head was trimmed.
         return Some(Err(if time.is_none() { Trouble::Behind } else { Trouble::Parted }));
     }
-    standby.freshness().confirm(asked, head, seen.place.position, seen.indexed);
+    standby.freshness().confirm(queried, head, seen.place.position, seen.indexed);
     Some(Ok(()))
 }

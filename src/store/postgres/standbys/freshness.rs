@@ -1,8 +1,8 @@
-//! What is known of how far a standby has come, and what it may therefore answer.
+//! Freshness of a standby: its known position, and the reads that it may answer.
 //!
-//! A mark says: when it was asked for, the primary's feed had come so far, and the standby was a part of that feed. A standby
-//! that has replayed a mark's change has all that was answered before the mark was asked for. So one mark within the
-//! staleness bound is enough, and the oldest of them asks least of the standby.
+//! A mark records the primary's feed position at the time of a query, for a standby with the same history. A standby
+//! that has replayed up to a mark has all changes visible before that query. So one mark within the staleness bound is
+//! enough, and the oldest of them requires least of the standby.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -10,96 +10,96 @@ use std::time::{Duration, Instant};
 use crate::article::Position;
 use crate::store::{Consistency, Place};
 
-/// How many marks are kept of one bound, about.
+/// Approximate number of marks kept per staleness bound.
 const MARKS: u32 = 16;
 
-/// How far the primary had come.
+/// Position of the primary at a point in time.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
-    /// Before this was asked.
-    asked: Instant,
+    /// Time before the query.
+    queried: Instant,
     head: Place,
 }
 
-/// What an answer must show, by what stands beside it.
+/// Position that must be proven alongside an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Need {
-    /// This very change is in its feed.
+    /// Change that its feed must contain.
     pub(super) head: Place,
-    /// Its feed has come as far.
+    /// Minimum position of its feed.
     pub(super) position: Position,
-    /// So has its search index.
+    /// Minimum position of its search index.
     pub(super) indexed: Position,
 }
 
-/// Of one standby.
+/// Freshness of one standby.
 #[derive(Debug)]
 pub(super) struct Freshness {
     bound: Duration,
-    /// In order, both of when they were asked for and of how far they are.
+    /// Ordered by time and position.
     marks: VecDeque<Mark>,
     replayed: Position,
     indexed: Position,
-    /// When the newest mark was asked for that it had replayed; at first, when it began to be followed.
-    even: Instant,
+    /// Time of the newest mark that it has replayed; initially, the time at which following began.
+    caught_up: Instant,
 }
 
 impl Freshness {
-    /// Nothing is known yet.
+    /// Creates the state of a standby with unknown position.
     pub(super) fn new(bound: Duration) -> Self {
         let (replayed, indexed) = (Position::START, Position::START);
-        Self { bound, marks: VecDeque::new(), replayed, indexed, even: Instant::now() }
+        Self { bound, marks: VecDeque::new(), replayed, indexed, caught_up: Instant::now() }
     }
 
-    /// The standby has come as far as `replayed`, and was found to be a part of the feed whose head, asked for at `asked`, is
-    /// `head`.
-    pub(super) fn confirm(&mut self, asked: Instant, head: Place, replayed: Position, indexed: Position) {
+    /// Records that the standby has replayed up to `replayed`, and shares the history of the feed whose head was `head`
+    /// at `queried`.
+    pub(super) fn confirm(&mut self, queried: Instant, head: Place, replayed: Position, indexed: Position) {
         if self.marks.back().is_some_and(|last| head.position < last.head.position) {
-            // The primary has lost its end: what it was is no measure any more.
+            // The primary has lost its latest changes: earlier marks are invalid.
             self.marks.clear();
         }
         (self.replayed, self.indexed) = (replayed, indexed);
-        while self.marks.front().is_some_and(|first| asked.duration_since(first.asked) >= self.bound) {
+        while self.marks.front().is_some_and(|first| queried.duration_since(first.queried) >= self.bound) {
             self.marks.pop_front();
         }
-        if self.marks.back().is_none_or(|last| asked.duration_since(last.asked) >= self.bound / MARKS) {
-            self.marks.push_back(Mark { asked, head });
+        if self.marks.back().is_none_or(|last| queried.duration_since(last.queried) >= self.bound / MARKS) {
+            self.marks.push_back(Mark { queried, head });
         }
         if head.position <= replayed {
-            self.even = asked;
+            self.caught_up = queried;
         } else if let Some(mark) = self.marks.iter().rfind(|mark| mark.head.position <= replayed) {
-            self.even = self.even.max(mark.asked);
+            self.caught_up = self.caught_up.max(mark.queried);
         }
     }
 
-    /// It is not what it was taken for: nothing is known until it is confirmed again.
+    /// Discards the known position until the standby is confirmed again.
     pub(super) fn doubt(&mut self) {
         self.marks.clear();
         (self.replayed, self.indexed) = (Position::START, Position::START);
     }
 
-    /// What its answer to a read that begins `now` must show; none if it is not known to be fresh enough. With `searched`, what
-    /// a text finds must be as fresh as was asked, too.
+    /// Returns the proof required of a read that begins `now`; none if the standby is not known to be fresh enough.
+    /// With `searched`, its search index must be as fresh as requested, too.
     pub(super) fn need(&self, consistency: Consistency, searched: bool, now: Instant) -> Option<Need> {
-        let asked = match consistency {
+        let requested = match consistency {
             Consistency::Full => return None,
             Consistency::Bounded => Position::START,
             Consistency::AtLeast(position) => position,
         };
-        let mark = self.marks.iter().find(|mark| now.saturating_duration_since(mark.asked) < self.bound)?;
-        let position = mark.head.position.max(asked);
-        let indexed = if searched { asked } else { Position::START };
+        let mark = self.marks.iter().find(|mark| now.saturating_duration_since(mark.queried) < self.bound)?;
+        let position = mark.head.position.max(requested);
+        let indexed = if searched { requested } else { Position::START };
         (self.replayed >= position && self.indexed >= indexed).then_some(Need { head: mark.head, position, indexed })
     }
 
-    /// How far it has come.
+    /// Returns the position that it has replayed.
     pub(super) fn replayed(&self) -> Position {
         self.replayed
     }
 
-    /// How old what it has may be.
+    /// Returns its replication lag.
     pub(super) fn lag(&self) -> Duration {
-        self.even.elapsed()
+        self.caught_up.elapsed()
     }
 }
 
@@ -113,8 +113,8 @@ mod tests {
         Position::of(position).into()
     }
 
-    fn confirm(freshness: &mut Freshness, asked: Instant, head: u64, replayed: u64) {
-        freshness.confirm(asked, place(head), Position::of(replayed), Position::START);
+    fn confirm(freshness: &mut Freshness, queried: Instant, head: u64, replayed: u64) {
+        freshness.confirm(queried, place(head), Position::of(replayed), Position::START);
     }
 
     #[test]
@@ -126,13 +126,13 @@ mod tests {
         };
         assert_eq!(bounded(&freshness, born), None);
         confirm(&mut freshness, born, 5, 4);
-        assert_eq!(bounded(&freshness, born), None, "it has not replayed that");
+        assert_eq!(bounded(&freshness, born), None, "the mark is not replayed");
         confirm(&mut freshness, born + second, 8, 7);
-        assert_eq!(bounded(&freshness, born + 2 * second), Some(5), "the older mark will do");
-        assert_eq!(bounded(&freshness, born + BOUND), None, "it is too old, and the newer not replayed");
+        assert_eq!(bounded(&freshness, born + 2 * second), Some(5), "the older mark suffices");
+        assert_eq!(bounded(&freshness, born + BOUND), None, "the older mark is too old, the newer not replayed");
         confirm(&mut freshness, born + BOUND, 9, 8);
         assert_eq!(bounded(&freshness, born + BOUND), Some(8));
-        assert_eq!(bounded(&freshness, born + 3 * BOUND), None, "nobody has asked for so long");
+        assert_eq!(bounded(&freshness, born + 3 * BOUND), None, "all marks are too old");
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Standbys of the database, which answer what they are fresh enough for: see docs/decisions/0013.
+//! Standbys of the database, which answer reads that they are fresh enough for: see docs/decisions/0013.
 //!
-//! They stand in front of everything else, caches included: so what a standby answers goes to the caller, and into no cache.
-//! Caches, whoever follows the feed, and writes have the store behind, which knows nothing of standbys.
+//! They are in front of all other layers, including caches, so a standby's answer goes to the caller and into no cache.
+//! Caches, followers of the change feed and writes use the inner store, which does not know about standbys.
 
 mod follower;
 mod freshness;
@@ -29,25 +29,25 @@ use standby::{Standby, Trouble, Turn};
 /// Counters of all standbys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StandbyStats {
-    /// How many there are.
+    /// Configured standbys.
     pub standbys: u64,
-    /// How many would be asked now.
+    /// Standbys fresh enough for reads now.
     pub fresh: u64,
-    /// Reads that they answered.
+    /// Reads answered by standbys.
     pub reads: u64,
-    /// Reads that one of them was asked for, and could not answer: the store behind did.
+    /// Reads that failed on a standby and fell back to the inner store.
     pub fallbacks: u64,
-    /// How old what the one furthest behind has may be.
+    /// Replication lag of the standby furthest behind.
     pub lag: Duration,
-    /// How far that one has come.
+    /// Position of that standby.
     pub replayed: Position,
 }
 
-/// A store in front of which standbys answer reads.
+/// Store decorator that sends reads to standbys.
 pub struct Standbys {
-    behind: Arc<dyn Store>,
+    inner: Arc<dyn Store>,
     feed: Uuid,
-    /// Whether `get` is read from them, too.
+    /// True if standbys answer `get`, too.
     articles: bool,
     standbys: Vec<Arc<Standby>>,
     next: AtomicUsize,
@@ -57,10 +57,10 @@ pub struct Standbys {
 }
 
 impl Standbys {
-    /// Standbys of `primary` in front of `cached`, which are caches of it: these answer `get`, and fill themselves.
+    /// Puts standbys of `primary` in front of its caches `cached`, which answer `get` and are filled from the primary.
     ///
     /// # Errors
-    /// When one of them is of another store. One that cannot be reached, or is not what it should be yet, is looked for.
+    /// If a standby belongs to another store. A standby that is unreachable or not ready yet is retried.
     pub async fn before_caches(
         primary: &Arc<PostgresStore>,
         cached: Arc<dyn Store>,
@@ -69,17 +69,17 @@ impl Standbys {
         Self::open(primary, cached, false, options).await
     }
 
-    /// Standbys of `primary` in front of it, where there is no cache: they answer `get` as well.
+    /// Puts standbys of `primary` in front of it, without caches: they also answer `get`.
     ///
     /// # Errors
-    /// As [`Standbys::before_caches`].
+    /// Same as [`Standbys::before_caches`].
     pub async fn before_store(primary: &Arc<PostgresStore>, options: &StandbyOptions) -> Result<Self, OpenError> {
         Self::open(primary, Arc::clone(primary) as Arc<dyn Store>, true, options).await
     }
 
     async fn open(
         primary: &Arc<PostgresStore>,
-        behind: Arc<dyn Store>,
+        inner: Arc<dyn Store>,
         articles: bool,
         options: &StandbyOptions,
     ) -> Result<Self, OpenError> {
@@ -99,7 +99,7 @@ impl Standbys {
             AbortOnDropHandle::new(tokio::spawn(follower))
         };
         Ok(Self {
-            behind,
+            inner,
             feed,
             articles,
             _followers: standbys.iter().map(follow).collect(),
@@ -110,7 +110,7 @@ impl Standbys {
         })
     }
 
-    /// Counters, for metrics.
+    /// Returns the counters, for metrics.
     pub fn stats(&self) -> StandbyStats {
         let lags = self.standbys.iter().map(|standby| standby.freshness().lag());
         let replayed = self.standbys.iter().map(|standby| standby.freshness().replayed());
@@ -124,17 +124,17 @@ impl Standbys {
         }
     }
 
-    /// The right to ask one that is fresh enough: of several, the one with the fewest reads under way, and of equals each in
-    /// turn.
+    /// Returns a permit for a standby that is fresh enough: the one with the fewest reads in progress, round robin
+    /// among equals.
     fn turn(&self, consistency: Consistency, searched: bool) -> Option<Turn<'_>> {
         let (now, first) = (Instant::now(), self.next.fetch_add(1, Ordering::Relaxed));
         let count = self.standbys.len();
-        let mut all: Vec<&Standby> = (0..count).map(|at| &*self.standbys[(first + at) % count]).collect();
-        all.sort_by_key(|standby| standby.in_flight());
-        all.into_iter().find_map(|standby| standby.turn(consistency, searched, now))
+        let mut candidates: Vec<&Standby> = (0..count).map(|at| &*self.standbys[(first + at) % count]).collect();
+        candidates.sort_by_key(|standby| standby.in_flight());
+        candidates.into_iter().find_map(|standby| standby.turn(consistency, searched, now))
     }
 
-    /// What a standby has answered. Whatever it failed with, the store behind may know better.
+    /// Counts a standby's result. Any failure falls back to the inner store.
     fn answered<T>(&self, read: Result<T, StoreError>) -> Option<T> {
         let count = if read.is_ok() { &self.reads } else { &self.fallbacks };
         count.fetch_add(1, Ordering::Relaxed);
@@ -150,7 +150,7 @@ impl Store for Standbys {
         {
             return Ok(fetched);
         }
-        self.behind.get(ids, consistency).await
+        self.inner.get(ids, consistency).await
     }
 
     async fn get_revision(
@@ -164,7 +164,7 @@ impl Store for Standbys {
         {
             return Ok(record);
         }
-        self.behind.get_revision(id, revision, consistency).await
+        self.inner.get_revision(id, revision, consistency).await
     }
 
     async fn lookup(
@@ -178,7 +178,7 @@ impl Store for Standbys {
         {
             return Ok(id);
         }
-        self.behind.lookup(key, now, consistency).await
+        self.inner.lookup(key, now, consistency).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
@@ -187,7 +187,7 @@ impl Store for Standbys {
         {
             return Ok(page);
         }
-        self.behind.list(query).await
+        self.inner.list(query).await
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
@@ -196,7 +196,7 @@ impl Store for Standbys {
         {
             return Ok(page);
         }
-        self.behind.search(query).await
+        self.inner.search(query).await
     }
 
     async fn revisions(
@@ -211,7 +211,7 @@ impl Store for Standbys {
         {
             return Ok(page);
         }
-        self.behind.revisions(id, before, limit, consistency).await
+        self.inner.revisions(id, before, limit, consistency).await
     }
 
     async fn snapshot(
@@ -220,58 +220,58 @@ impl Store for Standbys {
         after: Option<&ArticleId>,
         limit: usize,
     ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
-        // Its history must have come as far, and where articles stand now must be no older than any other read.
+        // Its feed must have reached `at`, and the articles' current state must be as fresh as in any other read.
         if let Some(turn) = self.turn(Consistency::AtLeast(at), false)
             && let Some(page) = self.answered(feed::snapshot(&turn, self.feed, at, after, limit).await)
         {
             return Ok(page);
         }
-        self.behind.snapshot(at, after, limit).await
+        self.inner.snapshot(at, after, limit).await
     }
 
-    // The rest is the primary's.
+    // All other methods go to the primary.
 
     fn feed(&self) -> Uuid {
         self.feed
     }
 
     async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
-        self.behind.write(writes).await
+        self.inner.write(writes).await
     }
 
     async fn rehearse(&self, write: Write) -> Result<Written, WriteError> {
-        self.behind.rehearse(write).await
+        self.inner.rehearse(write).await
     }
 
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
-        self.behind.changes(after, limit).await
+        self.inner.changes(after, limit).await
     }
 
     async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
-        self.behind.touched(after, limit).await
+        self.inner.touched(after, limit).await
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
-        self.behind.head().await
+        self.inner.head().await
     }
 
     async fn reaches(&self, position: Position) -> Result<bool, StoreError> {
-        self.behind.reaches(position).await
+        self.inner.reaches(position).await
     }
 
     fn wake(&self) -> watch::Receiver<Position> {
-        self.behind.wake()
+        self.inner.wake()
     }
 
     async fn indexed(&self) -> Result<Position, StoreError> {
-        self.behind.indexed().await
+        self.inner.indexed().await
     }
 
     async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.behind.turn_clock(now).await
+        self.inner.turn_clock(now).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.behind.ping().await
+        self.inner.ping().await
     }
 }

@@ -1,4 +1,4 @@
-//! One standby: what it is asked, and the proof that stands beside every answer.
+//! Queries to one standby, with a proof of freshness for every answer.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -22,65 +22,65 @@ use crate::store::postgres::rows::{get, position, sequence};
 use crate::store::postgres::{PostgresOptions, migrate};
 use crate::store::{Consistency, Place, StoreError};
 
-/// How long a standby may be silent before it counts as away: the primary is there to answer instead.
-const SILENCE: Duration = Duration::from_millis(500);
-/// A transaction, so that what stands between us and the standby leads both statements to one server.
+/// Timeout after which a standby counts as unreachable: short, since the primary can answer instead.
+const TIMEOUT: Duration = Duration::from_millis(500);
+/// Begins a transaction, so that a proxy sends both statements to the same server.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY";
-/// What a server is and how far it has come, and when the change at $1 was written. The limits are for the planner: see
+/// Selects a server's identity and positions, and the time of the change at $1. LIMIT helps the planner: see
 /// `feed::touched`.
-const WHERE: &str = "SELECT (SELECT max(version) FROM copydesk.schema), f.id, pg_is_in_recovery(), f.position,
+const STATUS: &str = "SELECT (SELECT max(version) FROM copydesk.schema), f.id, pg_is_in_recovery(), f.position,
         (SELECT c.time FROM copydesk.changes c WHERE c.position = f.position), i.position,
         (SELECT c.time FROM copydesk.changes c WHERE c.position = $1)
      FROM (SELECT id, position FROM copydesk.feed LIMIT 1) f
      CROSS JOIN (SELECT position FROM copydesk.indexed LIMIT 1) i";
 
-/// Why a standby is not used, other than that it is away or behind.
+/// Reason why a standby is disabled, other than an outage or lag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Trouble {
-    #[error("it is of another store")]
+    #[error("it belongs to another store")]
     Foreign,
-    #[error("it is not a standby, or not any more")]
+    #[error("it is not a standby; it may have been promoted")]
     Promoted,
-    #[error("its schema is not the one that this program needs yet")]
+    #[error("its schema is older than this program requires")]
     Schema,
-    #[error("its feed has other changes than the primary's")]
+    #[error("its change feed has diverged from the primary's")]
     Parted,
-    #[error("it is further behind than changes are kept (feed-keep)")]
+    #[error("its lag exceeds the retention of changes (`feed-keep`)")]
     Behind,
-    #[error("it refuses us")]
+    #[error("it rejects the connection or the query")]
     Refused,
 }
 
-/// What a server says of itself.
+/// Status that a server reports about itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
-    /// How far its feed has come, and when the change there was written.
+    /// Position of its feed, with the time of the change there.
     pub(super) place: Place,
-    /// How far its search index has come.
+    /// Position of its search index.
     pub(super) indexed: Position,
-    /// When the change was written that was asked about.
+    /// Time of the queried change.
     time: Option<Timestamp>,
 }
 
 pub(super) struct Standby {
-    /// For people.
+    /// Address, for logs.
     pub(super) place: String,
     feed: Uuid,
     reads: Pool,
     first: Pool,
     breaker: Breaker,
-    turns: Semaphore,
+    permits: Semaphore,
     size: usize,
-    patience: Duration,
+    read_timeout: Duration,
     freshness: Mutex<Freshness>,
     _probing: AbortOnDropHandle<()>,
 }
 
 impl Standby {
-    /// Need not be there yet.
+    /// Creates a standby, which need not be reachable yet.
     pub(super) fn new(options: &PostgresOptions, feed: Uuid, bound: Duration) -> Result<Self, StoreError> {
         let mut options = options.clone();
-        options.connect_timeout = options.connect_timeout.min(SILENCE);
+        options.connect_timeout = options.connect_timeout.min(TIMEOUT);
         let (breaker, probing) = Breaker::start(&options);
         Ok(Self {
             place: options.place(),
@@ -88,10 +88,10 @@ impl Standby {
             reads: Pool::new(&options, options.connections, &breaker)?,
             first: Pool::new(&options, 1, &breaker)?,
             breaker,
-            turns: Semaphore::new(options.connections),
+            permits: Semaphore::new(options.connections),
             size: options.connections,
-            // So that the primary has as long.
-            patience: options.statement_timeout / 2,
+            // Half, so that the primary has as long.
+            read_timeout: options.statement_timeout / 2,
             freshness: Mutex::new(Freshness::new(bound)),
             _probing: probing,
         })
@@ -102,44 +102,44 @@ impl Standby {
     }
 
     pub(super) fn in_flight(&self) -> usize {
-        self.size - self.turns.available_permits()
+        self.size - self.permits.available_permits()
     }
 
-    /// Whether it would be asked now.
+    /// Returns true if it is fresh enough for reads now.
     pub(super) fn is_fresh(&self) -> bool {
         !self.breaker.is_open() && self.freshness().need(Consistency::Bounded, false, Instant::now()).is_some()
     }
 
-    /// The right to ask it, if it is fresh enough and has room.
+    /// Returns a permit to read from it, if it is fresh enough and has a free connection.
     pub(super) fn turn(&self, consistency: Consistency, searched: bool, now: Instant) -> Option<Turn<'_>> {
         if self.breaker.is_open() {
             return None;
         }
         let need = self.freshness().need(consistency, searched, now)?;
-        Some(Turn { standby: self, need, _turn: self.turns.try_acquire().ok()? })
+        Some(Turn { standby: self, need, _permit: self.permits.try_acquire().ok()? })
     }
 
-    /// Where it is; none if it does not answer.
+    /// Queries its status. An error of `None` means that it does not answer.
     pub(super) async fn ask(&self) -> Result<Seen, Option<Trouble>> {
-        let asked = self.first.guard(async {
+        let result = self.first.guard(async {
             let connection = self.first.connection().await?;
             let params: [Param<'_>; 1] = [(&0_i64, Type::INT8)];
-            let asked = tokio::time::timeout(SILENCE, connection.query_typed(WHERE, &params)).await;
-            let asked = asked.map_err(|_elapsed| AWAY)?;
-            if asked.as_ref().is_err_and(is_lost) {
+            let queried = tokio::time::timeout(TIMEOUT, connection.query_typed(STATUS, &params)).await;
+            let queried = queried.map_err(|_elapsed| AWAY)?;
+            if queried.as_ref().is_err_and(is_lost) {
                 connection.discard();
             } else {
                 connection.give_back();
             }
-            Ok::<_, StoreError>(asked)
+            Ok::<_, StoreError>(queried)
         });
-        let rows = match asked.await {
+        let rows = match result.await {
             Ok(Ok(rows)) => rows,
             Ok(Err(error)) if is_lost(&error) => return Err(None),
             Ok(Err(error)) => {
                 let missing = [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::INVALID_SCHEMA_NAME];
                 let schema = error.code().is_some_and(|code| missing.contains(code));
-                tracing::debug!(cause = told(&error), standby = self.place, "a standby does not say where it is");
+                tracing::debug!(error = told(&error), standby = self.place, "status query failed");
                 return Err(Some(if schema { Trouble::Schema } else { Trouble::Refused }));
             }
             Err(error) => return Err((!means_lost(&error)).then_some(Trouble::Refused)),
@@ -162,11 +162,11 @@ impl Standby {
         if !recovering {
             return Err(Trouble::Promoted);
         }
-        // A newer one is the primary's as well, and goes on serving this version.
+        // A newer schema is the primary's as well, and still serves this version.
         if version < migrate::KNOWN { Err(Trouble::Schema) } else { Ok(seen) }
     }
 
-    /// Whether what it says of itself shows what an answer needs. If not, it is not what it was when it was confirmed.
+    /// Returns true if its status proves the required freshness. If not, its known position is discarded.
     fn proves(&self, rows: &[Row], need: &Need) -> bool {
         let proven = self.seen(rows).is_ok_and(|seen| {
             seen.place.position >= need.position && seen.indexed >= need.indexed && seen.time == need.head.time
@@ -178,13 +178,13 @@ impl Standby {
     }
 }
 
-/// A read of a standby. Each of its statements comes with the proof that the server which answers it is as fresh as is needed:
-/// asked before it, in the same transaction, so that what it sees is no older. Whatever else is known of the standby only
-/// spares asking in vain.
+/// Permit to read from a standby. Each statement comes with a proof that the answering server is fresh enough: a status
+/// query before it in the same transaction, so that the statement sees nothing older. All other knowledge about the
+/// standby only avoids failing reads.
 pub(super) struct Turn<'a> {
     standby: &'a Standby,
     need: Need,
-    _turn: SemaphorePermit<'a>,
+    _permit: SemaphorePermit<'a>,
 }
 
 impl Reader for Turn<'_> {
@@ -194,25 +194,25 @@ impl Reader for Turn<'_> {
         let head: [Param<'_>; 1] = [(&head, Type::INT8)];
         let connection = standby.reads.connection().await?;
         let answers = standby.reads.guard(async {
-            // One round trip: all four are sent at once, in this order.
-            let asked = async {
+            // One round trip: all four are pipelined in this order.
+            let pipelined = async {
                 futures::join!(
                     connection.batch_execute(BEGIN),
-                    connection.query_typed(WHERE, &head),
+                    connection.query_typed(STATUS, &head),
                     connection.query_typed(sql, params),
                     connection.batch_execute("COMMIT"),
                 )
             };
-            let asked = tokio::time::timeout(standby.patience, asked).await;
-            asked.map_err(|_elapsed| StoreError::Unavailable("the standby took too long"))
+            let answers = tokio::time::timeout(standby.read_timeout, pipelined).await;
+            answers.map_err(|_elapsed| StoreError::Unavailable("the standby timed out"))
         });
         let (begun, proof, rows, ended) = answers.await?;
         let answered = begun.and(proof).and_then(|proof| Ok((proof, rows?, ended?)));
         let (proof, rows, ()) = match answered {
             Ok(answered) => answered,
             Err(error) => {
-                // A conflict with what it replays, most likely. The primary is asked, so nobody need be told.
-                tracing::debug!(cause = told(&error), standby = standby.place, "a standby did not answer");
+                // Most likely a conflict with replay. The read falls back to the primary, so this is not a warning.
+                tracing::debug!(error = told(&error), standby = standby.place, "read from standby failed");
                 if is_lost(&error) {
                     connection.discard()
                 } else {
@@ -225,7 +225,7 @@ impl Reader for Turn<'_> {
         if standby.proves(&proof, &self.need) {
             Ok(rows)
         } else {
-            Err(StoreError::Unavailable("the standby is behind"))
+            Err(StoreError::Unavailable("the standby is not fresh enough"))
         }
     }
 }
