@@ -35,7 +35,8 @@ pub struct Args {
     #[arg(long, default_value_t = 1_000_000)]
     pub large_articles: u64,
     /// Run on PostgreSQL and Redis instead: these parts, or all of them
-    #[arg(long, num_args = 0.., value_parser = ["reads", "ingest", "scale", "trouble", "all"], default_missing_value = "all")]
+    #[arg(long, num_args = 0.., default_missing_value = "all")]
+    #[arg(value_parser = ["reads", "ingest", "scale", "trouble", "all"])]
     pub replicated: Vec<String>,
     /// Measure compression of entries in Redis; nothing else
     #[arg(long)]

@@ -124,7 +124,8 @@ impl Articles {
              <meta property=og:title content=\"{headline}\"><meta name=author content=\"Writer {}\">\
              <meta property=article:published_time content=\"2026-05-05T10:00:00Z\"><style>{style}</style></head><body>\
              <header><nav><ul>{menu}</ul></nav></header><main><article><h1>{headline}</h1>\
-             <p class=byline>By Writer {}</p><p>The page numbered {number} has a paragraph of its own, as pages should.</p>\
+             <p class=byline>By Writer {}</p>\
+             <p>The page numbered {number} has a paragraph of its own, as pages should.</p>\
              {text}</article><aside><h2>Top stories</h2><ul>{teasers}</ul></aside></main>\
              <footer><ul>{menu}</ul><p>Copyright The Harbour Herald</p></footer></body></html>",
             number % 101,

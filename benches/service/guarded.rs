@@ -49,7 +49,8 @@ pub async fn all(args: &Args) -> Result<()> {
     let encrypted = encrypted(args, encrypted_dir.path())?;
     // Realistic claims: no two tokens share subject, token ID or client.
     let claims = claims_but(json!({
-        "sub": "7f4c2b9e-51d3-4a06-9c8e-2d60b7a1f3e5", "jti": "c3a80d17-6e2f-4b95-8a41-f09b5d7ce264", "azp": "newsroom-web",
+        "sub": "7f4c2b9e-51d3-4a06-9c8e-2d60b7a1f3e5", "jti": "c3a80d17-6e2f-4b95-8a41-f09b5d7ce264",
+        "azp": "newsroom-web",
     }));
     let (rs256, es256) = (rsa.token("rsa", &claims), ec.token("ec", &claims));
 

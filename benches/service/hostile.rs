@@ -48,7 +48,8 @@ pub fn all() -> Result<()> {
     }
     println!("{} documents of {SIZES:?} bytes\n", rows.len());
     println!(
-        "| document | bytes | CPU s | ns a byte | peak MiB | steps a byte | outcome |\n|---|---:|---:|---:|---:|---:|---|"
+        "| document | bytes | CPU s | ns a byte | peak MiB | steps a byte | outcome |\n\
+         |---|---:|---:|---:|---:|---:|---|"
     );
     print(&mut rows, "most CPU time", |row| row.cost.cpu.as_millis() as u64);
     print(&mut rows, "most CPU time for its size", |row| (row.cost.cpu.as_nanos() / row.bytes as u128) as u64);

@@ -20,8 +20,9 @@ use process::Serve;
 use serde_json::{Value, json};
 
 /// A typical text dump: the headline is repeated, and teasers follow.
-const DUMP: &str = "Ferry returns to Port Ellery\n\nFerry returns to Port Ellery\n\nThe ferry came back to the harbour on Tuesday, \
-                    two days late. Its captain said that the crossing had been calm.\n\nIt sails again on Thursday.\n";
+const DUMP: &str = "Ferry returns to Port Ellery\n\nFerry returns to Port Ellery\n\n\
+    The ferry came back to the harbour on Tuesday, two days late. Its captain said that the crossing had been calm.\n\n\
+    It sails again on Thursday.\n";
 const GET: &str = "copydesk.v1.RetrievalService/GetArticle";
 
 fn main() -> ExitCode {

@@ -181,7 +181,8 @@ impl Report {
     }
 }
 
-const TITLE: &str = "fault                         times    secs     calls       reads  failed  p50 ms   p99 ms   max ms  Redis again after";
+const TITLE: &str = "fault                         times    secs     calls       reads  failed  \
+                     p50 ms   p99 ms   max ms  Redis again after";
 
 impl Row {
     fn line(&self, label: &str) -> String {

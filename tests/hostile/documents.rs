@@ -18,8 +18,8 @@ const HEAD: &str = "<!doctype html><html><head><title>Storm closes the northern 
     <meta property='og:title' content='Storm closes the northern ports'>\
     <meta property='article:published_time' content='2024-05-01T10:00:00Z'></head><body><article>\
     <h1>Storm closes the northern ports</h1>";
-const PARAGRAPH: &str = "<p>The harbour master said on Monday that all ships were to stay in port until the wind had dropped \
-    below forty knots, and that nobody had been hurt.</p>";
+const PARAGRAPH: &str = "<p>The harbour master said on Monday that all ships were to stay in port until the wind \
+    had dropped below forty knots, and that nobody had been hurt.</p>";
 const END: &str = "</article></body></html>";
 const RSS: &str = "<?xml version='1.0'?><rss version='2.0' xmlns:content='http://purl.org/rss/1.0/modules/content/' \
     xmlns:media='http://search.yahoo.com/mrss/'><channel><title>N</title><link>http://n.example/</link>";
@@ -524,7 +524,8 @@ fn feeds(table: &mut Table) {
             "atom-entries",
             ATOM,
             "",
-            "<entry><title>Storm #</title><id>u:#</id><content type='html'>&lt;p&gt;Words #&lt;/p&gt;</content></entry>",
+            "<entry><title>Storm #</title><id>u:#</id>\
+             <content type='html'>&lt;p&gt;Words #&lt;/p&gt;</content></entry>",
             "</feed>",
         ),
         ("atom-entries-empty", ATOM, "", "<entry/>", "</feed>"),

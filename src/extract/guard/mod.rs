@@ -155,7 +155,8 @@ mod tests {
                 prop::sample::select(vec![
                     "<div>", "</div>", "<p>", "</p>", "<b>", "<b a>", "<b c>", "</b>", "<a>", "<table>", "<tr>", "<td>",
                     "</table>", "<svg>", "<title>", "</svg>", "<template>", "</template>", "<select>", "<li>",
-                    "x", "<!--", "-->", "</body>", "<html a>", "<font>", "<nobr>", "<form>", "<h1>", "</h1>", "<math>", "<mi>",
+                    "x", "<!--", "-->", "</body>", "<html a>", "<font>", "<nobr>", "<form>", "<h1>", "</h1>",
+                    "<math>", "<mi>",
                 ]),
                 0..400,
             ),

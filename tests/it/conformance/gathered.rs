@@ -129,7 +129,8 @@ async fn what_is_wrong_with_one_is_not_the_others_fault() {
     // Like a page of a text that the disk has lost.
     let failing = "ALTER TABLE copydesk.texts RENAME TO kept;
         CREATE FUNCTION copydesk.fetched(wanted uuid, content bytea) RETURNS bytea STABLE LANGUAGE plpgsql AS $$ BEGIN
-            PERFORM FROM copydesk.changes c JOIN copydesk.articles a USING (position) WHERE a.id = 'a-7' AND c.text = wanted;
+            PERFORM FROM copydesk.changes c JOIN copydesk.articles a USING (position)
+                WHERE a.id = 'a-7' AND c.text = wanted;
             IF FOUND THEN RAISE 'lost'; END IF;
             RETURN content;
         END $$;

@@ -49,10 +49,14 @@ macro_rules! suite {
         }
         mod sqlite_cluster {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::sqlite_cluster().await).await; })*
-            #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::sqlite_cluster())); }
+            #[test] fn reads_equal_the_model() {
+                super::histories::check(|| Box::pin(super::engines::sqlite_cluster()));
+            }
         }
         mod postgres_redis_cached {
-            $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::postgres_redis_cached().await).await; })*
+            $(#[tokio::test] async fn $case() {
+                super::$room::$case(super::engines::postgres_redis_cached().await).await;
+            })*
             #[test] fn reads_equal_the_model() {
                 super::histories::check(|| Box::pin(super::engines::postgres_redis_cached()));
             }

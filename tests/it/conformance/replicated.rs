@@ -171,7 +171,8 @@ async fn a_call_that_cannot_be_stored_harms_no_other() {
     let client = database.client().await;
     client
         .batch_execute(
-            "CREATE FUNCTION copydesk.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+            "CREATE FUNCTION copydesk.refuse() RETURNS trigger LANGUAGE plpgsql
+                AS $$ BEGIN RAISE 'not this one'; END $$;
              CREATE TRIGGER refuse BEFORE INSERT ON copydesk.articles FOR EACH ROW WHEN (NEW.id LIKE 'bad-%')
              EXECUTE FUNCTION copydesk.refuse()",
         )

@@ -78,7 +78,8 @@ async fn what_cannot_be_indexed_keeps_nothing_else_out() {
     let client = database.client().await;
     client
         .batch_execute(
-            "CREATE FUNCTION copydesk.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+            "CREATE FUNCTION copydesk.refuse() RETURNS trigger LANGUAGE plpgsql
+                AS $$ BEGIN RAISE 'not this one'; END $$;
              CREATE TRIGGER refuse BEFORE INSERT ON copydesk.search FOR EACH ROW WHEN (NEW.article = 2)
              EXECUTE FUNCTION copydesk.refuse()",
         )
