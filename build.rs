@@ -1,8 +1,9 @@
-//! Compiles the protos in Rust (protox): nobody needs a `protoc`.
+//! Compiles the protos in Rust (protox), so no `protoc` is needed.
 //!
-//! Twice. `copydesk.v1.rs` has every message, and clients for both services. `served/copydesk.v1.rs` has the servers, and
-//! those response messages again that hold an article, with the article as bytes that are encoded already: a cached
-//! article is then copied into the answer once, instead of being decoded, cloned and encoded for every call.
+//!
+//! Generates code twice. `copydesk.v1.rs` has every message, and clients for both services. `served/copydesk.v1.rs`
+//! has the servers, and again those response messages that contain an article, with the article as encoded bytes: a
+//! cached article is then copied into the response once, instead of being decoded, cloned and encoded for every call.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "copydesk/v1/ingestion_service.proto",
         "copydesk/v1/retrieval_service.proto",
     ])?;
-    // With the options that prost's own types do not know: how methods are called over HTTP.
+    // Includes the options that prost's own types drop: the HTTP bindings of methods.
     std::fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
     let descriptors = compiler.file_descriptor_set();
 
@@ -43,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The types that both generations can share: all but `Article` itself and the responses that hold one.
+/// Returns the types that both generations share: all except `Article` and the responses that contain one.
 fn shared_types(descriptors: &FileDescriptorSet) -> BTreeSet<String> {
     let files = || descriptors.file.iter().filter(|file| file.package() == "copydesk.v1");
     let messages: BTreeMap<&str, &DescriptorProto> =

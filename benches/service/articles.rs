@@ -1,17 +1,17 @@
-//! Invented articles: of about 3 kB, with words as common as in a language, so that the search index has the work that it
-//! would have.
+//! Invented articles of about 3 kB. Word frequencies are as in natural language, so that the search index has
+//! realistic work.
 
 use copydesk::proto::document::Payload;
 use copydesk::proto::{Article, Document};
 
-/// Words there are.
+/// Size of the vocabulary.
 const WORDS: usize = 40_000;
 const SYLLABLES: [&str; 20] = [
     "ba", "cor", "del", "en", "fi", "gra", "hol", "in", "ka", "lo", "mer", "nu", "or", "pa", "ri", "sta", "ter", "un",
     "ve", "za",
 ];
 
-/// The same numbers in every run (xorshift).
+/// Random numbers, the same in every run (xorshift).
 pub struct Random(u64);
 
 impl Random {
@@ -26,14 +26,14 @@ impl Random {
         (self.0 % bound as u64) as usize
     }
 
-    /// Few words are common and most are rare: each is about as common as its rank is low.
+    /// Returns a rank by Zipf's law: few words are common and most are rare.
     fn rank(&mut self) -> usize {
         let exponent = self.below(1_000_000) as f64 / 1e6;
         (WORDS as f64).powf(exponent) as usize - 1
     }
 }
 
-/// The word of a rank.
+/// Returns the word of a rank.
 fn word(mut rank: usize) -> String {
     let mut text = String::new();
     loop {
@@ -45,12 +45,12 @@ fn word(mut rank: usize) -> String {
     }
 }
 
-/// A word that is neither in most articles nor in hardly any.
+/// Returns a word of medium frequency.
 pub fn mid_word(random: &mut Random) -> String {
     word(300 + random.below(3_000))
 }
 
-/// A paragraph of about so many bytes.
+/// Returns a paragraph of about `bytes` bytes.
 pub fn paragraph(random: &mut Random, bytes: usize) -> String {
     let mut text = String::with_capacity(bytes + 16);
     while text.len() < bytes {
@@ -72,7 +72,7 @@ pub fn paragraph(random: &mut Random, bytes: usize) -> String {
     text
 }
 
-/// Documents that hold ready articles. Their texts are made beforehand, so that making them is not what is measured.
+/// Documents with ready articles. Their texts are made beforehand, so that making them is not measured.
 pub struct Articles {
     bodies: Vec<String>,
 }
@@ -84,7 +84,7 @@ impl Articles {
         Self { bodies: (0..4_096).map(|_| body(&mut random)).collect() }
     }
 
-    /// The article of a number: two numbers never have the same text.
+    /// Returns the article of a number. Each number has a different text.
     pub fn document(&self, number: u64) -> Document {
         let body = &self.bodies[number as usize % self.bodies.len()];
         let article = Article {
@@ -102,7 +102,7 @@ impl Articles {
         Document { payload: Some(Payload::Article(article)), ..Document::default() }
     }
 
-    /// The same as a page, with the furniture of one.
+    /// Returns the article as a page with furniture.
     pub fn page(&self, number: usize) -> String {
         let body = &self.bodies[number % self.bodies.len()];
         let headline = format!("Harbour report number {number}: {}", &body[..48]);
@@ -124,7 +124,8 @@ impl Articles {
              <meta property=og:title content=\"{headline}\"><meta name=author content=\"Writer {}\">\
              <meta property=article:published_time content=\"2026-05-05T10:00:00Z\"><style>{style}</style></head><body>\
              <header><nav><ul>{menu}</ul></nav></header><main><article><h1>{headline}</h1>\
-             <p class=byline>By Writer {}</p><p>The page numbered {number} has a paragraph of its own, as pages should.</p>\
+             <p class=byline>By Writer {}</p>\
+             <p>The page numbered {number} has a paragraph of its own, as pages should.</p>\
              {text}</article><aside><h2>Top stories</h2><ul>{teasers}</ul></aside></main>\
              <footer><ul>{menu}</ul><p>Copyright The Harbour Herald</p></footer></body></html>",
             number % 101,

@@ -1,7 +1,7 @@
-//! What people write in a day: a tonic service with a cache aside. GET from Redis and decode; on a miss SELECT from PostgreSQL
-//! by primary key, SET with a lifetime, answer. One multiplexed connection, a pool, a prepared statement: nothing is left out
-//! to make it look bad. What it lacks is everything else: a correction is not seen until the lifetime ends, a slow SET may put
-//! an old article over a new one, and a Redis that is away fails reads.
+//! A typical hand-rolled service: tonic with a cache aside. GET from Redis and decode; on a miss, SELECT from
+//! PostgreSQL by primary key, SET with a TTL, answer. It has one multiplexed connection, a connection pool and a
+//! prepared statement, to be a fair comparison. It lacks the rest: a correction is not visible until the TTL ends, a
+//! slow SET may overwrite a new article with an old one, and reads fail while Redis is down.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,15 +16,15 @@ use tonic::{Request, Response, Status};
 
 use crate::{Result, one_method};
 
-/// How long an entry lives, in seconds.
+/// TTL of an entry, in seconds.
 const LIFETIME_S: u64 = 3_600;
-/// As many as ours has for reads.
+/// Size of the connection pool, the same as the service's for reads.
 const CONNECTIONS: usize = 16;
 
 /// The service's table.
 pub const TABLE: &str = "CREATE TABLE aside (name text PRIMARY KEY, article bytea NOT NULL)";
 
-/// Serves what is in the table.
+/// Serves the articles of the table.
 pub async fn serve(redis: &str, postgres: &str) -> Result<()> {
     let redis = redis::Client::open(redis)?.get_multiplexed_async_connection().await?;
     let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };

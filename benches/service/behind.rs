@@ -1,4 +1,4 @@
-//! What stands behind the service, and who of it answers.
+//! PostgreSQL and Redis behind the service, and the layer that answered a read.
 
 use std::time::Duration;
 
@@ -18,13 +18,13 @@ pub struct Behind {
 }
 
 impl Behind {
-    /// What a replica is told so that it uses them.
+    /// Returns the settings of a replica that uses these servers.
     pub fn settings<'a>(database: &'a str, cache: &'a str, cache_bytes: &'a str) -> [(&'static str, &'a str); 6] {
         [
             ("store", database),
             ("cache", cache),
             ("cache-bytes", cache_bytes),
-            // Its sample would be in the caches before it is read for the first time here.
+            // The audit's sample would fill the caches before the first read here.
             ("audit-every", "off"),
             ("max-concurrent-requests", "20000"),
             ("max-connection-streams", "1000"),
@@ -43,7 +43,7 @@ pub async fn warm_up(server: &Process, names: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Who answers for an article.
+/// Returns the layer that answered a read of an article.
 async fn layer(client: &mut RetrievalServiceClient<Channel>, name: &str) -> Result<String> {
     let request = GetArticleRequest { name: name.to_owned(), ..Default::default() };
     let response = client.get_article(request).await?;
@@ -51,7 +51,7 @@ async fn layer(client: &mut RetrievalServiceClient<Channel>, name: &str) -> Resu
     Ok(layer.to_str()?.to_owned())
 }
 
-/// How many answers a server of ours has given from a layer.
+/// Returns the number of reads that a replica has answered from a layer.
 pub async fn answered(server: &Process, layer: &str) -> Result<f64> {
     server.metric(&format!("copydesk_cache_answers_total{{layer=\"{layer}\"}}")).await
 }

@@ -1,4 +1,5 @@
-//! Ingest into PostgreSQL, beside COPY of the same rows into the same tables; and how far search is behind at a steady rate.
+//! Ingest into PostgreSQL compared with COPY of the same rows into the same tables, and the lag of the search index at
+//! a steady rate.
 
 use std::time::{Duration, Instant};
 
@@ -14,12 +15,12 @@ use crate::writes;
 
 const ARTICLES: u64 = 20_000;
 const ROUNDS: usize = 3;
-/// What an ingested article is, but for the search index.
+/// Tables of an ingested article, without the search index.
 const TABLES: [&str; 4] = ["texts", "articles", "changes", "facets"];
-/// Articles a second, and for how long.
+/// Articles a second, and the duration.
 const PACE: (u64, Duration) = (1_000, Duration::from_secs(20));
 
-/// By turns, each time into a database with nothing in it.
+/// Measures both in turn, each time in an empty database.
 pub async fn copy(args: &Args, cluster: &Cluster, table: &mut Table) -> Result<()> {
     let (mut ingested, mut copied) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
@@ -41,7 +42,7 @@ pub async fn copy(args: &Args, cluster: &Cluster, table: &mut Table) -> Result<(
     Ok(())
 }
 
-/// One transaction. What is read is in memory before the clock starts.
+/// Copies in one transaction. The rows are in memory before the clock starts.
 async fn copy_tables(from: &Database, to: &Database) -> Result<Duration> {
     let (source, target) = (from.client().await, to.client().await);
     let mut rows = Vec::new();
@@ -63,7 +64,7 @@ async fn copy_tables(from: &Database, to: &Database) -> Result<Duration> {
     Ok(began.elapsed())
 }
 
-/// How old the oldest change is that search does not know, asked ten times a second.
+/// Measures the age of the oldest change missing from search, ten times a second.
 pub async fn search_lag(args: &Args, cluster: &Cluster, table: &mut Table) -> Result<()> {
     let (rate, time) = PACE;
     eprintln!("{rate} articles a second for {} s", time.as_secs());

@@ -1,7 +1,8 @@
-//! What compressing entries would save in Redis, and what it would cost: `cargo bench --bench service -- --entries`.
+//! Savings in Redis from compressing entries, and their cost: `cargo bench --bench service -- --entries`.
 //!
-//! An entry is filled and read over a real connection, plain and compressed, in one process with one caller, so that the
-//! processor time of both sides is that of the entry.
+//!
+//! An entry is filled and read over a real connection, plain and compressed, in one process with one caller, so that
+//! the CPU time of both sides is the entry's.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -16,11 +17,11 @@ use crate::Result;
 use crate::articles::{Random, paragraph};
 use crate::redis_server::RedisServer;
 
-/// Bytes of a body, and how often it is filled and read in a round.
+/// Size of a body in bytes, and number of fills and reads in a round.
 const SIZES: [(usize, u32); 3] = [(3_000, 2_000), (30_000, 500), (300_000, 100)];
 const ROUNDS: usize = 3;
 
-/// A way to write an entry.
+/// Encoding of an entry.
 #[derive(Clone, Copy)]
 enum Way {
     Plain,
@@ -54,7 +55,7 @@ impl Way {
     }
 }
 
-/// Prints the table.
+/// Measures all sizes and prints the table.
 pub async fn all() -> Result<()> {
     let server = RedisServer::start();
     let mut redis = server.connect().ok_or("Redis does not answer")?;
@@ -87,7 +88,8 @@ pub async fn all() -> Result<()> {
     Ok(())
 }
 
-/// Bytes that Redis takes for the entry; then microseconds of a fill and of a hit, ours and Redis's each.
+/// Returns the bytes of the entry in Redis, then the CPU time of a fill and of a hit for this process and for Redis,
+/// in microseconds.
 fn round(redis: &mut Connection, way: Way, body: &[u8], times: u32) -> Result<[f64; 5]> {
     let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(times);
     let began = (used()?, used_by(redis)?);
@@ -98,7 +100,7 @@ fn round(redis: &mut Connection, way: Way, body: &[u8], times: u32) -> Result<[f
     for _ in 0..times {
         let packed: Vec<u8> = redis::cmd("GET").arg("entry").query(redis)?;
         if way.unpack(packed, body.len())? != body {
-            return Err("what was filled is not what was read".into());
+            return Err("entry read differs from entry filled".into());
         }
     }
     let read = (used()?, used_by(redis)?);
@@ -106,16 +108,16 @@ fn round(redis: &mut Connection, way: Way, body: &[u8], times: u32) -> Result<[f
     Ok([bytes, each(filled.0 - began.0), each(filled.1 - began.1), each(read.0 - filled.0), each(read.1 - filled.1)])
 }
 
-/// Processor time of this process.
+/// Returns the CPU time of this process.
 fn used() -> Result<Duration> {
     Ok(clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)?.into())
 }
 
-/// Processor time of Redis.
+/// Returns the CPU time of Redis.
 fn used_by(redis: &mut Connection) -> Result<Duration> {
-    let told: String = redis::cmd("INFO").arg("cpu").query(redis)?;
+    let info: String = redis::cmd("INFO").arg("cpu").query(redis)?;
     let field = |name: &str| {
-        let line = told.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.and_then(|seconds| seconds.trim().parse::<f64>().ok()).ok_or("Redis does not tell its time")
     };
     Ok(Duration::from_secs_f64(field("used_cpu_user")? + field("used_cpu_sys")?))

@@ -1,5 +1,5 @@
-//! The floor: what tonic takes to answer with an article that lies in memory, as anyone would write it. The answer is a
-//! message that is cloned and encoded for each call; there are no limits, deadlines, metrics, traces or store.
+//! The floor: tonic answering with an article in memory, in the usual way. The response is a message that is cloned
+//! and encoded for each call; there are no limits, deadlines, metrics, traces or store.
 
 use std::future::{Ready, ready};
 use std::path::Path;

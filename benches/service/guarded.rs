@@ -1,5 +1,5 @@
-//! What it costs to tell callers apart, and to encrypt: the same article, hot, from a server that does not and from those that do,
-//! by turns. By tonic's client, and by one that can be told how the credential goes over the wire.
+//! Cost of authentication and encryption: the same hot article from servers with and without them, in turn. Uses
+//! tonic's client, and a bare client that controls the encoding of the credential on the wire.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::process::Process;
 use crate::table::Table;
 use crate::{Result, scratch, wire};
 
-/// One row, and which it is compared with.
+/// A row, and the index of its baseline.
 struct Row<'a> {
     what: String,
     beside: usize,
@@ -31,13 +31,13 @@ struct Row<'a> {
     measured: Vec<Measured>,
 }
 
-/// Whose calls they are.
+/// Client of a row.
 enum Way<'a> {
     Tonic(&'a [Channel], Option<&'a str>),
     Wire(Credential<'a>),
 }
 
-/// The rows.
+/// Measures all rows.
 pub async fn all(args: &Args) -> Result<()> {
     let (open_dir, guarded_dir, encrypted_dir) = (scratch(args)?, scratch(args)?, scratch(args)?);
     let open = Process::copydesk(args, open_dir.path())?;
@@ -47,9 +47,10 @@ pub async fn all(args: &Args) -> Result<()> {
     let key = make_key(args, guarded_dir.path())?;
     let guarded = guarded(args, guarded_dir.path(), &jwks)?;
     let encrypted = encrypted(args, encrypted_dir.path())?;
-    // As issuers make them: subject, token and client have names that no two share.
+    // Realistic claims: no two tokens share subject, token ID or client.
     let claims = claims_but(json!({
-        "sub": "7f4c2b9e-51d3-4a06-9c8e-2d60b7a1f3e5", "jti": "c3a80d17-6e2f-4b95-8a41-f09b5d7ce264", "azp": "newsroom-web",
+        "sub": "7f4c2b9e-51d3-4a06-9c8e-2d60b7a1f3e5", "jti": "c3a80d17-6e2f-4b95-8a41-f09b5d7ce264",
+        "azp": "newsroom-web",
     }));
     let (rs256, es256) = (rsa.token("rsa", &claims), ec.token("ec", &claims));
 
@@ -57,7 +58,7 @@ pub async fn all(args: &Args) -> Result<()> {
     for server in [&open, &guarded, &encrypted] {
         channels.push(server.channels(args.connections).await?);
     }
-    // It is the same article, so it has the same name on each.
+    // The same article has the same name on each server.
     let mut name = String::new();
     for (channels, credential) in channels.iter().zip([None, Some(key.as_str()), None]) {
         name = ingest(channels, credential).await?;
@@ -84,7 +85,7 @@ pub async fn all(args: &Args) -> Result<()> {
                 Way::Tonic(channels, credential) => get(row.server, channels, args, &name, credential).await?,
                 Way::Wire(credential) => wire::get(row.server, args, &name, credential)?,
             };
-            // The first round warms all.
+            // The first round is a warm-up.
             if round > 0 {
                 row.measured.push(done);
             }

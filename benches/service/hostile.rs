@@ -1,6 +1,7 @@
-//! What documents that are made to be expensive cost to extract: `make bench-hostile`.
+//! Cost of extracting documents that are made to be expensive: `make bench-hostile`.
 //!
-//! Each document is extracted by a process of its own, so that its peak of memory is its own.
+//!
+//! Each document is extracted by its own process, to measure its own peak of memory.
 
 use std::process::Command;
 use std::time::Duration;
@@ -13,9 +14,9 @@ use crate::hostile_documents::cases;
 
 /// Sizes of documents, in bytes.
 const SIZES: [usize; 3] = [2_000_000, 4_000_000, 8_000_000];
-/// As many of the dearest are printed.
+/// Number of the most expensive documents that are printed.
 const PRINTED: usize = 15;
-/// Extraction recurses by depth: as much as its threads have in the server.
+/// Stack size of the server's extraction threads. Extraction recurses by depth.
 const STACK_BYTES: usize = 16 << 20;
 
 struct Row {
@@ -24,7 +25,7 @@ struct Row {
     cost: Cost,
 }
 
-/// What a document cost.
+/// Cost of a document.
 struct Cost {
     cpu: Duration,
     peak_mib: u64,
@@ -32,7 +33,7 @@ struct Cost {
     outcome: String,
 }
 
-/// Extracts every kind of document at each size, and prints the dearest.
+/// Extracts every kind of document at each size, and prints the most expensive.
 pub fn all() -> Result<()> {
     let program = std::env::current_exe()?;
     let mut rows = Vec::new();
@@ -47,12 +48,13 @@ pub fn all() -> Result<()> {
     }
     println!("{} documents of {SIZES:?} bytes\n", rows.len());
     println!(
-        "| document | bytes | CPU s | ns a byte | peak MiB | steps a byte | outcome |\n|---|---:|---:|---:|---:|---:|---|"
+        "| document | bytes | CPU s | ns a byte | peak MiB | steps a byte | outcome |\n\
+         |---|---:|---:|---:|---:|---:|---|"
     );
     print(&mut rows, "most CPU time", |row| row.cost.cpu.as_millis() as u64);
     print(&mut rows, "most CPU time for its size", |row| (row.cost.cpu.as_nanos() / row.bytes as u128) as u64);
     print(&mut rows, "most memory", |row| row.cost.peak_mib);
-    // Twice the size, at most this many times the work.
+    // Growth of the work when the size doubles.
     let growth = |[small, large]: &[&Row; 2]| large.cost.steps as f64 / small.cost.steps.max(1) as f64;
     if let Some(pair) = pairs(&rows).max_by(|one, other| growth(one).total_cmp(&growth(other))) {
         println!("\nTwice the size: at most {:.2} times the steps ({}).", growth(&pair), pair[0].name);
@@ -60,7 +62,7 @@ pub fn all() -> Result<()> {
     Ok(())
 }
 
-/// Rows of the same document, of one size and of twice that.
+/// Returns pairs of rows of one document, the second twice the size of the first.
 fn pairs(rows: &[Row]) -> impl Iterator<Item = [&Row; 2]> {
     rows.iter().flat_map(move |small| {
         let twice = move |large: &&Row| large.name == small.name && large.bytes == 2 * small.bytes;
@@ -93,7 +95,7 @@ impl Cost {
     }
 }
 
-/// Extracts one document, and prints what it cost.
+/// Extracts one document, and prints its cost.
 pub fn one(name: &str, bytes: usize) -> Result<()> {
     let case = cases().into_iter().find(|case| case.name == name).ok_or("there is no such document")?;
     let document = case.document(bytes);

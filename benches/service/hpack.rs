@@ -1,19 +1,19 @@
-//! The headers of a call as HTTP/2 compresses them (HPACK, RFC 7541), as far as the benchmark needs it.
+//! Header compression of HTTP/2 (HPACK, RFC 7541), as far as the benchmark needs it.
 
-/// How a credential goes over the wire.
+/// Encoding of a credential on the wire.
 #[derive(Clone, Copy)]
 pub enum Credential<'a> {
-    /// There is none.
+    /// No credential.
     None,
-    /// In full with each call, letter by letter.
+    /// In full with each call, uncompressed.
     Plain(&'a str),
-    /// In full with each call, packed by Huffman's code.
+    /// In full with each call, in Huffman code.
     Packed(&'a str),
-    /// In full with the first call, as a number with all others.
+    /// In full with the first call, as an index into the dynamic table with all others.
     Remembered(&'a str),
 }
 
-// Numbers of the static table.
+// Indexes of the static table.
 const AUTHORITY: u8 = 1;
 const POST: u8 = 3;
 const PATH: u8 = 4;
@@ -21,16 +21,16 @@ const HTTP: u8 = 6;
 const AUTHORIZATION: u8 = 23;
 const CONTENT_TYPE: u8 = 31;
 const USER_AGENT: u8 = 58;
-/// What was remembered last.
+/// Index of the newest entry of the dynamic table.
 const NEWEST: u8 = 62;
 
-// What the first bits say.
+// Prefixes of header representations.
 const INDEXED: u8 = 0x80;
 const REMEMBER: u8 = 0x40;
 const PACKED: u8 = 0x80;
 
-/// Those of Huffman's codes that credentials need. The codes of one length are numbers that follow each other, in the order of
-/// the letters: how long, the first, and whose.
+/// The Huffman codes that credentials need. The codes of one length are consecutive, in the order of the letters:
+/// length, first code, letters.
 const CODES: [(u32, u64, &str); 4] = [
     (5, 0x0, "012aceiost"),
     (6, 0x14, " %-./3456789=A_bdfghlmnpru"),
@@ -38,7 +38,7 @@ const CODES: [(u32, u64, &str); 4] = [
     (8, 0xf8, "&*,;XZ"),
 ];
 
-/// The headers of a call: of the first on its connection, by which the server learns what is remembered, or of any other.
+/// Returns the headers of a call: the first on its connection, which fills the server's dynamic table, or a later one.
 pub fn block(address: &str, path: &str, credential: Credential<'_>, first: bool) -> Vec<u8> {
     let bearer = match credential {
         Credential::None => String::new(),
@@ -46,7 +46,7 @@ pub fn block(address: &str, path: &str, credential: Credential<'_>, first: bool)
             format!("Bearer {token}")
         }
     };
-    // Paths are not remembered: the Rust client has it so.
+    // Paths are not indexed, as in the Rust client.
     let mut block = vec![INDEXED | POST, INDEXED | HTTP, PATH];
     text(&mut block, 0, path.as_bytes());
     let mut remembered =
@@ -67,7 +67,8 @@ pub fn block(address: &str, path: &str, credential: Credential<'_>, first: bool)
         }
     }
     if matches!(credential, Credential::Plain(_) | Credential::Packed(_)) {
-        // A name that is not remembered has four bits for its number: all ones, and what is left follows.
+        // The index of a name that is not added to the table has a prefix of four bits: all ones, followed by the
+        // rest.
         block.extend([15, AUTHORIZATION - 15]);
         match credential {
             Credential::Packed(_) => text(&mut block, PACKED, &packed(&bearer)),
@@ -77,7 +78,7 @@ pub fn block(address: &str, path: &str, credential: Credential<'_>, first: bool)
     block
 }
 
-/// A text, by its length: of which seven bits are in the first byte.
+/// Appends a text after its length, which has seven bits in the first byte.
 fn text(block: &mut Vec<u8>, how: u8, text: &[u8]) {
     match text.len().checked_sub(127) {
         None => block.push(how | text.len() as u8),
@@ -113,7 +114,7 @@ fn packed(text: &str) -> Vec<u8> {
         let (code, length) = found.expect("a credential is Base64, points and a space");
         over = put(code, length);
     }
-    // The last byte is filled up with ones.
+    // Padding of the last byte is ones.
     if over > 0 {
         put((1 << (8 - over)) - 1, 8 - over);
     }

@@ -1,4 +1,4 @@
-//! A fixed number of calls, some at a time, and what they took.
+//! A fixed number of calls, some concurrently, with their measurements.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,44 +10,44 @@ use tonic::transport::Channel;
 use crate::Result;
 use crate::process::Process;
 
-/// What calls took.
+/// Measurements of calls.
 #[derive(Clone, Debug)]
 pub struct Measured {
-    /// How many.
+    /// Number of calls.
     pub calls: usize,
-    /// From the first to the last.
+    /// Time from the first to the last call.
     pub elapsed: Duration,
-    /// Processor time of the server, if it was told apart.
+    /// CPU time of the server, if measured.
     pub cpu: Duration,
-    /// Of each call, sorted.
+    /// Latency of each call, sorted.
     pub latencies: Vec<Duration>,
 }
 
 impl Measured {
-    /// What was gathered, in order.
+    /// Creates it from unsorted latencies.
     pub fn new(elapsed: Duration, cpu: Duration, mut latencies: Vec<Duration>) -> Self {
         latencies.sort_unstable();
         Self { calls: latencies.len(), elapsed, cpu, latencies }
     }
 
-    /// Calls a second.
+    /// Returns the calls a second.
     pub fn rate(&self) -> f64 {
         self.calls as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// Microseconds of the server's processor time a call.
+    /// Returns the server's CPU time for each call, in microseconds.
     pub fn cpu_micros(&self) -> f64 {
         self.cpu.as_secs_f64() * 1e6 / self.calls.max(1) as f64
     }
 
-    /// The time within which a share of the calls was answered.
+    /// Returns a quantile of the latency.
     pub fn quantile(&self, share: f64) -> Duration {
         let at = (self.latencies.len() as f64 * share) as usize;
         self.latencies.get(at.min(self.latencies.len().saturating_sub(1))).copied().unwrap_or_default()
     }
 }
 
-/// Makes `calls` calls, `in_flight` at a time on each channel. `call` is given the number of its call.
+/// Makes `calls` calls, `in_flight` concurrently on each channel. `call` gets the number of its call.
 pub async fn run<F, A>(
     server: &Process,
     channels: &[Channel],

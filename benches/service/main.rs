@@ -1,6 +1,7 @@
-//! The service, measured beside a bare tonic server that answers the same article from memory: `make bench`.
+//! The service compared with a bare tonic server that answers the same article from memory: `make bench`.
 //!
-//! Both are processes of their own, so that what each call costs *the server* can be told from what it costs the client.
+//!
+//! Both are separate processes, so that the cost of each call for *the server* can be separated from the client's.
 //! Everything stays on this machine, and every loop is bounded in count.
 
 mod args;
@@ -25,7 +26,7 @@ mod trouble;
 mod wire;
 mod writes;
 
-// The servers that the tests start. They stop where they cannot go on, and have more to offer than is needed here.
+// Servers from the tests. They panic on failure, and have more functions than are used here.
 #[path = "../../tests/it/authority.rs"]
 #[allow(dead_code, clippy::unwrap_used)]
 mod authority;
@@ -53,7 +54,7 @@ use args::Args;
 use process::Process;
 use table::Table;
 
-/// Whatever goes wrong ends the benchmark.
+/// Any error ends the benchmark.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> Result<()> {
@@ -101,7 +102,7 @@ async fn all(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The floor and the service take turns, a round each, so that what else the machine does falls on both.
+/// Measures the floor and the service in alternating rounds, so that other load of the machine affects both.
 async fn hot(args: &Args, dir: &Path, server: &Process, name: &str, table: &mut Table) -> Result<()> {
     let request = GetArticleRequest { name: name.to_owned(), ..Default::default() };
     let mut client = RetrievalServiceClient::new(server.channel().await?);
@@ -117,7 +118,7 @@ async fn hot(args: &Args, dir: &Path, server: &Process, name: &str, table: &mut 
     for round in 0..=args.rounds {
         let of_floor = reads::get(&floor, &floor_channels, args, args.calls, std::slice::from_ref(&request)).await?;
         let of_ours = reads::get(server, &channels, args, args.calls, std::slice::from_ref(&request)).await?;
-        // The first round warms both.
+        // The first round is a warm-up.
         if round > 0 {
             base.push(of_floor);
             ours.push(of_ours);
@@ -128,7 +129,7 @@ async fn hot(args: &Args, dir: &Path, server: &Process, name: &str, table: &mut 
     floor.stop()
 }
 
-/// Starts the server on a store that is there, several times, and keeps the last.
+/// Starts the server on an existing store several times, and keeps the last.
 async fn start(args: &Args, dir: &Path, name: &str, table: &mut Table) -> Result<Process> {
     eprintln!("start on an existing store");
     let mut times = Vec::new();
@@ -152,7 +153,7 @@ async fn first_answer(args: &Args, dir: &Path, name: &str) -> Result<(Process, D
     Ok((server, began.elapsed()))
 }
 
-/// Whether a read costs the same in a small store and in a large one.
+/// Compares reads in a small store and in a large one.
 async fn large(args: &Args) -> Result<()> {
     let mut table = Table::new(args);
     let mut tails = Vec::new();
@@ -170,7 +171,7 @@ async fn large(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// A folder for a store, on the disk that holds the build: a folder in memory would make "durable" say nothing.
+/// Creates a folder for a store on the disk with the build, because durability costs nothing in a folder in memory.
 fn scratch(args: &Args) -> Result<tempfile::TempDir> {
     let parent = args.dir.clone().unwrap_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")));
     Ok(tempfile::Builder::new().prefix("copydesk-bench-").tempdir_in(parent)?)

@@ -1,5 +1,5 @@
-//! Five times as many calls as the server can answer: `make bench-overload`. The server has one core to itself and its callers the
-//! other, so that what callers cost takes nothing from it.
+//! Five times as many calls as the server's capacity: `make bench-overload`. The server has one core and its clients
+//! the other, so that the clients' cost does not reduce its capacity.
 
 use std::path::Path;
 use std::process::Command;
@@ -27,12 +27,12 @@ const ARTICLES: u64 = 50_000;
 const SERVER_CORE: usize = 0;
 const CALLERS_CORE: usize = 1;
 const TIMES: f64 = 5.0;
-/// How long the capacity is measured, and how long there is too much.
+/// Duration of the measurement of capacity, and of the overload.
 const CAPACITY: Duration = Duration::from_secs(3);
 const OVERLOAD: Duration = Duration::from_secs(6);
-/// What is not counted: until limits have been found.
+/// Warm-up, not counted: until limits have been found.
 const BEGINNING: Duration = Duration::from_secs(2);
-/// One connection carries 256 calls at once; what waits for that waits at its caller.
+/// One connection carries 256 concurrent calls; further calls wait in the client.
 const CONNECTIONS: usize = 32;
 
 type Call = Arc<dyn Fn(Channel, usize) -> BoxFuture<'static, std::result::Result<(), Status>> + Send + Sync>;
@@ -56,8 +56,8 @@ pub async fn all(args: &Args, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Calls that cost a server much more than refusing them does, and than making them costs their caller: of cheaper ones, the one core
-/// of the callers cannot make five times as many as the other can answer.
+/// Calls that cost a server much more than rejecting them does, and than making them costs the client. The one core of
+/// the clients cannot make five times the capacity of cheaper calls.
 fn calls() -> Vec<(&'static str, Call)> {
     let search = |words: usize| {
         move |channel, number: usize| {
@@ -92,7 +92,7 @@ async fn one(server: &Process, what: &str, call: Call, table: &mut Table) -> Res
     eprintln!("{what}");
     idle(server).await?;
     let channels = server.channels(CONNECTIONS).await?;
-    // As many at once as keep the server busy, and a first round to find how many calls that takes.
+    // Enough concurrency to keep the server busy, and a first round to find the number of calls.
     let (some, each) = (&channels[..4], 8);
     let calling = || {
         let call = Arc::clone(&call);
@@ -115,13 +115,13 @@ async fn one(server: &Process, what: &str, call: Call, table: &mut Table) -> Res
             overload.failed,
         ),
     );
-    // What is still on its way belongs to this measurement.
+    // Calls still in flight belong to this measurement.
     tokio::time::sleep(Duration::from_secs(1)).await;
     Ok(())
 }
 
-/// Waits until the server has done what it does after others: the search index is tidied once it has caught up, and what is
-/// measured beside that is not the capacity.
+/// Waits until the server's background work is done: the search index is optimized once it has caught up, which would
+/// reduce the measured capacity.
 async fn idle(server: &Process) -> Result<()> {
     const LOOK: Duration = Duration::from_millis(500);
     loop {
@@ -140,7 +140,7 @@ struct Overload {
     failed: usize,
 }
 
-/// Calls at a fixed rate, whatever becomes of those before. Latencies are from when a call was due.
+/// Makes calls at a fixed rate, independent of earlier ones. Latencies are measured from the time a call was due.
 async fn flood(channels: &[Channel], rate: f64, call: &Call) -> Result<Overload> {
     let began = Instant::now();
     let mut tasks = tokio::task::JoinSet::new();

@@ -1,4 +1,4 @@
-//! Servers as processes of their own, and what the system knows of them.
+//! Servers as separate processes, and their CPU time and memory.
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -21,30 +21,30 @@ pub struct Process {
     child: Child,
     address: String,
     http: Option<SocketAddr>,
-    /// Who vouches for it, in PEM, if it speaks TLS.
+    /// CA certificate of the server in PEM, if it uses TLS.
     authority: Option<String>,
 }
 
 impl Process {
-    /// The service on a store of its own.
+    /// Starts the service on its own store.
     pub fn copydesk(args: &Args, store: &Path) -> Result<Self> {
         Self::serving(args, &[("data-dir", &store.to_string_lossy())], None)
     }
 
-    /// The service with settings of its own, and with metrics.
+    /// Starts the service with settings and with metrics.
     pub fn replica(args: &Args, settings: &[(&str, &str)]) -> Result<Self> {
         let http = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         Self::serving(args, settings, Some(http))
     }
 
-    /// The same, of which calls are encrypted.
+    /// Starts the service with settings, metrics and TLS.
     pub fn encrypted(args: &Args, settings: &[(&str, &str)], authority: String) -> Result<Self> {
         let mut process = Self::serving(args, settings, None)?;
         process.authority = Some(authority);
         Ok(process)
     }
 
-    /// The service with settings of its own, on one core.
+    /// Starts the service with settings, on one core.
     pub fn pinned(args: &Args, core: usize, settings: &[(&str, &str)]) -> Result<Self> {
         let mut command = Command::new("taskset");
         command.args(["-c", &core.to_string()]).arg(&args.server);
@@ -61,7 +61,7 @@ impl Process {
         for (name, value) in settings {
             command.arg(format!("--{name}")).arg(value);
         }
-        // Settings of the person's own server are none of the benchmark's.
+        // Settings from the environment must not affect the benchmark.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("COPYDESK_") {
                 command.env_remove(name);
@@ -72,21 +72,21 @@ impl Process {
         Ok(process)
     }
 
-    /// The floor, with the article in a file.
+    /// Starts the floor with the article in a file.
     pub fn floor(article: &Path) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("--floor").arg(article);
         Self::start(command)
     }
 
-    /// The hand-rolled service.
+    /// Starts the hand-rolled service.
     pub fn aside(redis: &str, postgres: &str) -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("--aside").arg(redis).arg(postgres);
         Self::start(command)
     }
 
-    /// What a metric says, of a server that has metrics. The name is with its labels, if it has any.
+    /// Returns the value of a metric. The name includes its labels.
     pub async fn metric(&self, name: &str) -> Result<f64> {
         let http = self.http.ok_or("this server has no metrics")?;
         let mut stream = TcpStream::connect(http).await?;
@@ -110,17 +110,17 @@ impl Process {
         };
         let words = line.split("listening on ").nth(1).unwrap_or_default();
         process.address = words.split_whitespace().next().unwrap_or_default().to_owned();
-        // Whatever it says later must not fill the pipe.
+        // Later output must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Ok(process)
     }
 
-    /// Where it listens.
+    /// Returns the server's address.
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// One connection.
+    /// Opens one connection.
     pub async fn channel(&self) -> Result<Channel> {
         let mut endpoint = Endpoint::from_shared(format!("http://{}", self.address))?;
         if let Some(authority) = &self.authority {
@@ -129,11 +129,11 @@ impl Process {
             endpoint = Endpoint::from_shared(format!("https://localhost:{port}"))?.tls_config(tls)?;
         }
         let endpoint = endpoint.tcp_nodelay(true);
-        // Large windows: the client must not be what holds a stream back.
+        // Large windows, so that the client does not slow a stream.
         Ok(endpoint.initial_stream_window_size(1 << 20).initial_connection_window_size(4 << 20).connect().await?)
     }
 
-    /// Several.
+    /// Opens several connections.
     pub async fn channels(&self, count: usize) -> Result<Vec<Channel>> {
         let mut channels = Vec::with_capacity(count);
         for _ in 0..count {
@@ -142,19 +142,19 @@ impl Process {
         Ok(channels)
     }
 
-    /// The processor time that the process has used so far, of all its threads, ended ones too.
+    /// Returns the CPU time of the process so far, including ended threads.
     pub fn cpu(&self) -> Result<Duration> {
         Ok(clock_gettime(clock_getcpuclockid(self.pid()?)?)?.into())
     }
 
-    /// Resident memory in KiB: `VmRSS` now, `VmHWM` at its peak.
+    /// Returns resident memory in KiB: `VmRSS` now, `VmHWM` at its peak.
     pub fn kib(&self, field: &str) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find(|line| line.starts_with(field)).ok_or("the system does not tell memory")?;
         Ok(line.split_whitespace().nth(1).unwrap_or_default().parse()?)
     }
 
-    /// Stops the server as an operator would.
+    /// Stops the server with a signal, as an operator would.
     pub fn stop(mut self) -> Result<()> {
         kill(self.pid()?, Signal::SIGTERM)?;
         self.child.wait()?;
@@ -168,7 +168,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // An error here means that it has ended already.
+        // Fails only if the process has exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! What readers ask for.
+//! Reads.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::process::Process;
 use crate::table::Table;
 
 const PAGE: i32 = 50;
-/// The page that is as far in as a list is measured.
+/// Number of the far page of a list.
 const FAR: usize = 1_000;
 
-/// Gets, of each request in turn.
+/// Gets the articles of the requests in turn.
 pub async fn get(
     server: &Process,
     channels: &[Channel],
@@ -34,7 +34,7 @@ pub async fn get(
     .await
 }
 
-/// Everything but the hot get.
+/// Measures all reads except the hot get.
 pub async fn all(server: &Process, args: &Args, names: &[String], table: &mut Table) -> Result<()> {
     spread(server, args, names, "get, any article", table).await?;
     batch(server, args, names, table).await?;
@@ -42,7 +42,7 @@ pub async fn all(server: &Process, args: &Args, names: &[String], table: &mut Ta
     search(server, args, table).await
 }
 
-/// Gets of articles at random over the whole store. Answers the 99th percentile.
+/// Gets random articles from the whole store. Returns the 99th percentile.
 pub async fn spread(
     server: &Process,
     args: &Args,
@@ -64,7 +64,7 @@ pub async fn spread(
 async fn batch(server: &Process, args: &Args, names: &[String], table: &mut Table) -> Result<()> {
     eprintln!("batches of 100");
     let mut random = Random::new(2);
-    // A working set that the cache holds, as a front page's is.
+    // A working set that fits in the cache, like a front page's.
     let hot: Vec<&String> = (0..2_000).map(|_| &names[random.below(names.len())]).collect();
     let requests: Arc<[BatchGetArticlesRequest]> = (0..64)
         .map(|_| BatchGetArticlesRequest {

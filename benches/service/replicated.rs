@@ -1,5 +1,5 @@
-//! The service as replicas run it, on PostgreSQL and Redis of the benchmark's own, beside the floor and beside what people
-//! write in a day: `make bench-replicated`.
+//! The service as replicated, on the benchmark's PostgreSQL and Redis, compared with the floor and with a typical
+//! hand-rolled service: `make bench-replicated`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use crate::redis_server::RedisServer;
 use crate::table::Table;
 use crate::{Result, aside, bulk, reads, scale, trouble, writes};
 
-/// Articles that are read from Redis in turn. More than there are calls in flight, so that no two calls share one read.
+/// Number of articles read from Redis in turn. More than the calls in flight, so that no two calls share one read.
 const WARM: usize = 2_000;
-/// Articles of a round in which none has been read before.
+/// Number of articles of a round in which each is read for the first time.
 const COLD: usize = 2_000;
-/// Rounds of everything that is measured by turns.
+/// Number of rounds of each comparison.
 const ROUNDS: usize = 7;
 
 pub async fn all(args: &Args, dir: &Path) -> Result<()> {
@@ -51,7 +51,7 @@ pub async fn all(args: &Args, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Gives the hand-rolled service the same articles.
+/// Copies the articles to the hand-rolled service.
 async fn copy_aside(from: &Process, names: &[String], database: &Database) -> Result<()> {
     let to = database.client().await;
     to.batch_execute(aside::TABLE).await?;
@@ -88,7 +88,7 @@ async fn hits_of_the_local_cache(
     ours.stop()
 }
 
-/// The hand-rolled service and ours without a local cache, by turns: on what is in Redis, and on what never was. Then ours
+/// Compares the hand-rolled service with ours without a local cache, on hits and misses of Redis. Then measures ours
 /// without Redis.
 async fn redis_and_store(
     args: &Args,
@@ -99,7 +99,7 @@ async fn redis_and_store(
 ) -> Result<()> {
     let redis = behind.redis.url();
     let aside = Process::aside(&redis, &database.url)?;
-    // A local cache without room: what is loaded together is loaded once, and nothing stays.
+    // A local cache of size 0: concurrent loads are shared, but nothing is kept.
     let ours = Process::replica(args, &Behind::settings(&database.url, &redis, "0"))?;
     let (warm, cold) = names.split_at(WARM);
     let request = |name: &String| GetArticleRequest { name: name.clone(), ..Default::default() };
@@ -126,8 +126,8 @@ async fn redis_and_store(
     ours.stop()
 }
 
-/// A round of each server in turn, so that what else the machine does falls on both. The first warms both, and counts for
-/// nothing. All answers of ours must come from the layer that is to be measured.
+/// Runs a round of each server in turn, so that other load of the machine affects both. The first round is a warm-up.
+/// All of our answers must come from the expected layer.
 async fn by_turns(
     args: &Args,
     servers: [&Process; 2],
@@ -141,7 +141,7 @@ async fn by_turns(
     let mut measured = [Vec::new(), Vec::new()];
     for round in 0..=ROUNDS {
         let requests: Arc<[GetArticleRequest]> = requests(round).into();
-        // Who begins changes with the round: what one leaves in the processor's and the database's caches helps the other.
+        // The order alternates, because the first server warms the caches of the CPU and the database for the second.
         for turn in [round % 2, (round + 1) % 2] {
             let server = servers[turn];
             let before = answered(server, expected).await;

@@ -1,4 +1,4 @@
-//! Whether a call costs as much on four replicas as on one: `make bench-replicated PART=scale`.
+//! Cost of a call on four replicas compared with one: `make bench-replicated PART=scale`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +15,12 @@ use crate::process::Process;
 use crate::table::Table;
 
 const REPLICAS: [usize; 3] = [1, 2, 4];
-/// Articles that are read in turn.
+/// Number of articles read in turn.
 const READ: usize = 2_000;
 const ROUNDS: usize = 7;
 
-/// Reads from local caches, by turns on one, two and four replicas that all run, and cost what they cost when they idle.
+/// Measures reads from local caches on one, two and four replicas in turn. All replicas run throughout, so their idle
+/// cost is the same.
 pub async fn all(args: &Args, behind: &Behind, database: &Database, names: &[String], table: &mut Table) -> Result<()> {
     eprintln!("one, two and four replicas, by turns");
     let redis = behind.redis.url();
@@ -34,7 +35,7 @@ pub async fn all(args: &Args, behind: &Behind, database: &Database, names: &[Str
     let names: Arc<[String]> = names[..READ].into();
     let mut measured = REPLICAS.map(|_| Vec::new());
     for round in 0..=ROUNDS {
-        // The first warms all of them.
+        // The first round is a warm-up.
         for turn in 0..REPLICAS.len() {
             let at = (turn + round) % REPLICAS.len();
             let count = REPLICAS[at];
@@ -44,7 +45,7 @@ pub async fn all(args: &Args, behind: &Behind, database: &Database, names: &[Str
                 let request = GetArticleRequest { name: names[number % READ].clone(), ..Default::default() };
                 async move { RetrievalServiceClient::new(channel).get_article(request).await.map(drop) }
             };
-            // Each has as much to do, however many there are: what comes together is cheaper.
+            // The same load for each replica, since batched calls are cheaper.
             let calls = args.calls * count;
             let one = run(&replicas[0], &channels[..count], args.in_flight, calls, call).await?;
             let cpu = cpu(&replicas[..count])? - before;

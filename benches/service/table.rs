@@ -1,4 +1,4 @@
-//! The figures, as plain text.
+//! The results, as plain text.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::args::Args;
 use crate::load::Measured;
 use crate::process::Process;
 
-/// What was measured, in the order in which it was.
+/// Results in the order of measurement.
 pub struct Table {
     head: String,
     rows: Vec<[String; 5]>,
@@ -26,7 +26,7 @@ impl Table {
         Self { head, rows: Vec::new(), facts: Vec::new() }
     }
 
-    /// One measurement.
+    /// Adds one measurement.
     pub fn row(&mut self, what: &str, measured: &Measured) {
         let micros = |share| format!("{:.0}", measured.quantile(share).as_secs_f64() * 1e6);
         self.rows.push([
@@ -38,7 +38,7 @@ impl Table {
         ]);
     }
 
-    /// Two things that were measured by turns: the median of each, and of the ratios of the second to the first.
+    /// Adds two alternating measurements: the median of each, and of the ratios of the second to the first.
     pub fn compare(&mut self, first: &str, second: &str, base: &[Measured], ours: &[Measured]) {
         let p50 = |one: &Measured| one.quantile(0.5).as_secs_f64() * 1e6;
         let p99 = |one: &Measured| one.quantile(0.99).as_secs_f64() * 1e6;
@@ -49,7 +49,7 @@ impl Table {
             let cells = [format!("{rate:.0}"), format!("{cpu:.1}"), format!("{p50:.0}"), format!("{p99:.0}")];
             let [rate, cpu, p50, p99] = cells;
             let row = [what.to_owned(), rate, cpu, p50, p99];
-            // What several are compared with stands there once.
+            // A baseline of several comparisons is listed once.
             if !self.rows.contains(&row) {
                 self.rows.push(row);
             }
@@ -59,23 +59,23 @@ impl Table {
         self.rows.push([format!("  ratio, median of {} pairs", base.len()), rate, cpu, p50, p99]);
     }
 
-    /// Calls a second of a row.
+    /// Returns the calls a second of a row.
     pub fn rate(&self, row: usize) -> Option<f64> {
         self.rows.get(row)?[1].parse().ok()
     }
 
-    /// Something that is no call.
+    /// Adds a single value.
     pub fn fact(&mut self, what: &str, value: String) {
         self.facts.push((what.to_owned(), value));
     }
 
-    /// The memory that a process has now.
+    /// Adds the current memory of a process.
     pub fn memory(&mut self, what: &str, process: &Process) -> Result<()> {
         self.fact(what, format!("{:.1} MiB", process.kib("VmRSS:")? as f64 / 1024.0));
         Ok(())
     }
 
-    /// The most that it had.
+    /// Adds the peak memory of a process.
     pub fn peak(&mut self, what: &str, process: &Process) -> Result<()> {
         self.fact(what, format!("{:.1} MiB", process.kib("VmHWM:")? as f64 / 1024.0));
         Ok(())

@@ -1,4 +1,4 @@
-//! What is seen of a correction on another replica, of Redis in trouble, and of everybody wanting one article at once.
+//! Delay of a correction on another replica, failures of Redis, and a thundering herd on one article.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,11 +21,11 @@ use crate::table::Table;
 
 const CORRECTIONS: u32 = 300;
 const READERS: usize = 10_000;
-/// How often each trouble is made.
+/// Number of times that each failure is injected.
 const TIMES: usize = 5;
-/// How long Redis is away each time.
+/// Duration of each Redis outage.
 const AWAY: Duration = Duration::from_millis(700);
-/// Who reads meanwhile, and how long each waits between two reads.
+/// Number of readers, and the pause between two reads of each.
 const CALLERS: (usize, Duration) = (8, Duration::from_millis(2));
 
 pub async fn all(
@@ -41,7 +41,7 @@ pub async fn all(
     away(args, &mut behind.redis, database, &names[..50], table).await
 }
 
-/// From the answer to a correction on one replica to the first read on the other that shows it.
+/// Measures the time from the answer to a correction on one replica to the first read on another that shows it.
 async fn corrections(args: &Args, settings: &[(&str, &str)], name: &str, table: &mut Table) -> Result<()> {
     eprintln!("{CORRECTIONS} corrections, seen on another replica");
     let (here, there) = (Process::replica(args, settings)?, Process::replica(args, settings)?);
@@ -72,7 +72,7 @@ async fn corrections(args: &Args, settings: &[(&str, &str)], name: &str, table: 
     there.stop()
 }
 
-/// Everybody at once, on two replicas that have just started, right after FLUSHALL.
+/// Reads one article from two replicas concurrently, just after their start and FLUSHALL.
 async fn herd(args: &Args, behind: &Behind, database: &Database, name: &str, table: &mut Table) -> Result<()> {
     eprintln!("{READERS} readers of one article after FLUSHALL");
     let redis = behind.redis.url();
@@ -102,12 +102,12 @@ async fn herd(args: &Args, behind: &Behind, database: &Database, name: &str, tab
         for (replica, before) in replicas.iter().zip(before) {
             reads.push(format!("{:.0}", answered(replica, "store").await? - before));
         }
-        let told = format!(
+        let result = format!(
             "{} on the two replicas, answered within {:.2} s",
             reads.join(" and "),
             measured.elapsed.as_secs_f64()
         );
-        table.fact(&format!("store reads, herd, local cache of {cache_bytes}"), told);
+        table.fact(&format!("store reads, herd, local cache of {cache_bytes}"), result);
         for replica in replicas {
             replica.stop()?;
         }
@@ -122,7 +122,7 @@ struct Read {
     from_redis: bool,
 }
 
-/// Redis frozen, killed and stopped, under readers that have no local cache.
+/// Reads without a local cache while Redis is frozen, killed and stopped.
 async fn away(
     args: &Args,
     redis: &mut RedisServer,
@@ -145,7 +145,7 @@ async fn away(
                 "frozen" => redis.freeze(),
                 "killed" => redis.kill(),
                 _ => {
-                    // It answers by ending the connection.
+                    // Redis answers by closing the connection.
                     if let Some(mut connection) = redis.connect() {
                         let _ended = redis::cmd("SHUTDOWN").arg("NOSAVE").exec(&mut connection);
                     }
@@ -181,8 +181,8 @@ async fn away(
             let reads = Measured::new(AWAY, Duration::ZERO, reads);
             format!("{:.1} ms of {}", reads.quantile(0.99).as_secs_f64() * 1e3, reads.calls)
         };
-        let told = format!("{}, before the breaker opens {}, after {}", ms(healthy), ms(before), ms(after));
-        table.fact(&format!("p99 of reads, Redis {trouble}: healthy"), told);
+        let result = format!("{}, before the breaker opens {}, after {}", ms(healthy), ms(before), ms(after));
+        table.fact(&format!("p99 of reads, Redis {trouble}: healthy"), result);
         let back = back.iter().map(|ms| format!("{ms:.0}")).collect::<Vec<_>>().join(", ");
         table.fact("  Redis is back until it answers reads, ms", back);
     }
@@ -200,7 +200,7 @@ async fn breaker_opens(server: &Process) -> Result<Instant> {
     Ok(Instant::now())
 }
 
-/// Reads until it is told to stop. A read that fails ends the benchmark.
+/// Reads until stopped. A failed read ends the benchmark.
 async fn readers(
     server: &Process,
     names: &[String],

@@ -1,6 +1,6 @@
-//! A client that decides how the credential goes over the wire. HTTP/2 lets both ends remember a header, so that from then on a
-//! byte stands for it, and lets a text be packed (RFC 7541); clients differ in which of it they do with `authorization`, and
-//! tonic's cannot be told.
+//! A client that controls the encoding of the credential on the wire. HTTP/2 lets both ends keep a header in a table,
+//! so that one byte represents it in later calls, and allows Huffman code (RFC 7541). Clients differ in their encoding
+//! of `authorization`, and tonic's is not configurable.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -18,7 +18,7 @@ use crate::process::Process;
 
 const PATH: &str = "/copydesk.v1.RetrievalService/GetArticle";
 
-// As RFC 9113 names and numbers them.
+// Constants of RFC 9113.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -32,7 +32,7 @@ const END_HEADERS: u8 = 4;
 const LARGEST_WINDOW: u32 = (1 << 31) - 1;
 const FIRST_WINDOW: u32 = 65_535;
 
-/// A round of one get over and over, on connections of its own.
+/// Measures a round of one get, on its own connections.
 pub fn get(server: &Process, args: &Args, name: &str, credential: Credential<'_>) -> Result<Measured> {
     let message = GetArticleRequest { name: name.to_owned(), ..Default::default() }.encode_to_vec();
     let (cpu, began) = (server.cpu()?, Instant::now());
@@ -49,7 +49,8 @@ pub fn get(server: &Process, args: &Args, name: &str, credential: Credential<'_>
     Ok(Measured::new(began.elapsed(), server.cpu()? - cpu, latencies))
 }
 
-/// Those of one connection, some at a time, and how long each took. An answer without a message is an error.
+/// Makes the calls of one connection, some concurrently, and returns their latencies. A response without a message is
+/// an error.
 fn calls(
     address: &str,
     message: &[u8],
@@ -95,16 +96,16 @@ fn calls(
     Ok(latencies)
 }
 
-/// What has come in.
+/// Received data.
 #[derive(Default)]
 struct Inbound {
     buffer: Vec<u8>,
-    /// Bytes of messages, since the window was last widened.
+    /// Message bytes received since the last window update.
     received: u32,
 }
 
 impl Inbound {
-    /// Takes what is there, and answers what is about the connection itself.
+    /// Reads available data, and answers frames about the connection itself.
     fn receive(
         &mut self,
         stream: &mut TcpStream,
@@ -146,7 +147,7 @@ impl Inbound {
 }
 
 fn frame(out: &mut Vec<u8>, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-    // Three bytes of length: nothing here is longer.
+    // The length has three bytes, and no frame here is longer.
     out.extend_from_slice(&(payload.len() as u32).to_be_bytes()[1..]);
     out.extend_from_slice(&[kind, flags]);
     out.extend_from_slice(&stream.to_be_bytes());

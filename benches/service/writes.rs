@@ -1,4 +1,4 @@
-//! What writers send, and what follows the feed.
+//! Writes, and the change feed.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -27,10 +27,10 @@ use crate::load::Measured;
 use crate::process::Process;
 use crate::table::Table;
 
-/// Documents of one stream that wait for their answers.
+/// Maximum number of unanswered documents on one stream.
 const WINDOW: usize = 1_024;
 
-/// One answer of a stream.
+/// One response of a stream.
 struct Answer {
     at: Instant,
     latency: Duration,
@@ -38,14 +38,14 @@ struct Answer {
     change_token: String,
 }
 
-/// What became of documents that were streamed.
+/// Results of streamed documents.
 struct Streamed {
     measured: Measured,
     answers: Vec<Answer>,
     refused: usize,
 }
 
-/// Ingests ready articles, and waits until search has followed. Answers their names.
+/// Ingests ready articles, and waits until search has caught up. Returns their names.
 pub async fn ready(server: &Process, args: &Args, count: u64, table: &mut Table) -> Result<Vec<String>> {
     eprintln!("ingest of {count} ready articles");
     let articles = Arc::new(Articles::new());
@@ -97,7 +97,7 @@ pub async fn html(server: &Process, args: &Args, table: &mut Table) -> Result<()
                     data: pages[number as usize % pages.len()].clone(),
                     content_type: String::new(),
                 })),
-                // Of a page's second turn too there is something to write.
+                // Ingesting a page a second time is a write too.
                 article_id: format!("page-{number}"),
                 ..Document::default()
             };
@@ -109,7 +109,7 @@ pub async fn html(server: &Process, args: &Args, table: &mut Table) -> Result<()
     Ok(())
 }
 
-/// The pages in a folder and the folders in it.
+/// Reads the pages in a folder and its subfolders.
 fn corpus(folder: &Path) -> Result<Vec<Vec<u8>>> {
     let mut pages = Vec::new();
     let mut folders: Vec<PathBuf> = vec![folder.to_owned()];
@@ -130,7 +130,7 @@ fn corpus(folder: &Path) -> Result<Vec<Vec<u8>>> {
     Ok(pages)
 }
 
-/// Ingests documents on one stream, one every so often.
+/// Ingests documents on one stream at a fixed rate.
 pub async fn paced(
     channel: Channel,
     count: u64,
@@ -144,7 +144,7 @@ pub async fn paced(
     Ok(())
 }
 
-/// Streams documents, a stream on each connection.
+/// Streams documents, one stream on each connection.
 async fn send(
     server: &Process,
     args: &Args,
@@ -181,7 +181,7 @@ async fn stream_of(
     document: impl Fn(u64) -> Document + Send + Sync + 'static,
 ) -> Result<(Vec<Answer>, usize)> {
     let room = Arc::new(Semaphore::new(WINDOW));
-    // Answers come in the order sent.
+    // Responses come in the order sent.
     let sent = Arc::new(Mutex::new(VecDeque::new()));
     let requests = {
         let (room, sent) = (Arc::clone(&room), Arc::clone(&sent));
@@ -190,9 +190,9 @@ async fn stream_of(
         stream::iter((0..).zip(numbers)).then(move |(at, number)| {
             let (room, sent, document) = (Arc::clone(&room), Arc::clone(&sent), Arc::clone(&document));
             async move {
-                // Late ones catch up.
+                // Late documents catch up.
                 tokio::time::sleep_until(began + every * at).await;
-                // Never closed; and the permit comes back with the answer.
+                // The semaphore is never closed; the permit is returned with the response.
                 if let Ok(permit) = room.acquire().await {
                     permit.forget();
                 }
@@ -223,7 +223,7 @@ async fn stream_of(
     Ok((answers, refused))
 }
 
-/// Asks the index, from a position on if one is given, and answers how far it has come.
+/// Searches, from a position if one is given, and returns the index position.
 async fn search(client: &mut RetrievalServiceClient<Channel>, from: Option<String>) -> Result<String> {
     let deadline = Instant::now() + Duration::from_secs(900);
     let consistency = from.map(|token| Consistency { requirement: Some(Requirement::AtLeastAsFresh(token)) });
@@ -237,7 +237,7 @@ async fn search(client: &mut RetrievalServiceClient<Channel>, from: Option<Strin
         request.set_timeout(Duration::from_secs(20));
         match client.search_articles(request).await {
             Ok(answer) => return Ok(answer.into_inner().index_token),
-            // It has waited as long as it would: ask again.
+            // The server's maximum wait has passed: retry.
             Err(status)
                 if matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled)
                     && Instant::now() < deadline => {}
@@ -246,7 +246,7 @@ async fn search(client: &mut RetrievalServiceClient<Channel>, from: Option<Strin
     }
 }
 
-/// Reads the feed from its beginning, until it has been caught up with.
+/// Reads the feed from its beginning until it is caught up.
 pub async fn watch(server: &Process, least: u64, table: &mut Table) -> Result<()> {
     eprintln!("watch from the beginning");
     let mut client = RetrievalServiceClient::new(server.channel().await?).max_decoding_message_size(64 << 20);

@@ -1,4 +1,4 @@
-//! The gate into the store: nothing is written that is not a [`CleanArticle`].
+//! Validation before the store: only a [`CleanArticle`] can be written.
 
 use jiff::Timestamp;
 use prost::{DecodeError, Message};
@@ -9,17 +9,17 @@ use super::{
 };
 use crate::proto::{Article, BlockKind, MediaKind};
 
-/// How long the reason of a change may be, in characters.
+/// Maximum length of a change's reason, in characters.
 pub const MAX_REASON_CHARS: usize = 1_000;
 
-/// How large an article may be. Text in characters, the body in bytes.
+/// Maximum sizes of an article's texts.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// The headline, in characters.
+    /// Maximum length of the headline, in characters.
     pub headline_chars: usize,
-    /// The subheadline, in characters.
+    /// Maximum length of the subheadline, in characters.
     pub subheadline_chars: usize,
-    /// The body, in bytes.
+    /// Maximum size of the body, in bytes.
     pub body_bytes: usize,
 }
 
@@ -36,7 +36,7 @@ const MAX_LINKS: usize = 1_024;
 const EXTERNAL_ID_BYTES: usize = 512;
 const RIGHTS_CHARS: usize = 2_000;
 
-/// An article whose text is normalised and whose every field is within its limits: the caller's fields only, without those
+/// An article with normalized text and every field within its limits. Holds the caller's fields only, without those
 /// that Copydesk sets.
 #[derive(Clone, Debug)]
 pub struct CleanArticle {
@@ -46,21 +46,21 @@ pub struct CleanArticle {
 }
 
 impl CleanArticle {
-    /// Normalises and checks. Fields in errors are named within the article: `headline`, `media[2].url`.
+    /// Normalizes and validates an article. Errors name the fields within the article: `headline`, `media[2].url`.
     pub fn new(mut article: Article, limits: &Limits) -> Result<Self, Violations> {
-        let mut wrong = Violations::default();
+        let mut violations = Violations::default();
         forget_what_copydesk_sets(&mut article);
-        clean_identity(&mut article, &mut wrong);
-        clean_words(&mut article, limits, &mut wrong);
-        clean_blocks(&mut article, &mut wrong);
-        clean_addresses(&mut article, &mut wrong);
-        clean_times(&mut article, &mut wrong);
-        if article.headline.is_empty() && article.body.is_empty() && wrong.0.is_empty() {
-            wrong.add("body", "must not be empty when there is no headline either");
+        clean_identity(&mut article, &mut violations);
+        clean_words(&mut article, limits, &mut violations);
+        clean_blocks(&mut article, &mut violations);
+        clean_addresses(&mut article, &mut violations);
+        clean_times(&mut article, &mut violations);
+        if article.headline.is_empty() && article.body.is_empty() && violations.0.is_empty() {
+            violations.add("body", "must not be empty when there is no headline either");
         }
         let digest = Digest::of(&article.headline, &article.body);
         let content = article.encode_to_vec();
-        wrong.or(Self { article, content, digest })
+        violations.or(Self { article, content, digest })
     }
 
     /// The article.
@@ -73,7 +73,7 @@ impl CleanArticle {
         &self.content
     }
 
-    /// Of headline and body.
+    /// Returns the digest of headline and body.
     pub fn digest(&self) -> Digest {
         self.digest
     }
@@ -92,7 +92,7 @@ impl CleanArticle {
         Self { content: article.encode_to_vec(), article, digest: self.digest }
     }
 
-    /// Digest of every field but `embargo_time` and `expire_time`, which have rules of their own when a document comes
+    /// Returns the digest of every field but `embargo_time` and `expire_time`, which have rules of their own when a document comes
     /// in again. Documents with equal fingerprints differ in nothing else.
     pub fn fingerprint(&self) -> Digest {
         if self.article.embargo_time.is_none() && self.article.expire_time.is_none() {
@@ -101,28 +101,28 @@ impl CleanArticle {
         self.with_times(None, None).fingerprint()
     }
 
-    /// What it is found by.
+    /// Returns the properties that list filters match.
     pub fn facets(&self) -> Vec<Facet> {
         Facet::of(&self.article)
     }
 
-    /// When it was first published, if its publisher said.
+    /// Returns the publisher's time of first publication.
     pub fn publish_time(&self) -> Option<Timestamp> {
         time_of(&self.article.publish_time)
     }
 
-    /// Unreadable before.
+    /// Returns the time before which the article is unreadable.
     pub fn embargo_time(&self) -> Option<Timestamp> {
         time_of(&self.article.embargo_time)
     }
 
-    /// Unreadable from then on.
+    /// Returns the time from which the article is unreadable.
     pub fn expire_time(&self) -> Option<Timestamp> {
         time_of(&self.article.expire_time)
     }
 }
 
-/// Checked by `clean_times`, so it is either absent or right.
+/// Validated by `clean_times`, so never an error.
 fn time_of(time: &Option<prost_types::Timestamp>) -> Option<Timestamp> {
     time.as_ref().and_then(|time| from_proto(time).ok())
 }
@@ -144,28 +144,28 @@ fn forget_what_copydesk_sets(article: &mut Article) {
     };
 }
 
-fn clean_identity(article: &mut Article, wrong: &mut Violations) {
+fn clean_identity(article: &mut Article, violations: &mut Violations) {
     if !article.url.is_empty() {
         match canonical_url(&article.url) {
             Ok(url) => article.url = url,
-            Err(right) => wrong.add("url", right),
+            Err(expected) => violations.add("url", expected),
         }
     }
     article.source = match article.source.as_str() {
         "" => host_of(&article.url).unwrap_or_default(),
         source => fold(source),
     };
-    check_chars("source", &article.source, NAME_CHARS, wrong);
+    check_chars("source", &article.source, NAME_CHARS, violations);
     article.external_id = clean_line(&article.external_id);
     if article.external_id.len() > EXTERNAL_ID_BYTES {
-        wrong.add("external_id", "must be at most 512 bytes long");
+        violations.add("external_id", "must be at most 512 bytes long");
     }
     if !article.external_id.is_empty() && article.source.is_empty() {
-        wrong.add("source", "is required with an external_id: the publisher's host or name (or give a url)");
+        violations.add("source", "is required with an external_id: the publisher's host or name (or give a url)");
     }
 }
 
-fn clean_words(article: &mut Article, limits: &Limits, wrong: &mut Violations) {
+fn clean_words(article: &mut Article, limits: &Limits, violations: &mut Violations) {
     let lines: [(&str, &mut String, usize); 6] = [
         ("headline", &mut article.headline, limits.headline_chars),
         ("subheadline", &mut article.subheadline, limits.subheadline_chars),
@@ -174,16 +174,16 @@ fn clean_words(article: &mut Article, limits: &Limits, wrong: &mut Violations) {
         ("section", &mut article.section, NAME_CHARS),
         ("rights", &mut article.rights, RIGHTS_CHARS),
     ];
-    for (field, text, most) in lines {
+    for (field, text, max) in lines {
         *text = clean_line(text);
-        check_chars(field, text, most, wrong);
+        check_chars(field, text, max, violations);
     }
-    clean_names("authors", &mut article.authors, wrong);
-    clean_names("tags", &mut article.tags, wrong);
+    clean_names("authors", &mut article.authors, violations);
+    clean_names("tags", &mut article.tags, violations);
     if let Some(dateline) = &mut article.dateline {
         for (field, text) in [("dateline.place", &mut dateline.place), ("dateline.text", &mut dateline.text)] {
             *text = clean_line(text);
-            check_chars(field, text, NAME_CHARS, wrong);
+            check_chars(field, text, NAME_CHARS, violations);
         }
         if dateline.place.is_empty() && dateline.text.is_empty() {
             article.dateline = None;
@@ -192,23 +192,23 @@ fn clean_words(article: &mut Article, limits: &Limits, wrong: &mut Violations) {
     if !article.language.is_empty() {
         match language(&article.language) {
             Some(tag) => article.language = tag,
-            None => wrong.add("language", "must be a BCP 47 tag, such as en, pt-BR or zh-Hant"),
+            None => violations.add("language", "must be a BCP 47 tag, such as en, pt-BR or zh-Hant"),
         }
     }
     article.body = clean_text(&article.body);
     if article.body.len() > limits.body_bytes {
-        wrong.add("body", format!("must be at most {} bytes long", limits.body_bytes));
+        violations.add("body", format!("must be at most {} bytes long", limits.body_bytes));
     }
 }
 
-fn check_chars(field: &str, text: &str, most: usize, wrong: &mut Violations) {
-    // Counted only where the bytes leave it open.
-    if text.len() > most && text.chars().count() > most {
-        wrong.add(field, format!("must be at most {most} characters long"));
+fn check_chars(field: &str, text: &str, max: usize, violations: &mut Violations) {
+    // A text has at max as many characters as bytes, so most need no count.
+    if text.len() > max && text.chars().count() > max {
+        violations.add(field, format!("must be at most {max} characters long"));
     }
 }
 
-fn clean_names(field: &str, names: &mut Vec<String>, wrong: &mut Violations) {
+fn clean_names(field: &str, names: &mut Vec<String>, violations: &mut Violations) {
     for name in names.iter_mut() {
         *name = clean_line(name);
     }
@@ -216,14 +216,14 @@ fn clean_names(field: &str, names: &mut Vec<String>, wrong: &mut Violations) {
     let mut seen = std::collections::HashSet::new();
     names.retain(|name| seen.insert(fold(name)));
     if names.len() > MAX_NAMES {
-        wrong.add(field, format!("must be at most {MAX_NAMES}"));
+        violations.add(field, format!("must be at most {MAX_NAMES}"));
     }
     for (at, name) in names.iter().enumerate() {
-        check_chars(&format!("{field}[{at}]"), name, NAME_CHARS, wrong);
+        check_chars(&format!("{field}[{at}]"), name, NAME_CHARS, violations);
     }
 }
 
-/// A BCP 47 tag in its usual letters: `pt-br` becomes `pt-BR`, `zh_hant` becomes `zh-Hant`.
+/// Normalizes the case of a BCP 47 tag: `pt-br` becomes `pt-BR`, `zh_hant` becomes `zh-Hant`.
 fn language(tag: &str) -> Option<String> {
     let mut out = String::new();
     for (at, part) in tag.trim().split(['-', '_']).enumerate() {
@@ -250,11 +250,11 @@ fn language(tag: &str) -> Option<String> {
     Some(out)
 }
 
-fn clean_blocks(article: &mut Article, wrong: &mut Violations) {
+fn clean_blocks(article: &mut Article, violations: &mut Violations) {
     let paragraphs = if article.body.is_empty() { 0 } else { article.body.matches("\n\n").count() + 1 };
-    // Each paragraph is one block; pictures may stand several times.
+    // Each paragraph is one block; pictures may occur several times.
     if article.blocks.len() > paragraphs + MAX_MEDIA {
-        wrong.add("blocks", format!("must be at most one a paragraph, and {MAX_MEDIA} pictures"));
+        violations.add("blocks", format!("must be at most one a paragraph, and {MAX_MEDIA} pictures"));
         return;
     }
     let mut next = 0;
@@ -262,7 +262,7 @@ fn clean_blocks(article: &mut Article, wrong: &mut Violations) {
         let path = |field: &str| format!("blocks[{at}].{field}");
         match BlockKind::try_from(block.kind) {
             Ok(BlockKind::Unspecified) | Err(_) => {
-                wrong.add(path("kind"), "must be one of the kinds of block");
+                violations.add(path("kind"), "must be one of the kinds of block");
             }
             Ok(BlockKind::Image) => {
                 block.paragraph = 0;
@@ -270,17 +270,17 @@ fn clean_blocks(article: &mut Article, wrong: &mut Violations) {
                 if usize::try_from(block.media).is_ok_and(|media| media < article.media.len()) {
                     continue;
                 }
-                wrong.add(path("media"), "must be the index of an entry of media");
+                violations.add(path("media"), "must be the index of an entry of media");
             }
             Ok(kind) => {
                 block.media = 0;
                 if kind != BlockKind::Heading {
                     block.level = 0;
                 } else if !(1..=6).contains(&block.level) {
-                    wrong.add(path("level"), "must be from 1 to 6 for a heading");
+                    violations.add(path("level"), "must be from 1 to 6 for a heading");
                 }
                 if usize::try_from(block.paragraph).ok() != Some(next) {
-                    wrong.add(
+                    violations.add(
                         path("paragraph"),
                         format!("must be {next}: textual blocks name each paragraph once, in order"),
                     );
@@ -291,46 +291,47 @@ fn clean_blocks(article: &mut Article, wrong: &mut Violations) {
         }
     }
     if !article.blocks.is_empty() && next != paragraphs {
-        wrong.add("blocks", format!("must name each of the {paragraphs} paragraphs of body once (they name {next})"));
+        violations
+            .add("blocks", format!("must name each of the {paragraphs} paragraphs of body once (they name {next})"));
     }
 }
 
-fn clean_addresses(article: &mut Article, wrong: &mut Violations) {
+fn clean_addresses(article: &mut Article, violations: &mut Violations) {
     if article.media.len() > MAX_MEDIA {
-        wrong.add("media", format!("must be at most {MAX_MEDIA}"));
+        violations.add("media", format!("must be at most {MAX_MEDIA}"));
     }
     for (at, media) in article.media.iter_mut().enumerate() {
-        clean_address(&format!("media[{at}].url"), &mut media.url, wrong);
+        clean_address(&format!("media[{at}].url"), &mut media.url, violations);
         if MediaKind::try_from(media.kind).is_err() {
-            wrong.add(format!("media[{at}].kind"), "must be one of the kinds of media");
+            violations.add(format!("media[{at}].kind"), "must be one of the kinds of media");
         }
         for (field, text) in [("caption", &mut media.caption), ("credit", &mut media.credit)] {
             *text = clean_line(text);
-            check_chars(&format!("media[{at}].{field}"), text, RIGHTS_CHARS, wrong);
+            check_chars(&format!("media[{at}].{field}"), text, RIGHTS_CHARS, violations);
         }
         if media.width < 0 || media.height < 0 {
-            wrong.add(format!("media[{at}].width"), "width and height must not be negative");
+            violations.add(format!("media[{at}].width"), "width and height must not be negative");
         }
     }
     if article.links.len() > MAX_LINKS {
-        wrong.add("links", format!("must be at most {MAX_LINKS}"));
+        violations.add("links", format!("must be at most {MAX_LINKS}"));
     }
     for (at, link) in article.links.iter_mut().enumerate() {
-        clean_address(&format!("links[{at}].url"), &mut link.url, wrong);
+        clean_address(&format!("links[{at}].url"), &mut link.url, violations);
         link.text = clean_line(&link.text);
-        check_chars(&format!("links[{at}].text"), &link.text, RIGHTS_CHARS, wrong);
+        check_chars(&format!("links[{at}].text"), &link.text, RIGHTS_CHARS, violations);
     }
 }
 
-fn clean_address(field: &str, url: &mut String, wrong: &mut Violations) {
+fn clean_address(field: &str, url: &mut String, violations: &mut Violations) {
     match safe_url(url) {
         Ok(safe) if safe.len() <= MAX_URL_BYTES => *url = safe,
-        Ok(_) => wrong.add(field, "must be at most 2,048 bytes long"),
-        Err(right) => wrong.add(field, right),
+        Ok(_) => violations.add(field, "must be at most 2,048 bytes long"),
+        Err(expected) => violations.add(field, expected),
     }
 }
 
-fn clean_times(article: &mut Article, wrong: &mut Violations) {
+fn clean_times(article: &mut Article, violations: &mut Violations) {
     for (field, time) in [
         ("publish_time", &mut article.publish_time),
         ("source_update_time", &mut article.source_update_time),
@@ -340,14 +341,14 @@ fn clean_times(article: &mut Article, wrong: &mut Violations) {
         if let Some(value) = time {
             match from_proto(value) {
                 Ok(checked) => *value = to_proto(checked),
-                Err(right) => wrong.add(field, right),
+                Err(expected) => violations.add(field, expected),
             }
         }
     }
     if let (Some(embargo), Some(expire)) = (time_of(&article.embargo_time), time_of(&article.expire_time))
         && expire <= embargo
     {
-        wrong.add("expire_time", "must be later than embargo_time");
+        violations.add("expire_time", "must be later than embargo_time");
     }
 }
 
@@ -362,7 +363,7 @@ mod tests {
 
     #[test]
     fn every_field_at_fault_is_named() {
-        let wrong = clean(Article {
+        let violations = clean(Article {
             headline: "x".repeat(1_001),
             url: "javascript:alert(1)".into(),
             links: vec![Link { url: "nowhere".into(), text: String::new() }],
@@ -371,7 +372,7 @@ mod tests {
             blocks: vec![Block { kind: 99, ..Block::default() }],
             ..Article::default()
         });
-        let fields: Vec<_> = wrong.expect_err("wrong").0.into_iter().map(|v| v.field).collect();
+        let fields: Vec<_> = violations.expect_err("invalid").0.into_iter().map(|v| v.field).collect();
         assert_eq!(fields, ["url", "headline", "language", "blocks[0].kind", "links[0].url", "publish_time"]);
     }
 

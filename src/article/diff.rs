@@ -1,4 +1,4 @@
-//! Which fields two revisions differ in.
+//! Comparison of two revisions.
 
 use crate::proto::Article;
 
@@ -10,7 +10,7 @@ macro_rules! compare {
     }};
 }
 
-/// The names of the fields that differ, of those that Copydesk does not set, in the order of their numbers.
+/// Returns the names of the fields that differ, except those that Copydesk sets, in the order of their numbers.
 pub fn changed_fields(before: &Article, after: &Article) -> Vec<&'static str> {
     compare!(
         before,

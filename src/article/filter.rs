@@ -1,19 +1,19 @@
-//! Which articles a reader asks for.
+//! List filters.
 
 use jiff::Timestamp;
 
 use super::{Query, Violations, fold, from_proto};
 use crate::proto::{Article, ArticleFilter};
 
-/// How many values one condition may have.
+/// Maximum number of values of one condition.
 const MAX_VALUES: usize = 100;
 
-/// The properties that articles are found by.
+/// Properties that list filters match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FacetKind {
     /// The publisher's host or name.
     Source,
-    /// The language, and each that it is a kind of: `en-gb`, `en`.
+    /// The language, and each that contains it: `en-gb`, `en`.
     Language,
     /// The section.
     Section,
@@ -28,14 +28,14 @@ pub enum FacetKind {
 /// One property of an article, folded for comparison.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Facet {
-    /// Which property.
+    /// Kind of property.
     pub kind: FacetKind,
     /// Its folded value.
     pub value: String,
 }
 
 impl Facet {
-    /// All that an article has, each once.
+    /// Returns all properties of an article, each once.
     pub fn of(article: &Article) -> Vec<Facet> {
         let mut facets = Vec::new();
         let mut add = |kind, value: &str| {
@@ -63,28 +63,28 @@ impl Facet {
     }
 }
 
-/// A filter that has been checked.
+/// A validated filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// For each kind asked for, the values of which one is enough.
+    /// Alternatives for each requested kind; one value of each must match.
     pub any_of: Vec<Vec<Facet>>,
-    /// Published at or after.
+    /// Start of the range of publish times, inclusive.
     pub publish_from: Option<Timestamp>,
-    /// Published before.
+    /// End of the range of publish times, exclusive.
     pub publish_until: Option<Timestamp>,
     /// A query that must match.
     pub query: Option<Query>,
-    /// Without those that say what an earlier one says.
+    /// True to exclude articles with the same text as an earlier one.
     pub exclude_duplicates: bool,
 }
 
 impl Filter {
-    /// Checks a filter of the API; fields in errors begin with `filter.`.
+    /// Validates a filter of the API. Fields in errors begin with `filter.`.
     pub fn parse(filter: Option<&ArticleFilter>) -> Result<Self, Violations> {
         let Some(filter) = filter else {
             return Ok(Self::default());
         };
-        let mut wrong = Violations::default();
+        let mut violations = Violations::default();
         let mut any_of = Vec::new();
         let conditions = [
             ("sources", FacetKind::Source, &filter.sources),
@@ -96,12 +96,12 @@ impl Filter {
         ];
         for (name, kind, values) in conditions {
             if values.len() > MAX_VALUES {
-                wrong.add(format!("filter.{name}"), "must have at most 100 values");
+                violations.add(format!("filter.{name}"), "must have at most 100 values");
             }
             let mut facets: Vec<Facet> =
                 values.iter().take(MAX_VALUES).map(|value| Facet { kind, value: fold(value) }).collect();
             if let Some(at) = facets.iter().position(|facet| facet.value.is_empty()) {
-                wrong.add(format!("filter.{name}[{at}]"), "must not be empty");
+                violations.add(format!("filter.{name}[{at}]"), "must not be empty");
             }
             facets.sort_unstable();
             facets.dedup();
@@ -110,25 +110,31 @@ impl Filter {
             }
         }
         let mut time = |name: &str, value: &Option<prost_types::Timestamp>| {
-            value
-                .as_ref()
-                .and_then(|time| from_proto(time).map_err(|right| wrong.add(format!("filter.{name}"), right)).ok())
+            value.as_ref().and_then(|time| {
+                from_proto(time).map_err(|expected| violations.add(format!("filter.{name}"), expected)).ok()
+            })
         };
         let publish_from = time("publish_time_from", &filter.publish_time_from);
         let publish_until = time("publish_time_until", &filter.publish_time_until);
         let query = match filter.text.as_str() {
             "" => None,
-            text => Query::parse(text, "filter.text").map_err(|inner| wrong.0.extend(inner.0)).ok(),
+            text => Query::parse(text, "filter.text").map_err(|inner| violations.0.extend(inner.0)).ok(),
         };
-        wrong.or(Self { any_of, publish_from, publish_until, query, exclude_duplicates: filter.exclude_duplicates })
+        violations.or(Self {
+            any_of,
+            publish_from,
+            publish_until,
+            query,
+            exclude_duplicates: filter.exclude_duplicates,
+        })
     }
 
-    /// Whether everything matches.
+    /// Returns true if the filter matches every article.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether an article matches; says the same as the stores' queries do.
+    /// Returns true if an article matches. Agrees with the stores' queries.
     pub fn matches(&self, article: &Article) -> bool {
         if self.is_empty() {
             return true;

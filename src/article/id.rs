@@ -1,4 +1,5 @@
-//! Names: `articles/{article}` and `articles/{article}@{revision}`, and how one is derived from what a document is.
+//! Resource names: `articles/{article}` and `articles/{article}@{revision}`, and IDs derived from a document's
+//! identity.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,17 +14,17 @@ const COLLECTION: &str = "articles/";
 const RIGHT_ID: &str = "must be 1 to 63 characters of a-z, 0-9 and -, and neither begin nor end with -";
 const RIGHT_NAME: &str = "must be articles/{article}, where {article} is 1 to 63 characters of a-z, 0-9 and -";
 
-/// The last part of an article's name. Valid by construction; cheap to clone.
+/// ID of an article, the last part of its name. Valid by construction; cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ArticleId(Arc<str>);
 
 impl ArticleId {
-    /// The ID as it stands in the name.
+    /// Returns the ID.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The resource name.
+    /// Returns the resource name.
     pub fn name(&self) -> String {
         format!("{COLLECTION}{}", self.0)
     }
@@ -58,12 +59,12 @@ impl fmt::Debug for ArticleId {
     }
 }
 
-/// A name that may ask for a past revision.
+/// A resource name with an optional past revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArticleName {
-    /// Which article.
+    /// ID of the article.
     pub id: ArticleId,
-    /// Which revision; the newest when absent.
+    /// The requested revision; the newest if absent.
     pub revision: Option<i64>,
 }
 
@@ -71,39 +72,39 @@ impl FromStr for ArticleName {
     type Err = &'static str;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        const RIGHT: &str = "must be articles/{article}, or articles/{article}@{revision} with a revision from 1 up";
+        const EXPECTED: &str = "must be articles/{article}, or articles/{article}@{revision} with a revision from 1 up";
         let (base, revision) = match name.split_once('@') {
             None => (name, None),
             Some((base, digits)) => {
-                // No sign, no leading zero: one revision has one name.
+                // No sign, no leading zero: each revision has one name.
                 let revision = digits.parse().ok().filter(|r: &i64| *r > 0 && r.to_string() == digits);
-                (base, Some(revision.ok_or(RIGHT)?))
+                (base, Some(revision.ok_or(EXPECTED)?))
             }
         };
-        Ok(Self { id: ArticleId::from_name(base).map_err(|_| RIGHT)?, revision })
+        Ok(Self { id: ArticleId::from_name(base).map_err(|_| EXPECTED)?, revision })
     }
 }
 
-/// What makes a document the same article each time it comes.
+/// Identity of a document, equal each time it is ingested.
 pub struct Identity<'a> {
-    /// The client's own name for it.
+    /// ID given by the client.
     pub article_id: &'a str,
     /// The publisher.
     pub source: &'a str,
-    /// What the publisher calls it.
+    /// The publisher's ID.
     pub external_id: &'a str,
-    /// Its canonical address.
+    /// Canonical URL.
     pub url: &'a str,
-    /// What it says.
+    /// Digest of the text.
     pub digest: &'a Digest,
 }
 
 impl Identity<'_> {
-    /// The article's ID: the client's, or else a hash of source and external ID, or else of the URL, or else of source and
-    /// content.
+    /// Returns the article's ID: the client's, otherwise a hash of source and external ID, of the URL, or of source
+    /// and content, in this order.
     pub fn derive(&self) -> Result<ArticleId, Violations> {
         if !self.article_id.is_empty() {
-            return self.article_id.parse().map_err(|right: &str| Violations::one("article_id", right));
+            return self.article_id.parse().map_err(|expected: &str| Violations::one("article_id", expected));
         }
         let mut hash = Sha256::new();
         // Lengths keep ("ab", "c") and ("a", "bc") apart; the leading word keeps the three kinds apart.
@@ -119,7 +120,8 @@ impl Identity<'_> {
             part(b"url");
             part(self.url.as_bytes());
         } else {
-            // With the source: two publishers' copies of a wire story are two articles, one the other's duplicate.
+            // Includes the source: two publishers' copies of a wire story are two articles, and one is the duplicate
+            // of the other.
             part(b"content");
             part(self.source.as_bytes());
             part(&self.digest.0);
@@ -129,12 +131,12 @@ impl Identity<'_> {
     }
 }
 
-/// Crockford's alphabet: no letter that reads like a digit. 16 bytes make 26 characters.
+/// Crockford's alphabet, without letters that look like digits. 16 bytes make 26 characters.
 fn base32() -> &'static Encoding {
     static ENCODING: std::sync::LazyLock<Encoding> = std::sync::LazyLock::new(|| {
         let mut specification = Specification::new();
         specification.symbols.push_str("0123456789abcdefghjkmnpqrstvwxyz");
-        specification.encoding().expect("32 different symbols are an encoding")
+        specification.encoding().expect("32 different symbols make an encoding")
     });
     &ENCODING
 }

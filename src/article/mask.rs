@@ -1,4 +1,4 @@
-//! Field masks: which fields a reader wants, and which an editor changes.
+//! Field masks: the fields to read, and the fields to update.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -11,15 +11,15 @@ use super::encoded::Kept;
 use super::{EditorFields, EncodedArticle, Violations};
 use crate::proto::{Article, FILE_DESCRIPTOR_SET};
 
-/// The fields of a message by name: the number, and the fields within for a single message of ours.
+/// Fields of a message by name: the number, and the inner fields of a singular message of this package.
 type Fields = BTreeMap<String, (u32, Option<BTreeMap<String, u32>>)>;
 
 static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
-    let set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("build.rs wrote it");
+    let set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("descriptors written by build.rs");
     let messages: Vec<_> =
         set.file.iter().filter(|f| f.package() == "copydesk.v1").flat_map(|f| &f.message_type).collect();
     let find = |full: &str| messages.iter().find(|m| full == format!(".copydesk.v1.{}", m.name()));
-    let article = find(".copydesk.v1.Article").expect("the package has it");
+    let article = find(".copydesk.v1.Article").expect("Article in the package");
     let numbers = |fields: &[prost_types::FieldDescriptorProto]| -> BTreeMap<String, u32> {
         fields.iter().map(|f| (f.name().to_owned(), f.number() as u32)).collect()
     };
@@ -31,18 +31,18 @@ static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
     fields.collect()
 });
 
-/// More paths than there are fields say nothing more.
+/// Maximum number of paths, more than there are fields.
 const MAX_PATHS: usize = 256;
 
-/// The fields that a reader wants.
+/// The fields to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReadMask(
-    /// By field number; within it, the numbers wanted, or all. All fields when the mask is absent.
+    /// The inner field numbers to read, or all, by field number. None reads all fields.
     Option<BTreeMap<u32, Option<BTreeSet<u32>>>>,
 );
 
 impl ReadMask {
-    /// Checks a mask of the API.
+    /// Validates a mask of the API.
     pub fn parse(mask: Option<&FieldMask>) -> Result<Self, Violations> {
         let Some(mask) = mask.filter(|mask| !mask.paths.is_empty()) else {
             return Ok(Self(None));
@@ -53,11 +53,11 @@ impl ReadMask {
         if mask.paths.len() > MAX_PATHS {
             return Err(Violations::one("read_mask.paths", format!("must be at most {MAX_PATHS}")));
         }
-        let mut wrong = Violations::default();
+        let mut violations = Violations::default();
         let mut wanted: BTreeMap<u32, Option<BTreeSet<u32>>> = BTreeMap::new();
         for (at, path) in mask.paths.iter().enumerate() {
             let Some((number, inner)) = resolve(path) else {
-                wrong.add(format!("read_mask.paths[{at}]"), unknown(path));
+                violations.add(format!("read_mask.paths[{at}]"), unknown(path));
                 continue;
             };
             match inner {
@@ -69,10 +69,10 @@ impl ReadMask {
                 }
             }
         }
-        wrong.or(Self(Some(wanted)))
+        violations.or(Self(Some(wanted)))
     }
 
-    /// The article with the wanted fields only.
+    /// Returns the article with the fields of the mask only.
     pub fn apply(&self, article: &EncodedArticle) -> EncodedArticle {
         let Some(wanted) = &self.0 else {
             return article.clone();
@@ -89,7 +89,7 @@ impl ReadMask {
     }
 }
 
-/// `*` says everything.
+/// Rejects `*` with other paths beside it.
 fn alone(field: &str, paths: &[String]) -> Result<(), Violations> {
     if paths.len() == 1 { Ok(()) } else { Err(Violations::one(field, "must have no other path beside *")) }
 }
@@ -109,11 +109,11 @@ fn unknown(path: &str) -> String {
     format!("{path:?} is no field of an article; must be one of {}, or dateline.place, dateline.text", names.join(", "))
 }
 
-/// The fields that an editor changes.
+/// The fields to update.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpdateMask(BTreeSet<&'static str>);
 
-/// What can be changed, and how.
+/// Names of the fields that an update may change.
 const CHANGEABLE: &[&str] = &[
     "headline",
     "subheadline",
@@ -138,12 +138,12 @@ const CHANGEABLE: &[&str] = &[
 ];
 
 impl UpdateMask {
-    /// Checks a mask of the API. `*` is everything that can be changed.
+    /// Validates a mask of the API. `*` stands for all changeable fields.
     pub fn parse(mask: Option<&FieldMask>) -> Result<Self, Violations> {
         let paths = mask.map_or(&[][..], |mask| &mask.paths);
         if paths.is_empty() {
-            let right = format!("is required: name the fields to change, of {}", CHANGEABLE.join(", "));
-            return Err(Violations::one("update_mask", right));
+            let expected = format!("is required: name the fields to change, of {}", CHANGEABLE.join(", "));
+            return Err(Violations::one("update_mask", expected));
         }
         if paths.len() > MAX_PATHS {
             return Err(Violations::one("update_mask.paths", format!("must be at most {MAX_PATHS}")));
@@ -151,19 +151,19 @@ impl UpdateMask {
         if paths.iter().any(|path| path == "*") {
             return alone("update_mask.paths", paths).map(|()| Self(CHANGEABLE.iter().copied().collect()));
         }
-        let mut wrong = Violations::default();
+        let mut violations = Violations::default();
         let mut changed = BTreeSet::new();
         for (at, path) in paths.iter().enumerate() {
             if let Some(known) = CHANGEABLE.iter().find(|known| *known == path) {
                 changed.insert(*known);
             } else if resolve(path).is_some() {
-                let right = format!("{path:?} cannot be changed; what can is {}", CHANGEABLE.join(", "));
-                wrong.add(format!("update_mask.paths[{at}]"), right);
+                let expected = format!("{path:?} cannot be changed; must be one of {}", CHANGEABLE.join(", "));
+                violations.add(format!("update_mask.paths[{at}]"), expected);
             } else {
-                wrong.add(format!("update_mask.paths[{at}]"), unknown(path));
+                violations.add(format!("update_mask.paths[{at}]"), unknown(path));
             }
         }
-        wrong.or(Self(changed))
+        violations.or(Self(changed))
     }
 
     /// Returns the fields that belong to the editor from this change on.
@@ -173,7 +173,7 @@ impl UpdateMask {
         named.fold(EditorFields::NONE, |all, (_, field)| all.with(field))
     }
 
-    /// Takes the fields of `new` that the mask names.
+    /// Copies the fields of `new` in the mask.
     pub fn apply(&self, article: &mut Article, new: &Article) {
         let dateline = |new: &Article| new.dateline.clone().unwrap_or_default();
         for path in &self.0 {
@@ -195,7 +195,7 @@ impl UpdateMask {
                 "tags" => article.tags.clone_from(&new.tags),
                 "body" => {
                     article.body.clone_from(&new.body);
-                    // Blocks point into the body that was. They go with it unless the mask brings new ones.
+                    // Blocks refer to the previous body, so they are removed unless the mask has new ones.
                     article.blocks.clear();
                 }
                 "blocks" => {}
@@ -247,8 +247,8 @@ mod tests {
 
     #[test]
     fn unknown_paths_are_named() {
-        let wrong = ReadMask::parse(Some(&mask(&["body", "boddy", "tags.x"]))).expect_err("unknown");
-        let fields: Vec<_> = wrong.0.iter().map(|v| v.field.as_str()).collect();
+        let violations = ReadMask::parse(Some(&mask(&["body", "boddy", "tags.x"]))).expect_err("unknown");
+        let fields: Vec<_> = violations.0.iter().map(|v| v.field.as_str()).collect();
         assert_eq!(fields, ["read_mask.paths[1]", "read_mask.paths[2]"]);
         assert!(UpdateMask::parse(Some(&mask(&["url"]))).is_err());
     }

@@ -1,7 +1,8 @@
-//! The domain: what an article is, what it is called, when it may be read, and where in the feed it stands.
+//! The domain model: articles, their names, their visibility over time, and their positions in the change feed.
 //!
-//! An article has one shape, that of `proto/`: what is stored, cached and sent is the encoded message, so a read neither
-//! decodes nor encodes it. This room holds what the message cannot say of itself.
+//!
+//! An article has one shape, that of `proto/`. It is stored, cached and sent as the encoded message, so a read neither
+//! decodes nor encodes it. This module holds everything that the message does not express.
 
 mod clean;
 mod diff;

@@ -1,7 +1,8 @@
-//! The query language of search, and the words of a text as search sees them.
+//! The query language of search, and the splitting of texts into words.
 //!
-//! Copydesk splits text into words itself, and gives the store's index nothing but those words. So what the index finds and
-//! what [`Query::matches`] says (for watching, where there is no index to ask) cannot differ.
+//!
+//! Copydesk splits text into words itself, and the store's index gets only those words. Index results and
+//! [`Query::matches`] (for watching, without an index) therefore cannot differ.
 
 use std::ops::Range;
 
@@ -10,17 +11,17 @@ use unicode_normalization::char::decompose_canonical;
 use super::{Violations, clean_line};
 use crate::proto::Article;
 
-/// How many words and phrases one query may have.
+/// Maximum number of words and phrases in one query.
 const MAX_TERMS: usize = 64;
-/// How long a query may be, in characters.
+/// Maximum length of a query, in characters.
 const MAX_CHARS: usize = 1_000;
-/// Longer words are cut: no word is that long, but a base64 dump is.
+/// Maximum length of a word, in characters. Longer runs, such as base64 dumps, are truncated.
 const MAX_WORD_CHARS: usize = 64;
 
-/// Words that must follow one another.
+/// Consecutive words.
 pub type Phrase = Vec<String>;
 
-/// A query: every group must occur (one of its phrases is enough), and no exclusion.
+/// A query. At least one phrase of every group must occur, and no exclusion may.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     groups: Vec<Vec<Phrase>>,
@@ -28,7 +29,7 @@ pub struct Query {
 }
 
 impl Query {
-    /// Parses words, "phrases", -exclusions and OR. The error's field is `field`.
+    /// Parses words, "phrases", -exclusions and OR. Errors name the field `field`.
     pub fn parse(text: &str, field: &str) -> Result<Self, Violations> {
         if text.chars().count() > MAX_CHARS {
             return Err(Violations::one(field, "must be at most 1,000 characters long"));
@@ -88,22 +89,22 @@ impl Query {
         self.phrases().chain(&self.excluded).map(Vec::len).sum()
     }
 
-    /// What must occur.
+    /// Returns the groups, each of which must occur.
     pub fn groups(&self) -> &[Vec<Phrase>] {
         &self.groups
     }
 
-    /// What must not occur.
+    /// Returns the phrases that must not occur.
     pub fn excluded(&self) -> &[Phrase] {
         &self.excluded
     }
 
-    /// Every phrase that may be highlighted.
+    /// Returns every phrase that may be highlighted.
     pub fn phrases(&self) -> impl Iterator<Item = &Phrase> {
         self.groups.iter().flatten()
     }
 
-    /// Whether an article matches.
+    /// Returns true if an article matches.
     pub fn matches(&self, article: &Article) -> bool {
         let fields = Self::fields(article).map(|text| -> Phrase { text.split(' ').map(str::to_owned).collect() });
         let occurs = |phrase: &Phrase| {
@@ -112,7 +113,8 @@ impl Query {
         self.groups.iter().all(|group| group.iter().any(occurs)) && !self.excluded.iter().any(occurs)
     }
 
-    /// The searchable fields of an article, as words parted by spaces: headline; subheadline and body; the names about it.
+    /// Returns the searchable fields of an article, as words separated by spaces: headline; subheadline and body;
+    /// names.
     pub fn fields(article: &Article) -> [String; 3] {
         let mut names = article.authors.iter().chain(&article.tags).fold(String::new(), |all, name| all + name + "\n");
         let place = article.dateline.as_ref().map_or("", |dateline| dateline.place.as_str());
@@ -154,7 +156,7 @@ fn spaced<const N: usize>(texts: [&str; N]) -> String {
     out
 }
 
-/// The pieces of a query: whether excluded, whether quoted, and the text.
+/// Returns the parts of a query: true if excluded, true if quoted, and the text.
 fn words(text: &str) -> impl Iterator<Item = (bool, bool, &str)> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -177,8 +179,8 @@ fn words(text: &str) -> impl Iterator<Item = (bool, bool, &str)> {
     })
 }
 
-/// The words of a text with the bytes they stand at: runs of letters and digits, without case and diacritics. Scripts that
-/// do not part words by spaces are taken character by character, so that a query for part of a sentence finds it.
+/// Returns the words of a text with their byte ranges: runs of letters and digits, without case and diacritics.
+/// Scripts without spaces between words are split into characters, so that a query for part of a sentence finds it.
 pub fn tokens(text: &str) -> impl Iterator<Item = (Range<usize>, String)> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -187,9 +189,9 @@ pub fn tokens(text: &str) -> impl Iterator<Item = (Range<usize>, String)> {
     })
 }
 
-/// Appends the next word after `at`, answers where it stands, and moves `at` behind it.
+/// Appends the next word after `at`, returns its byte range and moves `at` behind it.
 fn next_token(text: &str, at: &mut usize, token: &mut String) -> Option<Range<usize>> {
-    // Most words are ASCII: those are told by their bytes.
+    // Fast path: most words are ASCII.
     let bytes = text.as_bytes();
     let is_letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);
     let is_ascii = |at: usize| bytes.get(at).is_none_or(u8::is_ascii);
@@ -213,7 +215,7 @@ fn next_token(text: &str, at: &mut usize, token: &mut String) -> Option<Range<us
     Some(range)
 }
 
-/// The same for any letters: where the word stands, and where to go on.
+/// Appends the next word in any script. Returns its byte range and the end of the search.
 fn next_word(text: &str, from: usize, token: &mut String) -> Option<(Range<usize>, usize)> {
     let mut length = 0;
     let mut range = from..from;
@@ -228,7 +230,7 @@ fn next_word(text: &str, from: usize, token: &mut String) -> Option<(Range<usize
             return Some((range, at));
         }
         if is_mark(character) {
-            // Belongs to the letter before it, and is dropped.
+            // A combining mark belongs to the letter before it, and is dropped.
             if length > 0 {
                 range.end = end;
             }
@@ -262,7 +264,7 @@ fn is_mark(character: char) -> bool {
     matches!(character, '\u{300}'..='\u{36F}' | '\u{200C}' | '\u{200D}')
 }
 
-/// Han, Kana, Thai, Lao, Khmer and Burmese letters.
+/// Returns true for Han, Kana, Thai, Lao, Khmer and Burmese letters.
 fn stands_alone(character: char) -> bool {
     matches!(
         character,

@@ -16,7 +16,7 @@ use crate::proto::{Article, ArticleState};
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
-    /// The digest of an article's text.
+    /// Returns the digest of an article's text.
     pub fn of(headline: &str, body: &str) -> Self {
         let mut hash = Sha256::new();
         hash.update(headline.as_bytes());
@@ -25,7 +25,7 @@ impl Digest {
         Self(hash.finalize().into())
     }
 
-    /// The digest of bytes.
+    /// Returns the digest of bytes.
     pub fn of_bytes(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
@@ -43,31 +43,31 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// What has been done with an article. Embargo and expiry are not here: the clock does those.
+/// Editorial state of an article. Embargo and expiry are not included, since they depend on the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lifecycle {
-    /// Published, or to be.
+    /// Published, or scheduled.
     Live,
     /// Killed.
     Withdrawn,
-    /// Deleted softly.
+    /// Soft-deleted.
     Deleted,
 }
 
-/// Why an article cannot be read.
+/// Reason why an article cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
-    /// Its time has not come. Readers are told no more than if it did not exist.
+    /// Under embargo. Readers get the same answer as for a missing article.
     Embargoed,
-    /// It was killed.
+    /// Killed.
     Withdrawn,
-    /// It was deleted.
+    /// Deleted.
     Deleted,
-    /// Its time is over.
+    /// Past its expire time.
     Expired,
 }
 
-/// What changed at a position of the feed.
+/// Kind of a change in the change feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ChangeKind {
     /// Ingested for the first time.
@@ -76,83 +76,84 @@ pub enum ChangeKind {
     Revised,
     /// Killed.
     Withdrawn,
-    /// The kill taken back.
+    /// Kill revoked.
     Reinstated,
-    /// Deleted softly.
+    /// Soft-deleted.
     Deleted,
-    /// The deletion taken back.
+    /// Deletion revoked.
     Undeleted,
     /// Its embargo ended.
     Opened,
-    /// Its time ended.
+    /// Its expire time passed.
     Expired,
 }
 
-/// What a record is made of.
+/// The fields of a record.
 #[derive(Clone, Debug)]
 pub struct RecordParts {
-    /// The last part of the name.
+    /// ID of the article.
     pub id: ArticleId,
-    /// Unique for ever.
+    /// Globally unique ID.
     pub uid: Uuid,
-    /// From 1, one more for each change.
+    /// Revision number, from 1, incremented by each change.
     pub revision: i64,
-    /// What has been done with it.
+    /// Editorial state.
     pub lifecycle: Lifecycle,
-    /// Where in which feed this revision was written.
+    /// Change token of this revision.
     pub token: ChangeToken,
-    /// When it was first ingested.
+    /// Time of first ingestion.
     pub create_time: Timestamp,
-    /// When this revision was written.
+    /// Time at which this revision was written.
     pub update_time: Timestamp,
-    /// When it was deleted, while it is.
+    /// Time of deletion, while deleted.
     pub delete_time: Option<Timestamp>,
-    /// When its publisher first published it, if it said.
+    /// The publisher's time of first publication.
     pub publish_time: Option<Timestamp>,
-    /// Unreadable before.
+    /// Time before which it is unreadable.
     pub embargo_time: Option<Timestamp>,
-    /// Unreadable from then on.
+    /// Time from which it is unreadable.
     pub expire_time: Option<Timestamp>,
-    /// Of its text.
+    /// Digest of its text.
     pub digest: Digest,
-    /// An earlier article of another identity with the same text.
+    /// Earlier article of another identity with the same text.
     pub duplicate_of: Option<ArticleId>,
 }
 
-/// One article at one revision: its parts, and the whole as it is on the wire.
+/// One article at one revision: its fields and its wire format.
 #[derive(Clone, Debug)]
 pub struct Record {
     parts: RecordParts,
-    /// The content, and after it what Copydesk sets: in Protobuf, joining encodings joins messages.
+    /// The content followed by the fields that Copydesk sets: in Protobuf, concatenating encodings merges messages.
     encoded: EncodedArticle,
     content_len: usize,
 }
 
 impl Record {
-    /// Joins the parts to an encoded [`super::CleanArticle`].
+    /// Combines the fields with an encoded [`super::CleanArticle`].
     pub fn new(parts: RecordParts, content: &[u8]) -> Self {
         let encoded = join(&parts, content, ArticleState::Active);
         Self { parts, encoded, content_len: content.len() }
     }
 
-    /// What [`Self::encoded`] gave of a record with the same parts, and how much of it is the content: spares joining them.
+    /// Creates a record from the result of [`Self::encoded`] for the same fields, and the length of its content.
+    /// Spares the concatenation.
     pub(crate) fn of_encoded(parts: RecordParts, encoded: Bytes, content_len: usize) -> Option<Self> {
         let encoded = EncodedArticle::new(encoded);
         (content_len <= encoded.as_bytes().len()).then_some(Self { parts, encoded, content_len })
     }
 
-    /// The whole as it is on the wire while it can be read, and how much of it is the content.
+    /// Returns the wire format of the readable article, and the length of its content.
     pub(crate) fn encoded(&self) -> (&Bytes, usize) {
         (self.encoded.as_bytes(), self.content_len)
     }
 
-    /// The encoded content, as it was given.
+    /// Returns the encoded content, unchanged.
     pub fn content(&self) -> Bytes {
         self.encoded.as_bytes().slice(..self.content_len)
     }
 
-    /// The article for readers, if they may have it at `now`. While there is an embargo that is all they may learn: not that
-    /// an article was withdrawn of which nobody knew.
+    /// Returns the article for readers, if it is readable at `now`. An embargo hides everything else, such as the
+    /// withdrawal of an article that was never public.
     pub fn readable(&self, now: Timestamp) -> Result<&EncodedArticle, Unreadable> {
         match self.parts.unreadable(now) {
             None => Ok(&self.encoded),
@@ -161,7 +162,7 @@ impl Record {
         }
     }
 
-    /// The article for its editors, in whatever state it is at `now`.
+    /// Returns the article for its editors, in any state at `now`.
     pub fn for_editor(&self, now: Timestamp) -> EncodedArticle {
         match self.parts.unreadable(now) {
             None => self.encoded.clone(),
@@ -175,12 +176,12 @@ impl Record {
         Self::new(RecordParts { duplicate_of: None, ..self.parts.clone() }, &self.content())
     }
 
-    /// The article decoded, as readers see it.
+    /// Decodes the article, as readers see it.
     pub fn decode(&self) -> Result<Article, prost::DecodeError> {
         Article::decode(self.encoded.as_bytes().clone())
     }
 
-    /// About how many bytes of memory this takes. One that was read from Redis keeps the whole entry that it came in.
+    /// Approximate size in memory, in bytes. A record that was read from Redis keeps its whole cache entry.
     pub fn weight(&self) -> usize {
         size_of::<Self>() + self.encoded.as_bytes().len() + 256
     }
@@ -195,12 +196,12 @@ impl std::ops::Deref for Record {
 }
 
 impl RecordParts {
-    /// Its time in lists: when it was published, or else created.
+    /// Returns the time that lists sort by: the publish time, otherwise the create time.
     pub fn sort_time(&self) -> Timestamp {
         self.publish_time.unwrap_or(self.create_time)
     }
 
-    /// Why the article cannot be read at `now`, if it cannot.
+    /// Returns the reason why the article cannot be read at `now`.
     pub fn unreadable(&self, now: Timestamp) -> Option<Unreadable> {
         match self.lifecycle {
             Lifecycle::Withdrawn => Some(Unreadable::Withdrawn),
@@ -211,13 +212,13 @@ impl RecordParts {
         }
     }
 
-    /// Whether nobody could read this revision when it was written, because it was under embargo. It never becomes public:
-    /// when the embargo ends, the change that tells so is a revision of its own.
+    /// Returns true if this revision was under embargo when it was written. It never becomes public, because the end
+    /// of the embargo creates a revision.
     pub fn was_held(&self) -> bool {
         self.embargo_time.is_some_and(|time| self.update_time < time)
     }
 
-    /// Changes with every revision, and differs between stores.
+    /// Returns the etag, which changes with every revision and differs between stores.
     pub fn etag(&self) -> String {
         let position = self.token.position;
         let feed = self.token.feed.as_bytes();

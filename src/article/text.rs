@@ -1,8 +1,9 @@
-//! Text without what does not belong in text.
+//! Text normalization.
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
-/// One line: every run of white space is one space, nothing else that is invisible stays. In Unicode's form C.
+/// Returns the text as one line in Unicode's form C: white space collapsed to single spaces, other invisible
+/// characters removed.
 pub fn clean_line(text: &str) -> String {
     if is_clean_ascii(text.as_bytes()) {
         return text.to_owned();
@@ -22,18 +23,20 @@ pub fn clean_line(text: &str) -> String {
     compose(line)
 }
 
-/// Whether there is nothing to clean: true of most English text, and told faster by bytes than by letters.
+/// Returns true for ASCII text without anything to clean, as most English text is. Bytes are faster to check than
+/// characters.
 fn is_clean_ascii(text: &[u8]) -> bool {
     let printable = text.iter().all(|byte| (b' '..=b'~').contains(byte));
     printable && !text.starts_with(b" ") && !text.ends_with(b" ") && !text.windows(2).any(|pair| pair == b"  ")
 }
 
-/// Paragraphs parted by one blank line. Line breaks within a paragraph stay; other runs of white space become one space.
+/// Returns paragraphs separated by one blank line. Line breaks within a paragraph stay; other white space is collapsed
+/// to single spaces.
 pub fn clean_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut blank = true;
     for raw in text.lines() {
-        // A carriage return alone is a line break to those who write it.
+        // Some writers use a single carriage return as a line break.
         for part in raw.split(['\r', '\u{2028}', '\u{2029}', '\u{85}', '\u{0B}', '\u{0C}']) {
             let line = clean_line(part);
             if line.is_empty() {
@@ -50,7 +53,7 @@ pub fn clean_text(text: &str) -> String {
     out
 }
 
-/// For comparing: without the case of letters, and without the invisible.
+/// Folds text for comparison: without case and invisible characters.
 pub fn fold(text: &str) -> String {
     clean_line(text).to_lowercase()
 }
@@ -66,13 +69,13 @@ fn is_space(character: char) -> bool {
     character.is_whitespace()
 }
 
-/// The characters that cleaning takes out of a text.
+/// Returns the characters that cleaning removes.
 pub fn invisible(text: &str) -> impl Iterator<Item = char> {
     text.chars().filter(|character| is_dropped(*character))
 }
 
-/// Control characters, bidirectional overrides and isolates, and characters of no width. The joiners (U+200C, U+200D) stay:
-/// scripts and emoji need them. U+FEFF is a byte order mark, U+FFFC stands for an object that is not there.
+/// Control characters, bidirectional overrides and isolates, and zero-width characters. The joiners (U+200C, U+200D)
+/// stay: scripts and emoji need them. U+FEFF is a byte order mark, U+FFFC a placeholder for an object.
 fn is_dropped(character: char) -> bool {
     (character.is_control() && !character.is_whitespace())
         || matches!(

@@ -1,37 +1,38 @@
-//! Positions in the change feed, and the opaque tokens that clients hold of them.
+//! Positions in the change feed, and the opaque change tokens that clients hold.
 
 use data_encoding::BASE64URL_NOPAD;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-/// A place in a store's change feed. Later is greater.
+/// A position in a store's change feed. Later positions are greater.
 ///
-/// `transaction` is 0 where commits have one order, which both engines see to (see docs/decisions/0008). It is there for an
-/// engine whose transactions are numbered before it is known in which order they become visible.
+///
+/// `transaction` is 0 if commits are totally ordered, which both engines ensure (see docs/decisions/0008). It exists
+/// for engines that number transactions before the order of their visibility is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
-    /// The transaction that wrote the change.
+    /// Number of the transaction that wrote the change.
     pub transaction: u64,
-    /// The change within the feed.
+    /// Number of the change within the feed.
     pub sequence: u64,
 }
 
 impl Position {
-    /// Before every change.
+    /// Position before every change.
     pub const START: Self = Self { transaction: 0, sequence: 0 };
 
-    /// A position in a feed whose commits have one order.
+    /// Creates a position in a feed with totally ordered commits.
     pub const fn of(sequence: u64) -> Self {
         Self { transaction: 0, sequence }
     }
 }
 
-/// What a client holds: a position, and the store whose feed it is in.
+/// A position with the ID of its change feed, as held by clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChangeToken {
-    /// The feed: made when a store is created, and copied with it.
+    /// ID of the feed, generated when a store is created, and copied with it.
     pub feed: Uuid,
-    /// The place in it.
+    /// Position in the feed.
     pub position: Position,
 }
 
@@ -40,7 +41,7 @@ const BODY_BYTES: usize = 1 + 16 + 8 + 8;
 const CHECK_BYTES: usize = 4;
 
 impl ChangeToken {
-    /// The token as it goes out.
+    /// Encodes the token for clients.
     pub fn encode(&self) -> String {
         let mut bytes = Vec::with_capacity(BODY_BYTES + CHECK_BYTES);
         bytes.push(VERSION);
@@ -52,23 +53,24 @@ impl ChangeToken {
         BASE64URL_NOPAD.encode(&bytes)
     }
 
-    /// The token as it came in. An error says what would be right.
+    /// Decodes a client's token. An error says what is required.
     pub fn decode(text: &str) -> Result<Self, &'static str> {
-        const RIGHT: &str = "must be a change_token as Copydesk handed it out, unchanged";
-        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| RIGHT)?;
-        let (body, sum) = bytes.split_at_checked(BODY_BYTES).ok_or(RIGHT)?;
+        const EXPECTED: &str = "must be a change_token as Copydesk handed it out, unchanged";
+        let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| EXPECTED)?;
+        let (body, sum) = bytes.split_at_checked(BODY_BYTES).ok_or(EXPECTED)?;
         if body[0] != VERSION || sum != check(body) {
-            return Err(RIGHT);
+            return Err(EXPECTED);
         }
         let number = |at: usize| body[at..at + 8].iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
         Ok(Self {
-            feed: Uuid::from_slice(&body[1..17]).map_err(|_| RIGHT)?,
+            feed: Uuid::from_slice(&body[1..17]).map_err(|_| EXPECTED)?,
             position: Position { transaction: number(17), sequence: number(25) },
         })
     }
 }
 
-/// Against tokens cut short, mistyped or made up; not a secret, since a token grants nothing.
+/// Returns a checksum against truncated, mistyped or invented tokens. It is not a secret, since a token grants
+/// nothing.
 fn check(body: &[u8]) -> [u8; CHECK_BYTES] {
     let hash = Sha256::digest(body);
     [hash[0], hash[1], hash[2], hash[3]]

@@ -1,11 +1,11 @@
-//! Addresses: which are safe to hand out, and which name the same article.
+//! URLs: safety checks and canonical forms.
 
 use url::Url;
 
-/// At most this many bytes of URL are kept.
+/// Maximum size of a URL, in bytes.
 pub const MAX_URL_BYTES: usize = 2_048;
 
-/// Query parameters that say how a reader came, not what he reads.
+/// Query parameters that identify a referrer, not the content.
 const TRACKING: &[&str] = &[
     "_ga",
     "_gl",
@@ -33,12 +33,12 @@ const TRACKING: &[&str] = &[
     "at_campaign",
 ];
 
-/// An absolute `http` or `https` address without credentials, or an error that says what would be right.
+/// Returns an absolute `http` or `https` URL without credentials, or an error that says what is required.
 pub fn safe_url(text: &str) -> Result<String, &'static str> {
     parse(text).map(String::from)
 }
 
-/// What a link on a page leads to: safe and absolute, or none. Links within the page lead nowhere.
+/// Resolves a link of a page to a safe, absolute URL. Returns none for links within the page.
 pub fn resolve_url(base: Option<&Url>, href: &str) -> Option<String> {
     let href = href.trim();
     if href.is_empty() || href.starts_with('#') {
@@ -50,8 +50,8 @@ pub fn resolve_url(base: Option<&Url>, href: &str) -> Option<String> {
     }
 }
 
-/// The one form of an article's address: safe, without fragment and tracking parameters, the default port dropped, the
-/// host in lower case, the query's parameters in order.
+/// Returns the canonical form of an article's URL: safe, without fragment, tracking parameters and default port, the
+/// host in lower case, the query's parameters sorted.
 pub fn canonical_url(text: &str) -> Result<String, &'static str> {
     let mut url = parse(text)?;
     url.set_fragment(None);
@@ -72,7 +72,7 @@ pub fn canonical_url(text: &str) -> Result<String, &'static str> {
     Ok(canonical)
 }
 
-/// The host of an address, without `www.`: the source of a document that names none.
+/// Returns the host of a URL without `www.`: the source of a document that names none.
 pub fn host_of(url: &str) -> Option<String> {
     let url = parse(url).ok()?;
     let host = url.host_str()?;
@@ -80,17 +80,17 @@ pub fn host_of(url: &str) -> Option<String> {
 }
 
 fn parse(text: &str) -> Result<Url, &'static str> {
-    const RIGHT: &str =
+    const EXPECTED: &str =
         "must be an absolute http or https URL of at most 2,048 bytes, such as https://example.org/news/1";
     let text = text.trim();
     if text.len() > MAX_URL_BYTES {
         return Err("must be at most 2,048 bytes long");
     }
-    let mut url = Url::parse(text).map_err(|_| RIGHT)?;
+    let mut url = Url::parse(text).map_err(|_| EXPECTED)?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
-        return Err(RIGHT);
+        return Err(EXPECTED);
     }
-    // Neither fails for an http URL with a host. Credentials never go out again.
+    // Neither fails for an http URL with a host. Credentials are never served.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     Ok(url)

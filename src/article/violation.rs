@@ -1,53 +1,53 @@
-//! Bad input, field by field.
+//! Invalid input, by field.
 
 use std::fmt;
 
-/// What is wrong with one field of a request.
+/// Error in one field of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// The path of the field in the request: `document.article.headline`.
+    /// Path of the field in the request: `document.article.headline`.
     pub field: String,
-    /// What would be right, as a sentence.
+    /// Description of what is required.
     pub description: String,
 }
 
-/// How many fields at fault are told of: their descriptions travel in a header, which clients bound.
-const TOLD: usize = 16;
+/// Maximum number of reported fields: their descriptions travel in a header, which clients limit.
+const MAX_REPORTED: usize = 16;
 
-/// What is wrong with a request, as far as it is told. Never empty as an error.
+/// Errors in the fields of a request, up to a maximum. Never empty as an error.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Violations(pub Vec<Violation>);
 
 impl Violations {
-    /// One field at fault.
+    /// Creates one violation.
     pub fn one(field: impl Into<String>, description: impl Into<String>) -> Self {
         let mut violations = Self::default();
         violations.add(field, description);
         violations
     }
 
-    /// Adds a field at fault, unless so many are that one more tells nothing.
+    /// Adds a violation, up to the maximum.
     pub fn add(&mut self, field: impl Into<String>, description: impl Into<String>) {
-        if self.0.len() < TOLD {
+        if self.0.len() < MAX_REPORTED {
             self.0.push(Violation { field: field.into(), description: description.into() });
         }
     }
 
-    /// Adds those of a part of the request, whose fields are named from `prefix` on.
+    /// Adds the violations of a part of the request, with `prefix` before their fields.
     pub fn extend_within(&mut self, prefix: &str, inner: Violations) {
         for violation in inner.0 {
             self.add(format!("{prefix}.{}", violation.field), violation.description);
         }
     }
 
-    /// The same violations, their fields named from `prefix` on.
+    /// Returns the violations with `prefix` before their fields.
     pub fn within(self, prefix: &str) -> Self {
         let mut outer = Self::default();
         outer.extend_within(prefix, self);
         outer
     }
 
-    /// `value` when nothing is wrong.
+    /// Returns `value` if there is no violation.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
         if self.0.is_empty() { Ok(value) } else { Err(self) }
     }

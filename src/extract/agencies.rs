@@ -1,6 +1,6 @@
 //! News agencies.
 
-/// News agencies, as they are named in datelines, bylines and attributions.
+/// News agencies by the names used in datelines, bylines and attributions, with their standard names.
 pub(super) const AGENCIES: &[(&str, &str)] = &[
     ("Reuters", "Reuters"),
     ("REUTERS", "Reuters"),
@@ -75,7 +75,7 @@ pub(super) const AGENCIES: &[(&str, &str)] = &[
     ("StatePoint", "StatePoint"),
 ];
 
-/// The agency of this name, if it is one.
+/// Returns the agency of this name.
 pub(super) fn agency(name: &str) -> Option<&'static str> {
     let name = name.trim_matches(|c: char| !c.is_alphanumeric());
     AGENCIES.iter().find(|(known, _)| *known == name).map(|(_, agency)| *agency)

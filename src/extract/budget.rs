@@ -7,17 +7,18 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::{ExtractError, Limits};
 
-/// Steps between two checks of the clock and of the caller. A step takes about 50 ns, so a check comes every fraction of a
-/// millisecond and costs less than a thousandth of the work.
+/// Steps between two checks of the clock and of the caller. A step takes about 50 ns, so a check comes every fraction
+/// of a millisecond and costs less than a thousandth of the work.
 const CHECK_INTERVAL: u64 = 4_096;
 /// Bytes read or copied that count as one step.
 const BYTES_PER_STEP: usize = 32;
 
 /// The budget of one document.
 ///
-/// Work is counted in steps: one for each node, line or value visited, and one for every 32 bytes of text read or copied. Steps do
-/// not depend on the machine, so a document is accepted or rejected everywhere alike. CPU time is bounded as well, for
-/// work inside libraries that no step counts.
+///
+/// Work is counted in steps: one for each node, line or value visited, and one for every 32 bytes of text read or
+/// copied. Steps do not depend on the machine, so every machine accepts or rejects the same documents. CPU time is
+/// limited as well, for work inside libraries that no step counts.
 pub struct Budget<'a> {
     /// The limits that hold while parsing.
     pub limits: &'a Limits,
@@ -29,8 +30,8 @@ pub struct Budget<'a> {
 }
 
 impl<'a> Budget<'a> {
-    /// Creates the budget of a document that is extracted on this thread. `is_abandoned` returns true once nobody waits for the
-    /// result: the caller has disconnected, or its deadline has passed.
+    /// Creates the budget of a document that is extracted on this thread. `is_abandoned` returns true once nobody
+    /// waits for the result: the caller has disconnected, or its deadline has passed.
     pub fn new(limits: &'a Limits, is_abandoned: &'a dyn Fn() -> bool) -> Self {
         Self {
             limits,
@@ -52,7 +53,7 @@ impl<'a> Budget<'a> {
         self.steps.get()
     }
 
-    /// Raises the maximum by the size of the document, once that is known: decompressed, in bytes.
+    /// Raises the maximum in proportion to the decompressed size of the document, in bytes.
     pub(super) fn set_document_size(&self, bytes: usize) {
         let by_size = (bytes as u64).saturating_mul(self.limits.steps_per_byte);
         self.max_steps.set(self.limits.base_steps.saturating_add(by_size));
@@ -60,9 +61,10 @@ impl<'a> Budget<'a> {
 
     /// Counts steps.
     ///
+    ///
     /// # Errors
-    /// [`ExtractError::TooComplex`] beyond the maximum of steps or of CPU time, [`ExtractError::Abandoned`] when the result is
-    /// not wanted any more.
+    /// [`ExtractError::TooComplex`] beyond the maximum of steps or of CPU time, [`ExtractError::Abandoned`] when the
+    /// result is no longer wanted.
     pub(super) fn spend(&self, steps: u64) -> Result<(), ExtractError> {
         let spent = self.steps.get().saturating_add(steps);
         self.steps.set(spent);
@@ -86,7 +88,7 @@ impl<'a> Budget<'a> {
         self.spend(steps_of(bytes))
     }
 
-    /// Checks CPU time and caller. Between the steps of libraries, which count nothing.
+    /// Checks CPU time and the caller. Called between the steps of libraries, which count nothing.
     pub(super) fn check(&self) -> Result<(), ExtractError> {
         if (self.is_abandoned)() {
             return Err(ExtractError::Abandoned);
@@ -99,7 +101,7 @@ impl<'a> Budget<'a> {
     }
 }
 
-/// Returns the steps that reading a text counts as.
+/// Returns the number of steps for reading a text.
 pub(super) fn steps_of(bytes: usize) -> u64 {
     (bytes / BYTES_PER_STEP + 1) as u64
 }

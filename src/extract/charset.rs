@@ -1,7 +1,8 @@
-//! From bytes to text: what they are, and what they are written in.
+//! From bytes to text: detection of the content type and the charset.
 //!
-//! Who says what is believed in this order: the bytes themselves where they prove it (a byte order mark, valid multi-byte
-//! UTF-8), the Content-Type, the document's own declaration, and then a guess.
+//!
+//! Sources in order of trust: the bytes themselves if they prove it (a byte order mark, valid multi-byte UTF-8), the
+//! Content-Type, the document's own declaration, then a guess.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -11,7 +12,7 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
 use super::{ExtractError, Limits, guard};
 
-/// What a document is.
+/// The format of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Html,
@@ -19,7 +20,7 @@ pub(super) enum Kind {
     Feed,
 }
 
-/// A document as text.
+/// A document decoded to text.
 #[derive(Debug)]
 pub(super) struct Decoded {
     pub(super) text: String,
@@ -28,7 +29,7 @@ pub(super) struct Decoded {
     pub(super) warnings: Vec<String>,
 }
 
-/// How much of a document is looked at for declarations.
+/// Bytes of a document that are searched for declarations.
 const PROLOGUE: usize = 4_096;
 
 pub(super) fn decode(bytes: &[u8], content_type: Option<&str>, limits: &Limits) -> Result<Decoded, ExtractError> {
@@ -53,14 +54,15 @@ pub fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1F, 0x8B])
 }
 
-/// Decompresses gzip, never further than the limit.
+/// Decompresses gzip, up to the limit.
+///
 ///
 /// # Errors
-/// When it is not gzip to its end, more than the limit, or gzip once more.
+/// If the input is truncated or not gzip, is larger than the limit, or contains gzip again.
 pub fn decompress(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, ExtractError> {
     let mut out = Vec::new();
-    let most = limits.max_bytes as u64 + 1;
-    flate2::read::MultiGzDecoder::new(bytes).take(most).read_to_end(&mut out).map_err(|_| ExtractError::BadGzip)?;
+    let max = limits.max_bytes as u64 + 1;
+    flate2::read::MultiGzDecoder::new(bytes).take(max).read_to_end(&mut out).map_err(|_| ExtractError::BadGzip)?;
     guard::size(out.len(), limits)?;
     if is_gzip(&out) { Err(ExtractError::NotText) } else { Ok(out) }
 }
@@ -97,7 +99,7 @@ fn read<'a>(bytes: &'a [u8], said: Option<&str>, warnings: &mut Vec<String>) -> 
         let encoding = Encoding::for_label(label.as_bytes());
         if encoding.is_none() {
             let label: String = label.chars().take(40).collect();
-            warnings.push(format!("{who} names the charset {label:?}, which there is not"));
+            warnings.push(format!("{who} names an unknown charset, {label:?}"));
         }
         encoding
     });
@@ -110,7 +112,7 @@ fn read<'a>(bytes: &'a [u8], said: Option<&str>, warnings: &mut Vec<String>) -> 
             && named != UTF_8
             && !text.is_ascii()
         {
-            warnings.push(format!("the charset was said to be {} and is UTF-8", named.name()));
+            warnings.push(format!("the declared charset is {}, but the text is UTF-8", named.name()));
         }
         return (UTF_8, Cow::Borrowed(text));
     }
@@ -119,11 +121,11 @@ fn read<'a>(bytes: &'a [u8], said: Option<&str>, warnings: &mut Vec<String>) -> 
         let replaced = text.matches('\u{FFFD}').count();
         if !broken || replaced * 200 < text.chars().count() {
             if broken {
-                warnings.push(format!("{replaced} characters could not be read in {} and were replaced", named.name()));
+                warnings.push(format!("{replaced} characters are invalid in {} and were replaced", named.name()));
             }
             return (named, text);
         }
-        warnings.push(format!("the charset was said to be {}, in which the bytes make no text", named.name()));
+        warnings.push(format!("the declared charset is {}, but the bytes are no text in it", named.name()));
     }
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(bytes, true);
@@ -131,7 +133,7 @@ fn read<'a>(bytes: &'a [u8], said: Option<&str>, warnings: &mut Vec<String>) -> 
     (guessed, guessed.decode_without_bom_handling(bytes).0)
 }
 
-/// What the document says of itself: `<meta charset>`, `<meta http-equiv>` or the XML declaration.
+/// Returns the charset declared in the document: `<meta charset>`, `<meta http-equiv>` or the XML declaration.
 fn in_document(bytes: &[u8]) -> Option<(&'static str, String)> {
     let prologue = String::from_utf8_lossy(&bytes[..bytes.len().min(PROLOGUE)]).to_ascii_lowercase();
     let label = |after: &str| {
@@ -151,7 +153,7 @@ fn in_document(bytes: &[u8]) -> Option<(&'static str, String)> {
     label(&prologue[at + "charset".len()..])
 }
 
-/// UTF-16 without a byte order mark shows by the zeros of its ASCII letters.
+/// Detects UTF-16 without a byte order mark by the zero bytes of its ASCII letters.
 fn utf_16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = &bytes[..bytes.len().min(PROLOGUE)];
     let pairs = sample.len() / 2;
@@ -167,7 +169,7 @@ fn utf_16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// Whether most of it cannot be text: control characters, replaced bytes.
+/// Returns true if most of the text is control characters or replaced bytes.
 fn is_noise(text: &str) -> bool {
     const KNOWN: [&str; 5] = ["%PDF-", "PK\u{3}\u{4}", "\u{FFFD}PNG", "GIF8", "\u{7F}ELF"];
     if KNOWN.iter().any(|magic| text.starts_with(magic)) {
@@ -193,7 +195,7 @@ fn kind(text: &str, said: Option<Kind>) -> Kind {
     let is_html = head.starts_with("<!doctype html")
         || ["<html", "<head", "<body", "<article", "<div", "<p>", "<meta"].iter().any(|tag| head.contains(tag));
     match said {
-        // A feed that is none is answered as such.
+        // The feed parser reports a malformed feed.
         Some(Kind::Feed) => Kind::Feed,
         Some(Kind::Html) => Kind::Html,
         _ if is_html => Kind::Html,
@@ -205,8 +207,8 @@ fn kind(text: &str, said: Option<Kind>) -> Kind {
 mod tests {
     use super::*;
 
-    const RUSSIAN: &str = "Городской совет Порт-Эллери в понедельник решил углубить северный канал до наступления зимы, \
-        после того как два парома сели на мель за одну неделю.";
+    const RUSSIAN: &str = "Городской совет Порт-Эллери в понедельник решил углубить северный канал до наступления \
+        зимы, после того как два парома сели на мель за одну неделю.";
     const JAPANESE: &str = "ポート・エラリー市議会は月曜日、冬が来る前に北の水路を浚渫することを決めた。";
     const CHINESE: &str = "埃勒里港市议会星期一决定在冬季来临之前疏浚北部航道，此前一周内有两艘渡轮搁浅。";
 

@@ -1,4 +1,4 @@
-//! The rules that cut. Bold at the head and the foot of a text, careful in its midst; nothing is cut without saying so.
+//! The cleaning rules: aggressive at the head and the foot of a text, careful in between. Every cut is reported.
 
 use super::budget::Budget;
 use super::line::Line;
@@ -6,16 +6,16 @@ use super::phrases::{Furniture, furniture, is_teaser_heading};
 use super::{BlockKind, CutReason, Draft, ExtractError, Report, dateline, dates, names};
 use crate::article::fold;
 
-/// How many lines at the head are looked at for what belongs to other fields.
+/// Lines at the head that are searched for content of other fields.
 const HEAD: usize = 8;
-/// A teaser has at most so many characters.
+/// Maximum length of a teaser, in characters.
 const TEASER_CHARS: usize = 260;
 
-/// What the rules know of the article besides its lines.
+/// Context of the rules besides the lines.
 pub(super) struct Known<'a> {
     pub(super) headline: &'a str,
     pub(super) subheadline: &'a str,
-    /// How much the lines have been through already: pages have, text dumps have not.
+    /// True for text dumps. Pages have had their main text found already.
     pub(super) is_dump: bool,
 }
 
@@ -68,14 +68,14 @@ fn cut(
     });
 }
 
-/// Rules of dashes, and lines without a letter or a digit.
+/// Cuts horizontal rules made of dashes, and lines without a letter or a digit.
 fn cut_rules(lines: &mut Vec<Line>, report: &mut Report) {
     cut(lines, report, "rule-line", 0.99, |_, line| {
         (!line.text.chars().any(char::is_alphanumeric)).then_some(CutReason::Rule)
     });
 }
 
-/// The headline said again at the head: the same words, whatever stands between them.
+/// Cuts a repeated headline at the head: the same words, with any punctuation.
 fn cut_repeated_headline(lines: &mut Vec<Line>, known: &Known<'_>, report: &mut Report) {
     let words = |text: &str| -> Vec<String> {
         text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(fold).collect()
@@ -93,9 +93,9 @@ fn cut_repeated_headline(lines: &mut Vec<Line>, known: &Known<'_>, report: &mut 
     });
 }
 
-/// Nearly the same words.
+/// Returns true if nearly all words are the same.
 fn is_same(one: &[String], other: &[String]) -> bool {
-    // What differs in length by more than that shares fewer words, however many it has.
+    // A larger difference in length rules out enough shared words.
     if one.len().min(other.len()) * 10 < one.len().max(other.len()) * 8 {
         return false;
     }
@@ -103,7 +103,7 @@ fn is_same(one: &[String], other: &[String]) -> bool {
     common * 10 >= one.len().max(other.len()) * 8
 }
 
-/// Bylines, dates and reading times at the head.
+/// Cuts bylines, dates and reading times at the head.
 fn cut_head(lines: &mut Vec<Line>, draft: &mut Draft, report: &mut Report) {
     let prose = lines.iter().position(Line::is_prose).unwrap_or(0);
     let authors = draft.authors.clone();
@@ -135,15 +135,15 @@ fn is_reading_time(line: &str) -> bool {
         && (folded.contains("min read") || folded.contains("minute read") || folded.contains("minutes read"))
 }
 
-/// A heading over teasers, with the teasers under it: to the end when nothing but teasers follows, or else the links.
+/// Cuts a teaser heading with its teasers: to the end if only teasers follow, otherwise only the links below it.
 fn cut_teasers(lines: &mut Vec<Line>, known: &Known<'_>, report: &mut Report) {
-    // In a dump a teaser looks like prose: it is known by standing alone under its heading, one line each.
+    // In a dump a teaser looks like prose. It is recognized as a single line below a teaser heading.
     let is_teaser = |line: &Line| {
         line.is_image()
             || line.chars() <= TEASER_CHARS
                 && (known.is_dump || !line.is_prose() || line.is_links() || line.kind == BlockKind::ListItem)
     };
-    // From here on there is nothing but teasers.
+    // Only teasers follow from here on.
     let foot = lines.iter().rposition(|line| !is_teaser(line)).map_or(0, |last| last + 1);
     let mut kept = Vec::with_capacity(lines.len());
     let mut prose_before = false;
@@ -167,7 +167,7 @@ fn cut_teasers(lines: &mut Vec<Line>, known: &Known<'_>, report: &mut Report) {
     *lines = kept;
 }
 
-/// Lines that say what they are.
+/// Cuts lines that match known furniture phrases.
 fn cut_furniture(lines: &mut Vec<Line>, report: &mut Report) {
     let last_prose = lines.iter().rposition(Line::is_prose).unwrap_or(0);
     cut(lines, report, "furniture-line", 0.85, |at, line| {
@@ -201,8 +201,8 @@ fn ends_a_sentence(text: &str) -> bool {
     text.ends_with(['.', '!', '”', '"', '。'])
 }
 
-/// From the end up: whatever is no prose, until prose is met. What stays may be the last word of an article: so a short
-/// line is cut only when it is linked, or a heading with nothing under it.
+/// Cuts from the end up to the first line of prose. A short line may be the article's last sentence, so it is cut only
+/// if it is linked or is a heading with nothing below it.
 fn cut_foot(lines: &mut Vec<Line>, report: &mut Report) {
     while let Some(last) = lines.last() {
         if last.is_image() {
@@ -220,7 +220,7 @@ fn cut_foot(lines: &mut Vec<Line>, report: &mut Report) {
     }
 }
 
-/// Paragraphs said twice.
+/// Cuts repeated paragraphs.
 fn cut_repeats(lines: &mut Vec<Line>, report: &mut Report) {
     let mut seen = std::collections::HashSet::new();
     let mut kept = Vec::with_capacity(lines.len());

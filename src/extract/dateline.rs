@@ -1,12 +1,13 @@
-//! The words before a report's first sentence: where it was filed, by whom, when. They have fields of their own.
+//! Datelines: the words before a report's first sentence with its place, date and agency. They have fields of their
+//! own.
 
 use super::agencies::{AGENCIES, agency};
 use super::{CutReason, Dateline, Draft, Report};
 
-/// How long a dateline may be, in characters.
+/// Maximum length of a dateline, in characters.
 const MAX_CHARS: usize = 90;
 
-/// Takes the dateline off the first paragraph. Answers the paragraph without it.
+/// Removes the dateline from the first paragraph. Returns the rest of the paragraph.
 pub(super) fn take(paragraph: &str, draft: &mut Draft, report: &mut Report) -> Option<String> {
     let (before, after) = split(paragraph)?;
     let found = read(before)?;
@@ -26,7 +27,7 @@ pub(super) fn take(paragraph: &str, draft: &mut Draft, report: &mut Report) -> O
     Some(after.to_owned())
 }
 
-/// A dash, or what else parts a dateline from its report.
+/// Splits a paragraph at the dash or other separator after its dateline.
 fn split(paragraph: &str) -> Option<(&str, &str)> {
     let head_end = paragraph.char_indices().nth(MAX_CHARS).map_or(paragraph.len(), |(at, _)| at);
     let head = &paragraph[..head_end];
@@ -53,7 +54,7 @@ struct Found<'a> {
 }
 
 fn read(before: &str) -> Option<Found<'_>> {
-    // `Name.Net - …`: the publisher's own.
+    // `Name.Net - …`: the publisher's own name.
     if is_site(before) {
         return Some(Found { place: "", agency: None, publisher: Some(before) });
     }
@@ -67,7 +68,7 @@ fn read(before: &str) -> Option<Found<'_>> {
         let known = agency(name).or_else(|| name.split([',', '/', ' ']).find_map(agency));
         let place = place_of(head);
         if known.is_some() || (is_place(place) && is_capitals(place) && name.chars().count() < 40) {
-            // In this place stands an agency, also one that nobody listed; but not a date or the like.
+            // Agencies outside the list stand here too, as do dates.
             let named =
                 name.chars().next().is_some_and(char::is_uppercase) && !name.contains(|c: char| c.is_ascii_digit());
             return Some(Found { place, agency: known.or(named.then_some(name)), publisher: None });
@@ -83,7 +84,7 @@ fn read(before: &str) -> Option<Found<'_>> {
     agency(before).map(|agency| Found { place: "", agency: Some(agency), publisher: None })
 }
 
-/// The place: up to a date, a comma with a month or a day, or a full stop.
+/// Returns the place: the text up to a date, a comma with a month or a day, or a full stop.
 fn place_of(head: &str) -> &str {
     let cut = head.find(|c: char| c.is_ascii_digit()).unwrap_or(head.len());
     let head = head[..cut].trim_end_matches(|c: char| !c.is_alphanumeric());
@@ -107,13 +108,13 @@ fn is_place(text: &str) -> bool {
     (1..=6).contains(&words) && text.chars().count() <= 50 && text.chars().next().is_some_and(char::is_uppercase)
 }
 
-/// `LONDON`, `NEW YORK`, `PORT ELLERY, Maine`: the first word in capitals.
+/// Returns true if the first word is in capitals: `LONDON`, `NEW YORK`, `PORT ELLERY, Maine`.
 fn is_capitals(place: &str) -> bool {
     let first = place.split([' ', ',', '/']).next().unwrap_or_default();
     first.chars().filter(|c| c.is_alphabetic()).count() >= 3 && !first.chars().any(char::is_lowercase)
 }
 
-/// `Name.Net`, `example.com`.
+/// Returns true for a site name: `Name.Net`, `example.com`.
 fn is_site(text: &str) -> bool {
     const ENDINGS: [&str; 14] =
         [".net", ".com", ".org", ".info", ".am", ".ru", ".co.uk", ".news", ".de", ".fr", ".eu", ".ua", ".az", ".ge"];
@@ -123,7 +124,7 @@ fn is_site(text: &str) -> bool {
         && ENDINGS.iter().any(|ending| folded.ends_with(ending) && folded.len() > ending.len() + 1)
 }
 
-/// The agency that the text names as its source: `…, RIA Novosti reported.`, `(Reuters)`, `according to AFP`.
+/// Returns the agency that the text names as its source: `…, RIA Novosti reported.`, `(Reuters)`, `according to AFP`.
 pub(super) fn attributed<'a>(paragraphs: impl Iterator<Item = &'a str>) -> Option<&'static str> {
     const VERBS: [&str; 7] = ["reported", "reports", "said", "says", "quoted", "informs", "news agency reported"];
     for paragraph in paragraphs {
@@ -194,7 +195,8 @@ mod tests {
     #[test]
     fn sentences_with_dashes_stay() {
         for sentence in [
-            "The owner – who asked not to be named – said that the crossings of the winter would be cut by half this year.",
+            "The owner – who asked not to be named – said that the crossings of the winter would be cut \
+             by half this year.",
             "Ellery Ferries - the larger of the two companies in the harbour - will cut its winter crossings by half.",
         ] {
             assert_eq!(taken(sentence).0, None, "{sentence}");

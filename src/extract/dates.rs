@@ -1,14 +1,14 @@
-//! Dates as pages write them. What is out of a sane range is no date.
+//! Parsing of dates as pages write them. Dates out of a plausible range are ignored.
 
 use jiff::civil::{Date, DateTime};
 use jiff::fmt::{rfc2822, strtime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 
-/// No news is older than newspapers are, and none is from the far future.
+/// Plausible years: not older than newspapers, not in the far future.
 const YEARS: std::ops::RangeInclusive<i16> = 1_600..=2_100;
 
-/// A moment, from any of the usual ways to write one. Without a zone it is taken as UTC.
+/// Parses a time in any of the usual formats. Times without a zone are UTC.
 pub(super) fn parse(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     if text.len() < 6 || text.len() > 64 {
@@ -65,7 +65,7 @@ const MONTHS: [&str; 12] = [
     "december",
 ];
 
-/// `5 June 2024`, `June 5, 2024`, `Wed Jun 05 2024 …`: a month's name, a day and a year, in any order.
+/// Parses a month's name, a day and a year in any order: `5 June 2024`, `June 5, 2024`, `Wed Jun 05 2024 …`.
 fn worded(text: &str) -> Option<Timestamp> {
     let mut month = None;
     let mut day = None;
@@ -87,7 +87,7 @@ fn worded(text: &str) -> Option<Timestamp> {
     utc(date.at(0, 0, 0, 0))
 }
 
-/// Whether a whole line is a date or a time: `June 5, 2024 at 10:30 AM EDT`.
+/// Returns true if a whole line is a date or a time: `June 5, 2024 at 10:30 AM EDT`.
 pub(super) fn is_date_line(text: &str) -> bool {
     if text.chars().count() > 60 || parse_loose(text).is_none() {
         return false;
@@ -141,7 +141,7 @@ fn parse_loose(text: &str) -> Option<Timestamp> {
     parse(text).or_else(|| worded(text))
 }
 
-/// The date in an address: `/2024/06/05/`, `/2024-06-05-`.
+/// Returns the date in a URL: `/2024/06/05/`, `/2024-06-05-`.
 pub(super) fn in_url(url: &str) -> Option<Timestamp> {
     let bytes = url.as_bytes();
     for at in 1..bytes.len().saturating_sub(9) {

@@ -1,12 +1,12 @@
-//! What extraction finds.
+//! The result of extraction.
 
 use jiff::Timestamp;
 
-/// An article as far as a document tells. Empty means not found.
+/// An article's fields as found in a document. Empty means not found.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[allow(missing_docs)]
 pub struct Draft {
-    /// The canonical address: absolute, http or https.
+    /// The canonical URL: absolute, http or https.
     pub url: Option<String>,
     pub external_id: Option<String>,
     pub headline: String,
@@ -15,11 +15,11 @@ pub struct Draft {
     pub dateline: Option<Dateline>,
     pub agency: String,
     pub publisher: String,
-    /// BCP 47.
+    /// BCP 47 language tag.
     pub language: String,
     pub section: String,
     pub tags: Vec<String>,
-    /// Paragraphs parted by a blank line.
+    /// Paragraphs separated by blank lines.
     pub body: String,
     pub blocks: Vec<Block>,
     pub media: Vec<Media>,
@@ -29,7 +29,7 @@ pub struct Draft {
     pub update_time: Option<Timestamp>,
 }
 
-/// The words before the first sentence.
+/// The words before the first sentence: place, date, agency.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct Dateline {
@@ -37,16 +37,16 @@ pub struct Dateline {
     pub text: String,
 }
 
-/// What a paragraph is, or where an image stands.
+/// A paragraph with its kind, or the position of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
-    /// What it is.
+    /// Kind of the block.
     pub kind: BlockKind,
-    /// Which of `body.split("\n\n")`; none for images.
+    /// Index of the paragraph in `body.split("\n\n")`; none for images.
     pub paragraph: Option<usize>,
-    /// Of a heading: 1 to 6.
+    /// Level of a heading, from 1 to 6.
     pub level: u8,
-    /// Of an image: which of `media`.
+    /// Index of an image in `media`.
     pub media: Option<usize>,
 }
 

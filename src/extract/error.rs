@@ -1,6 +1,6 @@
-//! Why a document is no article.
+//! Errors of extraction.
 
-/// Why a document is no article. Says what would be right.
+/// Reason why no article could be extracted from a document. The message says what is required.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum ExtractError {
@@ -11,7 +11,8 @@ pub enum ExtractError {
     #[error("must be text: HTML, plain text, RSS or Atom; this is binary")]
     NotText,
     #[error(
-        "must be text/html, text/plain, application/rss+xml, application/atom+xml or another XML or text type; {0:?} is not taken"
+        "must be text/html, text/plain, application/rss+xml, application/atom+xml or another \
+         XML or text type, not {0:?}"
     )]
     ContentType(String),
     #[error("must be gzip that can be read to its end")]
@@ -24,7 +25,7 @@ pub enum ExtractError {
     TooManyAttributes { limit: usize },
     #[error("too complex: more than {max} {limit}; send a smaller or simpler document")]
     TooComplex { limit: &'static str, max: u64 },
-    /// Its caller disconnected, or its deadline passed: nobody reads this.
+    /// The caller disconnected, or its deadline passed: nobody reads this.
     #[error("extraction was abandoned: nobody waits for its result")]
     Abandoned,
     #[error("must hold an article: at least a paragraph of running text")]
@@ -38,7 +39,7 @@ pub enum ExtractError {
 }
 
 impl ExtractError {
-    /// Whether the fault is in the Content-Type rather than in the bytes.
+    /// Returns true if the fault is in the Content-Type rather than in the bytes.
     pub fn is_about_content_type(&self) -> bool {
         matches!(self, Self::ContentType(_))
     }

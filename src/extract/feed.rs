@@ -1,4 +1,4 @@
-//! RSS and Atom: each entry an article, its text cleaned like a page's.
+//! RSS and Atom: each entry is an article, its text cleaned like a page's.
 
 use feed_rs::model::{Entry, Feed};
 use jiff::Timestamp;
@@ -10,15 +10,15 @@ use super::line::joined;
 use super::{Draft, ExtractError, Extracted, FeedEntry, Hints, Media, MediaKind, Report, guard, html, names, text};
 use crate::article::{canonical_url, clean_line, safe_url};
 
-/// Extracts the entries of a feed. One that is no article loses no other.
+/// Extracts the entries of a syndication feed. An entry without an article does not affect the others.
 pub(super) fn extract(
     xml: &str,
     hints: &Hints<'_>,
     report: &Report,
     budget: &Budget<'_>,
 ) -> Result<Vec<FeedEntry>, ExtractError> {
-    // Not the crate's sanitising: what goes out is text, never markup.
-    // Nor its making up of IDs, from the title among others: with a corrected headline an item would be another.
+    // The crate's sanitizing is off: the output is text, never markup. So are its generated IDs (from the title, among
+    // others): an item with a corrected headline would become another item.
     let parser = feed_rs::parser::Builder::new().sanitize_content(false).id_generator(|_, _, _| String::new()).build();
     let xml = undeclared(xml);
     if xml.starts_with('{') {
@@ -39,7 +39,7 @@ pub(super) fn extract(
     Ok(entries.collect())
 }
 
-/// A document without its XML declaration: the encoding that it names is the one that it was decoded from.
+/// Removes the XML declaration: the document is decoded already, so the encoding that it names no longer applies.
 fn undeclared(xml: &str) -> &str {
     let start = xml.trim_start_matches('\u{FEFF}').trim_start();
     match start.strip_prefix("<?xml").and_then(|rest| rest.split_once("?>")) {
@@ -117,7 +117,7 @@ fn one(
     }
     let language = entry.language.clone().or_else(|| feed.language.clone()).unwrap_or_default();
     let headline = draft.headline.clone();
-    // An entry may be a line: what a page would call no article is one here, as long as it says something.
+    // A single line is a valid entry, though not a valid page.
     let known = Known { headline: &headline, subheadline: "", is_dump: true };
     let source = joined(&lines);
     let mut extracted = text::finish(lines, &known, hints, &language, draft, report, budget)?;
@@ -125,14 +125,14 @@ fn one(
     Ok(extracted)
 }
 
-/// Titles may hold markup and entities.
+/// Returns the text of a title, which may contain markup and entities.
 fn plain(text: Option<&str>, budget: &Budget<'_>) -> Result<String, ExtractError> {
     Ok(clean_line(&guard::plain(text.unwrap_or_default(), budget)?))
 }
 
 fn time(micros: Option<i64>) -> Option<Timestamp> {
     let time = Timestamp::from_microsecond(micros?).ok()?;
-    // Before feeds there were none; what is from the far future is a mistake.
+    // Dates before syndication feeds existed or in the far future are mistakes.
     let year = time.to_zoned_datetime(jiff::tz::TimeZone::UTC).year();
     (1_900..=2_100).contains(&year).then_some(time)
 }

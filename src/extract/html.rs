@@ -1,4 +1,4 @@
-//! Pages: the main text is found by a crate (dom_smoothie), and walked into lines.
+//! Pages: a crate (dom_smoothie) finds the main text, which is converted to lines.
 
 use dom_query::NodeRef;
 use dom_smoothie::{Config, Readability};
@@ -12,7 +12,7 @@ use super::outside::PageText;
 use super::{BlockKind, Draft, ExtractError, Extracted, Hints, Link, Media, MediaKind, Report, guard, text};
 use crate::article::{clean_line, invisible, resolve_url};
 
-/// Below this many characters of text, what the page says in its structured data is looked at too.
+/// The page's structured data is used if its text is shorter than this, in characters.
 const LITTLE: usize = 400;
 const MAX_MEDIA: usize = 50;
 /// The element in which the crate leaves the main text.
@@ -40,7 +40,7 @@ pub(super) fn extract(
     let page = PageText::read(&document, budget)?;
     page.cut_boxes(&document, budget)?;
     let mut walked = Walked::default();
-    // No address: the crate refuses odd ones, and we resolve links ourselves. Nor its reading of structured data, which is ours.
+    // No URL: the crate rejects unusual ones, and links are resolved here. Structured data is read here too.
     let config = Config { disable_json_ld: true, ..Config::default() };
     if let Ok(mut readability) = Readability::with_document(document, None, Some(config)) {
         budget.check()?;
@@ -88,7 +88,7 @@ fn draft(meta: &Meta, media: Vec<Media>, hints: &Hints<'_>) -> Draft {
     if let Some(image) = &meta.image
         && !draft.media.iter().any(|media| media.url == *image)
     {
-        // At the end: blocks point at those found in the text by number.
+        // Added last, because blocks refer to the media of the text by index.
         draft.media.push(picture(image.clone(), String::new()));
     }
     draft
@@ -98,16 +98,16 @@ fn picture(url: String, caption: String) -> Media {
     Media { kind: MediaKind::Image, url, caption, credit: String::new(), width: None, height: None }
 }
 
-/// What is in a fragment, as text and nothing else.
+/// Text of an HTML fragment, without markup.
 #[derive(Default)]
 pub(super) struct Walked {
     pub(super) lines: Vec<Line>,
     pub(super) media: Vec<Media>,
-    /// The invisible characters that the lines are without.
+    /// The invisible characters that were removed from the lines.
     pub(super) invisible: String,
 }
 
-/// Reads what is in a node.
+/// Reads the text of a node.
 pub(super) fn walk(node: &NodeRef<'_>, base: Option<&Url>, budget: &Budget<'_>) -> Result<Walked, ExtractError> {
     let line = Line::new(String::new(), BlockKind::Paragraph);
     let mut walker = Walker { base, budget, walked: Walked::default(), line, href: None, bytes: 0 };
@@ -120,11 +120,11 @@ struct Walker<'a> {
     base: Option<&'a Url>,
     budget: &'a Budget<'a>,
     walked: Walked,
-    /// The line being gathered.
+    /// The current line.
     line: Line,
-    /// The link that is open, and where its words begin.
+    /// The open link, and the offset of its text.
     href: Option<(Option<String>, usize)>,
-    /// Text read so far.
+    /// Bytes of text read so far.
     bytes: usize,
 }
 
@@ -193,7 +193,7 @@ impl Walker<'_> {
         let url = node.attr("href").and_then(|href| resolve_url(self.base, &href));
         self.href = Some((url.clone(), start));
         self.children(node, kind, level)?;
-        // A link may hold blocks: those were counted as they were flushed.
+        // A link may contain blocks. Their text was counted when they were flushed.
         let start = if self.walked.lines.len() == count { start } else { 0 };
         let words = clean_line(self.line.text.get(start..).unwrap_or_default());
         self.line.linked += words.chars().count();
@@ -234,7 +234,7 @@ impl Walker<'_> {
         Ok(())
     }
 
-    /// Ends the line that is being gathered. Two line breaks within it part paragraphs.
+    /// Ends the current line. Two line breaks within it separate paragraphs.
     fn flush(&mut self, kind: BlockKind, level: u8) -> Result<(), ExtractError> {
         self.budget.read(self.line.text.len())?;
         let mut line = std::mem::replace(&mut self.line, Line::new(String::new(), kind));
@@ -254,7 +254,8 @@ impl Walker<'_> {
             let text = pieces.remove(0);
             self.walked.lines.push(Line { text, kind, level, ..line });
         } else {
-            // Which piece a link stands in is not known any more; as a share it is the same for each.
+            // The position of a link is unknown after cleaning, so each piece gets the same share of linked
+            // characters.
             let all: usize = pieces.iter().map(|piece| piece.chars().count()).sum();
             for text in pieces {
                 let linked = line.linked * text.chars().count() / all.max(1);
@@ -272,7 +273,7 @@ impl Walker<'_> {
     }
 }
 
-/// Text with line breaks: an empty line between parts paragraphs, a single break is a space.
+/// Splits text into paragraphs at empty lines. A single line break is a space.
 fn paragraphs(text: &str) -> Vec<String> {
     let mut pieces = Vec::new();
     let mut piece = String::new();

@@ -1,4 +1,4 @@
-//! What a page says of itself as structured data: schema.org's NewsArticle, in JSON-LD.
+//! Structured data of a page: schema.org's NewsArticle, in JSON-LD.
 
 use std::cell::Cell;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::budget::Budget;
 use super::{ExtractError, Report, guard};
 
-/// The types that are articles.
+/// Types of articles, the most specific first.
 const ARTICLES: [&str; 12] = [
     "NewsArticle",
     "Article",
@@ -22,11 +22,11 @@ const ARTICLES: [&str; 12] = [
     "WebPage",
     "SocialMediaPosting",
 ];
-/// How deep objects are looked into, and how many.
+/// Maximum depth and number of objects visited.
 const MAX_DEPTH: usize = 6;
 const MAX_OBJECTS: usize = 2_000;
 
-/// An article's fields, as they stand.
+/// An article's fields, unparsed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Structured {
     pub(super) headline: String,
@@ -43,7 +43,7 @@ pub(super) struct Structured {
     rank: usize,
 }
 
-/// Reads all scripts of a page; the most article-like object wins.
+/// Reads all scripts of a page and returns the object that is most likely the article.
 pub(super) fn read(
     scripts: impl Iterator<Item = String>,
     budget: &Budget<'_>,
@@ -55,14 +55,14 @@ pub(super) fn read(
     for script in scripts {
         let text = script.trim().trim_start_matches("<!--").trim_end_matches("-->").trim().trim_end_matches(';');
         let parsed = parse(text, budget, &values).and_then(|value| match value {
-            // Line breaks within strings are common, and no JSON.
+            // Line breaks within strings are common, though not valid JSON.
             None => parse(&text.replace(['\n', '\r', '\t'], " "), budget, &values),
             value => Ok(value),
         });
         match parsed {
             Ok(Some(value)) => visit(&value, 0, &mut left, &mut best),
             Ok(None) => {}
-            // A page is an article without it as well.
+            // The page may be an article without its structured data.
             Err(ExtractError::TooComplex { limit: limit @ "JSON values", max }) => {
                 report.warnings.push(format!("structured data with more than {max} {limit} was not read"));
                 break;
@@ -132,7 +132,7 @@ fn article(value: &Value, rank: usize) -> Structured {
     }
 }
 
-/// A string, the first of a list, or an object's name.
+/// Returns a string, the first of a list, or an object's name.
 fn first_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -162,7 +162,7 @@ fn address(value: &Value) -> String {
 }
 
 impl Structured {
-    /// Takes markup and entities out of the fields that may have them.
+    /// Removes markup and entities from the fields that may contain them.
     fn unescape(&mut self, budget: &Budget<'_>) -> Result<(), ExtractError> {
         self.body = unescape(&self.body, budget)?;
         let fields = [
@@ -180,15 +180,15 @@ impl Structured {
     }
 }
 
-/// Maximum size of any field but the article's text, in bytes.
+/// Maximum size of any field except the article's text, in bytes.
 const FIELD_BYTES: usize = 16 << 10;
 
-/// Returns as much of a field as is looked at.
+/// Returns a field cut to its maximum size.
 pub(super) fn clipped(text: &str) -> &str {
     &text[..(0..=text.len().min(FIELD_BYTES)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)]
 }
 
-/// Structured data is often escaped as if it were HTML.
+/// Removes HTML markup and entities, which structured data often contains.
 pub(super) fn unescape(text: &str, budget: &Budget<'_>) -> Result<String, ExtractError> {
     if !text.contains('&') && !text.contains('<') {
         return Ok(text.to_owned());

@@ -1,16 +1,17 @@
-//! Which language a text is in.
+//! Language detection.
 
 use whatlang::{Detector, Lang};
 
-/// How much of a text is looked at, in characters, and how much there must be.
-const LOOKED_AT: usize = 4_000;
-const LEAST: usize = 40;
+/// Maximum number of characters that are examined, and minimum for detection.
+const SAMPLE_CHARS: usize = 4_000;
+const MIN_CHARS: usize = 40;
 
-/// BCP 47: what the page says, unless its text is plainly in another language; or else what the text is in.
+/// Returns a BCP 47 tag: the declared language, unless the text is clearly in another one; the detected language if
+/// none is declared.
 pub(super) fn of(said: &str, text: &str) -> String {
     let said = tag(said);
-    let sample: String = text.chars().take(LOOKED_AT).collect();
-    if sample.chars().count() < LEAST {
+    let sample: String = text.chars().take(SAMPLE_CHARS).collect();
+    if sample.chars().count() < MIN_CHARS {
         return said.unwrap_or_default();
     }
     let Some(info) = Detector::new().detect(&sample) else { return said.unwrap_or_default() };
@@ -22,7 +23,7 @@ pub(super) fn of(said: &str, text: &str) -> String {
     }
 }
 
-/// A tag of the usual form: `en`, `en-GB`.
+/// Normalizes a tag: `en`, `en-GB`.
 fn tag(said: &str) -> Option<String> {
     let said = said.trim().replace('_', "-");
     let mut parts = said.split('-');
@@ -39,7 +40,7 @@ fn tag(said: &str) -> Option<String> {
 }
 
 fn code(language: Lang) -> Option<&'static str> {
-    // The two-letter codes that BCP 47 wants where there is one.
+    // BCP 47 requires the two-letter code if there is one.
     Some(match language {
         Lang::Eng => "en",
         Lang::Rus => "ru",

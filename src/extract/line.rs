@@ -1,17 +1,17 @@
-//! What pages and text dumps have in common: lines, in reading order.
+//! Lines of pages and text dumps, in reading order.
 
 use super::{Block, BlockKind, Draft, Link};
 
-/// A paragraph, heading, list item or quotation; or an image among them.
+/// A paragraph, heading, list item, quotation or image.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Line {
     pub(super) text: String,
     pub(super) kind: BlockKind,
     pub(super) level: u8,
-    /// How many characters of it are linked.
+    /// Number of linked characters.
     pub(super) linked: usize,
     pub(super) links: Vec<Link>,
-    /// For an image: which of the media.
+    /// Index of an image in the media.
     pub(super) media: Option<usize>,
 }
 
@@ -24,7 +24,7 @@ impl Line {
         self.text.chars().count()
     }
 
-    /// Whether it is nothing but links.
+    /// Returns true if at least 80 % of the line is linked.
     pub(super) fn is_links(&self) -> bool {
         self.linked > 0 && self.linked * 10 >= self.chars() * 8
     }
@@ -33,7 +33,7 @@ impl Line {
         self.kind == BlockKind::Image
     }
 
-    /// Whether it reads like running text: long enough, and ending as sentences do.
+    /// Returns true if it reads like running text: long enough, and ending like a sentence.
     pub(super) fn is_prose(&self) -> bool {
         let chars = self.chars();
         let ends = self
@@ -44,12 +44,12 @@ impl Line {
     }
 }
 
-/// Lines as one text.
+/// Joins lines to one text.
 pub(super) fn joined(lines: &[Line]) -> String {
     lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n")
 }
 
-/// Puts lines into a draft: body, blocks and links.
+/// Fills a draft's body, blocks and links from lines.
 pub(super) fn fill(draft: &mut Draft, lines: Vec<Line>) {
     let mut paragraphs: Vec<String> = Vec::new();
     for line in lines {
@@ -70,7 +70,7 @@ pub(super) fn fill(draft: &mut Draft, lines: Vec<Line>) {
         }
         paragraphs.push(line.text);
     }
-    // Blocks that are all ordinary text say nothing.
+    // Blocks carry no information if all are ordinary text.
     if draft.blocks.iter().all(|block| block.kind == BlockKind::Paragraph) {
         draft.blocks.clear();
     }

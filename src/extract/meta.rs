@@ -1,4 +1,4 @@
-//! What a page says of its article outside the text: structured data first, then meta tags, then what stands on the page.
+//! Metadata of a page: structured data first, then meta tags, then the page's visible content.
 
 use dom_query::{Document, NodeRef};
 use jiff::Timestamp;
@@ -114,7 +114,7 @@ fn first_date<const N: usize>(texts: [&str; N]) -> Option<Timestamp> {
     texts.into_iter().find_map(dates::parse)
 }
 
-/// What is read of a page, gathered in few passes.
+/// Metadata collected from a page in few passes.
 #[derive(Default)]
 struct Page {
     tags: Vec<(String, String)>,
@@ -158,7 +158,9 @@ impl Page {
             let said = said.map_or_else(|| text(node), |said| Ok(jsonld::clipped(&said).to_owned()))?;
             page.times.push((published, said));
         }
-        let bylines = "[rel=\"author\"], [itemprop=\"author\"] [itemprop=\"name\"], [itemprop=\"author\"], [class*=\"byline\"], [class*=\"author-name\"], [class*=\"author_name\"], [class*=\"Byline\"], [class*=\"author\"] a";
+        let bylines = "[rel=\"author\"], [itemprop=\"author\"] [itemprop=\"name\"], [itemprop=\"author\"], \
+            [class*=\"byline\"], [class*=\"author-name\"], [class*=\"author_name\"], [class*=\"Byline\"], \
+            [class*=\"author\"] a";
         for node in document.select(bylines).nodes().iter().take(12) {
             let text = text(node)?;
             if !text.is_empty() && text.chars().count() <= 150 && !page.bylines.contains(&text) {
@@ -168,7 +170,7 @@ impl Page {
         Ok(page)
     }
 
-    /// The first of these tags that says something.
+    /// Returns the first of these tags that is not empty.
     fn tag(&self, names: &[&str]) -> String {
         names
             .iter()
@@ -178,7 +180,7 @@ impl Page {
     }
 }
 
-/// The headline on the page, where the other sources say that it is one; or else the first of them.
+/// Returns the headline on the page if another source confirms it; otherwise the first of the other sources.
 fn headline(page: &Page, structured: &Structured, publisher: &str, host: &str) -> String {
     let said: Vec<String> = [
         structured.headline.clone(),
@@ -196,7 +198,7 @@ fn headline(page: &Page, structured: &Structured, publisher: &str, host: &str) -
     chosen.chars().take(HEADLINE_CHARS).collect()
 }
 
-/// Mostly the same words.
+/// Returns true if most words are the same.
 fn alike(one: &str, other: &str) -> bool {
     let words = |text: &str| -> Vec<String> {
         text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(fold).collect()
@@ -206,7 +208,7 @@ fn alike(one: &str, other: &str) -> bool {
     common > 0 && common * 10 >= one.len().min(other.len()) * 6
 }
 
-/// A title without ` | Site` or ` - Site` at its end: what names the publisher or the host, or is short behind a bar.
+/// Removes ` | Site` or ` - Site` from a title's end: the publisher, the host, or a short text behind a bar.
 fn without_site(title: &str, publisher: &str, host: &str) -> String {
     let plain = |text: &str| -> String { fold(text).chars().filter(|c| c.is_alphanumeric()).collect() };
     let (publisher, host) = (plain(publisher), plain(host));
@@ -236,7 +238,7 @@ fn without_site(title: &str, publisher: &str, host: &str) -> String {
 
 fn subheadline(page: &Page, headline: &str) -> String {
     let text = clean_line(&page.tag(&["og:description", "description", "twitter:description"]));
-    // Cut short, it is a teaser of the text; the same as the headline, it says nothing.
+    // A truncated text is a teaser; a copy of the headline adds nothing.
     if text.ends_with("...") || text.ends_with('…') || fold(&text) == fold(headline) || text.chars().count() > 400 {
         return String::new();
     }

@@ -1,4 +1,5 @@
-//! Clean copy: bytes in, an article and a report of what was cut out. No network, no disk, and no clock but that of its own CPU time.
+//! Extraction of articles: bytes in, an article and a report of the cuts out. Uses no network, no disk, and no clock
+//! except that of its own CPU time.
 
 mod agencies;
 mod budget;
@@ -32,50 +33,51 @@ pub use error::ExtractError;
 
 use crate::article::invisible;
 
-/// A document as it came in.
+/// A document as received.
 pub struct Document<'a> {
-    /// What it is.
+    /// Content of the document.
     pub payload: Payload<'a>,
-    /// Where it was fetched from.
+    /// URL it was fetched from.
     pub url: Option<&'a str>,
-    /// What its sender knows better.
+    /// Values from the sender that override those of the document.
     pub hints: Hints<'a>,
 }
 
-/// What a document is.
+/// Content of a document.
 pub enum Payload<'a> {
     /// A text dump of a page.
     Text(&'a str),
-    /// A page, decoded.
+    /// A page, decoded to text.
     Html(&'a str),
-    /// Bytes as they were fetched, with the Content-Type they came with.
+    /// Bytes as fetched, with their Content-Type.
     Raw {
-        /// The bytes; gzip of them is taken too.
+        /// The bytes, optionally gzip.
         bytes: &'a [u8],
-        /// `text/html; charset=…`
+        /// Content-Type header: `text/html; charset=…`.
         content_type: Option<&'a str>,
     },
 }
 
-/// What the sender of a document knows better than the document says.
+/// Values from the sender of a document that override those of the document.
 #[derive(Clone, Copy, Default)]
 pub struct Hints<'a> {
     /// The headline.
     pub headline: Option<&'a str>,
-    /// BCP 47.
+    /// Language, as BCP 47 tag.
     pub language: Option<&'a str>,
     /// The publisher's host or name.
     pub source: Option<&'a str>,
-    /// When it was published.
+    /// Time of publication.
     pub publish_time: Option<Timestamp>,
 }
 
-/// Limits on what one document may use. They hold while it is parsed, because a parse cannot be stopped.
+/// Limits on the resources of one document. They are enforced during parsing, because a parse cannot be interrupted.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Maximum size of the document, decompressed, in bytes.
     pub max_bytes: usize,
-    /// Maximum depth of nested elements. Deeper pages overflow the stack of the extraction threads, which nothing can catch.
+    /// Maximum depth of nested elements. Deeper pages overflow the stack of the extraction threads, which nothing can
+    /// catch.
     pub max_depth: usize,
     /// Maximum number of elements of a page or a feed.
     pub max_elements: usize,
@@ -85,15 +87,15 @@ pub struct Limits {
     pub max_all_attributes: usize,
     /// Maximum number of entries of a feed.
     pub max_entries: usize,
-    /// Maximum number of values in the structured data (JSON-LD) of a page, and in a JSON Feed. A value takes up to 1 KiB.
+    /// Maximum number of values in a page's structured data (JSON-LD), and in a JSON Feed. A value takes up to 1 KiB.
     pub max_json_values: usize,
     /// Maximum number of lines of a text dump, and of a page's main text.
     pub max_lines: usize,
-    /// Maximum size of an article's text before it is cleaned, in bytes. What can be stored is less.
+    /// Maximum size of an article's text before cleaning, in bytes. The limit for storing is lower.
     pub max_text_bytes: usize,
-    /// Work allowed for any document, and in addition for each of its bytes; in steps, see [`Budget`].
+    /// Work allowed for any document, in steps; see [`Budget`].
     pub base_steps: u64,
-    /// See `base_steps`.
+    /// Additional work allowed for each byte of the document, in steps.
     pub steps_per_byte: u64,
     /// Maximum CPU time. A document within the other limits stays far below it.
     pub max_cpu: Duration,
@@ -118,60 +120,60 @@ impl Default for Limits {
     }
 }
 
-/// What a document held.
+/// Result of extracting a document.
 pub enum Extraction {
     /// One article.
     Article(Box<Extracted>),
-    /// A feed's entries, in its order.
+    /// A feed's entries, in feed order.
     Feed(Vec<FeedEntry>),
 }
 
 /// One entry of a feed.
 pub struct FeedEntry {
-    /// What the feed calls it.
+    /// ID of the entry in the feed.
     pub external_id: String,
-    /// The article, or why it is none.
+    /// The article, or the reason why there is none.
     pub result: Result<Extracted, ExtractError>,
 }
 
-/// An article, and what was done to get it.
+/// An article with its extraction report.
 #[derive(Debug)]
 pub struct Extracted {
     /// The article.
     pub draft: Draft,
-    /// What was done.
+    /// The extraction report.
     pub report: Report,
 }
 
-/// What extraction did.
+/// Report of an extraction.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// How the text was found.
+    /// Method that found the text.
     pub method: &'static str,
-    /// What the bytes were read in.
+    /// Charset of the bytes.
     pub charset: String,
-    /// From 0 to 1.
+    /// Confidence in the result, from 0 to 1.
     pub confidence: f32,
-    /// What was cut, in the order it stood.
+    /// Cuts, in document order.
     pub cuts: Vec<Cut>,
-    /// What was odd, and no error.
+    /// Anomalies that are not errors.
     pub warnings: Vec<String>,
 }
 
-/// Something that stood in the document and does not stand in the article.
+/// Text of the document that is not in the article.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cut {
-    /// At most 2,000 characters of it.
+    /// The text, cut to 2,000 characters.
     pub text: String,
-    /// Why.
+    /// Reason for the cut.
     pub reason: CutReason,
-    /// Which rule: a stable name.
+    /// Stable name of the rule.
     pub rule: &'static str,
-    /// From 0 to 1.
+    /// Confidence in the cut, from 0 to 1.
     pub confidence: f32,
 }
 
-/// Why something was cut.
+/// Reason for a cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum CutReason {
@@ -192,7 +194,7 @@ pub enum CutReason {
 }
 
 impl Report {
-    /// Notes a cut.
+    /// Adds a cut.
     fn cut(&mut self, text: &str, reason: CutReason, rule: &'static str, confidence: f32) {
         const MAX_CHARS: usize = 2_000;
         const MAX_CUTS: usize = 1_000;
@@ -202,7 +204,7 @@ impl Report {
         }
     }
 
-    /// Notes the invisible characters that cleaning takes out of a text: each kind, and how often.
+    /// Adds a cut with the invisible characters that cleaning removes: each character, and its count.
     fn cut_invisible(&mut self, text: &str) {
         let mut counts = BTreeMap::<char, usize>::new();
         for character in invisible(text) {
@@ -215,8 +217,7 @@ impl Report {
         }
     }
 
-    /// Puts the cuts into the order in which they stood in the text that they were cut from. Those that do not stand there
-    /// word for word come last.
+    /// Sorts the cuts by their position in the source text. Cuts that do not occur in it verbatim come last.
     fn order(&mut self, source: &str, budget: &Budget<'_>) -> Result<(), ExtractError> {
         let mut lines = HashMap::<&str, Vec<usize>>::new();
         let mut at = 0;
@@ -228,7 +229,8 @@ impl Report {
             }
             at += line.len() + 1;
         }
-        // Most begin as a line does. Others are searched for, a bounded number of bytes in all: it is only for the order.
+        // Most cuts begin at the start of a line. The others are searched for in a limited number of bytes, since they
+        // only affect the order.
         let mut left = MAX_SEARCHED;
         let mut place = |cut: &Cut| {
             let first = cut.text.split('\n').next().unwrap_or_default();
@@ -249,15 +251,17 @@ impl Report {
     }
 }
 
-/// Bytes of a document that are searched to put the cuts of its report in order.
+/// Maximum number of bytes searched to sort the cuts of a report.
 const MAX_SEARCHED: usize = 64 << 20;
-/// Lines of the same words that are told apart for that.
+/// Maximum number of positions recorded for repeated lines.
 const MAX_PLACES: usize = 16;
 
-/// Extracts what a document holds.
+/// Extracts the articles of a document.
+///
 ///
 /// # Errors
-/// When it is empty, too large, too complex, not text, or holds no article. Each says what would be right.
+/// If the document is empty, too large, too complex, not text, or contains no article. Each message says what is
+/// required.
 pub fn extract(document: &Document<'_>, budget: &Budget<'_>) -> Result<Extraction, ExtractError> {
     let hints = &document.hints;
     let article = |extracted: Result<Extracted, ExtractError>| extracted.map(|it| Extraction::Article(Box::new(it)));

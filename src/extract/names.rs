@@ -1,9 +1,10 @@
-//! Authors' names, out of bylines.
+//! Authors' names in bylines.
 
 use super::agencies::agency;
 use crate::article::{clean_line, fold};
 
-/// The names in a byline: `By Jane Doe and John Roe, Staff Writers`. `not` are the publisher's own names, which are none.
+/// Returns the names in a byline: `By Jane Doe and John Roe, Staff Writers`. `not` are the publisher's own names,
+/// which are excluded.
 pub(super) fn split(byline: &str, not: &[&str]) -> Vec<String> {
     let line = clean_line(byline);
     let mut rest = line.as_str();
@@ -42,14 +43,14 @@ pub(super) fn split(byline: &str, not: &[&str]) -> Vec<String> {
     names
 }
 
-/// Adds a name that is not there yet.
+/// Adds a name unless it is present already.
 pub(super) fn push(names: &mut Vec<String>, name: String) {
     if names.len() < 20 && !names.iter().any(|known| fold(known) == fold(&name)) {
         names.push(name);
     }
 }
 
-/// One name, if it is one.
+/// Returns the text if it is a single name.
 pub(super) fn one(name: &str, not: &[&str]) -> Option<String> {
     let name = clean_line(name);
     let mut name = name.trim_matches(|c: char| !c.is_alphanumeric() && c != '.').to_owned();
@@ -135,7 +136,7 @@ pub(super) fn one(name: &str, not: &[&str]) -> Option<String> {
     {
         return None;
     }
-    // A single word is a handle, not a name, unless its script writes names so.
+    // A single word is a handle, not a name, except in scripts that write names as one word.
     if words == 1 && name.is_ascii() {
         return None;
     }
@@ -153,7 +154,7 @@ fn title_case(name: &str) -> String {
         .collect()
 }
 
-/// Whether a line is a byline: it says so, or is nothing but names that are known.
+/// Returns true if a line is a byline: it begins like one, or consists of known names.
 pub(super) fn is_byline(line: &str, authors: &[String]) -> bool {
     if line.chars().count() > 120 {
         return false;

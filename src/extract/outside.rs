@@ -1,4 +1,4 @@
-//! What a page holds besides its article. The crate that finds the main text does not say what it leaves; the report does.
+//! Reports the parts of a page outside its article: the crate that finds the main text does not report what it drops.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,28 +12,27 @@ use super::phrases::{Furniture, furniture, is_teaser_heading};
 use super::{BlockKind, CutReason, Draft, ExtractError, Report, dates, names};
 use crate::article::clean_line;
 
-/// Of a line that is not in the article to the letter, but of which so many words in a row are, nothing was cut: it was only
-/// parted otherwise.
+/// Consecutive words shared with the article for which a line counts as kept: it was only split differently.
 const SAME_WORDS: usize = 6;
-/// How much lines that stand together are told of as one, in bytes.
+/// Maximum size of adjacent lines reported as one cut, in bytes.
 const GROUP_BYTES: usize = 2_000;
 
-/// Boxes that are no part of any article, by the names that their makers give them: dialogs, requests for consent to cookies,
-/// for subscriptions and for money, teasers of other sites. Some have more running text than a short article, so they are
-/// out before the main text is looked for.
+/// Elements that belong to no article, by the usual names: dialogs, cookie consent, subscription and donation
+/// requests, teasers of other sites. Some have more running text than a short article, so they are removed before the
+/// main text is searched for.
 const BOXES: &str = "[role=dialog], [role=alertdialog], [class*=modal], [id*=modal], [class*=consent], [id*=consent], \
     [class*=cookie], [id*=cookie], [id^=onetrust], [id^=didomi], [class*=qc-cmp], [id*=gdpr], [class*=gdpr], \
     [id^=sp_message], [id^=truste], [class*=newsletter], [id*=newsletter], [class*=donat], [class*=taboola], \
     [id*=taboola], [class*=outbrain], [class*=recirc], [class*=author-bio], [class*=authorbio]";
 
-/// A page's whole text, a line a block, in reading order.
+/// A page's whole text, one line for each block, in reading order.
 pub(super) struct PageText {
     text: String,
     lines: Vec<Range<usize>>,
 }
 
 impl PageText {
-    /// Reads a page, before anybody cuts it.
+    /// Reads a page before anything is cut.
     pub(super) fn read(document: &Document, budget: &Budget<'_>) -> Result<Self, ExtractError> {
         let mut page = Self { text: String::new(), lines: Vec::new() };
         let mut line = String::new();
@@ -44,13 +43,13 @@ impl PageText {
         Ok(page)
     }
 
-    /// Everything, for the order in which it stands.
+    /// Returns the whole text, for sorting the cuts.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 
-    /// Takes the boxes out of a page, but none that holds most of it: a site may say of the whole page that it has such a
-    /// box, or show its articles in one.
+    /// Removes the boxes of a page. A box that holds most of the page stays: sites mark the whole page as having such
+    /// a box, or show their articles in one.
     pub(super) fn cut_boxes(&self, document: &Document, budget: &Budget<'_>) -> Result<(), ExtractError> {
         for node in document.select(BOXES).nodes() {
             let bytes = node.text().len();
@@ -101,7 +100,7 @@ impl PageText {
         self.text.push('\n');
     }
 
-    /// Notes every line that is neither in `kept` nor in a field of its own.
+    /// Reports every line that is neither in `kept` nor in a field.
     pub(super) fn report(
         &self,
         kept: &[Line],
@@ -136,14 +135,14 @@ impl PageText {
     fn note(&self, group: Option<(CutReason, Range<usize>)>, report: &mut Report) {
         let Some((reason, range)) = group else { return };
         let text = &self.text[range];
-        // Running text outside of the article is where a mistake would be.
+        // Running text outside of the article is the likeliest mistake, so it gets a lower confidence.
         let prose = text.lines().any(|line| Line::new(line.to_owned(), BlockKind::Paragraph).is_prose());
         report.cut(text, reason, "outside-main-text", if prose { 0.6 } else { 0.9 });
     }
 }
 
-/// Every so many words in a row of a line, as a number: looked up, where comparing each line of a page with each other would
-/// take the square of a long page.
+/// Returns a hash of each run of [`SAME_WORDS`] consecutive words. Comparing each line with each other would take
+/// quadratic time on a long page.
 fn runs(line: &str) -> impl Iterator<Item = u64> {
     let words: Vec<&str> = line.split(' ').collect();
     (0..(words.len() + 1).saturating_sub(SAME_WORDS)).map(move |at| {
@@ -153,7 +152,7 @@ fn runs(line: &str) -> impl Iterator<Item = u64> {
     })
 }
 
-/// What a line outside of the article is; under a heading over teasers, a teaser.
+/// Returns the reason for a line outside of the article; below a teaser heading, a teaser.
 fn reason(line: &str, before: Option<CutReason>, draft: &Draft) -> CutReason {
     if is_teaser_heading(line) {
         return CutReason::Teasers;

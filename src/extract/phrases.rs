@@ -1,9 +1,9 @@
-//! Words by which furniture is known, in the languages most met with. Compared without case, at the beginning of a line or
-//! as the whole of it; never within a sentence.
+//! Phrases that identify page furniture, in the most common languages. Compared without case with the start of a line
+//! or the whole line, never within a sentence.
 
 use crate::article::fold;
 
-/// Headings over teasers of other articles: the whole line, but for a colon.
+/// Headings over teasers of other articles: the whole line, except for a colon.
 const TEASER_HEADINGS: &[&str] = &[
     "top stories",
     "partner news",
@@ -119,7 +119,7 @@ const TEASER_HEADINGS: &[&str] = &[
     "اقرأ أيضا",
 ];
 
-/// Lines that point to another article: what they begin with, before a colon or a dash or more words that are linked.
+/// Starts of lines that link to another article, before a colon, a dash or more linked words.
 const TEASER_STARTS: &[&str] = &[
     "read more:",
     "read more -",
@@ -416,7 +416,7 @@ const COMMENTS: &[&str] = &[
     "to contact the",
 ];
 
-/// What a line is known by.
+/// Kind of furniture that a line matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Furniture {
     Teaser,
@@ -427,7 +427,7 @@ pub(super) enum Furniture {
     Comments,
 }
 
-/// Whether a whole line is a heading over teasers.
+/// Returns true if the whole line is a heading over teasers.
 pub(super) fn is_teaser_heading(line: &str) -> bool {
     let folded = fold(line);
     let bare = folded.trim_matches(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’');
@@ -442,7 +442,7 @@ pub(super) fn is_teaser_heading(line: &str) -> bool {
         || (bare.starts_with("popular ") || bare.starts_with("trending ")) && bare.split(' ').count() <= 4
 }
 
-/// What a line begins as, if it begins as furniture does.
+/// Returns the kind of furniture that a line begins with.
 pub(super) fn furniture(line: &str) -> Option<Furniture> {
     let folded = fold(line);
     let start =
@@ -468,7 +468,7 @@ pub(super) fn furniture(line: &str) -> Option<Furniture> {
     }
 }
 
-/// Whether a text begins with a phrase that ends where a word does.
+/// Returns true if a text begins with a phrase that ends at a word boundary.
 fn begins_with(text: &str, phrase: &str) -> bool {
     text.strip_prefix(phrase).is_some_and(|rest| {
         let last = phrase.chars().next_back();

@@ -1,4 +1,4 @@
-//! Text dumps: a page's text, furniture and all, without markup.
+//! Text dumps: a page's text with its furniture, without markup.
 
 use super::budget::Budget;
 use super::clean::{Known, clean};
@@ -6,7 +6,7 @@ use super::line::{Line, fill, joined};
 use super::{BlockKind, CutReason, Draft, ExtractError, Extracted, Hints, Report, dateline, language};
 use crate::article::{clean_line, clean_text};
 
-/// A headline has at most so many characters.
+/// Maximum length of a headline, in characters.
 const HEADLINE_CHARS: usize = 200;
 
 /// Extracts an article from a text dump.
@@ -38,7 +38,7 @@ pub(super) fn extract(
     Ok(extracted)
 }
 
-/// Cleans lines and fills the draft: what pages and dumps share.
+/// Cleans lines and fills the draft, for pages and dumps alike.
 pub(super) fn finish(
     lines: Vec<Line>,
     known: &Known<'_>,
@@ -60,7 +60,7 @@ pub(super) fn finish(
     {
         draft.agency = agency.to_owned();
     }
-    // How much of what was taken for the text is running text, and how much had to be cut.
+    // Confidence: the share of running text, less the share that was cut.
     let share = prose as f32 / after as f32;
     let kept = after as f32 / before.max(1) as f32;
     report.confidence = (0.3 + 0.5 * share + 0.2 * kept).clamp(0.0, 1.0) * if prose < 400 { 0.7 } else { 1.0 };
@@ -69,10 +69,10 @@ pub(super) fn finish(
     Ok(Extracted { draft, report })
 }
 
-/// The lines of a dump. Blank lines part paragraphs; within them, lines are paragraphs of their own unless they look
+/// Returns the lines of a dump. Blank lines separate paragraphs. Other line breaks do too, unless the lines look
 /// wrapped at a width.
 pub(super) fn lines(text: &str, budget: &Budget<'_>) -> Result<Vec<Line>, ExtractError> {
-    // A line ends before each of its breaks, whichever they are.
+    // Every kind of line break ends a line.
     check_size(text.len(), text.bytes().filter(|byte| matches!(byte, b'\n' | b'\r')).count() / 2, budget)?;
     let mut out = Vec::new();
     let text = clean_text(text);
@@ -90,7 +90,7 @@ pub(super) fn lines(text: &str, budget: &Budget<'_>) -> Result<Vec<Line>, Extrac
     Ok(out)
 }
 
-/// Refuses an article's text that is too long, or has too many lines.
+/// Rejects an article's text that is too long or has too many lines.
 pub(super) fn check_size(bytes: usize, lines: usize, budget: &Budget<'_>) -> Result<(), ExtractError> {
     let (max_bytes, max_lines) = (budget.limits.max_text_bytes, budget.limits.max_lines);
     if bytes > max_bytes {
@@ -102,7 +102,7 @@ pub(super) fn check_size(bytes: usize, lines: usize, budget: &Budget<'_>) -> Res
     Ok(())
 }
 
-/// Lines of about the same width, but for the last, that break in the midst of sentences.
+/// Returns true if all lines except the last have about the same width and break within sentences.
 fn is_wrapped(lines: &[&str]) -> bool {
     let Some((_, full)) = lines.split_last() else { return false };
     let widths: Vec<usize> = full.iter().map(|line| line.chars().count()).collect();
@@ -111,7 +111,7 @@ fn is_wrapped(lines: &[&str]) -> bool {
     *widest >= 40 && *widest <= 100 && widths.iter().all(|width| width * 10 >= widest * 7) && broken * 2 > full.len()
 }
 
-/// The first line, if it looks like a headline: short, and not ending as a sentence does.
+/// Takes the first line if it looks like a headline: short, and not ending like a sentence.
 fn take_headline(lines: &mut Vec<Line>, report: &mut Report) -> String {
     let Some(first) = lines.first() else { return String::new() };
     let repeated = lines.get(1).is_some_and(|second| second.text == first.text);
@@ -121,7 +121,7 @@ fn take_headline(lines: &mut Vec<Line>, report: &mut Report) -> String {
         return String::new();
     }
     let headline = lines.remove(0).text;
-    // Moved to its own field, not cut; only when it stands again is something cut.
+    // The headline moves to its own field, which is no cut. Repetitions are cut.
     let again = lines.iter().take_while(|line| line.text == headline).count();
     for line in lines.drain(..again) {
         report.cut(&line.text, CutReason::RepeatedHeadline, "headline-repeated", 0.99);
@@ -138,9 +138,11 @@ mod tests {
 
 Harbour council to dredge channel – mayor
 
-ElleryHerald.Net - The northern channel of Port Ellery will be dredged before the winter, whatever it costs, Mayor Ida Quill said.
+ElleryHerald.Net - The northern channel of Port Ellery will be dredged before the winter, whatever \
+it costs, Mayor Ida Quill said.
 
-“The harbour has been silting up for more than one year, and I do not see anything that could change that,” Quill told reporters.
+“The harbour has been silting up for more than one year, and I do not see anything that could \
+change that,” Quill told reporters.
 
 “But this does not mean that we cannot agree on who pays. I think it is possible,” Quill said, Kyodo reported.
 
@@ -173,7 +175,8 @@ Partner news
 
     #[test]
     fn wrapped_lines_are_one_paragraph() {
-        let wrapped = "A headline about boats\n\nThe northern channel of Port Ellery will be dredged before\nthe winter, whatever it costs, Mayor Ida Quill said, and the\nworks begin on Monday.";
+        let wrapped = "A headline about boats\n\nThe northern channel of Port Ellery will be dredged before\nthe \
+            winter, whatever it costs, Mayor Ida Quill said, and the\nworks begin on Monday.";
         let Extracted { draft, .. } = extracted(wrapped);
         assert!(!draft.body.contains('\n'), "{}", draft.body);
     }

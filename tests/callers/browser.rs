@@ -1,4 +1,4 @@
-//! The page of `clients/web`, in a Chromium without a window.
+//! The page of `clients/web` in a headless Chromium.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,16 +11,16 @@ use crate::authority;
 use crate::process::Serve;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/web/dist");
-/// How long Chromium may take, which starts within a second or two.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Timeout of Chromium, which starts within a second or two.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Put behind the page: what it shows is sent to the test, as soon as it says how it went.
+/// Script added to the page, which sends its content to the test once the page shows its status.
 const REPORTS: &str = r#"<script>
 const report = () => fetch("/shown", { method: "POST", body: document.body.innerHTML });
 new MutationObserver(report).observe(document.getElementById("status"), { childList: true });
 </script>"#;
 
-/// Where the page comes from: another origin than the server that it calls.
+/// Server of the page: a different origin than the called server.
 pub struct Site {
     port: u16,
     shown: Receiver<String>,
@@ -39,23 +39,23 @@ impl Site {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The page lists two articles, exports them, and is told what an error is. Answers what it shows.
+    /// Shows the page, which lists two articles, exports them, and gets an error. Returns its content.
     pub fn show(&self, server: &Serve) -> String {
         let profile = tempfile::tempdir().unwrap();
         let mut chromium = Command::new("chromium");
-        // As root, in a container, it has no sandbox; it shows nothing but our page.
+        // As root, in a container, it has no sandbox; it shows only our page.
         chromium.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]);
-        // With that it stays until it is ended.
+        // Keeps it running until it is killed.
         chromium.arg("--remote-debugging-port=0");
         chromium.arg(format!("--user-data-dir={}", profile.path().display()));
         chromium.arg(format!("{}/index.html?server=http://{}", self.origin(), authority(server)));
         let started = chromium.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let mut browser = started.unwrap_or_else(|error| panic!("chromium does not start: {error}"));
-        let shown = self.shown.recv_timeout(PATIENCE);
+        let shown = self.shown.recv_timeout(TIMEOUT);
         // Its other processes end with it.
         browser.kill().unwrap();
         browser.wait().unwrap();
-        let shown = shown.unwrap_or_else(|_| panic!("the page has not said anything within {PATIENCE:?}"));
+        let shown = shown.unwrap_or_else(|_| panic!("the page has shown no status within {TIMEOUT:?}"));
         let status = shown.split_once(r#"<p id="status">"#).and_then(|(_, rest)| rest.split_once("</p>"));
         let status = status.unwrap_or_else(|| panic!("no such page: {shown}")).0.to_owned();
         assert!(shown.contains(">Ferry returns to Port Ellery</li>"), "{shown}");
@@ -64,11 +64,11 @@ impl Site {
     }
 }
 
-/// One file, or what the page shows.
+/// Serves one file, or receives the page's content.
 fn answer(stream: TcpStream, report: &Sender<String>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
-    let (mut asked, mut length) = (String::new(), 0);
-    reader.read_line(&mut asked)?;
+    let (mut line, mut length) = (String::new(), 0);
+    reader.read_line(&mut line)?;
     loop {
         let mut header = String::new();
         if reader.read_line(&mut header)? <= 2 {
@@ -78,7 +78,7 @@ fn answer(stream: TcpStream, report: &Sender<String>) -> std::io::Result<()> {
             length = value.trim().parse().unwrap_or(0);
         }
     }
-    let path = asked.split_whitespace().nth(1).unwrap_or_default();
+    let path = line.split_whitespace().nth(1).unwrap_or_default();
     let file = |name: &str| std::fs::read(Path::new(PAGE).join(name));
     let (status, kind, body) = match path.split('?').next() {
         Some("/index.html") => ("200 OK", "text/html", [&file("index.html")?, REPORTS.as_bytes()].concat()),
@@ -86,7 +86,7 @@ fn answer(stream: TcpStream, report: &Sender<String>) -> std::io::Result<()> {
         Some("/shown") => {
             let mut shown = String::new();
             reader.take(length).read_to_string(&mut shown)?;
-            // Whoever waited may have had enough.
+            // The receiver may have timed out.
             let _ = report.send(shown);
             ("200 OK", "text/plain", Vec::new())
         }

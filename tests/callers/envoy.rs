@@ -1,4 +1,4 @@
-//! Envoy with the configuration of `deploy/`, and curl in front of it.
+//! Envoy with the configuration of `deploy/`, called by curl.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -15,13 +15,13 @@ struct Envoy(Child);
 
 impl Drop for Envoy {
     fn drop(&mut self) {
-        // An error means that it has ended.
+        // Fails only if it has exited already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// JSON goes in and comes out, as `google.api.http` says at the methods. Answers what was done.
+/// Calls the methods as JSON, by their `google.api.http` options. Returns a description.
 pub fn call(tools: &Path, server: &Serve, name: &str) -> String {
     let dir = tempfile::tempdir().unwrap();
     let compiled = dir.path().join("copydesk.binpb");
@@ -41,7 +41,7 @@ pub fn call(tools: &Path, server: &Serve, name: &str) -> String {
         said(Command::new("curl").args(["-sS", "--max-time", "20", "-w", "\n%{http_code}"]).args(args).arg(url), "")
     };
     let until = Instant::now() + Duration::from_secs(60);
-    // It answers once it has found the server well.
+    // It answers once the server is healthy.
     let got = loop {
         match curl(&[], name) {
             Ok(got) if got.ends_with("\n200") => break got,
@@ -52,7 +52,7 @@ pub fn call(tools: &Path, server: &Serve, name: &str) -> String {
     let body = |answer: &str| read(answer.rsplit_once('\n').unwrap().0);
     assert_eq!(body(&got)["article"]["headline"], "Ferry returns to Port Ellery", "{got}");
     let document = json!({"document": {"text": crate::DUMP.replace("Tuesday", "Monday"), "articleId": "by-json"}});
-    // As a page of anybody's may send it from a reader's browser, without asking.
+    // A cross-origin page can send these types without a preflight.
     for simple in ["text/plain", "application/x-www-form-urlencoded", ""] {
         let named = format!("content-type:{simple}");
         let refused = curl(&["-H", &named, "-d", &document.to_string()], "articles:ingest").unwrap();
@@ -62,7 +62,7 @@ pub fn call(tools: &Path, server: &Serve, name: &str) -> String {
     let curl = |args: &[&str], path: &str| curl(&[&json[..], args].concat(), path);
     let ingested = curl(&["-d", &document.to_string()], "articles:ingest").unwrap();
     assert_eq!(body(&ingested)["article"]["name"], "articles/by-json", "{ingested}");
-    // A page of 2 MiB, most of which is nothing to read.
+    // A page of 2 MiB, mostly without text.
     let paragraphs =
         "<p>The ferry came back to the harbour on Tuesday, two days late, and sails again on Thursday.</p>".repeat(5);
     let page = format!("<html><h1>Ferry is late</h1>{paragraphs}<script>{}</script></html>", " ".repeat(2 << 20));
@@ -80,15 +80,15 @@ pub fn call(tools: &Path, server: &Serve, name: &str) -> String {
     let missing = curl(&[], "articles/unknown").unwrap();
     assert!(missing.ends_with("\n404"), "{missing}");
     assert_eq!(body(&missing)["details"][0]["reason"], "ARTICLE_NOT_FOUND", "{missing}");
-    let wrong = curl(&[], "articles?pageSize=-1").unwrap();
-    assert!(wrong.ends_with("\n400") && wrong.contains("page_size"), "{wrong}");
+    let rejected = curl(&[], "articles?pageSize=-1").unwrap();
+    assert!(rejected.ends_with("\n400") && rejected.contains("page_size"), "{rejected}");
     let exported = curl(&[], "articles:export?readMask=name").unwrap();
     assert_eq!(exported.lines().filter(|line| line.starts_with(r#"{"article""#)).count(), 2, "{exported}");
     drop(envoy);
     "got, ingested, corrected, listed and exported as JSON; errors as JSON, with 404 and 400".to_owned()
 }
 
-/// The configuration, with the addresses of this test.
+/// Returns the configuration with the addresses of this test.
 fn here(port: u16, server: &str, compiled: &Path) -> String {
     let mut config = include_str!("../../deploy/envoy.yaml").to_owned();
     let (host, server_port) = server.rsplit_once(':').unwrap();

@@ -1,12 +1,14 @@
-//! Who calls Copydesk without a client in a language of its own: grpcurl, buf curl, curl through Envoy, and a page in a browser.
-//! Each makes its calls on a server of this test, and what it prints is looked at.
+//! Callers without a generated client: grpcurl, buf curl, curl through Envoy, and a page in a browser. Each calls a
+//! server of this test, and its output is checked.
 //!
-//! Run by `make callers`, which installs them; `CALLERS` is the folder where they are. Without it there is nothing to do.
-#![allow(clippy::unwrap_used)] // a test that cannot go on should say where
+//!
+//! Run by `make callers`, which installs them; `CALLERS` is the folder with them. If it is not set, the test is
+//! skipped.
+#![allow(clippy::unwrap_used)] // a panic shows the failed line
 
 mod browser; // a page in Chromium
 mod envoy; // JSON over HTTP
-#[allow(dead_code)] // what other tests need of it
+#[allow(dead_code)] // used by other tests
 #[path = "../it/process.rs"]
 mod process;
 
@@ -17,21 +19,22 @@ use std::process::{Command, ExitCode, Stdio};
 use process::Serve;
 use serde_json::{Value, json};
 
-/// A text dump, as it comes: the headline is repeated, and teasers follow.
-const DUMP: &str = "Ferry returns to Port Ellery\n\nFerry returns to Port Ellery\n\nThe ferry came back to the harbour on Tuesday, \
-                    two days late. Its captain said that the crossing had been calm.\n\nIt sails again on Thursday.\n";
+/// A typical text dump: the headline is repeated, and teasers follow.
+const DUMP: &str = "Ferry returns to Port Ellery\n\nFerry returns to Port Ellery\n\n\
+    The ferry came back to the harbour on Tuesday, two days late. Its captain said that the crossing had been calm.\n\n\
+    It sails again on Thursday.\n";
 const GET: &str = "copydesk.v1.RetrievalService/GetArticle";
 
 fn main() -> ExitCode {
     let Some(tools) = std::env::var_os("CALLERS").map(PathBuf::from) else {
-        println!("no CALLERS: see `make callers`");
+        println!("CALLERS is not set; see `make callers`");
         return ExitCode::SUCCESS;
     };
     let dir = tempfile::tempdir().unwrap();
     let site = browser::Site::open();
     let server = Serve::on(dir.path(), &["--grpc-web-origins", &site.origin()]);
     let name = grpcurl(&tools, &server);
-    println!("grpcurl    ingested {name}, got it, and was told why another is not there");
+    println!("grpcurl    ingested {name}, got it, and got ARTICLE_NOT_FOUND for another");
     buf_curl(&tools, &server, &name);
     println!("buf curl   got it, by reflection and by descriptors");
     let said = envoy::call(&tools, &server, &name);
@@ -41,7 +44,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// By reflection alone, as the README shows it.
+/// Uses reflection, as in the README.
 fn grpcurl(tools: &Path, server: &Serve) -> String {
     let call = |method: &str, message: &Value| {
         let args = ["-plaintext", "-d", "@", authority(server), method];
@@ -76,12 +79,12 @@ fn buf_curl(tools: &Path, server: &Serve, name: &str) {
     }
 }
 
-/// Where a server listens, as these tools take it.
+/// Returns a server's address in the format of these tools.
 fn authority(server: &Serve) -> &str {
     server.address.trim_start_matches("http://")
 }
 
-/// What a command prints on its standard output when all is well, and on both when it is not.
+/// Returns a command's standard output; its standard output and error if it fails.
 fn said(command: &mut Command, input: &str) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();

@@ -1,4 +1,4 @@
-//! The faults: drawn by the seed, one at a time and sometimes two, and undone again.
+//! The faults: drawn by the seed, one or sometimes two at once, and undone again.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,7 +11,7 @@ use crate::redis_server::RedisServer;
 use crate::report::CALM;
 use crate::world::{SERVERS, World};
 
-/// Whose trouble it is. While it is Redis' alone, no read may fail.
+/// Component that a fault affects. No read may fail while it is Redis alone.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Servers,
@@ -43,7 +43,7 @@ enum Fault {
     StoreBlackHole,
 }
 
-/// A fault, with its name, its place, and how often it is drawn beside the others.
+/// A fault, with its name, its component, and its weight.
 type Choice = (Fault, &'static str, Place, usize);
 
 const FAULTS: [Choice; 20] = [
@@ -69,44 +69,49 @@ const FAULTS: [Choice; 20] = [
     (Fault::StoreBlackHole, "store-black-hole", Place::Store, 4),
 ];
 
-/// The label of two faults. They are never of one place, so it is never Redis' trouble alone.
+/// Label of two simultaneous faults. They never affect the same component, so never Redis alone.
 const TWO: &str = "two at once";
 
-/// How long the next fault waits until every server answers from Redis again: on a machine that is too busy for its timeouts,
-/// that may be never, and faults are to go on.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Maximum wait for all servers to answer from Redis before the next fault. On a machine too busy for its timeouts
+/// that may never happen, and the faults must go on.
+const MAX_WAIT: Duration = Duration::from_secs(3);
 
-/// Draws faults one after another.
+/// Draws faults in sequence.
 pub struct Faults {
     random: Random,
-    /// How many of a hundred come two at once.
+    /// Percentage of two faults at once.
     pairs: usize,
     drawn: Vec<Choice>,
 }
 
-/// One fault as it was drawn: everything about it is decided, so the same seed does the same.
+/// A drawn fault, with all decisions made, so that the same seed has the same effects.
 struct Drawn {
     fault: Fault,
     hold: Duration,
-    /// Which server's way it is; all of them if none.
+    /// Index of the affected server; all if none.
     only: Option<usize>,
     random: Random,
 }
 
 impl Faults {
-    /// Of those named, or of all.
+    /// Draws from the named faults, or from all.
     pub fn new(random: Random, named: Option<&str>, pairs: usize) -> Self {
         let mut drawn = FAULTS.to_vec();
         if let Some(named) = named {
             let named: Vec<&str> = named.split([',', ' ']).filter(|name| !name.is_empty()).collect();
-            let unknown = named.iter().find(|name| !FAULTS.iter().any(|(_, known, ..)| known == *name));
-            assert!(unknown.is_none(), "FAULTS: there is no {unknown:?}; there are {:?}", FAULTS.map(|fault| fault.1));
+            let unknown = named.iter().find(|name| !FAULTS.iter().any(|(_, label, ..)| label == *name));
+            assert!(
+                unknown.is_none(),
+                "FAULTS: unknown fault {unknown:?}; must be of {:?}",
+                FAULTS.map(|fault| fault.1)
+            );
             drawn.retain(|(_, name, ..)| named.contains(name));
         }
         Self { random, pairs, drawn }
     }
 
-    /// Does one thing after another, with a little calm between, until the run is over. An error is what did not recover.
+    /// Injects faults in sequence, with a short calm between them, until the run is over. Returns an error if
+    /// something did not recover.
     pub async fn happen(&mut self, run: &Arc<Run>, until: Instant) -> Result<(), String> {
         while Instant::now() < until && !run.is_over() {
             tokio::time::sleep(self.random.millis(200, 700)).await;
@@ -123,13 +128,13 @@ impl Faults {
             }
             let healed = Instant::now();
             run.world.reads_store().await.map_err(|what| format!("after {label}: {what}"))?;
-            run.report.returned(label, run.world.answers_from_redis(healed, PATIENCE).await);
+            run.report.returned(label, run.world.answers_from_redis(healed, MAX_WAIT).await);
             run.report.enter(CALM, false);
         }
         Ok(())
     }
 
-    /// Two at once are never of one place, where the one would undo the other.
+    /// Two simultaneous faults never affect the same component, where one would undo the other.
     fn draw(&mut self, beside: Option<Choice>) -> Choice {
         let fits: Vec<Choice> =
             self.drawn.iter().filter(|fault| beside.is_none_or(|beside| beside.2 != fault.2)).copied().collect();
@@ -140,7 +145,7 @@ impl Faults {
             }
             left -= fault.3;
         }
-        // There is nothing that fits beside it: it is alone.
+        // No other fault fits, so only one is injected.
         beside.unwrap_or(self.drawn[0])
     }
 
@@ -177,9 +182,9 @@ impl Drawn {
             Fault::RedisFlush => self.again(until, 50, 500, world, |redis| redis.ask::<()>(&["FLUSHALL"])).await,
             Fault::RedisEvictions => self.again(until, 1, 100, world, evict).await,
             Fault::RedisSmall => {
-                // Less than it takes now, so that something is evicted for whatever comes.
-                let most = world.blocking(|world| used_bytes(&world.redis.lock().unwrap())).await - 100_000;
-                let limit = format!("CONFIG SET maxmemory {most}");
+                // Less than it uses now, so that any new entry causes an eviction.
+                let max = world.blocking(|world| used_bytes(&world.redis.lock().unwrap())).await - 100_000;
+                let limit = format!("CONFIG SET maxmemory {max}");
                 tell(world, &["CONFIG SET maxmemory-policy allkeys-lru", &limit]).await;
                 self.hold().await;
                 tell(world, &["CONFIG SET maxmemory 0"]).await;
@@ -195,13 +200,13 @@ impl Drawn {
                 tell(world, &["REPLICAOF NO ONE"]).await;
             }
             Fault::RedisPause => {
-                // It ends by itself.
+                // Redis ends the pause.
                 tell(world, &[&format!("CLIENT PAUSE {} ALL", self.hold.as_millis())]).await;
                 self.hold().await;
             }
             Fault::RedisSlow => {
-                let most = self.random.millis(5, 80);
-                self.way(world, true, Way::Slow(most)).await;
+                let max = self.random.millis(5, 80);
+                self.way(world, true, Way::Slow(max)).await;
             }
             Fault::RedisCuts => self.cut(world, true, until).await,
             Fault::RedisClosed => self.way(world, true, Way::Closed).await,
@@ -218,12 +223,12 @@ impl Drawn {
                 world.blocking(|world| world.store.lock().unwrap().thaw()).await;
             }
             Fault::StoreSlow => {
-                let most = self.random.millis(5, 60);
-                self.way(world, false, Way::Slow(most)).await;
+                let max = self.random.millis(5, 60);
+                self.way(world, false, Way::Slow(max)).await;
             }
             Fault::StoreFitful => {
-                let most = self.random.millis(100, 400);
-                self.way(world, false, Way::Fitful(most)).await;
+                let max = self.random.millis(100, 400);
+                self.way(world, false, Way::Fitful(max)).await;
             }
             Fault::StoreCuts => self.cut(world, false, until).await,
             Fault::StoreBlackHole => self.way(world, false, Way::BlackHole).await,
@@ -276,7 +281,7 @@ impl Drawn {
     }
 }
 
-/// Commands, as one would type them.
+/// Runs commands written as in redis-cli.
 async fn tell(world: &Arc<World>, commands: &[&str]) {
     for command in commands {
         let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
@@ -285,12 +290,12 @@ async fn tell(world: &Arc<World>, commands: &[&str]) {
 }
 
 fn used_bytes(redis: &RedisServer) -> u64 {
-    let told: String = redis.ask(&["INFO", "memory"]);
-    let used = told.lines().find_map(|line| line.strip_prefix("used_memory:"));
-    used.expect("Redis tells it").trim().parse().unwrap()
+    let info: String = redis.ask(&["INFO", "memory"]);
+    let used = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
+    used.expect("used_memory in INFO").trim().parse().unwrap()
 }
 
-/// Every entry of an article, and no mark: as if each had been evicted.
+/// Deletes every article's entry without an invalidation, as eviction does.
 fn evict(redis: &RedisServer) {
     let keys: Vec<String> = redis.ask(&["KEYS", "copydesk:1:*{*}"]);
     if !keys.is_empty() {

@@ -1,4 +1,4 @@
-//! The end: nothing is wrong any more, and everything that was answered must be there, on every server.
+//! The final check: no fault is left, and every acknowledged write must be on every server.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +15,7 @@ use crate::readers::{brief, mask, request};
 use crate::world::SERVERS;
 
 pub async fn check(run: &Arc<Run>) {
-    // What is written now is read within its promise; the bound has to pass until every server must know the end of it.
+    // The staleness bound must pass before every server shows the last write.
     tokio::time::sleep(run.bound + Duration::from_millis(1)).await;
     let each = async |server| {
         for article in 0..run.history.articles() {
@@ -25,7 +25,7 @@ pub async fn check(run: &Arc<Run>) {
         }
     };
     futures::future::join_all((0..SERVERS).map(each)).await;
-    // The revisions of what is hidden are not shown: so it is brought back.
+    // Revisions of hidden articles are not readable, so these are restored first.
     let mut client = run.world.client(0);
     for article in 0..run.history.articles() {
         reveal(run, &mut client, article).await;
@@ -40,7 +40,7 @@ pub async fn check(run: &Arc<Run>) {
     futures::future::join_all((0..SERVERS).map(each)).await;
 }
 
-/// Exactly the newest version is read.
+/// Checks that exactly the newest version is read.
 async fn standing(run: &Run, server: usize, article: usize, fully_consistent: bool) {
     let requirement = Some(Requirement::FullyConsistent(fully_consistent));
     let message = GetArticleRequest {
@@ -61,8 +61,8 @@ async fn standing(run: &Run, server: usize, article: usize, fully_consistent: bo
         Err(status) => Err(format!("{}: {}", name(article), brief(&status))),
     };
     run.report.reads.fetch_add(1, Ordering::Relaxed);
-    if let Err(wrong) = checked {
-        run.report.lost(&format!("at the end, server {server}: {wrong}"));
+    if let Err(violation) = checked {
+        run.report.lost(&format!("at the end, server {server}: {violation}"));
     }
 }
 
@@ -88,7 +88,7 @@ async fn reveal(run: &Run, client: &mut Client, article: usize) {
     }
 }
 
-/// Each change, with what it did and what the article then said.
+/// Checks each change, with its kind and the article's text after it.
 async fn revisions(run: &Run, client: &mut Client, article: usize) {
     let changes = run.history.changes(article);
     let mut next = changes.len();
@@ -99,10 +99,10 @@ async fn revisions(run: &Run, client: &mut Client, article: usize) {
             Ok(page) => page.into_inner(),
             Err(status) => return run.report.lost(&format!("revisions of {}: {}", name(article), brief(&status))),
         };
-        for told in &page.revisions {
-            let right = next > 0 && told.revision == next as i64 && is(article, changes[next - 1], told);
-            if !right {
-                return run.report.lost(&format!("{}@{next} is told as {told:?}", name(article)));
+        for found in &page.revisions {
+            let is_expected = next > 0 && found.revision == next as i64 && is(article, changes[next - 1], found);
+            if !is_expected {
+                return run.report.lost(&format!("{}@{next} is in the revisions as {found:?}", name(article)));
             }
             next -= 1;
         }
@@ -116,6 +116,6 @@ async fn revisions(run: &Run, client: &mut Client, article: usize) {
     }
 }
 
-fn is(article: usize, change: Change, told: &ArticleRevision) -> bool {
-    told.kind == change.kind as i32 && told.content_digest == digest(article, change.edition)
+fn is(article: usize, change: Change, found: &ArticleRevision) -> bool {
+    found.kind == change.kind as i32 && found.content_digest == digest(article, change.edition)
 }

@@ -1,8 +1,10 @@
-//! What was written, as its writers know it, and what may be read after it.
+//! History of writes as known to their writers, and the versions that reads may return.
 //!
-//! Each article has one writer, who sends its next change only once it is known what became of the last. So an article's history
-//! is a line of versions, and every revision's content is known before it is sent. A version has two moments: `sent`, before which
-//! nobody may see it, and `answered`, after which it must be seen within what the read was promised.
+//!
+//! Each article has one writer, which sends its next change only once the outcome of the last is known. An article's
+//! history is therefore a sequence of versions, and every revision's content is known before it is sent. A version has
+//! two times: `sent`, before which no read may return it, and `answered`, after which a read must return it within its
+//! promised consistency.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -12,7 +14,7 @@ use std::time::{Duration, Instant};
 use copydesk::article::{ChangeToken, Digest};
 use copydesk::proto::ChangeKind;
 
-/// Longer than any read takes. What was replaced longer ago can no longer be read without fault.
+/// Longer than any read takes. A version replaced earlier cannot be read any more without an error.
 const KEPT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub enum State {
     Deleted,
 }
 
-/// One change of an article. Those replaced long ago are kept as this: some bytes each.
+/// One change of an article. Changes replaced long ago are kept in this compact form.
 #[derive(Clone, Copy)]
 pub struct Change {
     pub kind: ChangeKind,
@@ -36,7 +38,7 @@ struct Version {
     edition: u32,
     sent: Instant,
     answered: Option<Instant>,
-    /// In the feed, if the answer that told it arrived.
+    /// Position in the feed, if the response with it arrived.
     position: Option<u64>,
 }
 
@@ -46,27 +48,27 @@ struct Line {
     changes: Vec<Change>,
 }
 
-/// What a read was promised.
+/// Consistency promised to a read.
 #[derive(Clone, Copy)]
 pub struct Promise {
     pub start: Instant,
-    /// How much older than `start` it may be.
+    /// Maximum age of the result relative to `start`.
     pub bound: Duration,
-    /// It sees at least what stood at this position of the feed.
+    /// Position in the feed that the result must include.
     pub position: Option<u64>,
 }
 
-/// What a read has seen of an article.
+/// Result of a read of an article.
 pub enum Seen<'a> {
     Article {
         revision: i64,
         headline: &'a str,
     },
-    /// Not readable, in this state if the answer said which.
+    /// Not readable, with the state if the response has it.
     Hidden(Option<State>),
 }
 
-/// A token of an answered write, and its position.
+/// Change token of an answered write, and its position.
 pub type Token = (String, u64);
 
 pub struct History {
@@ -83,7 +85,7 @@ impl History {
         self.lines.len()
     }
 
-    /// Before it is sent. Answers with the revision that it will be.
+    /// Records a change before it is sent. Returns its future revision.
     pub fn begin(&self, article: usize, kind: ChangeKind, edition: u32) -> i64 {
         let mut line = self.lines[article].lock().unwrap();
         while line.recent.get(1).and_then(|next| next.answered).is_some_and(|at| at.elapsed() > KEPT) {
@@ -107,7 +109,7 @@ impl History {
         revision
     }
 
-    /// It is known that it was done.
+    /// Records that the change is done.
     pub fn answered(&self, article: usize, token: Option<&str>) {
         let position = token.map(position);
         if let (Some(token), Some(position)) = (token, position) {
@@ -117,16 +119,16 @@ impl History {
             }
         }
         let mut line = self.lines[article].lock().unwrap();
-        let last = line.recent.back_mut().expect("it was begun");
+        let last = line.recent.back_mut().expect("a change was begun");
         (last.answered, last.position) = (Some(Instant::now()), position);
     }
 
-    /// The newest write that any replica has answered.
+    /// Returns the newest write that any replica has answered.
     pub fn token(&self) -> Option<Token> {
         self.newest.lock().unwrap().clone()
     }
 
-    /// Whether a read that has ended now may have seen that.
+    /// Checks that a read that ended now may have this result.
     pub fn check(&self, article: usize, seen: &Seen<'_>, promise: Promise) -> Result<(), String> {
         let now = Instant::now();
         let line = self.lines[article].lock().unwrap();
@@ -136,17 +138,17 @@ impl History {
         };
         let floor = line.recent.iter().rposition(due).unwrap_or(0);
         let mut allowed = line.recent.iter().skip(floor).filter(|version| version.sent <= now);
-        let right = match *seen {
-            Seen::Article { revision, headline: told } => allowed.any(|version| {
+        let is_allowed = match *seen {
+            Seen::Article { revision, headline: found } => allowed.any(|version| {
                 version.state == State::Live
                     && version.revision == revision
-                    && told == headline(article, version.edition)
+                    && found == headline(article, version.edition)
             }),
             Seen::Hidden(state) => {
                 allowed.any(|version| version.state != State::Live && state.is_none_or(|state| state == version.state))
             }
         };
-        if right {
+        if is_allowed {
             return Ok(());
         }
         let ages = |version: &Version| {
@@ -159,30 +161,30 @@ impl History {
         Err(format!("{}: {seen}; allowed from: {}", name(article), versions.join("; ")))
     }
 
-    /// Whether the feed may tell that now.
-    pub fn check_change(&self, article: usize, revision: i64, kind: i32, told: Option<&str>) -> Result<(), String> {
+    /// Checks that the feed may contain this change now.
+    pub fn check_change(&self, article: usize, revision: i64, kind: i32, found: Option<&str>) -> Result<(), String> {
         let line = self.lines[article].lock().unwrap();
         let change = usize::try_from(revision - 1).ok().and_then(|at| line.changes.get(at));
         match change {
             Some(change) if change.kind as i32 != kind => {
-                Err(format!("{}@{revision} is told as {kind}, and was {:?}", name(article), change.kind))
+                Err(format!("{}@{revision} is in the feed as {kind}, and was {:?}", name(article), change.kind))
             }
-            Some(change) if told.is_some_and(|told| told != headline(article, change.edition)) => {
-                Err(format!("{}@{revision} is told as {told:?}", name(article)))
+            Some(change) if found.is_some_and(|found| found != headline(article, change.edition)) => {
+                Err(format!("{}@{revision} is in the feed as {found:?}", name(article)))
             }
             Some(_) => Ok(()),
-            None => Err(format!("{}@{revision} is told, and was never written", name(article))),
+            None => Err(format!("{}@{revision} is in the feed, and was never written", name(article))),
         }
     }
 
-    /// How it stands, for its writer and for the end.
+    /// Returns the current state, for the writer and for the final check.
     pub fn standing(&self, article: usize) -> (i64, State, u32) {
         let line = self.lines[article].lock().unwrap();
-        let last = line.recent.back().expect("every article is written first");
+        let last = line.recent.back().expect("every article has a first version");
         (last.revision, last.state, last.edition)
     }
 
-    /// Every change, the first revision first.
+    /// Returns every change, the first revision first.
     pub fn changes(&self, article: usize) -> Vec<Change> {
         self.lines[article].lock().unwrap().changes.clone()
     }
@@ -224,7 +226,7 @@ pub fn digest(article: usize, edition: u32) -> String {
     Digest::of(&headline(article, edition), &body(article)).to_string()
 }
 
-/// A token's position; the feed numbers changes from 1, and leaves none out.
+/// Returns a token's position; the feed numbers changes from 1, without gaps.
 pub fn position(token: &str) -> u64 {
-    ChangeToken::decode(token).expect("a token as it was handed out").position.sequence
+    ChangeToken::decode(token).expect("a token issued by the server").position.sequence
 }

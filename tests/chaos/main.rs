@@ -1,29 +1,30 @@
-//! The fault test: three servers on one PostgreSQL and one Redis, writers and readers with a checked history, and faults.
-//! What it does, and how to read what it prints, is in docs/faults.md.
+//! The fault test: three servers on one PostgreSQL and one Redis, writers and readers with a checked history, and
+//! faults. docs/faults.md explains the test and its output.
 //!
-//! Settings are environment variables: `DURATION` (20s), `SEED`, `FAULTS` (names of those to draw from), `PAIRS` (how
-//! many of a hundred come two at once), `BOUND` (1s: the servers' staleness bound), `ARTICLES` (480),
-//! `UNTIL_VIOLATION` (set: the first one ends the run).
-#![allow(clippy::unwrap_used)] // a test that cannot go on should say where
+//!
+//! Settings are environment variables: `DURATION` (20s), `SEED`, `FAULTS` (names of those to draw from), `PAIRS`
+//! (percentage of two faults at once), `BOUND` (1s: the servers' staleness bound), `ARTICLES` (480), `UNTIL_VIOLATION`
+//! (set: the first violation ends the run).
+#![allow(clippy::unwrap_used)] // a panic shows the failed line
 
-#[allow(dead_code)] // what other tests need of it
+#[allow(dead_code)] // used by other tests
 #[path = "../it/database.rs"]
 mod database;
-mod faults; // what goes wrong
-mod finish; // what must be there in the end
-mod history; // what was written, and what may be read
-#[allow(dead_code)] // what other tests need of it
+mod faults; // injected faults
+mod finish; // the final check
+mod history; // writes, and the reads that they allow
+#[allow(dead_code)] // used by other tests
 #[path = "../it/process.rs"]
 mod process;
-mod proxy; // ways that are slow, cut or lead nowhere
-mod random; // numbers that the seed decides
+mod proxy; // slow, cut or blocked connections
+mod random; // seeded random numbers
 mod readers;
-#[allow(dead_code)] // what other tests need of it
+#[allow(dead_code)] // used by other tests
 #[path = "../it/redis_server.rs"]
 mod redis_server;
-mod report; // what happened, by fault
+mod report; // results by fault
 mod watchers;
-mod world; // the servers and what they stand on
+mod world; // the servers, PostgreSQL and Redis
 mod writers;
 
 use std::process::ExitCode;
@@ -45,28 +46,29 @@ const ARTICLES: usize = 480;
 const READERS_EACH: usize = 3;
 const WATCHERS: usize = 2;
 
-/// What everybody needs to know.
+/// Context shared by all tasks.
 pub struct Run {
     pub world: Arc<World>,
     pub history: History,
     pub report: Report,
-    /// No read without a promise of its own is older.
+    /// Staleness bound of reads without a stricter requirement.
     pub bound: Duration,
-    /// Whether the first violation ends it.
+    /// True to end the run at the first violation.
     pub until_violation: bool,
     pub readers_done: AtomicBool,
     pub writers_done: AtomicBool,
-    /// No change comes any more.
+    /// Set once no more changes will come.
     pub writers_ended: AtomicBool,
 }
 
 impl Run {
-    /// Whether there is no need to go on.
+    /// Returns true if the run can end.
     pub fn is_over(&self) -> bool {
         self.until_violation && self.report.has_violations()
     }
 
-    /// An INTERNAL with details is a server's own: it has met what it did not expect. Without, it is of the connection.
+    /// Reports INTERNAL with details, which is a server's unexpected error. Without details it comes from the
+    /// connection.
     pub fn is_defect(&self, status: &tonic::Status) {
         if status.code() == tonic::Code::Internal && !status.details().is_empty() {
             self.report.violation(&format!("a defect: {}", readers::brief(status)));
@@ -75,7 +77,7 @@ impl Run {
 }
 
 fn main() -> ExitCode {
-    // As a test of any harness: whoever names others, or asks for a list, does not mean this one.
+    // As in the standard test harness: a filter for other tests, or a request for a list, skips this one.
     let mut args = std::env::args().skip(1).filter(|arg| arg != "--nocapture").peekable();
     if args.peek().is_some() && !args.any(|arg| arg == "chaos") {
         return ExitCode::SUCCESS;
@@ -88,10 +90,10 @@ fn main() -> ExitCode {
     println!("DURATION={}s SEED={seed} BOUND={}ms", duration.as_secs(), bound.as_millis());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let faults = Faults::new(Random::new(seed, 0), setting("FAULTS").as_deref(), pairs);
-    let right = runtime.block_on(run(seed, duration, bound, faults));
-    // What is left waits for nobody.
+    let is_ok = runtime.block_on(run(seed, duration, bound, faults));
+    // Remaining tasks are abandoned.
     runtime.shutdown_background();
-    if right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults) -> bool {
@@ -133,31 +135,31 @@ async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults)
     if let Err(what) = happened {
         run.report.unwell(&what);
     }
-    // Who cannot finish when a server does not come back would wait for ever.
+    // A server that does not return would block the writers forever.
     if ended {
         writers.join_all().await;
         run.writers_ended.store(true, Ordering::Relaxed);
         watchers.join_all().await;
         if run.world.answers_from_redis(Instant::now(), RECOVERY).await.is_none() {
-            run.report.unwell("a server does not answer from Redis, and nothing is wrong any more");
+            run.report.unwell("a server does not answer from Redis after all faults ended");
         }
         run.readers_done.store(true, Ordering::Relaxed);
         readers.join_all().await;
         finish::check(&run).await;
     }
-    let right = run.report.print();
-    let logs = run.world.end(!right);
-    if !right {
-        println!("to replay: SEED={seed}; what the servers logged: {}", logs.display());
+    let is_ok = run.report.print();
+    let logs = run.world.end(!is_ok);
+    if !is_ok {
+        println!("to replay: SEED={seed}; server logs: {}", logs.display());
     }
-    right
+    is_ok
 }
 
 fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// `500ms`, `30s`, `3m`, `1h`.
+/// Parses `500ms`, `30s`, `3m`, `1h`.
 fn read_duration(name: &str, text: &str) -> Duration {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let number = text[..digits].parse::<u64>().ok();
@@ -169,5 +171,7 @@ fn read_duration(name: &str, text: &str) -> Duration {
         _ => 0,
     };
     let product = number.and_then(|number| number.checked_mul(millis)).filter(|product| *product > 0);
-    Duration::from_millis(product.unwrap_or_else(|| panic!("{name}: must be like 500ms, 30s or 3m, and is {text:?}")))
+    Duration::from_millis(
+        product.unwrap_or_else(|| panic!("{name}: {text:?} must be a duration such as 500ms, 30s or 3m")),
+    )
 }

@@ -1,4 +1,4 @@
-//! A proxy for TCP that can be slow, cut what it carries, or swallow it.
+//! A TCP proxy that can delay, cut or swallow connections.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,25 +10,25 @@ use tokio::sync::watch;
 
 use crate::random::Random;
 
-/// What becomes of bytes on their way.
+/// Treatment of data in transit.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     Open,
-    /// Each piece is held up for up to so long. What overtakes on another connection is what brings late messages about.
+    /// Each piece is delayed by up to this time. Messages on other connections then overtake it.
     Slow(Duration),
-    /// One piece of ten is held up for up to so long: an answer that was true when it was given, and comes after the news of what
-    /// has changed since.
+    /// One piece of ten is delayed by up to this time: a response that was correct when sent arrives after the
+    /// invalidation of its content.
     Fitful(Duration),
-    /// Nothing arrives, and nothing is refused. What was sent arrives when it opens again.
+    /// Nothing arrives, and nothing is refused. Data sent meanwhile arrives once the connection reopens.
     BlackHole,
-    /// Nobody is let in, and who is in is thrown out.
+    /// New connections are refused, and open ones closed.
     Closed,
 }
 
 pub struct Proxy {
     pub port: u16,
     way: watch::Sender<Way>,
-    /// Counts cuts: a connection lives only as long as there is none.
+    /// Counter of cuts. A connection ends at the next cut.
     cuts: watch::Sender<u64>,
 }
 
@@ -54,7 +54,7 @@ impl Proxy {
         }
     }
 
-    /// Ends every connection that there is.
+    /// Closes every open connection.
     pub fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }
@@ -96,9 +96,9 @@ impl Route {
             self.passable().await;
             let way = *self.way.borrow();
             match way {
-                Way::Slow(most) => tokio::time::sleep(random.millis(0, most.as_millis() as u64 + 1)).await,
-                Way::Fitful(most) if random.chance(10) => {
-                    tokio::time::sleep(random.millis(0, most.as_millis() as u64 + 1)).await;
+                Way::Slow(max) => tokio::time::sleep(random.millis(0, max.as_millis() as u64 + 1)).await,
+                Way::Fitful(max) if random.chance(10) => {
+                    tokio::time::sleep(random.millis(0, max.as_millis() as u64 + 1)).await;
                 }
                 _ => {}
             }
@@ -109,7 +109,7 @@ impl Route {
     }
 
     async fn passable(&self) {
-        // An error means that the proxy is gone, and the runtime with it.
+        // Fails only if the proxy and its runtime are gone.
         let _ = self.way.clone().wait_for(|way| *way != Way::BlackHole).await;
     }
 }

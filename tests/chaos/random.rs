@@ -1,11 +1,11 @@
-//! Random numbers that a seed decides (SplitMix64): the same seed draws the same faults.
+//! Random numbers from a seed (SplitMix64): the same seed draws the same faults.
 
 use std::time::Duration;
 
 pub struct Random(u64);
 
 impl Random {
-    /// One stream of many: what another stream draws does not change it.
+    /// Creates one of several independent streams.
     pub fn new(seed: u64, stream: u64) -> Self {
         let mut random = Self(seed ^ stream.wrapping_mul(0xd134_2543_de82_ef95));
         random.next();

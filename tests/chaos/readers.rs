@@ -1,5 +1,5 @@
-//! Readers: one article, several, lists; on every server, with every kind of consistency. Each article in an answer is a read,
-//! and is checked.
+//! Readers: one article, several, lists; on every server, with every kind of consistency. Each article in a response
+//! is checked as a read.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use crate::Run;
 use crate::history::{Promise, Seen, State, name, number};
 use crate::random::Random;
 
-/// How long a read may take before its caller gives up.
+/// Deadline of a read.
 const DEADLINE: Duration = Duration::from_secs(10);
-/// How many articles a batch asks for.
+/// Number of articles in a batch.
 const BATCH: usize = 50;
 
 /// Reads from one server until the run is over.
@@ -34,19 +34,19 @@ pub async fn read(run: Arc<Run>, server: usize, mut random: Random) {
             64..99 => once.batch(client, &mut random).await,
             _ => once.list(client).await,
         };
-        // A server that is dead refuses at once, and would be asked of nothing else but that.
+        // A dead server refuses immediately, and would otherwise get most calls.
         tokio::time::sleep(if answered { random.millis(1, 5) } else { random.millis(10, 30) }).await;
     }
 }
 
 fn draw(run: &Run, random: &mut Random) -> (Option<Consistency>, Promise) {
     let promise = Promise { start: Instant::now(), bound: run.bound, position: None };
-    let asked = |requirement| Some(Consistency { requirement: Some(requirement) });
+    let consistency = |requirement| Some(Consistency { requirement: Some(requirement) });
     match (random.below(100), run.history.token()) {
         (0..25, Some((token, position))) => {
-            (asked(Requirement::AtLeastAsFresh(token)), Promise { position: Some(position), ..promise })
+            (consistency(Requirement::AtLeastAsFresh(token)), Promise { position: Some(position), ..promise })
         }
-        (25..32, _) => (asked(Requirement::FullyConsistent(true)), Promise { bound: Duration::ZERO, ..promise }),
+        (25..32, _) => (consistency(Requirement::FullyConsistent(true)), Promise { bound: Duration::ZERO, ..promise }),
         _ => (None, promise),
     }
 }
@@ -59,7 +59,7 @@ struct Once<'a> {
 }
 
 impl Once<'_> {
-    /// Answers whether the call was answered; so do the others.
+    /// Gets one article. Returns true if the call was answered; so do the others.
     async fn get(&self, mut client: Client, article: usize) -> bool {
         let read_mask = mask(&["name", "revision", "headline"]);
         let message = GetArticleRequest { name: name(article), read_mask, consistency: self.consistency.clone() };
@@ -96,9 +96,11 @@ impl Once<'_> {
                 let answer = answer.into_inner();
                 self.run.report.read(self.promise.start, wanted.len() as u64, None);
                 let found = answer.articles.iter().map(|article| article.name.as_str());
-                let told: HashSet<&str> = found.chain(answer.not_found.iter().map(String::as_str)).collect();
-                if told.len() != wanted.len() || !wanted.iter().all(|article| told.contains(name(*article).as_str())) {
-                    self.run.report.violation("a batch does not answer what it was asked");
+                let returned: HashSet<&str> = found.chain(answer.not_found.iter().map(String::as_str)).collect();
+                if returned.len() != wanted.len()
+                    || !wanted.iter().all(|article| returned.contains(name(*article).as_str()))
+                {
+                    self.run.report.violation("a batch response differs from its request");
                 }
                 answer.articles.iter().for_each(|article| self.article(Some(article), from.as_deref()));
                 for article in answer.not_found.iter().filter_map(|name| number(name)) {
@@ -110,7 +112,8 @@ impl Once<'_> {
         true
     }
 
-    /// A list is read from the store, so it keeps any promise that is made; what it leaves out is not checked.
+    /// Lists articles. A list is read from the store, so it meets any consistency; articles missing from it are not
+    /// checked.
     async fn list(&self, mut client: Client) -> bool {
         let message = ListArticlesRequest {
             page_size: 50,
@@ -140,14 +143,14 @@ impl Once<'_> {
     }
 
     fn check(&self, article: usize, seen: &Seen<'_>, from: Option<&str>) {
-        if let Err(wrong) = self.run.history.check(article, seen, self.promise) {
-            let asked = match (self.promise.position, self.promise.bound) {
+        if let Err(violation) = self.run.history.check(article, seen, self.promise) {
+            let requested = match (self.promise.position, self.promise.bound) {
                 (Some(position), _) => format!("at least {position}"),
                 (None, Duration::ZERO) => "fully consistent".into(),
                 (None, _) => "bounded".into(),
             };
             let from = from.unwrap_or("unknown");
-            self.run.report.violation(&format!("server {}, {asked}, from {from}: {wrong}", self.server));
+            self.run.report.violation(&format!("server {}, {requested}, from {from}: {violation}", self.server));
         }
     }
 
@@ -158,7 +161,7 @@ impl Once<'_> {
     }
 }
 
-/// A read that found an article hidden, and how.
+/// Returns the state if a read found an article hidden.
 fn hidden(status: &Status) -> Option<Option<State>> {
     if status.code() != Code::NotFound {
         return None;
@@ -185,7 +188,7 @@ fn layer<T>(answer: &Response<T>) -> Option<String> {
     Some(answer.metadata().get("copydesk-cache")?.to_str().ok()?.to_owned())
 }
 
-/// A status, without its details.
+/// Formats a status without its details.
 pub fn brief(status: &Status) -> String {
     format!("{:?}: {}", status.code(), status.message())
 }

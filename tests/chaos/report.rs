@@ -1,4 +1,4 @@
-//! What happened, by fault: how often, how many reads, how many failed, how long they took.
+//! Results by fault: number of occurrences, reads, failures, latencies.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,10 +6,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// The label of the time between faults.
+/// Label of the time between faults.
 pub const CALM: &str = "none";
 
-/// How much of what is wrong is shown.
+/// Maximum number of problems that are printed.
 const SHOWN: usize = 20;
 
 pub struct Report {
@@ -23,18 +23,18 @@ pub struct Report {
     pub kills: AtomicU64,
     violations: AtomicU64,
     lost: AtomicU64,
-    /// Reads that failed while nothing but Redis was in trouble.
+    /// Reads that failed while only Redis was faulty.
     unexcused: AtomicU64,
-    /// What was not well again in time.
+    /// Components that did not recover in time.
     unwell: AtomicU64,
     shown: AtomicU64,
 }
 
-/// What is wrong from a moment on.
+/// A period with a set of faults.
 struct Phase {
     began: Instant,
     label: &'static str,
-    /// Whether a read may fail in it.
+    /// True if a read may fail in it.
     excuses: bool,
 }
 
@@ -46,7 +46,7 @@ struct Row {
     reads: u64,
     failed: u64,
     latency: Latency,
-    /// How long until every server answered from Redis again.
+    /// Times until every server answered from Redis again.
     returned: Vec<Duration>,
     given_up: u64,
 }
@@ -72,17 +72,17 @@ impl Report {
         }
     }
 
-    /// Something else is wrong from now on.
+    /// Begins a phase.
     pub fn enter(&self, label: &'static str, excuses: bool) {
         let mut phases = self.phases.lock().unwrap();
-        let last = phases.last().expect("there is always one");
+        let last = phases.last().expect("at least one phase");
         let mut rows = self.rows.lock().unwrap();
         rows.entry(last.label).or_default().lasted += last.began.elapsed();
         rows.entry(label).or_default().times += 1;
         phases.push(Phase { began: Instant::now(), label, excuses });
     }
 
-    /// When every server answered from Redis again after a fault, if the wait was not given up.
+    /// Records the time until every server answered from Redis again, if it was reached.
     pub fn returned(&self, label: &'static str, after: Option<Duration>) {
         let mut rows = self.rows.lock().unwrap();
         let row = rows.entry(label).or_default();
@@ -92,8 +92,8 @@ impl Report {
         }
     }
 
-    /// A call that began at `start`, and read so many articles. It belongs to what was wrong when it began or, if it failed,
-    /// to the first thing while it lasted that may fail a read.
+    /// Records a call that began at `start` and read `articles` articles. It belongs to the phase in which it began
+    /// or, if it failed, to the first phase during the call that excuses failures.
     pub fn read(&self, start: Instant, articles: u64, failure: Option<String>) {
         let took = start.elapsed();
         let (label, excused) = {
@@ -156,7 +156,7 @@ impl Report {
 }
 
 impl Report {
-    /// Everything. Answers whether all is as it must be.
+    /// Prints everything. Returns true if there are no violations.
     pub fn print(&self) -> bool {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         self.enter(CALM, false);
@@ -181,7 +181,8 @@ impl Report {
     }
 }
 
-const TITLE: &str = "fault                         times    secs     calls       reads  failed  p50 ms   p99 ms   max ms  Redis again after";
+const TITLE: &str = "fault                         times    secs     calls       reads  failed  \
+                     p50 ms   p99 ms   max ms  Redis again after";
 
 impl Row {
     fn line(&self, label: &str) -> String {
@@ -205,7 +206,7 @@ fn millis(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1_000.0
 }
 
-/// How long calls took, in steps of a twelfth.
+/// Histogram of latencies, in steps of a twelfth.
 struct Latency {
     counts: Vec<u64>,
     max: Duration,
@@ -217,7 +218,7 @@ impl Default for Latency {
     }
 }
 
-/// Steps in which a time doubles.
+/// Number of steps in which a time doubles.
 const STEPS: f64 = 8.0;
 
 impl Latency {

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Whether the fault test has teeth: each broken variant of the cache (tests/chaos/broken/*.patch) must be caught by it.
+# Checks that the fault test catches each broken variant of the cache (tests/chaos/broken/*.patch).
 #
-#   tests/chaos/teeth.sh [variant…]      all of them when none is named
+#   tests/chaos/teeth.sh [variant…]      all if none is named
 #
-# A variant is built in a copy of the tree, with a target folder that all of them share; nothing here is changed. Its patch says
-# in its first lines what is broken, and below which faults provoke it. SEED may be set; it is 1 otherwise.
+# A variant is built in a copy of the tree, with a target folder shared by all; the tree itself stays unchanged. The first
+# lines of a patch describe the defect; the list below has the faults that provoke it. SEED may be set; the default is 1.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -12,7 +12,7 @@ export CARGO_TARGET_DIR="$PWD/target/teeth" SEED="${SEED:-1}"
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 
-# What provokes each: the faults that are drawn from, and for how long at the most.
+# Prints the faults that provoke a variant, and the maximum duration.
 provoke() {
     # Few articles: a write comes often while a read is under way.
     FAULTS= PAIRS=20 DURATION=120s ARTICLES=120 BOUND=1s EXPECT=caught

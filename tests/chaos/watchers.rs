@@ -1,4 +1,4 @@
-//! Watchers: the whole feed from its beginning, in order and without a gap, resumed wherever a stream breaks.
+//! Watchers: the whole feed from its beginning, in order and without a gap, resumed after each broken stream.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,16 +14,16 @@ use crate::random::Random;
 use crate::readers::{brief, mask};
 use crate::world::SERVERS;
 
-/// A stream that says nothing for so long is given up: checkpoints come every 5 seconds.
+/// Maximum silence of a stream: checkpoints come every 5 seconds.
 const SILENCE: Duration = Duration::from_secs(8);
 
 pub struct Watcher {
     run: Arc<Run>,
     random: Random,
-    /// Of the last message; empty before the first.
+    /// Token of the last message; empty before the first.
     token: String,
     at: u64,
-    /// By article.
+    /// Newest revision by article.
     revisions: Vec<i64>,
 }
 
@@ -33,7 +33,8 @@ impl Watcher {
         Self { run, random, token: String::new(), at: 0, revisions }
     }
 
-    /// Follows until the run is over and everything has been seen. What has not, after a minute without news, is lost.
+    /// Follows the feed until the run is over and everything has been seen. Changes not seen after a minute without
+    /// messages are lost.
     pub async fn watch(mut self) {
         let mut news = Instant::now();
         loop {
@@ -74,8 +75,7 @@ impl Watcher {
                 Some(Event::Checkpoint(checkpoint)) => {
                     let at = position(&checkpoint.change_token);
                     if at != self.at {
-                        let what =
-                            format!("a watch is told that {at} is reached, and was told changes up to {}", self.at);
+                        let what = format!("a watch got a checkpoint at {at} after changes up to {}", self.at);
                         self.run.report.violation(&what);
                     }
                     self.token = checkpoint.change_token;
@@ -93,19 +93,19 @@ impl Watcher {
         report.changes.fetch_add(1, Ordering::Relaxed);
         let at = position(&change.change_token);
         if at != self.at + 1 {
-            report.violation(&format!("a watch is told change {at} after {}", self.at));
+            report.violation(&format!("a watch got change {at} after {}", self.at));
         }
         (self.at, self.token) = (at, change.change_token.clone());
         let Some(article) = number(&change.name) else {
-            return report.violation(&format!("a watch is told of {}", change.name));
+            return report.violation(&format!("a watch got unknown {}", change.name));
         };
-        let told = std::mem::replace(&mut self.revisions[article], change.revision);
-        if change.revision != told + 1 {
-            report.violation(&format!("a watch is told {}@{} after {told}", change.name, change.revision));
+        let previous = std::mem::replace(&mut self.revisions[article], change.revision);
+        if change.revision != previous + 1 {
+            report.violation(&format!("a watch got {}@{} after {previous}", change.name, change.revision));
         }
         let headline = change.article.as_ref().map(|article| article.headline.as_str());
-        if let Err(wrong) = self.run.history.check_change(article, change.revision, change.kind, headline) {
-            report.violation(&format!("a watch: {wrong}"));
+        if let Err(violation) = self.run.history.check_change(article, change.revision, change.kind, headline) {
+            report.violation(&format!("a watch: {violation}"));
         }
     }
 

@@ -1,4 +1,4 @@
-//! What is put under fault: three servers, their PostgreSQL and their Redis, and a proxy on each way between them.
+//! The system under test: three servers, their PostgreSQL and Redis, and a proxy on each connection between them.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -18,14 +18,14 @@ use crate::proxy::{Proxy, Way};
 use crate::redis_server::RedisServer;
 
 pub const SERVERS: usize = 3;
-/// How long anything may take to be well again once nothing is wrong any more.
+/// Maximum time for recovery once no fault is left.
 pub const RECOVERY: Duration = Duration::from_secs(60);
 
-/// How much local cache each server has, in bytes for each article: about a third of them fit. What a local cache holds is not
-/// asked of Redis, and what is wrong there would not be seen.
+/// Size of each server's local cache, in bytes for each article: about a third of them fit. Reads answered by a local
+/// cache do not reach Redis, and would hide its errors.
 const LOCAL_BYTES_EACH: usize = 546;
 
-/// As they are given to a server.
+/// Command line and environment of a server.
 #[derive(Clone)]
 struct Settings {
     bound: String,
@@ -39,7 +39,7 @@ pub struct World {
     pub to_redis: Vec<Proxy>,
     servers: Vec<Mutex<Option<Serve>>>,
     clients: Vec<RwLock<Client>>,
-    /// When each server last answered from Redis, in microseconds since `born`.
+    /// Time of each server's last answer from Redis, in microseconds since `born`.
     redis_answered: Vec<AtomicU64>,
     born: Instant,
     settings: Settings,
@@ -84,7 +84,7 @@ impl World {
         })
     }
 
-    /// A client of a server as it is now. When that has been killed, the next one leads to its successor.
+    /// Returns a client of the current server process. After a kill, the next client connects to its successor.
     pub fn client(&self, server: usize) -> Client {
         self.clients[server].read().unwrap().clone()
     }
@@ -95,8 +95,8 @@ impl World {
         }
     }
 
-    /// Starts it again; on another port, as on another machine. It does not start while it cannot reach the store: whoever runs
-    /// it tries again.
+    /// Restarts a server, on another port, as on another machine. It exits while the store is unreachable, so the
+    /// start is retried.
     pub async fn restart(&self, at: usize) {
         let (store, redis) = (&self.to_store[at], &self.to_redis[at]);
         let until = Instant::now() + RECOVERY;
@@ -130,7 +130,7 @@ impl World {
         }
     }
 
-    /// What blocks, on a thread where it may.
+    /// Runs blocking work on a thread for it.
     pub async fn blocking<T: Send + 'static>(self: &Arc<Self>, work: impl FnOnce(&Self) -> T + Send + 'static) -> T {
         let world = Arc::clone(self);
         tokio::task::spawn_blocking(move || work(&world)).await.unwrap()
@@ -142,7 +142,7 @@ impl World {
         }
     }
 
-    /// Until every server reads the store.
+    /// Waits until every server reads the store.
     pub async fn reads_store(&self) -> Result<(), String> {
         let until = Instant::now() + RECOVERY;
         for server in 0..SERVERS {
@@ -156,10 +156,11 @@ impl World {
         Ok(())
     }
 
-    /// Until every server has answered a reader from Redis, and how long that was after `healed`; none if it was too long.
-    pub async fn answers_from_redis(&self, healed: Instant, patience: Duration) -> Option<Duration> {
+    /// Waits until every server has answered a read from Redis. Returns the time since `healed`; none if it exceeds
+    /// `max_wait`.
+    pub async fn answers_from_redis(&self, healed: Instant, max_wait: Duration) -> Option<Duration> {
         let healed_at = healed - self.born;
-        while healed.elapsed() < patience {
+        while healed.elapsed() < max_wait {
             let answered = self.redis_answered.iter().map(|at| Duration::from_micros(at.load(Ordering::Relaxed)));
             if let Some(last) = answered.min().filter(|at| *at > healed_at) {
                 return Some(last - healed_at);
@@ -180,11 +181,11 @@ impl World {
         }
     }
 
-    /// Ends the servers, and removes what they have logged unless somebody is to look into it. Answers where that is.
+    /// Stops the servers, and removes their logs unless `keep_logs`. Returns the folder of the logs.
     pub fn end(&self, keep_logs: bool) -> &Path {
         (0..SERVERS).for_each(|server| self.kill(server));
         if !keep_logs {
-            // What stays in a folder for temporary files does no harm.
+            // Remaining temporary files do no harm.
             let _ = std::fs::remove_dir_all(&self.logs);
         }
         &self.logs
@@ -204,8 +205,8 @@ async fn serve(
     let log = File::options().create(true).append(true).open(logs.join(format!("server-{at}.log"))).unwrap();
     let (Settings { bound, cache_bytes }, dir) = (settings.clone(), logs.to_owned());
     let start = move || {
-        // A local cache that does not hold all, so that Redis is asked; entries that are fetched anew now and then; and timeouts
-        // that a busy machine keeps.
+        // A local cache that does not hold everything, so that Redis is read; entries that are refreshed occasionally;
+        // and timeouts that suit a busy machine.
         let flags = ["--store", &store, "--cache", &cache, "--cache-bytes", &cache_bytes, "--staleness-bound", &bound];
         let timeouts = ["--store-connect-timeout", "5s", "--store-statement-timeout", "5s"];
         let more = ["--cache-ttl", "5s", "--log-level", "warn"];

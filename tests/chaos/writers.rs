@@ -1,8 +1,9 @@
-//! Writers: each owns some articles, and nobody else changes them. An answer that does not come is asked for again elsewhere,
-//! until it is known what became of the change.
+//! Writers: each owns some articles that no other writer changes. A lost response is requested again from another
+//! server, until the outcome of the change is known.
 //!
-//! A document carries a `request_id`, so it may be sent again as it is. A change of the desk carries the `etag` of what it
-//! changes, so it is done once at the most, however often it is sent: who is told that the etag has moved knows that it was done.
+//!
+//! A document has a `request_id`, so it can be sent again unchanged. A desk's change has the `etag` of the revision
+//! that it changes, so it is applied at most once: an error about the etag on a retry means that it was applied.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,11 +20,11 @@ use crate::random::Random;
 use crate::readers::{brief, mask};
 use crate::world::SERVERS;
 
-/// How long an answer is waited for.
-const PATIENCE: Duration = Duration::from_millis(1_500);
-/// Longer than anything that was sent may lie in a frozen server or behind a black hole and still be done.
+/// Timeout of a response.
+const TIMEOUT: Duration = Duration::from_millis(1_500);
+/// Longer than any request can stay in a frozen server or behind a black hole and still be applied.
 const STALLED: Duration = Duration::from_secs(30);
-/// How many documents one stream brings.
+/// Number of documents in one stream.
 const STREAM: usize = 15;
 
 pub struct Writer {
@@ -32,22 +33,22 @@ pub struct Writer {
     desks: Vec<Desk>,
 }
 
-/// What its writer knows of an article.
+/// A writer's knowledge of an article.
 #[derive(Clone)]
 struct Desk {
     article: usize,
-    /// Of its newest version; empty when the answer that told it was lost, and no read shows it.
+    /// Etag of its newest version; empty if the response with it was lost, and no read shows it.
     etag: String,
-    /// Until then it stays readable: a change without an etag may still be under way, and would undo that it was hidden.
+    /// Time until which it stays readable: a change without an etag may still be in transit, and would undo hiding it.
     stays_until: Option<Instant>,
 }
 
-/// One change, as it is sent again and again.
+/// A change, as sent and retried.
 struct Sent {
     kind: ChangeKind,
     edition: u32,
     revision: i64,
-    /// Whether it comes in as a document, and not from the desk.
+    /// True for an ingested document, false for a desk's change.
     ingest: bool,
 }
 
@@ -64,7 +65,7 @@ impl Writer {
         }
     }
 
-    /// Changes articles until the run is over. The last change is known before this ends.
+    /// Changes articles until the run is over. Returns once the outcome of the last change is known.
     pub async fn write(mut self) {
         while !self.run.writers_done.load(Ordering::Relaxed) {
             let at = self.random.below(self.desks.len());
@@ -97,7 +98,7 @@ impl Writer {
         Sent { kind, edition, revision: self.run.history.begin(article, kind, edition), ingest }
     }
 
-    /// Sends it until it is known what became of it. `tries` says how often it was sent before.
+    /// Sends it until its outcome is known. `tries` counts earlier attempts.
     async fn settle(&mut self, at: usize, sent: &Sent, mut tries: u32) {
         let run = Arc::clone(&self.run);
         let mut server = self.random.below(SERVERS);
@@ -105,7 +106,8 @@ impl Writer {
             match self.send(at, sent, server).await {
                 Ok(written) => return self.done(at, sent, tries, &written),
                 Err(status) => match status.code() {
-                    // It was done the first time: the etag is no longer the newest, or what was to be deleted is.
+                    // The first attempt succeeded: the etag is no longer the newest, or the article is deleted
+                    // already.
                     Code::Aborted if tries > 0 => return self.done_unseen(at, sent).await,
                     Code::NotFound if tries > 0 && sent.kind == ChangeKind::Deleted => {
                         return self.done_unseen(at, sent).await;
@@ -118,8 +120,8 @@ impl Writer {
                     | Code::ResourceExhausted => run.is_defect(&status),
                     _ => {
                         let article = name(self.desks[at].article);
-                        let told = brief(&status);
-                        run.report.violation(&format!("{article}: {:?} was refused: {told}", sent.kind));
+                        let status = brief(&status);
+                        run.report.violation(&format!("{article}: {:?} was refused: {status}", sent.kind));
                         return run.history.answered(self.desks[at].article, None);
                     }
                 },
@@ -142,12 +144,12 @@ impl Writer {
         self.run.history.answered(desk.article, Some(&written.change_token));
         self.run.report.writes.fetch_add(1, Ordering::Relaxed);
         if written.revision != sent.revision {
-            let (article, right) = (name(desk.article), sent.revision);
-            self.run.report.violation(&format!("{article}: revision {right} was answered as {}", written.revision));
+            let (article, expected) = (name(desk.article), sent.revision);
+            self.run.report.violation(&format!("{article}: revision {expected} was answered as {}", written.revision));
         }
     }
 
-    /// It was done, and the answer was lost.
+    /// Handles a change that was applied, but whose response was lost.
     async fn done_unseen(&mut self, at: usize, sent: &Sent) {
         let article = self.desks[at].article;
         self.run.history.answered(article, None);
@@ -156,7 +158,7 @@ impl Writer {
         if matches!(sent.kind, ChangeKind::Withdrawn | ChangeKind::Deleted) {
             return;
         }
-        // The store tells what the answer would have.
+        // The store has the contents of the lost response.
         let requirement = Some(consistency::Requirement::FullyConsistent(true));
         let message = GetArticleRequest {
             name: name(article),
@@ -169,8 +171,9 @@ impl Writer {
                 Ok(answer) => {
                     let found = answer.into_inner().article.unwrap_or_default();
                     if found.revision != sent.revision {
-                        let (name, right) = (name(article), sent.revision);
-                        let what = format!("{name}: revision {right} was said to be done, and is {}", found.revision);
+                        let (name, expected) = (name(article), sent.revision);
+                        let what =
+                            format!("{name}: revision {expected} was said to be done, and is {}", found.revision);
                         self.run.report.violation(&what);
                     }
                     self.run.history.answered(article, Some(&found.change_token));
@@ -221,7 +224,7 @@ impl Writer {
         written.ok_or_else(|| Status::data_loss("an answer without an article"))
     }
 
-    /// Several documents by a stream. Those that it leaves without an answer are sent again one by one.
+    /// Sends several documents on a stream. Those without a response are sent again one by one.
     async fn stream(&mut self) {
         let first = self.random.below(self.desks.len());
         let places = (0..STREAM.min(self.desks.len())).map(|n| (first + n) % self.desks.len());
@@ -251,8 +254,8 @@ impl Writer {
             }
             Ok::<(), Status>(())
         };
-        // Whether or not it was whole, and in time: what has no answer is asked for again.
-        let _whole = tokio::time::timeout(PATIENCE, streamed).await;
+        // Documents without a response are sent again, even if the stream ended early or timed out.
+        let _whole = tokio::time::timeout(TIMEOUT, streamed).await;
         for (at, sent) in open.into_iter().flatten() {
             self.run.report.repeated.fetch_add(1, Ordering::Relaxed);
             self.settle(at, &sent, 1).await;
@@ -277,6 +280,6 @@ fn request_id(article: usize, sent: &Sent) -> String {
 
 fn patient<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
-    request.set_timeout(PATIENCE);
+    request.set_timeout(TIMEOUT);
     request
 }

@@ -1,20 +1,23 @@
-//! The clients of clients/, each in its own language, run the scenario of clients/scenario.md: against one embedded server, and
-//! against three replicas with Redis and PostgreSQL. What they print must be clients/report.txt, whatever the language.
+//! The clients of clients/, each in its own language, run the scenario of clients/scenario.md: against one embedded
+//! server, and against three replicas with Redis and PostgreSQL. Their output must be clients/report.txt in every
+//! language.
 //!
-//! Run by `make clients`, which builds them first. `LANGUAGES` names those to run; without it there is nothing to do.
-#![allow(clippy::unwrap_used)] // a test that cannot go on should say where
+//!
+//! Run by `make clients`, which builds them first. `LANGUAGES` names those to run; if it is not set, the test is
+//! skipped.
+#![allow(clippy::unwrap_used)] // a panic shows the failed line
 
-#[allow(dead_code)] // what other tests need of it
+#[allow(dead_code)] // used by other tests
 #[path = "../it/database.rs"]
 mod database;
 mod place; // the servers that a client calls
-#[allow(dead_code)] // what other tests need of it
+#[allow(dead_code)] // used by other tests
 #[path = "../it/process.rs"]
 mod process;
-#[allow(dead_code)] // what other tests need of it
+#[allow(dead_code)] // used by other tests
 #[path = "../it/redis_server.rs"]
 mod redis_server;
-mod witness; // what stands in front of them, and sees what a client's channel does by itself
+mod witness; // a proxy that observes a client's channel
 
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -26,14 +29,14 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use place::{Kind, Place};
 
-/// How long a client may take. Most of it is waited for on purpose by none of them.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// Timeout of a client. No client spends most of it waiting on purpose.
+const TIMEOUT: Duration = Duration::from_secs(180);
 
-/// A client, and what its gRPC makes of the service config.
+/// A client, and its support of the service config.
 #[derive(Clone, Copy)]
 pub struct Client {
     language: &'static str,
-    /// Whether `healthCheckConfig` is heeded.
+    /// True if it supports `healthCheckConfig`.
     heeds_health: bool,
 }
 
@@ -48,28 +51,28 @@ const CLIENTS: [Client; 6] = [
 
 fn main() -> ExitCode {
     let Some(languages) = std::env::var("LANGUAGES").ok().filter(|languages| !languages.is_empty()) else {
-        println!("no LANGUAGES to run the clients of: see `make clients`");
+        println!("LANGUAGES is not set; see `make clients`");
         return ExitCode::SUCCESS;
     };
     let chosen = languages.split_whitespace().map(|language| {
-        let known = CLIENTS.iter().find(|client| client.language == language);
-        *known.unwrap_or_else(|| panic!("LANGUAGES: there is no client in {language}"))
+        let found = CLIENTS.iter().find(|client| client.language == language);
+        *found.unwrap_or_else(|| panic!("LANGUAGES: no client in {language}"))
     });
     let chosen: Vec<Client> = chosen.collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let right = runtime.block_on(run(&chosen));
-    // What is left waits for nobody.
+    let is_ok = runtime.block_on(run(&chosen));
+    // Remaining tasks are abandoned.
     runtime.shutdown_background();
-    if right { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if is_ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn run(chosen: &[Client]) -> bool {
     let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
     let report = std::fs::read_to_string(clients.join("report.txt")).unwrap();
-    let mut wrong = 0;
+    let mut failures = 0;
     for kind in [Kind::Embedded, Kind::Replicas] {
         for client in chosen {
-            // A place of its own: the scenario begins on an empty store.
+            // One set of servers for each run, because the scenario begins with an empty store.
             let place = Place::open(kind).await;
             let began = Instant::now();
             let said = scenario(&clients, client.language, &place).await;
@@ -85,11 +88,11 @@ async fn run(chosen: &[Client]) -> bool {
                 place.fronts.len()
             );
             problems.iter().for_each(|problem| println!("    {problem}"));
-            wrong += usize::from(!problems.is_empty());
+            failures += usize::from(!problems.is_empty());
         }
     }
-    println!("clients that differ from clients/report.txt: {wrong}");
-    wrong == 0
+    println!("clients that differ from clients/report.txt: {failures}");
+    failures == 0
 }
 
 struct Seen {
@@ -105,35 +108,35 @@ impl Seen {
     }
 }
 
-/// What the client prints, or why it did not come to its end.
+/// Returns the client's output, or the reason why it did not finish.
 async fn scenario(clients: &Path, language: &str, place: &Place) -> Result<String, String> {
     let mut command = Command::new("make");
     command.args(["-s", "--no-print-directory", "-C"]).arg(clients.join(language)).arg("run");
     command.env("COPYDESK_ADDRESSES", place.addresses()).env("COPYDESK_WITNESS", place.witness.address());
     command.env("COPYDESK_CLIENTS", PathBuf::from(clients)).stdin(Stdio::null()).stdout(Stdio::piped());
-    // Within `make clients`, make would take ours for one of its own.
+    // Within `make clients`, make would use the outer make's settings.
     command.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").env_remove("MFLAGS");
-    // A group of its own, so that what make has started can be ended with it.
+    // A separate process group, so that processes started by make can be killed with it.
     let mut child = command.process_group(0).spawn().map_err(|error| format!("make does not start: {error}"))?;
     let group = Pid::from_raw(child.id().try_into().unwrap());
     let mut printed = child.stdout.take().unwrap();
     let ending = tokio::task::spawn_blocking(move || {
         let mut said = String::new();
-        printed.read_to_string(&mut said).map_err(|error| format!("what it printed cannot be read: {error}"))?;
+        printed.read_to_string(&mut said).map_err(|error| format!("cannot read its output: {error}"))?;
         let status = child.wait().map_err(|error| error.to_string())?;
         if status.success() { Ok(said) } else { Err(format!("it ended with {status}, after:\n{said}")) }
     });
-    match tokio::time::timeout(PATIENCE, ending).await {
+    match tokio::time::timeout(TIMEOUT, ending).await {
         Ok(ended) => ended.unwrap(),
         Err(_elapsed) => {
-            // It may have ended just now.
+            // It may have exited just now.
             let _ = killpg(group, Signal::SIGKILL);
-            Err(format!("it was not done after {} s", PATIENCE.as_secs()))
+            Err(format!("it did not finish within {} s", TIMEOUT.as_secs()))
         }
     }
 }
 
-/// Line by line.
+/// Compares line by line.
 fn differences(report: &str, said: &str) -> Vec<String> {
     let (expected, printed): (Vec<&str>, Vec<&str>) = (report.lines().collect(), said.lines().collect());
     let at = |lines: &[&str], at: usize| lines.get(at).copied().unwrap_or("(nothing)").to_owned();

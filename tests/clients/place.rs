@@ -1,4 +1,4 @@
-//! The servers that a client calls: each behind a witness that only counts, and one of them behind one that refuses as well.
+//! The servers that a client calls: each behind an observing proxy, one of which also rejects calls.
 
 use std::process::Stdio;
 
@@ -13,7 +13,7 @@ use crate::witness::Witness;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Embedded,
-    /// Three, with Redis and PostgreSQL.
+    /// Three replicas with Redis and PostgreSQL.
     Replicas,
 }
 
@@ -28,7 +28,7 @@ impl Kind {
 
 pub struct Place {
     pub fronts: Vec<Witness>,
-    /// In front of the last server.
+    /// Proxy of the last server.
     pub witness: Witness,
     _servers: Vec<Serve>,
     _stores: Option<(Database, RedisServer)>,
@@ -60,12 +60,12 @@ impl Place {
         Self { fronts, witness, _servers: servers, _stores: stores, _dir: dir }
     }
 
-    /// As a client is told them.
+    /// Returns the addresses in the client's format.
     pub fn addresses(&self) -> String {
         self.fronts.iter().map(Witness::address).collect::<Vec<_>>().join(",")
     }
 
-    /// What the client's channel should have done by itself, and did not.
+    /// Returns the expected actions that the client's channel did not take.
     pub fn problems(&self, client: &Client) -> Vec<String> {
         let mut problems = Vec::new();
         let called = self.fronts.iter().filter(|front| front.seen().calls > 0).count();

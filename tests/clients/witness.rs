@@ -1,5 +1,6 @@
-//! A proxy for gRPC that sees what a client's channel does by itself, and tells the client in the answer's metadata: how often a
-//! call was attempted, and whether messages were compressed on the wire. If it is asked to, it refuses `GetArticle` at first.
+//! A gRPC proxy that observes a client's channel, and reports to the client in response metadata: the number of
+//! attempts of a call, and compression of messages on the wire. On request it rejects the first attempts of
+//! `GetArticle`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,30 +19,30 @@ use tonic::transport::{Channel, Endpoint, Server};
 use tower::{Service, ServiceExt};
 
 const GET: &str = "/copydesk.v1.RetrievalService/GetArticle";
-/// The calls whose answers say what was seen: their messages are small, and are held until they are whole.
-const TOLD: [&str; 2] = [GET, "/copydesk.v1.RetrievalService/BatchGetArticles"];
-/// What gRPC itself writes into a call that it repeats.
+/// Methods whose responses have the report: their messages are small, and are buffered whole.
+const REPORTED: [&str; 2] = [GET, "/copydesk.v1.RetrievalService/BatchGetArticles"];
+/// Metadata that gRPC adds to a retried call.
 const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
 
-/// Ends when it is dropped.
+/// Stops when dropped.
 pub struct Witness {
     address: String,
     shared: Arc<Shared>,
     serving: JoinHandle<()>,
 }
 
-/// What came by.
+/// Observed calls.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen {
-    /// Of our own services.
+    /// Calls of our own services.
     pub calls: u64,
-    /// Made by channels that want to know where to send calls.
+    /// Health watches of channels that balance by health.
     pub health_watches: u64,
 }
 
 struct Shared {
     to: Channel,
-    /// How many attempts at GET are refused.
+    /// Number of attempts of GET to reject.
     refusals: u64,
     gets: AtomicU64,
     calls: AtomicU64,
@@ -99,12 +100,13 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
         }
         let said = request.headers().get(PREVIOUS_ATTEMPTS).and_then(|value| value.to_str().ok());
         if said != Some(shared.refusals.to_string().as_str()) {
-            let wrong = format!("attempt {attempts} has {PREVIOUS_ATTEMPTS} {said:?}: it is not the channel's own");
-            return Status::failed_precondition(wrong).into_http();
+            let problem = format!("attempt {attempts} has {PREVIOUS_ATTEMPTS} {said:?}: it is not the channel's own");
+            return Status::failed_precondition(problem).into_http();
         }
     }
-    let told = TOLD.contains(&path.as_str());
-    let passed = if told { told_call(&shared, request, attempts).await } else { call(&shared, request).await };
+    let is_reported = REPORTED.contains(&path.as_str());
+    let passed =
+        if is_reported { reported_call(&shared, request, attempts).await } else { call(&shared, request).await };
     passed.unwrap_or_else(|problem| Status::unknown(format!("the witness cannot pass it on: {problem}")).into_http())
 }
 
@@ -114,7 +116,7 @@ async fn call(shared: &Shared, request: Request) -> Result<Response<Body>, Strin
     ready.call(request.map(Body::new)).await.map_err(|error| error.to_string())
 }
 
-async fn told_call(shared: &Shared, request: Request, attempts: u64) -> Result<Response<Body>, String> {
+async fn reported_call(shared: &Shared, request: Request, attempts: u64) -> Result<Response<Body>, String> {
     let (parts, body) = request.into_parts();
     let message = body.collect().await.map_err(|error| error.to_string())?.to_bytes();
     let sent = encoding(&parts.headers, &message);
@@ -137,7 +139,7 @@ async fn told_call(shared: &Shared, request: Request, attempts: u64) -> Result<R
     Ok(Response::from_parts(parts, Body::new(body)))
 }
 
-/// How a message is compressed. Its first byte says whether it is; a header, how.
+/// Returns the compression of a message. Its first byte is 1 if it is compressed; a header names the algorithm.
 fn encoding(headers: &HeaderMap, message: &[u8]) -> HeaderValue {
     let none = HeaderValue::from_static("none");
     if message.first() == Some(&1) { headers.get("grpc-encoding").cloned().unwrap_or(none) } else { none }

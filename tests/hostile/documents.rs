@@ -1,5 +1,5 @@
-//! Generators of documents that cost more than they should, by name and size. Each stands for a kind of input: something repeated
-//! that a parser, a library or a rule might read more than once.
+//! Generators of documents that are expensive for their size, by name. Each stands for a kind of input: something
+//! repeated that a parser, a library or a rule might read more than once.
 
 /// A kind of document.
 pub struct Case {
@@ -18,8 +18,8 @@ const HEAD: &str = "<!doctype html><html><head><title>Storm closes the northern 
     <meta property='og:title' content='Storm closes the northern ports'>\
     <meta property='article:published_time' content='2024-05-01T10:00:00Z'></head><body><article>\
     <h1>Storm closes the northern ports</h1>";
-const PARAGRAPH: &str = "<p>The harbour master said on Monday that all ships were to stay in port until the wind had dropped \
-    below forty knots, and that nobody had been hurt.</p>";
+const PARAGRAPH: &str = "<p>The harbour master said on Monday that all ships were to stay in port until the wind \
+    had dropped below forty knots, and that nobody had been hurt.</p>";
 const END: &str = "</article></body></html>";
 const RSS: &str = "<?xml version='1.0'?><rss version='2.0' xmlns:content='http://purl.org/rss/1.0/modules/content/' \
     xmlns:media='http://search.yahoo.com/mrss/'><channel><title>N</title><link>http://n.example/</link>";
@@ -27,12 +27,12 @@ const ATOM: &str = "<?xml version='1.0'?><feed xmlns='http://www.w3.org/2005/Ato
 const JSON_FEED: &str = "{\"version\":\"https://jsonfeed.org/version/1.1\",\"title\":\"N\",\"items\":[";
 const ITEM: &str = "<item><title>Storm</title><link>http://n.example/1</link>";
 
-/// Returns a text again and again, up to a size.
+/// Repeats a text up to a size.
 fn repeat(text: &str, bytes: usize) -> String {
     text.repeat((bytes / text.len()).max(1))
 }
 
-/// Returns a text again and again, up to a size, with `#` replaced by the number of the repetition.
+/// Repeats a text up to a size, with `#` replaced by the number of the repetition.
 fn number(text: &str, bytes: usize) -> String {
     let mut out = String::with_capacity(bytes + text.len());
     for number in 0_u32.. {
@@ -44,12 +44,12 @@ fn number(text: &str, bytes: usize) -> String {
     out
 }
 
-/// Puts something into the midst of a page.
+/// Puts a fragment into the middle of a page.
 fn page(inner: &str) -> String {
     format!("{HEAD}{0}{inner}{0}{END}", PARAGRAPH.repeat(3))
 }
 
-/// Puts something into the head of a page.
+/// Puts a fragment into the head of a page.
 fn head(inner: &str) -> String {
     format!("<html><head>{inner}</head><body>{}", PARAGRAPH.repeat(5))
 }
@@ -58,7 +58,7 @@ fn json_ld(json: &str) -> String {
     format!("{HEAD}<script type='application/ld+json'>{json}</script>{}{END}", PARAGRAPH.repeat(5))
 }
 
-/// Something repeated within something else, in a page, a text, structured data or a feed.
+/// Repetitions within a page, a text, structured data or a feed.
 struct Table(Vec<Case>);
 
 impl Table {
@@ -66,7 +66,7 @@ impl Table {
         self.0.push(Case { name, make: Box::new(make) });
     }
 
-    /// In a page: `before`, then `unit` repeated, then `after`.
+    /// Adds a page: `before`, then `unit` repeated, then `after`.
     fn page(&mut self, name: &'static str, before: &'static str, unit: &'static str, after: &'static str) {
         self.add(name, move |bytes| page(&format!("{before}{}{after}", fill(unit, bytes))));
     }
@@ -191,7 +191,7 @@ fn tags(table: &mut Table) {
     });
 }
 
-/// Attributes, elements and what HTML's parser does with them.
+/// Attributes and elements, and their treatment by HTML's parser.
 fn markup(table: &mut Table) {
     for (name, before, unit, after) in [
         ("attribute-long", "<p title='", "a", "'>x</p>"),
@@ -282,7 +282,7 @@ fn markup(table: &mut Table) {
     });
 }
 
-/// Characters that something escapes, composes, trims or drops.
+/// Characters that are escaped, composed, trimmed or dropped.
 fn characters(table: &mut Table) {
     for (name, unit) in [
         ("ampersands-named", "&amp;"),
@@ -330,7 +330,7 @@ fn characters(table: &mut Table) {
     });
 }
 
-/// Words that a rule looks for.
+/// Words that rules search for.
 fn words(table: &mut Table) {
     for (name, before, unit, after) in [
         ("line-long", "<p>", "word and another word. ", "</p>"),
@@ -524,7 +524,8 @@ fn feeds(table: &mut Table) {
             "atom-entries",
             ATOM,
             "",
-            "<entry><title>Storm #</title><id>u:#</id><content type='html'>&lt;p&gt;Words #&lt;/p&gt;</content></entry>",
+            "<entry><title>Storm #</title><id>u:#</id>\
+             <content type='html'>&lt;p&gt;Words #&lt;/p&gt;</content></entry>",
             "</feed>",
         ),
         ("atom-entries-empty", ATOM, "", "<entry/>", "</feed>"),

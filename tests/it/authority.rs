@@ -1,13 +1,13 @@
-//! Certificates of the tests' own.
+//! Certificates of the tests.
 
 use std::path::Path;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-/// An authority that vouches for a server by its name, and not by its address.
+/// A CA that signs certificates for host names, not for addresses.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    /// Its own certificate.
+    /// The CA certificate.
     pub pem: String,
 }
 
@@ -20,7 +20,7 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), pem }
     }
 
-    /// A certificate for a host, and its key, both in PEM.
+    /// Issues a certificate for a host. Returns it and its key, both in PEM.
     pub fn issue(&self, host: &str, change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![host.to_owned()]).unwrap();
@@ -28,7 +28,7 @@ impl Authority {
         (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
     }
 
-    /// Puts a certificate for `localhost`, and its key, where a server looks for them.
+    /// Writes a certificate for `localhost` and its key into a server's folder.
     pub fn vouch(&self, dir: &Path) {
         let (certificate, key) = self.issue("localhost", |_| {});
         std::fs::write(dir.join("server.crt"), certificate).unwrap();

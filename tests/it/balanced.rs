@@ -1,4 +1,4 @@
-//! Our own client over several replicas: what it tries again, and what it does not.
+//! Our own client over several replicas: calls that it retries, and calls that it does not.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -45,7 +45,7 @@ async fn a_replica_that_is_not_there_is_left_out() {
     }
 }
 
-/// While it still takes calls: nobody should have to find out by one that fails.
+/// While it still accepts calls: no call should fail to detect the stop.
 #[tokio::test]
 async fn a_replica_that_says_that_it_stops_is_not_called() {
     let stopping = TestServer::with(|options| options.drain_wait = Duration::from_secs(60)).await;
@@ -62,11 +62,11 @@ async fn a_replica_that_says_that_it_stops_is_not_called() {
     };
     let until = Instant::now() + Duration::from_secs(30);
     while called(&at_stopping).await != 5 {
-        assert!(Instant::now() < until, "it is not called by turns");
+        assert!(Instant::now() < until, "calls are not balanced");
     }
     let stopped = tokio::spawn(stopping.stop());
     while called(&at_stopping).await != 0 {
-        assert!(Instant::now() < until, "it is called, and has said that it stops");
+        assert!(Instant::now() < until, "a stopping replica is still called");
     }
     assert_eq!(called(&at_staying).await, 10);
     stopped.abort();
@@ -74,7 +74,7 @@ async fn a_replica_that_says_that_it_stops_is_not_called() {
 
 #[tokio::test]
 async fn a_deadline_is_told_as_one() {
-    // It takes connections, and says nothing.
+    // It accepts connections, and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = balanced(&[silent.local_addr().unwrap().to_string()]);
     let mut request = Request::new(GetArticleRequest { name: "articles/a".into(), ..Default::default() });
@@ -82,7 +82,7 @@ async fn a_deadline_is_told_as_one() {
     assert_eq!(client.retrieval.get_article(request).await.unwrap_err().code(), Code::DeadlineExceeded);
 }
 
-/// Whose answer has begun, and goes on for longer.
+/// A stream that has begun, and would last longer.
 #[tokio::test]
 async fn a_stream_ends_at_its_deadline() {
     let server = TestServer::start().await;
@@ -92,7 +92,7 @@ async fn a_stream_ends_at_its_deadline() {
         balanced(&[server.address.to_string()]).retrieval.watch_articles(request).await.unwrap().into_inner();
     let ended = loop {
         match events.message().await {
-            Ok(event) => assert!(event.is_some(), "a watch has no end of its own"),
+            Ok(event) => assert!(event.is_some(), "a watch does not end before its deadline"),
             Err(status) => break status,
         }
     };

@@ -1,4 +1,4 @@
-//! pgbouncer in transaction mode, on a free port: it ends with the tests, however those end.
+//! pgbouncer in transaction mode, on a free port. It stops with the tests, even after a kill.
 
 use std::net::TcpStream;
 use std::os::unix::fs::chown;
@@ -17,7 +17,7 @@ use crate::conformance::{engines, histories};
 use crate::database::{Cluster, Database, USER, as_other_user, other_user};
 use crate::redis_server::free_port;
 
-/// Two server processes for each database, whoever asks: so a transaction rarely meets the one that the last had.
+/// Two server processes for each database: a transaction rarely gets the one of the previous transaction.
 const SETTINGS: &str = "
     pool_mode = transaction
     auth_type = any
@@ -34,7 +34,7 @@ pub struct Bouncer {
 }
 
 impl Bouncer {
-    /// In front of the server that most tests share.
+    /// Returns the pgbouncer in front of the server that most tests share.
     pub fn shared() -> &'static Self {
         static SHARED: LazyLock<Bouncer> = LazyLock::new(|| Bouncer::start(Cluster::shared()));
         &SHARED
@@ -50,7 +50,7 @@ impl Bouncer {
         if let Some((uid, gid)) = other_user() {
             chown(&dir, Some(uid), Some(gid)).unwrap();
         }
-        // The shell waits for the end of its input, which comes when this process ends, whatever ends it.
+        // The shell waits for the end of its input, which comes when this process exits for any reason.
         let script = r#"
             PATH=$PATH:/usr/sbin
             pgbouncer pgbouncer.ini >log 2>&1 </dev/null &

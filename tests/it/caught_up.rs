@@ -1,5 +1,5 @@
-//! A store whose standbys are waited for: each read asks for all that has been written, once a standby has it. So one suite
-//! for all stores reads from standbys, and what it finds is what it wrote.
+//! A store whose reads wait for standbys: each read requires all earlier writes. The conformance suite therefore reads
+//! its own writes from standbys.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ impl CaughtUp {
         Self(standbys)
     }
 
-    /// All that has been written, which each standby has.
+    /// Waits until each standby has all writes, and returns this as a consistency.
     async fn now(&self) -> Result<Consistency, StoreError> {
         let head = self.0.head().await?;
         until(&self.0, |stats| stats.fresh == stats.standbys && stats.replayed >= head).await;
@@ -27,7 +27,7 @@ impl CaughtUp {
     }
 }
 
-/// Waits until standbys have come so far.
+/// Waits until the standbys have reached a state.
 pub async fn until(standbys: &Standbys, reached: impl Fn(postgres::StandbyStats) -> bool) {
     let waited = async {
         while !reached(standbys.stats()) {

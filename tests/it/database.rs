@@ -1,4 +1,5 @@
-//! PostgreSQL servers of the tests' own, on free ports and in temporary folders. They end with the tests, however those end.
+//! PostgreSQL servers of the tests, on free ports and in temporary folders. They stop with the tests, even after a
+//! kill.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -14,10 +15,10 @@ use tokio_postgres::{Client, NoTls};
 
 use crate::redis_server::free_port;
 
-/// The database that the others are copies of: empty, with the schema in it.
+/// Template of the other databases: empty, with the schema.
 const TEMPLATE: &str = "copydesk_template";
 pub const USER: &str = "copydesk";
-/// What a server is started with that need not survive a crash; and one that has standbys besides.
+/// Options of a server that need not survive a crash; and of one that also has standbys.
 const QUICK: &str = "-c fsync=off -c full_page_writes=off -c autovacuum=off -c wal_level=minimal -c max_wal_senders=0";
 const STREAMED: &str = "-c fsync=off -c autovacuum=off -c max_wal_senders=20 -c wal_keep_size=512MB";
 
@@ -30,7 +31,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The one that most tests share. What it holds need not survive: it does not wait for the disk.
+    /// Returns the server that most tests share. Its data need not survive, so it does not wait for the disk.
     pub fn shared() -> &'static Self {
         static SHARED: LazyLock<Cluster> = LazyLock::new(|| {
             let cluster = Cluster::start(false);
@@ -52,17 +53,17 @@ impl Cluster {
         migrated.join().unwrap();
     }
 
-    /// A new one. A `safe` one waits for the disk, as in production.
+    /// Starts a server. A `safe` one waits for the disk, as in production.
     pub fn start(safe: bool) -> Self {
         Self::start_with(if safe { "" } else { QUICK }, |_data| {})
     }
 
-    /// A new one that can have standbys.
+    /// Starts a server that can have standbys.
     pub fn start_primary() -> Self {
         Self::start_with(STREAMED, |_data| {})
     }
 
-    /// A primary and a standby of it that most tests of standbys share.
+    /// Returns the primary with a standby that most tests of standbys share.
     pub fn shared_pair() -> &'static (Self, Self) {
         static SHARED: LazyLock<(Cluster, Cluster)> = LazyLock::new(|| {
             let primary = Cluster::start_primary();
@@ -73,7 +74,7 @@ impl Cluster {
         &SHARED
     }
 
-    /// A standby that follows this one.
+    /// Starts a standby that follows this server.
     pub fn streaming_standby(&self) -> Self {
         let dir = new_dir();
         let mut backup = as_other_user(&bin("pg_basebackup"), &dir);
@@ -86,7 +87,7 @@ impl Cluster {
         standby
     }
 
-    /// A new one that speaks TLS, with the certificate and key that are put into its folder.
+    /// Starts a server with TLS; `certify` puts the certificate and key into its folder.
     pub fn start_encrypted(certify: impl FnOnce(&Path)) -> Self {
         Self::start_with("", |data| {
             certify(data);
@@ -106,7 +107,7 @@ impl Cluster {
         let data = dir.join("data");
         let mut initdb = as_other_user(&bin("initdb"), &dir);
         initdb.args(["-U", USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"]).arg(&data);
-        let made = initdb.output().expect("PostgreSQL's programs are there: `make test` installs them");
+        let made = initdb.output().expect("PostgreSQL's programs, which `make test` installs");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         prepare(&dir.join("data"));
         let mut cluster = Self { dir, port: free_port(), settings, server: None };
@@ -114,20 +115,20 @@ impl Cluster {
         cluster
     }
 
-    /// Stops the server as a crash would: what was committed is there again after `resume`, if it is a safe one.
+    /// Stops the server as a crash would. A safe server has all committed data after `resume`.
     pub fn crash(&mut self) {
         if let Some(mut server) = self.server.take() {
-            // The end of its input is the sign; it keeps the folder while there is this file.
+            // The end of the shell's input stops the server; the file keeps its folder.
             std::fs::write(self.dir.join("keep"), "").unwrap();
             drop(server.stdin.take());
             server.wait().unwrap();
         }
     }
 
-    /// Starts the server again.
+    /// Restarts the server.
     pub fn resume(&mut self) {
         let _absent = std::fs::remove_file(self.dir.join("keep"));
-        // The shell waits for the end of its input, which comes when this process ends, whatever ends it.
+        // The shell waits for the end of its input, which comes when this process exits for any reason.
         let script = r#"
             "$0" -D data -p "$1" -k "$PWD" -c listen_addresses=127.0.0.1 -c max_connections=300 -c shared_buffers=64MB \
                 -c logging_collector=off $2 >>log 2>&1 </dev/null &
@@ -151,7 +152,7 @@ impl Cluster {
         }
     }
 
-    /// What it has now, as a standby that hears no more. Restarts this one.
+    /// Returns a disconnected standby with the current data. Restarts this server.
     pub fn standby(&mut self) -> Self {
         self.crash();
         let dir = tempfile::Builder::new().prefix("copydesk-postgres-").tempdir().unwrap().keep();
@@ -161,7 +162,7 @@ impl Cluster {
         Self { dir, port: free_port(), settings: self.settings, server: None }
     }
 
-    /// Makes it the primary, where it is.
+    /// Promotes this standby.
     pub fn promote(&mut self) {
         if self.server.is_none() {
             self.resume();
@@ -171,7 +172,7 @@ impl Cluster {
         });
     }
 
-    /// Puts another in its place, as whoever moves an address does.
+    /// Replaces this server at its address by another.
     pub fn give_way_to(&mut self, mut other: Self) {
         self.crash();
         other.crash();
@@ -181,7 +182,7 @@ impl Cluster {
         self.resume();
     }
 
-    /// Stops all of its processes where they are, as a hung disk would.
+    /// Stops all of its processes, as a hung disk would.
     pub fn freeze(&self) {
         self.signal(Signal::SIGSTOP);
     }
@@ -190,25 +191,25 @@ impl Cluster {
         self.signal(Signal::SIGCONT);
     }
 
-    /// First to the one that starts the others.
+    /// Signals the postmaster first.
     fn signal(&self, signal: Signal) {
         let noted = std::fs::read_to_string(self.dir.join("data/postmaster.pid")).unwrap();
         let first = noted.lines().next().unwrap();
         kill(Pid::from_raw(first.parse().unwrap()), signal).unwrap();
         let others = std::fs::read_to_string(format!("/proc/{first}/task/{first}/children")).unwrap();
         for other in others.split_whitespace() {
-            // One that has ended meanwhile needs no signal.
+            // A process that has exited needs no signal.
             let _ended = kill(Pid::from_raw(other.parse().unwrap()), signal);
         }
     }
 
     fn answers(&self) -> bool {
         let url = self.url("postgres");
-        let asked = std::thread::spawn(move || {
+        let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async { tokio_postgres::connect(&url, NoTls).await.is_ok() })
         });
-        asked.join().unwrap()
+        thread.join().unwrap()
     }
 
     pub fn port(&self) -> u16 {
@@ -219,22 +220,22 @@ impl Cluster {
         format!("postgres://{USER}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// A new database of a shared server, with the schema in it.
+    /// Creates a database on a shared server, with the schema.
     pub async fn database(&self) -> Database {
         self.copy(&format!("TEMPLATE {TEMPLATE}")).await
     }
 
-    /// A new database with nothing in it.
+    /// Creates an empty database.
     pub async fn empty_database(&self) -> Database {
         self.copy("").await
     }
 
-    /// A new database that cannot hold every script.
+    /// Creates a database in LATIN1, which cannot store every script.
     pub async fn latin_database(&self) -> Database {
         self.copy("TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'").await
     }
 
-    /// A new database of any server, with the schema in it.
+    /// Creates a database on any server, with the schema.
     pub async fn database_without_template(&self) -> Database {
         let database = self.copy("").await;
         PostgresStore::migrate(&database.options()).await.unwrap();
@@ -259,7 +260,7 @@ impl Drop for Cluster {
     }
 }
 
-/// A database, dropped when this is.
+/// A database, removed when dropped.
 pub struct Database {
     admin: String,
     pub url: String,
@@ -267,7 +268,7 @@ pub struct Database {
 }
 
 impl Database {
-    /// The same database, as a standby has it.
+    /// Returns options for the same database on a standby.
     pub fn at_standby(&self, standby: &Cluster) -> PostgresOptions {
         let mut options = PostgresOptions::standby(&standby.url(&self.name), None).unwrap();
         options.connections = 4;
@@ -280,7 +281,7 @@ impl Database {
         options
     }
 
-    /// A connection besides the store's.
+    /// Opens a connection besides the store's.
     pub async fn client(&self) -> Client {
         connect(&self.url).await
     }
@@ -290,7 +291,7 @@ impl Drop for Database {
     fn drop(&mut self) {
         let drop = format!("DROP DATABASE {} WITH (FORCE)", self.name);
         on_a_thread(self.admin.clone(), async move |client| {
-            // A server that a test has stopped needs no tidying.
+            // A server that a test has stopped needs no cleanup.
             let _gone = client.batch_execute(&drop).await;
         });
     }
@@ -302,7 +303,7 @@ async fn connect(url: &str) -> Client {
     client
 }
 
-/// Removed by the shell that runs the server, so that it is removed even when this process is killed.
+/// Creates a folder, which the server's shell removes, even when this process is killed.
 fn new_dir() -> PathBuf {
     let dir = tempfile::Builder::new().prefix("copydesk-postgres-").tempdir().unwrap().keep();
     if let Some((uid, gid)) = other_user() {
@@ -311,7 +312,7 @@ fn new_dir() -> PathBuf {
     dir
 }
 
-/// For where there is no runtime to wait in, or one that is in use.
+/// Runs async work on a separate thread, for callers without a runtime or within one.
 fn on_a_thread(url: String, work: impl AsyncFnOnce(Client) + Send + 'static) {
     let done = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -325,7 +326,7 @@ fn on_a_thread(url: String, work: impl AsyncFnOnce(Client) + Send + 'static) {
     done.join().unwrap();
 }
 
-/// A program of the server: Debian keeps them in a folder for each version, and not in PATH.
+/// Returns a program of the server: Debian keeps them in a folder for each version, outside of PATH.
 fn bin(name: &str) -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = versions.map(|version| version.path().join("bin").join(name)).collect();
@@ -334,7 +335,7 @@ fn bin(name: &str) -> PathBuf {
     found.pop().unwrap_or_else(|| name.into())
 }
 
-/// PostgreSQL's server refuses to run as root.
+/// Returns the IDs of another user for PostgreSQL's server, which refuses to run as root.
 pub fn other_user() -> Option<(u32, u32)> {
     let id = |args: &[&str]| -> Option<u32> {
         let output = Command::new("id").args(args).output().ok()?;
@@ -346,7 +347,7 @@ pub fn other_user() -> Option<(u32, u32)> {
     ["postgres", "nobody"].into_iter().find_map(|user| Some((id(&["-u", user])?, id(&["-g", user])?)))
 }
 
-/// With its owner and its rights.
+/// Copies a folder with its owner and permissions.
 fn copy(from: &Path, to: &Path) {
     let copied = Command::new("cp").arg("-a").arg(from.join(".")).arg(to).status().unwrap();
     assert!(copied.success());

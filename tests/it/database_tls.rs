@@ -1,4 +1,4 @@
-//! A PostgreSQL that speaks TLS, with certificates of the tests' own.
+//! PostgreSQL with TLS and the tests' certificates.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::conformance::fixtures::{at, get, ingest, titled, write};
 use crate::database::{Cluster, Database};
 use crate::process::{Serve, run};
 
-/// The URL of a database by another name of its host.
+/// Returns the URL of a database with another host name.
 fn url(database: &Database, host: &str, mode: &str) -> String {
     format!("{}?sslmode={mode}&application_name={mode}", database.url.replacen("127.0.0.1", host, 1))
 }
@@ -32,17 +32,17 @@ async fn tls_is_spoken_as_asked_and_who_answers_is_looked_at() {
             std::sync::Arc::new(PostgresStore::open(trusting("localhost", Some(&ca))).await.unwrap());
         write(&store, ingest(mode, titled("1"), at(0))).await.unwrap();
         assert!(get(&store, mode).await.is_some());
-        // The pools', the probe's, and the one that listens.
+        // Connections of the pools, the probe and the listener.
         connected(&database, mode, true, 3).await;
-        // The wrong name, the wrong authority, and the system's, which do not know it.
-        for wrong in
+        // A wrong name, a wrong CA, and the system's CAs, which did not sign it.
+        for rejected in
             [trusting("127.0.0.1", Some(&ca)), trusting("localhost", Some(&other)), trusting("localhost", None)]
         {
-            let refused = PostgresStore::open(wrong).await.err().unwrap();
+            let refused = PostgresStore::open(rejected).await.err().unwrap();
             assert!(matches!(&refused, OpenError::Refused { cause, .. } if cause.contains("certificate")), "{refused}");
         }
     }
-    // Encrypted, whoever answers; and not.
+    // With any certificate, and without encryption.
     for (mode, encrypted) in [("prefer", true), ("disable", false)] {
         let options = PostgresOptions::new(&url(&database, "127.0.0.1", mode)).unwrap();
         let _store = PostgresStore::open(options).await.unwrap();
@@ -75,18 +75,18 @@ fn the_command_is_told_whom_to_trust() {
     let (ca, none) = (ca.to_str().unwrap(), none.to_str().unwrap());
     let store = url(&database, "localhost", "verify-full");
     Serve::on(dir.path(), &["--store", &store, "--store-ca", ca]).stop();
-    for (store, ca, told) in [
+    for (store, ca, expected) in [
         (store.as_str(), none, "no certificate"),
         (store.as_str(), "/none/there", "/none/there"),
         (&url(&database, "localhost", "prefer"), ca, "sslmode=require"),
         ("sqlite", ca, "no use otherwise"),
     ] {
         let (code, _, errors) = run(&["migrate", "--store", store, "--store-ca", ca]);
-        assert!(code != 0 && errors.contains(told), "{errors}");
+        assert!(code != 0 && errors.contains(expected), "{errors}");
     }
 }
 
-/// Waits until a store that was opened in this mode has so many connections. All of them are encrypted, or none is.
+/// Waits until a store that was opened in this mode has `count` connections, all encrypted or none.
 async fn connected(database: &Database, mode: &str, encrypted: bool, count: i64) {
     let client = database.client().await;
     let ours = "SELECT count(*), count(*) FILTER (WHERE ssl) FROM pg_stat_activity JOIN pg_stat_ssl USING (pid)

@@ -1,4 +1,4 @@
-//! A database that fails over to a standby that was behind: what was lost is in no cache.
+//! A database that fails over to a standby that was behind: lost changes are in no cache.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,14 +29,14 @@ async fn until(cache: &dyn Store, layer: Layer, revision: i64) {
     assert!(!late, "{layer:?} does not answer with revision {revision}");
 }
 
-/// Waits until a database that was started again is known to be there.
+/// Waits until a store detects its restarted database.
 async fn answers(store: &Arc<dyn Store>) {
-    let known = async {
+    let available = async {
         while store.ping().await.is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), known).await.expect("it answers again");
+    tokio::time::timeout(Duration::from_secs(20), available).await.expect("it answers again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -51,15 +51,15 @@ async fn a_feed_that_has_grown_again_is_another() {
     let mut standby = cluster.standby();
     answers(&store).await;
 
-    // What the standby does not have, and both caches do.
+    // Missing from the standby, and present in both caches.
     let redis = Arc::new(RedisCache::new(Arc::clone(&store), options.clone()));
-    let behind = Arc::clone(&redis) as Arc<dyn Store>;
-    let local: Arc<dyn Store> = Arc::new(LocalCache::new(behind, cache_options(1_000)).await.unwrap());
+    let backing = Arc::clone(&redis) as Arc<dyn Store>;
+    let local: Arc<dyn Store> = Arc::new(LocalCache::new(backing, cache_options(1_000)).await.unwrap());
     write(&local, update("ferry", titled("2, lost"), Precondition::None, at(1))).await.unwrap();
     until(&*redis, Layer::Redis, 2).await;
     until(&*local, Layer::Local, 2).await;
 
-    // It takes over, and has more changes than the lost one before anybody sees it.
+    // It takes over, and has more changes than the lost primary before any reader connects.
     standby.promote();
     let grown = open(PostgresOptions::new(&standby.url(&database.name)).unwrap()).await;
     for number in 0..5 {
@@ -71,7 +71,7 @@ async fn a_feed_that_has_grown_again_is_another() {
     until(&*local, Layer::Local, 1).await;
 }
 
-/// Nobody was there to see it: Redis itself says how far it has followed, and which change that was.
+/// No replica saw the failover: Redis itself has the repaired position and the change at it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_starts_after_it_sees_it_as_well() {
     let mut cluster = Cluster::start(true);

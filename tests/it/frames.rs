@@ -1,6 +1,6 @@
-//! HTTP/2 by the byte (RFC 9113), as only those would send it who mean harm.
+//! HTTP/2 frames by the byte (RFC 9113), as only a hostile client would send them.
 
-/// Kinds of frames.
+/// Frame types.
 pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
 pub const RST_STREAM: u8 = 3;
@@ -12,22 +12,22 @@ pub const CONTINUATION: u8 = 9;
 pub const END_STREAM: u8 = 1;
 pub const END_HEADERS: u8 = 4;
 
-/// A frame.
+/// Returns a frame.
 pub fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// What a client begins with: the preface, and settings (identifier and value).
+/// Returns the start of a connection: the preface, and settings (identifier and value).
 pub fn opening(settings: &[(u16, u32)]) -> Vec<u8> {
     let settings: Vec<u8> =
         settings.iter().flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat()).collect();
     [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), frame(SETTINGS, 0, 0, &settings)].concat()
 }
 
-/// The headers of a call, by HPACK without its tables; `more` are others.
+/// Returns the headers of a call, in HPACK without the dynamic table; `more` are further headers.
 pub fn headers(path: &str, more: &[(&str, &str)]) -> Vec<u8> {
-    // POST, http; and by the names in the fixed table: path, authority, content-type.
+    // POST, http; then path, authority and content-type, by their names in the static table.
     let mut block = vec![0x83, 0x86, 0x04];
     text(&mut block, path);
     block.push(0x01);
@@ -42,7 +42,7 @@ pub fn headers(path: &str, more: &[(&str, &str)]) -> Vec<u8> {
     block
 }
 
-/// A string of HPACK.
+/// Appends a string in HPACK.
 pub fn text(block: &mut Vec<u8>, text: &str) {
     let length = text.len();
     if length < 127 {

@@ -1,4 +1,4 @@
-//! The local cache and the keeper of Redis follow one feed, each at its own pace.
+//! The local cache and the repair of Redis follow one feed, each at its own pace.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,13 +11,13 @@ use crate::conformance::fixtures::{at, id, ingest, titled, update, write};
 use crate::parted::Parted;
 use crate::redis_server::RedisServer;
 
-/// So long that nothing here is decided by it.
+/// Long enough to have no effect here.
 const BOUND: Duration = Duration::from_secs(300);
 
 struct Desk {
     store: Arc<dyn Store>,
-    /// What Redis stands in front of.
-    behind: Arc<Parted>,
+    /// The store behind Redis.
+    backing: Arc<Parted>,
     redis: Arc<RedisCache>,
     _dir: tempfile::TempDir,
 }
@@ -25,12 +25,12 @@ struct Desk {
 fn desk() -> Desk {
     let dir = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(dir.path())).unwrap());
-    let behind = Parted::new(&store, &store);
+    let backing = Parted::new(&store, &store);
     let mut options = RedisOptions::new(&RedisServer::shared().url()).unwrap();
     options.staleness_bound = BOUND;
     options.poll = Duration::from_millis(20);
-    let redis = Arc::new(RedisCache::new(Arc::clone(&behind) as Arc<dyn Store>, options));
-    Desk { store, behind, redis, _dir: dir }
+    let redis = Arc::new(RedisCache::new(Arc::clone(&backing) as Arc<dyn Store>, options));
+    Desk { store, backing, redis, _dir: dir }
 }
 
 async fn local(store: Arc<dyn Store>, bytes: u64) -> LocalCache {
@@ -56,29 +56,30 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// The local follower has dropped an article, and will not be told again; Redis has not been repaired. What is old there must
-/// not come back, for it would stay.
+/// The local cache has dropped an article, and will get no further invalidation; Redis has not been repaired. Its
+/// stale entry must not come back, because it would stay.
 #[tokio::test]
 async fn what_was_dropped_does_not_come_back_from_redis() {
     let desk = desk();
     write(&desk.store, ingest("a", titled("edition 1"), at(1))).await.unwrap();
-    // Its follower hears at once, whatever holds the keeper.
+    // The local cache follows immediately, even while the repair of Redis is held back.
     let front = Parted::new(&(Arc::clone(&desk.redis) as Arc<dyn Store>), &desk.store);
     let local = local(front, 1 << 20).await;
     until("Redis answers", async || read(&*desk.redis, "a").await == (1, Layer::Redis)).await;
     assert_eq!(read(&local, "a").await.0, 1);
-    desk.behind.hold(true);
+    desk.backing.hold(true);
     let before = local.stats().invalidations;
     correct(&desk.store, "a", 2).await;
     until("the local cache hears", async || local.stats().invalidations > before).await;
-    assert_eq!(read(&*desk.redis, "a").await, (1, Layer::Redis), "the keeper has not heard");
+    assert_eq!(read(&*desk.redis, "a").await, (1, Layer::Redis), "Redis is not repaired");
     assert_eq!(read(&local, "a").await, (2, Layer::Store));
-    desk.behind.hold(false);
+    desk.backing.hold(false);
     until("the keeper hears", async || read(&*desk.redis, "a").await == (2, Layer::Redis)).await;
     assert_eq!(read(&local, "a").await, (2, Layer::Local));
 }
 
-/// One article is written again and again; reads of another, which the local cache is too small to keep, stay with Redis.
+/// One article is written repeatedly; reads of another, which does not fit in the local cache, are still answered by
+/// Redis.
 #[tokio::test]
 async fn steady_writes_leave_reads_of_others_to_redis() {
     const WRITES: i64 = 200;
@@ -88,15 +89,15 @@ async fn steady_writes_leave_reads_of_others_to_redis() {
     }
     let local = local(Arc::clone(&desk.redis) as Arc<dyn Store>, 1).await;
     until("Redis answers", async || read(&local, "other").await == (1, Layer::Redis)).await;
-    let read_before = desk.behind.gets();
+    let read_before = desk.backing.gets();
     for edition in 2..2 + WRITES {
         let before = local.stats().invalidations;
         correct(&desk.store, "busy", edition).await;
-        // The moment when the local cache begins to ask for fresher than that change.
-        until("the local cache hears", async || local.stats().invalidations > before).await;
+        // From then on the local cache requires a fresher position than that change.
+        until("the local cache gets the invalidation", async || local.stats().invalidations > before).await;
         assert_eq!(read(&local, "other").await.0, 1);
     }
-    let from_store = desk.behind.gets() - read_before;
+    let from_store = desk.backing.gets() - read_before;
     println!("{from_store} of {WRITES} reads went to the store");
     assert!(from_store < WRITES as u64 / 4, "{from_store} of {WRITES} reads went to the store");
 }

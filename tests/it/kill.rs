@@ -1,4 +1,4 @@
-//! An answer means durable: SIGKILL during streaming ingestion, again and again.
+//! A response means durable: repeated SIGKILL during streaming ingestion.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,17 +12,17 @@ use crate::process::Serve;
 use crate::support::{invented, ready};
 
 const KILLS: usize = 50;
-/// Articles that each life of the server is sent; it dies before it has taken them all.
+/// Number of articles sent in each life of the server; it dies before it has ingested them all.
 const SENT: i64 = 400;
 
-// Two threads: the last client has to hear that the server stops, while the test waits for it.
+// Two threads: the last client must notice that the server stops, while the test waits for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_answered_survives_fifty_kills() {
     let dir = tempfile::tempdir().unwrap();
     let mut answered: BTreeMap<String, i64> = BTreeMap::new();
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     for life in 0..KILLS as i64 {
-        // A server with little cache, so that reads come from the disk.
+        // A server without a local cache, so that reads come from the disk.
         let server = Serve::on(dir.path(), &["--cache", "off", "--log-level", "error"]);
         let mut client = server.client().await;
         all_there(&mut client, &answered).await;
@@ -64,14 +64,14 @@ async fn all_there(client: &mut Client, answered: &BTreeMap<String, i64>) {
             ..Default::default()
         };
         let answer = client.retrieval.batch_get_articles(request).await.unwrap().into_inner();
-        assert_eq!(answer.not_found, Vec::<String>::new(), "answered, and lost");
+        assert_eq!(answer.not_found, Vec::<String>::new(), "acknowledged, but lost");
         for article in answer.articles {
             assert!(article.revision >= answered[&article.name], "{} lost a revision", article.name);
         }
     }
 }
 
-/// The feed from its beginning: the revisions of each article from 1 up, each once, no token twice.
+/// Checks the feed from its beginning: each article's revisions from 1 up, each once, and no token twice.
 async fn each_change_once(client: &mut Client, answered: &BTreeMap<String, i64>) {
     let request = WatchArticlesRequest {
         from_beginning: true,
@@ -81,7 +81,7 @@ async fn each_change_once(client: &mut Client, answered: &BTreeMap<String, i64>)
     let mut watch = client.retrieval.watch_articles(request).await.unwrap().into_inner();
     let mut newest: BTreeMap<String, i64> = BTreeMap::new();
     let mut tokens = BTreeSet::new();
-    // The feed has been caught up with when a checkpoint follows a change.
+    // The end of the feed is a checkpoint after a change.
     loop {
         match watch.next().await.unwrap().unwrap().event.unwrap() {
             Event::Change(change) => {

@@ -1,4 +1,5 @@
-//! What is exported from one engine and ingested into another is the same there: by the commands, as an operator does it.
+//! Articles exported from one engine and ingested into another are equal there: with the commands, as operators use
+//! them.
 
 use std::path::Path;
 
@@ -7,12 +8,12 @@ use crate::process::{Serve, run};
 
 const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo/pages");
 
-/// What `verify` prints after a label.
+/// Returns the value after a label in the output of `verify`.
 fn verified(store: &[&str], label: &str) -> String {
-    let (code, told, errors) = run(&[&["verify"], store].concat());
-    assert_eq!(code, 0, "{told}{errors}");
-    assert!(told.ends_with("problems: 0\n"), "{told}");
-    told.lines().find_map(|line| line.strip_prefix(label)).unwrap_or_else(|| panic!("{label} in {told}")).to_owned()
+    let (code, output, errors) = run(&[&["verify"], store].concat());
+    assert_eq!(code, 0, "{output}{errors}");
+    assert!(output.ends_with("problems: 0\n"), "{output}");
+    output.lines().find_map(|line| line.strip_prefix(label)).unwrap_or_else(|| panic!("{label} in {output}")).to_owned()
 }
 
 fn folder(dir: &Path) -> [&str; 2] {
@@ -55,11 +56,11 @@ async fn an_export_ingested_elsewhere_is_the_same_there() {
     assert_eq!(digests[0], digests[1]);
     assert_eq!(digests[1], digests[2]);
 
-    // Without servers, and whatever the articles' state.
+    // Without servers, with articles in any state.
     let dir = tempfile::tempdir().unwrap();
     let to = format!("sqlite:{}", dir.path().display());
-    let (code, told, errors) = run(&["copy", "--to", &to, database[0], database[1]]);
-    assert_eq!((code, told.as_str()), (0, "copied: 9, of which 0 were there already\n"), "{errors}");
+    let (code, output, errors) = run(&["copy", "--to", &to, database[0], database[1]]);
+    assert_eq!((code, output.as_str()), (0, "copied: 9, of which 0 were there already\n"), "{errors}");
     assert_eq!(verified(&folder(dir.path()), "digest: "), verified(&database, "digest: "));
     let (code, _, errors) = run(&["copy", "--to", "mysql://x", database[0], database[1]]);
     assert!(code == 2 && errors.contains("postgres://"), "{errors}");

@@ -1,4 +1,4 @@
-//! A store put together from two: reads go to one, the feed comes from the other and can be held back.
+//! A store composed of two: reads go to one, and the change feed comes from the other and can be held back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,12 +23,12 @@ impl Parted {
         Arc::new(Self { reads, feed, held: AtomicBool::new(false), gets: AtomicU64::new(0) })
     }
 
-    /// Whether whoever follows the feed is told that there is nothing new.
+    /// Holds back the feed: followers see no new changes while `held` is true.
     pub fn hold(&self, held: bool) {
         self.held.store(held, Ordering::SeqCst);
     }
 
-    /// How many articles have been read.
+    /// Returns the number of articles read.
     pub fn gets(&self) -> u64 {
         self.gets.load(Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! Servers as processes of their own, which can be killed; and the other commands.
+//! Servers as separate processes, which can be killed; and the other commands.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
@@ -8,7 +8,7 @@ use copydesk::client::Client;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// The command, without the settings of whoever runs the tests.
+/// Returns the command without the settings in the tests' environment.
 pub fn copydesk(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_copydesk"));
     for (name, _) in std::env::vars_os() {
@@ -20,7 +20,7 @@ pub fn copydesk(args: &[&str]) -> Command {
     command
 }
 
-/// What a command printed and how it ended.
+/// Runs a command. Returns its exit code and output.
 pub fn run(args: &[&str]) -> (i32, String, String) {
     output(copydesk(args).output().unwrap())
 }
@@ -37,19 +37,19 @@ pub struct Serve {
 }
 
 impl Serve {
-    /// On a folder, on a free port.
+    /// Starts on a folder, on a free port.
     pub fn on(dir: &Path, more: &[&str]) -> Self {
         Self::start(dir, more, Stdio::piped()).unwrap_or_else(|errors| panic!("{errors}"))
     }
 
-    /// On a folder, on the ports that the flags name.
+    /// Starts on a folder, on the ports in the flags.
     pub fn on_ports(dir: &Path, flags: &[&str]) -> Self {
         let mut command = copydesk(&["serve", "--data-dir", dir.to_str().unwrap()]);
         command.args(flags);
         Self::spawn(command, Stdio::piped()).unwrap_or_else(|errors| panic!("{errors}"))
     }
 
-    /// With somewhere to log to, for servers that have much to tell: nobody reads a pipe before `stop`.
+    /// Starts with a target for the log, for servers that log a lot: the pipe is not read before `stop`.
     pub fn start(dir: &Path, more: &[&str], log: Stdio) -> Result<Self, String> {
         let dir = dir.to_str().unwrap();
         let mut command =
@@ -66,7 +66,7 @@ impl Serve {
         let address = line.trim().strip_prefix("listening on ").map(str::to_owned);
         let Some(address) = address else {
             let (_, _, errors) = output(child.wait_with_output().unwrap());
-            return Err(format!("it did not start: {line:?} {errors}"));
+            return Err(format!("the server did not start: {line:?} {errors}"));
         };
         Ok(Self { child, address })
     }
@@ -75,7 +75,7 @@ impl Serve {
         Client::connect(&self.address).await.unwrap()
     }
 
-    /// The most memory that it has had resident, in bytes.
+    /// Returns the peak of its resident memory, in bytes.
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -94,18 +94,18 @@ impl Serve {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
     }
 
-    /// As the system's out-of-memory killer does.
+    /// Like the system's out-of-memory killer.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// As an operator does; answers with what it logged.
+    /// Stops it as an operator does. Returns its log.
     pub fn stop(mut self) -> String {
         self.signal(Signal::SIGTERM);
         let mut log = String::new();
-        if let Some(mut told) = self.child.stderr.take() {
-            told.read_to_string(&mut log).unwrap();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_string(&mut log).unwrap();
         }
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status}: {log}");
@@ -115,7 +115,7 @@ impl Serve {
 
 impl Drop for Serve {
     fn drop(&mut self) {
-        // An error means that it has ended.
+        // Fails only if it has exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! Redis in front of a store, and whatever happens to Redis: no read fails, none is older than the bound.
+//! Redis in front of a store, with failures of Redis: no read fails, and none is older than the bound.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,7 +40,7 @@ async fn desk() -> Desk {
     desk
 }
 
-/// Opens a store, once whoever has just let go of it has.
+/// Opens a store, once its previous owner has released it.
 async fn open(dir: &std::path::Path) -> Arc<dyn Store> {
     let until = Instant::now() + Duration::from_secs(60);
     loop {
@@ -57,17 +57,17 @@ impl Desk {
         Arc::clone(&self.cache) as Arc<dyn Store>
     }
 
-    /// Waits until Redis answers for an article. Answers with its revision.
+    /// Waits until Redis answers for an article. Returns its revision.
     async fn cached(&self, name: &str) -> i64 {
         cached(&self.cache, name).await
     }
 
-    /// A correction that Redis is not told of, as if its writer had died.
+    /// Writes a correction without an invalidation, as if the writer had died.
     async fn correct_unheard(&self, edition: u32) -> Position {
         correct(&self.store, edition).await
     }
 
-    /// Every key of the article `a`.
+    /// Returns every key of the article `a`.
     fn keys(&self) -> Vec<String> {
         self.redis.ask(&["KEYS", "*{a}"])
     }
@@ -130,7 +130,7 @@ async fn a_position_is_reached_or_the_store_is_asked() {
         let position = desk.correct_unheard(edition).await;
         assert_eq!(revision(&*desk.cache, Consistency::AtLeast(position)).await.0, i64::from(edition));
     }
-    // Without a position, what is within the bound may be served.
+    // Without a position, any revision within the bound may be served.
     tokio::time::sleep(BOUND).await;
     assert_eq!(desk.cached("a").await, 39);
 }
@@ -164,7 +164,7 @@ async fn a_store_that_was_set_back_finds_nothing_of_its_future() {
     let Desk { store, cache, redis, _dir } = desk().await;
     drop((store, cache));
     let backup = tempfile::tempdir().unwrap();
-    // Closing it has put everything into the one file.
+    // Closing it has merged everything into one file.
     drop(open(_dir.path()).await);
     std::fs::copy(_dir.path().join("articles.db"), backup.path().join("articles.db")).unwrap();
     let store = open(_dir.path()).await;
@@ -191,7 +191,7 @@ async fn a_flush_lets_nothing_old_in() {
     assert_eq!(desk.cached("a").await, 19);
 }
 
-/// Reads go to the store, while Redis is not there to answer, until it is not even asked any more and for a while after.
+/// Reads go to the store while Redis is unavailable, until the breaker opens and for a while after.
 async fn unhelped(desk: &Desk, edition: i64) {
     let until = Instant::now() + Duration::from_secs(60);
     let mut after = 0;
@@ -217,7 +217,7 @@ async fn a_frozen_redis_serves_nothing_old_when_it_thaws() {
     let desk = desk().await;
     for edition in 2..5 {
         desk.redis.freeze();
-        // Told, in vain: the answer to the write does not wait until it thaws.
+        // The invalidation fails: the response to the write does not wait until Redis thaws.
         correct(&desk.front(), edition).await;
         unhelped(&desk, i64::from(edition)).await;
         desk.redis.thaw();
@@ -239,7 +239,7 @@ async fn a_demoted_redis_is_not_used() {
     let before = desk.keys();
     desk.redis.ask::<()>(&["REPLICAOF", "NO", "ONE"]);
     assert_eq!(desk.cached("a").await, 2);
-    assert!(desk.keys().iter().any(|key| !before.contains(key)), "its data may be another's: a new generation");
+    assert!(desk.keys().iter().any(|key| !before.contains(key)), "its data may be stale: a new generation");
 }
 
 #[tokio::test]
@@ -248,16 +248,16 @@ async fn what_is_foreign_is_a_miss() {
     let key = desk.keys().remove(0);
     let good: Vec<u8> = desk.redis.ask(&["GET", &key]);
     let zeros = "0".repeat(40);
-    let mut wrong: Vec<Vec<u8>> =
+    let mut malformed: Vec<Vec<u8>> =
         vec![Vec::new(), b"v".to_vec(), b"i".to_vec(), b"nonsense".to_vec(), vec![0xff; 5_000]];
-    wrong.push(good[..good.len() - 1].to_vec());
-    wrong.push([&good[..], b"x"].concat());
-    wrong.push([&good[..41], b"\xff", &good[42..]].concat());
-    wrong.push(format!("i{zeros}{}", "x".repeat(48)).into_bytes());
-    wrong.push(format!("v{}", "9".repeat(200)).into_bytes());
+    malformed.push(good[..good.len() - 1].to_vec());
+    malformed.push([&good[..], b"x"].concat());
+    malformed.push([&good[..41], b"\xff", &good[42..]].concat());
+    malformed.push(format!("i{zeros}{}", "x".repeat(48)).into_bytes());
+    malformed.push(format!("v{}", "9".repeat(200)).into_bytes());
     let mut foreign = 0;
-    for wrong in wrong {
-        desk.redis.ask::<()>(&[b"SET", key.as_bytes(), &wrong]);
+    for entry in malformed {
+        desk.redis.ask::<()>(&[b"SET", key.as_bytes(), &entry]);
         assert_eq!(revision(&*desk.cache, Consistency::Bounded).await, (1, Layer::Store));
         assert_eq!(desk.cached("a").await, 1);
         foreign = desk.cache.stats().foreign;
@@ -273,10 +273,10 @@ async fn what_is_foreign_is_a_miss() {
     desk.redis.ask::<()>(&["SCRIPT", "FLUSH"]);
     desk.correct_unheard(3).await;
     tokio::time::sleep(BOUND).await;
-    assert_eq!(desk.cached("a").await, 3, "scripts that it has forgotten are told again");
+    assert_eq!(desk.cached("a").await, 3, "forgotten scripts are loaded again");
 }
 
-/// Then entries are claimed without being looked at first.
+/// Then entries are claimed without a prior read.
 #[tokio::test]
 async fn where_most_is_missing_what_is_there_is_found_and_what_is_foreign_replaced() {
     let desk = desk().await;
@@ -312,8 +312,8 @@ async fn a_full_redis_fails_no_read() {
     assert_eq!(desk.cached("a").await, 5);
 }
 
-/// Two replicas, each with a local cache, and a writer of which half of the changes are told to nobody; Redis is flushed, and
-/// frozen, in between. Nothing read is older than the bound, and in the end both know everything.
+/// Two replicas, each with a local cache, and a writer that sends only half of the invalidations; Redis is flushed,
+/// and frozen, in between. No read is older than the bound, and in the end both have everything.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_agree_within_the_bound_whatever_is_lost() {
     const ARTICLES: usize = 8;
@@ -342,10 +342,10 @@ async fn replicas_agree_within_the_bound_whatever_is_lost() {
             let mut reads = 0_u64;
             while !done.load(Ordering::Relaxed) {
                 let n = (reads as usize * 7) % ARTICLES;
-                let asked = Instant::now();
+                let began = Instant::now();
                 let found =
                     read(&*replica, &names[n], Consistency::Bounded).await.record.map_or(0, |record| record.revision);
-                let due = committed[n].lock().unwrap().iter().filter(|at| **at + BOUND < asked).count() as i64;
+                let due = committed[n].lock().unwrap().iter().filter(|at| **at + BOUND < began).count() as i64;
                 assert!(found >= due, "{}: {found} was read, {due} was due", names[n]);
                 reads += 1;
                 tokio::task::yield_now().await;
@@ -391,7 +391,7 @@ async fn replicas_agree_within_the_bound_whatever_is_lost() {
     assert!(reads > 1_000, "{reads} reads show little");
 }
 
-/// An article that is read is fetched anew before its life in Redis ends, and lives on as the store has it.
+/// A frequently read article is refreshed before its TTL in Redis ends, with the store's revision.
 #[tokio::test]
 async fn what_is_read_near_its_end_is_fetched_anew() {
     let desk = desk().await;
@@ -401,7 +401,7 @@ async fn what_is_read_near_its_end_is_fetched_anew() {
     desk.redis.ask::<()>(&["FLUSHALL"]);
     let until = Instant::now() + Duration::from_secs(60);
     let mut edition = 1;
-    // A correction now and then, so that some are fetched anew while they change.
+    // Occasional corrections, so that some entries are refreshed while they change.
     while cache.stats().refreshes < 5 {
         assert!(Instant::now() < until, "{:?}", cache.stats());
         if cache.stats().refreshes >= edition as u64 {
@@ -412,6 +412,6 @@ async fn what_is_read_near_its_end_is_fetched_anew() {
     }
     assert_eq!(revision(&cache, Consistency::Full).await.0, edition);
     while cached(&cache, "a").await != edition {
-        assert!(Instant::now() < until, "what was fetched anew has undone a correction");
+        assert!(Instant::now() < until, "a refresh has undone a correction");
     }
 }

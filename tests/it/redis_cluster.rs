@@ -1,4 +1,4 @@
-//! Redis Cluster in front of a store: each node is repaired, trusted and done without by itself.
+//! Redis Cluster in front of a store: each node is repaired, trusted and disabled independently.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ struct Desk {
     store: Arc<dyn Store>,
     cache: Arc<RedisCache>,
     cluster: RedisCluster,
-    /// Of each primary.
+    /// Names of the articles on each primary.
     names: [Vec<String>; 3],
     _dir: tempfile::TempDir,
 }
@@ -44,7 +44,7 @@ async fn desk(replicas: usize) -> Desk {
 }
 
 impl Desk {
-    /// Reads until Redis answers. No read fails, or finds another edition than this.
+    /// Reads until Redis answers. No read may fail or return another edition.
     async fn cached(&self, name: &str, edition: i64) {
         until("Redis answers", async || {
             let fetched = self.read(name).await;
@@ -58,14 +58,14 @@ impl Desk {
         self.cache.get(&[id(name)], Consistency::Bounded).await.expect("no read fails").remove(0)
     }
 
-    /// A correction that Redis is not told of, as if its writer had died.
+    /// Writes a correction without an invalidation, as if the writer had died.
     async fn correct_unheard(&self, name: &str, edition: i64) -> Position {
         let article = titled(&format!("edition {edition}"));
         let written = write(&self.store, update(name, article, Precondition::None, at(edition))).await.unwrap();
         written.record.token.position
     }
 
-    /// An article whose slot the others have no part in.
+    /// Returns an article in a slot of this node.
     fn of(&self, node: usize) -> (&str, &str) {
         (&self.names[node][0], &self.names[node][1])
     }
@@ -79,7 +79,7 @@ fn keys(node: &RedisServer, name: &str) -> Vec<String> {
     node.ask(&["KEYS", &format!("*{{{name}}}")])
 }
 
-/// The first byte of an entry, of a replica too.
+/// Returns the first byte of an entry, also on a replica.
 fn kind(node: &RedisServer, key: &str) -> String {
     let mut connection = node.connect().unwrap();
     redis::cmd("READONLY").exec(&mut connection).unwrap();
@@ -108,7 +108,7 @@ async fn every_node_answers_for_its_share() {
             assert_eq!(keys(node, name).len(), 1, "{name}");
         }
     }
-    // Of all nodes at once, in the order asked for, with one that does not exist and one twice.
+    // From all nodes at once, in the requested order, with a missing one and a repeated one.
     let mut ids: Vec<ArticleId> = (0..ARTICLES).rev().map(|number| id(&format!("a-{number}"))).collect();
     ids.extend([id("none"), id("a-7")]);
     until("all come from Redis", async || {
@@ -119,18 +119,18 @@ async fn every_node_answers_for_its_share() {
         batch.iter().all(|fetched| fetched.from == Layer::Redis)
     })
     .await;
-    // A write tells the nodes; and a change that nobody tells them of, their keepers do.
+    // A write sends invalidations to the nodes; a change without one is repaired by the followers.
     let front = Arc::clone(&desk.cache) as Arc<dyn Store>;
     for node in 0..3 {
-        let (told, unheard) = desk.of(node);
+        let (invalidated, missed) = desk.of(node);
         let article = titled("edition 2");
-        let written = write(&front, update(told, article, Precondition::None, at(2))).await.unwrap();
-        let floor = desk.correct_unheard(unheard, 2).await.max(written.record.token.position);
-        let ids = [id(told), id(unheard)];
+        let written = write(&front, update(invalidated, article, Precondition::None, at(2))).await.unwrap();
+        let floor = desk.correct_unheard(missed, 2).await.max(written.record.token.position);
+        let ids = [id(invalidated), id(missed)];
         let read = desk.cache.get(&ids, Consistency::AtLeast(floor)).await.unwrap();
         assert!(read.iter().all(|fetched| revision(fetched) == 2));
-        desk.cached(told, 2).await;
-        desk.cached(unheard, 2).await;
+        desk.cached(invalidated, 2).await;
+        desk.cached(missed, 2).await;
     }
 }
 
@@ -149,7 +149,7 @@ async fn the_auditor_sees_every_node() {
     assert_eq!(auditor.stats().violations, 0);
 }
 
-/// What a node held before a slot left it comes back with the slot, and has missed what happened meanwhile.
+/// Old entries of a node become readable again when a slot returns, and have missed invalidations.
 #[tokio::test]
 async fn a_slot_that_comes_back_brings_nothing_old() {
     let desk = desk(0).await;
@@ -163,7 +163,7 @@ async fn a_slot_that_comes_back_brings_nothing_old() {
     desk.cluster.resettle(slot, 0, 1);
     desk.cached(moved, 1).await;
     desk.cached(stays, 1).await;
-    assert_eq!(keys(&nodes[0], stays), kept, "who has only lost a slot keeps the rest");
+    assert_eq!(keys(&nodes[0], stays), kept, "a node that has only lost a slot keeps the rest");
     desk.correct_unheard(moved, 2).await;
     desk.correct_unheard(stays, 2).await;
     until("both have been repaired", async || {
@@ -172,7 +172,7 @@ async fn a_slot_that_comes_back_brings_nothing_old() {
     .await;
     desk.cached(moved, 2).await;
     desk.cached(stays, 2).await;
-    assert_eq!(kind(&nodes[1], &old[0]), "v", "nobody has told it");
+    assert_eq!(kind(&nodes[1], &old[0]), "v", "it got no invalidation");
 
     desk.cluster.resettle(slot, 1, 0);
     assert_eq!(kind(&nodes[0], &old[0]), "v", "it is back");
@@ -181,7 +181,7 @@ async fn a_slot_that_comes_back_brings_nothing_old() {
     assert_eq!(kind(&nodes[0], &old[0]), "v", "and is still there, under a key that nobody reads");
 }
 
-/// A move that was broken off may leave a copy where it was to go, of which nobody knows until the slot does go there.
+/// An aborted migration may leave an undetected copy at the target, until the slot does move there.
 #[tokio::test]
 async fn a_copy_that_was_left_behind_is_not_served() {
     let desk = desk(0).await;
@@ -197,16 +197,16 @@ async fn a_copy_that_was_left_behind_is_not_served() {
     until("it is repaired", async || revision(&desk.read(name).await) == 2).await;
     desk.cached(name, 2).await;
     assert_eq!(keys(&nodes[0], name), [old.as_str()]);
-    // Evicted; and nobody reads it before the slot moves, without it, to where the copy is.
+    // Evicted, and not read before the slot moves without it to the node with the copy.
     nodes[0].ask::<()>(&["DEL", &old]);
     desk.cluster.resettle(slot, 0, 1);
     desk.cached(name, 2).await;
     desk.cluster.resettle(slot, 1, 0);
-    assert_eq!(kind(&nodes[0], &old), "v", "the copy has come to where it was made");
+    assert_eq!(kind(&nodes[0], &old), "v", "the slot has moved to the copy");
     desk.cached(name, 2).await;
 }
 
-/// A move that was broken off leaves a slot open, for as long as nobody sees to it.
+/// An aborted migration leaves a slot open until an operator intervenes.
 #[tokio::test]
 async fn a_slot_left_open_costs_no_other() {
     let desk = desk(0).await;
@@ -222,7 +222,7 @@ async fn a_slot_left_open_costs_no_other() {
     desk.correct_unheard(open, 2).await;
     desk.correct_unheard(other, 2).await;
     until("it is repaired", async || revision(&desk.read(other).await) == 2).await;
-    // Given up: the node has the slot again that it has had all the time.
+    // The migration is canceled: the slot stays at its node.
     desk.cluster.give_up(slot, 0, 1);
     desk.cached(open, 2).await;
     desk.cached(other, 2).await;
@@ -235,7 +235,7 @@ async fn a_replica_that_was_behind_takes_over_and_serves_nothing_old() {
     let (primary, replica) = (&desk.cluster.nodes[0], &desk.cluster.nodes[3]);
     let old = keys(primary, &name);
     until("the replica has a copy", async || keys(replica, &name) == old && kind(replica, &old[0]) == "v").await;
-    // It is cut off, and hears nothing of the correction.
+    // The replica is cut off, and does not get the invalidation.
     let mut inside = primary.connect().unwrap();
     redis::cmd("CONFIG").arg(&["SET", "requirepass", "unknown"]).exec(&mut inside).unwrap();
     redis::cmd("CLIENT").arg(&["KILL", "TYPE", "replica"]).exec(&mut inside).unwrap();
@@ -250,7 +250,7 @@ async fn a_replica_that_was_behind_takes_over_and_serves_nothing_old() {
         replica.ask::<String>(&["INFO", "replication"]).contains("role:master")
     })
     .await;
-    assert_eq!(kind(replica, &old[0]), "v", "what is old is there");
+    assert_eq!(kind(replica, &old[0]), "v", "the stale entry exists");
     desk.cached(&name, 2).await;
     assert!(keys(replica, &name).iter().any(|key| !old.contains(key)), "a new generation");
     until("all of it is used", async || !desk.cache.stats().breaker_open).await;
@@ -310,7 +310,7 @@ async fn a_flush_of_one_node_is_no_matter_of_the_others() {
     assert_eq!(keys(&desk.cluster.nodes[2], there), kept);
 }
 
-/// What is of a Cluster is not taken for a server of its own, nor the other way round; of one node, all are found.
+/// A Cluster node is not accepted as a single server, nor the reverse; one node suffices to find all.
 #[tokio::test]
 async fn one_node_is_as_good_as_all_and_is_called_by_its_name() {
     let cluster = RedisCluster::shared();
@@ -318,12 +318,12 @@ async fn one_node_is_as_good_as_all_and_is_called_by_its_name() {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(dir.path())).unwrap());
     let port = cluster.nodes[1].port;
     let cache = |url: String| RedisCache::new(Arc::clone(&store), RedisOptions::new(&url).unwrap());
-    let wrong = [
+    let mismatched = [
         cache(format!("redis://127.0.0.1:{port}")),
         cache(format!("redis-cluster://127.0.0.1:{}", RedisServer::shared().port)),
     ];
-    let right = cache(format!("redis-cluster://127.0.0.1:1,127.0.0.1:{port}"));
-    until("all of it is used", async || !right.stats().breaker_open).await;
-    assert_eq!(right.stats().servers, 3);
-    assert!(wrong.iter().all(|wrong| wrong.stats().breaker_open));
+    let matching = cache(format!("redis-cluster://127.0.0.1:1,127.0.0.1:{port}"));
+    until("all of it is used", async || !matching.stats().breaker_open).await;
+    assert_eq!(matching.stats().servers, 3);
+    assert!(mismatched.iter().all(|cache| cache.stats().breaker_open));
 }

@@ -1,4 +1,4 @@
-//! Redis Clusters of the tests' own, formed by the protocol: no redis-cli.
+//! Redis Clusters of the tests, formed through the protocol, without redis-cli.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -9,14 +9,14 @@ use crate::redis_server::{RedisServer, free_port};
 
 const SLOTS: u16 = 16_384;
 
-/// Primaries with equal shares of the slots, and behind the first of them replicas.
+/// Primaries with equal shares of the slots, and replicas of the first.
 pub struct RedisCluster {
     pub nodes: Vec<RedisServer>,
     primaries: usize,
 }
 
 impl RedisCluster {
-    /// The one that most tests share.
+    /// Returns the Cluster that most tests share.
     pub fn shared() -> &'static Self {
         static SHARED: LazyLock<RedisCluster> = LazyLock::new(|| RedisCluster::start(3, 0));
         &SHARED
@@ -26,11 +26,11 @@ impl RedisCluster {
         Self::configured(primaries, replicas, "")
     }
 
-    /// One with further lines of configuration.
+    /// Starts a Cluster with further lines of configuration.
     pub fn configured(primaries: usize, replicas: usize, config: &str) -> Self {
         let nodes: Vec<RedisServer> = (0..primaries + replicas)
             .map(|_| {
-                // Shorter timeouts make clusters that take a busy machine for a broken one.
+                // With shorter timeouts a Cluster takes a busy machine for a broken one.
                 RedisServer::configured(&format!(
                     "cluster-enabled yes\ncluster-port {}\ncluster-node-timeout 4000\n\
                      cluster-require-full-coverage no\ncluster-replica-validity-factor 0\n{config}",
@@ -77,7 +77,7 @@ impl RedisCluster {
         }
     }
 
-    /// All its primaries.
+    /// Returns a URL with all primaries.
     pub fn url(&self) -> String {
         let addresses: Vec<String> =
             self.nodes[..self.primaries].iter().map(|node| format!("127.0.0.1:{}", node.port)).collect();
@@ -88,7 +88,7 @@ impl RedisCluster {
         self.nodes[0].ask(&["CLUSTER", "KEYSLOT", tag])
     }
 
-    /// Which of the primaries had a tag's slot when the Cluster began.
+    /// Returns the index of the primary that had a tag's slot at the beginning.
     pub fn home(&self, tag: &str) -> usize {
         usize::from(self.slot(tag) / SLOTS.div_ceil(self.primaries as u16))
     }
@@ -100,14 +100,14 @@ impl RedisCluster {
         from.ask::<()>(&["CLUSTER", "SETSLOT", &slot.to_string(), "MIGRATING", &name(to)]);
     }
 
-    /// Gives up moving it.
+    /// Cancels the move.
     pub fn give_up(&self, slot: u16, from: usize, to: usize) {
         for node in [from, to] {
             self.nodes[node].ask::<()>(&["CLUSTER", "SETSLOT", &slot.to_string(), "STABLE"]);
         }
     }
 
-    /// Moves a slot with all that is in it, as redis-cli does.
+    /// Moves a slot with all its keys, as redis-cli does.
     pub fn resettle(&self, slot: u16, from: usize, to: usize) {
         self.begin(slot, from, to);
         let (source, target) = (&self.nodes[from], &self.nodes[to]);

@@ -1,4 +1,4 @@
-//! A Redis Cluster in which everything happens at once: slots go to and fro, nodes are flushed, frozen and lost.
+//! A Redis Cluster under concurrent changes: slots move back and forth, nodes are flushed, frozen and lost.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,8 +14,8 @@ use crate::redis_nodes::RedisCluster;
 const BOUND: Duration = Duration::from_secs(1);
 const ARTICLES: usize = 12;
 
-/// Two replicas, of which one has a local cache, and writers of which most tell nobody. Nothing read is older than the bound, and
-/// in the end both know everything.
+/// Two replicas, one with a local cache, and writers that send few invalidations. No read is older than the bound, and
+/// in the end both have everything.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_older_than_the_bound_while_slots_move_and_nodes_fail() {
     let cluster = RedisCluster::start(3, 1);
@@ -49,13 +49,13 @@ async fn nothing_is_older_than_the_bound_while_slots_move_and_nodes_fail() {
         readers.push(tokio::spawn(async move {
             let mut reads = 0;
             while !done.load(Ordering::Relaxed) {
-                // One of them, or all at once.
+                // One article, or all at once.
                 let wanted = if reads % 10 == 0 { 0..ARTICLES } else { reads % ARTICLES..reads % ARTICLES + 1 };
                 let ids: Vec<_> = names[wanted.clone()].iter().map(|name| id(name)).collect();
-                let asked = Instant::now();
+                let began = Instant::now();
                 let found = replica.get(&ids, Consistency::Bounded).await.expect("no read fails");
                 for (number, fetched) in wanted.zip(found) {
-                    let due = committed[number].lock().unwrap().iter().filter(|at| **at + BOUND < asked).count() as i64;
+                    let due = committed[number].lock().unwrap().iter().filter(|at| **at + BOUND < began).count() as i64;
                     let revision = fetched.record.expect("it exists").revision;
                     assert!(revision >= due, "{}: {revision} from {:?}, {due} was due", names[number], fetched.from);
                     from_redis.fetch_add(u64::from(fetched.from == Layer::Redis), Ordering::Relaxed);
@@ -110,8 +110,8 @@ async fn nothing_is_older_than_the_bound_while_slots_move_and_nodes_fail() {
     drop(cluster);
 }
 
-/// What happens to a Cluster of three primaries and a replica of the first. An article is corrected while its slot is away, and
-/// rests when it is back: what is old there would stay.
+/// Disrupts a Cluster of three primaries and a replica of the first. An article is corrected while its slot is
+/// elsewhere, and not changed once it is back: a stale entry would stay.
 fn trouble(mut cluster: RedisCluster, names: &[String], subject: &AtomicUsize) -> RedisCluster {
     let pause = |millis| std::thread::sleep(Duration::from_millis(millis));
     for round in 0..2 {
@@ -120,7 +120,7 @@ fn trouble(mut cluster: RedisCluster, names: &[String], subject: &AtomicUsize) -
             let away = (home + 1 + round) % 3;
             cluster.resettle(slot, home, away);
             subject.store(number, Ordering::Relaxed);
-            // So long that replicas are at work with what the nodes then have.
+            // Long enough for replicas to work with the nodes' current data.
             pause(300);
             subject.store((number + 1) % ARTICLES, Ordering::Relaxed);
             pause(60);

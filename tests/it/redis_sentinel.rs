@@ -10,7 +10,7 @@ use copydesk::store::{Consistency, Layer, Precondition, Store};
 use crate::conformance::fixtures::{at, id, ingest, titled, update, write};
 use crate::redis_server::RedisServer;
 
-/// Reads until Redis answers. No read may find an older edition than this.
+/// Reads until Redis answers. No read may return an older edition.
 async fn cached(cache: &RedisCache, edition: i64) {
     let until = Instant::now() + Duration::from_secs(60);
     loop {
@@ -50,7 +50,7 @@ async fn a_failover_by_sentinel_serves_nothing_old() {
     let dir = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(dir.path())).unwrap());
     write(&store, ingest("a", titled("edition 1"), at(0))).await.unwrap();
-    // One of the Sentinels is not there.
+    // One of the Sentinels is unreachable.
     let url = format!("redis-sentinel://127.0.0.1:1,127.0.0.1:{}/news", sentinel.port);
     let mut options = RedisOptions::new(&url).unwrap();
     options.poll = Duration::from_millis(20);
@@ -63,17 +63,17 @@ async fn a_failover_by_sentinel_serves_nothing_old() {
     })
     .await;
 
-    // The replica is cut off: it hears nothing of the correction, and is promoted.
+    // The replica is cut off: it does not get the invalidation, and is promoted.
     let mut inside = primary.connect().unwrap();
     redis::cmd("CONFIG").arg(&["SET", "requirepass", "unknown"]).exec(&mut inside).unwrap();
     redis::cmd("CLIENT").arg(&["KILL", "TYPE", "replica"]).exec(&mut inside).unwrap();
     let front = Arc::clone(&cache) as Arc<dyn Store>;
     write(&front, update("a", titled("edition 2"), Precondition::None, at(1))).await.unwrap();
     cached(&cache, 2).await;
-    assert_eq!(replica.ask::<String>(&["GETRANGE", &old[0], "0", "0"]), "v", "it has not heard");
+    assert_eq!(replica.ask::<String>(&["GETRANGE", &old[0], "0", "0"]), "v", "it got no invalidation");
     primary.kill();
     until("the replica is promoted", || replica.ask::<String>(&["INFO", "replication"]).contains("role:master")).await;
-    assert_eq!(replica.ask::<String>(&["GETRANGE", &old[0], "0", "0"]), "v", "what is old is there");
+    assert_eq!(replica.ask::<String>(&["GETRANGE", &old[0], "0", "0"]), "v", "the stale entry exists");
     cached(&cache, 2).await;
     assert!(keys(&replica).iter().any(|key| !old.contains(key)), "a new generation");
 }

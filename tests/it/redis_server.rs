@@ -1,4 +1,4 @@
-//! Redis servers of the tests' own, on free ports and in temporary folders. They end with the tests, however those end.
+//! Redis servers of the tests, on free ports and in temporary folders. They stop with the tests, even after a kill.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -19,7 +19,7 @@ pub struct RedisServer {
 }
 
 impl RedisServer {
-    /// The one that most tests share: each has a store of its own, and so keys of its own.
+    /// Returns the server that most tests share. Each test has its own store, and so its own keys.
     pub fn shared() -> &'static Self {
         static SHARED: LazyLock<RedisServer> = LazyLock::new(RedisServer::start);
         &SHARED
@@ -29,16 +29,16 @@ impl RedisServer {
         Self::configured("")
     }
 
-    /// One with further lines of configuration. A Sentinel is one too, by what is said to it.
+    /// Starts a server with further lines of configuration. A Sentinel is a server too, configured afterwards.
     pub fn configured(config: &str) -> Self {
         let mut server = Self { port: free_port(), config: config.to_owned(), running: None };
         server.resume();
         server
     }
 
-    /// Starts it again, empty.
+    /// Restarts it, empty.
     pub fn resume(&mut self) {
-        // The shell waits for the end of its input, which comes when this process ends, whatever ends it.
+        // The shell waits for the end of its input, which comes when this process exits for any reason.
         let script = r#"
             dir=$(mktemp -d) && cd "$dir" || exit 1
             printf '%s\n' "$0" >redis.conf
@@ -58,7 +58,7 @@ impl RedisServer {
             shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("there is a shell");
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let pid = Pid::from_raw(line.trim().parse().expect("redis-server is there: `make test` installs it"));
+        let pid = Pid::from_raw(line.trim().parse().expect("a PID from redis-server, which `make test` installs"));
         self.running = Some((child, pid));
         let until = Instant::now() + Duration::from_secs(20);
         while self.connect().is_none() {
@@ -75,7 +75,7 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// As the system's out-of-memory killer does.
+    /// Like the system's out-of-memory killer.
     pub fn kill(&mut self) {
         if let Some((mut child, pid)) = self.running.take() {
             let _gone = kill(pid, Signal::SIGKILL);
@@ -96,7 +96,8 @@ impl RedisServer {
         redis::Client::open(self.url()).ok()?.get_connection_with_timeout(Duration::from_secs(2)).ok()
     }
 
-    /// One command, which may be run twice: whoever is promoted cuts its clients off, and then it is asked again.
+    /// Runs one command, possibly twice: a server closes its connections when it is promoted, and the command is
+    /// retried.
     pub fn ask<T: FromRedisValue>(&self, words: &[impl ToRedisArgs]) -> T {
         let mut command = redis::Cmd::new();
         for word in words {
@@ -114,8 +115,8 @@ impl RedisServer {
     }
 }
 
-/// A port that nobody has, and that this process gives out once. It is below those that systems give to connections: of those,
-/// one that was free may be somebody's by the time a server wants it.
+/// Returns a free port, once in this process. It is below the range of ephemeral ports, which may be in use by the
+/// time a server binds them.
 pub fn free_port() -> u16 {
     static GIVEN: AtomicU32 = AtomicU32::new(0);
     loop {

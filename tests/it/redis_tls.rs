@@ -1,4 +1,4 @@
-//! A Redis that speaks TLS, with certificates of the tests' own.
+//! Redis with TLS and the tests' certificates.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::process::run;
 use crate::redis_nodes::RedisCluster;
 use crate::redis_server::{RedisServer, free_port};
 
-/// What makes a server show a certificate for `localhost`, and the port where it speaks TLS.
+/// Returns the configuration for a certificate for `localhost`, and the TLS port.
 fn config(authority: &Authority, dir: &Path) -> (String, u16) {
     authority.vouch(dir);
     std::fs::write(dir.join("ca.pem"), &authority.pem).unwrap();
@@ -48,17 +48,17 @@ async fn tls_is_spoken_and_who_answers_is_looked_at() {
         let options = RedisOptions::trusting(&format!("rediss://{host}:{port}"), Some(ca)).unwrap();
         RedisCache::new(Arc::clone(&store), options)
     };
-    // The wrong name, and the wrong authority. They have all the time that the right one takes, and more.
-    let wrong = [cache("127.0.0.1", &ca), cache("localhost", &other)];
-    let right = cache("localhost", &ca);
-    cached(&right).await;
-    for wrong in &wrong {
-        assert!(wrong.stats().breaker_open);
-        assert_eq!(wrong.get(&[id("a")], Consistency::Bounded).await.unwrap().remove(0).from, Layer::Store);
+    // A wrong name, and a wrong CA. They get more time than the valid one takes.
+    let rejected = [cache("127.0.0.1", &ca), cache("localhost", &other)];
+    let accepted = cache("localhost", &ca);
+    cached(&accepted).await;
+    for cache in &rejected {
+        assert!(cache.stats().breaker_open);
+        assert_eq!(cache.get(&[id("a")], Consistency::Bounded).await.unwrap().remove(0).from, Layer::Store);
     }
 }
 
-/// Its nodes tell where they are, and must show a certificate of that.
+/// Its nodes announce their addresses, and must present a certificate for them.
 #[tokio::test]
 async fn a_cluster_is_spoken_to_by_tls_where_it_says_that_it_is() {
     let dir = tempfile::tempdir().unwrap();
@@ -73,7 +73,7 @@ async fn a_cluster_is_spoken_to_by_tls_where_it_says_that_it_is() {
     let options = RedisOptions::trusting(&url, Some(&dir.path().join("ca.pem"))).unwrap();
     let cache = RedisCache::new(Arc::clone(&store), options);
     cached(&cache).await;
-    // It moves to where its certificate is not of.
+    // It announces a name that its certificate does not have.
     cluster.nodes[0].ask::<()>(&["CONFIG", "SET", "cluster-announce-hostname", "127.0.0.1"]);
     let until = Instant::now() + Duration::from_secs(20);
     while !cache.stats().breaker_open {

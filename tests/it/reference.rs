@@ -1,4 +1,4 @@
-//! The API's reference, from the comments in `proto/`: `UPDATE=1 cargo test --test it reference` writes it.
+//! The API reference, generated from the comments in `proto/`: `UPDATE=1 cargo test --test it reference` writes it.
 
 use std::fmt::Write;
 
@@ -24,8 +24,8 @@ fn reference() -> String {
     let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
     let files: Vec<FileDescriptor> = pool.files().filter(|file| file.package_name() == "copydesk.v1").collect();
     let mut text = String::from(
-        "# API reference: `copydesk.v1`\n\nWritten from the comments in `proto/copydesk/v1` by a test; [api.md](api.md) is the \
-         guide. Every field is optional on the wire; an absent one has its type's zero.\n",
+        "# API reference: `copydesk.v1`\n\nWritten from the comments in `proto/copydesk/v1` by a test; \
+         [api.md](api.md) is the guide. Every field is optional on the wire; an absent one has its type's zero.\n",
     );
     text += "\n| method | what it does |\n|---|---|\n";
     for service in files.iter().flat_map(FileDescriptor::services) {
@@ -94,7 +94,7 @@ fn write_message(text: &mut String, message: &MessageDescriptor) {
     }
 }
 
-/// How it is called as JSON over HTTP, through a gateway.
+/// Returns the method's bindings as JSON over HTTP, through a gateway.
 fn bindings(method: &MethodDescriptor) -> Vec<(String, String)> {
     let options = method.options();
     let Some(http) = method.parent_pool().get_extension_by_name("google.api.http") else { return vec![] };
@@ -132,7 +132,7 @@ fn anchor(name: &str) -> String {
     name.to_ascii_lowercase()
 }
 
-/// What stands above it.
+/// Returns the comment above an item.
 fn comment(file: &FileDescriptor, path: &[i32]) -> String {
     let locations =
         file.file_descriptor_proto().source_code_info.as_ref().map(|info| &info.location[..]).unwrap_or_default();

@@ -1,9 +1,9 @@
-//! The rooms of `src/` import only lower ones: no arrow runs back up.
+//! The rooms (modules) of `src/` import only lower ones.
 
 use std::path::{Path, PathBuf};
 
-/// Each room, from the lowest up, and which rooms it may import. That only `server` may name the cache is what keeps it a
-/// decorator: everybody else has a store.
+/// Each room, from the lowest up, with the rooms that it may import. Only `server` may name the cache, which keeps the
+/// cache a decorator: every other room has a store.
 const ROOMS: &[(&str, &[&str])] = &[
     ("proto", &[]),
     ("deadline", &[]),
@@ -75,7 +75,7 @@ fn no_arrow_runs_back_up() {
     rust_files(&src, &mut files);
     assert!(files.len() > ROOMS.len(), "found too few files to have looked in the right folder: {files:?}");
     let mut arrows = 0;
-    let mut wrong = Vec::new();
+    let mut violations = Vec::new();
     for file in &files {
         let inside = file.strip_prefix(&src).unwrap();
         let Some((room, allowed)) = room_of(inside) else { continue };
@@ -83,12 +83,12 @@ fn no_arrow_runs_back_up() {
         for (line, imported) in imports(&text, inside.components().count()) {
             arrows += 1;
             if imported != room && !allowed.contains(&imported.as_str()) {
-                wrong.push(format!("src/{}:{line}: {room} must not import {imported}", inside.display()));
+                violations.push(format!("src/{}:{line}: {room} must not import {imported}", inside.display()));
             }
         }
     }
     assert!(arrows > 50, "found only {arrows} imports: the scan no longer understands the code");
-    assert!(wrong.is_empty(), "arrows that run back up:\n{}", wrong.join("\n"));
+    assert!(violations.is_empty(), "imports of higher rooms:\n{}", violations.join("\n"));
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn every_room_stands_above_what_it_imports() {
         for import in *allowed {
             assert!(
                 ROOMS[..index].iter().any(|(lower, _)| lower == import),
-                "{room} lists {import}, which is no lower"
+                "{room} lists {import}, which is not lower"
             );
         }
     }
@@ -127,7 +127,7 @@ fn rust_files(folder: &Path, files: &mut Vec<PathBuf>) {
     files.sort();
 }
 
-/// The room that a file belongs to. `lib.rs` and `main.rs` belong to none: they name the rooms.
+/// Returns the room of a file. `lib.rs` and `main.rs` have none: they name the rooms.
 fn room_of(inside: &Path) -> Option<(&'static str, &'static [&'static str])> {
     let first = inside.components().next()?.as_os_str().to_str()?;
     let name = first.trim_end_matches(".rs");
@@ -135,16 +135,14 @@ fn room_of(inside: &Path) -> Option<(&'static str, &'static [&'static str])> {
         return None;
     }
     let room = ROOMS.iter().find(|(room, _)| *room == name);
-    Some(
-        *room
-            .unwrap_or_else(|| panic!("src/{first} is a room that tests/it/rooms.rs does not know: give it its place")),
-    )
+    Some(*room.unwrap_or_else(|| panic!("src/{first} is an unknown room: add it to ROOMS in tests/it/rooms.rs")))
 }
 
-/// The rooms that a file's code names, each with its line: behind `crate::`, or behind enough `super::` to get there.
-/// `depth` is how many folders and files lead to the code: 1 for `src/proto.rs`, 2 for `src/article/id.rs`.
+/// Returns the rooms named in a file's code, each with its line: after `crate::`, or after enough `super::` to reach
+/// them. `depth` is the number of folders and files that lead to the code: 1 for `src/proto.rs`, 2 for
+/// `src/article/id.rs`.
 fn imports(text: &str, depth: usize) -> impl Iterator<Item = (usize, String)> {
-    // Comments may name what they like.
+    // Comments may name any room.
     let code: String = text.lines().map(|line| line.split("//").next().unwrap_or("").to_owned() + "\n").collect();
     let mut found = Vec::new();
     let roots = ["crate::".to_owned(), "super::".repeat(depth)];
@@ -158,7 +156,7 @@ fn imports(text: &str, depth: usize) -> impl Iterator<Item = (usize, String)> {
             let rest = &code[at + root.len()..];
             let is_super = root.starts_with("super");
             let names = if rest.starts_with('{') { heads(rest) } else { vec![word(rest)] };
-            // With `super::`, a room is known only by its name: `super::super::id` is something of the room's own.
+            // After `super::` only the name identifies a room: `super::super::id` is an item of the room itself.
             let names = names.into_iter().filter(|name| !is_super || ROOMS.iter().any(|(room, _)| room == name));
             found.extend(names.map(|name| (line, name)));
         }
@@ -167,7 +165,7 @@ fn imports(text: &str, depth: usize) -> impl Iterator<Item = (usize, String)> {
     found.into_iter()
 }
 
-/// The first name of each path in `{a::b, c::{d, e}, f}`.
+/// Returns the first name of each path in `{a::b, c::{d, e}, f}`.
 fn heads(text: &str) -> Vec<String> {
     let mut depth = 0;
     let mut names = Vec::new();

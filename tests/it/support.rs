@@ -1,4 +1,4 @@
-//! Servers in this process, on free ports and in folders of their own; and clients of them.
+//! Servers in this process, on free ports and in their own folders, with clients.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
 
-/// A server of this process, stopped when it is dropped.
+/// A server in this process, stopped when dropped.
 pub struct TestServer {
     pub address: SocketAddr,
     pub http: SocketAddr,
@@ -30,7 +30,7 @@ pub struct TestServer {
     served: Option<JoinHandle<()>>,
 }
 
-/// What tests begin with.
+/// Returns the tests' default options.
 pub fn options(dir: &std::path::Path) -> ServerOptions {
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     ServerOptions {
@@ -51,7 +51,7 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
         audit: None,
         calls: CallOptions {
             max_concurrent_requests: 1_024,
-            // Tests share processors, and their servers a runtime with clients.
+            // Tests share CPUs, and their servers share a runtime with clients.
             max_task_delay: None,
             max_concurrent_streams: 256,
             max_ingest_streams: 256,
@@ -88,18 +88,18 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
 }
 
 impl TestServer {
-    /// On a new store.
+    /// Starts on a new store.
     pub async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
-    /// On a new store, with other options.
+    /// Starts on a new store, with other options.
     pub async fn with(change: impl FnOnce(&mut ServerOptions)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         Self::on(dir, change).await
     }
 
-    /// On a store that is there.
+    /// Starts on an existing store.
     pub async fn on(dir: tempfile::TempDir, change: impl FnOnce(&mut ServerOptions)) -> Self {
         let mut options = options(dir.path());
         change(&mut options);
@@ -129,7 +129,7 @@ impl TestServer {
         RetrievalServiceClient::new(self.channel().await).max_decoding_message_size(64 << 20)
     }
 
-    /// What the metrics port says.
+    /// Returns a response of the metrics port.
     pub async fn http(&self, path: &str) -> String {
         let mut stream = tokio::net::TcpStream::connect(self.http).await.unwrap();
         stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
@@ -149,7 +149,7 @@ impl TestServer {
         assert!(!late, "no line {line:?} in\n{}", self.http("/metrics").await);
     }
 
-    /// Stops as SIGTERM would, and waits until it has.
+    /// Stops as after SIGTERM, and waits for the end.
     pub async fn stop(mut self) -> tempfile::TempDir {
         drop(self.stop.take());
         self.served.take().unwrap().await.unwrap();
@@ -157,18 +157,19 @@ impl TestServer {
     }
 }
 
-/// A document that holds a ready article.
+/// Returns a document with a ready article.
 pub fn ready(article: Article) -> Document {
     Document { payload: Some(Payload::Article(article)), ..Document::default() }
 }
 
-/// An invented article.
+/// Returns an invented article.
 pub fn invented(number: usize) -> Article {
     Article {
         url: format!("https://herald.example/news/{number}"),
         headline: format!("Ferry {number} returns to Port Ellery"),
         body: format!(
-            "The ferry numbered {number} came back to the harbour on Tuesday.\n\nIts captain said the crossing was calm."
+            "The ferry numbered {number} came back to the harbour on Tuesday.\n\n\
+             Its captain said the crossing was calm."
         ),
         language: "en".into(),
         authors: vec![format!("Writer {}", number % 7)],
@@ -185,7 +186,7 @@ pub async fn ingest(client: &mut IngestionServiceClient<Channel>, article: Artic
     client.ingest_article(request).await.unwrap().into_inner()
 }
 
-/// Sends bytes as they are, for what no generated client would send.
+/// Codec that sends bytes unchanged, for requests that no generated client would send.
 #[derive(Clone, Default)]
 pub struct RawCodec;
 

@@ -1,4 +1,4 @@
-//! Traces, as a collector receives them.
+//! Traces, as received by a collector.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -24,13 +24,13 @@ use crate::support::{TestServer, invented, ready};
 
 const PARENT: &str = "00f067aa0ba902b7";
 
-/// What was exported, to whoever asks.
+/// Collector of the exported spans.
 #[derive(Clone, Default)]
 struct Collector {
-    told: Arc<Mutex<Vec<ExportTraceServiceRequest>>>,
+    received: Arc<Mutex<Vec<ExportTraceServiceRequest>>>,
     keys: Arc<Mutex<Vec<String>>>,
     came: Arc<Notify>,
-    /// It never answers.
+    /// True to never answer.
     hangs: bool,
 }
 
@@ -45,7 +45,7 @@ impl TraceService for Collector {
         }
         let key = request.metadata().get("api-key").map(|key| key.to_str().unwrap().to_owned());
         self.keys.lock().unwrap().extend(key);
-        self.told.lock().unwrap().push(request.into_inner());
+        self.received.lock().unwrap().push(request.into_inner());
         self.came.notify_waiters();
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
@@ -63,8 +63,8 @@ impl Collector {
     }
 
     fn spans(&self) -> Vec<Span> {
-        let told = self.told.lock().unwrap();
-        let scopes = told.iter().flat_map(|told| &told.resource_spans).flat_map(|spans| &spans.scope_spans);
+        let received = self.received.lock().unwrap();
+        let scopes = received.iter().flat_map(|request| &request.resource_spans).flat_map(|spans| &spans.scope_spans);
         scopes.flat_map(|scope| scope.spans.clone()).collect()
     }
 
@@ -72,7 +72,7 @@ impl Collector {
         self.spans().into_iter().filter(|span| hex(&span.trace_id) == trace).collect()
     }
 
-    /// Waits for the spans of a trace. They come together.
+    /// Waits for the spans of a trace, which arrive together.
     async fn until(&self, trace: &str) -> Vec<Span> {
         let come = async {
             loop {
@@ -97,7 +97,7 @@ fn traced(endpoint: SocketAddr, sample: f64) -> Option<TraceOptions> {
     Some(TraceOptions { endpoint: format!("http://{endpoint}"), headers, sample })
 }
 
-/// A request that is part of this trace.
+/// Returns a request that is part of this trace.
 fn within<T>(trace: &str, sampled: bool, message: T) -> Request<T> {
     let mut request = Request::new(message);
     let flags = if sampled { "01" } else { "00" };
@@ -109,7 +109,7 @@ fn get(name: &str) -> GetArticleRequest {
     GetArticleRequest { name: name.to_owned(), ..Default::default() }
 }
 
-/// The one span of this name, and the name of its parent.
+/// Returns the parent's name of the only span with this name.
 fn parent_of<'a>(spans: &'a [Span], name: &str) -> &'a str {
     let found: Vec<&Span> = spans.iter().filter(|span| span.name.starts_with(name)).collect();
     assert_eq!(found.len(), 1, "{name} in {:?}", names(spans));
@@ -161,11 +161,11 @@ async fn a_call_is_followed_through_redis_and_the_database() {
     assert_eq!(said(call, "rpc.method"), Some(Value::StringValue("GetArticle".into())));
     assert_eq!(said(call, "rpc.grpc.status_code"), Some(Value::IntValue(0)));
     assert_eq!(parent_of(&missed, "cache.local"), GET);
-    let asked = missed.iter().filter(|span| span.name.starts_with("redis ")).collect::<Vec<_>>();
-    assert!(!asked.is_empty(), "{:?}", names(&missed));
-    for span in asked {
+    let lookups = missed.iter().filter(|span| span.name.starts_with("redis ")).collect::<Vec<_>>();
+    assert!(!lookups.is_empty(), "{:?}", names(&missed));
+    for span in lookups {
         assert_eq!(said(span, "db.system.name"), Some(Value::StringValue("redis".into())));
-        assert_eq!(parent_of(std::slice::from_ref(span), "redis "), "", "its parent is another");
+        assert_eq!(parent_of(std::slice::from_ref(span), "redis "), "", "its parent is in another trace");
         assert!(missed.iter().any(|parent| parent.span_id == span.parent_span_id && parent.name == "cache.local"));
     }
     assert_eq!(parent_of(&missed, "store.get"), "cache.local");
@@ -181,22 +181,22 @@ async fn a_call_is_followed_through_redis_and_the_database() {
     assert_eq!(parent_of(&wrote, "postgres store and commit"), "store.commit");
     assert_eq!(parent_of(&wrote, "redis INVALIDATE"), "copydesk.v1.IngestionService/IngestArticle");
 
-    // They come in the order in which calls end.
+    // Ordered by the end of the calls.
     let calls: Vec<String> =
         collector.spans().iter().filter(|span| span.name.contains('/')).map(|span| hex(&span.trace_id)).collect();
-    assert_eq!(calls, [WRITTEN, MISSED, HIT], "nothing of calls that are not sampled");
-    let told = format!("{:?}", collector.told.lock().unwrap());
+    assert_eq!(calls, [WRITTEN, MISSED, HIT], "only sampled calls");
+    let received = format!("{:?}", collector.received.lock().unwrap());
     let name = written.name.strip_prefix("articles/").unwrap();
     for secret in [name, "Ferry", "captain", "herald.example", "hunter2", &database.url] {
-        assert!(!told.contains(secret), "{secret}");
+        assert!(!received.contains(secret), "{secret}");
     }
     for resource in ["service.name", "service.instance.id", "service.version"] {
-        assert!(told.contains(resource), "{resource}");
+        assert!(received.contains(resource), "{resource}");
     }
     let documented = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md")).unwrap();
     for span in collector.spans().iter().filter(|span| !span.name.contains('/')) {
         let written = documented.contains(&format!("`{}`", span.name)) || span.name.starts_with("postgres SELECT ");
-        assert!(written, "docs/operations.md does not tell what {} is", span.name);
+        assert!(written, "docs/operations.md must describe the span {}", span.name);
     }
     assert!(collector.keys.lock().unwrap().iter().all(|key| key == "hunter2"));
 
@@ -214,7 +214,7 @@ async fn what_is_sampled_by_itself_has_no_parent_and_is_told_at_the_stop() {
     retrieval.get_article(get("articles/none")).await.unwrap_err();
     server.stop().await;
     let spans = collector.spans();
-    let call = spans.iter().find(|span| span.name == GET).expect("it is told before the server has stopped");
+    let call = spans.iter().find(|span| span.name == GET).expect("exported before the server has stopped");
     assert!(call.parent_span_id.is_empty());
     assert_eq!(said(call, "rpc.grpc.status_code"), Some(Value::IntValue(5)), "{call:?}");
 }
@@ -226,7 +226,7 @@ async fn a_collector_that_hangs_costs_no_call() {
     let server = TestServer::with(|options| options.trace = traced(address, 1.0)).await;
     let mut ingestion = server.ingestion().await;
     let name = crate::support::ingest(&mut ingestion, invented(1)).await.article.unwrap().name;
-    // More than the queue and a message hold.
+    // More spans than fit in the queue and a message.
     let retrieval = server.retrieval().await;
     for _ in 0..30 {
         let calls = (0..50).map(|_| {
@@ -246,13 +246,13 @@ async fn a_collector_that_hangs_costs_no_call() {
     assert!(dropped(&metrics) > 0, "{metrics}");
     assert!(metrics.contains("copydesk_trace_spans_exported_total 0\n"), "{metrics}");
     let stopped = tokio::time::timeout(Duration::from_secs(60), server.stop()).await;
-    assert!(stopped.is_ok(), "what is not taken is left");
+    assert!(stopped.is_ok(), "unsent spans are dropped");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_call_that_was_traced_says_where_the_time_went() {
     let dir = tempfile::tempdir().unwrap();
-    // Nobody is there: what is recorded is of use all the same.
+    // No collector: the recorded spans are still logged.
     let flags =
         ["--otlp-endpoint", "http://127.0.0.1:1", "--trace-sample", "0", "--slow-call", "0ms", "--log-format", "json"];
     let server = Serve::on(dir.path(), &flags);

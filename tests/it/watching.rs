@@ -1,4 +1,4 @@
-//! What operators watch: every metric that a rule, a panel or the documentation names is there, and every one is documented.
+//! Monitoring: every metric in a rule, a panel or the documentation exists, and every metric is documented.
 
 use std::collections::BTreeSet;
 
@@ -8,14 +8,14 @@ fn file(path: &str) -> String {
     std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// The metrics that a text names, of a histogram its parts as itself.
+/// Returns the metrics named in a text; the parts of a histogram count as the histogram.
 fn named(text: &str) -> BTreeSet<String> {
     let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
     let names = words.filter(|word| word.starts_with("copydesk_"));
     names.map(|name| name.strip_suffix("_bucket").unwrap_or(name).to_owned()).collect()
 }
 
-/// The metrics that a server has, by the names that samples of them have.
+/// Returns the server's metrics by the names of their samples.
 async fn served() -> BTreeSet<String> {
     let server = TestServer::start().await;
     let metrics = server.http("/metrics").await;
@@ -33,7 +33,7 @@ async fn every_metric_that_is_watched_is_there_and_every_one_is_documented() {
         let named = named(&file(path));
         assert!(named.len() > 10, "{path}");
         let unknown: Vec<_> = named.difference(&served).collect();
-        assert!(unknown.is_empty(), "{path} names metrics that there are not: {unknown:?}");
+        assert!(unknown.is_empty(), "{path} names unknown metrics: {unknown:?}");
     }
     let documented = named(&file("docs/operations.md"));
     let undocumented: Vec<_> = served.difference(&documented).collect();
@@ -51,23 +51,29 @@ fn every_alert_has_a_test_and_a_paragraph_that_says_what_to_do() {
     for rule in rules.split("- alert: ").skip(1) {
         let name = rule.lines().next().unwrap().trim();
         let link = format!("runbook_url: docs/operations.md#{}\n", name.to_lowercase());
-        assert!(rule.contains(&link), "{name} names no paragraph");
-        assert!(rule.contains("severity: page") || rule.contains("severity: ticket"), "{name} is of no severity");
+        assert!(rule.contains(&link), "{name} must have a runbook_url");
+        assert!(
+            rule.contains("severity: page") || rule.contains("severity: ticket"),
+            "{name} must have a severity, page or ticket"
+        );
         let heading = format!("\n### {name}\n\n");
         let paragraph = operations.split(&heading).nth(1).and_then(|text| text.split("\n#").next());
         let words = paragraph.map_or(0, |text| text.split_whitespace().count());
-        assert!(words >= 15, "docs/operations.md does not say what to do about {name}");
+        assert!(words >= 15, "docs/operations.md must say what to do about {name}");
         let tested = |fires: bool| {
             let head = format!("alertname: {name}\n");
             let cases = tests.split(head.as_str()).skip(1);
             cases.filter(|case| case.trim_start().starts_with("exp_alerts: []") != fires).count()
         };
-        assert!(tested(true) > 0 && tested(false) > 0, "{name}: no test of when it fires, or of when it does not");
+        assert!(
+            tested(true) > 0 && tested(false) > 0,
+            "{name}: must have a test in which it fires, and one in which it does not"
+        );
         alerts.push(name);
     }
     assert!(alerts.len() > 10, "{alerts:?}");
     let described = operations.lines().filter_map(|line| line.strip_prefix("### Copydesk"));
     for rest in described {
-        assert!(alerts.contains(&format!("Copydesk{rest}").as_str()), "there is no alert Copydesk{rest}");
+        assert!(alerts.contains(&format!("Copydesk{rest}").as_str()), "unknown alert Copydesk{rest}");
     }
 }

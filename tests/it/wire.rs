@@ -1,4 +1,4 @@
-//! Clients that speak HTTP/2 by hand: to see what a channel hides, and to say what no library would.
+//! Hand-written HTTP/2 clients, to observe details that a channel hides, and to send requests that no library would.
 
 use std::net::SocketAddr;
 
@@ -14,16 +14,16 @@ pub struct Wire {
     address: SocketAddr,
 }
 
-/// How a call ended.
+/// Outcome of a call.
 #[derive(Debug)]
 pub enum Ended {
-    /// It was not sent: the connection takes no more.
+    /// Not sent: the connection accepts no more calls.
     NotSent,
-    /// It was sent too late, and GOAWAY says that it was not taken: it may be sent again, whatever it is.
+    /// Sent too late, and excluded by GOAWAY: any such call may be retried.
     NotTaken,
-    /// It was sent, and has this status.
+    /// Sent, and answered with this status.
     Status(i32),
-    /// It was sent, and this became of it.
+    /// Sent, and failed with this error.
     Broken(String),
 }
 
@@ -34,12 +34,12 @@ impl Wire {
         Self { requests, address }
     }
 
-    /// Calls a method. `more` are headers.
+    /// Calls a method with further headers, `more`.
     pub async fn call(&self, path: &str, message: &impl Message, more: &[(&str, &str)]) -> Ended {
         self.send(path, enveloped(message), more).await
     }
 
-    /// Calls a method with bytes that need not be a message.
+    /// Calls a method with arbitrary bytes.
     pub async fn send(&self, path: &str, bytes: Bytes, more: &[(&str, &str)]) -> Ended {
         let Ok(mut requests) = self.requests.clone().ready().await else { return Ended::NotSent };
         let Ok((response, mut body)) = requests.send_request(self.request(path, more), false) else {
@@ -51,13 +51,13 @@ impl Wire {
         };
         match answered.await {
             Ok(status) => Ended::Status(status),
-            // Only of calls that are newer than the last that the server names.
+            // Only calls newer than the last one in GOAWAY.
             Err(error) if error.is_remote() && error.is_go_away() => Ended::NotTaken,
             Err(error) => Ended::Broken(error.to_string()),
         }
     }
 
-    /// Begins a call and sends `part` of its message; the rest never comes. Answers when it has begun.
+    /// Begins a call and sends `part` of its message, never the rest. Returns once the call has begun.
     pub async fn half(&self, path: &str, part: &[u8]) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
         let mut requests = self.requests.clone().ready().await.unwrap();
         let (response, mut body) = requests.send_request(self.request(path, &[]), false).unwrap();
@@ -76,7 +76,7 @@ impl Wire {
     }
 }
 
-/// The status of a call, once all of its answer has come.
+/// Returns the status of a call, once its response is complete.
 pub async fn status(response: h2::client::ResponseFuture) -> Result<i32, h2::Error> {
     let response = response.await?;
     let code =
@@ -91,7 +91,7 @@ pub async fn status(response: h2::client::ResponseFuture) -> Result<i32, h2::Err
     Ok(body.trailers().await?.as_ref().and_then(code).expect("a call ends with a status"))
 }
 
-/// A message as gRPC sends it.
+/// Returns a message with its gRPC prefix.
 pub fn enveloped(message: &impl Message) -> Bytes {
     let mut bytes = BytesMut::new();
     bytes.put_u8(0);

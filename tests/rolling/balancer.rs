@@ -1,4 +1,5 @@
-//! What stands in front of the replicas: HAProxy or nginx with the configuration of `deploy/`, or nothing but their addresses.
+//! Load balancing in front of the replicas: HAProxy or nginx with the configuration of `deploy/`, or clients with the
+//! replicas' addresses.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ use crate::setting;
 pub enum Kind {
     Haproxy,
     Nginx,
-    /// Clients balance by themselves.
+    /// Clients balance themselves.
     Client,
 }
 
@@ -38,7 +39,7 @@ impl Kind {
 
 /// Stopped when it is dropped.
 pub struct Balancer {
-    /// What clients are told.
+    /// Addresses for clients.
     pub addresses: Vec<String>,
     process: Option<Child>,
     log: PathBuf,
@@ -69,14 +70,14 @@ impl Balancer {
             }
         };
         let process = process.map(|mut command| {
-            let told = File::create(&log).unwrap();
-            command.stdin(Stdio::null()).stdout(told.try_clone().unwrap()).stderr(told);
+            let output = File::create(&log).unwrap();
+            command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
             command.spawn().unwrap_or_else(|error| panic!("{}: {error}: `make rolling` installs it", kind.name()))
         });
         Self { addresses, process, log, _dir: dir }
     }
 
-    /// Until a call through it is answered.
+    /// Waits until a call through it is answered.
     pub async fn answers(&self) {
         let until = Instant::now() + Duration::from_secs(30);
         loop {
@@ -96,20 +97,20 @@ impl Balancer {
 impl Drop for Balancer {
     fn drop(&mut self) {
         if let Some(mut process) = self.process.take() {
-            // By SIGTERM: so nginx takes its workers along.
+            // By SIGTERM, so that nginx stops its workers.
             let _gone = kill(Pid::from_raw(process.id().try_into().unwrap()), Signal::SIGTERM);
             let _gone = process.wait();
         }
     }
 }
 
-/// Debian keeps them where only root's PATH leads.
+/// Finds a program. Debian installs these in folders that only root's PATH has.
 fn program(name: &str) -> PathBuf {
     let there = PathBuf::from("/usr/sbin").join(name);
     if there.exists() { there } else { name.into() }
 }
 
-/// The configuration as it is in `deploy/`, with the addresses of this test.
+/// Returns the configuration of `deploy/` with the addresses of this test.
 fn haproxy(port: u16, fleet: &Fleet) -> String {
     let mut here = vec![("bind :50051 ".to_owned(), format!("bind 127.0.0.1:{port} "))];
     for (at, replica) in fleet.replicas().iter().enumerate() {

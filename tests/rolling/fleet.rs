@@ -18,15 +18,15 @@ use crate::redis_server::{RedisServer, free_port};
 use crate::setting;
 
 pub const REPLICAS: usize = 3;
-/// How long anything may take that should take moments.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// What a replica is told besides, if it knows these settings: it says that it goes, and goes on answering for so long; and its
-/// connections are closed after a while, so that balancers that keep them notice who is new.
+/// Maximum time for anything that should take moments.
+const MAX_WAIT: Duration = Duration::from_secs(60);
+/// Additional settings of a replica, if it has these flags: it reports that it is stopping and drains for this time;
+/// and it closes its connections after a while, so that balancers with persistent connections notice new replicas.
 const STOPPING: [(&str, &str); 4] = [
     ("--drain-wait", "2s"),
     ("--max-connection-age", "20s"),
     ("--max-connection-age-grace", "10s"),
-    // By which nginx calls them.
+    // The name by which nginx calls them.
     ("--allowed-hosts", "copydesk"),
 ];
 
@@ -41,7 +41,7 @@ pub struct Fleet {
 
 pub struct Replica {
     pub port: u16,
-    /// Of metrics and readiness.
+    /// Port of metrics and readiness.
     pub http: u16,
     process: Option<Child>,
 }
@@ -52,8 +52,8 @@ impl Fleet {
         let redis = tokio::task::spawn_blocking(RedisServer::start).await.unwrap();
         let database = cluster.database().await;
         let dir = tempfile::Builder::new().prefix("copydesk-rolling-").tempdir().unwrap();
-        let (_, known, _) = run(&["serve", "--help"]);
-        let stopping = STOPPING.iter().filter(|(flag, _)| known.contains(&format!("{flag} ")));
+        let (_, help, _) = run(&["serve", "--help"]);
+        let stopping = STOPPING.iter().filter(|(flag, _)| help.contains(&format!("{flag} ")));
         let mut flags = vec!["--store".to_owned(), database.url.clone(), "--cache".to_owned(), redis.url()];
         flags.extend(stopping.flat_map(|(flag, value)| [(*flag).to_owned(), (*value).to_owned()]));
         let logs = setting("LOGS").map_or_else(|| dir.path().to_owned(), PathBuf::from);
@@ -73,7 +73,7 @@ impl Fleet {
         format!("127.0.0.1:{}", self.replicas[at].port)
     }
 
-    /// Starts one, and waits until it is ready.
+    /// Starts a replica, and waits until it is ready.
     pub async fn begin(&mut self, at: usize) {
         let log = self.logs.join(format!("replica-{at}.log"));
         let log = File::options().create(true).append(true).open(log).unwrap();
@@ -82,15 +82,15 @@ impl Fleet {
         let mut command = copydesk(&["serve", "--listen", &listen, "--http-listen", &http, "--log-level", "warn"]);
         let mut child = command.args(&self.flags).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
-        let told = tokio::task::spawn_blocking(move || {
+        let output = tokio::task::spawn_blocking(move || {
             let mut line = String::new();
             BufReader::new(stdout).read_line(&mut line).unwrap();
             line
         });
         replica.process = Some(child);
-        let told = told.await.unwrap();
-        assert!(told.starts_with("listening on "), "replica {at} did not start: {told:?}");
-        let until = Instant::now() + PATIENCE;
+        let output = output.await.unwrap();
+        assert!(output.starts_with("listening on "), "replica {at} did not start: {output:?}");
+        let until = Instant::now() + MAX_WAIT;
         while !self.is_ready(at).await {
             assert!(Instant::now() < until, "replica {at} is not ready");
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -101,7 +101,7 @@ impl Fleet {
         get(self.replicas[at].http, "/readyz").await.is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
     }
 
-    /// Calls that have ended at each, health left out.
+    /// Returns the calls completed by each replica, without health checks.
     pub async fn calls(&self) -> [u64; REPLICAS] {
         let mut calls = [0; REPLICAS];
         for (at, calls) in calls.iter_mut().enumerate() {
@@ -113,7 +113,7 @@ impl Fleet {
         calls
     }
 
-    /// As an operator does; answers how long it took.
+    /// Stops a replica as an operator does. Returns the time it took.
     pub async fn stop(&mut self, at: usize) -> Duration {
         let began = Instant::now();
         self.signal(at, Signal::SIGTERM);
@@ -122,7 +122,7 @@ impl Fleet {
             if let Some(status) = child.try_wait().unwrap() {
                 break status;
             }
-            if began.elapsed() > PATIENCE {
+            if began.elapsed() > MAX_WAIT {
                 let _gone = child.kill();
                 panic!("replica {at} does not stop");
             }
@@ -165,9 +165,9 @@ impl Drop for Fleet {
     }
 }
 
-/// What a replica's second port answers.
+/// Returns the response of a replica's second port.
 async fn get(port: u16, path: &str) -> Option<String> {
-    let asked = async {
+    let request = async {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
         let request = format!("GET {path} HTTP/1.1\r\nHost: replica\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.ok()?;
@@ -175,5 +175,5 @@ async fn get(port: u16, path: &str) -> Option<String> {
         stream.read_to_string(&mut answer).await.ok()?;
         Some(answer)
     };
-    tokio::time::timeout(Duration::from_secs(2), asked).await.ok()?
+    tokio::time::timeout(Duration::from_secs(2), request).await.ok()?
 }

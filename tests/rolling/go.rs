@@ -1,4 +1,4 @@
-//! The load from Go: the program of `clients/go/rolling`, which tells line by line what it has called and what failed.
+//! Load from Go: the program of `clients/go/rolling`, which reports each call and failure on a line.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -12,14 +12,14 @@ use tokio::sync::watch;
 
 use crate::tally::Tally;
 
-/// Longer than it waits for what does not come.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// Longer than the program's own timeouts.
+const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Killed when it is dropped.
 pub struct GoLoad {
     child: Child,
     input: ChildStdin,
-    /// Ends with its output.
+    /// Ends with the program's output.
     listener: Option<JoinHandle<()>>,
     progress: watch::Receiver<Progress>,
 }
@@ -37,7 +37,7 @@ impl GoLoad {
         let mut command = Command::new(go.join("bin/rolling"));
         command.current_dir(go).env("COPYDESK_ADDRESSES", addresses.join(","));
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("the Go client is built: `make rolling` builds it");
+        let mut child = command.spawn().expect("the Go client, built by `make rolling`");
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let (sender, progress) = watch::channel(Progress::Calls);
         let tally = Arc::clone(tally);
@@ -54,12 +54,12 @@ impl GoLoad {
         Self { child, input, listener: Some(listener), progress }
     }
 
-    /// Ends all calls but its watch.
+    /// Ends all calls except the watch.
     pub async fn stop_calls(&mut self) {
         self.tell("stop", Progress::CallsEnded).await;
     }
 
-    /// Tells its watch how many changes there are, and waits until it has seen them.
+    /// Sends the number of changes to the watch, and waits until it has seen them.
     pub async fn finish(mut self, committed: u64) {
         self.tell(&committed.to_string(), Progress::WatchEnded).await;
         self.listener.take().unwrap().join().unwrap();
@@ -70,13 +70,13 @@ impl GoLoad {
     async fn tell(&mut self, line: &str, until: Progress) {
         writeln!(self.input, "{line}").unwrap();
         let come = self.progress.wait_for(|progress| *progress >= until);
-        tokio::time::timeout(PATIENCE, come).await.expect("the Go client answers").unwrap();
+        tokio::time::timeout(TIMEOUT, come).await.expect("an answer from the Go client").unwrap();
     }
 }
 
 impl Drop for GoLoad {
     fn drop(&mut self) {
-        // An error means that it has ended.
+        // Fails only if it has exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! A steady load from Rust, by `copydesk::client`: reads, writes, streams of documents, watches.
+//! Steady load from Rust, by `copydesk::client`: reads, writes, streams of documents, watches.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,17 +20,17 @@ use crate::watcher::{Watcher, position};
 const READERS: usize = 6;
 const WRITERS: usize = 2;
 const WATCHERS: usize = 2;
-/// What everybody reads: `articles/rolling-0`, …, also from Go.
+/// Number of articles to read: `articles/rolling-0`, …, also from Go.
 pub const ARTICLES: usize = 200;
-/// Documents of one stream.
+/// Number of documents in one stream.
 const STREAM: i64 = 20;
-/// As the service config says of single calls.
+/// Attempts, as in the service config for single calls.
 const ATTEMPTS: u32 = 4;
 const BACKOFF: Duration = Duration::from_millis(100);
-/// What callers wait for.
+/// Deadlines.
 const READ: Duration = Duration::from_secs(2);
 const WRITE: Duration = Duration::from_secs(5);
-/// Between two calls of one caller: the machine's cores are for the servers too.
+/// Pause between two calls of one caller: the machine's cores are for the servers too.
 const PAUSE: Duration = Duration::from_millis(2);
 
 pub struct Load {
@@ -40,7 +40,7 @@ pub struct Load {
     committed: Arc<AtomicU64>,
 }
 
-/// One that calls again and again.
+/// A client that calls repeatedly.
 struct Caller {
     client: Client<Retrying>,
     tally: Arc<Tally>,
@@ -53,7 +53,7 @@ impl Load {
         let (stopped, committed) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
         let (mut callers, mut watchers) = (JoinSet::new(), JoinSet::new());
         let caller = |number| Caller {
-            // A client each: as many programs would have.
+            // One client for each caller, as in separate programs.
             client: Client::balanced(addresses).unwrap(),
             tally: Arc::clone(tally),
             stopped: Arc::clone(&stopped),
@@ -76,7 +76,7 @@ impl Load {
         Self { callers, watchers, stopped, committed }
     }
 
-    /// Ends all calls but watches.
+    /// Ends all calls except watches.
     pub async fn stop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
         while let Some(ended) = self.callers.join_next().await {
@@ -84,7 +84,7 @@ impl Load {
         }
     }
 
-    /// Ends watches, once they have come so far.
+    /// Ends watches once they have reached the last change.
     pub async fn finish(mut self, committed: u64) {
         self.committed.store(committed, Ordering::Relaxed);
         while let Some(ended) = self.watchers.join_next().await {
@@ -109,25 +109,25 @@ impl Caller {
                 0 => {
                     let names = (at..at + 10).map(name).collect();
                     let request = BatchGetArticlesRequest { names, ..Default::default() };
-                    let outcome = retrieval.batch_get_articles(patient(request, READ)).await;
+                    let outcome = retrieval.batch_get_articles(with_timeout(request, READ)).await;
                     self.tally.ended("BatchGetArticles", outcome);
                 }
                 1 => {
                     let request =
                         ListArticlesRequest { page_size: 10, read_mask: mask(&["headline"]), ..Default::default() };
-                    let outcome = retrieval.list_articles(patient(request, READ)).await;
+                    let outcome = retrieval.list_articles(with_timeout(request, READ)).await;
                     self.tally.ended("ListArticles", outcome);
                 }
                 _ => {
                     let request = GetArticleRequest { name: name(at), ..Default::default() };
-                    let outcome = retrieval.get_article(patient(request, READ)).await;
+                    let outcome = retrieval.get_article(with_timeout(request, READ)).await;
                     self.tally.ended("GetArticle", outcome);
                 }
             }
         }
     }
 
-    /// Documents, which the channel tries again; and corrections, which it does not.
+    /// Writes documents, which the channel retries, and corrections, which it does not.
     async fn write(mut self) {
         let mut edition = 0;
         while self.goes_on().await {
@@ -141,7 +141,7 @@ impl Caller {
             let article = Article { name, headline: headline(edition), ..Default::default() };
             let request =
                 UpdateArticleRequest { article: Some(article), update_mask: mask(&["headline"]), ..Default::default() };
-            let outcome = self.client.ingestion.update_article(patient(request, WRITE)).await;
+            let outcome = self.client.ingestion.update_article(with_timeout(request, WRITE)).await;
             self.tally.ended("UpdateArticle", outcome);
         }
     }
@@ -149,7 +149,7 @@ impl Caller {
     async fn ingest(&mut self, id: String, edition: u64) {
         let request_id = format!("{id}@{edition}");
         let request = IngestArticleRequest { document: Some(document(id, edition)), request_id, validate_only: false };
-        let outcome = self.client.ingestion.ingest_article(patient(request, WRITE)).await;
+        let outcome = self.client.ingestion.ingest_article(with_timeout(request, WRITE)).await;
         self.tally.ended("IngestArticle", outcome);
     }
 
@@ -163,8 +163,8 @@ impl Caller {
         }
     }
 
-    /// Until every document is answered. Those that are not when a stream ends with UNAVAILABLE are sent again, with their request
-    /// IDs, as often as the channel would try a call.
+    /// Sends a stream until every document is answered. If a stream ends with UNAVAILABLE, its unanswered documents
+    /// are sent again with their request IDs, as often as the channel would retry a call.
     async fn stream_once(&mut self, edition: u64) -> Result<(), Status> {
         let mut open: BTreeSet<i64> = (0..STREAM).collect();
         for _ in 1..ATTEMPTS {
@@ -202,7 +202,7 @@ impl Caller {
     }
 }
 
-/// How far the feed has come.
+/// Returns the last position of the feed.
 pub async fn committed(address: &str) -> u64 {
     let mut client = Client::connect(address).await.unwrap();
     let request = WatchArticlesRequest { from_beginning: true, read_mask: mask(&["name"]), ..Default::default() };
@@ -212,7 +212,7 @@ pub async fn committed(address: &str) -> u64 {
         match events.message().await.unwrap().unwrap().event.unwrap() {
             Event::Change(_) => changes += 1,
             Event::Checkpoint(checkpoint) if changes > 0 => {
-                assert_eq!(position(&checkpoint.change_token), changes, "the feed leaves no number out");
+                assert_eq!(position(&checkpoint.change_token), changes, "the feed has no gaps");
                 return changes;
             }
             Event::Checkpoint(_) => {}
@@ -235,9 +235,9 @@ fn headline(edition: u64) -> String {
     format!("Ferry sails again, edition {edition}")
 }
 
-fn patient<T>(message: T, patience: Duration) -> Request<T> {
+fn with_timeout<T>(message: T, timeout: Duration) -> Request<T> {
     let mut request = Request::new(message);
-    request.set_timeout(patience);
+    request.set_timeout(timeout);
     request
 }
 

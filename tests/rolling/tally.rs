@@ -1,4 +1,4 @@
-//! What was called, what failed, and when.
+//! Counts of calls and failures, by phase.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use tonic::Status;
 
-/// What is being done to the replicas.
+/// Phase of the test.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Phase {
-    /// One is restarted after another; also before the first and after the last.
+    /// Replicas are restarted in turn; also before the first and after the last restart.
     Restarts,
-    /// One is killed, and started again.
+    /// One replica is killed and started again.
     Kill,
-    /// One is frozen, and thawed.
+    /// One replica is frozen and thawed.
     Freeze,
 }
 
@@ -29,7 +29,7 @@ impl Phase {
     }
 }
 
-/// Failures that are alike: phase; client and method; code and message.
+/// Key of equal failures: phase; client and method; code and message.
 type Alike = (Phase, String, String);
 
 #[derive(Default)]
@@ -43,7 +43,7 @@ pub struct Tally {
     changes: AtomicU64,
     resent: AtomicU64,
     restarts: AtomicU64,
-    /// What happened, for whoever reads the report; and what should not have.
+    /// Events for the report, and broken promises.
     notes: Mutex<Vec<String>>,
     broken: Mutex<Vec<String>>,
 }
@@ -57,7 +57,7 @@ impl Tally {
         PHASES[usize::from(self.phase.load(Ordering::Relaxed))]
     }
 
-    /// Calls that ended, well or not.
+    /// Counts calls that ended, successful or not.
     pub fn called(&self, client: &str, method: &str, times: u64) {
         self.calls[self.phase() as usize].fetch_add(times, Ordering::Relaxed);
         *self.by_method.lock().unwrap().entry(format!("{client} {method}")).or_default() += times;
@@ -68,7 +68,7 @@ impl Tally {
         *self.failures.lock().unwrap().entry(alike).or_default() += 1;
     }
 
-    /// The outcome of a call from Rust.
+    /// Counts a call from Rust with its outcome.
     pub fn ended<T>(&self, method: &str, outcome: Result<T, Status>) -> Option<T> {
         self.called("rust", method, 1);
         outcome
@@ -82,7 +82,7 @@ impl Tally {
         self.resumed.fetch_add(resumed, Ordering::Relaxed);
     }
 
-    /// A stream of documents was cut, and what it had no answer to is sent again.
+    /// Counts a stream that was cut, whose unanswered documents are sent again.
     pub fn resent(&self) {
         self.resent.fetch_add(1, Ordering::Relaxed);
     }
@@ -95,7 +95,7 @@ impl Tally {
         self.notes.lock().unwrap().push(what);
     }
 
-    /// A promise that was not kept.
+    /// Adds a broken promise.
     pub fn broken(&self, what: String) {
         self.broken.lock().unwrap().push(what);
     }
@@ -116,7 +116,7 @@ impl Tally {
         self.gaps.load(Ordering::Relaxed)
     }
 
-    /// Says whether every promise was kept.
+    /// Prints everything. Returns true if every promise was kept.
     pub fn print(&self) -> bool {
         for (method, times) in &*self.by_method.lock().unwrap() {
             println!("  {times:>9} {method}");

@@ -1,18 +1,19 @@
-//! What is done to the replicas while calls go on.
+//! Disruptions of the replicas during the load.
 
 use std::time::{Duration, Instant};
 
 use crate::fleet::{Fleet, REPLICAS};
 use crate::tally::{Phase, Tally};
 
-/// Within so long a replica that joins has its share.
+/// Maximum time until a joining replica has its share of the load.
 const JOINED: Duration = Duration::from_secs(10);
-/// A window in which calls are counted.
+/// Window in which calls are counted.
 const WINDOW: Duration = Duration::from_millis(500);
-/// Calm, before and after.
+/// Calm before and after.
 const CALM: Duration = Duration::from_secs(1);
 
-/// Restarts, in turn and for as long as there is time, then a kill and a freeze. The last two take a third of it.
+/// Restarts replicas in turn while there is time, then kills one and freezes one. The last two take a third of the
+/// time.
 pub async fn happen(fleet: &mut Fleet, tally: &Tally, duration: Duration) {
     let began = Instant::now();
     tokio::time::sleep(CALM).await;
@@ -48,7 +49,8 @@ pub async fn happen(fleet: &mut Fleet, tally: &Tally, duration: Duration) {
     tokio::time::sleep(CALM).await;
 }
 
-/// Until a replica that has come has at least half of its fair share of calls. Says what share each has then.
+/// Waits until a new replica has at least half of its fair share of calls. Returns a description of each replica's
+/// share.
 async fn joins(fleet: &Fleet, tally: &Tally, at: usize) -> String {
     let began = Instant::now();
     let mut before = fleet.calls().await;
@@ -63,7 +65,7 @@ async fn joins(fleet: &Fleet, tally: &Tally, at: usize) -> String {
             return format!("load is spread {shares} after {:.1} s", took.as_secs_f64());
         }
         if took > JOINED {
-            tally.broken(format!("replica {at} has joined, and load is spread {shares} after {} s", took.as_secs()));
+            tally.broken(format!("replica {at} joined, but load is spread {shares} after {} s", took.as_secs()));
             return format!("load is not spread: {shares}");
         }
         before = after;

@@ -1,4 +1,4 @@
-//! A watcher: the whole feed from its beginning, in order, resumed by token wherever a stream breaks.
+//! A watcher: the whole feed from its beginning, in order, resumed by token after each broken stream.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,15 +13,15 @@ use tonic::{Code, Status};
 use crate::load::mask;
 use crate::tally::Tally;
 
-/// A stream that says nothing for so long is given up: checkpoints come every 5 seconds.
+/// Maximum silence of a stream: checkpoints come every 5 seconds.
 const SILENCE: Duration = Duration::from_secs(8);
-/// How long the last changes are waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Maximum wait for the last changes.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
 pub struct Watcher {
     client: Client<Retrying>,
     tally: Arc<Tally>,
-    /// The last position, once it is known.
+    /// The last position, once known.
     committed: Arc<AtomicU64>,
     token: String,
     at: u64,
@@ -34,7 +34,7 @@ impl Watcher {
         Self { client, tally, committed, token: String::new(), at: 0, gaps: 0, resumed: 0 }
     }
 
-    /// Follows until everything that was committed has been told, or does not come.
+    /// Follows the feed until every committed change has arrived, or is overdue.
     pub async fn watch(mut self) {
         let mut ending = None;
         loop {
@@ -50,7 +50,7 @@ impl Watcher {
                 self.resumed += 1;
             }
             if self.committed.load(Ordering::Relaxed) > 0
-                && ending.get_or_insert_with(Instant::now).elapsed() > PATIENCE
+                && ending.get_or_insert_with(Instant::now).elapsed() > MAX_WAIT
             {
                 break;
             }
@@ -72,7 +72,7 @@ impl Watcher {
             read_mask: mask(&["headline"]),
             ..Default::default()
         };
-        // A call that fails to begin has been tried again by the channel, and is one that failed.
+        // The channel has retried a call that fails to open, so it counts as failed.
         let opened = self.client.retrieval.watch_articles(request).await;
         let Some(answer) = self.tally.ended("WatchArticles", opened) else {
             return Err(Status::unavailable("refused"));
@@ -100,7 +100,7 @@ impl Watcher {
     }
 }
 
-/// A token's position; the feed numbers changes from 1, and leaves none out.
+/// Returns a token's position; the feed numbers changes from 1, without gaps.
 pub fn position(token: &str) -> u64 {
-    ChangeToken::decode(token).expect("a token as it was handed out").position.sequence
+    ChangeToken::decode(token).expect("a token issued by the server").position.sequence
 }

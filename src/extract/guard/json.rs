@@ -1,4 +1,4 @@
-//! JSON, counted before anything is built of it.
+//! Limits on JSON, checked before anything is built.
 
 use std::cell::Cell;
 use std::fmt;
@@ -8,10 +8,11 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use crate::extract::ExtractError;
 use crate::extract::budget::Budget;
 
-/// Counts the values of structured data, and adds them to those that were `counted` before.
+/// Counts the values of structured data and adds them to `counted`.
+///
 ///
 /// # Errors
-/// When there are more than the limit. Text that is not JSON is counted as far as it is.
+/// If there are more than the limit. Invalid JSON is counted up to its first error.
 pub(in crate::extract) fn json(text: &str, budget: &Budget<'_>, counted: &Cell<usize>) -> Result<(), ExtractError> {
     budget.read(text.len())?;
     let counter =
@@ -20,7 +21,7 @@ pub(in crate::extract) fn json(text: &str, budget: &Budget<'_>, counted: &Cell<u
     counter.check()
 }
 
-/// Refuses a JSON Feed that is beyond the limits.
+/// Rejects a JSON Feed beyond the limits.
 pub(in crate::extract) fn json_feed(text: &str, budget: &Budget<'_>) -> Result<(), ExtractError> {
     budget.read(text.len())?;
     let max_items = budget.limits.max_entries;
@@ -36,14 +37,14 @@ struct Counter<'a> {
     max: usize,
     values: &'a Cell<usize>,
     max_items: usize,
-    /// Items of the arrays that stand directly in the outermost object: of a feed, its entries.
+    /// Items of arrays directly in the outermost object: a feed's entries.
     items: Cell<usize>,
 }
 
 impl Counter<'_> {
     fn count(&self, text: &str) {
         let mut json = serde_json::Deserializer::from_str(text);
-        // That it ends early, by a limit or by a fault of the text, shows in the counts.
+        // An early end, by a limit or by invalid JSON, shows in the counts.
         drop(At { counter: self, depth: 0 }.deserialize(&mut json));
     }
 
@@ -63,7 +64,7 @@ impl Counter<'_> {
     }
 }
 
-/// A value, and how deep it stands.
+/// A value and its depth.
 #[derive(Clone, Copy)]
 struct At<'a> {
     counter: &'a Counter<'a>,

@@ -1,8 +1,9 @@
-//! How documents are parsed: within limits that hold whatever the document does.
+//! Parsing of documents within limits.
 //!
-//! Nothing else parses HTML. What is too deep, too large or too rich in elements is refused while it is being parsed, by what
-//! the parser itself makes of it: a guess from the text beforehand would be a second parser, and one that a page can be
-//! written against.
+//!
+//! Nothing else parses HTML. Documents that are too deep, too large or have too many elements are rejected during
+//! parsing, based on the tree that the parser builds. A check of the text beforehand would be a second parser, which a
+//! page could be written to fool.
 
 mod json;
 mod sink;
@@ -22,15 +23,15 @@ use self::sink::Sink;
 use super::budget::{Budget, steps_of};
 use super::{ExtractError, Limits};
 
-/// How much is parsed between looks at whether it is enough. What a parser does in so much text is bounded, whatever it is.
+/// Bytes parsed between two checks of the limits. Work per chunk is bounded for any input.
 const CHUNK_BYTES: usize = 1 << 10;
 
-/// Refuses what is too large.
+/// Rejects a document that is too large.
 pub(super) fn size(bytes: usize, limits: &Limits) -> Result<(), ExtractError> {
     if bytes > limits.max_bytes { Err(ExtractError::TooLarge { limit: limits.max_bytes }) } else { Ok(()) }
 }
 
-/// Parses a page, or a piece of one.
+/// Parses a page, or a part of one.
 pub(super) fn parse(html: &str, budget: &Budget<'_>) -> Result<Document, ExtractError> {
     let limits = budget.limits;
     size(html.len(), limits)?;
@@ -40,7 +41,7 @@ pub(super) fn parse(html: &str, budget: &Budget<'_>) -> Result<Document, Extract
     let mut parser = parse_document(Sink::new(html, limits), options);
     let mut rest = html;
     while !rest.is_empty() {
-        // Letters are whole in every chunk.
+        // Chunks end at character boundaries.
         let end = (CHUNK_BYTES..rest.len()).find(|at| rest.is_char_boundary(*at)).unwrap_or(rest.len());
         let (chunk, after) = rest.split_at(end);
         parser.process(StrTendril::from_slice(chunk));
@@ -55,8 +56,8 @@ pub(super) fn parse(html: &str, budget: &Budget<'_>) -> Result<Document, Extract
     Ok(document)
 }
 
-/// Returns the text of something that may hold markup and entities, such as a feed's titles. What the limits refuse is returned as it
-/// is, but for the budget, which ends the document.
+/// Returns the text of a value that may contain markup and entities, such as a feed's titles. A value beyond the
+/// limits is returned unchanged; beyond the budget, the document fails.
 pub(super) fn plain(text: &str, budget: &Budget<'_>) -> Result<String, ExtractError> {
     if !text.contains(['&', '<']) {
         return Ok(text.to_owned());
@@ -68,16 +69,17 @@ pub(super) fn plain(text: &str, budget: &Budget<'_>) -> Result<String, ExtractEr
     }
 }
 
-/// Checks the depth of the whole tree (moving a branch makes all of it deeper, which the sink does not follow), counts the work
-/// that finding the main text will be, and splits texts that are expensive to serialize.
+/// Checks the depth of the whole tree (moving a branch deepens all of it, which the sink does not track), counts the
+/// work of finding the main text, and splits texts that are expensive to serialize.
 ///
-/// The library that finds the main text reads, for many elements, all that is in them. So what it reads is up to the depth of
-/// each node, and of each piece of text, added up. Measured: 50 to 100 ns for each node and level.
+///
+/// The library that finds the main text reads the whole content of many elements. Its work is therefore at most the
+/// sum of the depths of all nodes and pieces of text. Measured: 50 to 100 ns for each node and level.
 fn measure(document: &Document, budget: &Budget<'_>) -> Result<(), ExtractError> {
     let max = budget.limits.max_depth;
     let mut depth = 0_usize;
     let mut node = Some(document.root());
-    // From the root through every branch and back, without a stack that a page could make long.
+    // Iterative, since a recursive walk of a deep page would overflow the stack.
     while let Some(at) = node {
         if let Some(child) = at.first_child() {
             depth += 1;
@@ -127,11 +129,11 @@ mod tests {
     #[test]
     fn pages_made_to_hurt_do_not() {
         let deep = Some(ExtractError::TooDeep { limit: 500 });
-        // What a parser nests, however it is written.
+        // Every notation that a parser nests.
         for nesting in ["<div>", "<div/>", "<div></x>", "<div><p>", "<svg><title><div>"] {
             assert_eq!(refusal(&format!("<!--><p>{}", nesting.repeat(100_000))), deep, "{nesting}");
         }
-        // Elements that a parser opens again and again.
+        // Elements that a parser reopens repeatedly.
         let bold: String = (0..400).map(|n| format!("<b a{n}>")).collect();
         let again = refusal(&format!("<p>{bold}</p>{}", "<div>x</div>".repeat(1_000)));
         assert!(matches!(again, Some(ExtractError::TooManyElements { limit: ..10_000 })), "{again:?}");
@@ -146,14 +148,15 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes in, a tree that comes out is within the limits, and nothing panics.
+        /// Every input gives a tree within the limits or an error, without panics.
         #[test]
         fn no_tree_is_deeper_than_the_limit(
             pieces in proptest::collection::vec(
                 prop::sample::select(vec![
                     "<div>", "</div>", "<p>", "</p>", "<b>", "<b a>", "<b c>", "</b>", "<a>", "<table>", "<tr>", "<td>",
-                    "</table>", "<svg>", "<title>", "</svg>", "<template>", "</template>", "<select>", "<li>", "x", "<!--",
-                    "-->", "</body>", "<html a>", "<font>", "<nobr>", "<form>", "<h1>", "</h1>", "<math>", "<mi>",
+                    "</table>", "<svg>", "<title>", "</svg>", "<template>", "</template>", "<select>", "<li>",
+                    "x", "<!--", "-->", "</body>", "<html a>", "<font>", "<nobr>", "<form>", "<h1>", "</h1>",
+                    "<math>", "<mi>",
                 ]),
                 0..400,
             ),

@@ -1,4 +1,4 @@
-//! The tree that the HTML parser builds, with counters that refuse what is beyond the limits.
+//! The tree that the HTML parser builds, with counters that enforce the limits.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -12,8 +12,9 @@ use html5ever::{Attribute, QualName};
 use super::split;
 use crate::extract::{ExtractError, Limits};
 
-/// No element is said in fewer bytes (`<p>`). A parser makes elements that nobody said, such as those that it opens again in
-/// every paragraph; where those are more than these, and more than all that could have been said, the page was made to hurt.
+/// Minimum size of an element in the source (`<p>`), in bytes. A parser adds implied elements, such as those that it
+/// reopens in every paragraph. A page is hostile if these outnumber both the others and all elements that its size
+/// allows.
 const TAG_BYTES: usize = 3;
 const IMPLIED: usize = 1_000;
 
@@ -25,9 +26,9 @@ pub(super) struct Sink {
     elements: Cell<usize>,
     max_elements: usize,
     attributes: Cell<usize>,
-    /// Names of the attributes of `<html>` and `<body>`: each further tag of these adds to the element that there is.
+    /// Names of the attributes of `<html>` and `<body>`: each repeated tag adds to the existing element.
     merged: RefCell<HashMap<NodeId, HashSet<QualName>>>,
-    /// The one comment. Comments say nothing of an article, so none becomes part of the tree.
+    /// The one comment. Comments are not part of an article, so none is added to the tree.
     comment: Cell<Option<NodeId>>,
     refused: Cell<Option<Refusal>>,
 }
@@ -59,7 +60,7 @@ impl Sink {
         self.document
     }
 
-    /// Returns the limit that has been exceeded, if one has.
+    /// Returns the error of the limit that was exceeded, if any.
     pub(super) fn check(&self) -> Result<(), ExtractError> {
         match self.refused.get() {
             None => Ok(()),
@@ -73,7 +74,7 @@ impl Sink {
         }
     }
 
-    /// A node has got its place under another, or beside one.
+    /// Updates the depths after a node was placed under or beside another.
     fn placed(&self, child: &NodeOrText<NodeId>, beside: &NodeId, deeper: usize) {
         let NodeOrText::AppendNode(child) = child else { return };
         let mut depths = self.depths.borrow_mut();
@@ -88,8 +89,7 @@ impl Sink {
         matches!(child, NodeOrText::AppendNode(id) if self.comment.get() == Some(*id))
     }
 
-    /// Counts attributes that an element gets besides the `known` ones that it has, and clips values that are expensive to
-    /// serialize.
+    /// Counts attributes added to an element that has `known` ones, and clips values that are expensive to serialize.
     fn count_attributes(&self, known: usize, attributes: &mut [Attribute]) {
         let all = self.attributes.get() + attributes.len();
         self.attributes.set(all);
@@ -113,7 +113,7 @@ impl TreeSink for Sink {
         self
     }
 
-    /// Most pages have errors, and nobody asks for them.
+    /// Ignored, since most pages have errors.
     fn parse_error(&self, _message: Cow<'static, str>) {}
 
     fn get_document(&self) -> NodeId {
@@ -182,7 +182,7 @@ impl TreeSink for Sink {
         }
     }
 
-    /// Only what is missing goes on to the element: looking for it there takes as long as all that the element has.
+    /// Passes on missing attributes only: looking one up in the element takes time proportional to their number.
     fn add_attrs_if_missing(&self, target: &NodeId, mut attributes: Vec<Attribute>) {
         let mut merged = self.merged.borrow_mut();
         let known = merged.entry(*target).or_insert_with(|| {

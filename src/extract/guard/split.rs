@@ -1,20 +1,21 @@
-//! Texts that are expensive to serialize, made cheap.
+//! Splits texts that are expensive to serialize.
 //!
-//! html5ever's serializer searches the rest of a text for each character that it may have to escape, so that a text of n such
-//! characters takes n² steps (`write_escaped`, html5ever 0.40.1), and the library that finds the main text always serializes
-//! what it has found. Many short texts say the same as one long text, and take as many steps as they have bytes.
+//!
+//! html5ever's serializer searches the rest of a text for each character that it may have to escape. A text of n such
+//! characters takes n² steps (`write_escaped`, html5ever 0.40.1), and the library that finds the main text always
+//! serializes its result. Short texts with the same content take as many steps as they have bytes.
 
 use dom_query::{NodeData, NodeRef};
 use html5ever::tendril::StrTendril;
 
-/// Texts up to this many bytes are left as they are.
+/// Size up to which texts are left unchanged, in bytes.
 pub(super) const LONG_TEXT: usize = 4 << 10;
-/// Bytes that serialization may search for one text. A search reads some 30 GB a second.
+/// Bytes that serialization may search for one text. A search reads about 30 GB/s.
 const CHEAP: usize = 1 << 20;
 /// Size of the pieces of an expensive text, and of an expensive attribute's value, in bytes.
 const PIECE_BYTES: usize = 1 << 10;
 
-/// Splits a text node if it is expensive. Returns the last of its pieces, which is where it ends in the tree.
+/// Splits a text node if it is expensive. Returns its last piece.
 pub(super) fn text<'a>(node: &NodeRef<'a>) -> NodeRef<'a> {
     let is_expensive = node.query_or(false, |node| match &node.data {
         NodeData::Text { contents } => is_expensive(contents),
@@ -37,7 +38,7 @@ pub(super) fn text<'a>(node: &NodeRef<'a>) -> NodeRef<'a> {
     last
 }
 
-/// Cuts an attribute's value short if it is expensive. Addresses, captions and dates are shorter than a piece.
+/// Truncates an attribute's value if it is expensive. URLs, captions and dates are shorter than a piece.
 pub(super) fn clip(value: &mut StrTendril) {
     if value.len() > LONG_TEXT && is_expensive(value) {
         let end = end_of_piece(value);
@@ -45,9 +46,9 @@ pub(super) fn clip(value: &mut StrTendril) {
     }
 }
 
-/// The bytes that serialization stops at, times the bytes that it searches from each.
+/// Returns true if the bytes that serialization stops at, times the bytes searched from each, exceed [`CHEAP`].
 fn is_expensive(text: &str) -> bool {
-    // `&`, and the first byte of U+0080 to U+00BF, one of which is the no-break space; in attributes also quotes.
+    // `&`, and the first byte of U+0080 to U+00BF, which include the no-break space; in attributes also quotes.
     let stops = text.bytes().filter(|byte| matches!(byte, b'&' | 0xC2 | b'<' | b'>' | b'"')).count();
     stops.saturating_mul(text.len()) > CHEAP
 }

@@ -1,18 +1,17 @@
-//! Attributes, counted before the parser sees them.
+//! Limits on attributes, checked before the parser sees them.
 
 use crate::extract::ExtractError;
 
-/// A tag is only known when it has ended, and looking for attributes said twice takes a parser the square of their number:
-/// beyond this many, times the limit, it never sees the tag.
+/// A parser reports a tag only at its end, and its search for repeated attributes takes quadratic time. Beyond this
+/// multiple of the limit, the tag never reaches the parser.
 const UNSEEN_TAG: usize = 2;
 
-/// Refuses a page in which something that may be a tag has very many attributes. Read as the HTML standard reads a tag, from
-/// everything that may begin one, wherever it stands: so no tag is missed, and of what is none (in a script, say) a great deal
-/// passes.
+/// Rejects a page with very many attributes in anything that may be a tag. Tags are read as in the HTML standard, from
+/// every possible start, so none is missed. False positives (in a script, say) need far more attributes than usual.
 pub(super) fn check(html: &str, limit: usize) -> Result<(), ExtractError> {
     let bytes = html.as_bytes();
     let mut from = 0;
-    // Where tags do not end, what begins within one is read again from each beginning. Pages end theirs.
+    // Unterminated tags are read again from each start within them. Ordinary pages terminate theirs.
     let mut budget = 8 * html.len() + (64 << 10);
     while let Some(at) = bytes[from..].iter().position(|byte| *byte == b'<') {
         from += at + 1;
@@ -28,7 +27,8 @@ pub(super) fn check(html: &str, limit: usize) -> Result<(), ExtractError> {
     Ok(())
 }
 
-/// The attributes of a tag, from its name on, not counted beyond `enough`; and how many bytes were read for it.
+/// Returns the number of attributes of a tag, counted up to `enough`, and the number of bytes read. `tag` starts at
+/// its name.
 fn count_attributes(tag: &[u8], enough: usize) -> (usize, usize) {
     enum State {
         TagName,

@@ -1,4 +1,4 @@
-//! XML, counted before a parser builds anything of it.
+//! Limits on XML, checked before a parser builds anything.
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
@@ -6,11 +6,11 @@ use quick_xml::events::{BytesStart, Event};
 use crate::extract::budget::Budget;
 use crate::extract::{ExtractError, Limits};
 
-/// Maximum number of namespaces in scope. A prefix is looked for among all of them, for each element; feeds declare a dozen.
+/// Maximum number of namespaces in scope. Each element's prefix is looked up among all of them; feeds declare a dozen.
 const MAX_NAMESPACES: usize = 256;
 
-/// Refuses a feed that is beyond the limits. It is read by the parser that the feed library stands on, as that library
-/// sets it up, so what passes here is what is parsed there. Where it is not well-formed, both stop.
+/// Rejects a feed beyond the limits. It uses the parser of the feed library with the same configuration, so both read
+/// the same. Both stop at malformed XML.
 pub(in crate::extract) fn xml(text: &str, budget: &Budget<'_>) -> Result<(), ExtractError> {
     let mut reader = Reader::from_str(text);
     let config = reader.config_mut();
@@ -49,7 +49,7 @@ struct Counts<'a> {
     elements: usize,
     entries: usize,
     attributes: usize,
-    /// Namespaces declared by each open element, and by all of them.
+    /// Number of namespaces declared by each open element, and by all of them.
     open: Vec<usize>,
     namespaces: usize,
 }
@@ -70,7 +70,7 @@ impl Counts<'_> {
             }
         }
         let (mut attributes, mut namespaces) = (0, 0);
-        // Without the check for repeated names, which compares each with each.
+        // Without the check for repeated names, which takes quadratic time.
         for attribute in element.attributes().with_checks(false) {
             attributes += 1;
             if attributes > limits.max_attributes {

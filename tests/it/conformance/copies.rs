@@ -1,4 +1,4 @@
-//! Copies, and whether a store is as it was written.
+//! Copies and verification of stores.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::engines::{Engine, postgres, sqlite};
 use super::fixtures::{at, get, ingest, proto_at, titled, transition, update, update_of, write};
 
-/// A store with an article in each state, twins, and a correction.
+/// Fills a store with an article in each state, duplicates, and a correction.
 async fn written(store: &Arc<dyn Store>) {
     for number in 0..450 {
-        // Every tenth says what the one before it says.
+        // Every tenth has the same text as the one before it.
         let title = format!("article {}", number - i32::from(number % 10 == 9));
         write(store, ingest(&format!("a-{number}"), titled(&title), at(i64::from(number)))).await.unwrap();
     }
@@ -47,7 +47,7 @@ pub async fn what_was_written_is_found_sound(Engine { store, .. }: Engine) {
     assert_ne!((other.digest, other.readable), (found.digest, found.readable));
 }
 
-/// From the embedded engine to the one that replicas share, and back.
+/// From the embedded engine to the shared one, and back.
 #[tokio::test]
 async fn copies_are_equal_whichever_engine_holds_them() {
     let stores = [sqlite().await, postgres().await, sqlite().await];
@@ -59,7 +59,7 @@ async fn copies_are_equal_whichever_engine_holds_them() {
         let found = sound(&pair[1].store).await;
         assert_eq!((found.digest, found.readable, found.states), (first.digest, first.readable, first.states));
         assert_eq!(get(&pair[1].store, "a-9").await.unwrap().duplicate_of.as_ref().unwrap().as_str(), "a-8");
-        // Broken off and begun again, it goes on.
+        // An interrupted copy resumes.
         let again = copy(&*pair[0].store, &*pair[1].store).await.unwrap();
         assert_eq!((again.articles, again.unchanged, again.refused), (452, 452, Vec::new()));
         assert_eq!(sound(&pair[1].store).await.digest, first.digest);
@@ -90,7 +90,7 @@ async fn copies_are_equal_whichever_engine_holds_them() {
     assert_eq!(get(to, "a-10").await.unwrap().embargo_time, Some(at(900)));
 }
 
-/// A row that somebody has changed by hand.
+/// A row that was changed by hand.
 #[tokio::test]
 async fn a_text_that_was_tampered_with_is_named() {
     let database = crate::database::Cluster::shared().database().await;

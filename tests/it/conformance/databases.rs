@@ -1,4 +1,4 @@
-//! Short ways to open replicas, hold transactions open and follow the feed, where several processes share a database.
+//! Helpers to open replicas, hold transactions open and follow the feed, for several processes that share a database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,24 +25,24 @@ pub fn cache_options(bound_ms: u64) -> LocalCacheOptions {
     }
 }
 
-/// Several replicas on one database.
+/// Opens several replicas on one database.
 pub async fn replicas(database: &Database, count: usize) -> Vec<Arc<dyn Store>> {
     join_all((0..count).map(|_| open(database.options()))).await
 }
 
-/// A transaction that keeps writers from storing what is in this table, until it is dropped or ended.
+/// Opens a transaction that blocks writes to this table until it is dropped or ended.
 pub async fn hold(database: &Database, table: &str) -> Client {
     let client = database.client().await;
     client.batch_execute(&format!("BEGIN; LOCK TABLE copydesk.{table} IN SHARE MODE")).await.unwrap();
     client
 }
 
-/// Waits until so many transactions wait for a lock.
+/// Waits until `count` transactions wait for a lock.
 pub async fn waiting(database: &Database, count: i64) {
     until(database, |waiting| waiting >= count).await;
 }
 
-/// Waits until none does.
+/// Waits until no transaction waits for a lock.
 pub async fn nobody_waits(database: &Database) {
     until(database, |waiting| waiting == 0).await;
 }
@@ -55,16 +55,16 @@ async fn until(database: &Database, enough: impl Fn(i64) -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), reached).await.expect("the locks are as they should be");
+    tokio::time::timeout(Duration::from_secs(10), reached).await.expect("the expected number of waiting transactions");
 }
 
-/// The feed as a follower reads it: in small pieces, each from where the last one ended.
+/// Reads the feed as a follower does: in small batches, each from the end of the last.
 pub async fn follow(store: &Arc<dyn Store>, until: usize) -> Vec<(u64, String)> {
     let mut after = Position::START;
     let mut followed = Vec::new();
     while followed.len() < until {
         for change in store.changes(after, 7).await.unwrap() {
-            assert!(change.position > after, "positions only grow");
+            assert!(change.position > after, "positions increase");
             after = change.position;
             followed.push((change.position.sequence, change.record.id.to_string()));
         }

@@ -1,4 +1,4 @@
-//! What the suite is run on.
+//! Engines and decorators that the suite runs on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::database::{Cluster, Database};
 use crate::redis_nodes::RedisCluster;
 use crate::redis_server::RedisServer;
 
-/// A new store, and the folder or the database that goes with it.
+/// A new store with its folder or database.
 pub struct Engine {
     pub store: Arc<dyn Store>,
     _place: Place,
@@ -33,17 +33,17 @@ pub async fn sqlite() -> Engine {
     Engine { store, _place: Place::Folder { _dir: dir } }
 }
 
-/// The engine that replicas share, on a database of its own.
+/// The shared engine, on its own database.
 pub async fn postgres() -> Engine {
     let database = Cluster::shared().database().await;
-    // With the template's identity, tests that share a Redis would find each other's articles there.
+    // With the template's feed ID, tests that share a Redis would find each other's articles there.
     let client = database.client().await;
     client.execute("UPDATE copydesk.feed SET id = gen_random_uuid()", &[]).await.unwrap();
     let store = Arc::new(PostgresStore::open(database.options()).await.unwrap());
     Engine { store, _place: Place::Database { _database: database } }
 }
 
-/// The engine that replicas share, read from a standby that has replayed what was written.
+/// The shared engine, read from a standby that has replayed all writes.
 pub async fn postgres_standby() -> Engine {
     let (primary, standby) = Cluster::shared_pair();
     let database = primary.database().await;
@@ -62,14 +62,14 @@ pub async fn cached() -> Engine {
     behind_a_cache(sqlite().await).await
 }
 
-/// The same through pgbouncer, where every transaction meets another server process.
+/// The same through pgbouncer, where each transaction may use another server process.
 pub async fn postgres_pooled() -> Engine {
     let database = Cluster::shared().database().await;
     let store = Arc::new(PostgresStore::open(Bouncer::shared().options(&database)).await.unwrap());
     Engine { store, _place: Place::Database { _database: database } }
 }
 
-/// The engine that replicas share, behind a local cache.
+/// The shared engine behind a local cache.
 pub async fn postgres_cached() -> Engine {
     behind_a_cache(postgres().await).await
 }
@@ -84,7 +84,7 @@ pub async fn sqlite_cluster() -> Engine {
     behind_redis(sqlite().await, &RedisCluster::shared().url())
 }
 
-/// As in production: the engine that replicas share, behind Redis, behind a local cache.
+/// As in production: the shared engine behind Redis, behind a local cache.
 pub async fn postgres_redis_cached() -> Engine {
     behind_a_cache(behind_redis(postgres().await, &RedisServer::shared().url())).await
 }

@@ -24,12 +24,12 @@ pub async fn corrections_carry_what_they_replaced(Engine { store, .. }: Engine) 
     write(&store, update("ferry", titled("2"), Precondition::None, at(3))).await.unwrap();
     let feed = feed(&store).await;
     let headline = |record: &copydesk::article::Record| record.decode().unwrap().headline;
-    let told: Vec<_> = feed
+    let published: Vec<_> = feed
         .iter()
         .map(|change| (change.kind, headline(&change.record), change.before.as_ref().map(|b| headline(b))))
         .collect();
     assert_eq!(
-        told,
+        published,
         [
             (ChangeKind::Created, "1".into(), None),
             (ChangeKind::Withdrawn, "1".into(), None),
@@ -77,7 +77,7 @@ pub async fn the_clock_opens_and_expires_once(Engine { store, .. }: Engine) {
     assert_eq!(turn(&store, at(1_000)).await, 0);
     let record = get(&store, "ferry").await.unwrap();
     assert_eq!((record.revision, record.update_time), (3, at(20)));
-    // Both at once, when the clock was not turned in between.
+    // Both at once, if no transitions were applied in between.
     let article = Article { embargo_time: proto_at(1_100), ..expiring("late", 1_200) };
     write(&store, ingest("late", article, at(1_001))).await.unwrap();
     assert_eq!(turn(&store, at(2_000)).await, 2);
@@ -87,7 +87,7 @@ pub async fn the_clock_opens_and_expires_once(Engine { store, .. }: Engine) {
     assert_eq!(kinds[2..], [(Opened, true), (Expired, true), (Created, false), (Opened, true), (Expired, true)]);
 }
 
-/// Whoever was shown an article must hear that it is gone, whichever comes first: the clock's turn or another write.
+/// A reader that was shown an article must learn that it is gone, whether the clock or another write comes first.
 pub async fn an_expiry_is_told_even_when_a_write_comes_first(Engine { store, .. }: Engine) {
     write(&store, ingest("killed", expiring("1", 10), at(0))).await.unwrap();
     write(&store, ingest("revised", expiring("2", 10), at(0))).await.unwrap();
@@ -98,7 +98,7 @@ pub async fn an_expiry_is_told_even_when_a_write_comes_first(Engine { store, .. 
         let changes = feed(&store).await;
         let of_article = changes.iter().filter(|change| change.record.id.as_str() == name);
         let announced = of_article.filter(|change| change.announced).count();
-        assert_eq!(announced, 2, "{name}: that it was there, and that it is gone");
+        assert_eq!(announced, 2, "{name}: its publication and its expiry");
     }
 }
 

@@ -1,4 +1,4 @@
-//! What only the embedded engine has: its files.
+//! Cases of the embedded engine only: its files.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -108,15 +108,15 @@ async fn a_full_store_says_so_and_stays_readable() {
     };
     let mut kept = 0;
     let refused = loop {
-        assert!(kept < 100, "it is never full");
+        assert!(kept < 100, "the disk never fills up");
         match write(&store, large(kept)).await {
             Ok(_) => kept += 1,
             Err(error) => break error,
         }
     };
     assert_eq!(refused, WriteError::Store(StoreError::Full));
-    // Callers that shared a transaction with one that had no room are told the truth: what is answered with success is
-    // there, and what is refused is not.
+    // Callers that share a transaction with a write that had no room get correct results: successful writes are
+    // stored, and rejected ones are not.
     let calls = (200..216).map(|number| {
         let small = ingest(&format!("s-{number}"), titled(&format!("Small {number}")), at(1));
         let (store, writes) = (&store, if number % 2 == 0 { vec![small] } else { vec![large(number)] });

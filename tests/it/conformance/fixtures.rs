@@ -1,4 +1,4 @@
-//! Invented articles, and short ways to write and read them.
+//! Invented articles, and helpers to write and read them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use copydesk::store::{
 };
 use jiff::Timestamp;
 
-/// Some seconds after the tests' epoch.
+/// Returns a time some seconds after the tests' epoch.
 pub fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
@@ -30,7 +30,7 @@ pub fn clean(article: Article) -> CleanArticle {
     CleanArticle::new(article, &Limits::default()).unwrap()
 }
 
-/// An article with a headline, and no text besides.
+/// Returns an article with a headline and no text.
 pub fn titled(headline: &str) -> Article {
     Article { headline: headline.into(), ..Article::default() }
 }
@@ -85,7 +85,7 @@ pub async fn write(store: &Arc<dyn Store>, write: Write) -> Result<Written, Writ
     answers.remove(0)
 }
 
-/// The newest revision, as fresh as the feed.
+/// Reads the newest revision, as fresh as the feed.
 pub async fn get(store: &Arc<dyn Store>, name: &str) -> Option<Arc<Record>> {
     let head = store.head().await.unwrap();
     let mut fetched = store.get(&[id(name)], Consistency::AtLeast(head)).await.unwrap();
@@ -93,12 +93,12 @@ pub async fn get(store: &Arc<dyn Store>, name: &str) -> Option<Arc<Record>> {
     fetched.remove(0).record
 }
 
-/// The whole feed.
+/// Reads the whole feed.
 pub async fn feed(store: &Arc<dyn Store>) -> Vec<Change> {
     store.changes(Position::START, 10_000).await.unwrap()
 }
 
-/// Turns the clock until nothing more is due. Answers how many changes that made.
+/// Applies transitions until no more are due. Returns the number of changes.
 pub async fn turn(store: &Arc<dyn Store>, now: Timestamp) -> usize {
     let mut turned = 0;
     loop {
@@ -109,13 +109,13 @@ pub async fn turn(store: &Arc<dyn Store>, now: Timestamp) -> usize {
     }
 }
 
-/// A list's first page.
+/// Returns a query of a list's first page.
 pub fn page(filter: ArticleFilter, field: OrderField, descending: bool, limit: usize, now: Timestamp) -> ListQuery {
     let filter = Filter::parse(Some(&filter)).unwrap();
     ListQuery { filter, order: Order { field, descending }, after: None, limit, now, consistency: Consistency::Bounded }
 }
 
-/// All pages of a list.
+/// Reads all pages of a list.
 pub async fn list(store: &Arc<dyn Store>, mut query: ListQuery) -> Vec<Arc<Record>> {
     let mut listed = Vec::new();
     loop {
@@ -135,7 +135,7 @@ pub fn names(records: &[Arc<Record>]) -> Vec<&str> {
     records.iter().map(|record| record.id.as_str()).collect()
 }
 
-/// Waits until the search index knows every change.
+/// Waits until the search index has every change.
 pub async fn indexed(store: &Arc<dyn Store>) {
     let head = store.head().await.unwrap();
     let reached = async {
@@ -146,7 +146,7 @@ pub async fn indexed(store: &Arc<dyn Store>) {
     tokio::time::timeout(Duration::from_secs(30), reached).await.expect("the index follows the feed");
 }
 
-/// The best results of a query.
+/// Returns the best results of a query.
 pub async fn search(store: &Arc<dyn Store>, text: &str, now: Timestamp) -> Vec<SearchHit> {
     let query = Query::parse(text, "query").unwrap();
     let query =

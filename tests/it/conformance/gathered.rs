@@ -1,4 +1,4 @@
-//! Reads of single articles on PostgreSQL that come at once, and share statements: each gets its own answer.
+//! Concurrent reads of single articles on PostgreSQL, which share statements: each gets its own response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,17 +14,17 @@ use crate::database::{Cluster, Database};
 
 type Answer = Result<Vec<Fetched>, StoreError>;
 
-/// A store with so many articles, and a transaction that keeps everybody from reading them until it ends.
+/// Returns a store with `count` articles, and a transaction that blocks all reads until it ends.
 async fn held(count: usize) -> (Database, Arc<dyn Store>, Client) {
     let database = Cluster::shared().database().await;
     let mut options = database.options();
-    // Longer than any of these waits for what should happen before.
+    // Longer than any wait of these tests.
     (options.statement_timeout, options.connections) = (Duration::from_secs(60), 12);
     let store = open(options.clone()).await;
     let first = id(&name(0));
     let writes = (0..count).map(|number| ingest(&name(number), titled(&name(number)), at(0))).collect();
     assert!(store.write(writes).await.iter().all(Result::is_ok));
-    // All of its connections are open: what is sent on one is under way at once, and can be stopped.
+    // Opens all connections, so that statements start immediately and can be canceled.
     let revisions =
         join_all((0..options.connections).map(|_| store.get_revision(&first, 1, Consistency::Bounded))).await;
     assert!(revisions.into_iter().all(|revision| revision.unwrap().is_some()));
@@ -51,7 +51,7 @@ fn is_of(answer: &Answer, name: &str) -> bool {
 #[tokio::test]
 async fn each_gets_its_own() {
     let (database, store, held) = held(40).await;
-    // Of those that exist each is asked for three times, and of the others once.
+    // Each existing article is requested three times, and each other one once.
     let names: Vec<String> = (0..160).map(|read| name(if read < 120 { read % 40 } else { read })).collect();
     let reads: Vec<_> = names.iter().map(|name| read(&store, name)).collect();
     waiting(&database, 2).await;
@@ -68,7 +68,7 @@ async fn each_gets_its_own() {
 #[tokio::test]
 async fn what_was_written_before_a_read_is_in_it() {
     let (database, store, held) = held(1).await;
-    // These began before the article is there, and wait.
+    // These began before the article exists, and wait.
     let early: Vec<_> = (0..20).map(|_| read(&store, "late")).collect();
     waiting(&database, 2).await;
     held.batch_execute("ROLLBACK").await.unwrap();
@@ -85,7 +85,7 @@ async fn who_leaves_takes_nobody_along() {
     let (database, store, held) = held(60).await;
     let mut reads: Vec<_> = (0..60).map(|number| (number, read(&store, &name(number)))).collect();
     waiting(&database, 2).await;
-    // The first among them, whose statements are under way.
+    // Includes the first, whose statements are running.
     for (_, leaving) in reads.extract_if(.., |(number, _)| *number % 3 == 0) {
         leaving.abort();
         assert!(leaving.await.unwrap_err().is_cancelled());
@@ -96,7 +96,7 @@ async fn who_leaves_takes_nobody_along() {
     }
 }
 
-/// Nobody comes who could look after those who wait.
+/// No other caller arrives that could take over the waiting reads.
 #[tokio::test]
 async fn slow_statements_hold_nobody_up() {
     let (database, store, held) = held(12).await;
@@ -108,7 +108,7 @@ async fn slow_statements_hold_nobody_up() {
     }
 }
 
-/// Else those who come later would wait for its connection.
+/// Otherwise later reads would wait for its connection.
 #[tokio::test]
 async fn a_statement_that_nobody_waits_for_is_stopped() {
     let (database, store, held) = held(40).await;
@@ -121,22 +121,23 @@ async fn a_statement_that_nobody_waits_for_is_stopped() {
     assert!(is_of(&read(&store, &name(1)).await.unwrap(), &name(1)));
 }
 
-/// What makes a row unreadable for us, and what makes the database fail the statement that reads it.
+/// A row that Copydesk cannot decode, and a row that fails the statement in the database.
 #[tokio::test]
 async fn what_is_wrong_with_one_is_not_the_others_fault() {
     let damaged = "UPDATE copydesk.changes SET digest = '\\x00'
         WHERE position = (SELECT position FROM copydesk.articles WHERE id = 'a-7')";
-    // As a page of a text that the disk has lost would.
+    // Like a page of a text that the disk has lost.
     let failing = "ALTER TABLE copydesk.texts RENAME TO kept;
         CREATE FUNCTION copydesk.fetched(wanted uuid, content bytea) RETURNS bytea STABLE LANGUAGE plpgsql AS $$ BEGIN
-            PERFORM FROM copydesk.changes c JOIN copydesk.articles a USING (position) WHERE a.id = 'a-7' AND c.text = wanted;
+            PERFORM FROM copydesk.changes c JOIN copydesk.articles a USING (position)
+                WHERE a.id = 'a-7' AND c.text = wanted;
             IF FOUND THEN RAISE 'lost'; END IF;
             RETURN content;
         END $$;
         CREATE VIEW copydesk.texts AS SELECT text, copydesk.fetched(text, content) content FROM copydesk.kept";
-    for (wrong, expected) in [(damaged, StoreError::Damaged), (failing, StoreError::Internal)] {
+    for (damage, expected) in [(damaged, StoreError::Damaged), (failing, StoreError::Internal)] {
         let (database, store, held) = held(40).await;
-        held.batch_execute(wrong).await.unwrap();
+        held.batch_execute(damage).await.unwrap();
         let reads: Vec<_> = (0..40).map(|number| read(&store, &name(number))).collect();
         waiting(&database, 2).await;
         held.batch_execute("COMMIT").await.unwrap();

@@ -23,7 +23,7 @@ pub async fn pages_stay_true_while_articles_arrive(Engine { store, .. }: Engine)
     }
     let mut query = page(tagged(&["Sea"]), OrderField::PublishTime, true, 4, at(200));
     let mut listed = store.list(&query).await.unwrap();
-    // Newer, older, and as old as the page's last: none may come twice or be passed over.
+    // Newer, older, and as old as the page's last: none may come twice or be skipped.
     for (name, seconds) in [("new", 50), ("old", -5), ("even", 6)] {
         write(&store, ingest(name, published(name, seconds, &["sea"]), at(101))).await.unwrap();
     }
@@ -135,7 +135,7 @@ pub async fn a_page_is_of_one_moment(Engine { store, .. }: Engine) {
         let query = page(ArticleFilter::default(), OrderField::UpdateTime, false, 30, at(100));
         let listed = store.list(&query).await.unwrap();
         assert_eq!(listed.len(), 30);
-        assert!(listed.is_sorted_by_key(|record| record.token.position), "in the order of one moment");
+        assert!(listed.is_sorted_by_key(|record| record.token.position), "a consistent snapshot");
     }
     writing.await.unwrap();
 }

@@ -1,22 +1,22 @@
-//! What every store keeps, whichever engine it is. Each engine, and each decorator of one, runs all of it.
+//! The conformance suite of stores. Each engine, and each decorator of one, runs all of it.
 
-mod copies; // copies, and whether a store is as it was written
+mod copies; // copies and verification of stores
 pub mod databases; // replicas on one database, and transactions held open
-pub mod engines; // what the suite is run on
+pub mod engines; // engines and decorators under test
 mod feed; // the feed, history and the clock
-mod files; // what only the embedded engine has: its files
-pub mod fixtures; // invented articles, and short ways to write and read
+mod files; // files of the embedded engine
+pub mod fixtures; // invented articles, helpers to write and read
 mod gathered; // reads of single articles that share statements
 pub mod histories; // random histories, against the model
 mod lists; // lists, lookups and their pages
-mod model; // what a store should be, in memory
-mod outages; // databases that stop, stall, or lose what they had
+mod model; // in-memory model of a store
+mod outages; // databases that stop, stall, or lose data
 mod replicated; // several replicas on one database
-mod schemas; // the schema, and the role that makes it
+mod schemas; // the schema, and the role that creates it
 mod search; // the search index
 mod times; // embargo and expiry of articles that come in again
-mod trimming; // what is forgotten of the feed, and what follows it
-mod writes; // each write's cases
+mod trimming; // trimming of the feed, and its followers
+mod writes; // cases of each kind of write
 
 macro_rules! suite {
     ($($room:ident::$case:ident,)*) => {
@@ -50,10 +50,14 @@ macro_rules! suite {
         }
         mod sqlite_cluster {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::sqlite_cluster().await).await; })*
-            #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::sqlite_cluster())); }
+            #[test] fn reads_equal_the_model() {
+                super::histories::check(|| Box::pin(super::engines::sqlite_cluster()));
+            }
         }
         mod postgres_redis_cached {
-            $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::postgres_redis_cached().await).await; })*
+            $(#[tokio::test] async fn $case() {
+                super::$room::$case(super::engines::postgres_redis_cached().await).await;
+            })*
             #[test] fn reads_equal_the_model() {
                 super::histories::check(|| Box::pin(super::engines::postgres_redis_cached()));
             }

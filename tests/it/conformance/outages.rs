@@ -1,4 +1,4 @@
-//! Databases that stop, stall, or lose what they had.
+//! Databases that stop, stall, or lose data.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ async fn an_outage_is_short_for_callers_and_over_by_itself() {
     let cache: Arc<dyn Store> = Arc::new(LocalCache::new(Arc::clone(&store), cache_options(700)).await.unwrap());
     let cached = async || cache.get(&[id("ferry")], Consistency::Bounded).await.map(|mut read| read.remove(0).from);
     while cached().await != Ok(Layer::Local) {}
-    // A write that is under way when the server dies: whether it was done is not known, so it is not said to be.
+    // A write in flight when the server dies has an unknown outcome, so it must not succeed.
     let held = hold(&database, "facets").await;
     let article = copydesk::proto::Article { tags: vec!["sea".into()], ..titled("2") };
     let under_way = tokio::spawn({
@@ -32,7 +32,7 @@ async fn an_outage_is_short_for_callers_and_over_by_itself() {
     let crashed = Instant::now();
     cluster.crash();
     drop(held);
-    // What is in the cache is served for as long as it cannot be older than the bound, and then not.
+    // Cached articles are served until they may be older than the staleness bound.
     if crashed.elapsed() < Duration::from_millis(300) {
         assert_eq!(cached().await, Ok(Layer::Local));
     }
@@ -48,9 +48,9 @@ async fn an_outage_is_short_for_callers_and_over_by_itself() {
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert!(matches!(cached().await, Err(StoreError::Unavailable(_))));
     cluster.resume();
-    // A new connection is found as soon as it is known to be back.
+    // The store reconnects as soon as it detects the server.
     let back = async { while store.ping().await.is_err() {} };
-    tokio::time::timeout(Duration::from_secs(30), back).await.expect("it is back");
+    tokio::time::timeout(Duration::from_secs(30), back).await.expect("the store reconnects");
     assert_eq!(get(&store, "ferry").await.unwrap().revision, 1);
     assert!(get(&store, "late").await.is_none() && get(&store, "none").await.is_none());
     let written = write(&store, ingest("after", titled("4"), at(3))).await.unwrap();
@@ -71,12 +71,12 @@ async fn a_read_that_is_given_up_leaves_nothing_behind() {
     write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap();
     let holder = database.client().await;
     holder.batch_execute("BEGIN; LOCK TABLE copydesk.texts").await.unwrap();
-    // One whose caller leaves, and one that takes too long.
+    // A statement whose caller leaves, and one that takes too long.
     let left = tokio::time::timeout(Duration::from_millis(50), store.get(&[id("ferry")], Consistency::Full)).await;
     assert!(left.is_err());
     let late = store.get(&[id("ferry")], Consistency::Full).await;
     assert_eq!(late.err(), Some(StoreError::Unavailable("it took too long")));
-    // Another's eyes: within a transaction, what a server shows of itself does not change.
+    // A separate connection: within a transaction, the server's statistics do not change.
     let onlooker = database.client().await;
     let stopped = async {
         let waits =
@@ -86,12 +86,12 @@ async fn a_read_that_is_given_up_leaves_nothing_behind() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), stopped).await.expect("the database was told");
+    tokio::time::timeout(Duration::from_secs(5), stopped).await.expect("the database canceled the statements");
     holder.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(get(&store, "ferry").await.unwrap().revision, 1);
 }
 
-/// As after a failover to a standby that had not got everything.
+/// As after a failover to a standby that lacked the newest changes.
 #[tokio::test]
 async fn a_feed_that_lost_its_end_is_noticed() {
     let database = Cluster::shared().database().await;
@@ -105,7 +105,7 @@ async fn a_feed_that_lost_its_end_is_noticed() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), cached).await.expect("it is cached");
+    tokio::time::timeout(Duration::from_secs(5), cached).await.expect("the article is cached");
     assert_eq!(read().await.record.unwrap().revision, 2);
     let client = database.client().await;
     client
@@ -120,14 +120,14 @@ async fn a_feed_that_lost_its_end_is_noticed() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(5), noticed).await.expect("the cache begins anew");
+    tokio::time::timeout(Duration::from_secs(5), noticed).await.expect("the cache is cleared");
     assert_eq!(store.changes(Position::of(2), 10).await.err(), Some(StoreError::Foreign));
     assert_eq!(store.touched(Position::of(2).into(), 10).await.err(), Some(StoreError::Foreign));
 }
 
 #[tokio::test]
 async fn a_server_that_does_not_answer_is_not_waited_for() {
-    // A port that is open, and nobody behind it.
+    // A port that accepts connections, without a server.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut options = PostgresOptions::new(&format!("postgres://desk@{}/news", silent.local_addr().unwrap())).unwrap();
     options.connect_timeout = Duration::from_millis(200);
@@ -148,6 +148,6 @@ async fn of_several_hosts_the_one_that_can_be_written_is_used() {
     let client = database.client().await;
     let name: String = client.query_one("SELECT current_database()::text", &[]).await.unwrap().get(0);
     client.batch_execute(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on")).await.unwrap();
-    // As a standby is.
+    // Like a standby.
     assert!(matches!(PostgresStore::open(database.options()).await, Err(OpenError::Refused { .. })));
 }

@@ -1,4 +1,4 @@
-//! Several replicas on one database: the feed, what is exact between them, and transactions that stay open.
+//! Several replicas on one database: the feed, guarantees that hold across replicas, and transactions that stay open.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ async fn what_commits_late_is_not_passed() {
     let database = Cluster::shared().database().await;
     let stores = replicas(&database, 3).await;
     write(&stores[2], ingest("before", titled("0"), at(0))).await.unwrap();
-    // The first writer has its place in the feed, and is held before its commit.
+    // The first writer has its position in the feed, and is blocked before its commit.
     let held = hold(&database, "facets").await;
     let article = copydesk::proto::Article { tags: vec!["sea".into()], ..titled("1") };
     let first = tokio::spawn({
@@ -25,7 +25,7 @@ async fn what_commits_late_is_not_passed() {
         async move { write(&store, late).await }
     });
     waiting(&database, 1).await;
-    // Others come after it, and so does what they write: nobody is shown a feed with a place left open.
+    // Later writes wait for it, so no reader sees a feed with a gap.
     let others: Vec<_> = (0..5)
         .map(|number| {
             let name = format!("other-{number}");
@@ -53,7 +53,7 @@ async fn what_commits_late_is_not_passed() {
 async fn what_is_not_in_the_feed_yet_holds_nobody_up() {
     let database = Cluster::shared().database().await;
     let stores = replicas(&database, 2).await;
-    // A transaction of somebody else, which has written and stays open; and one of ours with a text and no place yet.
+    // A foreign transaction that has written and stays open; and one of ours with a text and no position yet.
     let stranger = database.client().await;
     stranger.batch_execute("BEGIN; CREATE TABLE public.other (x int); SELECT pg_current_xact_id()").await.unwrap();
     let ours = database.client().await;
@@ -78,13 +78,13 @@ async fn the_feed_of_several_replicas_has_no_gap() {
         async move {
             let mut written = Vec::new();
             for number in 0..EACH {
-                // Articles of their own, and one that all of them correct.
+                // Each writer has its own articles, and all of them correct one in common.
                 let own = format!("a-{writer}-{number}");
                 let shared = titled(&format!("{writer} {number}"));
                 let writes = vec![ingest(&own, titled(&own), at(0)), ingest("shared", shared, at(0))];
                 for answer in store.write(writes).await {
                     let record = answer.unwrap().record;
-                    // Whoever was answered sees it, wherever it asks.
+                    // A write that was answered is visible on every replica.
                     assert!(store.head().await.unwrap() >= record.token.position);
                     written.push((record.token.position.sequence, record.id.to_string()));
                 }
@@ -108,7 +108,7 @@ async fn the_feed_of_several_replicas_has_no_gap() {
     assert_eq!(hit_names(&search(&stores[1], "\"a 3 7\"", at(1)).await), ["a-3-7"]);
 }
 
-/// What is exact in one process is exact between several: twins, requests, preconditions.
+/// Guarantees of one process hold across several: duplicates, request IDs, preconditions.
 #[tokio::test]
 async fn replicas_agree_on_who_was_first() {
     let database = Cluster::shared().database().await;
@@ -134,8 +134,8 @@ async fn replicas_agree_on_who_was_first() {
         assert_eq!(firsts.len(), 1, "all are duplicates of one");
 
         let (name, request_id) = (format!("asked-{round}"), format!("r-{round}"));
-        let asked = stores.iter().map(|store| write(store, request(&name, titled("asked"), &request_id, at(0))));
-        let answers = join_all(asked).await;
+        let requests = stores.iter().map(|store| write(store, request(&name, titled("asked"), &request_id, at(0))));
+        let answers = join_all(requests).await;
         let first = answers[0].as_ref().unwrap();
         assert!(matches!(first.outcome, Outcome::Created | Outcome::Duplicate));
         let etags: BTreeSet<_> = answers.iter().map(|answer| answer.as_ref().unwrap().record.etag()).collect();
@@ -153,7 +153,7 @@ async fn replicas_wake_each_other() {
     let database = Cluster::shared().database().await;
     let stores = replicas(&database, 2).await;
     let mut wake = stores[1].wake();
-    // Listening begins a moment after opening; until it has, followers find news by asking.
+    // Listening begins shortly after opening; until then followers poll.
     for number in 1.. {
         let written = write(&stores[0], ingest("ferry", titled(&number.to_string()), at(number))).await.unwrap();
         let position = written.record.token.position;
@@ -161,7 +161,7 @@ async fn replicas_wake_each_other() {
         if woken.is_ok() {
             break;
         }
-        assert!(number < 20, "it is never woken");
+        assert!(number < 20, "the follower is never notified");
     }
 }
 
@@ -171,14 +171,15 @@ async fn a_call_that_cannot_be_stored_harms_no_other() {
     let client = database.client().await;
     client
         .batch_execute(
-            "CREATE FUNCTION copydesk.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+            "CREATE FUNCTION copydesk.refuse() RETURNS trigger LANGUAGE plpgsql
+                AS $$ BEGIN RAISE 'not this one'; END $$;
              CREATE TRIGGER refuse BEFORE INSERT ON copydesk.articles FOR EACH ROW WHEN (NEW.id LIKE 'bad-%')
              EXECUTE FUNCTION copydesk.refuse()",
         )
         .await
         .unwrap();
     let store = open(database.options()).await;
-    // The first is a group of its own; the others wait for it, and then are one.
+    // The first is one group; the others wait for it, and then form another.
     let calls = (0..12).map(|number| {
         let name = format!("{}-{number}", if number % 4 == 3 { "bad" } else { "good" });
         let writes = vec![ingest(&name, titled(&name), at(0)), ingest(&format!("with-{number}"), titled("x"), at(0))];
@@ -191,12 +192,12 @@ async fn a_call_that_cannot_be_stored_harms_no_other() {
             assert!(
                 answers.iter().all(|answer| answer.as_ref().err() == Some(&WriteError::Store(StoreError::Internal)))
             );
-            assert!(!stored, "a call is done as a whole");
+            assert!(!stored, "a call is atomic");
         } else {
             assert!(answers.iter().all(Result::is_ok) && stored);
         }
     }
-    // What was not done has left no hole.
+    // Rejected writes have left no gap.
     let followed = follow(&store, 18).await;
     assert!(followed.iter().map(|(sequence, _)| *sequence).eq(1..=18));
 }

@@ -1,4 +1,4 @@
-//! The schema, and the role that makes it.
+//! The schema, and the role that creates it.
 
 use copydesk::proto::Article;
 use copydesk::store::Precondition;
@@ -30,7 +30,7 @@ async fn several_may_migrate_and_all_others_are_told_to() {
     newer(PostgresStore::migrate(&options).await.err().unwrap());
 }
 
-/// As a version before API keys left it, with articles in it.
+/// From the schema of a version before API keys, with articles.
 #[tokio::test]
 async fn a_schema_of_an_older_version_is_brought_up_to_date() {
     let database = Cluster::shared().database().await;
@@ -70,15 +70,15 @@ async fn a_schema_of_an_older_version_is_brought_up_to_date() {
 #[tokio::test]
 async fn a_database_that_cannot_hold_every_script_is_refused() {
     let database = Cluster::shared().latin_database().await;
-    let told = |refused: OpenError| {
+    let message = |refused: OpenError| {
         let refused = refused.to_string();
         assert!(refused.contains("LATIN1") && refused.contains("ENCODING 'UTF8'"), "{refused}");
     };
-    told(PostgresStore::migrate(&database.options()).await.err().unwrap());
-    told(PostgresStore::open(database.options()).await.err().unwrap());
+    message(PostgresStore::migrate(&database.options()).await.err().unwrap());
+    message(PostgresStore::open(database.options()).await.err().unwrap());
 }
 
-/// An administrator may make the schema, and keep the database for himself.
+/// An administrator may create the schema, without granting rights on the database.
 #[tokio::test]
 async fn a_role_with_a_schema_of_its_own_needs_no_right_to_the_database() {
     let database = Cluster::shared().empty_database().await;
@@ -97,7 +97,7 @@ async fn a_role_with_a_schema_of_its_own_needs_no_right_to_the_database() {
     client.batch_execute(&format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}")).await.unwrap();
 }
 
-/// What a role needs is to make a schema; and our transactions have settings of their own, whatever the role has.
+/// A role only needs the right to create a schema; our transactions use their own settings, independent of the role's.
 #[tokio::test]
 async fn a_plain_role_is_enough_and_commits_are_durable() {
     let database = Cluster::shared().empty_database().await;

@@ -38,7 +38,7 @@ pub async fn headlines_weigh_more(Engine { store, .. }: Engine) {
     assert_eq!(hit_names(&store.search(&second).await.unwrap().hits), ["body"]);
 }
 
-/// However far the index lags: this does not wait for it.
+/// Does not wait for the index: its lag must not matter.
 pub async fn what_is_withdrawn_is_not_found(Engine { store, .. }: Engine) {
     let embargo = Article { embargo_time: proto_at(100), ..titled("Ferry embargoed") };
     write(&store, ingest("embargoed", embargo, at(0))).await.unwrap();

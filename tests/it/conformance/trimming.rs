@@ -1,4 +1,4 @@
-//! What is forgotten of the feed, and what follows it.
+//! Trimming of the feed, and its followers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::databases::open;
 use super::fixtures::{at, feed, get, hit_names, id, indexed, ingest, search, titled, transition, update, write};
 use crate::database::Cluster;
 
-/// Of what is old, only what later readers cannot need is forgotten.
+/// Of old changes, only those that later readers cannot need are removed.
 #[tokio::test]
 async fn a_trimmed_feed_is_whole_from_where_it_begins() {
     let database = Cluster::shared().database().await;
@@ -42,19 +42,19 @@ async fn a_trimmed_feed_is_whole_from_where_it_begins() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), trimmed).await.expect("it is trimmed");
+    tokio::time::timeout(Duration::from_secs(10), trimmed).await.expect("the feed is trimmed");
     for before in [Position::START, Position::of(5)] {
         assert_eq!(store.touched(before.into(), 10).await.err(), Some(StoreError::Trimmed));
         assert_eq!(store.snapshot(before, None, 10).await.err(), Some(StoreError::Trimmed));
     }
-    // From there on nothing is missing: changes, what was before them, and how things stood.
-    let told = |changes: &[Change]| {
+    // Nothing is missing from there on: changes, their previous revisions, and states.
+    let listed = |changes: &[Change]| {
         let tell = |change: &Change| {
             (change.record.etag(), change.kind, change.before.as_ref().map(|record| record.etag()), change.now)
         };
         changes.iter().map(tell).collect::<Vec<_>>()
     };
-    assert_eq!(told(&store.changes(Position::of(6), 10).await.unwrap()), told(&whole[6..]));
+    assert_eq!(listed(&store.changes(Position::of(6), 10).await.unwrap()), listed(&whole[6..]));
     assert_eq!(store.touched(Position::of(6).into(), 10).await.unwrap().articles.len(), 2);
     let etags = |snapshot: &[(Arc<Record>, Standing)]| {
         snapshot.iter().map(|(record, standing)| (record.etag(), *standing)).collect::<Vec<_>>()
@@ -65,7 +65,7 @@ async fn a_trimmed_feed_is_whole_from_where_it_begins() {
         assert_eq!(revisions.iter().map(|revision| revision.record.revision).collect::<Vec<_>>(), kept, "{name}");
         assert_eq!(get(&store, name).await.unwrap().revision, kept[0]);
     }
-    // The text that two states of the quiet one shared is there; the one with the mistake is not.
+    // The text that two states of the quiet article shared remains; the mistaken one does not.
     let client = database.client().await;
     assert_eq!(client.query_one("SELECT count(*) FROM copydesk.texts", &[]).await.unwrap().get::<_, i64>(0), 5);
     let written = write(&trimming, ingest("after", titled("3"), now)).await.unwrap();
@@ -78,7 +78,8 @@ async fn what_cannot_be_indexed_keeps_nothing_else_out() {
     let client = database.client().await;
     client
         .batch_execute(
-            "CREATE FUNCTION copydesk.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not this one'; END $$;
+            "CREATE FUNCTION copydesk.refuse() RETURNS trigger LANGUAGE plpgsql
+                AS $$ BEGIN RAISE 'not this one'; END $$;
              CREATE TRIGGER refuse BEFORE INSERT ON copydesk.search FOR EACH ROW WHEN (NEW.article = 2)
              EXECUTE FUNCTION copydesk.refuse()",
         )

@@ -1,4 +1,4 @@
-//! Each write's cases.
+//! Cases of each kind of write.
 
 use copydesk::article::{ChangeKind, Lifecycle, Position};
 use copydesk::store::{Consistency, Outcome, Precondition, WriteError};
@@ -16,7 +16,7 @@ pub async fn a_request_is_answered_once(Engine { store, .. }: Engine) {
     let reused = write(&store, request("ferry", titled("Ferry sinks"), "r-1", at(3))).await;
     assert_eq!(reused.unwrap_err(), WriteError::RequestReused);
     assert_eq!(feed(&store).await.len(), 2);
-    // What was refused has not used its request up.
+    // A rejected write does not use up its request ID.
     write(&store, transition("ferry", ChangeKind::Withdrawn, at(4))).await.unwrap();
     let refused = write(&store, request("ferry", titled("Ferry sinks"), "r-2", at(5))).await;
     assert!(matches!(refused, Err(WriteError::State { lifecycle: Lifecycle::Withdrawn, .. })));
@@ -52,14 +52,14 @@ pub async fn twins_are_told_apart(Engine { store, .. }: Engine) {
     assert_eq!((second.outcome, second.record.duplicate_of.clone()), (Outcome::Duplicate, Some(id("first"))));
     let third = write(&store, ingest("third", titled("Ferry sails"), at(2))).await.unwrap();
     assert_eq!(third.record.duplicate_of, Some(id("first")), "the earliest");
-    // What cannot be read has no twins.
+    // Unreadable articles have no duplicates.
     write(&store, transition("first", ChangeKind::Withdrawn, at(3))).await.unwrap();
     let fourth = write(&store, ingest("fourth", titled("Ferry sails"), at(4))).await.unwrap();
     assert_eq!(fourth.record.duplicate_of, Some(id("second")));
     let revised = write(&store, ingest("second", titled("Ferry stays"), at(5))).await.unwrap();
     assert_eq!((revised.outcome, revised.record.duplicate_of.clone()), (Outcome::Revised, None));
     let stored = get(&store, "third").await.unwrap();
-    assert_eq!(stored.duplicate_of, Some(id("first")), "what was said when it was written stays");
+    assert_eq!(stored.duplicate_of, Some(id("first")), "unchanged since it was written");
     assert_eq!(stored.decode().unwrap().duplicate_of, "articles/first");
 }
 
@@ -78,7 +78,7 @@ pub async fn preconditions_hold_or_nothing_is_written(Engine { store, .. }: Engi
     assert_eq!(feed(&store).await.len(), 3);
 }
 
-/// What a transition answers.
+/// Result of a transition.
 #[derive(Clone, Copy, PartialEq)]
 enum Expected {
     Done,
@@ -116,7 +116,7 @@ pub async fn every_transition_is_as_documented(Engine { store, .. }: Engine) {
                 Unchanged => {
                     let answer = answer.unwrap();
                     assert_eq!((answer.outcome, answer.record.revision), (Outcome::Unchanged, was.revision), "{name}");
-                    // As a call is repeated whose first answer was lost: with the etag of before.
+                    // A retry after a lost response: with the previous etag.
                     let repeated = transition_if(&name, kind, Precondition::Etag("before".into()), at(3));
                     let answer = write(&store, repeated).await.unwrap();
                     assert_eq!((answer.outcome, answer.record.revision), (Outcome::Unchanged, was.revision), "{name}");
@@ -185,12 +185,12 @@ pub async fn a_rehearsal_leaves_no_trace(Engine { store, .. }: Engine) {
 }
 
 pub async fn a_write_whose_caller_left_is_done(Engine { store, .. }: Engine) {
-    // Polled once, so that it is handed over, and dropped.
+    // Polled once, so that it is submitted, and dropped.
     let mut left =
         Box::pin(store.write(vec![ingest("left", titled("left"), at(0)), ingest("two", titled("2"), at(0))]));
     assert!(futures::poll!(&mut left).is_pending());
     drop(left);
-    // Order of calls is order of commits, so this one comes after it.
+    // Commits are in the order of calls, so this one comes after it.
     write(&store, ingest("after", titled("after"), at(1))).await.unwrap();
     let feed: Vec<String> = feed(&store).await.iter().map(|change| change.record.id.to_string()).collect();
     assert_eq!(feed, ["left", "two", "after"]);

@@ -1,28 +1,28 @@
-//! Every order of events, at small sizes: writers that die before they tell, messages that come late, twice or never, slow
-//! readers, claims that run out, refreshes, eviction, followers that lag, replicas that start again, a Redis that is flushed or goes back
-//! in time.
+//! Exhaustive exploration of the order of events, at small sizes: writers that die before their invalidation, messages
+//! that come late, twice or never, slow readers, fill leases that expire, refreshes, eviction, followers that lag,
+//! replicas that restart, a Redis that is flushed or loses its newest writes.
 
 use std::collections::HashSet;
 use std::time::Instant;
 
 use super::{Entry, Variant};
 
-/// Revisions of the one article. The first is there from the beginning.
+/// Number of revisions of the one article. The first exists from the beginning.
 const REVISIONS: u8 = 3;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct State {
     committed: u8,
-    /// What was committed longer ago than the bound.
+    /// Newest revision committed longer ago than the bound.
     due: u8,
     entry: Entry,
     readers: [Reader; 2],
-    /// By revision: whether its invalidation may still arrive. It may also never: nothing makes it.
-    told: [bool; REVISIONS as usize + 1],
+    /// By revision: true if its invalidation may still arrive. It is never certain to.
+    pending: [bool; REVISIONS as usize + 1],
     replicas: [Replica; 2],
-    /// How far it is known that Redis has been repaired; nothing after a flush.
+    /// Position up to which Redis is known to be repaired; none after a flush.
     mark: Option<u8>,
-    /// What a lagging replica of Redis holds.
+    /// Entry in a lagging replica of Redis.
     copy: Option<Entry>,
     evictions: u8,
     restarts: u8,
@@ -42,17 +42,17 @@ enum Reader {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Replica {
     repaired: u8,
-    /// What its follower, in the pass under way, found to be the feed's end.
+    /// End of the feed, as found by the follower's current pass.
     target: Option<u8>,
-    /// A pass that began within the bound has been completed.
+    /// True once a pass that began within the bound has completed.
     trusted: bool,
 }
 
-/// How much may happen.
+/// Limits on the number of events.
 #[derive(Clone, Copy)]
 struct Sizes {
     readers: usize,
-    /// How often a reader may claim, or refresh.
+    /// Number of times a reader may claim, or refresh.
     claims: u8,
     refreshes: bool,
     replicas: usize,
@@ -64,14 +64,14 @@ struct Sizes {
 
 const STARTS: Replica = Replica { repaired: 1, target: None, trusted: false };
 
-/// Explores until there is nothing new, or something wrong. Answers how many states there are.
+/// Explores all reachable states. Returns their number, or the first violation.
 fn explore(variant: Variant, sizes: Sizes) -> Result<usize, String> {
     let first = State {
         committed: 1,
         due: 1,
         entry: Entry::Absent,
         readers: [Reader::Idle { claims: 0 }; 2],
-        told: [false; REVISIONS as usize + 1],
+        pending: [false; REVISIONS as usize + 1],
         replicas: [STARTS; 2],
         mark: Some(1),
         copy: None,
@@ -96,7 +96,7 @@ fn explore(variant: Variant, sizes: Sizes) -> Result<usize, String> {
     Ok(seen.len())
 }
 
-/// What a trusted read could return now is neither older than the bound, nor than what the replica has repaired.
+/// Checks that the result of a trusted read is not older than the bound or the replica's repaired position.
 fn holds(variant: Variant, sizes: Sizes, state: &State) -> Result<(), String> {
     let Entry::Value { revision } = state.entry else { return Ok(()) };
     for replica in &state.replicas[..sizes.replicas] {
@@ -119,12 +119,12 @@ fn after(variant: Variant, sizes: Sizes, state: &State, next: &mut Vec<State>) -
     if state.committed < REVISIONS {
         step(&|s| {
             s.committed += 1;
-            s.told[s.committed as usize] = true;
+            s.pending[s.committed as usize] = true;
         });
     }
-    for revision in (2..=REVISIONS).filter(|revision| state.told[*revision as usize]) {
+    for revision in (2..=REVISIONS).filter(|revision| state.pending[*revision as usize]) {
         step(&|s| variant.invalidate(&mut s.entry, revision));
-        step(&|s| s.told[revision as usize] = false);
+        step(&|s| s.pending[revision as usize] = false);
     }
     // The bound passes.
     step(&|s| {
@@ -149,7 +149,7 @@ fn after(variant: Variant, sizes: Sizes, state: &State, next: &mut Vec<State>) -
                         }
                     });
                 }
-                // It has seen an entry that will end soon, and reads the store. It may also have waited long before that.
+                // A reader has seen an entry that expires soon, and reads the store, possibly much later.
                 if sizes.refreshes && matches!(state.entry, Entry::Value { .. }) {
                     step(&|s| s.readers[at] = Reader::Refreshes { claims: claims + 1, revision: s.committed });
                 }
@@ -166,7 +166,7 @@ fn after(variant: Variant, sizes: Sizes, state: &State, next: &mut Vec<State>) -
                 step(&|s| s.readers[at] = Reader::Idle { claims });
             }
             Reader::Claimed { claims, token } => {
-                // A store that lags may answer with anything that ever was.
+                // A lagging store may return any earlier revision.
                 let oldest = if variant == Variant::LaggingStore { 1 } else { state.committed };
                 for revision in oldest..=state.committed {
                     step(&|s| s.readers[at] = Reader::Read { claims, token, revision });
@@ -180,7 +180,7 @@ fn after(variant: Variant, sizes: Sizes, state: &State, next: &mut Vec<State>) -
                 }
                 filled.readers[at] = Reader::Idle { claims };
                 step(&|s| *s = filled);
-                // It dies instead.
+                // The writer dies instead.
                 step(&|s| s.readers[at] = Reader::Idle { claims });
             }
         }
@@ -204,7 +204,7 @@ fn followers(variant: Variant, sizes: Sizes, state: &State, next: &mut Vec<State
         let replica = state.replicas[at];
         let mut changed = *state;
         match replica.target {
-            // Every step of a pass sets the mark, and finds it gone.
+            // Every step of a pass sets the mark, and detects its absence.
             Some(_) if state.mark.is_none() => changed = reopened(variant, state, at),
             None => changed.replicas[at].target = Some(state.committed),
             Some(target) if replica.repaired < target => {
@@ -226,7 +226,7 @@ fn followers(variant: Variant, sizes: Sizes, state: &State, next: &mut Vec<State
     }
 }
 
-/// A replica connects anew: it goes on from the mark. Where there is none, it begins another generation.
+/// A replica reconnects and continues from the mark. Without a mark, it begins another generation.
 fn reopened(variant: Variant, state: &State, at: usize) -> State {
     let mut changed = *state;
     let repaired = match state.mark {
@@ -239,8 +239,8 @@ fn reopened(variant: Variant, state: &State, at: usize) -> State {
     changed
 }
 
-/// Another generation: other keys. What is under way fills the old ones. Who still reads those is with them as if alone, so
-/// there is nothing else to explore in that.
+/// Begins another generation with other keys. Fills in flight go to the old ones. Readers of those are isolated, so
+/// there is nothing else to explore.
 fn anew(state: &State) -> State {
     let readers = state.readers.map(|reader| match reader {
         Reader::Idle { claims }
@@ -252,7 +252,7 @@ fn anew(state: &State) -> State {
     State { entry: Entry::Absent, mark: Some(state.committed), readers, replicas, ..*state }
 }
 
-/// A replica of Redis takes a copy, and later takes over with it. Everybody finds that it is another.
+/// A replica of Redis takes a copy, and later takes over with it. All clients detect the new server.
 fn redis_fails_over(variant: Variant, sizes: Sizes, state: &State, next: &mut Vec<State>) {
     if state.failovers >= sizes.failovers {
         return;
@@ -284,7 +284,7 @@ fn nothing_old_is_ever_trusted() {
         ("failover", FAILOVER),
     ];
     for (name, sizes) in all {
-        let explored = explore(Variant::Right, sizes).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let explored = explore(Variant::Right, sizes).unwrap_or_else(|violation| panic!("{violation}"));
         println!("{name}: {explored} states");
         states += explored;
     }
@@ -309,13 +309,13 @@ fn every_short_cut_is_caught() {
         (Variant::RefreshesInvalidated, REFRESH),
         (Variant::RefreshesNewer, REFRESH),
     ] {
-        let wrong = explore(variant, sizes).expect_err("it is caught");
-        println!("{wrong}");
+        let violation = explore(variant, sizes).expect_err("a violation");
+        println!("{violation}");
     }
 }
 
-/// What fills is read from the primary after its token was given, and every change takes the token away. So revisions spare
-/// entries from messages that come late, and are a second line besides; in this model nothing depends on them.
+/// A fill reads the primary after its token was issued, and every change removes the token. Revisions protect entries
+/// from late messages and are a second defense; in this model nothing depends on them.
 #[test]
 fn revisions_are_the_second_line() {
     let small = Sizes { claims: 1, ..PLAIN };

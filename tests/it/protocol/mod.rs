@@ -1,9 +1,9 @@
-//! The protocol of the shared cache, as a model: what each script does to an entry.
+//! The protocol of the shared cache, as a model: the effect of each script on an entry.
 
-mod explore; // every order of events, at small sizes
+mod explore; // exhaustive exploration at small sizes
 mod trace; // the model and the real scripts, side by side
 
-/// What is under a key. Who claimed it is a number; real tokens are as unique.
+/// Content of a key. Claim tokens are numbers; real tokens are as unique.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Entry {
     Absent,
@@ -11,43 +11,43 @@ pub enum Entry {
     Value { revision: u8 },
 }
 
-/// The protocol, and what somebody might think would do as well.
+/// The protocol, and flawed variants of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
-    /// As it is.
+    /// The actual protocol.
     Right,
     /// A fill is a SET.
     PlainSet,
-    /// A fill is refused only by a newer revision.
+    /// A fill is rejected only by a newer revision.
     RevisionOnly,
-    /// A fill is refused only for its token, and an invalidation leaves a token be, as it knows no revision.
+    /// A fill is rejected only for its token, and an invalidation keeps the token, as it compares no revisions.
     TokenOnly,
-    /// Revisions are not compared at all, and an invalidation always takes the token away: leases as they were first told of.
+    /// Revisions are not compared at all, and an invalidation always removes the token: leases as first published.
     LeaseAlone,
-    /// A fill finds nothing, and is accepted.
+    /// A fill of an absent entry is accepted.
     AbsentAccepts,
-    /// A fill must find an invalidated entry that is not newer, whoever claimed it.
+    /// A fill needs an invalidated entry that is not newer, with any claim token.
     TokenIgnored,
-    /// Nobody repeats invalidations.
+    /// Lost invalidations are not repeated.
     NoFollower,
-    /// A replica trusts entries however late its follower is.
+    /// A replica trusts entries regardless of its follower's lag.
     NoLease,
-    /// A replica that starts takes what is there as repaired.
+    /// A replica that starts assumes that all entries are repaired.
     StartsAtHead,
     /// After a flush, or a failover to a replica that was behind, the same keys are read.
     NoGeneration,
-    /// What fills is read from a replica of the store that may be behind.
+    /// Fills read a replica of the store that may be behind.
     LaggingStore,
-    /// A refresh finds nothing, and is accepted.
+    /// A refresh of an absent entry is accepted.
     RefreshesAbsent,
-    /// A refresh finds an invalidated entry that is not newer, and is accepted.
+    /// A refresh of an invalidated entry that is not newer is accepted.
     RefreshesInvalidated,
-    /// A refresh finds an entry, and replaces it whatever its revision.
+    /// A refresh replaces an entry with any revision.
     RefreshesNewer,
 }
 
 impl Variant {
-    /// GETLEASE. `over` says whether the time of whoever claimed it has run out. Answers whether it is ours.
+    /// GETLEASE. `over` is true if the current claim has expired. Returns true if the claim succeeds.
     pub fn claim(self, entry: &mut Entry, token: u8, over: bool) -> bool {
         let revision = match *entry {
             Entry::Value { .. } => return false,
@@ -59,7 +59,7 @@ impl Variant {
         true
     }
 
-    /// FILL. Answers whether it was accepted.
+    /// FILL. Returns true if it was accepted.
     pub fn fill(self, entry: &mut Entry, token: u8, revision: u8) -> bool {
         let accepted = match (self, *entry) {
             (Self::PlainSet, _) | (Self::AbsentAccepts | Self::RevisionOnly, Entry::Absent) => true,
@@ -77,7 +77,7 @@ impl Variant {
         accepted
     }
 
-    /// REFRESH. Answers whether it was accepted.
+    /// REFRESH. Returns true if it was accepted.
     pub fn refresh(self, entry: &mut Entry, revision: u8) -> bool {
         let accepted = match *entry {
             Entry::Absent => self == Self::RefreshesAbsent,

@@ -1,4 +1,5 @@
-//! Random traces through the model and through the real scripts on a real Redis: after each step both hold the same.
+//! Random traces through the model and through the real scripts on a real Redis: after each step both have the same
+//! entry.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -33,7 +34,7 @@ fn token(number: u8) -> String {
     format!("{number:032}")
 }
 
-/// What is under the key, as the model has it.
+/// Returns the content of the key, in terms of the model.
 fn held(redis: &mut Connection, key: &str) -> Entry {
     let Some(entry) = redis.get::<_, Option<String>>(key).unwrap() else { return Entry::Absent };
     let revision = entry[1..41].parse().unwrap();
@@ -45,7 +46,7 @@ fn held(redis: &mut Connection, key: &str) -> Entry {
     }
 }
 
-/// Lets whoever has claimed the entry run out of time, as the script reads it.
+/// Expires the entry's claim, as the script reads it.
 fn run_out(redis: &mut Connection, key: &str) {
     let Some(entry) = redis.get::<_, Option<String>>(key).unwrap() else { return };
     if entry.starts_with('i') {

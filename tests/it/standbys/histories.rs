@@ -1,4 +1,4 @@
-//! Random histories, while the standby stands still and goes on.
+//! Random histories, during which the standby pauses and resumes.
 
 use std::time::Instant;
 
@@ -7,14 +7,15 @@ use proptest::test_runner::TestRunner;
 
 use super::*;
 
-/// What a random history does.
+/// Step of a random history.
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Write,
     Replay(bool),
-    /// Of this kind: within the bound, by the token of so many editions ago, or in full.
+    /// A read of this kind: within the bound, by the token of an earlier edition (the number of editions back), or
+    /// fully consistent.
     Read(usize, Asked),
-    /// So many hundredths of the bound.
+    /// A pause, in hundredths of the bound.
     Rest(u32),
 }
 
@@ -26,24 +27,24 @@ enum Asked {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let asked =
+    let required =
         prop_oneof![4 => Just(Asked::Bounded), 3 => (0..3_usize).prop_map(Asked::AtLeast), 1 => Just(Asked::Full)];
     prop_oneof![
         3 => Just(Step::Write),
         2 => any::<bool>().prop_map(Step::Replay),
-        8 => (0..KINDS, asked).prop_map(|(kind, asked)| Step::Read(kind, asked)),
+        8 => (0..KINDS, required).prop_map(|(kind, required)| Step::Read(kind, required)),
         2 => (1..60_u32).prop_map(Step::Rest),
     ]
 }
 
-/// Whatever is written, and however the standby lags: no read is older than the bound, or than its token.
+/// No read is older than the bound or its token, for any writes and any lag of the standby.
 #[test]
 fn no_read_is_older_than_it_may_be() {
     const BOUND: Duration = Duration::from_millis(400);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let pair = runtime.block_on(Pair::start(BOUND));
     let store = pair.store();
-    // Each edition's position, and when it was answered.
+    // Each edition's position, and the time of its response.
     let editions = std::sync::Mutex::new(Vec::<(Position, Instant)>::new());
     let config = ProptestConfig { cases: 24, failure_persistence: None, max_shrink_iters: 0, ..Default::default() };
     let run = async |steps: &[Step]| {
@@ -56,22 +57,22 @@ fn no_read_is_older_than_it_may_be() {
                 }
                 Step::Replay(on) => pair.replay(on).await,
                 Step::Rest(part) => tokio::time::sleep(BOUND * part / 100).await,
-                Step::Read(kind, asked) => {
-                    let known = editions.lock().unwrap().clone();
+                Step::Read(kind, required) => {
+                    let written = editions.lock().unwrap().clone();
                     let began = Instant::now();
-                    // By now they have been answered for longer than the bound.
-                    let settled = known.iter().filter(|(_, answered)| *answered + BOUND <= began).count();
-                    let (consistency, least) = match asked {
+                    // Editions whose responses are older than the bound by now.
+                    let settled = written.iter().filter(|(_, answered)| *answered + BOUND <= began).count();
+                    let (consistency, least) = match required {
                         Asked::Bounded => (Consistency::Bounded, settled),
-                        Asked::AtLeast(back) => match known.len().checked_sub(back + 1) {
-                            Some(at) => (Consistency::AtLeast(known[at].0), settled.max(at + 1)),
+                        Asked::AtLeast(back) => match written.len().checked_sub(back + 1) {
+                            Some(at) => (Consistency::AtLeast(written[at].0), settled.max(at + 1)),
                             None => (Consistency::Bounded, settled),
                         },
-                        Asked::Full => (Consistency::Full, known.len()),
+                        Asked::Full => (Consistency::Full, written.len()),
                     };
                     let seen = read(&store, kind, consistency).await;
                     assert!(seen >= least as i64, "{step:?} shows {seen}, and {least} was due");
-                    assert!(seen <= known.len() as i64, "{step:?} shows {seen} of {}", known.len());
+                    assert!(seen <= written.len() as i64, "{step:?} shows {seen} of {}", written.len());
                 }
             }
         }
@@ -83,7 +84,7 @@ fn no_read_is_older_than_it_may_be() {
     checked.unwrap_or_else(|failure| panic!("{failure}"));
     let stats = pair.standbys.stats();
     println!(
-        "{} editions; {} reads by the standby, {} it was asked for in vain",
+        "{} editions; {} reads by the standby, {} required in vain",
         editions.lock().unwrap().len(),
         stats.reads,
         stats.fallbacks

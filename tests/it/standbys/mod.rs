@@ -1,4 +1,4 @@
-//! Standbys of PostgreSQL: that they answer, and what they must not answer.
+//! Standbys of PostgreSQL: reads that they answer, and reads that they must not answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,20 +20,20 @@ use crate::support::{TestServer, ingest as ingest_by_wire, invented};
 mod histories; // random histories: no read is too old
 mod trouble; // standbys that are frozen, killed, promoted, slow, or none
 
-/// Longer than any test takes: what is fresh once stays so.
+/// Longer than any test takes: a standby stays fresh.
 const LONG: Duration = Duration::from_secs(600);
 
 fn options(at: Vec<PostgresOptions>, staleness_bound: Duration) -> StandbyOptions {
     StandbyOptions { at, staleness_bound, poll: Duration::from_millis(10) }
 }
 
-/// A primary with a standby of its own, and a store on both.
+/// A primary with its own standby, and a store on both.
 struct Pair {
     standby: Cluster,
     database: Database,
     store: Arc<PostgresStore>,
     standbys: Arc<Standbys>,
-    // Dropped last: a database is dropped where it is.
+    // Dropped last, because databases are dropped on the primary.
     _primary: Cluster,
 }
 
@@ -45,7 +45,7 @@ impl Pair {
         let store = Arc::new(PostgresStore::open(database.options()).await.unwrap());
         let options = options(vec![database.at_standby(&standby)], bound);
         let standbys = Arc::new(Standbys::before_store(&store, &options).await.unwrap());
-        // The database itself must get there first.
+        // The database itself must be replicated first.
         until(&standbys, |stats| stats.fresh == 1).await;
         Self { standby, database, store, standbys, _primary: primary }
     }
@@ -54,7 +54,7 @@ impl Pair {
         Arc::clone(&self.standbys) as Arc<dyn Store>
     }
 
-    /// The standby's replay, paused or resumed.
+    /// Pauses or resumes the standby's replay.
     async fn replay(&self, on: bool) {
         let client = self.at_standby().await;
         let call = if on { "SELECT pg_wal_replay_resume()" } else { "SELECT pg_wal_replay_pause()" };
@@ -72,13 +72,13 @@ impl Pair {
         client
     }
 
-    /// Waits until the standby would be asked, and has all that was written.
+    /// Waits until the standby is used and has all writes.
     async fn caught_up(&self) {
         let head = self.store.head().await.unwrap();
         until(&self.standbys, |stats| stats.fresh == 1 && stats.replayed >= head).await;
     }
 
-    /// The newest revision of the ferry by every kind of read, and who has answered: none of them may be older than `least`.
+    /// Reads the newest revision of the ferry by every kind of read. None may be older than `least`.
     async fn read(&self, consistency: Consistency, least: i64) {
         let store = self.store();
         for kind in 0..KINDS {
@@ -99,10 +99,10 @@ impl Pair {
     }
 }
 
-/// How many kinds of reads there are.
+/// Number of kinds of reads.
 const KINDS: usize = 6;
 
-/// The newest revision of the ferry that a read of this kind shows; 0 if none.
+/// Returns the newest revision of the ferry in a read of this kind; 0 if none.
 async fn read(store: &Arc<dyn Store>, kind: usize, consistency: Consistency) -> i64 {
     let ferry = id("ferry");
     let tagged = ArticleFilter { tags: vec!["sea".into()], ..ArticleFilter::default() };
@@ -124,7 +124,7 @@ async fn read(store: &Arc<dyn Store>, kind: usize, consistency: Consistency) -> 
             newest.first().map_or(0, |revision| revision.record.revision)
         }
         _ => {
-            // As `GetArticle` asks for it: if it is there, so is each before it.
+            // Like `GetArticle`: the newest revision implies all before it.
             let newest = store.revisions(&ferry, None, 1, consistency).await.unwrap();
             let Some(newest) = newest.first().map(|revision| Arc::clone(&revision.record)) else { return 0 };
             let consistency = consistency.and(newest.token.position);
@@ -137,7 +137,7 @@ fn ferry(number: i64) -> copydesk::proto::Article {
     copydesk::proto::Article { tags: vec!["sea".into()], ..titled(&format!("edition {number}")) }
 }
 
-/// The next revision of the ferry.
+/// Writes the next revision of the ferry.
 async fn edition(store: &Arc<dyn Store>, number: i64) -> Position {
     let next = if number == 1 {
         ingest("ferry", ferry(1), at(0))
@@ -162,7 +162,7 @@ async fn a_standby_that_stands_still_is_passed_over_and_used_again() {
     pair.answers().await;
     pair.replay(false).await;
     let second = edition(&store, 2).await;
-    // By token at once, and without one when the bound has passed; it is not asked in vain for that.
+    // Reads by token immediately, and without one after the bound; the primary is not needed for that.
     pair.read(Consistency::AtLeast(second), 2).await;
     pair.read(Consistency::Full, 2).await;
     until(&pair.standbys, |stats| stats.fresh == 0).await;
@@ -176,7 +176,7 @@ async fn a_standby_that_stands_still_is_passed_over_and_used_again() {
     pair.answers().await;
 }
 
-/// What is read past a bound that never ends shows that a token is honoured for itself.
+/// With an infinite bound, only the token can require the new revision.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_is_honoured_however_long_the_bound() {
     let pair = Pair::start(LONG).await;
@@ -188,18 +188,18 @@ async fn a_token_is_honoured_however_long_the_bound() {
     let second = edition(&store, 2).await;
     let before = pair.standbys.stats().reads;
     pair.read(Consistency::AtLeast(first), 1).await;
-    assert_eq!(read(&store, 2, Consistency::Bounded).await, 1, "as old as the bound allows");
+    assert_eq!(read(&store, 2, Consistency::Bounded).await, 1, "within the bound");
     let between = pair.standbys.stats().reads;
     assert!(between > before, "the standby has answered");
     pair.read(Consistency::AtLeast(second), 2).await;
     pair.read(Consistency::Full, 2).await;
-    // An export of what it has not replayed.
+    // An export of changes that it has not replayed.
     let exported = store.snapshot(second, None, 10).await.unwrap();
     assert_eq!((exported.len(), exported[0].0.revision), (1, 2));
     assert_eq!(pair.standbys.stats().reads, between, "none of these is the standby's");
     let exported = store.snapshot(first, None, 10).await.unwrap();
     assert_eq!((exported[0].0.revision, pair.standbys.stats().reads), (1, between + 1));
-    // A text that the index there does not know.
+    // A text missing from the standby's index.
     indexed(&store).await;
     let mut query = page(
         ArticleFilter { text: "\"edition 2\"".into(), ..Default::default() },
@@ -208,7 +208,7 @@ async fn a_token_is_honoured_however_long_the_bound() {
         5,
         at(9),
     );
-    assert!(store.list(&query).await.unwrap().is_empty(), "as old as the bound allows");
+    assert!(store.list(&query).await.unwrap().is_empty(), "within the bound");
     query.consistency = Consistency::AtLeast(second);
     assert_eq!(names(&store.list(&query).await.unwrap()), ["ferry"]);
     pair.replay(true).await;
@@ -216,7 +216,7 @@ async fn a_token_is_honoured_however_long_the_bound() {
     assert_eq!(search(&store, "\"edition 2\"", at(9)).await.len(), 1);
 }
 
-/// The same store, behind a cache that is behind standbys: as the server puts them together.
+/// The same store behind a cache that is behind standbys, composed as in the server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_cache_is_filled_from_a_standby() {
     let pair = Pair::start(LONG).await;
@@ -229,7 +229,7 @@ async fn no_cache_is_filled_from_a_standby() {
     let first = store.head().await.unwrap();
     until(&standbys, |stats| stats.fresh == 1 && stats.replayed >= first).await;
     pair.replay(false).await;
-    // Written past the cache, which hears of it.
+    // Written without the cache, which gets the invalidation.
     edition(&primary, 2).await;
     let newest = async {
         loop {
@@ -237,7 +237,7 @@ async fn no_cache_is_filled_from_a_standby() {
             if read.from == Layer::Local && read.record.unwrap().revision == 2 {
                 return;
             }
-            // Reads of the standby in between: they are old, and leave nothing behind.
+            // Stale reads of the standby in between must not fill the cache.
             assert_eq!(read_list(&store).await, 1);
         }
     };
@@ -255,7 +255,7 @@ async fn reads_are_spread_over_several() {
     let (primary, standby) = Cluster::shared_pair();
     let database = primary.database().await;
     let store = Arc::new(PostgresStore::open(database.options()).await.unwrap());
-    // One server, twice: told apart by how they call themselves.
+    // One server twice, distinguished by application name.
     let named = |name: &str| {
         let url = format!("{}?application_name={name}", standby.url(&database.name));
         PostgresOptions::standby(&url, None).unwrap()
@@ -273,12 +273,12 @@ async fn reads_are_spread_over_several() {
     let url = standby.url(&database.name);
     let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
-    let asked = "SELECT count(DISTINCT application_name) FROM pg_stat_activity WHERE application_name IN ('one', 'two')
+    let query = "SELECT count(DISTINCT application_name) FROM pg_stat_activity WHERE application_name IN ('one', 'two')
          AND query = 'COMMIT' AND datname = current_database()";
-    assert_eq!(client.query_one(asked, &[]).await.unwrap().get::<_, i64>(0), 2);
+    assert_eq!(client.query_one(query, &[]).await.unwrap().get::<_, i64>(0), 2);
 }
 
-/// Over the wire, pages and all.
+/// Over the wire, including pages.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_reads_from_its_standby() {
     let (primary, standby) = Cluster::shared_pair();
@@ -315,7 +315,7 @@ async fn a_server_reads_from_its_standby() {
     assert!(listed.iter().eq(expected.iter().map(|article| &article.name)));
     let search = SearchArticlesRequest { query: "ferry".into(), consistency, page_size: 100, ..Default::default() };
     assert_eq!(retrieval.search_articles(search).await.unwrap().into_inner().results.len(), 25);
-    // By now it has caught up with what is asked for, or does: then it answers.
+    // The standby answers once it has caught up with the requested position.
     let answered = async {
         loop {
             retrieval.list_articles(ListArticlesRequest::default()).await.unwrap();

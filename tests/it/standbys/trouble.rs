@@ -1,4 +1,4 @@
-//! Standbys in trouble: no read fails for them, and none is wrong.
+//! Failures of standbys: no read fails or is stale because of them.
 
 use copydesk::article::ChangeKind;
 use copydesk::store::postgres::OpenError;
@@ -29,7 +29,7 @@ async fn a_standby_that_is_frozen_killed_or_promoted_fails_no_read() {
     pair.caught_up().await;
     pair.answers().await;
 
-    // It goes its own way, and has as many changes as the primary.
+    // It diverges, with as many changes as the primary.
     pair.standby.promote();
     let own = pair.standby.url(&pair.database.name);
     let own: Arc<dyn Store> = Arc::new(PostgresStore::open(PostgresOptions::new(&own).unwrap()).await.unwrap());
@@ -37,7 +37,7 @@ async fn a_standby_that_is_frozen_killed_or_promoted_fails_no_read() {
         write(&own, update("ferry", ferry(100 + number), Precondition::None, at(number))).await.unwrap();
     }
     write(&own, transition("ferry", ChangeKind::Withdrawn, at(7))).await.unwrap();
-    // Whether that has been noticed by now or not: what it says is none of this store's.
+    // Its answers are rejected, even if the promotion has not been detected yet.
     for kind in 0..KINDS {
         assert_eq!(read(&store, kind, Consistency::Bounded).await, 2, "{kind}");
     }
@@ -49,7 +49,7 @@ async fn a_standby_that_is_frozen_killed_or_promoted_fails_no_read() {
     assert_eq!((pair.standbys.stats().reads, pair.standbys.stats().fresh), (before, 0));
 }
 
-/// Between two looks of the follower: then only the answer itself tells that it is not to be used.
+/// Between two checks of the follower, only the response itself shows that the server must not be used.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_server_was_when_it_was_looked_at_counts_for_nothing() {
     let mut pair = Pair::start(LONG).await;
@@ -64,13 +64,13 @@ async fn what_a_server_was_when_it_was_looked_at_counts_for_nothing() {
     let own = pair.standby.url(&pair.database.name);
     let own: Arc<dyn Store> = Arc::new(PostgresStore::open(PostgresOptions::new(&own).unwrap()).await.unwrap());
     write(&own, update("ferry", ferry(2), Precondition::None, at(2))).await.unwrap();
-    assert_eq!(standbys.stats().fresh, 1, "nobody has looked");
-    assert_eq!(read_list(&store).await, 1, "the other's is none of this store's");
+    assert_eq!(standbys.stats().fresh, 1, "not checked since");
+    assert_eq!(read_list(&store).await, 1, "a read from the primary");
     let stats = standbys.stats();
     assert_eq!((stats.reads, stats.fallbacks, stats.fresh), (1, 1, 0));
 }
 
-/// It is fresh enough, and does not answer: a lock that it replays lasts for as long as it stands still.
+/// The standby is fresh but does not answer: a lock that it has replayed lasts while replay is paused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_that_a_standby_is_too_slow_for_is_the_primarys() {
     let pair = Pair::start(LONG).await;
@@ -88,7 +88,7 @@ async fn a_read_that_a_standby_is_too_slow_for_is_the_primarys() {
     let locked =
         "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 'copydesk.texts'::regclass";
     while onlooker.query_one(locked, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-        // A lock is told with what follows it.
+        // A lock is replicated with the WAL that follows it.
         holder.batch_execute("SELECT pg_switch_wal()").await.unwrap();
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -110,10 +110,10 @@ async fn what_is_set_is_looked_at() {
     let there = options(vec![other.at_standby(standby)], LONG);
     let own = Standbys::before_store(&seen, &there).await.unwrap();
     until(&own, |stats| stats.fresh == 1).await;
-    // Of another store.
+    // A standby of another store.
     let refused = Standbys::before_store(&store, &there).await.err();
     assert!(matches!(refused, Some(OpenError::Foreign { .. })), "{refused:?}");
-    // Away, and not a standby at all: the primary answers, and the one that is right.
+    // Unreachable, and not a standby at all: the primary and the valid standby answer.
     let away = PostgresOptions::standby("postgres://desk@127.0.0.1:1/news", None).unwrap();
     let itself = PostgresOptions::standby(&database.url, None).unwrap();
     let some = options(vec![away.clone(), itself, database.at_standby(standby)], LONG);
