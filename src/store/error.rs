@@ -56,7 +56,8 @@ pub enum WriteError {
         /// Field that would hide it.
         field: &'static str,
     },
-    /// The embargo would not end before the article expires. One of the two times is the document's, the other is stored.
+    /// The embargo would not end before the article expires. One of the two times is the document's, the other is
+    /// stored.
     #[error("{field} of {id:?} contradicts the stored value of the other time")]
     TimesContradict {
         /// ID of the article.

@@ -88,8 +88,8 @@ pub struct Revision {
     pub before: Option<Arc<Record>>,
 }
 
-/// Feed cursor of a follower: the last change that it has seen, and the time of that change. The time detects a feed that
-/// has lost its end and grown again, which has a different change at this position.
+/// Feed cursor of a follower: the last change that it has seen, and the time of that change. The time detects a feed
+/// that has lost its end and grown again, which has a different change at this position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     /// Position of the last change seen.

@@ -1,5 +1,5 @@
-//! Verification of a store's integrity: every text matches its digest, the feed has no gaps, and each article equals its
-//! last change.
+//! Verification of a store's integrity: every text matches its digest, the feed has no gaps, and each article equals
+//! its last change.
 
 use std::collections::HashMap;
 
@@ -104,7 +104,7 @@ async fn verify_feed(
     store: &dyn Store,
     found: &mut Verified,
     last_changes: &mut HashMap<ArticleId, LastChange>,
-    ) -> Result<(), StoreError> {
+) -> Result<(), StoreError> {
     let (mut at, to) = (found.from, found.to);
     while at < to {
         let changes = store.changes(at, BATCH).await?;
@@ -115,7 +115,10 @@ async fn verify_feed(
         for change in changes.into_iter().filter(|change| change.position <= to) {
             found.changes += 1;
             if change.position.sequence != at.sequence + 1 {
-                found.problem(format!("gap in the feed: change {} is followed by {}", at.sequence, change.position.sequence));
+                found.problem(format!(
+                    "gap in the feed: change {} is followed by {}",
+                    at.sequence, change.position.sequence
+                ));
             }
             at = change.position;
             found.verify_change(&change, last_changes);

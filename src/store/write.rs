@@ -48,8 +48,8 @@ pub struct Ingest {
 pub enum IngestSource {
     /// Publisher. A time that is absent from the document, or belongs to an editor, is unchanged.
     Publisher(Authority),
-    /// Another store, whose times are copied exactly, with the fields that belong to editors there. A field that belongs
-    /// to an editor only in this store is unchanged.
+    /// Another store, whose times are copied exactly, with the fields that belong to editors there. A field that
+    /// belongs to an editor only in this store is unchanged.
     Copy(EditorFields),
 }
 

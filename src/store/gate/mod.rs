@@ -1,7 +1,7 @@
 //! Load shedding for reads of an engine: limits of concurrent and of queued reads. Excess reads are rejected at once:
 //! while caches are cold or untrusted, all reads reach the store, and an unbounded queue would answer none in time. Nor
-//! would a standing queue: see [`Burst`](crate::burst::Burst). Callers share permits and queue fairly: see [`queue`] and
-//! docs/decisions/0024-callers-share-the-store.md.
+//! would a standing queue: see [`Burst`](crate::burst::Burst). Callers share permits and queue fairly: see [`queue`]
+//! and docs/decisions/0024-callers-share-the-store.md.
 //!
 //! Writes, health checks and the reads by which caches follow the feed bypass the gate.
 
@@ -77,7 +77,8 @@ impl Gate {
         Ok((Permit { _place: place, _walk: walk }, Recall { revoked, shed: &self.shed }))
     }
 
-    /// Waits for half of the time. Then it revokes a permit of a caller with more permits, if any, and waits for the rest.
+    /// Waits for half of the time. Then it revokes a permit of a caller with more permits, if any, and waits for the
+    /// rest.
     async fn page(&self, weight: usize) -> Option<(Place, Option<Place>)> {
         let mut walk = pin!(self.walk(Request { weight: weight.max(1) as u64, refusable: true, revocable: true }));
         let half = self.max_wait / 2;

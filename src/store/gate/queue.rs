@@ -1,9 +1,9 @@
 //! Semaphore with a bounded fair queue: a caller with many requests mostly waits behind its own.
 //!
 //! A free place goes to the caller that holds the fewest places. Among equals it goes to the one that was granted the
-//! least weight since it began to wait (start-time fair queueing; Goyal, Vin and Cheng 1997). A single caller can use all
-//! places and the whole queue. If the queue is full, the newest request of the caller with the most queued requests is
-//! rejected ("longest queue drop"; McKenney's stochastic fairness queueing and FQ-CoDel, RFC 8290).
+//! least weight since it began to wait (start-time fair queueing; Goyal, Vin and Cheng 1997). A single caller can use
+//! all places and the whole queue. If the queue is full, the newest request of the caller with the most queued requests
+//! is rejected ("longest queue drop"; McKenney's stochastic fairness queueing and FQ-CoDel, RFC 8290).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -139,8 +139,8 @@ impl WaitQueue {
         place
     }
 
-    /// Revokes the newest place of the caller that holds the most, if the current caller does not hold more than that one
-    /// afterwards.
+    /// Revokes the newest place of the caller that holds the most, if the current caller does not hold more than that
+    /// one afterwards.
     pub(super) fn recall(&self) {
         let mut state = self.0.state();
         let own = state.accounts.get(&CallerId::current()).map_or(0, Account::holds);

@@ -178,8 +178,8 @@ impl Applier {
         let position = rows::sequence(parts.token.position);
         connection
             .prepare_cached(
-                "INSERT INTO articles (id, uid, created, position, sort_time, lifecycle, embargo, expire, due, digest_head,
-                 fingerprint, duplicate_of, url, source, external_id, editor_fields)
+                "INSERT INTO articles (id, uid, created, position, sort_time, lifecycle, embargo, expire, due,
+                 digest_head, fingerprint, duplicate_of, url, source, external_id, editor_fields)
                  VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             )?
             .execute(rusqlite::params![
@@ -358,8 +358,8 @@ fn insert_change(
     let position = rows::sequence(parts.token.position);
     connection
         .prepare_cached(
-            "INSERT INTO changes (position, article, revision, kind, time, announced, lifecycle, embargo, expire, publish,
-             deleted, duplicate_of, digest, reason, content_position, content)
+            "INSERT INTO changes (position, article, revision, kind, time, announced, lifecycle, embargo, expire,
+             publish, deleted, duplicate_of, digest, reason, content_position, content)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
         .execute(rusqlite::params![

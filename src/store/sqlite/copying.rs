@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use uuid::Uuid;
 
 use super::error::OpenError;
-use super::migrate::steady;
+use super::migrate::configure_connection;
 use crate::store::StoreError;
 
 /// Key in `meta`. Its value is the feed ID of the source store.
@@ -41,7 +41,7 @@ pub(super) fn begin(connection: &Connection, path: &Path, dir: &Path, from: Uuid
 pub(super) fn finish(path: &Path) -> Result<(), StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    steady(&connection)?;
+    configure_connection(&connection)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.execute("DELETE FROM meta WHERE key = ?1", [KEY])?;

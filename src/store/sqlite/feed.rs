@@ -100,7 +100,8 @@ pub(super) fn revisions(
         RECORD,
         ", c.kind, c.reason, c.article FROM ",
         HISTORY,
-        " WHERE c.article = (SELECT key FROM articles WHERE id = ?1) AND c.revision < ?2 ORDER BY c.revision DESC LIMIT ?3",
+        " WHERE c.article = (SELECT key FROM articles WHERE id = ?1) AND c.revision < ?2 \
+         ORDER BY c.revision DESC LIMIT ?3",
     ]
     .concat();
     let mut statement = reader.connection.prepare_cached(&sql)?;

@@ -54,7 +54,8 @@ pub(super) fn add_filter(sql: &mut Sql, filter: &Filter, conditions: &[Condition
     for (_, numbers) in conditions {
         let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
         sql.text += &format!(
-            " AND EXISTS (SELECT 1 FROM facets x WHERE x.facet IN ({}) AND x.sort_time = a.sort_time AND x.article = a.key)",
+            " AND EXISTS (SELECT 1 FROM facets x WHERE x.facet IN ({}) \
+             AND x.sort_time = a.sort_time AND x.article = a.key)",
             numbers.join(", ")
         );
     }

@@ -227,7 +227,7 @@ impl Follower {
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    migrate::steady(&connection)?;
+    migrate::configure_connection(&connection)?;
     connection.pragma_update(None, "cache_size", -4_096)?;
     Ok(connection)
 }

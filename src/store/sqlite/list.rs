@@ -88,7 +88,8 @@ fn walk(
     let (from, order) = match walk {
         Walk::Facet(facet) => (
             format!(
-                "f.sort_time, f.article FROM facets f CROSS JOIN articles a ON a.key = f.article WHERE f.facet = {facet} AND {READABLE}"
+                "f.sort_time, f.article FROM facets f CROSS JOIN articles a ON a.key = f.article \
+                 WHERE f.facet = {facet} AND {READABLE}"
             ),
             format!("f.sort_time {direction}, f.article {direction}"),
         ),

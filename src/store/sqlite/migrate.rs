@@ -98,11 +98,11 @@ const SEARCH_SCHEMA: &str = "
     CREATE VIRTUAL TABLE fts USING fts5 (
         headline, body, names, content='', contentless_delete=1, tokenize='ascii'
     );
-    -- One segment for each transaction of the follower, and no merging in between: that is done when there is nothing else
-    -- to do (see index.rs).
+    -- One segment per transaction of the follower, and no automatic merges: the follower merges while it is idle (see
+    -- index.rs).
     INSERT INTO fts (fts, rank) VALUES ('hashsize', 33554432);
     INSERT INTO fts (fts, rank) VALUES ('automerge', 0);
-    -- How far it has followed which feed, and when the change there was made: which tells whether that feed is still the same.
+    -- The followed feed and the last indexed change. Its time detects a different feed with the same ID.
     CREATE TABLE state (
         key INTEGER PRIMARY KEY CHECK (key = 0), feed BLOB NOT NULL, position INTEGER NOT NULL, time INTEGER NOT NULL
     );
@@ -110,9 +110,9 @@ const SEARCH_SCHEMA: &str = "
 /// Schema version of the search index. Since 2 it contains no unreadable articles.
 const SEARCH_VERSION: i64 = 2;
 
-/// Configures a new connection. Query plans must not depend on bound values: otherwise SQLite recompiles a statement for
-/// each value that could affect the use of a partial index, which took two thirds of the writer's time.
-pub(super) fn steady(connection: &Connection) -> rusqlite::Result<()> {
+/// Configures a new connection. Query plans must not depend on bound values: otherwise SQLite recompiles a statement
+/// for each value that could affect the use of a partial index, which took two thirds of the writer's time.
+pub(super) fn configure_connection(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
@@ -156,7 +156,7 @@ pub(super) fn open_articles(options: &SqliteOptions) -> Result<Connection, OpenE
 }
 
 fn configure(connection: &mut Connection, version: i64, options: &SqliteOptions) -> rusqlite::Result<()> {
-    steady(connection)?;
+    configure_connection(connection)?;
     if version == 0 {
         connection.pragma_update(None, "page_size", PAGE_BYTES as i64)?;
     }
@@ -247,8 +247,8 @@ pub(super) fn feed(connection: &Connection) -> rusqlite::Result<Uuid> {
     })
 }
 
-/// Ensures that `search.db` exists, is intact and follows this feed. Otherwise it is rebuilt, as after `articles.db` was
-/// restored from a backup, which has the same feed ID but different changes.
+/// Ensures that `search.db` exists, is intact and follows this feed. Otherwise it is rebuilt, as after `articles.db`
+/// was restored from a backup, which has the same feed ID but different changes.
 pub(super) fn open_search(options: &SqliteOptions, feed: Uuid, articles: &Connection) -> Result<(), OpenError> {
     let path = options.search();
     if !path.exists() {
@@ -296,10 +296,11 @@ fn create_search(path: &Path, feed: Uuid) -> Result<(), OpenError> {
     create().map_err(|cause| OpenError::sqlite(path, &cause))
 }
 
-/// Opens a connection for the follower. The index is derived data, so commits lost in a power failure are indexed again.
+/// Opens a connection for the follower. The index is derived data, so commits lost in a power failure are indexed
+/// again.
 pub(super) fn connect_search(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
-    steady(&connection)?;
+    configure_connection(&connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "cache_size", -8_192)?;

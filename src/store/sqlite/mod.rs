@@ -1,7 +1,7 @@
 //! Embedded engine: SQLite, in one folder.
 //!
-//! `articles.db` contains all primary data, with one writer thread and many readers. `search.db` is derived from it by a
-//! follower of the feed, and can be deleted.
+//! `articles.db` contains all primary data, with one writer thread and many readers. `search.db` is derived from it by
+//! a follower of the feed, and can be deleted.
 
 mod apply;
 mod copying;
@@ -105,8 +105,8 @@ impl SqliteStore {
         })
     }
 
-    /// Opens the store as the target of a copy, and marks it as unfinished until [`SqliteStore::finish_copy`]. `from` is
-    /// the feed ID of the source store.
+    /// Opens the store as the target of a copy, and marks it as unfinished until [`SqliteStore::finish_copy`]. `from`
+    /// is the feed ID of the source store.
     ///
     /// # Errors
     /// As [`SqliteStore::open`], but an unfinished copy is an error only if it is of another store.

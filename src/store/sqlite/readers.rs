@@ -115,7 +115,7 @@ fn connect(options: &SqliteOptions, files: &OpenFiles) -> Result<Connection, Sto
     files.check()?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(options.articles(), flags)?;
-    migrate::steady(&connection)?;
+    migrate::configure_connection(&connection)?;
     connection.execute("ATTACH DATABASE ?1 AS search", [options.search().to_string_lossy()])?;
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cache_size", -4_096)?;

@@ -18,7 +18,8 @@ pub(super) fn search(reader: &Reader, query: &SearchQuery) -> Result<SearchPage,
     let Some(conditions) = conditions(reader, &query.filter)? else { return Ok(page) };
     let mut sql = Sql::new(
         format!(
-            "SELECT fts.rowid, {SCORE} AS score FROM search.fts AS fts CROSS JOIN articles a ON a.key = fts.rowid WHERE {READABLE}"
+            "SELECT fts.rowid, {SCORE} AS score FROM search.fts AS fts CROSS JOIN articles a ON a.key = fts.rowid \
+             WHERE {READABLE}"
         ),
         query.now,
     );

@@ -116,8 +116,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Invariants: no place is free while a request is queued, none is granted twice, the queue is bounded, and a caller
-    /// with one request at a time is never rejected while there are fewer callers than queue slots.
+    /// Invariants: no place is free while a request is queued, none is granted twice, the queue is bounded, and a
+    /// caller with one request at a time is never rejected while there are fewer callers than queue slots.
     #[test]
     fn places_are_shared(steps in prop::collection::vec(step(), 1..200)) {
         const SIZE: usize = 2;
