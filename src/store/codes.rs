@@ -1,4 +1,4 @@
-//! The numbers by which engines store what has a name here. What is stored keeps its meaning: lists are only appended to.
+//! Numeric codes of stored enums. Codes are permanent: only append to the lists.
 
 use jiff::Timestamp;
 
@@ -22,7 +22,7 @@ fn at<T: Copy>(list: &[T], number: i64) -> Option<T> {
     usize::try_from(number).ok().and_then(|at| list.get(at)).copied()
 }
 
-/// A number that is unknown was written by something newer: the safe reading is that nobody may have the article.
+/// Returns the lifecycle of a code. An unknown code was written by a newer version; the safe default hides the article.
 pub(super) fn lifecycle(number: i64) -> Lifecycle {
     at(&LIFECYCLES, number).unwrap_or(Lifecycle::Deleted)
 }
@@ -51,7 +51,7 @@ pub(super) fn outcome_number(outcome: Outcome) -> i64 {
     OUTCOMES.iter().position(|known| *known == outcome).map_or(2, |at| at as i64)
 }
 
-/// The kind of a property that articles are listed by.
+/// Returns the code of a facet kind.
 pub(super) fn facet_number(kind: FacetKind) -> u8 {
     match kind {
         FacetKind::Source => 1,
@@ -63,35 +63,35 @@ pub(super) fn facet_number(kind: FacetKind) -> u8 {
     }
 }
 
-/// Condition of both engines, on `articles a`, under which the search index has an article: the feed has told that it
-/// can be read, and not yet that it cannot. `due` is the next change of the clock that the feed has not told, so an
-/// embargo that is due has not ended as far as readers know, and an expiry that is not due any more is over. Scores are
-/// computed from what the index has, so what nobody may read must not be in it; and the condition asks no clock, so
-/// every replica comes to the same index.
+/// SQL condition on `articles a`, for both engines, under which the search index contains an article: the feed has
+/// announced it as readable, and not yet as unreadable. `due` is the next timed transition that the feed has not
+/// announced. So an embargo equal to `due` has not ended for readers, and an expiry that differs from `due` has passed.
+/// Scores are computed from the index, so it must not contain unreadable articles. The condition uses no clock, so
+/// every replica builds the same index.
 pub(super) const INDEXED: &str = "a.lifecycle = 0 AND (a.embargo IS NULL OR a.due IS NULL OR a.due <> a.embargo) \
      AND (a.expire IS NULL OR a.due = a.expire)";
 
-/// The position that a whole number in the order of commits is.
+/// Returns the position of a sequence number in commit order.
 pub(super) fn position(sequence: i64) -> Position {
     Position::of(sequence.unsigned_abs())
 }
 
-/// The number of a position; one of another kind is after every change.
+/// Returns the sequence number of a position. A position of another kind sorts after every change.
 pub(super) fn sequence(position: Position) -> i64 {
     if position.transaction == 0 { i64::try_from(position.sequence).unwrap_or(i64::MAX) } else { i64::MAX }
 }
 
-/// From microseconds since 1970. Stored times were checked before they were stored.
+/// Converts microseconds since 1970. Stored times were validated before they were stored.
 pub(super) fn time(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or(Timestamp::MAX)
 }
 
-/// In microseconds since 1970.
+/// Converts a time to microseconds since 1970.
 pub(super) fn micros(time: Option<Timestamp>) -> Option<i64> {
     time.map(Timestamp::as_microsecond)
 }
 
-/// The first 8 bytes of a digest, for a narrow index; what it finds is compared in full.
+/// Returns the first 8 bytes of a digest, for a narrow index. Matches are compared in full.
 pub(super) fn head(digest: &Digest) -> i64 {
     i64::from_be_bytes(std::array::from_fn(|at| digest.0[at]))
 }

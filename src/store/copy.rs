@@ -1,33 +1,34 @@
-//! A copy of all articles into another store, whichever engine either is.
+//! Copy of all articles into another store, between any two engines.
 
 use super::{Ingest, IngestSource, Outcome, Precondition, Store, StoreError, Transition, Write, WriteError};
 use crate::article::{ChangeKind, CleanArticle, EditorFields, Lifecycle, Limits, Record};
 
-/// How many articles are written at a time.
+/// Articles per batch of writes.
 const BATCH: usize = 500;
-/// How many refusals are told one by one.
-const TOLD: usize = 100;
-/// What is stored has been within its limits.
+/// Maximum number of rejections that are described.
+const MAX_DESCRIBED: usize = 100;
+/// No limits: stored articles were within the limits of their time.
 const LIMITS: Limits = Limits { headline_chars: usize::MAX, subheadline_chars: usize::MAX, body_bytes: usize::MAX };
 
-/// What was copied.
+/// Result of a copy.
 #[derive(Debug, Default)]
 pub struct Copied {
-    /// Articles that are in the copy now.
+    /// Number of articles in the copy.
     pub articles: u64,
-    /// How many of them were there already.
+    /// Number of them that the copy already had.
     pub unchanged: u64,
-    /// What was refused, and why; of many only the first.
+    /// First rejected articles, with reasons.
     pub refused: Vec<String>,
-    /// How many were refused.
+    /// Number of rejected articles.
     pub count: u64,
 }
 
-/// Copies each article as it is now, held back, withdrawn or deleted ones as such: so that what was killed stays killed. Past
-/// revisions, request IDs and change tokens stay behind. What is in the copy already and says the same is left as it is.
+/// Copies the current revision of each article. Embargoed, withdrawn and deleted ones keep their state, so a killed
+/// article stays killed. Past revisions, request IDs and change tokens are not copied. An article that the copy already
+/// has with the same content is unchanged.
 ///
 /// # Errors
-/// When one of the stores does not answer; then it may be begun again.
+/// If one of the stores does not answer. The copy can then be restarted.
 pub async fn copy(from: &dyn Store, to: &dyn Store) -> Result<Copied, StoreError> {
     let at = from.head().await?;
     let mut copied = Copied::default();
@@ -45,7 +46,7 @@ pub async fn copy(from: &dyn Store, to: &dyn Store) -> Result<Copied, StoreError
     }
 }
 
-/// Answers with those that are there now.
+/// Writes a batch. Returns the records that the copy now contains.
 async fn store<'a>(
     to: &dyn Store,
     records: &[(&'a Record, EditorFields)],
@@ -61,7 +62,7 @@ async fn store<'a>(
                 taken.push(*record);
                 writes.push(Write::Ingest(Box::new(ingest)));
             }
-            Err(wrong) => copied.refuse(record, &format!("{wrong:?}")),
+            Err(violations) => copied.refuse(record, &format!("{violations:?}")),
         }
     }
     let mut stored = Vec::new();
@@ -72,7 +73,7 @@ async fn store<'a>(
                 copied.unchanged += u64::from(written.outcome == Outcome::Unchanged);
                 stored.push(record);
             }
-            // As far as it goes, it has been copied before.
+            // An earlier run has copied it and set its state.
             Err(WriteError::State { lifecycle, .. }) if lifecycle == record.lifecycle => {
                 copied.articles += 1;
                 copied.unchanged += 1;
@@ -84,7 +85,7 @@ async fn store<'a>(
     Ok(stored)
 }
 
-/// Withdraws and deletes what is withdrawn or deleted.
+/// Withdraws and deletes the articles that are withdrawn or deleted in the source.
 async fn set_aside(to: &dyn Store, stored: &[&Record], copied: &mut Copied) -> Result<(), StoreError> {
     let kind = |record: &Record| match record.lifecycle {
         Lifecycle::Live => None,
@@ -116,10 +117,10 @@ async fn set_aside(to: &dyn Store, stored: &[&Record], copied: &mut Copied) -> R
 }
 
 impl Copied {
-    fn refuse(&mut self, record: &Record, why: &str) {
+    fn refuse(&mut self, record: &Record, reason: &str) {
         self.count += 1;
-        if self.refused.len() < TOLD {
-            self.refused.push(format!("{}: {why}", record.id.name()));
+        if self.refused.len() < MAX_DESCRIBED {
+            self.refused.push(format!("{}: {reason}", record.id.name()));
         }
     }
 }

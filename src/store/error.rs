@@ -1,74 +1,74 @@
-//! What can go wrong in a store. No driver's types: they stay with the engine, which logs its own causes.
+//! Errors of a store. They contain no driver types: engines log the causes.
 
 use jiff::Timestamp;
 
 use crate::article::{ArticleId, Lifecycle};
 
-/// Why a store did not answer.
+/// Error of a store.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum StoreError {
-    /// It cannot be reached, is closing, or is overloaded. Trying again may help.
-    #[error("the store is not available: {0}")]
+    /// The store is unreachable, closing or overloaded. A retry may succeed.
+    #[error("store unavailable: {0}")]
     Unavailable(&'static str),
-    /// More reads are under way, and wait, than it is set to take on. Trying again a little later helps.
-    #[error("the store has too many reads under way")]
+    /// The limits of concurrent and queued reads are reached. A later retry may succeed.
+    #[error("too many concurrent reads of the store")]
     Busy,
-    /// There is no room left for writes.
-    #[error("the store has no room left")]
+    /// The store has no space left for writes.
+    #[error("store has no space left")]
     Full,
-    /// What it holds is damaged, or is not what was written.
-    #[error("the store is damaged")]
+    /// Stored data is damaged, or differs from what was written.
+    #[error("store is damaged")]
     Damaged,
-    /// The feed no longer reaches back that far.
-    #[error("the change feed no longer reaches back that far")]
+    /// The feed no longer contains changes that old.
+    #[error("change feed no longer reaches back to this position")]
     Trimmed,
-    /// The position or token is from another store, or from one that lost what came after.
-    #[error("the position is not in this store's feed")]
+    /// The position or token is from another store, or from changes that this store has lost.
+    #[error("position is not in the change feed of this store")]
     Foreign,
-    /// Anything else: a defect. Logged where it arose.
-    #[error("the store failed")]
+    /// Any other failure: a defect. Logged at its origin.
+    #[error("internal error of the store")]
     Internal,
 }
 
-/// Why a write was refused or failed. Nothing of it was written, unless the store became unavailable while it was committing:
-/// then nobody knows, and the write may be repeated.
+/// Error of a write. Nothing was written, unless the store became unavailable during the commit: then the outcome is
+/// unknown, and the write may be retried.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum WriteError {
-    /// There is no such article.
+    /// The article does not exist.
     #[error("{0:?} does not exist")]
     NotFound(ArticleId),
-    /// The article's state does not allow it.
+    /// The state of the article does not allow the write.
     #[error("{id:?} is {lifecycle:?}")]
     State {
-        /// Which article.
+        /// ID of the article.
         id: ArticleId,
-        /// Its state.
+        /// State of the article.
         lifecycle: Lifecycle,
     },
-    /// Somebody else's change came first.
+    /// A concurrent change came first.
     #[error("{0:?} has changed since it was read")]
     Conflict(ArticleId),
-    /// The write would hide a readable article, and its author may not do that.
-    #[error("{field} of {id:?} would hide an article that is readable")]
+    /// The write would hide a readable article, and its author is not authorized to do that.
+    #[error("{field} of {id:?} would hide a readable article")]
     TakedownDenied {
-        /// Which article.
+        /// ID of the article.
         id: ArticleId,
         /// Field that would hide it.
         field: &'static str,
     },
-    /// The embargo would not end before the article expires: one of the two times is the document's, the other the one
-    /// that stands.
-    #[error("{field} of {id:?} contradicts the other time that stands")]
+    /// The embargo would not end before the article expires. One of the two times is the document's, the other is
+    /// stored.
+    #[error("{field} of {id:?} contradicts the stored value of the other time")]
     TimesContradict {
-        /// Which article.
+        /// ID of the article.
         id: ArticleId,
         /// Field of the document.
         field: &'static str,
-        /// Value of the other field that stands.
+        /// Stored value of the other field.
         stands: Timestamp,
     },
-    /// The request ID was used with another request.
-    #[error("the request ID was used with another request")]
+    /// The request ID was used with a different request.
+    #[error("request ID was already used with a different request")]
     RequestReused,
     /// The store failed.
     #[error(transparent)]

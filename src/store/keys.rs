@@ -1,7 +1,7 @@
-//! Where API keys are kept: beside the articles, so that every replica has the same.
+//! Storage of API keys, beside the articles, so that all replicas share them.
 //!
-//! Not part of [`Store`](super::Store): keys have no feed and no cache, and `copydesk keys` must reach them while a server has
-//! the store.
+//! Separate from [`Store`](super::Store): keys have no feed and no cache, and `copydesk keys` must access them while a
+//! server has the store open.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -9,45 +9,45 @@ use uuid::Uuid;
 
 use super::StoreError;
 
-/// A key as it is kept. What its scopes and its rate mean is not for the store to know.
+/// Stored form of an API key. The store does not interpret scopes and rate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredKey {
-    /// The part of the key that may be shown.
+    /// Public part of the key.
     pub id: String,
-    /// What its owner calls it.
+    /// Name given by its owner.
     pub name: String,
-    /// SHA-256 of the part that may not.
+    /// SHA-256 of the secret part.
     pub digest: [u8; 32],
-    /// What it is good for: `articles.read articles.write`.
+    /// Scopes, as in `articles.read articles.write`.
     pub scopes: String,
-    /// How much of that: `100/s`; empty for the server's default.
+    /// Rate limit, as in `100/s`; empty for the server's default.
     pub rate: String,
-    /// When it was made.
+    /// Creation time.
     pub created: Timestamp,
-    /// When it ends by itself.
+    /// Expiry time.
     pub expires: Option<Timestamp>,
-    /// When it was taken back.
+    /// Revocation time.
     pub revoked: Option<Timestamp>,
 }
 
-/// All keys of one moment.
+/// Consistent snapshot of all keys.
 #[derive(Clone, Debug)]
 pub struct Keys {
-    /// Another after each change.
+    /// Version; a new random one after each change.
     pub version: Uuid,
-    /// In the order in which they were made.
+    /// Keys in order of creation.
     pub all: Vec<StoredKey>,
 }
 
-/// Where keys are kept. `Ok` of a change means durable.
+/// Storage of API keys. `Ok` of a change means durable.
 #[async_trait]
 pub trait KeyStore: Send + Sync + 'static {
-    /// All keys, unless they are still those of the version that is known.
+    /// Returns all keys, or none if their version is still `known`.
     async fn keys(&self, known: Uuid) -> Result<Option<Keys>, StoreError>;
 
     /// Adds a key.
     async fn add_key(&self, key: StoredKey) -> Result<(), StoreError>;
 
-    /// Takes a key back. Whether there was one to take back.
+    /// Revokes a key. Returns false if no valid key has this ID.
     async fn revoke_key(&self, id: &str, at: Timestamp) -> Result<bool, StoreError>;
 }

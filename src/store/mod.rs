@@ -1,8 +1,7 @@
-//! Where articles are kept, behind one trait; and the change feed, in which every write is announced by the very
-//! transaction that makes it.
+//! Storage of articles behind one trait, with a change feed: the transaction of each write also appends it to the feed.
 //!
-//! Each engine passes one conformance suite (`tests/it/conformance`). Caches are decorators of the same trait, and pass it
-//! too.
+//! Each engine passes one conformance suite (`tests/it/conformance`). Caches are decorators of the same trait, and pass
+//! it too.
 
 mod codes;
 mod copy;
@@ -43,25 +42,26 @@ pub use write::{
 
 use crate::article::{ArticleId, Position, Record};
 
-/// Articles, their revisions, and the feed of their changes.
+/// Store of articles, their revisions and the change feed.
 ///
-/// Every method may be dropped before it is done: a read then stops, and a write is either done or not, never half.
+/// The future of every method may be dropped. A read then stops; a write is applied entirely or not at all.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// The identity of the change feed: made with the store, and the same on every replica.
+    /// Returns the ID of the change feed, which is created with the store and equal on all replicas.
     fn feed(&self) -> Uuid;
 
-    /// Applies writes in their order. Each has its own answer; one that is refused does not stop the others. `Ok` means
-    /// durable, and that the change is in the feed.
+    /// Applies writes in order. Each has its own result; a rejected one does not stop the others. `Ok` means durable,
+    /// with the change in the feed.
     async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>>;
 
-    /// What a write would do, without doing it. The record is what it would become; its position is `Position::START`.
+    /// Returns the result that a write would have, without applying it. The position of the record is
+    /// `Position::START`.
     async fn rehearse(&self, write: Write) -> Result<Written, WriteError>;
 
-    /// The newest revisions of articles, in whatever state they are, in the order asked for.
+    /// Returns the newest revisions of articles in any state, in the order of `ids`.
     async fn get(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError>;
 
-    /// An article as a past revision left it.
+    /// Returns a revision of an article.
     async fn get_revision(
         &self,
         id: &ArticleId,
@@ -69,7 +69,7 @@ pub trait Store: Send + Sync + 'static {
         consistency: Consistency,
     ) -> Result<Option<Arc<Record>>, StoreError>;
 
-    /// Which article a URL or an external ID means: of several, the readable one that was created last.
+    /// Returns the article with a URL or an external ID: of several, the readable one that was created last.
     async fn lookup(
         &self,
         key: &LookupKey,
@@ -77,13 +77,13 @@ pub trait Store: Send + Sync + 'static {
         consistency: Consistency,
     ) -> Result<Option<ArticleId>, StoreError>;
 
-    /// A page of readable articles.
+    /// Returns a page of readable articles.
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError>;
 
-    /// A page of readable articles that match, best first.
+    /// Returns a page of readable articles that match, best first.
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError>;
 
-    /// Revisions of an article, newest first, older than `before`.
+    /// Returns revisions of an article older than `before`, newest first.
     async fn revisions(
         &self,
         id: &ArticleId,
@@ -92,25 +92,25 @@ pub trait Store: Send + Sync + 'static {
         consistency: Consistency,
     ) -> Result<Vec<Revision>, StoreError>;
 
-    /// Changes after a position, in order, at most `limit`. Fewer than `limit` means that there were no more.
-    /// [`StoreError::Trimmed`] when the feed no longer reaches back to `after`.
+    /// Returns at most `limit` changes after a position, in order. Fewer than `limit` means that there were no more.
+    /// Fails with [`StoreError::Trimmed`] if the feed no longer reaches back to `after`.
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError>;
 
-    /// Which articles changed after a place, in order, at most `limit`: what caches follow. Costs less than `changes`.
-    /// [`StoreError::Foreign`] when the feed has lost its end: it does not reach `after` any more (which `changes` says as well),
-    /// or has another change there.
+    /// Returns the IDs of at most `limit` articles that changed after a cursor, in order. Caches follow this, since it
+    /// costs less than `changes`. Fails with [`StoreError::Foreign`] if the feed has lost its end: it no longer reaches
+    /// `after` (`changes` fails then as well), or has a different change there.
     async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError>;
 
-    /// The position of the newest change.
+    /// Returns the position of the newest change.
     async fn head(&self) -> Result<Position, StoreError>;
 
-    /// Whether the feed has come as far as a position. A cache that has followed it so far need not ask.
+    /// Returns true if the feed has reached a position. A cache that has followed it that far does not ask the store.
     async fn reaches(&self, position: Position) -> Result<bool, StoreError> {
         Ok(self.head().await? >= position)
     }
 
-    /// Articles as they were at a position, in the order of their creation, after the one named. Articles that did not
-    /// exist then are left out; the standing says whether each can be read now.
+    /// Returns articles as of a position, in order of creation, starting after the article `after`. Articles that did
+    /// not exist then are omitted. The visibility of each is the current one.
     async fn snapshot(
         &self,
         at: Position,
@@ -118,15 +118,15 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError>;
 
-    /// Wakes when there may be new changes. A hint: to be sure, ask again.
+    /// Returns a channel that signals possible new changes. It is a hint: poll as well.
     fn wake(&self) -> watch::Receiver<Position>;
 
-    /// How far the search index has followed the feed.
+    /// Returns the feed position that the search index has reached.
     async fn indexed(&self) -> Result<Position, StoreError>;
 
-    /// Writes the changes that the clock makes: embargoes that have ended, articles that have expired. Answers how many.
+    /// Applies the due timed transitions: embargoes that have ended, articles that have expired. Returns their number.
     async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError>;
 
-    /// Whether the store answers.
+    /// Checks that the store answers.
     async fn ping(&self) -> Result<(), StoreError>;
 }

@@ -1,6 +1,6 @@
-//! Originals of duplicates. `duplicate_of` is what was true when a text was written; since then the original may have
-//! been hidden, and then its name is no longer for readers. That is decided at each read, so no cache has to forget a
-//! duplicate when its original changes.
+//! Originals of duplicates. `duplicate_of` was computed when the text was written; the original may have been hidden
+//! since, and then readers must not see its name. Each read decides that, so a change of the original does not have to
+//! invalidate its duplicates in caches.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -11,19 +11,18 @@ use jiff::Timestamp;
 use super::{Consistency, Store, StoreError};
 use crate::article::{ArticleId, Record, RecordParts};
 
-/// Maximum number of originals that one read of the store brings: their texts are in memory until they have been looked
-/// at.
+/// Maximum number of originals per read of the store: their texts stay in memory until they are checked.
 const BATCH: usize = 64;
 
-/// The originals of some duplicates, as they stand.
+/// Current state of the originals of some duplicates.
 #[derive(Clone, Debug, Default)]
 pub struct Originals(HashMap<ArticleId, RecordParts>);
 
 impl Originals {
-    /// Looks up the originals of those records that are duplicates. Reads nothing if none is one.
+    /// Looks up the originals of the records that are duplicates. Reads nothing if there are none.
     ///
     /// # Errors
-    /// When the store does not answer. [`Originals::default`] then stands for originals of which none may be named.
+    /// If the store does not answer. The caller may use [`Originals::default`] then, which names no original.
     pub fn of<'a, 's>(
         store: &'s dyn Store,
         records: impl IntoIterator<Item = &'a Record>,
@@ -41,8 +40,8 @@ impl Originals {
         })
     }
 
-    /// Returns a record as it may be shown at `now`: without `duplicate_of` if that names an article that cannot be
-    /// read then, or one that was not looked up.
+    /// Returns a record as readers may see it at `now`: without `duplicate_of` if that article is unreadable then, or
+    /// was not looked up.
     #[must_use]
     pub fn show(&self, record: &Arc<Record>, now: Timestamp) -> Arc<Record> {
         let named = |id| self.0.get(id).is_some_and(|original| original.unreadable(now).is_none());

@@ -1,5 +1,4 @@
-//! What can be read in pages. Pages go on after a key, not after a count, so they stay true while articles arrive and cost
-//! the same however far one has read.
+//! Paged reads. Lists use keyset pagination: pages stay consistent while articles arrive, and each costs the same.
 
 use std::sync::Arc;
 
@@ -8,24 +7,24 @@ use jiff::Timestamp;
 use super::Consistency;
 use crate::article::{ArticleId, Filter, Position, Query, Record};
 
-/// What a list is ordered by.
+/// Sort key of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OrderField {
-    /// When it was published, or else created.
+    /// Publication time, or else creation time.
     #[default]
     PublishTime,
-    /// When it was created.
+    /// Creation time.
     CreateTime,
-    /// When it was changed last.
+    /// Time of the last change.
     UpdateTime,
 }
 
-/// The order of a list. Articles that are equal in it stand in the order of their creation.
+/// Order of a list. Articles with equal sort keys are in order of creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Order {
-    /// By what.
+    /// Sort key.
     pub field: OrderField,
-    /// The latest first.
+    /// True for latest first.
     pub descending: bool,
 }
 
@@ -35,86 +34,86 @@ impl Default for Order {
     }
 }
 
-/// Where a page ended: enough to go on from, whatever has become of that article since.
+/// End of a page. It suffices to continue, even if that article has changed since.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListCursor {
-    /// The article.
+    /// ID of the last article.
     pub id: ArticleId,
-    /// Its time in the order `PublishTime`, as it was.
+    /// Its sort time at the time of the read, for the order `PublishTime`.
     pub sort_time: Timestamp,
-    /// Its place in the order `UpdateTime`, as it was.
+    /// Its position at the time of the read, for the order `UpdateTime`.
     pub position: Position,
 }
 
 impl ListCursor {
-    /// The cursor of a page that ends with this article.
+    /// Returns the cursor of a page that ends with this article.
     pub fn of(record: &Record) -> Self {
         Self { id: record.id.clone(), sort_time: record.sort_time(), position: record.token.position }
     }
 }
 
-/// A page of a list.
+/// Query for a page of a list.
 #[derive(Clone, Debug)]
 pub struct ListQuery {
-    /// Which articles.
+    /// Filter.
     pub filter: Filter,
-    /// In which order.
+    /// Order.
     pub order: Order,
-    /// After which article.
+    /// End of the previous page.
     pub after: Option<ListCursor>,
-    /// At most this many.
+    /// Maximum number of articles.
     pub limit: usize,
-    /// Articles readable at this time.
+    /// Time at which the articles must be readable.
     pub now: Timestamp,
-    /// How fresh the page must be; with `AtLeast`, what a text is searched in as well.
+    /// Required freshness of the page; `AtLeast` also applies to the index that a text query searches.
     pub consistency: Consistency,
 }
 
 impl ListQuery {
-    /// Share of its caller's turns at the store: 1, or the number of words in its text.
+    /// Weight in the fair queue of the store: 1, or the number of words in its text query.
     pub(super) fn weight(&self) -> usize {
         self.filter.query.as_ref().map_or(1, Query::cost)
     }
 }
 
-/// A page of a search.
+/// Query for a page of search results.
 #[derive(Clone, Debug)]
 pub struct SearchQuery {
-    /// What must match.
+    /// Text query.
     pub query: Query,
-    /// Which articles. Its own query must match too.
+    /// Filter. Its own text query must match too.
     pub filter: Filter,
-    /// How many results to pass over.
+    /// Number of results to skip.
     pub skip: usize,
-    /// At most this many.
+    /// Maximum number of results.
     pub limit: usize,
-    /// Articles readable at this time.
+    /// Time at which the articles must be readable.
     pub now: Timestamp,
-    /// How fresh the page must be; with `AtLeast`, what a text is searched in as well.
+    /// Required freshness of the page; `AtLeast` also applies to the search index.
     pub consistency: Consistency,
 }
 
 impl SearchQuery {
-    /// Share of its caller's turns at the store: the number of words that are looked up.
+    /// Weight in the fair queue of the store: the number of words that are looked up.
     pub(super) fn weight(&self) -> usize {
         self.query.cost() + self.filter.query.as_ref().map_or(0, Query::cost)
     }
 }
 
-/// One result.
+/// Search result.
 #[derive(Clone, Debug)]
 pub struct SearchHit {
-    /// The article.
+    /// Article.
     pub record: Arc<Record>,
-    /// Higher is better.
+    /// Relevance; higher is better.
     pub score: f32,
 }
 
-/// Results, best first.
+/// Page of search results, best first.
 #[derive(Clone, Debug)]
 pub struct SearchPage {
-    /// The results.
+    /// Results.
     pub hits: Vec<SearchHit>,
-    /// How far the index had followed the feed.
+    /// Feed position that the index had reached.
     pub indexed: Position,
 }

@@ -1,4 +1,4 @@
-//! What a write does to an article, decided without touching anything: every engine decides by this.
+//! Effect of a write on an article, computed without side effects and shared by all engines.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,36 +13,36 @@ use crate::article::{
     ChangeKind, ChangeToken, CleanArticle, Digest, EditorFields, Lifecycle, Position, Record, RecordParts,
 };
 
-/// What a write does.
+/// Effect of a write.
 pub(super) enum Effect<'a> {
-    /// Nothing: it is so already.
+    /// No change: the article already has the requested state.
     Nothing,
-    /// A new article.
+    /// New article.
     Create(&'a Ingest),
-    /// A new revision.
+    /// New revision.
     Revise(Box<Revision<'a>>),
 }
 
-/// A new revision of an article.
+/// New revision of an article.
 pub(super) struct Revision<'a> {
     pub(super) kind: ChangeKind,
     pub(super) lifecycle: Lifecycle,
-    /// The new text, if it changes: that of the write, or one made of it and what stands.
+    /// New text, if it changes: that of the write, or a combination of it and the stored one.
     pub(super) article: Option<Cow<'a, CleanArticle>>,
     pub(super) reason: &'a str,
 }
 
-/// What is stored with an article beside its revisions, and decides what becomes of the next document.
+/// State of an article beside its revisions, which decides the effect of the next document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Provenance {
-    /// Fingerprint of the document that was ingested last.
+    /// Fingerprint of the last ingested document.
     pub(super) ingested: Digest,
     /// Fields that belong to editors.
     pub(super) editor_fields: EditorFields,
 }
 
 impl Provenance {
-    /// Provenance of a new article.
+    /// Returns the provenance of a new article.
     pub(super) fn of(ingest: &Ingest) -> Self {
         let editor_fields = match ingest.from {
             IngestSource::Publisher(_) => EditorFields::NONE,
@@ -53,7 +53,7 @@ impl Provenance {
 }
 
 impl<'a> Revision<'a> {
-    /// What the clock does to an article that is due: its embargo ends, or its time does.
+    /// Returns the timed transition of an article that is due: its embargo ends, or it expires.
     pub(super) fn of_clock(record: &Record, due: i64) -> Revision<'a> {
         let opened = micros(record.embargo_time) == Some(due);
         Revision {
@@ -64,13 +64,13 @@ impl<'a> Revision<'a> {
         }
     }
 
-    /// A new text.
+    /// Returns the revision for a new text.
     fn of_text(article: Cow<'a, CleanArticle>, reason: &'a str) -> Self {
         Self { kind: ChangeKind::Revised, lifecycle: Lifecycle::Live, article: Some(article), reason }
     }
 }
 
-/// Decides what a write does, and what is stored beside the article from then on.
+/// Computes the effect of a write, and the article's provenance after it.
 pub(super) fn plan<'a>(
     write: &'a Write,
     current: Option<(&Record, Provenance)>,
@@ -99,7 +99,7 @@ fn plan_ingest<'a>(
         IngestSource::Copy(fields) => known.editor_fields.with(fields),
     };
     let after = Provenance { ingested: ingest.article.fingerprint(), editor_fields };
-    // The same document as last time does not undo what the desk has corrected since: only its times may change.
+    // A repeated document does not undo corrections by editors; only its times may change.
     let article = match is_repeated(&ingest.article, known.ingested, after.ingested) {
         true if times == Times::of(current) => return Ok((Effect::Nothing, after)),
         true => Cow::Owned(CleanArticle::stored(&current.content()).map_err(|_broken| StoreError::Damaged)?),
@@ -116,8 +116,8 @@ fn plan_ingest<'a>(
     Ok((Effect::Revise(Box::new(Revision::of_text(article, ""))), after))
 }
 
-/// Returns true if a document is the one that was ingested last, whatever its times. Fingerprints of earlier versions
-/// had the times in them.
+/// Returns true if a document equals the last ingested one, apart from its times. Fingerprints of earlier versions
+/// included the times.
 fn is_repeated(article: &CleanArticle, ingested: Digest, fingerprint: Digest) -> bool {
     let timed = article.embargo_time().is_some() || article.expire_time().is_some();
     ingested == fingerprint || (timed && ingested == Digest::of_bytes(article.content()))
@@ -136,11 +136,11 @@ fn plan_update<'a>(update: &'a Update, current: &Record) -> Result<Effect<'a>, W
 
 fn plan_transition<'a>(transition: &'a Transition, current: &Record) -> Result<Effect<'a>, WriteError> {
     use Lifecycle::{Deleted, Live, Withdrawn};
-    // There is nothing to delete, whatever the caller has seen of it.
+    // Before the precondition: there is nothing to delete, regardless of the revision that the caller has seen.
     if (transition.kind, current.lifecycle) == (ChangeKind::Deleted, Deleted) {
         return Err(WriteError::NotFound(current.id.clone()));
     }
-    // Before the precondition: a repeated call whose first answer was lost finds its own work done.
+    // Before the precondition: a retry whose first response was lost finds the transition already applied.
     if matches!(
         (transition.kind, current.lifecycle),
         (ChangeKind::Withdrawn, Withdrawn) | (ChangeKind::Reinstated | ChangeKind::Undeleted, Live)
@@ -151,7 +151,7 @@ fn plan_transition<'a>(transition: &'a Transition, current: &Record) -> Result<E
     let lifecycle = match (transition.kind, current.lifecycle) {
         (ChangeKind::Withdrawn, Live | Deleted) => Withdrawn,
         (ChangeKind::Reinstated, Withdrawn) | (ChangeKind::Undeleted, Deleted) => Live,
-        // Not (Deleted, Withdrawn): undeleting it would bring back what was killed.
+        // Not (Deleted, Withdrawn): undeleting it would restore a killed article.
         (ChangeKind::Deleted, Live) => Deleted,
         (_, lifecycle) => return Err(WriteError::State { id: current.id.clone(), lifecycle }),
     };
@@ -179,7 +179,7 @@ fn require(precondition: &Precondition, current: &Record) -> Result<(), WriteErr
     if holds { Ok(()) } else { Err(WriteError::Conflict(current.id.clone())) }
 }
 
-/// The first revision of an article. Whether it is a duplicate is for the engine to find.
+/// Returns the first revision of an article. The engine determines if it is a duplicate.
 pub(super) fn first(ingest: &Ingest, token: ChangeToken) -> RecordParts {
     let article = &ingest.article;
     RecordParts {
@@ -199,17 +199,17 @@ pub(super) fn first(ingest: &Ingest, token: ChangeToken) -> RecordParts {
     }
 }
 
-/// An article's next revision.
+/// Next revision of an article.
 pub(super) struct Next {
-    /// What the article becomes. Of whom it is a duplicate is as it was: where `rewritten`, the engine finds it again.
+    /// New state of the article. `duplicate_of` is unchanged; if `rewritten`, the engine determines it again.
     pub(super) parts: RecordParts,
-    /// Whether readers may know of it.
+    /// True if the change is visible to readers.
     pub(super) announced: bool,
-    /// Whether it says something else.
+    /// True if the text differs.
     pub(super) rewritten: bool,
 }
 
-/// The revision after `before`. `due` is when the clock next changes the article, as it is stored.
+/// Returns the revision after `before`. `due` is the stored time of the article's next timed transition.
 pub(super) fn next(
     before: &Record,
     due: Option<i64>,
@@ -217,7 +217,7 @@ pub(super) fn next(
     token: ChangeToken,
     time: Timestamp,
 ) -> Next {
-    // Clocks step back; history does not.
+    // Clocks may step back; update times must not.
     let time = time.max(before.update_time);
     let mut parts = RecordParts {
         revision: before.revision + 1,
@@ -233,13 +233,13 @@ pub(super) fn next(
         parts.expire_time = article.expire_time();
         parts.digest = article.digest();
     }
-    // What the clock has done since the feed last spoke of the article: this change is the first to tell it.
-    let untold = due.is_some_and(|due| due <= time.as_microsecond());
-    let announced = untold || !parts.was_held() || before.embargo_time.is_none_or(|embargo| time >= embargo);
+    // A timed transition has become due that the feed has not announced; this change announces it.
+    let overdue = due.is_some_and(|due| due <= time.as_microsecond());
+    let announced = overdue || !parts.was_held() || before.embargo_time.is_none_or(|embargo| time >= embargo);
     Next { rewritten: parts.digest != before.digest, parts, announced }
 }
 
-/// When the clock next changes an article, counted from `after`; in microseconds since 1970.
+/// Returns the time of an article's first timed transition after `after`, in microseconds since 1970.
 pub(super) fn due(parts: &RecordParts, after: Timestamp) -> Option<i64> {
     let next = |time: Option<Timestamp>| time.filter(|time| *time > after);
     match parts.lifecycle {
@@ -248,7 +248,7 @@ pub(super) fn due(parts: &RecordParts, after: Timestamp) -> Option<i64> {
     }
 }
 
-/// The time of a write.
+/// Returns the time of a write.
 pub(super) fn time_of(write: &Write) -> Timestamp {
     match write {
         Write::Ingest(write) => write.time,
@@ -257,7 +257,7 @@ pub(super) fn time_of(write: &Write) -> Timestamp {
     }
 }
 
-/// What was only rehearsed has no place in the feed.
+/// Removes the feed position from the result of a dry run, which is not in the feed.
 pub(super) fn unplaced(written: Written) -> Written {
     let record = &written.record;
     if written.outcome == Outcome::Unchanged {

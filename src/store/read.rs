@@ -1,4 +1,4 @@
-//! What can be read, one article or one change at a time.
+//! Results of reads of single articles and changes.
 
 use std::sync::Arc;
 
@@ -7,20 +7,20 @@ use jiff::Timestamp;
 use super::StoreError;
 use crate::article::{ArticleId, ChangeKind, EditorFields, Lifecycle, Position, Record};
 
-/// How fresh a read must be.
+/// Required freshness of a read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Consistency {
-    /// Not older than the staleness bound.
+    /// At most as stale as the staleness bound.
     #[default]
     Bounded,
-    /// Not older than this position, and not older than the staleness bound.
+    /// At least as fresh as this position, and within the staleness bound.
     AtLeast(Position),
-    /// Ask the store.
+    /// Read from the store.
     Full,
 }
 
 impl Consistency {
-    /// The same, and not older than a position.
+    /// Returns the same requirement, combined with a minimum position.
     pub fn and(self, position: Position) -> Self {
         match self {
             Self::Bounded => Self::AtLeast(position),
@@ -30,19 +30,19 @@ impl Consistency {
     }
 }
 
-/// Who answered a read.
+/// Layer that answered a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Layer {
-    /// This process's own cache.
+    /// In-process cache.
     Local,
-    /// The cache that replicas share.
+    /// Cache shared by replicas.
     Redis,
-    /// The store.
+    /// Store.
     Store,
 }
 
 impl Layer {
-    /// As it stands in metadata, logs and metrics.
+    /// Returns the name in metadata, logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Local => "local",
@@ -52,49 +52,49 @@ impl Layer {
     }
 }
 
-/// The answer for one article.
+/// Result of reading one article.
 #[derive(Clone, Debug)]
 pub struct Fetched {
-    /// The article, if there is one.
+    /// Article, if it exists.
     pub record: Option<Arc<Record>>,
-    /// Who answered.
+    /// Layer that answered.
     pub from: Layer,
 }
 
-/// What an article is looked up by.
+/// Lookup key of an article.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LookupKey {
-    /// The canonical URL.
+    /// Canonical URL.
     Url(String),
-    /// What its publisher calls it.
+    /// ID given by its publisher.
     External {
-        /// Folded.
+        /// Publisher, case-folded.
         source: String,
-        /// As it was given.
+        /// ID, exactly as ingested.
         external_id: String,
     },
 }
 
-/// One entry of an article's history.
+/// Entry of an article's history.
 #[derive(Clone, Debug)]
 pub struct Revision {
-    /// The article as this change left it.
+    /// Article after this change.
     pub record: Arc<Record>,
-    /// What kind of change.
+    /// Kind of the change.
     pub kind: ChangeKind,
-    /// Why, if its author said.
+    /// Reason given by its author; may be empty.
     pub reason: String,
-    /// The article before it; absent for the first.
+    /// Previous revision; absent for the first.
     pub before: Option<Arc<Record>>,
 }
 
-/// Where a follower is in the feed: after which change, and when that was written. A feed that has lost its end, and has grown
-/// again, has another change there.
+/// Feed cursor of a follower: the last change that it has seen, and the time of that change. The time detects a feed
+/// that has lost its end and grown again, which has a different change at this position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// After this.
+    /// Position of the last change seen.
     pub position: Position,
-    /// When the change there was written; none when that is not known.
+    /// Time of that change, if known.
     pub time: Option<Timestamp>,
 }
 
@@ -105,8 +105,8 @@ impl From<Position> for Place {
 }
 
 impl Place {
-    /// The same place, once the feed has been looked at: when the change there was written (nothing if it has been forgotten, or
-    /// none is), and how far the feed reaches.
+    /// Validates the cursor against the feed. `time` is the time of the change at this position, or none if it was
+    /// trimmed or does not exist; `head` is the newest position.
     pub(super) fn found(self, time: Option<Timestamp>, head: Position) -> Result<Self, StoreError> {
         let another = self.time.zip(time).is_some_and(|(known, found)| known != found);
         if self.position > head || another {
@@ -116,49 +116,49 @@ impl Place {
     }
 }
 
-/// What has changed after a place.
+/// Articles that changed after a cursor.
 #[derive(Clone, Debug)]
 pub struct Touched {
-    /// Each change's position, and its article, in order.
+    /// Position and article of each change, in order.
     pub articles: Vec<(Position, ArticleId)>,
-    /// Where to go on: after the last of them.
+    /// Cursor after the last of them, from which to continue.
     pub reached: Place,
 }
 
-/// One entry of the feed.
+/// Entry of the feed.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// Where in the feed.
+    /// Position in the feed.
     pub position: Position,
-    /// What kind of change.
+    /// Kind of the change.
     pub kind: ChangeKind,
-    /// The article as this change left it.
+    /// Article after this change.
     pub record: Arc<Record>,
-    /// The content before, where this change replaced it: for filters that it matched.
+    /// Previous content, if this change replaced it, for filters that matched it.
     pub before: Option<Arc<Record>>,
-    /// Whether readers may know of it: false for what happened under embargo, from before it to after it.
+    /// True if the change is visible to readers. False if the article was under embargo before and after it.
     pub announced: bool,
-    /// Where the article stands now.
+    /// Current visibility of the article.
     pub now: Standing,
 }
 
-/// What decides whether an article can be read, as it stands now.
+/// Current state of an article that decides its visibility.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// What has been done with it.
+    /// Lifecycle state.
     pub lifecycle: Lifecycle,
-    /// Unreadable before.
+    /// Time before which it is unreadable.
     pub embargo_time: Option<Timestamp>,
-    /// Unreadable from then on.
+    /// Time from which it is unreadable.
     pub expire_time: Option<Timestamp>,
-    /// The newest revision.
+    /// Number of the newest revision.
     pub revision: i64,
-    /// Fields that belong to editors: documents that come in do not change them.
+    /// Fields that belong to editors; ingested documents do not change them.
     pub editor_fields: EditorFields,
 }
 
 impl Standing {
-    /// Whether the article can be read at `now`.
+    /// Returns true if the article can be read at `now`.
     pub fn readable(&self, now: Timestamp) -> bool {
         self.lifecycle == Lifecycle::Live
             && self.embargo_time.is_none_or(|time| now >= time)
@@ -167,7 +167,7 @@ impl Standing {
 }
 
 impl Fetched {
-    /// Nothing found, by the store itself.
+    /// Returns the store's result for an article that does not exist.
     pub fn missing() -> Self {
         Self { record: None, from: Layer::Store }
     }

@@ -1,26 +1,26 @@
-//! What engines count.
+//! Statistics of engines.
 
 use std::time::Duration;
 
-/// Counters of an engine, in this process.
+/// Statistics of an engine in this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreStats {
-    /// Commits so far.
+    /// Counter of commits.
     pub commits: u64,
-    /// Writes within them.
+    /// Counter of writes in these commits.
     pub writes: u64,
-    /// How long they took in all.
+    /// Total duration of commits.
     pub commit_time: Duration,
-    /// Batches of writes that wait.
+    /// Number of queued batches of writes.
     pub queued: u64,
-    /// Reads under way.
+    /// Number of reads in progress.
     pub reads: u64,
-    /// Reads that wait for others.
+    /// Number of queued reads.
     pub reads_waiting: u64,
-    /// Reads that were refused, for there being too many.
+    /// Counter of reads rejected by load shedding.
     pub reads_shed: u64,
-    /// Whether the store is not asked, since it does not answer.
+    /// True if the circuit breaker is open, since the store does not answer.
     pub breaker_open: bool,
-    /// The age of the oldest change that the search index does not know.
+    /// Age of the oldest change that is not in the search index.
     pub search_lag: Duration,
 }

@@ -1,4 +1,4 @@
-//! Embargo and expiry of an article that is there already: which values a write may set.
+//! Embargo and expiry of existing articles: values that a write may set.
 
 use std::borrow::Cow;
 
@@ -11,19 +11,19 @@ use crate::article::{CleanArticle, EditorFields, RecordParts};
 const EMBARGO: &str = "embargo_time";
 const EXPIRE: &str = "expire_time";
 
-/// The two times that hide an article.
+/// Times that hide an article.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Times {
-    /// Unreadable before.
+    /// Time before which it is unreadable.
     pub(super) embargo: Option<Timestamp>,
-    /// Unreadable from then on.
+    /// Time from which it is unreadable.
     pub(super) expire: Option<Timestamp>,
 }
 
-/// Returns the times that an article has after a document came in.
+/// Returns the times of an article after the ingestion of a document.
 pub(super) fn of_ingest(ingest: &Ingest, current: &RecordParts, owned: EditorFields) -> Times {
     let after = |field: EditorFields, sent: Option<Timestamp>, stands: Option<Timestamp>| match ingest.from {
-        // Absence keeps what stands, and what an editor has set is changed by editors only.
+        // An absent time keeps the stored one, and only editors change times set by editors.
         IngestSource::Publisher(_) if owned.contains(field) => stands,
         IngestSource::Publisher(_) => sent.or(stands),
         IngestSource::Copy(theirs) if owned.contains(field) && !theirs.contains(field) => stands,
@@ -47,7 +47,7 @@ impl Times {
         if has == self { article } else { Cow::Owned(article.with_times(self.embargo, self.expire)) }
     }
 
-    /// Refuses an expiry that is not later than the embargo, where one of them is new and the other one stands.
+    /// Rejects an expiry that is not later than the embargo, if one of them is new and the other is stored.
     pub(super) fn require_order(self, current: &RecordParts) -> Result<(), WriteError> {
         let (Some(embargo), Some(expire)) = (self.embargo, self.expire) else { return Ok(()) };
         if expire > embargo || self == Self::of(current) {
@@ -57,15 +57,15 @@ impl Times {
         Err(WriteError::TimesContradict { id: current.id.clone(), field, stands })
     }
 
-    /// Refuses what would hide a readable article, unless its author may do that: an embargo that has not ended at
-    /// `time`, or an expiry earlier than the one that stands.
+    /// Rejects times that would hide a readable article, unless the author has the authority: an embargo that has not
+    /// ended at `time`, or an expiry earlier than the stored one.
     pub(super) fn require_authority(
         self,
         authority: Authority,
         current: &RecordParts,
         time: Timestamp,
     ) -> Result<(), WriteError> {
-        // Clocks step back; history does not.
+        // Clocks may step back; update times must not.
         let now = time.max(current.update_time);
         if authority == Authority::Admin || current.unreadable(now).is_some() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! A store of which it is recorded how long it took, in calls that are traced.
+//! Tracing of store calls.
 
 use std::sync::Arc;
 
@@ -14,28 +14,29 @@ use super::{
 use crate::article::{ArticleId, Position, Record};
 use crate::telemetry::trace::{Kind, Part, Value, span, within};
 
-/// The decorator: each method that a call waits for is a span, `store.` and its name, and what the engine records is within it.
+/// Decorator that records a span `store.<method>` for each method that a call waits for. Spans of the engine are its
+/// children.
 pub struct Traced {
     store: Arc<dyn Store>,
 }
 
 impl Traced {
-    /// Records what this one does.
+    /// Wraps a store.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { store }
     }
 }
 
-async fn recorded<T>(name: &'static str, asked: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+async fn recorded<T>(name: &'static str, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     let part = span(Kind::Internal, name);
-    let answer = within(part.as_ref().map(Part::here), asked).await;
+    let answer = within(part.as_ref().map(Part::here), call).await;
     if let (Some(part), Err(error)) = (&part, &answer) {
         failed(part, error);
     }
     answer
 }
 
-/// That the caller asked for what there is not is no failure.
+/// Marks a span as failed if the error is a failure of the store. A position that does not exist is none.
 fn failed(part: &Part, error: &StoreError) {
     if matches!(error, StoreError::Unavailable(_) | StoreError::Internal | StoreError::Damaged | StoreError::Full) {
         part.fail();

@@ -1,5 +1,5 @@
-//! Whether a store holds what was written: every text against its digest, the feed without gaps, each article as its last change
-//! left it.
+//! Verification of a store's integrity: every text matches its digest, the feed has no gaps, and each article equals
+//! its last change.
 
 use std::collections::HashMap;
 
@@ -9,37 +9,36 @@ use sha2::{Digest as _, Sha256};
 use super::{Change, Standing, Store, StoreError};
 use crate::article::{ArticleId, ChangeKind, Digest, EditorFields, Lifecycle, Position, Record, Unreadable};
 
-/// How many changes, or articles, are read at a time.
+/// Changes or articles per read.
 const BATCH: usize = 200;
-/// How many problems are told one by one.
-const TOLD: usize = 100;
+/// Maximum number of problems that are described.
+const MAX_DESCRIBED: usize = 100;
 
-/// What was found.
+/// Result of a verification.
 #[derive(Debug, Default)]
 pub struct Verified {
-    /// Articles, in whatever state.
+    /// Number of articles in any state.
     pub articles: u64,
-    /// How many of them can be read, are held back, were withdrawn, deleted, or have expired.
+    /// Number of articles that are readable, embargoed, withdrawn, deleted and expired.
     pub states: [u64; 5],
-    /// Changes that were read.
+    /// Number of changes read.
     pub changes: u64,
-    /// From where the feed was read: later than the beginning where old changes have been forgotten.
+    /// Start of the verified part of the feed; later than its beginning if old changes were trimmed.
     pub from: Position,
-    /// How far.
+    /// End of the verified part of the feed.
     pub to: Position,
-    /// Of all articles, whatever their state: equal in two stores that hold the same.
+    /// Digest of all articles in any state: equal in stores with the same content.
     pub digest: Total,
-    /// Of those that can be read.
+    /// Digest of the readable articles.
     pub readable: Total,
-    /// What is wrong, in words; of many only the first.
+    /// Descriptions of the first problems.
     pub problems: Vec<String>,
-    /// How much is wrong.
+    /// Number of problems.
     pub count: u64,
 }
 
-/// A digest of many, in whatever order they come: of each the SHA-256 of its name, its state, the fields that belong to
-/// editors and its content, all of them XORed. It tells copies that differ; it is no proof against who could choose the
-/// texts.
+/// Digest of many articles, independent of their order: the XOR of the SHA-256 of each one's name, state, fields that
+/// belong to editors, and content. It detects copies that differ; it is not secure against chosen texts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Total([u8; 32]);
 
@@ -47,7 +46,7 @@ impl Total {
     fn add(&mut self, record: &Record, editor_fields: EditorFields) {
         let mut hash = Sha256::new();
         hash.update(record.id.as_str().as_bytes());
-        // Few enough fields and lifecycles for half a byte each.
+        // Editor fields and lifecycle fit into half a byte each.
         hash.update([0, record.lifecycle as u8 | editor_fields.bits() << 4]);
         hash.update(record.content());
         self.0.iter_mut().zip(hash.finalize()).for_each(|(sum, byte)| *sum ^= byte);
@@ -60,31 +59,31 @@ impl std::fmt::Display for Total {
     }
 }
 
-/// What the feed says of an article.
-struct Told {
+/// State of an article after its last change in the feed.
+struct LastChange {
     revision: i64,
     digest: Digest,
     lifecycle: Lifecycle,
 }
 
-/// Reads all of it. Others may write meanwhile: what they change after the beginning is not looked at.
+/// Verifies a whole store. Concurrent writes are allowed; later changes are not verified.
 ///
 /// # Errors
-/// When the store does not answer. What is wrong with what it answers is no error but a problem.
+/// If the store does not answer. Wrong data is not an error but a problem in the result.
 pub async fn verify(store: &dyn Store) -> Result<Verified, StoreError> {
     let mut found = Verified { to: store.head().await?, ..Verified::default() };
-    found.from = beginning(store, found.to).await?;
-    let mut told = HashMap::new();
-    follow(store, &mut found, &mut told).await?;
-    look(store, &mut found, told).await?;
+    found.from = oldest_position(store, found.to).await?;
+    let mut last_changes = HashMap::new();
+    verify_feed(store, &mut found, &mut last_changes).await?;
+    verify_articles(store, &mut found, last_changes).await?;
     if store.indexed().await? > store.head().await? {
-        found.problem("the search index is ahead of the feed".into());
+        found.problem("search index is ahead of the feed".into());
     }
     Ok(found)
 }
 
-/// From where the feed can be read.
-async fn beginning(store: &dyn Store, head: Position) -> Result<Position, StoreError> {
+/// Returns the oldest position from which the feed can be read.
+async fn oldest_position(store: &dyn Store, head: Position) -> Result<Position, StoreError> {
     let reaches = async |at: u64| match store.changes(Position::of(at), 1).await {
         Ok(_) => Ok(true),
         Err(StoreError::Trimmed) => Ok(false),
@@ -101,46 +100,53 @@ async fn beginning(store: &dyn Store, head: Position) -> Result<Position, StoreE
     Ok(Position::of(kept))
 }
 
-async fn follow(
+async fn verify_feed(
     store: &dyn Store,
     found: &mut Verified,
-    told: &mut HashMap<ArticleId, Told>,
+    last_changes: &mut HashMap<ArticleId, LastChange>,
 ) -> Result<(), StoreError> {
     let (mut at, to) = (found.from, found.to);
     while at < to {
         let changes = store.changes(at, BATCH).await?;
         if changes.is_empty() {
-            found.problem(format!("the feed ends at {} and says that it goes on to {}", at.sequence, to.sequence));
+            found.problem(format!("feed ends at {}, but its head is {}", at.sequence, to.sequence));
             return Ok(());
         }
         for change in changes.into_iter().filter(|change| change.position <= to) {
             found.changes += 1;
             if change.position.sequence != at.sequence + 1 {
-                found.problem(format!("after change {} comes {}", at.sequence, change.position.sequence));
+                found.problem(format!(
+                    "gap in the feed: change {} is followed by {}",
+                    at.sequence, change.position.sequence
+                ));
             }
             at = change.position;
-            found.change(&change, told);
+            found.verify_change(&change, last_changes);
         }
     }
     Ok(())
 }
 
-/// The articles themselves, as of the same moment.
-async fn look(store: &dyn Store, found: &mut Verified, mut told: HashMap<ArticleId, Told>) -> Result<(), StoreError> {
+/// Verifies the articles, as of the same position.
+async fn verify_articles(
+    store: &dyn Store,
+    found: &mut Verified,
+    mut last_changes: HashMap<ArticleId, LastChange>,
+) -> Result<(), StoreError> {
     let whole = found.from == Position::START;
     let mut after = None;
     loop {
         let page = store.snapshot(found.to, after.as_ref(), BATCH).await?;
         for (record, standing) in &page {
-            found.article(record, *standing, told.remove(&record.id), whole);
+            found.verify_article(record, *standing, last_changes.remove(&record.id), whole);
         }
         match page.last() {
             Some((last, _)) if page.len() == BATCH => after = Some(last.id.clone()),
             _ => break,
         }
     }
-    for id in told.keys() {
-        found.problem(format!("{}: the feed tells of it, and it is not there", id.name()));
+    for id in last_changes.keys() {
+        found.problem(format!("{}: missing, although the feed has changes of it", id.name()));
     }
     Ok(())
 }
@@ -148,20 +154,20 @@ async fn look(store: &dyn Store, found: &mut Verified, mut told: HashMap<Article
 impl Verified {
     fn problem(&mut self, problem: String) {
         self.count += 1;
-        if self.problems.len() < TOLD {
+        if self.problems.len() < MAX_DESCRIBED {
             self.problems.push(problem);
         }
     }
 
-    fn change(&mut self, change: &Change, told: &mut HashMap<ArticleId, Told>) {
+    fn verify_change(&mut self, change: &Change, last_changes: &mut HashMap<ArticleId, LastChange>) {
         let record = &change.record;
         let name = record.id.name();
-        self.text(record);
-        let before = told.get(&record.id).map(|told| told.revision);
+        self.verify_text(record);
+        let before = last_changes.get(&record.id).map(|last| last.revision);
         let next = before.map_or(1, |revision| revision + 1);
-        // Of an article from before the feed begins, the first change may be any.
+        // The first change of an article may have any revision if the feed was trimmed.
         if record.revision != next && (before.is_some() || self.from == Position::START) {
-            self.problem(format!("{name}: revision {} comes where {next} should", record.revision));
+            self.problem(format!("{name}: revision is {}, must be {next}", record.revision));
         }
         let lifecycle = match change.kind {
             ChangeKind::Withdrawn => Lifecycle::Withdrawn,
@@ -169,22 +175,25 @@ impl Verified {
             _ => Lifecycle::Live,
         };
         if record.lifecycle != lifecycle {
-            self.problem(format!("{name}@{}: {:?}, and is {:?}", record.revision, change.kind, record.lifecycle));
+            self.problem(format!(
+                "{name}@{}: state is {:?}, must be {lifecycle:?} after a change of kind {:?}",
+                record.revision, record.lifecycle, change.kind
+            ));
         }
-        let now = Told { revision: record.revision, digest: record.digest, lifecycle: record.lifecycle };
-        told.insert(record.id.clone(), now);
+        let last = LastChange { revision: record.revision, digest: record.digest, lifecycle: record.lifecycle };
+        last_changes.insert(record.id.clone(), last);
     }
 
-    fn article(&mut self, record: &Record, standing: Standing, told: Option<Told>, whole: bool) {
+    fn verify_article(&mut self, record: &Record, standing: Standing, last: Option<LastChange>, whole: bool) {
         self.articles += 1;
-        self.text(record);
-        let same = told.as_ref().map_or(!whole, |told| {
-            (told.revision, told.digest, told.lifecycle) == (record.revision, record.digest, record.lifecycle)
+        self.verify_text(record);
+        let same = last.as_ref().map_or(!whole, |last| {
+            (last.revision, last.digest, last.lifecycle) == (record.revision, record.digest, record.lifecycle)
         });
         if !same {
-            let revision = told.map_or_else(|| "nothing".to_owned(), |told| format!("revision {}", told.revision));
+            let revision = last.map_or_else(|| "no revision".to_owned(), |last| format!("revision {}", last.revision));
             self.problem(format!(
-                "{}: is at revision {}, the feed tells of {revision}",
+                "{}: differs at revision {} from its last change in the feed, which has {revision}",
                 record.id.name(),
                 record.revision
             ));
@@ -203,13 +212,13 @@ impl Verified {
         }
     }
 
-    /// Its digest, computed again.
-    fn text(&mut self, record: &Record) {
+    /// Recomputes the digest of a text.
+    fn verify_text(&mut self, record: &Record) {
         let name = || format!("{}@{}", record.id.name(), record.revision);
         match record.decode() {
             Ok(article) if Digest::of(&article.headline, &article.body) == record.digest => {}
-            Ok(_) => self.problem(format!("{}: its text is not what its digest says", name())),
-            Err(error) => self.problem(format!("{}: cannot be decoded: {error}", name())),
+            Ok(_) => self.problem(format!("{}: text does not match its digest", name())),
+            Err(error) => self.problem(format!("{}: text cannot be decoded: {error}", name())),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What can be written.
+//! Writes and their results.
 
 use std::sync::Arc;
 
@@ -6,19 +6,19 @@ use jiff::Timestamp;
 
 use crate::article::{ArticleId, ChangeKind, CleanArticle, Digest, EditorFields, Record};
 
-/// One write.
+/// Write.
 #[derive(Clone, Debug)]
 pub enum Write {
-    /// A document that came in.
+    /// Ingested document.
     Ingest(Box<Ingest>),
-    /// A correction.
+    /// Correction by an editor.
     Update(Box<Update>),
-    /// A change of state.
+    /// Change of the lifecycle state.
     Transition(Transition),
 }
 
 impl Write {
-    /// Which article it is about.
+    /// Returns the ID of the article.
     pub fn id(&self) -> &ArticleId {
         match self {
             Self::Ingest(ingest) => &ingest.id,
@@ -28,118 +28,116 @@ impl Write {
     }
 }
 
-/// A document that came in, clean.
+/// Ingested document, cleaned.
 #[derive(Clone, Debug)]
 pub struct Ingest {
-    /// Which article it is.
+    /// ID of the article.
     pub id: ArticleId,
-    /// What it says.
+    /// Content.
     pub article: CleanArticle,
-    /// For answering a repeated request as the first.
+    /// Idempotency key: a repeated request gets the response of the first.
     pub request: Option<RequestKey>,
-    /// Where it comes from.
+    /// Source.
     pub from: IngestSource,
-    /// Now.
+    /// Current time.
     pub time: Timestamp,
 }
 
-/// Source of an ingested document, which decides what becomes of `embargo_time` and `expire_time` of an article that is
-/// there already.
+/// Source of an ingested document. It determines the effect on `embargo_time` and `expire_time` of an existing article.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IngestSource {
-    /// A publisher. A time that the document does not have stays as it stands, and so does one that belongs to an
-    /// editor.
+    /// Publisher. A time that is absent from the document, or belongs to an editor, is unchanged.
     Publisher(Authority),
-    /// Another store, whose times are taken as they are, with the fields that belong to editors there. A field that
-    /// belongs to an editor only in this store stays as it stands.
+    /// Another store, whose times are copied exactly, with the fields that belong to editors there. A field that
+    /// belongs to an editor only in this store is unchanged.
     Copy(EditorFields),
 }
 
-/// Authority of the author of a write over articles that are readable.
+/// Authority of the author of a write over readable articles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Authority {
-    /// May not hide them: a later embargo or an earlier expiry is refused with [`super::WriteError::TakedownDenied`].
+    /// May not hide them: a later embargo or an earlier expiry fails with [`super::WriteError::TakedownDenied`].
     Write,
     /// May hide them.
     Admin,
 }
 
-/// A request ID, and what was requested with it.
+/// Idempotency key of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestKey {
-    /// The client's.
+    /// Request ID from the client.
     pub id: String,
-    /// Which of the articles that were requested with it: of a feed, each item has its own answer. From 0.
+    /// Index of the article in the request, from 0: each item of a syndication feed has its own result.
     pub item: u32,
-    /// Of the request.
+    /// Digest of the request.
     pub digest: Digest,
 }
 
-/// A correction: the whole article as it shall be.
+/// Correction by an editor: the complete new article.
 #[derive(Clone, Debug)]
 pub struct Update {
-    /// Which article.
+    /// ID of the article.
     pub id: ArticleId,
-    /// What it shall say.
+    /// New content.
     pub article: CleanArticle,
-    /// Fields that belong to editors from now on, whether or not their values change.
+    /// Fields that belong to editors from now on, even if their values are unchanged.
     pub editor_fields: EditorFields,
-    /// Whether it may hide an article that is readable.
+    /// Authority over readable articles.
     pub authority: Authority,
-    /// What must be true of the stored article.
+    /// Precondition.
     pub precondition: Precondition,
-    /// Why, for the history.
+    /// Reason, for the history.
     pub reason: String,
-    /// Now.
+    /// Current time.
     pub time: Timestamp,
 }
 
-/// A change of state.
+/// Change of the lifecycle state.
 #[derive(Clone, Debug)]
 pub struct Transition {
-    /// Which article.
+    /// ID of the article.
     pub id: ArticleId,
-    /// Which change: `Withdrawn`, `Reinstated`, `Deleted` or `Undeleted`. To withdraw what is withdrawn, reinstate what is
-    /// live, and so on, answers [`Outcome::Unchanged`], except that deleting the deleted is `NotFound`. What is deleted can
-    /// be withdrawn; deleting or undeleting the withdrawn, and reinstating the deleted, are refused with `State`.
+    /// Kind: `Withdrawn`, `Reinstated`, `Deleted` or `Undeleted`. An article that already has the resulting state is
+    /// [`Outcome::Unchanged`], except that deleting a deleted one fails with `NotFound`. A deleted article can be
+    /// withdrawn. Deleting or undeleting a withdrawn one, and reinstating a deleted one, fail with `State`.
     pub kind: ChangeKind,
-    /// What must be true of the stored article.
+    /// Precondition.
     pub precondition: Precondition,
-    /// Why, for the history.
+    /// Reason, for the history.
     pub reason: String,
-    /// Now.
+    /// Current time.
     pub time: Timestamp,
 }
 
-/// What must be true of the stored article, or the write is refused with `Conflict`.
+/// Precondition on the stored article. If it does not hold, the write fails with `Conflict`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Precondition {
-    /// Nothing.
+    /// No precondition.
     None,
-    /// Its etag is this.
+    /// Required etag.
     Etag(String),
-    /// Its revision is this.
+    /// Required revision.
     Revision(i64),
 }
 
-/// What a write did.
+/// Outcome of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// A new article.
+    /// New article.
     Created,
-    /// A new revision.
+    /// New revision.
     Revised,
-    /// Nothing: it was so already.
+    /// No change: the article already had the requested state.
     Unchanged,
-    /// A new article with the text of another.
+    /// New article with the text of another.
     Duplicate,
 }
 
-/// A write that is durable.
+/// Result of a durable write.
 #[derive(Clone, Debug)]
 pub struct Written {
-    /// The article after it.
+    /// Article after the write.
     pub record: Arc<Record>,
-    /// What it did.
+    /// Outcome.
     pub outcome: Outcome,
 }

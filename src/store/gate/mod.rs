@@ -1,9 +1,9 @@
-//! How many reads of an engine run at once, and how many may wait for that. What is more is refused at once: when caches are
-//! cold or not to be trusted, everything falls upon the store, and a queue without end would answer nobody in time. Nor would one
-//! that never empties: see [`Burst`](crate::burst::Burst). Callers share places and queue: see [`queue`], and
-//! docs/decisions/0024-callers-share-the-store.md.
+//! Load shedding for reads of an engine: limits of concurrent and of queued reads. Excess reads are rejected at once:
+//! while caches are cold or untrusted, all reads reach the store, and an unbounded queue would answer none in time. Nor
+//! would a standing queue: see [`Burst`](crate::burst::Burst). Callers share permits and queue fairly: see [`queue`]
+//! and docs/decisions/0024-callers-share-the-store.md.
 //!
-//! What caches follow, whether the store answers, and writes do not come through here.
+//! Writes, health checks and the reads by which caches follow the feed bypass the gate.
 
 mod queue;
 
@@ -17,54 +17,55 @@ use tokio::time::timeout;
 use super::{StoreError, StoreStats};
 use queue::{Place, Request, WaitQueue};
 
-/// What a read is.
+/// Kind of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Of a few rows.
+    /// Read of a few rows.
     Short,
-    /// A page: of a list, a search, a history. Leaves a place for the short ones. With its weight among its caller's
-    /// turns, from 1 up: a search takes as many as it has words.
+    /// Page of a list, search or history, with its weight in the fair queue, at least 1: a search weighs as much as it
+    /// has words. Leaves one permit for short reads.
     Page(usize),
-    /// The next piece of a watch or an export. Leaves a place for the short ones as well, and is never refused: how many
-    /// there are is bounded where they begin, and one that had to be begun anew would cost more.
+    /// Next chunk of a watch or an export. Leaves one permit for short reads. Never rejected: the number of streams is
+    /// limited when they start, and a restart would cost more.
     Stream,
 }
 
-/// The way to an engine's reads.
+/// Admission control of an engine's reads.
 pub(super) struct Gate {
     all: WaitQueue,
     walks: WaitQueue,
-    patience: Duration,
+    max_wait: Duration,
     shed: AtomicU64,
 }
 
-/// The right to read, until it is dropped.
+/// Permit to read, until it is dropped.
 pub(super) struct Permit {
     _place: Place,
     _walk: Option<Place>,
 }
 
-/// Tells that a permit is wanted back.
+/// Signal that a permit is revoked.
 pub(super) struct Recall<'a> {
     revoked: Option<oneshot::Receiver<()>>,
     shed: &'a AtomicU64,
 }
 
 impl Gate {
-    /// `size` reads at once; `queue` short ones and as many pages may wait, and no longer than `patience`.
-    pub(super) fn new(size: usize, queue: usize, patience: Duration) -> Self {
+    /// Creates a gate for `size` concurrent reads. At most `queue` short reads and as many pages wait, each for at most
+    /// `max_wait`.
+    pub(super) fn new(size: usize, queue: usize, max_wait: Duration) -> Self {
         let all = WaitQueue::new(size.max(1), queue);
         let walks = WaitQueue::new(size.saturating_sub(1).max(1), queue);
-        Self { all, walks, patience, shed: AtomicU64::new(0) }
+        Self { all, walks, max_wait, shed: AtomicU64::new(0) }
     }
 
-    /// Waits for a place, for the current caller. The read that it is for must stop when it is recalled.
+    /// Waits for a permit for the current caller. Its read must stop when the permit is recalled.
     pub(super) async fn enter(&self, kind: Kind) -> Result<(Permit, Recall<'_>), StoreError> {
         let entered = match kind {
             Kind::Stream => self.walk(Request { weight: 1, refusable: false, revocable: false }).await,
             Kind::Short => {
                 let passing = self.all.pass(Request { weight: 1, refusable: true, revocable: false });
-                timeout(self.patience, passing).await.ok().flatten().map(|place| (place, None))
+                timeout(self.max_wait, passing).await.ok().flatten().map(|place| (place, None))
             }
             Kind::Page(weight) => self.page(weight).await,
         };
@@ -76,27 +77,28 @@ impl Gate {
         Ok((Permit { _place: place, _walk: walk }, Recall { revoked, shed: &self.shed }))
     }
 
-    /// Waits for half of the time; then takes a place from a caller that has more, if one does, and waits for the rest.
+    /// Waits for half of the time. Then it revokes a permit of a caller with more permits, if any, and waits for the
+    /// rest.
     async fn page(&self, weight: usize) -> Option<(Place, Option<Place>)> {
         let mut walk = pin!(self.walk(Request { weight: weight.max(1) as u64, refusable: true, revocable: true }));
-        let half = self.patience / 2;
+        let half = self.max_wait / 2;
         match timeout(half, &mut walk).await {
             Ok(entered) => entered,
             Err(_elapsed) => {
                 self.walks.recall();
-                timeout(self.patience - half, walk).await.ok().flatten()
+                timeout(self.max_wait - half, walk).await.ok().flatten()
             }
         }
     }
 
-    /// Who has come past the first line is few, and is not refused at the second.
+    /// Passes both queues. The first one limits the number of requests, so the second one does not reject them.
     async fn walk(&self, request: Request) -> Option<(Place, Option<Place>)> {
         let walk = self.walks.pass(request).await?;
         let place = self.all.pass(Request { weight: 1, refusable: false, revocable: false }).await?;
         Some((place, Some(walk)))
     }
 
-    /// These counters beside others.
+    /// Adds the statistics of the gate to others.
     pub(super) fn stats(&self, others: StoreStats) -> StoreStats {
         StoreStats {
             reads: self.all.taken() as u64,
@@ -108,7 +110,7 @@ impl Gate {
 }
 
 impl Recall<'_> {
-    /// Does a read, and drops it when its permit is wanted back: then the store is busy.
+    /// Runs a read. Drops it and fails with [`StoreError::Busy`] if its permit is recalled.
     pub(super) async fn unless_recalled<T>(
         self,
         read: impl Future<Output = Result<T, StoreError>>,
@@ -141,14 +143,14 @@ mod tests {
         assert!(second.as_mut().now_or_never().is_none(), "it waits");
         assert_eq!(gate.enter(Kind::Page(1)).now_or_never().expect("at once").err(), Some(StoreError::Busy));
         let mut stream = Box::pin(gate.enter(Kind::Stream));
-        assert!(stream.as_mut().now_or_never().is_none(), "a stream waits, however many do");
+        assert!(stream.as_mut().now_or_never().is_none(), "a stream waits regardless of the queue's length");
         let short = gate.enter(Kind::Short).now_or_never().expect("at once").expect("a place");
         let mut third = Box::pin(gate.enter(Kind::Short));
         assert!(third.as_mut().now_or_never().is_none(), "it waits");
         assert_eq!(gate.enter(Kind::Short).now_or_never().expect("at once").err(), Some(StoreError::Busy));
         let stats = gate.stats(StoreStats::default());
         assert_eq!((stats.reads, stats.reads_waiting, stats.reads_shed), (2, 3, 2));
-        // Who leaves makes room for others to wait.
+        // A cancelled request frees its slot in the queue.
         drop(third);
         let mut fourth = Box::pin(gate.enter(Kind::Short));
         assert!(fourth.as_mut().now_or_never().is_none(), "it waits");
@@ -173,7 +175,7 @@ mod tests {
         };
         (0..QUEUE).for_each(|_| wait(&mut waiting));
         drop(place);
-        // As many as it holds come to their turn, while one comes for each that goes.
+        // A whole capacity is dequeued while a new request arrives for each that leaves, so the queue never empties.
         for number in 1..=QUEUE {
             let place = waiting.pop_front().expect("one waits").await.expect("a burst is served");
             if number < QUEUE {

@@ -1,12 +1,9 @@
-//! A bounded number of places, and a fair queue for them: callers take turns, so that one that asks for much waits
-//! behind itself.
+//! Semaphore with a bounded fair queue: a caller with many requests mostly waits behind its own.
 //!
-//! A place that becomes free goes to the caller that holds the fewest. Of those that hold equally many, to the one that
-//! has been
-//! granted the least, by weight, since it began to wait (start-time fair queueing; Goyal, Vin and Cheng 1997). A caller
-//! alone can have
-//! all places and all of the queue. Where the queue is full, the caller with the most in it is refused, be it its
-//! newest ("longest queue drop"; McKenney's stochastic fairness queueing and FQ-CoDel, RFC 8290).
+//! A free place goes to the caller that holds the fewest places. Among equals it goes to the one that was granted the
+//! least weight since it began to wait (start-time fair queueing; Goyal, Vin and Cheng 1997). A single caller can use
+//! all places and the whole queue. If the queue is full, the newest request of the caller with the most queued requests
+//! is rejected ("longest queue drop"; McKenney's stochastic fairness queueing and FQ-CoDel, RFC 8290).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,21 +13,21 @@ use tokio::sync::oneshot;
 use crate::burst::Burst;
 use crate::caller::CallerId;
 
-/// Accounts of callers that are kept before those that are of no use are dropped.
+/// Number of accounts above which idle ones are dropped.
 const ACCOUNTS: usize = 1_024;
 
-/// A request for a place.
+/// Request for a place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request {
-    /// Share of its caller's turns that it takes: 1 for what is cheap.
+    /// Weight in the fair queue; 1 for a cheap request.
     pub(super) weight: u64,
-    /// Whether it may be refused instead of waiting.
+    /// True if it may be rejected instead of waiting.
     pub(super) refusable: bool,
-    /// Whether its place may be taken back, for a caller that has fewer.
+    /// True if its place may be revoked in favor of a caller that has fewer.
     pub(super) revocable: bool,
 }
 
-/// A number of places, and the queue for them. Cheap to clone.
+/// Fixed number of places with a wait queue. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct WaitQueue(Arc<Shared>);
 
@@ -42,18 +39,18 @@ struct Shared {
 struct State {
     free: usize,
     burst: Burst,
-    /// Number of requests in the queue that may be refused: those that its bound is for.
+    /// Number of queued requests that may be rejected; the limit of the queue applies to these.
     refusable: usize,
-    /// Number of all of them.
+    /// Number of all queued requests.
     waiting: usize,
-    /// Virtual time: the start tag of the request that was granted last.
+    /// Virtual time: the start tag of the last granted request.
     clock: u64,
-    /// Numbers requests in the order of their arrival.
+    /// Counter of requests that arrived; numbers them.
     arrivals: u64,
     accounts: HashMap<CallerId, Account>,
 }
 
-/// A caller's places and requests.
+/// Places and queued requests of a caller.
 #[derive(Default)]
 struct Account {
     /// Start tag of its next request.
@@ -66,7 +63,7 @@ struct Account {
 struct Waiting {
     number: u64,
     request: Request,
-    /// Dropped when it is refused.
+    /// Dropped if the request is rejected.
     answer: oneshot::Sender<Place>,
 }
 
@@ -76,17 +73,17 @@ struct Held {
     revoked: bool,
 }
 
-/// The right to read, until it is dropped.
+/// Granted place, until it is dropped.
 pub(super) struct Place {
     shared: Arc<Shared>,
     caller: CallerId,
     number: u64,
-    /// Tells when the place is wanted back.
+    /// Signal that the place is revoked.
     pub(super) revoked: Option<oneshot::Receiver<()>>,
     granted: bool,
 }
 
-/// A request in the queue, until it is dropped: a caller may leave at any time.
+/// Queued request, removed when this is dropped: a caller may cancel at any time.
 struct Ticket<'a> {
     shared: &'a Shared,
     caller: CallerId,
@@ -94,7 +91,7 @@ struct Ticket<'a> {
 }
 
 impl WaitQueue {
-    /// `size` places; at most `queue` refusable requests wait for one.
+    /// Creates a queue for `size` places, in which at most `queue` refusable requests wait.
     pub(super) fn new(size: usize, queue: usize) -> Self {
         let state = State {
             free: size,
@@ -108,24 +105,24 @@ impl WaitQueue {
         Self(Arc::new(Shared { size, state: Mutex::new(state) }))
     }
 
-    /// Number of places that are taken.
+    /// Returns the number of places in use.
     pub(super) fn taken(&self) -> usize {
         self.0.size - self.0.state().free
     }
 
-    /// Number of requests that wait.
+    /// Returns the number of queued requests.
     pub(super) fn waiting(&self) -> usize {
         self.0.state().waiting
     }
 
-    /// Waits for a place for the current caller; none when it is refused.
+    /// Waits for a place for the current caller. Returns none if the request is rejected.
     pub(super) async fn pass(&self, request: Request) -> Option<Place> {
         let (caller, shared) = (CallerId::current(), &*self.0);
         let (ticket, answered) = {
             let mut state = shared.state();
             state.arrivals += 1;
             let number = state.arrivals;
-            // Where a place is free nobody waits.
+            // If a place is free, the queue is empty.
             if state.free > 0 {
                 state.burst.empty();
                 return Some(state.grant(&self.0, caller, number, request));
@@ -142,18 +139,18 @@ impl WaitQueue {
         place
     }
 
-    /// Takes back the newest place of the caller that holds the most, if the current one would still have no more than
-    /// that one after it got the place.
+    /// Revokes the newest place of the caller that holds the most, if the current caller does not hold more than that
+    /// one afterwards.
     pub(super) fn recall(&self) {
         let mut state = self.0.state();
         let own = state.accounts.get(&CallerId::current()).map_or(0, Account::holds);
         let revocable = |account: &Account| account.held.iter().any(|held| held.revoke.is_some());
         let others = state.accounts.values_mut().filter(|account| account.holds() > own + 1 && revocable(account));
-        let Some(most) = others.max_by_key(|account| account.holds()) else { return };
-        let newest = most.held.iter_mut().rev().find_map(|held| Some((held.revoke.take()?, &mut held.revoked)));
+        let Some(largest) = others.max_by_key(|account| account.holds()) else { return };
+        let newest = largest.held.iter_mut().rev().find_map(|held| Some((held.revoke.take()?, &mut held.revoked)));
         if let Some((revoke, revoked)) = newest {
             *revoked = true;
-            // One that has just ended need not be told.
+            // Fails if the read has just ended.
             let _ended = revoke.send(());
         }
     }
@@ -166,7 +163,7 @@ impl Shared {
 }
 
 impl Account {
-    /// Number of places that it holds and keeps.
+    /// Returns the number of places that are held and not revoked.
     fn holds(&self) -> usize {
         self.held.iter().filter(|held| !held.revoked).count()
     }
@@ -181,7 +178,7 @@ impl State {
         let clock = self.clock;
         let account = self.accounts.entry(caller).or_default();
         if account.queue.is_empty() {
-            // What it did not use while it asked for nothing, it does not get later.
+            // An idle caller accumulates no credit.
             account.tag = account.tag.max(clock);
         }
         let refusable = usize::from(waiting.request.refusable);
@@ -191,7 +188,7 @@ impl State {
         self.waiting += 1;
     }
 
-    /// Takes a request out of the queue, by its place in its caller's.
+    /// Removes a request from the queue, by its index among its caller's.
     fn pull(&mut self, caller: CallerId, at: usize) -> Option<Waiting> {
         let account = self.accounts.get_mut(&caller)?;
         let waiting = account.queue.remove(at)?;
@@ -202,20 +199,20 @@ impl State {
         Some(waiting)
     }
 
-    /// The caller with the most refusable requests in the queue, and how many.
-    fn fattest(&self) -> Option<(CallerId, usize)> {
-        let fattest = self.accounts.iter().max_by_key(|(_, account)| account.refusable)?;
-        Some((*fattest.0, fattest.1.refusable)).filter(|(_, count)| *count > 0)
+    /// Returns the caller with the most refusable requests in the queue, and their number.
+    fn longest(&self) -> Option<(CallerId, usize)> {
+        let longest = self.accounts.iter().max_by_key(|(_, account)| account.refusable)?;
+        Some((*longest.0, longest.1.refusable)).filter(|(_, count)| *count > 0)
     }
 
-    /// Refuses a request of the caller with the most, for one more of `caller`. False if that would leave it with fewer
-    /// than `caller`.
+    /// Rejects a request of the caller with the most, in favor of one of `caller`. Returns false if that would leave it
+    /// with fewer than `caller`.
     fn make_room(&mut self, caller: CallerId) -> bool {
         let own = self.accounts.get(&caller).map_or(0, |account| account.refusable);
-        let Some((fattest, count)) = self.fattest().filter(|(_, count)| *count > own + 1) else { return false };
+        let Some((longest, count)) = self.longest().filter(|(_, count)| *count > own + 1) else { return false };
         debug_assert!(count > 1);
-        let newest = self.accounts[&fattest].queue.iter().rposition(|waiting| waiting.request.refusable);
-        newest.and_then(|at| self.pull(fattest, at)).is_some()
+        let newest = self.accounts[&longest].queue.iter().rposition(|waiting| waiting.request.refusable);
+        newest.and_then(|at| self.pull(longest, at)).is_some()
     }
 
     fn grant(&mut self, shared: &Arc<Shared>, caller: CallerId, number: u64, request: Request) -> Place {
@@ -233,14 +230,14 @@ impl State {
         Place { shared: Arc::clone(shared), caller, number, revoked, granted: true }
     }
 
-    /// Gives free places to those that wait.
-    fn go_on(&mut self, shared: &Arc<Shared>) {
+    /// Grants free places to queued requests.
+    fn grant_free(&mut self, shared: &Arc<Shared>) {
         while self.free > 0 && self.waiting > 0 {
-            // In a queue that stands, those that have waited longest are refused, as long as too many wait behind.
+            // In a standing queue, the requests at the head are rejected while too many are queued behind them.
             while self.burst.too_many(self.refusable.saturating_sub(1)) {
-                let Some((fattest, _)) = self.fattest() else { break };
-                let oldest = self.accounts[&fattest].queue.iter().position(|waiting| waiting.request.refusable);
-                let _refused = oldest.and_then(|at| self.pull(fattest, at));
+                let Some((longest, _)) = self.longest() else { break };
+                let oldest = self.accounts[&longest].queue.iter().position(|waiting| waiting.request.refusable);
+                let _refused = oldest.and_then(|at| self.pull(longest, at));
             }
             let waiting = self.accounts.iter().filter_map(|(caller, account)| {
                 let first = account.queue.front()?;
@@ -255,7 +252,7 @@ impl State {
             self.clock = self.accounts.get(&caller).map_or(0, |account| account.tag).max(self.clock);
             let place = self.grant(shared, caller, number, request);
             if let Err(mut place) = answer.send(place) {
-                // It has left at this moment. Dropped as it is, the place would wait for this lock.
+                // It was cancelled just now. Dropping a granted place would deadlock on the lock held here.
                 place.granted = false;
                 self.release(caller, number);
             }
@@ -270,10 +267,10 @@ impl State {
         }
     }
 
-    /// Forgets what nobody needs any more.
+    /// Drops accounts that have no effect any more.
     fn tidy(&mut self) {
         if self.waiting == 0 {
-            // Where nobody waits, nobody has taken anything from others.
+            // With an empty queue, no caller has an advantage to make up for.
             self.clock = 0;
             self.accounts.retain(|_, account| {
                 account.tag = 0;
@@ -291,7 +288,7 @@ impl Drop for Place {
         if self.granted {
             let mut state = self.shared.state();
             state.release(self.caller, self.number);
-            state.go_on(&self.shared);
+            state.grant_free(&self.shared);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One write, within the writer's transaction: the article, its history and the feed, together.
+//! Application of a write within the writer's transaction: the article, its history and the feed together.
 
 use std::sync::Arc;
 
@@ -17,16 +17,16 @@ use crate::store::codes::{self, head, kind_number, lifecycle_number, micros, out
 use crate::store::plan::{Effect, Provenance, Revision, due, first, next, plan, time_of};
 use crate::store::{Ingest, Outcome, RequestKey, Write, WriteError, Written};
 
-/// A refusal is an answer; a failed statement is not.
+/// Inner errors are rejections of the write, outer ones are failed statements.
 type Applied = rusqlite::Result<Result<Written, WriteError>>;
 
-/// What the writer knows besides what is stored.
+/// State of the writer beside the database.
 pub(super) struct Applier {
     pub(super) feed: Uuid,
     pub(super) facet_names: FacetNames,
 }
 
-/// An article as the writer finds it.
+/// Current state of an article.
 struct Current {
     key: i64,
     sort_time: i64,
@@ -37,13 +37,13 @@ struct Current {
     record: Arc<Record>,
 }
 
-/// One row of `changes`, of which the record is made too.
+/// Row of `changes`.
 struct ChangeRow<'a> {
     article: i64,
     kind: ChangeKind,
     announced: bool,
     reason: &'a str,
-    /// The change that brought the text, when it is not this one.
+    /// Position of the change that contains the text, if it is not this one.
     content_position: Option<i64>,
     duplicate_of: Option<i64>,
 }
@@ -59,7 +59,7 @@ impl Applier {
         self.apply_now(connection, write)
     }
 
-    /// A request that may be a repetition.
+    /// Applies a write with a request ID once. A repeated request gets the result of the first.
     fn apply_once(&mut self, connection: &Connection, write: &Write, request: &RequestKey, time: Timestamp) -> Applied {
         let digest = connection
             .prepare_cached("SELECT digest FROM requests WHERE id = ?1 LIMIT 1")?
@@ -114,8 +114,8 @@ impl Applier {
         };
         match (effect, current) {
             (Effect::Nothing, Some(current)) => {
-                // What the desk has corrected, its source may say now too; or an editor has taken a field over as it
-                // stands.
+                // The source may now contain the editors' correction, or an editor has taken over a field without
+                // changing its value.
                 if provenance != current.provenance {
                     connection
                         .prepare_cached("UPDATE articles SET fingerprint = ?2, editor_fields = ?3 WHERE key = ?1")?
@@ -128,7 +128,7 @@ impl Applier {
                 let record = self.revise(connection, &current, &revision, provenance, time_of(write))?;
                 Ok(Ok(Written { record, outcome: Outcome::Revised }))
             }
-            // Nothing to revise, and nothing is unchanged, where nothing is.
+            // Unreachable: only an existing article can be revised or unchanged.
             (Effect::Nothing | Effect::Revise(_), None) => Ok(Err(WriteError::NotFound(write.id().clone()))),
         }
     }
@@ -178,8 +178,8 @@ impl Applier {
         let position = rows::sequence(parts.token.position);
         connection
             .prepare_cached(
-                "INSERT INTO articles (id, uid, created, position, sort_time, lifecycle, embargo, expire, due, digest_head,
-                 fingerprint, duplicate_of, url, source, external_id, editor_fields)
+                "INSERT INTO articles (id, uid, created, position, sort_time, lifecycle, embargo, expire, due,
+                 digest_head, fingerprint, duplicate_of, url, source, external_id, editor_fields)
                  VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             )?
             .execute(rusqlite::params![
@@ -298,7 +298,7 @@ impl Applier {
         facets.into_iter().map(|facet| self.facet_names.intern(connection, facet)).collect()
     }
 
-    /// Announces what the clock has changed, at most `limit` articles of it. Answers how many.
+    /// Applies at most `limit` due timed transitions. Returns their number.
     pub(super) fn turn_clock(
         &mut self,
         connection: &Connection,
@@ -313,12 +313,12 @@ impl Applier {
             let Ok(id) = id.parse::<ArticleId>() else { continue };
             let Some(current) = self.current(connection, &id)? else { continue };
             let revision = Revision::of_clock(&current.record, *due);
-            self.turn_one(connection, &current, &revision, codes::time(*due), now)?;
+            self.apply_due(connection, &current, &revision, codes::time(*due), now)?;
         }
         Ok(due.len())
     }
 
-    /// The place of the next change.
+    /// Returns the token of the next change.
     fn token(&self, connection: &Connection) -> rusqlite::Result<ChangeToken> {
         let next: i64 = connection
             .prepare_cached("SELECT coalesce(max(position), 0) + 1 FROM changes")?
@@ -326,8 +326,8 @@ impl Applier {
         Ok(ChangeToken { feed: self.feed, position: rows::position(next) })
     }
 
-    /// One change that the clock makes.
-    fn turn_one(
+    /// Applies one timed transition.
+    fn apply_due(
         &mut self,
         connection: &Connection,
         current: &Current,
@@ -336,7 +336,7 @@ impl Applier {
         now: Timestamp,
     ) -> rusqlite::Result<()> {
         let record = self.revise(connection, current, revision, current.provenance, now)?;
-        // An article may have opened and expired since the clock was last turned: its next turn is counted from this one.
+        // An article may have opened and expired since the last run: its next transition is the one after this one.
         connection
             .prepare_cached("UPDATE articles SET due = ?2 WHERE key = ?1")?
             .execute((current.key, due(&record, due_time)))?;
@@ -344,7 +344,7 @@ impl Applier {
     }
 }
 
-/// Forgets requests from before a time.
+/// Deletes requests from before a time.
 pub(super) fn trim_requests(connection: &Connection, before: Timestamp) -> rusqlite::Result<usize> {
     connection.prepare_cached("DELETE FROM requests WHERE time < ?1")?.execute([before.as_microsecond()])
 }
@@ -358,8 +358,8 @@ fn insert_change(
     let position = rows::sequence(parts.token.position);
     connection
         .prepare_cached(
-            "INSERT INTO changes (position, article, revision, kind, time, announced, lifecycle, embargo, expire, publish,
-             deleted, duplicate_of, digest, reason, content_position, content)
+            "INSERT INTO changes (position, article, revision, kind, time, announced, lifecycle, embargo, expire,
+             publish, deleted, duplicate_of, digest, reason, content_position, content)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         )?
         .execute(rusqlite::params![
@@ -383,7 +383,7 @@ fn insert_change(
     Ok(())
 }
 
-/// The earliest other article that can be read and says the same.
+/// Returns the earliest other readable article with the same text.
 fn earlier_twin(
     connection: &Connection,
     digest: Digest,

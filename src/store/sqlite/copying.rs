@@ -1,5 +1,5 @@
-//! The mark of a store that a copy is being made into: set before the first article is written, removed after the last one is
-//! durable. It stands in `articles.db`, so it goes wherever the articles go.
+//! Mark of a store that is the target of an unfinished copy: set before the first article is written, removed after the
+//! last one is durable. It is stored in `articles.db`, so it moves with the articles.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,15 +8,15 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use uuid::Uuid;
 
 use super::error::OpenError;
-use super::migrate::steady;
+use super::migrate::configure_connection;
 use crate::store::StoreError;
 
-/// Key in `meta`; its value is the feed of the store that is copied.
+/// Key in `meta`. Its value is the feed ID of the source store.
 const KEY: &str = "copying";
 /// Maximum wait for the writer, which may be trimming requests.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// Refuses a store that lacks articles, because a copy into it was not finished.
+/// Rejects a store that lacks articles because a copy into it is unfinished.
 pub(super) fn refuse_unfinished(connection: &Connection, path: &Path, dir: &Path) -> Result<(), OpenError> {
     match source(connection).map_err(|cause| OpenError::sqlite(path, &cause))? {
         None => Ok(()),
@@ -24,7 +24,7 @@ pub(super) fn refuse_unfinished(connection: &Connection, path: &Path, dir: &Path
     }
 }
 
-/// Sets the mark, durably. A copy of the same store goes on where it was interrupted.
+/// Sets the mark, durably. An interrupted copy of the same store continues.
 pub(super) fn begin(connection: &Connection, path: &Path, dir: &Path, from: Uuid) -> Result<(), OpenError> {
     let sqlite = |cause: rusqlite::Error| OpenError::sqlite(path, &cause);
     match source(connection).map_err(sqlite)? {
@@ -41,7 +41,7 @@ pub(super) fn begin(connection: &Connection, path: &Path, dir: &Path, from: Uuid
 pub(super) fn finish(path: &Path) -> Result<(), StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    steady(&connection)?;
+    configure_connection(&connection)?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.execute("DELETE FROM meta WHERE key = ?1", [KEY])?;

@@ -1,4 +1,4 @@
-//! The driver's errors, kept in this room: logged with their cause, answered in ours.
+//! Conversion of driver errors, which do not leave this module: they are logged with their cause and returned as ours.
 
 use std::path::{Path, PathBuf};
 
@@ -8,72 +8,72 @@ use uuid::Uuid;
 use crate::printable;
 use crate::store::StoreError;
 
-/// Why a store did not open. Says what to do.
+/// Error of opening a store.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The folder or a file in it cannot be used.
+    /// The folder or a file in it is not accessible.
     #[error("{}: {cause}; the folder must exist or be creatable, and be writable", printable::path(path))]
     Io {
-        /// Which.
+        /// Folder or file.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         cause: std::io::Error,
     },
-    /// Another process has it.
+    /// Another process has the folder open.
     #[error("{}: in use by another process; stop it, or choose another folder", printable::path(path))]
     InUse {
-        /// The folder.
+        /// Folder.
         path: PathBuf,
     },
-    /// It is no store, or no longer a whole one.
+    /// The file is not a store, or is damaged.
     #[error("{}: {what}; restore it from a backup, or choose another folder", printable::path(path))]
     Damaged {
-        /// The file.
+        /// File.
         path: PathBuf,
-        /// How one can tell.
+        /// Problem found.
         what: String,
     },
-    /// It was written by a newer version.
+    /// The schema is newer than this program supports.
     #[error(
-        "{}: its schema is version {found}, and this program knows up to {known}; use a newer program",
+        "{}: schema version is {found}, must be at most {known}; use a newer version of copydesk",
         printable::path(path)
     )]
     Newer {
-        /// The file.
+        /// File.
         path: PathBuf,
-        /// Its version.
+        /// Schema version.
         found: i64,
-        /// Ours.
+        /// Latest supported version.
         known: i64,
     },
-    /// A copy into it was not finished.
+    /// A copy into the store is unfinished.
     #[error(
         "{0}: a copy into this store is under way or was interrupted, so articles are missing; \
          run `copydesk copy --to sqlite:{0}` with the same source again",
         printable::path(path)
     )]
     Unfinished {
-        /// The folder.
+        /// Folder.
         path: PathBuf,
     },
-    /// A copy of another store into it was not finished.
+    /// A copy of another store into this one is unfinished.
     #[error(
         "{}: a copy of another store (feed {found}) into this one was not finished; \
          finish it from that store, or choose an empty folder",
         printable::path(path)
     )]
     UnfinishedOther {
-        /// The folder.
+        /// Folder.
         path: PathBuf,
-        /// The feed of the other store.
+        /// Feed ID of the other store.
         found: Uuid,
     },
-    /// SQLite refused.
+    /// Any other error of SQLite.
     #[error("{}: {cause}", printable::path(path))]
     Sqlite {
-        /// The file.
+        /// File.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         cause: String,
     },
 }
@@ -82,19 +82,19 @@ impl OpenError {
     pub(super) fn sqlite(path: &Path, cause: &rusqlite::Error) -> Self {
         let path = path.to_owned();
         match cause.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => Self::Damaged { path, what: "this is no database".into() },
-            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, what: "the database is damaged".into() },
+            Some(ErrorCode::NotADatabase) => Self::Damaged { path, what: "not an SQLite database".into() },
+            Some(ErrorCode::DatabaseCorrupt) => Self::Damaged { path, what: "database is damaged".into() },
             _ => Self::Sqlite { path, cause: cause.to_string() },
         }
     }
 }
 
-/// What a failed statement means to the rest of the program. The cause is logged here, once.
+/// Converts the error of a statement to a store error. The cause is logged here, once.
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         let answer = match error.sqlite_error_code() {
-            // Its caller has gone: nobody needs to know.
-            Some(ErrorCode::OperationInterrupted) => return Self::Unavailable("the call was given up"),
+            // The call was cancelled: no caller sees this, and nothing is logged.
+            Some(ErrorCode::OperationInterrupted) => return Self::Unavailable("the call was cancelled"),
             Some(ErrorCode::DiskFull) => Self::Full,
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Unavailable("it is busy"),
@@ -103,7 +103,7 @@ impl From<rusqlite::Error> for StoreError {
             }
             _ => Self::Internal,
         };
-        tracing::error!(cause = %error, %answer, "a statement failed");
+        tracing::error!(%error, %answer, "statement failed");
         answer
     }
 }

@@ -1,4 +1,4 @@
-//! What lists walk: for each property of each article, a row in the order of time.
+//! Index of lists: one row per property and article, in the order of time.
 
 use std::collections::HashMap;
 
@@ -7,22 +7,22 @@ use rusqlite::{Connection, OptionalExtension};
 use crate::article::Facet;
 use crate::store::codes::facet_number;
 
-/// The facet that every article has.
+/// Facet that every article has.
 pub(super) const EVERY: i64 = 0;
-/// How many names the writer remembers.
-const REMEMBERED: usize = 100_000;
+/// Maximum number of facets that the writer caches.
+const MAX_CACHED: usize = 100_000;
 
-/// The numbers of facets' names, as the writer has seen them.
+/// The writer's cache of facet numbers.
 #[derive(Default)]
 pub(super) struct FacetNames(HashMap<Facet, i64>);
 
 impl FacetNames {
-    /// What was remembered within a transaction that was rolled back may be wrong.
+    /// Clears the cache. After a rollback, it may contain numbers that were never committed.
     pub(super) fn forget(&mut self) {
         self.0.clear();
     }
 
-    /// The number of a name, given now if it had none.
+    /// Returns the number of a facet. Assigns one if it has none.
     pub(super) fn intern(&mut self, connection: &Connection, facet: Facet) -> rusqlite::Result<i64> {
         if let Some(number) = self.0.get(&facet) {
             return Ok(*number);
@@ -36,7 +36,7 @@ impl FacetNames {
                 connection.last_insert_rowid()
             }
         };
-        if self.0.len() >= REMEMBERED {
+        if self.0.len() >= MAX_CACHED {
             self.0.clear();
         }
         self.0.insert(facet, number);
@@ -44,7 +44,7 @@ impl FacetNames {
     }
 }
 
-/// The number of a name, if any article has it.
+/// Returns the number of a facet, if one is assigned.
 pub(super) fn number_of(connection: &Connection, facet: &Facet) -> rusqlite::Result<Option<i64>> {
     connection
         .prepare_cached("SELECT facet FROM facet_names WHERE kind = ?1 AND value = ?2")?
@@ -62,7 +62,7 @@ pub(super) fn insert(connection: &Connection, facets: &[i64], sort_time: i64, ar
     Ok(())
 }
 
-/// Takes an article out of the lists of its facets.
+/// Removes an article from the lists of its facets.
 pub(super) fn remove(connection: &Connection, facets: &[i64], sort_time: i64, article: i64) -> rusqlite::Result<()> {
     let mut statement =
         connection.prepare_cached("DELETE FROM facets WHERE facet = ?1 AND sort_time = ?2 AND article = ?3")?;

@@ -1,4 +1,4 @@
-//! The feed, and the history that it is.
+//! Reads of the change feed and of article histories, both from the table `changes`.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::article::{ArticleId, EditorFields, Position, Record};
 use crate::store::codes::{kind, lifecycle, time};
 use crate::store::{Change, Place, Revision, Standing, StoreError, Touched};
 
-/// Where the article stands now, beside what it was: columns after [`RECORD`].
+/// Columns of the article's current visibility, after those of [`RECORD`].
 const STANDING: &str = "a.lifecycle, a.embargo, a.expire, \
      (SELECT n.revision FROM changes n WHERE n.position = a.position), a.editor_fields";
 const STANDING_COLUMNS: usize = 5;
@@ -59,7 +59,7 @@ pub(super) fn changes(reader: &Reader, after: Position, limit: usize) -> Result<
     Ok(changes)
 }
 
-/// One revision of an article, by key.
+/// Reads a revision of an article by key.
 fn at(reader: &Reader, key: i64, revision: i64) -> rusqlite::Result<Option<Arc<Record>>> {
     let sql = ["SELECT ", RECORD, " FROM ", HISTORY, " WHERE c.article = ?1 AND c.revision = ?2"].concat();
     let mut statement = reader.connection.prepare_cached(&sql)?;
@@ -67,7 +67,7 @@ fn at(reader: &Reader, key: i64, revision: i64) -> rusqlite::Result<Option<Arc<R
 }
 
 pub(super) fn touched(reader: &Reader, after: Place, limit: usize) -> Result<Touched, StoreError> {
-    // Nothing is lost while the store is open; but who follows may remember a place from before it was put back.
+    // The feed loses nothing while the store is open, but a follower may have a cursor from before a restored backup.
     let mut there = reader.connection.prepare_cached("SELECT time FROM changes WHERE position = ?1")?;
     let there: Option<i64> = there.query_row([sequence(after.position)], |row| row.get(0)).optional()?;
     let head = reader
@@ -100,7 +100,8 @@ pub(super) fn revisions(
         RECORD,
         ", c.kind, c.reason, c.article FROM ",
         HISTORY,
-        " WHERE c.article = (SELECT key FROM articles WHERE id = ?1) AND c.revision < ?2 ORDER BY c.revision DESC LIMIT ?3",
+        " WHERE c.article = (SELECT key FROM articles WHERE id = ?1) AND c.revision < ?2 \
+         ORDER BY c.revision DESC LIMIT ?3",
     ]
     .concat();
     let mut statement = reader.connection.prepare_cached(&sql)?;
@@ -124,7 +125,7 @@ pub(super) fn revisions(
     Ok(revisions)
 }
 
-/// For each article that existed at a position, the newest change up to there.
+/// Reads the newest change up to a position of each article that existed then.
 pub(super) fn snapshot(
     reader: &Reader,
     at: Position,

@@ -1,4 +1,4 @@
-//! What a filter asks, in SQL: what lists and searches share.
+//! Translation of filters to SQL, shared by lists and searches.
 
 use jiff::Timestamp;
 use rusqlite::types::Value;
@@ -7,11 +7,11 @@ use super::facets::number_of;
 use super::readers::Reader;
 use crate::article::{Facet, FacetKind, Filter, Query};
 
-/// What every reader of `articles a` asks: that it can be read at the time that is parameter `?1`.
+/// SQL condition that `articles a` can be read at the time in parameter `?1`.
 pub(super) const READABLE: &str =
     "a.lifecycle = 0 AND (a.embargo IS NULL OR a.embargo <= ?1) AND (a.expire IS NULL OR a.expire > ?1)";
 
-/// A statement that grows.
+/// Builder of a statement.
 pub(super) struct Sql {
     pub(super) text: String,
     pub(super) values: Vec<Value>,
@@ -22,17 +22,17 @@ impl Sql {
         Self { text: text.into(), values: vec![Value::Integer(now.as_microsecond())] }
     }
 
-    /// Adds a value, and gives the parameter that stands for it.
+    /// Binds a value. Returns its parameter.
     pub(super) fn value(&mut self, value: impl Into<Value>) -> String {
         self.values.push(value.into());
         format!("?{}", self.values.len())
     }
 }
 
-/// One condition of a filter: of which kind, and the numbers of the facets of which an article must have one.
+/// Condition of a filter: its facet kind, and the facets of which an article must have one.
 pub(super) type Condition = (FacetKind, Vec<i64>);
 
-/// What each condition of a filter asks, as the numbers of which an article must have one. `None`: nothing can match.
+/// Resolves the conditions of a filter to facet numbers. Returns none if nothing can match.
 pub(super) fn conditions(reader: &Reader, filter: &Filter) -> rusqlite::Result<Option<Vec<Condition>>> {
     let mut conditions = Vec::new();
     for any in &filter.any_of {
@@ -49,12 +49,13 @@ pub(super) fn conditions(reader: &Reader, filter: &Filter) -> rusqlite::Result<O
     Ok(Some(conditions))
 }
 
-/// Adds what a filter asks of `articles a`.
+/// Adds the conditions of a filter on `articles a`.
 pub(super) fn add_filter(sql: &mut Sql, filter: &Filter, conditions: &[Condition]) {
     for (_, numbers) in conditions {
         let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
         sql.text += &format!(
-            " AND EXISTS (SELECT 1 FROM facets x WHERE x.facet IN ({}) AND x.sort_time = a.sort_time AND x.article = a.key)",
+            " AND EXISTS (SELECT 1 FROM facets x WHERE x.facet IN ({}) \
+             AND x.sort_time = a.sort_time AND x.article = a.key)",
             numbers.join(", ")
         );
     }
@@ -67,7 +68,7 @@ pub(super) fn add_filter(sql: &mut Sql, filter: &Filter, conditions: &[Condition
         sql.text += &format!(" AND a.sort_time < {until}");
     }
     if filter.exclude_duplicates {
-        // Of an original that cannot be read, the copy is what there is to read.
+        // A duplicate of an unreadable original is not excluded: it is the only readable copy.
         let readable = READABLE.replace("a.", "o.");
         sql.text += &format!(" AND NOT EXISTS (SELECT 1 FROM articles o WHERE o.key = a.duplicate_of AND {readable})");
     }
@@ -77,7 +78,7 @@ pub(super) fn add_filter(sql: &mut Sql, filter: &Filter, conditions: &[Condition
     }
 }
 
-/// A query in FTS5's language. Its words are letters and digits only, and quoted: nothing of a caller's syntax gets through.
+/// Returns a query in FTS5 syntax. Its words are letters and digits only, and quoted, so a caller cannot inject syntax.
 pub(super) fn match_text(query: &Query) -> String {
     let phrase = |words: &Vec<String>| format!("\"{}\"", words.join(" "));
     let groups = query.groups().iter().map(|group| {

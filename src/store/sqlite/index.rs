@@ -1,4 +1,4 @@
-//! The follower that keeps `search.db`: behind the feed, never in its way.
+//! Follower that updates `search.db` asynchronously from the change feed.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -18,15 +18,16 @@ use crate::article::{Position, Query};
 use crate::proto::Article;
 use crate::store::codes::INDEXED;
 
-/// How many changes one transaction of the index takes: more make it faster, and answers later.
+/// Maximum number of changes per transaction of the index. A larger batch has more throughput and more latency.
 const BATCH: usize = 4_000;
-/// How long to wait for news, and after a failure.
+/// Poll interval of the feed.
 const POLL: Duration = Duration::from_millis(50);
-/// How much is merged at a time, in pages of FTS5: some milliseconds, after which the feed is looked at again.
+/// Size of one merge step, in pages of FTS5: some milliseconds, after which the feed is polled again.
 const MERGE_PAGES: i64 = 500;
+/// Delay after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 
-/// The way to the follower.
+/// Handle of the follower.
 pub(super) struct Index {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -35,12 +36,12 @@ pub(super) struct Index {
 struct Shared {
     stopping: AtomicBool,
     position: Mutex<Position>,
-    /// When the oldest change was made that is not in the index, in microseconds since 1970; 0 when there is none.
+    /// Time of the oldest change that is not in the index, in microseconds since 1970; 0 if there is none.
     behind_since: AtomicI64,
 }
 
 impl Index {
-    /// Starts following.
+    /// Starts the follower's thread.
     pub(super) fn start(
         options: &SqliteOptions,
         wake: watch::Receiver<Position>,
@@ -69,12 +70,12 @@ impl Index {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// How far the index has come.
+    /// Returns the feed position that the index has reached.
     pub(super) fn position(&self) -> Position {
         *self.shared.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The age of the oldest change that is not in the index.
+    /// Returns the age of the oldest change that is not in the index.
     pub(super) fn lag(&self) -> Duration {
         match self.shared.behind_since.load(Ordering::Relaxed) {
             0 => Duration::ZERO,
@@ -89,7 +90,7 @@ impl Drop for Index {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the follower of the search index had panicked");
+            tracing::error!("search index follower panicked");
         }
     }
 }
@@ -100,7 +101,7 @@ struct Follower {
     path: PathBuf,
     files: Arc<OpenFiles>,
     position: i64,
-    /// Whether there is nothing left to merge.
+    /// True if nothing is left to merge.
     tidied: bool,
     shared: Arc<Shared>,
 }
@@ -118,15 +119,15 @@ impl Follower {
             }
             self.tidied = false;
             if let Err(error) = self.follow() {
-                tracing::error!(cause = %error, "the search index could not follow the feed");
+                tracing::error!(%error, "the search index could not follow the feed");
                 self.articles = None;
                 std::thread::park_timeout(AFTER_FAILURE);
             }
         }
     }
 
-    /// Merges some of the index's segments, now that there is nothing to follow: a search looks into each of them. Answers
-    /// whether there may be more to merge.
+    /// Merges some segments of the index while it is idle, since a search reads each segment. Returns true if there may
+    /// be more to merge.
     fn tidy(&mut self) -> bool {
         if self.tidied {
             return false;
@@ -134,7 +135,7 @@ impl Follower {
         match self.merge() {
             Ok(more) => self.tidied = !more,
             Err(error) => {
-                tracing::warn!(cause = %error, "the search index could not be tidied; searches are slower for it");
+                tracing::warn!(%error, "search index merge failed; searches are slower");
                 self.tidied = true;
             }
         }
@@ -144,7 +145,7 @@ impl Follower {
     fn merge(&mut self) -> rusqlite::Result<bool> {
         let before = self.search.total_changes();
         self.search.prepare_cached("INSERT INTO fts (fts, rank) VALUES ('merge', ?1)")?.execute([MERGE_PAGES])?;
-        // FTS5's documented sign that there was nothing to merge: fewer than two rows of its own were changed.
+        // FTS5 documents that fewer than two changed rows mean that there was nothing to merge.
         Ok(self.search.total_changes() - before >= 2)
     }
 
@@ -152,7 +153,7 @@ impl Follower {
         let articles = match self.articles.take() {
             Some(articles) => articles,
             None => {
-                // Another store's articles must not be indexed here. What is wrong has been logged.
+                // Articles of another store must not be indexed here. The check has logged the failure.
                 let opened = self.files.check().map(|()| connect(&self.path));
                 let (Ok(opened), Ok(())) = (opened, self.files.check()) else {
                     std::thread::park_timeout(AFTER_FAILURE);
@@ -166,13 +167,13 @@ impl Follower {
         answer
     }
 
-    /// Takes the next changes of the feed into the index, in one transaction with the position.
+    /// Indexes the next changes of the feed and advances the position, in one transaction.
     fn index_batch(&mut self, articles: &Connection) -> rusqlite::Result<()> {
         let transaction = self.search.transaction()?;
         let mut position = self.position;
         {
-            // Whatever the change was, what is indexed is how the article stands now, once a batch: its newest change may be
-            // far beyond this batch, and who waits for this one must find it.
+            // Each changed article is indexed once per batch, in its current state. Its newest change may be far beyond
+            // this batch, and readers that wait for this change must find the article.
             let mut changes = articles.prepare_cached(
                 &[
                     "SELECT c.position, c.article, c.revision, c.time, coalesce(",
@@ -206,7 +207,7 @@ impl Follower {
                 if row.get(4)? {
                     let content = row.get_ref(5)?.as_blob()?;
                     let Ok(article) = Article::decode(content) else {
-                        tracing::error!(position, "an article that cannot be read is left out of the search index");
+                        tracing::error!(position, "undecodable article omitted from the search index");
                         continue;
                     };
                     let [headline, body, names] = Query::fields(&article);
@@ -226,7 +227,7 @@ impl Follower {
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    migrate::steady(&connection)?;
+    migrate::configure_connection(&connection)?;
     connection.pragma_update(None, "cache_size", -4_096)?;
     Ok(connection)
 }

@@ -1,7 +1,7 @@
-//! API keys beside the embedded store: `keys.db`, a file of its own, which `copydesk keys` may write while a server has the
-//! folder.
+//! API keys beside the embedded store, in a separate file `keys.db`, which `copydesk keys` may write while a server has
+//! the folder open.
 //!
-//! Opened anew for each use: it is small and seldom asked, and whoever puts another file in its place is heeded.
+//! Each use opens the file: it is small and rarely read, and a replaced file takes effect.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ use crate::store::{KeyStore, Keys, StoreError, StoredKey};
 const APPLICATION_ID: i64 = 0x6364_6b79; // "cdky"
 const VERSION: i64 = 1;
 
-/// Times are in microseconds since 1970.
+/// Schema. Times are in microseconds since 1970.
 const SCHEMA: &str = "
     CREATE TABLE keys (
         id TEXT PRIMARY KEY, name TEXT NOT NULL, digest BLOB NOT NULL, scopes TEXT NOT NULL, rate TEXT NOT NULL,
@@ -27,17 +27,17 @@ const SCHEMA: &str = "
     CREATE TABLE version (one INTEGER PRIMARY KEY CHECK (one = 0), version BLOB NOT NULL);
 ";
 
-/// The keys of a folder. Cheap to clone.
+/// API keys of a folder. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct SqliteKeys {
     path: PathBuf,
 }
 
 impl SqliteKeys {
-    /// Makes the file where there is none.
+    /// Creates the file if it does not exist.
     ///
     /// # Errors
-    /// When the folder cannot be used, or the file is something else, or newer.
+    /// If the folder is not accessible, or the file is newer or not ours.
     pub fn open(options: &SqliteOptions) -> Result<Self, OpenError> {
         files::create_folder(&options.dir).map_err(|cause| OpenError::Io { path: options.dir.clone(), cause })?;
         let path = options.dir.join("keys.db");
@@ -47,7 +47,7 @@ impl SqliteKeys {
         match prepare(&mut connection).map_err(sqlite)? {
             VERSION => Ok(Self { path }),
             found if found > VERSION => Err(OpenError::Newer { path, found, known: VERSION }),
-            _ => Err(OpenError::Damaged { path, what: "this is another program's database".into() }),
+            _ => Err(OpenError::Damaged { path, what: "database of another program".into() }),
         }
     }
 
@@ -57,12 +57,12 @@ impl SqliteKeys {
     ) -> Result<T, StoreError> {
         let path = self.path.clone();
         let done = tokio::task::spawn_blocking(move || work(&mut connect(&path)?)).await;
-        // It is not stopped, and does not panic.
+        // The task is not cancelled, and does not panic.
         done.map_err(|_ended| StoreError::Internal)?.map_err(StoreError::from)
     }
 }
 
-/// Not made anew when it is gone: no keys at all would be another thing than keys that cannot be read.
+/// Opens the file. Does not create a missing one: an empty set of keys differs from keys that cannot be read.
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
@@ -70,9 +70,9 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Answers the version of the schema; 0 for what is none of ours.
+/// Creates the schema in a new file. Returns the version of the schema, or 0 if the database is not ours.
 fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {
-    // Of several that open a new file at once, one makes the schema.
+    // If several processes open a new file at once, one of them creates the schema.
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let tables: i64 = transaction.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
     if tables == 0 {
@@ -147,8 +147,8 @@ fn changed(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<StoredKey> {
-    let wrong = |error: jiff::Error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
-    let time = |micros: i64| Timestamp::from_microsecond(micros).map_err(wrong);
+    let invalid = |error: jiff::Error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
+    let time = |micros: i64| Timestamp::from_microsecond(micros).map_err(invalid);
     Ok(StoredKey {
         id: row.get(0)?,
         name: row.get(1)?,

@@ -1,4 +1,4 @@
-//! Lists: walks along an index from where the last page ended.
+//! Lists: index scans that start at the end of the previous page.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::article::{ArticleId, FacetKind, Record};
 use crate::store::{ListQuery, LookupKey, OrderField, StoreError};
 
 pub(super) fn list(reader: &Reader, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
-    // The walk and the records are of one moment: a record that had moved in between would take the next page's cursor
-    // with it, past articles that nobody has seen.
+    // One transaction for the scan and the records: a record that moved in between would move the next page's cursor
+    // past articles that were never returned.
     let _moment = reader.connection.unchecked_transaction()?;
     let Some(conditions) = conditions(reader, &query.filter)? else { return Ok(Vec::new()) };
     let keys = match query.order.field {
@@ -29,7 +29,7 @@ pub(super) fn list(reader: &Reader, query: &ListQuery) -> Result<Vec<Arc<Record>
     Ok(records)
 }
 
-/// Walks the list of each value of the narrowest condition, and merges them.
+/// Scans the list of each value of the most selective condition, and merges them.
 fn by_publish_time(
     reader: &Reader,
     query: &ListQuery,
@@ -51,7 +51,7 @@ fn by_publish_time(
     Ok(found)
 }
 
-/// How few articles a value of this kind has, by rule of thumb.
+/// Returns the estimated selectivity of a value of this kind; higher means fewer articles.
 fn narrowness(kind: FacetKind) -> u8 {
     match kind {
         FacetKind::Author => 5,
@@ -70,7 +70,7 @@ enum Walk {
     Position,
 }
 
-/// The keys of a page, with what they are ordered by.
+/// Returns the keys of a page with their sort values.
 fn walk(
     reader: &Reader,
     query: &ListQuery,
@@ -88,7 +88,8 @@ fn walk(
     let (from, order) = match walk {
         Walk::Facet(facet) => (
             format!(
-                "f.sort_time, f.article FROM facets f CROSS JOIN articles a ON a.key = f.article WHERE f.facet = {facet} AND {READABLE}"
+                "f.sort_time, f.article FROM facets f CROSS JOIN articles a ON a.key = f.article \
+                 WHERE f.facet = {facet} AND {READABLE}"
             ),
             format!("f.sort_time {direction}, f.article {direction}"),
         ),
@@ -110,7 +111,7 @@ fn walk(
         sql.text += &format!(" AND {condition}");
     }
     if let Walk::Facet(_) = walk {
-        // Said of the index that is walked, so that the walk begins and ends there.
+        // Bounds on the scanned index itself, so that the scan begins and ends there.
         for (time, sign) in [(query.filter.publish_from, ">="), (query.filter.publish_until, "<")] {
             if let Some(time) = time {
                 let time = sql.value(time.as_microsecond());

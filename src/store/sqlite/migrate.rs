@@ -1,4 +1,4 @@
-//! The files, their schema, and its versions.
+//! Files of the store, their schema and its versions.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -11,12 +11,12 @@ use uuid::Uuid;
 use super::{OpenError, SqliteOptions};
 use crate::files;
 
-/// "Copy": tells our files from other programs' databases.
+/// "Copy": distinguishes our files from databases of other programs.
 const APPLICATION_ID: i64 = 0x436f_7079;
-/// Two or three articles share a page of this size; of the usual 4 KiB each would take one.
+/// Page size. Two or three articles fit into a page; with the default of 4 KiB, each would take one.
 const PAGE_BYTES: u64 = 8_192;
 
-/// Each brings the schema from the version of its index to the next. Only ever appended to.
+/// Schema migrations; each upgrades from the version of its index to the next. Append only.
 const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -92,33 +92,33 @@ const MIGRATIONS: &[&str] = &[
 ",
 ];
 
-/// Words parted by spaces are what the index is given; `ascii` keeps every other letter within its word. The text itself
-/// is not kept again: `content=''`.
+/// Schema of the search index. Its input is words separated by spaces; `ascii` keeps all other characters within their
+/// word. `content=''` stores no second copy of the text.
 const SEARCH_SCHEMA: &str = "
     CREATE VIRTUAL TABLE fts USING fts5 (
         headline, body, names, content='', contentless_delete=1, tokenize='ascii'
     );
-    -- One segment for each transaction of the follower, and no merging in between: that is done when there is nothing else
-    -- to do (see index.rs).
+    -- One segment per transaction of the follower, and no automatic merges: the follower merges while it is idle (see
+    -- index.rs).
     INSERT INTO fts (fts, rank) VALUES ('hashsize', 33554432);
     INSERT INTO fts (fts, rank) VALUES ('automerge', 0);
-    -- How far it has followed which feed, and when the change there was made: which tells whether that feed is still the same.
+    -- The followed feed and the last indexed change. Its time detects a different feed with the same ID.
     CREATE TABLE state (
         key INTEGER PRIMARY KEY CHECK (key = 0), feed BLOB NOT NULL, position INTEGER NOT NULL, time INTEGER NOT NULL
     );
 ";
-/// From 2 on it has no articles that nobody may read.
+/// Schema version of the search index. Since 2 it contains no unreadable articles.
 const SEARCH_VERSION: i64 = 2;
 
-/// What every connection is told first. Plans do not depend on bound values: otherwise SQLite compiles a statement anew for
-/// each value that a partial index might mind, which took two thirds of the writer's time.
-pub(super) fn steady(connection: &Connection) -> rusqlite::Result<()> {
+/// Configures a new connection. Query plans must not depend on bound values: otherwise SQLite recompiles a statement
+/// for each value that could affect the use of a partial index, which took two thirds of the writer's time.
+pub(super) fn configure_connection(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
 }
 
-/// Takes the folder for this process.
+/// Locks the folder for this process.
 pub(super) fn lock(options: &SqliteOptions) -> Result<File, OpenError> {
     let io = |path: &Path| {
         let path = path.to_owned();
@@ -135,7 +135,7 @@ pub(super) fn lock(options: &SqliteOptions) -> Result<File, OpenError> {
     }
 }
 
-/// Opens `articles.db` for writing, its schema brought up to date.
+/// Opens `articles.db` for writing, and migrates its schema.
 pub(super) fn open_articles(options: &SqliteOptions) -> Result<Connection, OpenError> {
     let path = options.articles();
     check_length(&path)?;
@@ -150,18 +150,18 @@ pub(super) fn open_articles(options: &SqliteOptions) -> Result<Connection, OpenE
     }
     configure(&mut connection, version, options).map_err(sqlite)?;
     if version < known {
-        tracing::info!(from = version, to = known, "bringing the schema up to date");
+        tracing::info!(from = version, to = known, "schema migrated");
     }
     Ok(connection)
 }
 
 fn configure(connection: &mut Connection, version: i64, options: &SqliteOptions) -> rusqlite::Result<()> {
-    steady(connection)?;
+    configure_connection(connection)?;
     if version == 0 {
         connection.pragma_update(None, "page_size", PAGE_BYTES as i64)?;
     }
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // An answer means durable: every commit reaches the disk.
+    // A response means durable: every commit is synced to disk.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -16_384)?;
     connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
@@ -190,7 +190,7 @@ fn configure(connection: &mut Connection, version: i64, options: &SqliteOptions)
     Ok(())
 }
 
-/// The schema's version; 0 for a new file.
+/// Returns the version of the schema; 0 for a new file.
 fn version(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let read = || -> rusqlite::Result<(i64, i64, i64)> {
@@ -201,11 +201,11 @@ fn version(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
     if application == APPLICATION_ID || (application == 0 && version == 0 && tables == 0) {
         return Ok(version);
     }
-    Err(OpenError::Damaged { path: path.to_owned(), what: "this is another program's database".into() })
+    Err(OpenError::Damaged { path: path.to_owned(), what: "database of another program".into() })
 }
 
-/// A file that was cut short can open, and fail much later: its header says how long it must be. While there is a
-/// write-ahead log, the newest pages may stand there instead.
+/// Compares the length of the file with its header: a truncated file can open, and fail much later. While there is a
+/// write-ahead log, the newest pages may be in the log instead.
 fn check_length(path: &Path) -> Result<(), OpenError> {
     let io = |cause| OpenError::Io { path: path.to_owned(), cause };
     let mut file = match File::open(path) {
@@ -220,11 +220,11 @@ fn check_length(path: &Path) -> Result<(), OpenError> {
     let damaged = |what: String| OpenError::Damaged { path: path.to_owned(), what };
     let mut header = [0; 100];
     if length < 100 {
-        return Err(damaged("the file is shorter than a database's header".into()));
+        return Err(damaged("file is shorter than a database header".into()));
     }
     file.read_exact(&mut header).map_err(io)?;
     if !header.starts_with(b"SQLite format 3\0") {
-        return Err(damaged("this is no database".into()));
+        return Err(damaged("not an SQLite database".into()));
     }
     let page = match u16::from_be_bytes([header[16], header[17]]) {
         1 => 65_536,
@@ -234,12 +234,12 @@ fn check_length(path: &Path) -> Result<(), OpenError> {
     let wal = path.with_extension("db-wal");
     let logged = wal.metadata().is_ok_and(|metadata| metadata.len() > 0);
     if !logged && length < page * pages {
-        return Err(damaged(format!("the file is {length} bytes long and was {}", page * pages)));
+        return Err(damaged(format!("file is {length} bytes long, must be {}", page * pages)));
     }
     Ok(())
 }
 
-/// The identity of the feed.
+/// Reads the ID of the feed.
 pub(super) fn feed(connection: &Connection) -> rusqlite::Result<Uuid> {
     connection.query_row("SELECT value FROM meta WHERE key = 'feed'", (), |row| {
         let bytes: Vec<u8> = row.get(0)?;
@@ -247,8 +247,8 @@ pub(super) fn feed(connection: &Connection) -> rusqlite::Result<Uuid> {
     })
 }
 
-/// Makes sure that `search.db` is there, is whole, and follows this feed. It is made anew when it does not: as after a backup
-/// was put in the place of `articles.db`, whose feed is the same and says something else.
+/// Ensures that `search.db` exists, is intact and follows this feed. Otherwise it is rebuilt, as after `articles.db`
+/// was restored from a backup, which has the same feed ID but different changes.
 pub(super) fn open_search(options: &SqliteOptions, feed: Uuid, articles: &Connection) -> Result<(), OpenError> {
     let path = options.search();
     if !path.exists() {
@@ -268,8 +268,8 @@ pub(super) fn open_search(options: &SqliteOptions, feed: Uuid, articles: &Connec
     };
     match usable() {
         Ok(true) => return Ok(()),
-        Ok(false) => tracing::warn!("the search index is another store's or version's, and is made anew"),
-        Err(error) => tracing::warn!(cause = %error, "the search index is damaged, and is made anew"),
+        Ok(false) => tracing::warn!("search index rebuild started; it was of another store or version"),
+        Err(error) => tracing::warn!(%error, "search index rebuild started; it was damaged"),
     }
     for extension in ["db", "db-wal", "db-shm"] {
         let file = path.with_extension(extension);
@@ -296,10 +296,11 @@ fn create_search(path: &Path, feed: Uuid) -> Result<(), OpenError> {
     create().map_err(|cause| OpenError::sqlite(path, &cause))
 }
 
-/// A connection for the follower. Derived data: what the last moments before a loss of power brought is indexed again.
+/// Opens a connection for the follower. The index is derived data, so commits lost in a power failure are indexed
+/// again.
 pub(super) fn connect_search(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
-    steady(&connection)?;
+    configure_connection(&connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.pragma_update(None, "cache_size", -8_192)?;

@@ -1,7 +1,7 @@
-//! The embedded engine: SQLite, in one folder.
+//! Embedded engine: SQLite, in one folder.
 //!
-//! `articles.db` holds everything that is kept; one thread writes it, many read it. `search.db` is derived from it by a
-//! follower of the feed, and can be deleted.
+//! `articles.db` contains all primary data, with one writer thread and many readers. `search.db` is derived from it by
+//! a follower of the feed, and can be deleted.
 
 mod apply;
 mod copying;
@@ -44,28 +44,28 @@ use open_files::OpenFiles;
 use readers::Readers;
 use writer::Writer;
 
-/// Where the embedded store is, and how much of the machine it may use.
+/// Location and limits of the embedded store.
 #[derive(Clone, Debug)]
 pub struct SqliteOptions {
-    /// The folder; made when it does not exist.
+    /// Folder; created if it does not exist.
     pub dir: PathBuf,
-    /// The most that `articles.db` may grow to, in bytes; no bound when absent.
+    /// Maximum size of `articles.db` in bytes; unlimited if absent.
     pub max_bytes: Option<u64>,
-    /// How many reads run at a time.
+    /// Maximum number of concurrent reads.
     pub readers: usize,
-    /// How many reads, and as many pages of lists and searches, wait for that; more are refused.
+    /// Maximum number of queued reads, and as many queued pages of lists and searches; more are rejected.
     pub read_queue: usize,
-    /// How long a read waits before it is refused after all.
+    /// Maximum wait of a queued read before it is rejected.
     pub read_wait: Duration,
 }
 
 impl SqliteOptions {
-    /// The defaults, in a folder.
+    /// Returns the defaults for a folder.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into(), max_bytes: None, readers: 4, read_queue: 256, read_wait: Duration::from_secs(2) }
     }
 
-    /// Returns the paths of the files that the folder may hold.
+    /// Returns the paths of the files that the folder may contain.
     pub fn files(&self) -> Vec<PathBuf> {
         let databases = ["articles.db", "search.db", "keys.db"];
         let beside = ["", "-wal", "-shm", "-journal"];
@@ -82,10 +82,10 @@ impl SqliteOptions {
     }
 }
 
-/// The embedded store.
+/// Embedded store.
 pub struct SqliteStore {
     feed: Uuid,
-    // Dropped in this order: the writer finishes its queue, then the follower stops, then others may open the folder.
+    // Drop order: the writer drains its queue, then the follower stops, then the lock is released.
     writer: Writer,
     index: Index,
     readers: Readers,
@@ -95,39 +95,39 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the store, and makes it when it is not there.
+    /// Opens the store. Creates it if it does not exist.
     ///
     /// # Errors
-    /// When the folder cannot be used, is in use, or holds something else, something damaged, or something newer.
+    /// If the folder is inaccessible or in use, or its store is damaged, newer or the target of an unfinished copy.
     pub fn open(options: SqliteOptions) -> Result<Self, OpenError> {
         Self::open_if(options, |connection, options| {
             copying::refuse_unfinished(connection, &options.articles(), &options.dir)
         })
     }
 
-    /// Opens the store as the target of a copy, and marks it as unfinished until [`SqliteStore::finish_copy`]. `from` is the feed
-    /// of the store that is copied.
+    /// Opens the store as the target of a copy, and marks it as unfinished until [`SqliteStore::finish_copy`]. `from`
+    /// is the feed ID of the source store.
     ///
     /// # Errors
-    /// As [`SqliteStore::open`]; and when a copy of another store into it was not finished.
+    /// As [`SqliteStore::open`], but an unfinished copy is an error only if it is of another store.
     pub fn open_for_copy(options: SqliteOptions, from: Uuid) -> Result<Self, OpenError> {
         Self::open_if(options, |connection, options| {
             copying::begin(connection, &options.articles(), &options.dir, from)
         })
     }
 
-    /// Brings the schema up to date, also of a store that a copy into was not finished.
+    /// Migrates the schema, also of the target of an unfinished copy.
     ///
     /// # Errors
-    /// As [`SqliteStore::open`].
+    /// As [`SqliteStore::open`], except for an unfinished copy.
     pub fn migrate(options: SqliteOptions) -> Result<(), OpenError> {
         Self::open_if(options, |_, _| Ok(())).map(drop)
     }
 
-    /// Removes the mark of [`SqliteStore::open_for_copy`], durably. All writes must have been answered.
+    /// Removes the mark of [`SqliteStore::open_for_copy`], durably. All writes must have completed.
     ///
     /// # Errors
-    /// When the store does not answer; then it keeps its mark.
+    /// If the store does not answer. It keeps its mark then.
     pub fn finish_copy(&self) -> Result<(), StoreError> {
         self.files.check()?;
         copying::finish(&self.articles)?;
@@ -152,10 +152,10 @@ impl SqliteStore {
         Ok(Self { feed, writer, index, readers, files, articles: options.articles(), _lock: lock })
     }
 
-    /// Whether another process has the folder's store open. Makes nothing.
+    /// Returns true if another process has the store open. Creates no files.
     ///
     /// # Errors
-    /// When its lock cannot be opened for writing.
+    /// If the lock file cannot be opened for writing.
     pub fn is_in_use(options: &SqliteOptions) -> Result<bool, OpenError> {
         if !options.dir.join("lock").exists() {
             return Ok(false);
@@ -167,7 +167,7 @@ impl SqliteStore {
         }
     }
 
-    /// Counters, for metrics.
+    /// Returns statistics for metrics.
     pub fn stats(&self) -> StoreStats {
         self.readers.stats(StoreStats { search_lag: self.index.lag(), ..self.writer.stats() })
     }
@@ -242,7 +242,7 @@ impl Store for SqliteStore {
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
-        // The writer announces a position after its commit, so this is one that every read sees.
+        // The writer announces a position after its commit, so every read sees it.
         Ok(*self.writer.wake().borrow())
     }
 

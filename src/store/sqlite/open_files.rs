@@ -1,8 +1,8 @@
 //! Detection of a data folder that was moved, deleted or replaced while its files are open.
 //!
-//! SQLite goes on writing to files that have lost their name: the commit succeeds, and is gone with the process. So the paths
-//! are compared with the open files, by device and inode, around each commit; four `stat` calls cost some microseconds, beside
-//! the commit's fsync.
+//! SQLite keeps writing to unlinked files: the commit succeeds, and is lost when the process ends. So the paths are
+//! compared with the open files, by device and inode, before and after each commit. Four `stat` calls cost some
+//! microseconds, which is small beside the commit's fsync.
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -13,15 +13,16 @@ use crate::files::Identity;
 use crate::printable;
 use crate::store::StoreError;
 
-/// Answer to callers while a path does not lead to the open file. Paths are in the log.
+/// Error for callers while a path does not lead to the open file. The log contains the path.
 pub(super) const DISPLACED: StoreError =
     StoreError::Unavailable("its data folder was moved, deleted or replaced while the server ran");
 
-/// Names of the files, and whether they always exist: where a file system cannot have a write-ahead log, SQLite does without.
+/// Names of the files, with true for required ones: on a file system without support for a write-ahead log, SQLite uses
+/// none.
 const FILES: [(&str, bool); 4] =
     [("lock", true), ("articles.db", true), ("articles.db-wal", false), ("articles.db-shm", false)];
 
-/// The files that must stay where they were opened.
+/// Files that must stay at the paths where they were opened.
 pub(super) struct OpenFiles {
     files: Vec<(PathBuf, Identity)>,
     /// Set while a check fails, so that only changes are logged.
@@ -29,10 +30,10 @@ pub(super) struct OpenFiles {
 }
 
 impl OpenFiles {
-    /// Notes the identity of the files. All of them must be open, and stay open.
+    /// Records the identity of the files. All of them must be open, and stay open.
     ///
-    /// The lock is among them, because another process could take one that was put in its place; and the write-ahead log and
-    /// its index, because commits and the locks between connections are there.
+    /// The lock is included because another process could acquire a replacement. The write-ahead log and its index are
+    /// included because they contain commits and the locks between connections.
     pub(super) fn of(options: &SqliteOptions) -> Result<Self, OpenError> {
         let mut files = Vec::new();
         for (name, always) in FILES {
@@ -49,14 +50,14 @@ impl OpenFiles {
     /// Checks that every path leads to its open file.
     ///
     /// # Errors
-    /// [`DISPLACED`] when one does not.
+    /// [`DISPLACED`] if one does not.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         let failed = self.files.iter().find_map(|(path, identity)| Some((path, identity.check(path).err()?)));
         let was = self.displaced.swap(failed.is_some(), Ordering::Relaxed);
         match failed {
             None => {
                 if was {
-                    tracing::warn!("the data folder is back in its place; writes are accepted again");
+                    tracing::warn!("data folder restored; writes are accepted again");
                 }
                 Ok(())
             }
@@ -65,8 +66,8 @@ impl OpenFiles {
                     let path = printable::path(path);
                     tracing::error!(
                         path,
-                        %cause,
-                        "the data folder was moved, deleted or replaced; writes are refused until the same files are back"
+                        error = %cause,
+                        "data folder was moved, deleted or replaced; writes are rejected until the same files are back"
                     );
                 }
                 Err(DISPLACED)

@@ -1,4 +1,4 @@
-//! Many readers, each with a connection of its own, off the I/O threads.
+//! Pool of read connections, used outside the I/O threads.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,16 +13,16 @@ use crate::priority::work_behind_connections;
 use crate::store::gate::{Gate, Kind};
 use crate::store::{StoreError, StoreStats};
 
-/// How many of SQLite's steps pass between looks at whether the caller is still there.
+/// Number of SQLite's virtual machine steps between checks for cancellation.
 const STEPS: i32 = 2_000;
 
-/// A connection that reads.
+/// Read-only connection.
 pub(super) struct Reader {
     pub(super) connection: Connection,
     pub(super) feed: Uuid,
 }
 
-/// A pool of them.
+/// Pool of read-only connections.
 pub(super) struct Readers {
     idle: Arc<Mutex<Vec<Reader>>>,
     gate: Gate,
@@ -44,7 +44,7 @@ impl Readers {
         }
     }
 
-    /// Runs a read of a caller's. When the future is dropped, the read stops.
+    /// Runs a read of a caller. It stops when the future is dropped.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         kind: Kind,
@@ -54,7 +54,7 @@ impl Readers {
         recall.unless_recalled(self.run_in(place, read)).await
     }
 
-    /// Runs what other reads wait for: what caches follow, and whether the store answers. It has a place of its own.
+    /// Runs a read that other reads depend on (the feed for caches, health checks), with a reserved permit.
     pub(super) async fn run_first<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
@@ -63,7 +63,7 @@ impl Readers {
         self.run_in(place.map_err(|_closed| StoreError::Unavailable("it is closing"))?, read).await
     }
 
-    /// These counters beside others.
+    /// Adds the statistics of reads to others.
     pub(super) fn stats(&self, others: StoreStats) -> StoreStats {
         self.gate.stats(others)
     }
@@ -79,7 +79,7 @@ impl Readers {
         let gone = Arc::clone(&caller.0);
         let task = tokio::task::spawn_blocking(move || {
             let _place = place;
-            // These threads do little else (`spawn_blocking`).
+            // The threads of `spawn_blocking` do little else, so their priority may be lowered.
             work_behind_connections();
             let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut reader = match kept {
@@ -95,13 +95,13 @@ impl Readers {
         let answer = task.await;
         drop(caller);
         answer.unwrap_or_else(|error| {
-            tracing::error!(cause = %error, "a read did not finish");
+            tracing::error!(%error, "read did not finish");
             Err(StoreError::Internal)
         })
     }
 }
 
-/// Tells the read, when it is dropped, that nobody waits for it.
+/// Cancels the read when the caller drops its future.
 struct CallerGone(Arc<AtomicBool>);
 
 impl Drop for CallerGone {
@@ -110,12 +110,12 @@ impl Drop for CallerGone {
     }
 }
 
-/// Opens a connection, to the files that the store has open and to no others that stand in their place.
+/// Opens a connection to the files that the store has open, never to replacements.
 fn connect(options: &SqliteOptions, files: &OpenFiles) -> Result<Connection, StoreError> {
     files.check()?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(options.articles(), flags)?;
-    migrate::steady(&connection)?;
+    migrate::configure_connection(&connection)?;
     connection.execute("ATTACH DATABASE ?1 AS search", [options.search().to_string_lossy()])?;
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cache_size", -4_096)?;

@@ -1,4 +1,4 @@
-//! From rows to records.
+//! Conversion of rows to records.
 
 use std::sync::Arc;
 
@@ -11,20 +11,20 @@ use crate::store::codes::{lifecycle, time};
 pub(super) use crate::store::codes::{position, sequence};
 use crate::store::{Fetched, StoreError};
 
-/// What a record is read from: the article `a`, the change `c` that made the revision, and the change `b` that brought its
-/// text.
+/// Columns of a record: of the article `a`, the change `c` that created the revision, and the change `b` that contains
+/// its text.
 pub(super) const RECORD: &str = "a.id, a.uid, a.created, c.position, c.revision, c.lifecycle, c.embargo, c.expire, \
      c.publish, c.deleted, c.digest, c.time, (SELECT d.id FROM articles d WHERE d.key = c.duplicate_of), b.content";
-/// How many columns those are.
+/// Number of columns in [`RECORD`].
 pub(super) const RECORD_COLUMNS: usize = 14;
-/// The newest revision of an article.
+/// Tables for the newest revision of an article.
 pub(super) const NEWEST: &str =
     "articles a JOIN changes c ON c.position = a.position JOIN changes b ON b.position = c.content_position";
-/// Any change of an article.
+/// Tables for any revision of an article.
 pub(super) const HISTORY: &str =
     "changes c JOIN articles a ON a.key = c.article JOIN changes b ON b.position = c.content_position";
 
-/// Reads [`RECORD`].
+/// Reads a record from the columns [`RECORD`].
 pub(super) fn record(row: &Row<'_>, feed: Uuid) -> rusqlite::Result<Arc<Record>> {
     let id: ArticleId = parse(row, 0)?;
     let uid: [u8; 16] = row.get(1)?;
@@ -53,8 +53,8 @@ pub(super) fn record(row: &Row<'_>, feed: Uuid) -> rusqlite::Result<Arc<Record>>
 
 fn parse(row: &Row<'_>, column: usize) -> rusqlite::Result<ArticleId> {
     let text = row.get_ref(column)?.as_str().map_err(|error| wrong_type(column, error))?;
-    text.parse().map_err(|right: &str| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, right.into())
+    text.parse().map_err(|expected: &str| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, expected.into())
     })
 }
 
@@ -62,13 +62,13 @@ fn wrong_type(column: usize, error: rusqlite::types::FromSqlError) -> rusqlite::
     rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Blob, Box::new(error))
 }
 
-/// One article, newest revision.
+/// Reads the newest revision of an article.
 pub(super) fn newest(connection: &Connection, feed: Uuid, id: &ArticleId) -> rusqlite::Result<Option<Arc<Record>>> {
     let sql = ["SELECT ", RECORD, " FROM ", NEWEST, " WHERE a.id = ?1"].concat();
     connection.prepare_cached(&sql)?.query_row([id.as_str()], |row| record(row, feed)).optional()
 }
 
-/// The same by key.
+/// Same as [`newest`], by key.
 pub(super) fn by_key(connection: &Connection, feed: Uuid, key: i64) -> rusqlite::Result<Option<Arc<Record>>> {
     let sql = ["SELECT ", RECORD, " FROM ", NEWEST, " WHERE a.key = ?1"].concat();
     connection.prepare_cached(&sql)?.query_row([key], |row| record(row, feed)).optional()
@@ -83,7 +83,7 @@ pub(super) fn revision(reader: &Reader, id: &ArticleId, revision: i64) -> Result
     at_revision(&reader.connection, reader.feed, id, revision).map_err(StoreError::from)
 }
 
-/// An article as one of its revisions left it.
+/// Reads a revision of an article.
 pub(super) fn at_revision(
     connection: &Connection,
     feed: Uuid,
@@ -95,7 +95,7 @@ pub(super) fn at_revision(
     connection.prepare_cached(&sql)?.query_row(parameters, |row| record(row, feed)).optional()
 }
 
-/// The key of an article.
+/// Returns the key of an article.
 pub(super) fn key_of(connection: &Connection, id: &ArticleId) -> rusqlite::Result<Option<i64>> {
     connection
         .prepare_cached("SELECT key FROM articles WHERE id = ?1")?

@@ -1,4 +1,4 @@
-//! Search: what the index finds, checked against what can be read now.
+//! Full-text search. Matches of the index are filtered by current readability.
 
 use rusqlite::params_from_iter;
 
@@ -7,18 +7,19 @@ use super::readers::Reader;
 use super::rows;
 use crate::store::{SearchHit, SearchPage, SearchQuery, StoreError};
 
-/// A match in the headline says more than one in the body, and names say a little more.
+/// Ranking function. A match in the headline weighs 5, in the body 1, in names 2.
 const SCORE: &str = "bm25(fts, 5.0, 1.0, 2.0)";
 
 pub(super) fn search(reader: &Reader, query: &SearchQuery) -> Result<SearchPage, StoreError> {
-    // Read before the search: the index has come at least this far.
+    // Read before the search, so the index has reached at least this position.
     let indexed =
         reader.connection.prepare_cached("SELECT position FROM search.state")?.query_row((), |row| row.get(0))?;
     let mut page = SearchPage { hits: Vec::new(), indexed: rows::position(indexed) };
     let Some(conditions) = conditions(reader, &query.filter)? else { return Ok(page) };
     let mut sql = Sql::new(
         format!(
-            "SELECT fts.rowid, {SCORE} AS score FROM search.fts AS fts CROSS JOIN articles a ON a.key = fts.rowid WHERE {READABLE}"
+            "SELECT fts.rowid, {SCORE} AS score FROM search.fts AS fts CROSS JOIN articles a ON a.key = fts.rowid \
+             WHERE {READABLE}"
         ),
         query.now,
     );
@@ -34,7 +35,7 @@ pub(super) fn search(reader: &Reader, query: &SearchQuery) -> Result<SearchPage,
     for hit in found {
         let (key, score) = hit?;
         if let Some(record) = rows::by_key(&reader.connection, reader.feed, key)? {
-            // FTS5's better is smaller.
+            // In FTS5, a lower score is better.
             page.hits.push(SearchHit { record, score: -score as f32 });
         }
     }

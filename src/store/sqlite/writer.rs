@@ -1,4 +1,4 @@
-//! The one thread that writes, with group commit: what waits is committed together, and answered when it is durable.
+//! Writer thread with group commit: queued writes are committed together, and answered when they are durable.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,29 +21,30 @@ use crate::store::plan::unplaced;
 use crate::store::{StoreError, StoreStats, Write, WriteError, Written};
 use crate::telemetry::trace::{Here, Kind, Part, here};
 
-/// How many writes one commit holds at the most: so that the first does not wait long for the last.
+/// Maximum number of writes per commit, so that the first does not wait long for the last.
 const GROUP: usize = 2_000;
-/// How many batches may wait.
+/// Maximum number of queued batches.
 const QUEUE: usize = 256;
-/// How many articles one turn of the clock changes.
+/// Maximum number of timed transitions per commit.
 const TURN: usize = 1_000;
-/// How long requests are remembered, and how often they are looked through.
+/// Retention of request IDs.
 const REQUESTS_KEPT: SignedDuration = SignedDuration::from_hours(24);
+/// Interval of deleting expired request IDs.
 const REQUESTS_TRIMMED: Duration = Duration::from_secs(60);
 
 type Answers = Vec<Result<Written, WriteError>>;
 
 enum Command {
-    /// With where its caller waits, if that is traced.
+    /// With the trace context of the caller, if it is traced.
     Write(Vec<Write>, oneshot::Sender<Answers>, Option<Here>),
     Rehearse(Box<Write>, oneshot::Sender<Result<Written, WriteError>>),
     TurnClock(Timestamp, oneshot::Sender<Result<usize, StoreError>>),
 }
 
-/// A command and its place in the queue, which is taken until it is done: a caller that leaves makes no room.
+/// Command and its queue slot, which is occupied until the command is done: a cancelled call frees no slot.
 type Queued = (Command, OwnedSemaphorePermit);
 
-/// The way to the thread.
+/// Handle of the writer thread.
 pub(super) struct Writer {
     commands: Option<mpsc::Sender<Queued>>,
     places: Arc<Semaphore>,
@@ -88,7 +89,7 @@ impl Writer {
         self.wake.clone()
     }
 
-    /// Whether the thread is there.
+    /// Returns true if the thread is running.
     pub(super) fn is_alive(&self) -> bool {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
@@ -120,7 +121,7 @@ impl Writer {
         self.ask(|answer| Command::TurnClock(now, answer)).await?
     }
 
-    /// Hands a command over. From then on it is done, whether or not anybody waits for the answer.
+    /// Sends a command and waits for its result. A command that was sent is executed even if the caller is cancelled.
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, StoreError> {
         const CLOSING: StoreError = StoreError::Unavailable("it is closing");
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_closed| CLOSING)?;
@@ -132,13 +133,13 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// Finishes what waits.
+    /// Drains the queue.
     fn drop(&mut self) {
         self.commands = None;
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the store's writer had panicked");
+            tracing::error!("store writer panicked");
         }
     }
 }
@@ -150,18 +151,18 @@ struct State {
     announce: watch::Sender<Position>,
     counters: Arc<Counters>,
     trimmed: Instant,
-    /// Where the callers wait, if the store was opened there.
+    /// Runtime of the callers, if the store was opened within one.
     runtime: Option<Handle>,
 }
 
-/// What a command has become, when its transaction is durable.
+/// Result of a command whose transaction is durable.
 enum Done {
     Written(Answers),
     Turned(usize),
 }
 
 impl Done {
-    /// How many writes the commit held for it. A clock that was turned and found nothing due is none.
+    /// Returns the number of its writes in the commit; 0 if no timed transition was due.
     fn writes(&self) -> usize {
         match self {
             Self::Written(answers) => answers.len(),
@@ -178,7 +179,7 @@ impl Command {
         }
     }
 
-    /// Its commit begins; none if it is no traced call's.
+    /// Begins the span of its commit. None if its call is not traced.
     fn part(&self) -> Option<Part> {
         match self {
             Self::Write(_, _, Some(here)) => here.span(Kind::Internal, "store.commit"),
@@ -190,7 +191,7 @@ impl Command {
         matches!(self, Self::Rehearse(..))
     }
 
-    /// Tells the caller. One that has gone does not need to know.
+    /// Sends the result to the caller, unless it was cancelled.
     fn answer(self, done: Result<Done, StoreError>) {
         match (self, done) {
             (Self::Write(_, caller, _), Ok(Done::Written(answers))) => drop(caller.send(answers)),
@@ -213,7 +214,7 @@ impl State {
         while let Some((command, place)) = next.take() {
             let mut places = vec![place];
             let mut group = vec![command];
-            // What waits is committed with it; nothing waits for more to come. A rehearsal is by itself.
+            // Queued commands join the commit; it does not wait for more to arrive. A dry run is never grouped.
             let mut count = group[0].writes();
             while count < GROUP && next.is_none() && !group[0].is_rehearsal() {
                 match inbox.try_recv() {
@@ -226,17 +227,17 @@ impl State {
                     Err(_none) => break,
                 }
             }
-            // Its callers see that it is gone without an answer. The panic hook has logged where it arose, and what was
-            // begun was rolled back when the transaction was dropped.
+            // Callers see a dropped channel. The panic hook has logged the location, and dropping the transaction
+            // rolled it back.
             if catch_unwind(AssertUnwindSafe(|| self.perform(group))).is_err() {
-                tracing::error!(writes = count, "a commit made the store's writer panic; nothing of it is kept");
+                tracing::error!(writes = count, "commit panicked and was rolled back");
                 self.applier.facet_names.forget();
             }
             drop(places);
             next = next.or_else(|| inbox.recv().ok());
         }
         if let Err(error) = self.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE") {
-            tracing::warn!(cause = %error, "the last checkpoint failed; it is done at the next start");
+            tracing::warn!(%error, "final checkpoint failed; the next start repeats it");
         }
     }
 
@@ -250,7 +251,8 @@ impl State {
         }
     }
 
-    /// One transaction for all. If that fails, one for each, so that a command that cannot be done harms no other.
+    /// Commits a group in one transaction. If that fails, commits each command alone, so that a failing one does not
+    /// affect the others.
     fn commit(&mut self, mut group: Vec<Command>) {
         match self.transact(&group) {
             Ok(done) => self.answer(group.into_iter().zip(done).collect()),
@@ -265,12 +267,12 @@ impl State {
         }
     }
 
-    /// Commits commands. An error means that nothing of them is kept; one for each command, that they are committed into files
-    /// that may be gone, so that nobody may be told that it is done.
+    /// Commits commands. An outer error means that the transaction was rolled back. Inner errors mean that it was
+    /// committed into files that may be deleted, so success must not be reported.
     fn transact(&mut self, commands: &[Command]) -> Result<Vec<Result<Done, StoreError>>, StoreError> {
         self.files.check()?;
         let began = Instant::now();
-        // Of every traced call in the group it is a part.
+        // One span for each traced call in the group.
         let parts: Vec<Part> = commands.iter().filter_map(Command::part).collect();
         let done = self.apply_all(commands).map_err(StoreError::from);
         if done.is_err() {
@@ -280,21 +282,22 @@ impl State {
         match done {
             Ok(done) => {
                 self.record(began.elapsed(), done.iter().map(Done::writes).sum());
-                // The folder may have been deleted since the first check. From here on, to delete it is to delete what was
-                // answered, which nothing can prevent.
+                // The folder may have been deleted since the first check. A deletion after this check removes
+                // acknowledged writes, which nothing can prevent.
                 let in_place = self.files.check();
                 Ok(done.into_iter().map(|done| in_place.clone().map(|()| done)).collect())
             }
             Err(error) => {
                 self.applier.facet_names.forget();
-                tracing::error!(%error, commands = commands.len(), "a commit failed; nothing of it is kept");
+                // The cause was logged when it was converted to a store error.
+                tracing::debug!(%error, commands = commands.len(), "commit failed and was rolled back");
                 Err(error)
             }
         }
     }
 
     fn apply_all(&mut self, commands: &[Command]) -> rusqlite::Result<Vec<Done>> {
-        // Dropped before its commit, it is rolled back.
+        // Rolled back if dropped before its commit.
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut done = Vec::with_capacity(commands.len());
         for command in commands {
@@ -310,7 +313,7 @@ impl State {
                     }
                     Done::Turned(self.applier.turn_clock(&transaction, *now, TURN)?)
                 }
-                // Never within a group: see `run`.
+                // Never grouped: see `run`.
                 Command::Rehearse(..) => Done::Turned(0),
             });
         }
@@ -318,7 +321,7 @@ impl State {
         Ok(done)
     }
 
-    /// A write in a transaction that is rolled back.
+    /// Applies a write in a transaction that is rolled back.
     fn rehearse(&mut self, write: &Write) -> Result<Written, WriteError> {
         let answer = {
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
@@ -328,8 +331,8 @@ impl State {
         answer.map_err(WriteError::Store)?.map(unplaced)
     }
 
-    /// Wakes those who wait. From within the runtime, where it costs a queue's push for each; from here it would cost a
-    /// system call for each (measured: a sixth of this thread's time).
+    /// Sends the results from a task of the runtime, where waking a caller costs a queue push. From this thread it
+    /// would cost a system call per caller (measured: a sixth of this thread's time).
     fn answer(&self, answers: Vec<(Command, Result<Done, StoreError>)>) {
         let answer = move || answers.into_iter().for_each(|(command, done)| command.answer(done));
         match &self.runtime {

@@ -104,6 +104,6 @@ async fn a_text_that_was_tampered_with_is_named() {
     client.execute("UPDATE copydesk.changes SET revision = 5 WHERE position = 6", &[]).await.unwrap();
     let found = verify(&*store).await.unwrap();
     let problems = found.problems.join("\n");
-    assert!(problems.contains("articles/a-6@1: its text is not what its digest says"), "{problems}");
-    assert!(problems.contains("articles/a-5: revision 5 comes where 1 should"), "{problems}");
+    assert!(problems.contains("articles/a-6@1: text does not match its digest"), "{problems}");
+    assert!(problems.contains("articles/a-5: revision is 5, must be 1"), "{problems}");
 }

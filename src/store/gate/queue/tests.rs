@@ -1,4 +1,4 @@
-//! Turns, bounds and recalls of the queue; and that it keeps them whatever callers do.
+//! Tests of fairness, limits and revocation of the queue, also with random requests.
 
 use std::pin::Pin;
 
@@ -15,7 +15,7 @@ fn caller(number: usize) -> CallerId {
     CallerId::principal(&format!("key:{number}"))
 }
 
-/// Asks for a place for a caller: it is granted or refused at once, or waits.
+/// Requests a place for a caller. Returns the immediate outcome, or the future of a queued request.
 fn ask(queue: &WaitQueue, number: usize, request: Request) -> Result<Option<Place>, Passing> {
     let _entered = caller(number).enter();
     let queue = queue.clone();
@@ -38,8 +38,8 @@ fn granted(queue: &WaitQueue, number: usize) -> Place {
 fn callers_take_turns_by_weight() {
     let queue = WaitQueue::new(1, 100);
     let mut place = granted(&queue, 9);
-    let dear = Request { weight: 4, ..PAGE };
-    let mut waiting: Vec<_> = (0..3).map(|_| (0, waits(&queue, 0, dear))).collect();
+    let expensive = Request { weight: 4, ..PAGE };
+    let mut waiting: Vec<_> = (0..3).map(|_| (0, waits(&queue, 0, expensive))).collect();
     waiting.extend((0..9).map(|_| (1, waits(&queue, 1, PAGE))));
     let mut order = Vec::new();
     while !waiting.is_empty() {
@@ -51,7 +51,7 @@ fn callers_take_turns_by_weight() {
         order.push(waiting.remove(at).0);
         place = next;
     }
-    assert_eq!(order, [0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 1], "four cheap ones for each dear one");
+    assert_eq!(order, [0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 1], "four cheap requests for each expensive one");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn where_the_queue_is_full_the_caller_with_the_most_in_it_is_refused() {
     let mut third = waits(&queue, 2, PAGE);
     assert!(first.pop().unwrap().now_or_never().expect("refused at once").is_none());
     assert!(matches!(ask(&queue, 1, PAGE), Ok(None)), "it would have as many as the first");
-    // They are served before what the first caller still has.
+    // They are served before the remaining requests of the first caller.
     drop(place);
     let place = other.as_mut().now_or_never().flatten().expect("its turn");
     drop(place);
@@ -79,21 +79,21 @@ fn where_the_queue_is_full_the_caller_with_the_most_in_it_is_refused() {
 fn places_are_taken_back_from_a_caller_that_has_more() {
     let queue = WaitQueue::new(3, 4);
     let mut held: Vec<_> = (0..3).map(|_| granted(&queue, 0)).collect();
-    let mut told: Vec<_> = held.iter_mut().map(|place| place.revoked.take().expect("revocable")).collect();
+    let mut signals: Vec<_> = held.iter_mut().map(|place| place.revoked.take().expect("revocable")).collect();
     let mut other = waits(&queue, 1, PAGE);
     let recall = |number| {
         let _entered = caller(number).enter();
         queue.recall();
     };
     recall(0);
-    assert!(told.iter_mut().all(|told| told.try_recv().is_err()), "not for oneself");
+    assert!(signals.iter_mut().all(|signal| signal.try_recv().is_err()), "a caller revokes none of its own");
     recall(1);
-    let revoked = told.iter_mut().map(|told| told.try_recv().is_ok()).collect::<Vec<_>>();
+    let revoked = signals.iter_mut().map(|signal| signal.try_recv().is_ok()).collect::<Vec<_>>();
     assert_eq!(revoked, [false, false, true], "the newest");
     drop(held.pop());
     let place = other.as_mut().now_or_never().flatten().expect("it gets it");
     recall(1);
-    assert!(told[..2].iter_mut().all(|told| told.try_recv().is_err()), "two and one are as equal as can be");
+    assert!(signals[..2].iter_mut().all(|signal| signal.try_recv().is_err()), "two and one cannot be more equal");
     drop(place);
     let stream = ask(&queue, 0, Request { revocable: false, ..PAGE }).ok().flatten().expect("a place is free");
     assert!(stream.revoked.is_none());
@@ -116,8 +116,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    /// Whatever callers do: no place idles while somebody waits, none is given twice, the queue is bounded, and of a
-    /// caller that asks for one thing at a time nothing is refused as long as there are fewer callers than may wait.
+    /// Invariants: no place is free while a request is queued, none is granted twice, the queue is bounded, and a
+    /// caller with one request at a time is never rejected while there are fewer callers than queue slots.
     #[test]
     fn places_are_shared(steps in prop::collection::vec(step(), 1..200)) {
         const SIZE: usize = 2;
@@ -127,7 +127,7 @@ proptest! {
         let mut waiting: Vec<(usize, bool, Passing)> = Vec::new();
         for step in steps {
             match step {
-                // Of the first caller one at a time is under way, or none.
+                // The first caller has at most one queued request.
                 Step::Ask { caller: 0, .. } if waiting.iter().any(|(caller, ..)| *caller == 0) => {}
                 Step::Ask { caller, weight, refusable } => {
                     match ask(&queue, caller, Request { weight, refusable, revocable: true }) {
