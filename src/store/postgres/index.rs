@@ -1,5 +1,5 @@
-//! The follower that fills the search index: behind the feed, never in its way. One replica at a time does the work; which
-//! one is settled anew for every batch.
+//! The follower that fills the search index: behind the feed, never in its way. One replica at a time does the work;
+//! which one is settled anew for every batch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -26,9 +26,10 @@ use crate::store::codes::INDEXED;
 /// How many changes one transaction of the index takes, and how many bytes of text: the last text may go beyond that.
 const BATCH: i64 = 500;
 const BATCH_BYTES: i64 = 8 << 20;
-/// GIN notes new words in a list, and merges it into the index when it has grown too long. With room in memory it does so at
-/// one go; and the longer the list, the less that costs a word (measured, of 20,000 articles: 352 µs each by default, 308 with
-/// memory, 299 with a longer list). Searches read all of the list, so that it is longer only where many changes wait.
+/// GIN notes new words in a list, and merges it into the index when it has grown too long. With room in memory it does
+/// so at one go; and the longer the list, the less that costs a word (measured, of 20,000 articles: 352 µs each by
+/// default, 308 with memory, 299 with a longer list). Searches read all of the list, so that it is longer only where
+/// many changes wait.
 const MERGE: &str = "SET LOCAL work_mem = '64MB'";
 const MERGE_LATE: &str = "SET LOCAL work_mem = '64MB'; SET LOCAL gin_pending_list_limit = '16MB'";
 /// That many.
@@ -184,8 +185,8 @@ impl Follower {
         let mut changed: Vec<i64> = rows.iter().map(|row| get(row, 1)).collect::<Result<_, _>>()?;
         changed.sort_unstable();
         changed.dedup();
-        // Whatever the change was, what is indexed is how the article stands now: its newest change may be far beyond this
-        // batch, and who waits for this one must find it.
+        // Whatever the change was, what is indexed is how the article stands now: its newest change may be far beyond
+        // this batch, and who waits for this one must find it.
         let sql = format!(
             "SELECT a.key, coalesce({INDEXED}, false), b.content FROM copydesk.articles a
              JOIN copydesk.changes n ON n.position = a.position JOIN copydesk.texts b ON b.text = n.text

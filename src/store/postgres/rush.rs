@@ -1,5 +1,5 @@
-//! When more is written than can be indexed meanwhile, search waits a little: the two would share the database's processors,
-//! and documents that come in have callers who wait for them (decision 0020).
+//! When more is written than can be indexed meanwhile, search waits a little: the two would share the database's
+//! processors, and documents that come in have callers who wait for them (decision 0020).
 
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ pub(super) struct Backlog {
     pub(super) age: Duration,
 }
 
-/// Whether the index may fall behind further. Once it may not, it first catches up: else it would stay behind for as long as
-/// anybody writes.
+/// Whether the index may fall behind further. Once it may not, it first catches up: else it would stay behind for as
+/// long as anybody writes.
 pub(super) struct Patience {
     left: bool,
     /// How many changes waited before.

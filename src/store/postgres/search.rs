@@ -11,8 +11,8 @@ use super::rows::{NEWEST, RECORD, RECORD_COLUMNS, get, position, record};
 use super::words::query_text;
 use crate::store::{SearchHit, SearchPage, SearchQuery, StoreError};
 
-/// A match in the headline (A) says more than one in the body (D), and names (C) say a little more. Divided by the logarithm
-/// of the length, so that long texts do not win by length.
+/// A match in the headline (A) says more than one in the body (D), and names (C) say a little more. Divided by the
+/// logarithm of the length, so that long texts do not win by length.
 const SCORE: &str = "ts_rank('{0.2, 0.4, 0.4, 1.0}', s.words, q.query, 1)";
 
 /// How far the index has followed the feed.

@@ -1,11 +1,11 @@
 //! Words, as PostgreSQL's full-text index takes them and is asked for them.
 //!
-//! The index is given Copydesk's own words with the places at which they stand, and asked with Copydesk's own query: nothing
-//! of PostgreSQL's parsers, dictionaries or query syntax is in between.
+//! The index is given Copydesk's own words with the places at which they stand, and asked with Copydesk's own query:
+//! nothing of PostgreSQL's parsers, dictionaries or query syntax is in between.
 //!
-//! PostgreSQL's bounds, and what they mean here: a word's place is at most 16,383, and a word has at most 255 of them. So
-//! in a longer text every word is found, and phrases are found among the first 16,383 words, by the first 255 occurrences
-//! of each. All words of one article may take a megabyte; words beyond that are not found.
+//! PostgreSQL's bounds, and what they mean here: a word's place is at most 16,383, and a word has at most 255 of them.
+//! So in a longer text every word is found, and phrases are found among the first 16,383 words, by the first 255
+//! occurrences of each. All words of one article may take a megabyte; words beyond that are not found.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -21,8 +21,8 @@ const MAX_PLACES: usize = 255;
 /// How much all words and their places may take; PostgreSQL's bound is 1 MiB.
 const MAX_BYTES: usize = 1_000_000;
 
-/// An article's words and their places, as the database is sent them: a `tsvector` as it is on the wire. As text it would
-/// be written here and read there, at more than a quarter of what the index cost (docs/performance.md).
+/// An article's words and their places, as the database is sent them: a `tsvector` as it is on the wire. As text it
+/// would be written here and read there, at more than a quarter of what the index cost (docs/performance.md).
 #[derive(Debug)]
 pub(super) struct Words(Vec<u8>);
 
@@ -89,7 +89,8 @@ impl ToSql for Words {
     to_sql_checked!();
 }
 
-/// A word as it stands in the text of a query. Words are letters and digits only; if one ever is not, it is a word still.
+/// A word as it stands in the text of a query. Words are letters and digits only; if one ever is not, it is a word
+/// still.
 fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\\', "\\\\").replace('\'', "''"))
 }
