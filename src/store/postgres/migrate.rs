@@ -8,8 +8,8 @@ use super::{PostgresOptions, lock};
 
 /// Each brings the schema from the version of its index to the next. Only ever appended to.
 ///
-/// Times are in microseconds since 1970. A position is a whole number, one more for each change, in the order of
-/// commits; an article's key is the position of its first change, so keys are in the order of creation.
+/// Times are in microseconds since 1970. A position is a whole number, one more for each change, in the order of commits;
+/// an article's key is the position of its first change, so keys are in the order of creation.
 const MIGRATIONS: &[&str] = &["
     -- How far the feed has come. Whoever commits changes holds this row from when they are numbered until they are visible.
     -- It is written at every commit: the page has room for its versions, and they are cut back in passing.
@@ -134,8 +134,8 @@ const MIGRATIONS: &[&str] = &["
 /// What this program needs.
 pub(super) const KNOWN: i32 = MIGRATIONS.len() as i32;
 
-/// Brings the schema up to date. Several may do so at once: one does, and the others find it done. Answers the version
-/// that was found, which is 0 for a new database.
+/// Brings the schema up to date. Several may do so at once: one does, and the others find it done. Answers the version that
+/// was found, which is 0 for a new database.
 pub(super) async fn migrate(options: &PostgresOptions) -> Result<i32, OpenError> {
     let client = connect(options).await?;
     let place = options.place();

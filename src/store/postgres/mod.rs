@@ -1,7 +1,7 @@
 //! The engine for several replicas: PostgreSQL, 13 and newer.
 //!
-//! Any number of processes may use one database at once; none of them is special. Commits take turns at the feed, so
-//! that positions are in the order in which changes become visible: see docs/decisions/0008.
+//! Any number of processes may use one database at once; none of them is special. Commits take turns at the feed, so that
+//! positions are in the order in which changes become visible: see docs/decisions/0008.
 
 mod batch;
 mod breaker;
@@ -62,8 +62,8 @@ use writer::Writer;
 
 /// Connections for what is not a read of a caller's: the writer's, the index's, and the one's who forgets old changes.
 const WORKERS: usize = 3;
-/// Connections for what other reads wait for: what caches follow, which keys there are, how far the feed has come, and
-/// whether the store answers. However many reads run or wait, these are not behind them.
+/// Connections for what other reads wait for: what caches follow, which keys there are, how far the feed has come, and whether the store answers.
+/// However many reads run or wait, these are not behind them.
 const FIRST: usize = 2;
 
 /// A store in a database.
@@ -93,8 +93,8 @@ impl PostgresStore {
         Self::open_checked(options, checked.feed).await
     }
 
-    /// Opens the store as the target of a copy, and marks it as unfinished until [`PostgresStore::finish_copy`]. `from`
-    /// is the feed of the store that is copied.
+    /// Opens the store as the target of a copy, and marks it as unfinished until [`PostgresStore::finish_copy`]. `from` is the
+    /// feed of the store that is copied.
     ///
     /// # Errors
     /// As [`PostgresStore::open`]; and when a copy of another store into it was not finished.

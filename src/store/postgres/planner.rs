@@ -1,7 +1,7 @@
 //! A group of writes, applied in memory: each sees those before it. What must be stored for it is left in a [`Batch`].
 //!
-//! Positions are not known until the feed's turn has been taken. Until then the n-th change of the group is at -n, and
-//! so is the key of the article that it creates; what leaves this room has been placed.
+//! Positions are not known until the feed's turn has been taken. Until then the n-th change of the group is at -n, and so is
+//! the key of the article that it creates; what leaves this room has been placed.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};

@@ -1,5 +1,5 @@
-//! One transaction that writes: locks, what is stored, the plan, and what it leaves to store. Two round trips and one
-//! for the locks, whatever the size of the group.
+//! One transaction that writes: locks, what is stored, the plan, and what it leaves to store. Two round trips and one for
+//! the locks, whatever the size of the group.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -23,8 +23,8 @@ use crate::store::plan::unplaced;
 use crate::store::{StoreError, Write, WriteError, Written};
 use crate::telemetry::trace::{Kind, Part, Value, span};
 
-/// How long a transaction of ours may stand open without a word from us: whoever stalls in the midst of one holds up
-/// others for no longer.
+/// How long a transaction of ours may stand open without a word from us: whoever stalls in the midst of one holds up others
+/// for no longer.
 const IDLE: Duration = Duration::from_secs(5);
 
 pub(super) type Answers = Vec<Result<Written, WriteError>>;
@@ -36,8 +36,8 @@ pub(super) struct Transactions<'a> {
     pub(super) statement_timeout: Duration,
 }
 
-/// Why a transaction was not made. Nothing of it is kept, unless the connection was lost while it was being committed:
-/// then nobody knows, and the answer must not be that it was done.
+/// Why a transaction was not made. Nothing of it is kept, unless the connection was lost while it was being committed: then
+/// nobody knows, and the answer must not be that it was done.
 pub(super) struct Failed {
     pub(super) error: StoreError,
     /// Whether a smaller one might succeed: it was not the database that failed, but something in the group.
@@ -74,8 +74,7 @@ impl Transactions<'_> {
         Ok((planned.into_iter().map(place).collect(), last))
     }
 
-    /// Writes what the clock changes in these articles, if it is still to be written. Answers how many changes that
-    /// made.
+    /// Writes what the clock changes in these articles, if it is still to be written. Answers how many changes that made.
     pub(super) async fn turn_clock(&self, ids: &[ArticleId], now: Timestamp) -> Result<(usize, Option<i64>), Failed> {
         let (connection, mut planner) = self.begin(&Wanted::of(ids), &lock::of_articles(ids.iter())).await?;
         let turned = ids.iter().filter(|id| planner.turn_clock(id, now)).count();
@@ -109,8 +108,8 @@ impl Transactions<'_> {
         }
     }
 
-    /// Takes the locks, and then looks: each statement sees what was committed before it, so what is read is what the
-    /// last holder of a lock left.
+    /// Takes the locks, and then looks: each statement sees what was committed before it, so what is read is what the last
+    /// holder of a lock left.
     async fn lock_and_load(
         &self,
         connection: &Connection,
@@ -156,8 +155,8 @@ fn statements(name: &'static str) -> Option<Part> {
     Some(part)
 }
 
-/// Stores and commits, in one go: from when the feed's turn is taken until the commit, the database waits for nothing
-/// from us. Answers where the feed was before, and where it is now if it has changed.
+/// Stores and commits, in one go: from when the feed's turn is taken until the commit, the database waits for nothing from
+/// us. Answers where the feed was before, and where it is now if it has changed.
 async fn store(connection: &Connection, mut batch: Batch) -> Result<(i64, Option<i64>), Failed> {
     if batch.is_empty() {
         connection.batch_execute("ROLLBACK").await?;
@@ -167,8 +166,8 @@ async fn store(connection: &Connection, mut batch: Batch) -> Result<(i64, Option
     let texts = batch.texts();
     let statements = batch.statements();
     let taken: [Param<'_>; 1] = [(&changes, Type::INT8)];
-    // Futures that are polled in this order send in this order. To the server, a statement after one that failed fails
-    // too, and the commit becomes a rollback; but one that could not even be sent must keep the commit from being sent.
+    // Futures that are polled in this order send in this order. To the server, a statement after one that failed fails too,
+    // and the commit becomes a rollback; but one that could not even be sent must keep the commit from being sent.
     let unsent = AtomicBool::new(false);
     let noting = |error: Error| {
         unsent.store(true, Ordering::Relaxed);

@@ -1,5 +1,5 @@
-//! The one task of this process that writes, with group commit: what waits is committed together, and answered when it
-//! is durable. Other replicas have theirs; the database makes them take turns.
+//! The one task of this process that writes, with group commit: what waits is committed together, and answered when it is
+//! durable. Other replicas have theirs; the database makes them take turns.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use crate::article::ArticleId;
 use crate::store::{StoreError, StoreStats, Write, WriteError, Written};
 use crate::telemetry::trace::{Here, Kind, Part, here, within};
 
-/// How many writes one commit holds at the most, and how many bytes of text: so that the first does not wait long for
-/// the last, and no statement grows without bound.
+/// How many writes one commit holds at the most, and how many bytes of text: so that the first does not wait long for the
+/// last, and no statement grows without bound.
 const GROUP: usize = 2_000;
 const GROUP_BYTES: usize = 16 << 20;
 /// How many batches may wait.
@@ -135,8 +135,8 @@ impl State {
     async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
         let mut next = inbox.recv().await;
         while let Some(command) = next.take() {
-            // Its callers see that it is gone without an answer. The panic hook has logged where it arose, and what was
-            // begun ends with its connection, which is closed.
+            // Its callers see that it is gone without an answer. The panic hook has logged where it arose, and what was begun
+            // ends with its connection, which is closed.
             let performed = AssertUnwindSafe(self.perform(command, &mut inbox)).catch_unwind().await;
             next = performed.unwrap_or_else(|_panic| {
                 tracing::error!("a commit made the store's writer panic");
@@ -148,8 +148,8 @@ impl State {
         }
     }
 
-    /// Performs a command, and with a write what waits behind it: nothing waits for more to come. Answers with what was
-    /// taken from the queue and is none of the group.
+    /// Performs a command, and with a write what waits behind it: nothing waits for more to come. Answers with what was taken
+    /// from the queue and is none of the group.
     async fn perform(&mut self, command: Command, inbox: &mut mpsc::Receiver<Command>) -> Option<Command> {
         match command {
             Command::Write(call) => {
