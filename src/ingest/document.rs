@@ -1,4 +1,4 @@
-//! From a document to an article that is ready to be written.
+//! Conversion of a document to an article that is ready to be written.
 
 use jiff::Timestamp;
 
@@ -11,15 +11,16 @@ use crate::proto::document::Payload as Sent;
 use crate::proto::{Article, Block, BlockKind, Dateline, Document, ExtractionReport, Link, Media, MediaKind};
 use crate::store::{Authority, Ingest, IngestSource, RequestKey};
 
-/// Ready articles up to this size are normalised where they arrive: it takes microseconds, less than changing threads.
+/// Maximum size of structured articles that are normalised on the I/O thread, in bytes: it takes microseconds, less
+/// than a switch of threads.
 const LIGHT_BYTES: usize = 64 << 10;
 
-/// Whether preparing is quick enough for an I/O thread.
+/// Returns true if preparing the document is fast enough for an I/O thread.
 pub(super) fn is_light(document: &Document) -> bool {
     matches!(&document.payload, Some(Sent::Article(_)) if prost::Message::encoded_len(document) <= LIGHT_BYTES)
 }
 
-/// Returns true if the size of a document is not known before it is decompressed.
+/// Returns true if the document must be decompressed before its size is known.
 pub(super) fn is_compressed(document: &Document) -> bool {
     matches!(&document.payload, Some(Sent::Raw(raw)) if extract::is_gzip(&raw.data))
 }
@@ -33,17 +34,17 @@ pub(super) fn decompress(mut document: Document, limits: &extract::Limits) -> Re
     Ok(document)
 }
 
-/// Returns the size of what is to be extracted, in bytes.
+/// Returns the size of the input to extraction, in bytes.
 pub(super) fn size(document: &Document) -> usize {
     match &document.payload {
         Some(Sent::Text(text) | Sent::Html(text)) => text.len(),
         Some(Sent::Raw(raw)) => raw.data.len(),
-        // Its text is cleaned, which takes little, however large it is.
+        // Cleaning its text is cheap at any size.
         Some(Sent::Article(_)) | None => 0,
     }
 }
 
-/// Extracts, merges what the sender knows, cleans, and names.
+/// Extracts a document, merges the sender's metadata, cleans the result and derives its ID.
 pub(super) fn prepare(
     document: Document,
     request: Option<RequestKey>,
@@ -51,13 +52,13 @@ pub(super) fn prepare(
     options: &IngestOptions,
     is_abandoned: &dyn Fn() -> bool,
 ) -> Result<Contents<Prepared>, IngestError> {
-    let known = Known::check(&document)?;
+    let metadata = SenderMetadata::check(&document)?;
     let field = document.payload.as_ref().map_or("document", report::field);
     let extraction = match document.payload {
         None => return Err(Violations::one("document.payload", "is required: set text, html, raw or article").into()),
         Some(Sent::Article(article)) => {
             let report = ExtractionReport { method: "article".into(), confidence: 1.0, ..Default::default() };
-            return known.finish(article, report, request, time, options, field).map(Contents::Article);
+            return metadata.finish(article, report, request, time, options, field).map(Contents::Article);
         }
         Some(ref sent) => {
             let payload = match sent {
@@ -67,24 +68,26 @@ pub(super) fn prepare(
                     bytes: &raw.data,
                     content_type: Some(raw.content_type.as_str()).filter(|text| !text.is_empty()),
                 },
-                Sent::Article(_) => unreachable!("taken above"),
+                Sent::Article(_) => unreachable!("handled above"),
             };
-            let document = extract::Document { payload, url: given(&known.url), hints: known.hints() };
+            let document = extract::Document { payload, url: given(&metadata.url), hints: metadata.hints() };
             let budget = Budget::new(&options.extract, is_abandoned);
             extract::extract(&document, &budget).map_err(|error| report::violation(sent, &error))?
         }
     };
     match extraction {
-        Extraction::Article(extracted) => known.merge(*extracted, request, time, options, field).map(Contents::Article),
+        Extraction::Article(extracted) => {
+            metadata.merge(*extracted, request, time, options, field).map(Contents::Article)
+        }
         Extraction::Feed(entries) => {
             let items = (0..).zip(entries).map(|(item, entry)| {
-                // An item has its own identity and its own answer: the document's are the feed's.
+                // The document's identity is that of the feed; each item has its own identity and result.
                 let request = request.as_ref().map(|key| RequestKey { item, ..key.clone() });
-                let item = Known {
+                let item = SenderMetadata {
                     url: String::new(),
                     external_id: String::new(),
                     article_id: String::new(),
-                    ..known.clone()
+                    ..metadata.clone()
                 };
                 let prepared = match entry.result {
                     Ok(extracted) => item.merge(extracted, request, time, options, field),
@@ -101,9 +104,9 @@ fn given(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// What the sender of a document knows of it, checked.
+/// Validated metadata from the sender of a document.
 #[derive(Clone)]
-struct Known {
+struct SenderMetadata {
     url: String,
     source: String,
     external_id: String,
@@ -120,20 +123,20 @@ struct Known {
     expire_time: Option<prost_types::Timestamp>,
 }
 
-impl Known {
+impl SenderMetadata {
     fn check(document: &Document) -> Result<Self, Violations> {
-        let mut wrong = Violations::default();
+        let mut violations = Violations::default();
         let hints = document.hints.clone().unwrap_or_default();
         let url = match document.url.as_str() {
             "" => String::new(),
-            url => canonical_url(url).unwrap_or_else(|right| {
-                wrong.add("document.url", right);
+            url => canonical_url(url).unwrap_or_else(|expected| {
+                violations.add("document.url", expected);
                 String::new()
             }),
         };
         let mut time = |field: &str, time: &Option<prost_types::Timestamp>| {
             let time = time.as_ref()?;
-            from_proto(time).map_err(|right| wrong.add(format!("document.{field}"), right)).ok()
+            from_proto(time).map_err(|expected| violations.add(format!("document.{field}"), expected)).ok()
         };
         let publish_time = time("hints.publish_time", &hints.publish_time);
         let embargo_time = time("embargo_time", &document.embargo_time).map(to_proto);
@@ -141,11 +144,11 @@ impl Known {
         time("fetch_time", &document.fetch_time);
         if !document.article_id.is_empty() {
             let parsed: Result<crate::article::ArticleId, _> = document.article_id.parse();
-            if let Err(right) = parsed {
-                wrong.add("document.article_id", right);
+            if let Err(expected) = parsed {
+                violations.add("document.article_id", expected);
             }
         }
-        wrong.or(Self {
+        violations.or(Self {
             url,
             source: fold(&document.source),
             external_id: clean_line(&document.external_id),
@@ -172,7 +175,7 @@ impl Known {
         }
     }
 
-    /// An extracted draft becomes an article.
+    /// Converts an extracted draft to an article.
     fn merge(
         self,
         extracted: Extracted,
@@ -183,31 +186,32 @@ impl Known {
     ) -> Result<Prepared, IngestError> {
         let Extracted { draft, report } = extracted;
         let mut report = report::to_proto(report);
-        let url = self.address(&draft, &mut report);
+        let url = self.select_url(&draft, &mut report);
         let article = Article { url, ..from_draft(draft) };
         self.finish(article, report, request, time, options, field)
     }
 
-    /// The page's own canonical address, unless it would make it an article of somebody else's site.
-    fn address(&self, draft: &Draft, report: &mut ExtractionReport) -> String {
+    /// Returns the page's canonical URL, or the sender's URL if the canonical one belongs to another site or is a front
+    /// page.
+    fn select_url(&self, draft: &Draft, report: &mut ExtractionReport) -> String {
         let Some(canonical) = draft.url.as_deref().and_then(|url| canonical_url(url).ok()) else {
             return self.url.clone();
         };
         if self.url.is_empty() {
             return canonical;
         }
-        let doubt = if !same_site(&self.url, &canonical) {
-            "the page names a canonical URL of another site, which was not believed"
+        let warning = if !same_site(&self.url, &canonical) {
+            "canonical URL ignored: it belongs to another site"
         } else if is_front_page(&canonical) && !is_front_page(&self.url) {
-            "the page names the front page as its canonical URL, which was not believed"
+            "canonical URL ignored: it is the front page of the site"
         } else {
             return canonical;
         };
-        report.warnings.push(doubt.into());
+        report.warnings.push(warning.into());
         self.url.clone()
     }
 
-    /// Puts what the sender knows over what the article says, cleans it, and derives its name.
+    /// Overrides the article's metadata with the sender's, cleans the article and derives its ID.
     fn finish(
         self,
         mut article: Article,
@@ -217,11 +221,11 @@ impl Known {
         options: &IngestOptions,
         field: &str,
     ) -> Result<Prepared, IngestError> {
-        // A URL found in the page was weighed against the sender's already.
+        // For an extracted page, `select_url` has chosen the URL.
         if article.url.is_empty() {
             article.url.clone_from(&self.url);
         }
-        for (ours, theirs) in [
+        for (sent, extracted) in [
             (&self.source, &mut article.source),
             (&self.external_id, &mut article.external_id),
             (&self.rights, &mut article.rights),
@@ -230,8 +234,8 @@ impl Known {
             (&self.section, &mut article.section),
             (&self.publisher, &mut article.publisher),
         ] {
-            if !ours.is_empty() {
-                theirs.clone_from(ours);
+            if !sent.is_empty() {
+                extracted.clone_from(sent);
             }
         }
         if !self.authors.is_empty() {
@@ -244,7 +248,7 @@ impl Known {
         if article.source.is_empty() && article.url.is_empty() {
             article.source = fold(&article.publisher);
         }
-        let article = CleanArticle::new(article, &options.article).map_err(|wrong| wrong.within(field))?;
+        let article = CleanArticle::new(article, &options.article).map_err(|violations| violations.within(field))?;
         let identity = Identity {
             article_id: &self.article_id,
             source: &article.article().source,
@@ -252,15 +256,15 @@ impl Known {
             url: &article.article().url,
             digest: &article.digest(),
         };
-        let id = identity.derive().map_err(|wrong| wrong.within("document"))?;
-        // Its caller may be allowed more: see `Ingestion::write_of`.
+        let id = identity.derive().map_err(|violations| violations.within("document"))?;
+        // `Ingestion::write_of` sets the authority of the caller.
         let from = IngestSource::Publisher(Authority::Write);
         Ok(Prepared { ingest: Ingest { id, article, request, from, time }, report })
     }
 }
 
-/// Whether two addresses are of one site: the same host, but for the names that sites give to their other editions. Not any
-/// subdomain: on some domains each belongs to somebody else.
+/// Returns true if two URLs belong to the same site: the same host, apart from the prefixes of mobile and other
+/// editions. Other subdomains do not count: on some domains each has a different owner.
 fn same_site(one: &str, other: &str) -> bool {
     const EDITIONS: [&str; 4] = ["m.", "mobile.", "amp.", "www."];
     let site = |url: &str| {
@@ -270,7 +274,7 @@ fn same_site(one: &str, other: &str) -> bool {
     site(one).is_some_and(|one| site(other) == Some(one))
 }
 
-/// Whether an address is that of a site and of no page in it.
+/// Returns true if a URL is the front page of a site.
 fn is_front_page(url: &str) -> bool {
     url::Url::parse(url).is_ok_and(|url| url.path() == "/" && url.query().is_none())
 }

@@ -1,4 +1,4 @@
-//! Corrections, withdrawals and deletions.
+//! Updates, withdrawals and deletions of articles.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -15,53 +15,53 @@ use crate::article::{
 use crate::proto::{Article, UpdateArticleRequest};
 use crate::store::{Consistency, Precondition, StoreError, Transition, Update, Write, WriteError, Written};
 
-/// How often an update without an etag is tried against others that come between from elsewhere.
+/// Maximum number of tries of an update without an etag that conflicts with concurrent updates.
 pub const MAX_UPDATE_TRIES: usize = 5;
 
-/// How long to wait before a store that has too many reads is asked again.
-const BUSY: Duration = Duration::from_millis(20);
+/// Wait before the read of an overloaded store is retried.
+const BUSY_RETRY: Duration = Duration::from_millis(20);
 
-/// Whose turn it is to change an article. Many articles share a lock, which costs a wait now and then.
+/// Striped locks that serialize updates of an article. Articles share a stripe, which rarely causes a wait.
 #[derive(Default)]
-pub(super) struct Turns([Mutex<()>; 32]);
+pub(super) struct LockStripes([Mutex<()>; 32]);
 
-impl Turns {
+impl LockStripes {
     fn of(&self, id: &ArticleId) -> &Mutex<()> {
         let mut hasher = DefaultHasher::new();
         id.hash(&mut hasher);
-        // Less than 32, so it fits.
+        // Below 32, so it fits.
         &self.0[(hasher.finish() % self.0.len() as u64) as usize]
     }
 }
 
-/// A change of an article's state, as it was asked for.
+/// Requested change of an article's state.
 pub struct Edit<'a> {
-    /// `articles/{article}`.
+    /// Article name, `articles/{article}`.
     pub name: &'a str,
-    /// When not empty, must be the newest revision's.
+    /// Required etag of the newest revision; any if empty.
     pub etag: &'a str,
-    /// Why.
+    /// Reason, kept in the history.
     pub reason: &'a str,
-    /// `Withdrawn`, `Reinstated`, `Deleted` or `Undeleted`.
+    /// Kind: `Withdrawn`, `Reinstated`, `Deleted` or `Undeleted`.
     pub kind: ChangeKind,
 }
 
 impl Ingestion {
-    /// Changes the fields that a mask names.
+    /// Changes the fields named by the update mask.
     pub async fn update(&self, request: UpdateArticleRequest) -> Result<Arc<Record>, IngestError> {
-        let mut wrong = Violations::default();
+        let mut violations = Violations::default();
         let new = request.article.unwrap_or_else(|| {
-            wrong.add("article", "is required");
+            violations.add("article", "is required");
             Article::default()
         });
-        let id = ArticleId::from_name(&new.name).map_err(|right| wrong.add("article.name", right)).ok();
-        let mask = UpdateMask::parse(request.update_mask.as_ref()).map_err(|inner| wrong.0.extend(inner.0)).ok();
-        let reason = reason(&request.reason, &mut wrong);
-        let (Some(id), Some(mask), true) = (id, mask, wrong.0.is_empty()) else {
-            return Err(wrong.into());
+        let id = ArticleId::from_name(&new.name).map_err(|expected| violations.add("article.name", expected)).ok();
+        let mask = UpdateMask::parse(request.update_mask.as_ref()).map_err(|inner| violations.0.extend(inner.0)).ok();
+        let reason = reason(&request.reason, &mut violations);
+        let (Some(id), Some(mask), true) = (id, mask, violations.0.is_empty()) else {
+            return Err(violations.into());
         };
-        // Those who do not care what came before take turns, so that all of them come to it.
-        let turn = if new.etag.is_empty() { Some(self.turns.of(&id).lock().await) } else { None };
+        // Serializes updates without an etag, so that each of them gets to write.
+        let lock = if new.etag.is_empty() { Some(self.update_locks.of(&id).lock().await) } else { None };
         for _ in 0..MAX_UPDATE_TRIES {
             let record = self.newest(&id).await?.ok_or_else(|| WriteError::NotFound(id.clone()))?;
             if !new.etag.is_empty() && new.etag != record.etag() {
@@ -69,7 +69,8 @@ impl Ingestion {
             }
             let mut article = Article::decode(record.content()).map_err(|_| StoreError::Damaged)?;
             mask.apply(&mut article, &new);
-            let article = CleanArticle::new(article, &self.options.article).map_err(|wrong| wrong.within("article"))?;
+            let article =
+                CleanArticle::new(article, &self.options.article).map_err(|violations| violations.within("article"))?;
             let update = Update {
                 id: id.clone(),
                 article,
@@ -80,22 +81,22 @@ impl Ingestion {
                 time: Timestamp::now(),
             };
             match self.write(Write::Update(Box::new(update))).await {
-                // Somebody came between reading and writing. Who sent an etag must look again; others did not care.
+                // A concurrent write came between read and write. A caller that sent an etag must read again itself.
                 Err(WriteError::Conflict(_)) if new.etag.is_empty() => {}
                 written => return Ok(written?.record),
             }
         }
-        drop(turn);
+        drop(lock);
         Err(IngestError::Contended(id))
     }
 
     /// Changes an article's state.
     pub async fn edit(&self, edit: Edit<'_>) -> Result<Arc<Record>, IngestError> {
-        let mut wrong = Violations::default();
-        let id = ArticleId::from_name(edit.name).map_err(|right| wrong.add("name", right)).ok();
-        let reason = reason(edit.reason, &mut wrong);
-        let (Some(id), true) = (id, wrong.0.is_empty()) else {
-            return Err(wrong.into());
+        let mut violations = Violations::default();
+        let id = ArticleId::from_name(edit.name).map_err(|expected| violations.add("name", expected)).ok();
+        let reason = reason(edit.reason, &mut violations);
+        let (Some(id), true) = (id, violations.0.is_empty()) else {
+            return Err(violations.into());
         };
         let precondition = match edit.etag {
             "" => Precondition::None,
@@ -105,11 +106,12 @@ impl Ingestion {
         Ok(self.write(Write::Transition(transition)).await?.record)
     }
 
-    /// What is to be corrected. A correction is not turned away because many read: it waits, for as long as its caller does.
+    /// Reads the newest record, to be updated. An update is not rejected under read load: it retries until its caller
+    /// gives up.
     async fn newest(&self, id: &ArticleId) -> Result<Option<Arc<Record>>, StoreError> {
         loop {
             match self.store.get(std::slice::from_ref(id), Consistency::Full).await {
-                Err(StoreError::Busy) => tokio::time::sleep(BUSY).await,
+                Err(StoreError::Busy) => tokio::time::sleep(BUSY_RETRY).await,
                 found => return Ok(found?.pop().and_then(|fetched| fetched.record)),
             }
         }
@@ -120,10 +122,10 @@ impl Ingestion {
     }
 }
 
-fn reason(reason: &str, wrong: &mut Violations) -> String {
+fn reason(reason: &str, violations: &mut Violations) -> String {
     let reason = clean_line(reason);
     if reason.chars().count() > MAX_REASON_CHARS {
-        wrong.add("reason", "must be at most 1,000 characters long");
+        violations.add("reason", "must be at most 1,000 characters long");
     }
     reason
 }

@@ -1,28 +1,28 @@
-//! Why a document was not taken in, or an article not changed.
+//! Errors of ingestion and of edits.
 
 use super::OverRate;
 use crate::article::{ArticleId, Violations};
 use crate::store::{StoreError, WriteError};
 
-/// Why a document was not taken in, or an article not changed.
+/// Error of an ingestion or an edit.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum IngestError {
-    /// The request is wrong, or its document is no article.
+    /// The request is invalid, or its document contains no article.
     #[error("{0}")]
     Invalid(#[from] Violations),
-    /// The store refused it, or failed.
+    /// The store rejected the write, or failed.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// Others change the article all the time. Trying again helps.
-    #[error("{0:?} is being changed by others all the time")]
+    /// The article has too many concurrent updates. Retryable.
+    #[error("{0:?} has too many concurrent updates")]
     Contended(ArticleId),
-    /// Too much is being extracted at once. Trying again helps.
-    #[error("too many documents are being extracted")]
+    /// The extraction queue is full. Retryable.
+    #[error("extraction queue is full")]
     Busy,
-    /// It holds more documents than its caller may send now. Trying again later helps.
+    /// The documents exceed the rate limit of their caller. Retryable later.
     #[error(transparent)]
     OverRate(#[from] OverRate),
-    /// Extraction failed: a defect.
+    /// Extraction panicked, which is a bug.
     #[error("extraction failed")]
     Extraction,
 }

@@ -1,4 +1,4 @@
-//! The threads that extract, by the size of documents; and how much memory the documents of calls may take.
+//! Thread pools for extraction by document size, and the memory budget for documents of unary calls.
 
 use std::sync::Arc;
 
@@ -6,31 +6,31 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Workers;
 
-/// Documents of more bytes, decompressed, are large. Of 743 pages of news sites, one in eight is.
+/// Maximum size of an ordinary document, decompressed, in bytes. Of 743 pages of news sites, one in eight is larger.
 const LARGE_BYTES: usize = 512 << 10;
-/// Large documents that wait for extraction or are in it, for each thread.
+/// Maximum number of large documents queued or in extraction, per thread.
 const LARGE_QUEUE: usize = 16;
 
-/// Two pools of threads, so that large documents, which may take seconds, never keep ordinary ones waiting.
+/// Two thread pools, so that large documents, which may take seconds, never delay ordinary ones.
 #[derive(Clone)]
 pub struct Extraction {
     ordinary: Workers,
     large: Workers,
-    /// Memory for the documents of calls, in KiB.
+    /// Memory for documents of unary calls, in KiB.
     memory: Arc<Semaphore>,
 }
 
-/// Memory for the document of a call, until this is dropped.
+/// Permit for the memory of a unary call's document, released on drop.
 pub struct DocumentMemory {
     _permit: OwnedSemaphorePermit,
 }
 
 impl Extraction {
-    /// Starts `threads` threads for ordinary and as many for large documents; at most `queue` ordinary ones wait or run at a
-    /// time. The documents of calls may take `call_bytes` of memory.
+    /// Starts `threads` threads for ordinary documents and `threads` more for large ones. At most `queue` ordinary ones
+    /// wait or run at a time. Documents of unary calls may take `call_bytes` of memory.
     ///
     /// # Errors
-    /// When the operating system has no more threads.
+    /// Fails if the operating system cannot start the threads.
     pub fn start(threads: usize, queue: usize, call_bytes: usize) -> std::io::Result<Self> {
         Ok(Self {
             ordinary: Workers::start(threads, queue)?,
@@ -39,7 +39,7 @@ impl Extraction {
         })
     }
 
-    /// Returns the pool for a document of this size, decompressed.
+    /// Returns the pool for a document of this decompressed size.
     pub(super) fn pool(&self, bytes: usize) -> &Workers {
         if Self::is_large(bytes) { &self.large } else { &self.ordinary }
     }
@@ -48,12 +48,12 @@ impl Extraction {
         bytes > LARGE_BYTES
     }
 
-    /// Returns true if a document of this size would be refused now.
+    /// Returns true if a document of this size would be rejected now.
     pub fn is_full(&self, bytes: usize) -> bool {
         self.pool(bytes).is_full()
     }
 
-    /// Reserves memory for a document that has begun to arrive. None when there is not enough: the call is to be refused.
+    /// Reserves memory for a document that has begun to arrive. None if there is not enough: the call must be rejected.
     pub fn reserve(&self, bytes: usize) -> Option<DocumentMemory> {
         let kib = u32::try_from(bytes.div_ceil(1 << 10)).ok()?;
         let permit = Arc::clone(&self.memory).try_acquire_many_owned(kib).ok()?;
@@ -68,7 +68,7 @@ mod tests {
     #[tokio::test]
     async fn memory_that_is_reserved_is_given_back() {
         let extraction = Extraction::start(1, 10, 10 << 20).expect("threads");
-        let one = extraction.reserve(6 << 20).expect("there is room");
+        let one = extraction.reserve(6 << 20).expect("memory should be available");
         assert!(extraction.reserve(6 << 20).is_none());
         drop(one);
         assert!(extraction.reserve(6 << 20).is_some());

@@ -1,44 +1,44 @@
-//! Rates: a feed counts as many documents as it has items, which is known once it has been parsed.
+//! Rate limits by document. Each item of a syndication feed counts, so the number is known only after parsing.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Contents, IngestError, Ingestion, Prepared};
 
-/// Counts documents against the rate of their caller, beyond the one that their message has counted as.
+/// Rate limit of a caller's documents, in addition to the one that was counted for the message.
 pub trait Meter: Send + Sync {
-    /// Takes so many out of the rate.
+    /// Takes this number of documents from the rate.
     ///
     /// # Errors
-    /// When they are not left.
+    /// Fails if fewer are left.
     fn take(&self, documents: usize) -> Result<(), OverRate>;
 
-    /// Takes so many out of the rate that may not be left, and returns how long to wait before they are used.
+    /// Takes this number of documents from the rate, even beyond it, and returns the time to wait before using them.
     fn borrow(&self, documents: usize) -> Duration;
 }
 
-/// Documents beyond the rate of their caller.
+/// Error of documents that exceed the rate limit of their caller.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{documents} documents are more than {rate} of {subject}")]
+#[error("{documents} documents exceed the rate limit {rate} of {subject}")]
 pub struct OverRate {
     /// Number of documents.
     pub documents: usize,
-    /// The caller.
+    /// Caller.
     pub subject: String,
-    /// Its rate.
+    /// Rate limit of the caller.
     pub rate: String,
-    /// Time until they are not.
+    /// Time until the documents are within the rate.
     pub wait: Duration,
 }
 
 impl Ingestion {
-    /// The same, whose documents count against a rate.
+    /// Returns a copy whose documents count against a rate limit.
     pub fn metered(self, meter: Option<Arc<dyn Meter>>) -> Self {
         Self { meter, ..self }
     }
 
-    /// Counts the items of a feed, of which the message has counted one. A call is refused where there are too many; a
-    /// stream waits.
+    /// Counts the items of a syndication feed, except the one counted for the message. If they exceed the rate, a unary
+    /// call is rejected and a stream waits.
     pub(super) async fn count(&self, prepared: &Contents<Prepared>, refusable: bool) -> Result<(), IngestError> {
         let (Some(meter), Contents::Feed(items)) = (&self.meter, prepared) else { return Ok(()) };
         match items.len().saturating_sub(1) {

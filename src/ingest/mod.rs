@@ -1,5 +1,4 @@
-//! Articles in: documents are extracted off the I/O threads, cleaned, and written; and articles are corrected, withdrawn,
-//! deleted.
+//! Ingestion: extracts documents off the I/O threads, cleans and writes them; updates, withdraws and deletes articles.
 
 mod document;
 mod edit;
@@ -32,21 +31,21 @@ use crate::proto;
 use crate::store::{Authority, Ingest, IngestSource, RequestKey, Store, StoreError, Write, WriteError, Written};
 use crate::telemetry::trace::{Kind, span};
 
-/// Into how many shares the memory for streams is parted: a stream that stalls holds up no more than one.
+/// Number of shares of the memory for streams. A stalled stream blocks at most one of them.
 const SHARES: usize = 4;
-/// How many writes one command to the store holds at the most.
-const COMMAND: usize = 1_000;
+/// Maximum number of writes per command to the store.
+const MAX_COMMAND: usize = 1_000;
 
-/// How ingestion behaves.
+/// Options of ingestion.
 #[derive(Clone, Debug)]
 pub struct IngestOptions {
-    /// How much memory the documents of all streams may take that are read and not yet written, in bytes.
+    /// Maximum memory for documents of all streams that have been read and not yet written, in bytes.
     pub stream_bytes: usize,
-    /// How long a stream may leave its answers unread before it is ended.
+    /// Time after which a stream is ended if its client does not read responses.
     pub unread: Duration,
-    /// How large an article may be.
+    /// Limits of an article.
     pub article: Limits,
-    /// How large a page may be.
+    /// Limits of a document to extract.
     pub extract: extract::Limits,
 }
 
@@ -61,88 +60,88 @@ impl Default for IngestOptions {
     }
 }
 
-/// Takes articles in.
+/// Service that ingests and edits articles.
 #[derive(Clone)]
 pub struct Ingestion {
     store: Arc<dyn Store>,
     extraction: Extraction,
     options: Arc<IngestOptions>,
-    /// What streamed documents may take of memory, in KiB.
-    room: Arc<Semaphore>,
-    turns: Arc<edit::Turns>,
+    /// Memory for documents of streams, in KiB.
+    stream_memory: Arc<Semaphore>,
+    update_locks: Arc<edit::LockStripes>,
     witness: Option<Witness>,
     meter: Option<Arc<dyn Meter>>,
     authority: Authority,
 }
 
-/// A document that is an article now.
+/// Ingested document.
 #[derive(Clone, Debug)]
 pub struct Ingested {
-    /// The article, and what was done.
+    /// The article and the outcome of its write.
     pub written: Written,
-    /// What extraction did.
+    /// Extraction report.
     pub report: proto::ExtractionReport,
 }
 
-/// What a document held: one article, or a feed of them.
+/// Contents of a document: one article, or the items of a syndication feed.
 pub enum Contents<T> {
     /// One article.
     Article(T),
-    /// The items of a feed, with what the feed calls them.
+    /// Items of a syndication feed, with their external IDs.
     Feed(Vec<(String, Result<T, IngestError>)>),
 }
 
 impl<T> Contents<T> {
-    /// Makes something else of each, in order.
-    fn map<U>(self, mut make: impl FnMut(T) -> Result<U, IngestError>) -> Result<Contents<U>, IngestError> {
+    /// Converts each article, in order.
+    fn map<U>(self, mut convert: impl FnMut(T) -> Result<U, IngestError>) -> Result<Contents<U>, IngestError> {
         Ok(match self {
-            Self::Article(one) => Contents::Article(make(one)?),
+            Self::Article(one) => Contents::Article(convert(one)?),
             Self::Feed(items) => {
-                Contents::Feed(items.into_iter().map(|(id, item)| (id, item.and_then(&mut make))).collect())
+                Contents::Feed(items.into_iter().map(|(id, item)| (id, item.and_then(&mut convert))).collect())
             }
         })
     }
 }
 
-/// Memory for a document of a stream, until this is dropped.
-pub(crate) struct Room {
+/// Permit for the memory of a stream's document, released on drop.
+pub(crate) struct MemoryPermit {
     _share: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
 }
 
-/// An article that is ready to be written.
+/// Article that is ready to be written.
 pub(crate) struct Prepared {
     pub(crate) ingest: Ingest,
     pub(crate) report: proto::ExtractionReport,
 }
 
 impl Ingestion {
-    /// Ingests into a store.
+    /// Creates a service that ingests into a store.
     pub fn new(store: Arc<dyn Store>, extraction: Extraction, options: IngestOptions) -> Self {
-        let room = Arc::new(Semaphore::new(options.stream_bytes.div_ceil(1 << 10).max(1)));
+        let stream_memory = Arc::new(Semaphore::new(options.stream_bytes.div_ceil(1 << 10).max(1)));
         Self {
             store,
             extraction,
             options: Arc::new(options),
-            room,
-            turns: Arc::default(),
+            stream_memory,
+            update_locks: Arc::default(),
             witness: None,
             meter: None,
             authority: Authority::Write,
         }
     }
 
-    /// Returns the same, whose writes have this authority.
+    /// Returns a copy whose writes have this authority.
     pub fn with_authority(&self, authority: Authority) -> Self {
         Self { authority, ..self.clone() }
     }
 
-    /// Returns the write of a prepared document, with the authority of its caller.
+    /// Returns the write of a prepared document with the authority of its caller.
     fn write_of(&self, ingest: Ingest) -> Write {
         Write::Ingest(Box::new(Ingest { from: IngestSource::Publisher(self.authority), ..ingest }))
     }
 
-    /// The most that one stream may have of the memory for all.
+    /// Creates one stream's share of the memory.
     fn share(&self) -> Arc<Semaphore> {
         Arc::new(Semaphore::new(self.share_kib()))
     }
@@ -151,24 +150,24 @@ impl Ingestion {
         self.options.stream_bytes.div_ceil(SHARES << 10).max(1)
     }
 
-    /// Waits until there is room for a document in its stream's share, and then in all. One that is larger than the share
-    /// gets the whole share.
-    async fn room(&self, share: Arc<Semaphore>, bytes: usize) -> Room {
+    /// Reserves memory for a document, first in its stream's share, then in the total. A document larger than the share
+    /// takes all of it.
+    async fn reserve(&self, share: Arc<Semaphore>, bytes: usize) -> MemoryPermit {
         let kib = u32::try_from(bytes.div_ceil(1 << 10).min(self.share_kib())).unwrap_or(u32::MAX);
-        let take =
-            async |room: Arc<Semaphore>| room.acquire_many_owned(kib).await.expect("the semaphore is never closed");
-        let share = take(share).await;
-        Room { _share: share, _all: take(Arc::clone(&self.room)).await }
+        let acquire =
+            async |memory: Arc<Semaphore>| memory.acquire_many_owned(kib).await.expect("the semaphore is never closed");
+        let share = acquire(share).await;
+        MemoryPermit { _share: share, _all: acquire(Arc::clone(&self.stream_memory)).await }
     }
 
-    /// Ingests one document. `Ok` means durable, unless it was only to be validated.
+    /// Ingests one document. `Ok` means durable, unless `validate_only` is set.
     pub async fn ingest(&self, request: proto::IngestArticleRequest) -> Result<Contents<Ingested>, IngestError> {
         let prepared = self.prepare(request.document, request.request_id, true).await?;
-        if request.validate_only { self.rehearse(prepared).await } else { self.commit(prepared).await }
+        if request.validate_only { self.dry_run(prepared).await } else { self.commit(prepared).await }
     }
 
-    /// Writes all of a document at once, so that whoever leaves in between leaves nothing half done; of a feed of more than
-    /// a command holds, each command.
+    /// Writes a whole document in one command, so that a cancelled call does not leave it half written. A syndication
+    /// feed larger than a command takes several.
     async fn commit(&self, prepared: Contents<Prepared>) -> Result<Contents<Ingested>, IngestError> {
         let mut writes = Vec::new();
         let contents = prepared.map(|prepared| {
@@ -182,10 +181,10 @@ impl Ingestion {
         })
     }
 
-    async fn rehearse(&self, prepared: Contents<Prepared>) -> Result<Contents<Ingested>, IngestError> {
+    async fn dry_run(&self, prepared: Contents<Prepared>) -> Result<Contents<Ingested>, IngestError> {
         let one = async |prepared: Prepared| {
-            let rehearsed = self.store.rehearse(self.write_of(prepared.ingest)).await;
-            let written = self.shown(vec![rehearsed]).await.pop().unwrap_or(Err(StoreError::Internal.into()))?;
+            let result = self.store.rehearse(self.write_of(prepared.ingest)).await;
+            let written = self.shown(vec![result]).await.pop().unwrap_or(Err(StoreError::Internal.into()))?;
             Ok(Ingested { written, report: prepared.report })
         };
         match prepared {
@@ -204,11 +203,11 @@ impl Ingestion {
         }
     }
 
-    /// Writes in the order given, in commands of a size that others need not wait long behind.
+    /// Applies writes in order, in commands small enough not to delay other callers for long.
     async fn write_all(&self, mut writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
         let mut written = Vec::with_capacity(writes.len());
-        while writes.len() > COMMAND {
-            let rest = writes.split_off(COMMAND);
+        while writes.len() > MAX_COMMAND {
+            let rest = writes.split_off(MAX_COMMAND);
             written.extend(self.write_and_show(std::mem::replace(&mut writes, rest)).await);
         }
         if !writes.is_empty() {
@@ -217,7 +216,7 @@ impl Ingestion {
         written
     }
 
-    /// Makes a document ready to be written.
+    /// Prepares a document for writing.
     async fn prepare(
         &self,
         document: Option<proto::Document>,
@@ -235,7 +234,7 @@ impl Ingestion {
         Ok(prepared)
     }
 
-    /// Extracts a document on a thread for documents of its size.
+    /// Extracts a document in the thread pool for its size.
     async fn extract(
         &self,
         document: proto::Document,
@@ -243,12 +242,12 @@ impl Ingestion {
         time: Timestamp,
         refusable: bool,
     ) -> Result<Contents<Prepared>, IngestError> {
-        // Covers the wait for a thread.
+        // Includes the wait for a thread.
         let _part = span(Kind::Internal, "ingest.extract");
         let options = Arc::clone(&self.options);
         let limits = options.extract.clone();
         let document = if document::is_compressed(&document) {
-            // The size is known after decompression only.
+            // The size is known only after decompression.
             self.extraction.pool(0).run(refusable, move |_| document::decompress(document, &limits)).await??
         } else {
             document

@@ -1,11 +1,11 @@
-//! What extraction did, and what it could not do, in the API's words.
+//! Conversion of extraction reports and errors to the API's types.
 
 use crate::article::Violations;
 use crate::extract::{self, ExtractError};
 use crate::proto::document::Payload;
 use crate::proto::{Cut, CutReason, ExtractionReport};
 
-/// The report of an extraction.
+/// Converts the report of an extraction.
 pub(super) fn to_proto(report: extract::Report) -> ExtractionReport {
     ExtractionReport {
         method: report.method.to_string(),
@@ -45,7 +45,7 @@ fn reason(reason: extract::CutReason) -> CutReason {
     }
 }
 
-/// The field that extraction could not use.
+/// Converts an extraction error to a violation of the field that caused it.
 pub(super) fn violation(sent: &Payload, error: &ExtractError) -> Violations {
     let field = match sent {
         Payload::Raw(_) if error.is_about_content_type() => "document.raw.content_type",
@@ -54,8 +54,8 @@ pub(super) fn violation(sent: &Payload, error: &ExtractError) -> Violations {
     Violations::one(field, error.to_string())
 }
 
-/// Where what was sent stands in the request. What is wrong with an article that was extracted from it is named from there
-/// on: `document.html.headline`.
+/// Returns the path of the payload's field in the request. Violations of the extracted article start with it:
+/// `document.html.headline`.
 pub(super) fn field(sent: &Payload) -> &'static str {
     match sent {
         Payload::Text(_) => "document.text",
@@ -65,7 +65,7 @@ pub(super) fn field(sent: &Payload) -> &'static str {
     }
 }
 
-/// The same for one item of a feed, which has no field of its own.
+/// Converts an extraction error of a syndication feed's item, which has no field in the request.
 pub(super) fn entry_violation(error: &ExtractError) -> Violations {
     Violations::one("document.raw.data", error.to_string())
 }

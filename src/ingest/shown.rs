@@ -1,4 +1,4 @@
-//! Answers to writes, as their callers may have them.
+//! Results of writes, without references that their callers may not see.
 
 use jiff::Timestamp;
 
@@ -6,19 +6,19 @@ use super::Ingestion;
 use crate::store::{Consistency, Originals, Write, WriteError, Written};
 
 impl Ingestion {
-    /// Writes in the order given. No answer names an original that cannot be read.
+    /// Applies writes in order. No result names an original that cannot be read.
     pub(super) async fn write_and_show(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
-        let answers = self.store(writes).await;
-        self.shown(answers).await
+        let results = self.store(writes).await;
+        self.shown(results).await
     }
 
-    /// Returns the answers without the names of originals that cannot be read.
-    pub(super) async fn shown(&self, answers: Vec<Result<Written, WriteError>>) -> Vec<Result<Written, WriteError>> {
-        let records = answers.iter().filter_map(|answer| answer.as_ref().ok()).map(|written| &*written.record);
-        // What was written is done, whether or not the store answers this: then no original is named.
+    /// Removes the names of originals that cannot be read from the results.
+    pub(super) async fn shown(&self, results: Vec<Result<Written, WriteError>>) -> Vec<Result<Written, WriteError>> {
+        let records = results.iter().filter_map(|result| result.as_ref().ok()).map(|written| &*written.record);
+        // The writes are done even if this read fails; then no original is named.
         let originals = Originals::of(&*self.store, records, Consistency::Full).await.unwrap_or_default();
         let now = Timestamp::now();
         let show = |written: Written| Written { record: originals.show(&written.record, now), ..written };
-        answers.into_iter().map(|answer| answer.map(show)).collect()
+        results.into_iter().map(|result| result.map(show)).collect()
     }
 }

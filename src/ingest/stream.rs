@@ -1,8 +1,9 @@
-//! Bulk: documents in, answers out, in order, as fast as the store makes them durable.
+//! Bulk ingestion: a stream of documents in, responses out in the same order, as fast as the store makes them durable.
 //!
-//! Extraction runs ahead on all workers; what is ready is written in groups; a few groups are under way at once, so that
-//! the store always has the next. Everything is bounded, in number and in bytes, and a client that does not read its answers
-//! stops being read from. The work is a task of its own, so that it goes on while nobody reads; for a while.
+//! Extraction runs ahead on all workers. Prepared documents are written in groups, several groups concurrently, so that
+//! the store never waits for the next. Every stage is bounded in number and in bytes; backpressure stops the reading
+//! from a client that does not read its responses. The pipeline runs in a separate task, so that it continues for a
+//! limited time while the client does not read.
 
 use std::sync::Arc;
 
@@ -14,84 +15,83 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use super::{Contents, IngestError, Ingested, Ingestion, Prepared, Room};
+use super::{Contents, IngestError, Ingested, Ingestion, MemoryPermit, Prepared};
 use crate::caller::for_current;
 use crate::proto::IngestArticlesRequest;
 use crate::store::StoreError;
 use crate::telemetry::trace::{here, within};
 
-/// How many documents of a stream are being prepared at once.
-const PREPARING: usize = 64;
-/// How many are written together.
-const GROUP: usize = 256;
-/// How many groups are being written at once.
-const WRITING: usize = 4;
+/// Maximum number of a stream's documents in preparation.
+const MAX_PREPARING: usize = 64;
+/// Maximum number of documents per group of writes.
+const MAX_GROUP: usize = 256;
+/// Maximum number of groups being written.
+const MAX_WRITING: usize = 4;
 
-/// How many answers wait to be read.
-const ANSWERS: usize = 64;
+/// Capacity of the buffer of unread responses.
+const RESPONSE_BUFFER: usize = 64;
 
-/// Why a stream of answers ended early.
+/// Reason for the early end of a response stream.
 pub enum Ended<E> {
-    /// What came in ended with this.
+    /// The incoming stream failed with this error.
     Incoming(E),
-    /// Nobody read the answers.
+    /// The client did not read its responses.
     Unread,
 }
 
-/// The answer to one document of a stream.
+/// Response to one document of a stream.
 pub struct Answer {
-    /// The document's own number.
+    /// Sequence number that the client gave the document.
     pub sequence: i64,
-    /// Whether a short answer was asked for.
+    /// True if the client requested a brief response.
     pub brief: bool,
-    /// What became of it.
+    /// Result of the ingestion.
     pub result: Result<Contents<Ingested>, IngestError>,
 }
 
-/// What comes in: a document, or the error that ended the stream.
+/// Item of the incoming stream: a document, or the error that ended it.
 pub type StreamItem<E> = Result<IngestArticlesRequest, E>;
 
 struct Ready {
     sequence: i64,
     brief: bool,
     prepared: Result<Contents<Prepared>, IngestError>,
-    /// Its share of the memory that documents may take, until it is written.
-    room: Room,
+    /// Held until the document is written.
+    memory: MemoryPermit,
 }
 
 impl Ingestion {
-    /// Answers each document when its article is durable. An error of the incoming stream ends the outgoing one, and so does
-    /// leaving answers unread: what was taken in by then is written. Dropping the answers stops the work.
+    /// Ingests a stream and responds to each document when its article is durable. The response stream ends when the
+    /// incoming one fails or when responses stay unread; documents accepted by then are written. Dropping the response
+    /// stream stops the pipeline.
     pub fn ingest_stream<E: Send + 'static>(
         &self,
         documents: impl Stream<Item = StreamItem<E>> + Send + 'static,
     ) -> impl Stream<Item = Result<Answer, Ended<E>>> + Send + 'static {
-        let (answers, read) = mpsc::channel(ANSWERS);
-        let unread = self.options.unread;
-        let working = self.pipeline(documents);
-        let work = async move {
-            let mut working = std::pin::pin!(working);
-            while let Some(answer) = working.next().await {
-                match tokio::time::timeout(unread, answers.send(answer.map_err(Ended::Incoming))).await {
+        let (sender, receiver) = mpsc::channel(RESPONSE_BUFFER);
+        let max_unread = self.options.unread;
+        let responses = self.pipeline(documents);
+        let pipeline = async move {
+            let mut responses = std::pin::pin!(responses);
+            while let Some(response) = responses.next().await {
+                match tokio::time::timeout(max_unread, sender.send(response.map_err(Ended::Incoming))).await {
                     Ok(Ok(())) => {}
-                    // Whoever wanted them has gone.
                     Ok(Err(_closed)) => return false,
                     Err(_elapsed) => return true,
                 }
             }
             false
         };
-        let work = AbortOnDropHandle::new(tokio::spawn(within(here(), for_current(work.in_current_span()))));
-        let farewell = stream::once(async move {
-            match work.await.map_err(JoinError::try_into_panic) {
-                Ok(overdue) => overdue.then_some(Err(Ended::Unread)),
-                // As if it had been done here.
+        let task = AbortOnDropHandle::new(tokio::spawn(within(here(), for_current(pipeline.in_current_span()))));
+        let last = stream::once(async move {
+            match task.await.map_err(JoinError::try_into_panic) {
+                Ok(timed_out) => timed_out.then_some(Err(Ended::Unread)),
                 Err(Ok(panic)) => std::panic::resume_unwind(panic),
-                // Only by dropping this is it stopped.
-                Err(Err(_stopped)) => None,
+                // Aborted only by dropping this stream.
+                Err(Err(_aborted)) => None,
             }
         });
-        ReceiverStream::new(read).chain(farewell.filter_map(future::ready))
+        ReceiverStream::new(receiver).chain(last.filter_map(future::ready))
     }
 
     fn pipeline<E: Send + 'static>(
@@ -99,36 +99,36 @@ impl Ingestion {
         documents: impl Stream<Item = StreamItem<E>> + Send + 'static,
     ) -> impl Stream<Item = Result<Answer, E>> + Send + 'static {
         let share = self.share();
-        let taking = self.clone();
+        let reserving = self.clone();
         let preparing = self.clone();
         let writing = self.clone();
         documents
-            // One after another: the next is not read before there is room for it.
+            // Sequential: the next document is not read before memory for this one is reserved.
             .then(move |item| {
-                let (ingestion, share) = (taking.clone(), Arc::clone(&share));
+                let (ingestion, share) = (reserving.clone(), Arc::clone(&share));
                 async move {
                     let item = item?;
-                    let room = ingestion.room(share, item.encoded_len()).await;
-                    Ok((item, room))
+                    let memory = ingestion.reserve(share, item.encoded_len()).await;
+                    Ok((item, memory))
                 }
             })
             .map(move |item: Result<_, E>| {
                 let ingestion = preparing.clone();
                 async move {
-                    let (IngestArticlesRequest { sequence, document, request_id, brief }, room) = item?;
+                    let (IngestArticlesRequest { sequence, document, request_id, brief }, memory) = item?;
                     let prepared = ingestion.prepare(document, request_id, false).await;
-                    Ok(Ready { sequence, brief, prepared, room })
+                    Ok(Ready { sequence, brief, prepared, memory })
                 }
             })
-            .buffered(PREPARING)
-            .ready_chunks(GROUP)
+            .buffered(MAX_PREPARING)
+            .ready_chunks(MAX_GROUP)
             .map(move |group| {
                 let ingestion = writing.clone();
                 async move { ingestion.write_group(group).await }
             })
-            .buffered(WRITING)
+            .buffered(MAX_WRITING)
             .flat_map(futures::stream::iter)
-            // After the error there is nothing to say.
+            // Ends the stream after the first error.
             .scan(false, |ended, item| {
                 let item = if *ended { None } else { Some(item) };
                 *ended = matches!(item, Some(Err(_)));
@@ -138,12 +138,12 @@ impl Ingestion {
 
     async fn write_group<E>(&self, group: Vec<Result<Ready, E>>) -> Vec<Result<Answer, E>> {
         let mut writes = Vec::with_capacity(group.len());
-        let mut rooms = Vec::with_capacity(group.len());
-        // What each document waits for, in the order of the writes.
-        let mut waiting = Vec::with_capacity(group.len());
+        let mut permits = Vec::with_capacity(group.len());
+        // In the order of the writes.
+        let mut pending = Vec::with_capacity(group.len());
         for item in group {
-            waiting.push(item.map(|Ready { sequence, brief, prepared, room }| {
-                rooms.push(room);
+            pending.push(item.map(|Ready { sequence, brief, prepared, memory }| {
+                permits.push(memory);
                 let prepared = prepared.and_then(|contents| {
                     contents.map(|prepared| {
                         writes.push(self.write_of(prepared.ingest));
@@ -154,8 +154,8 @@ impl Ingestion {
             }));
         }
         let mut written = self.write_all(writes).await.into_iter();
-        drop(rooms);
-        let mut answer = |(sequence, brief, prepared): (i64, bool, Result<Contents<_>, IngestError>)| {
+        drop(permits);
+        let mut respond = |(sequence, brief, prepared): (i64, bool, Result<Contents<_>, IngestError>)| {
             let result = prepared.and_then(|contents| {
                 contents.map(|report| {
                     let written = written.next().unwrap_or(Err(StoreError::Internal.into()))?;
@@ -164,6 +164,6 @@ impl Ingestion {
             });
             Answer { sequence, brief, result }
         };
-        waiting.into_iter().map(|item| item.map(&mut answer)).collect()
+        pending.into_iter().map(|item| item.map(&mut respond)).collect()
     }
 }

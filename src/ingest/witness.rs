@@ -1,4 +1,4 @@
-//! Who is told of each write, also when whoever asked for it has left by then: what is done must not depend on that being seen.
+//! Observers of writes. They see every result, also after the caller has left, so that no write goes unobserved.
 
 use std::sync::Arc;
 
@@ -7,28 +7,28 @@ use crate::article::ArticleId;
 use crate::store::{StoreError, Write, WriteError, Written};
 use crate::telemetry::trace::{here, within};
 
-/// Is told of a write of an article, and what became of it.
+/// Callback with the article ID and result of each write.
 pub type Witness = Arc<dyn Fn(&ArticleId, &Result<Written, WriteError>) + Send + Sync>;
 
 impl Ingestion {
-    /// The same, whose writes are witnessed.
+    /// Returns a copy whose writes are observed.
     pub fn witnessed(&self, witness: Witness) -> Self {
         Self { witness: Some(witness), ..self.clone() }
     }
 
-    /// Writes in the order given. What is witnessed goes on when the caller leaves.
+    /// Applies writes in order. An observed write continues when its caller leaves.
     pub(super) async fn store(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
         let Some(witness) = self.witness.clone() else { return self.store.write(writes).await };
         let ids: Vec<ArticleId> = writes.iter().map(|write| write.id().clone()).collect();
         let (store, count) = (Arc::clone(&self.store), ids.len());
         let writing = async move {
-            let answers = store.write(writes).await;
-            ids.iter().zip(&answers).for_each(|(id, answer)| witness(id, answer));
-            answers
+            let results = store.write(writes).await;
+            ids.iter().zip(&results).for_each(|(id, result)| witness(id, result));
+            results
         };
         match tokio::spawn(within(here(), writing)).await {
-            Ok(answers) => answers,
-            // The panic hook has logged it; otherwise the process ends.
+            Ok(results) => results,
+            // The panic hook has logged a panic; otherwise the process ends.
             Err(_ended) => vec![Err(StoreError::Internal.into()); count],
         }
     }

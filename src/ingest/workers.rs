@@ -1,5 +1,5 @@
-//! The threads that extract: apart from those that serve, so that a heavy page delays no call, and with stacks that deep
-//! pages need.
+//! Pool of extraction threads, separate from the threads that serve calls, so that a heavy page delays no call. Their
+//! stacks are large enough for deeply nested pages.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -10,19 +10,20 @@ use super::IngestError;
 use crate::burst::{Burst, STANDING};
 use crate::priority::work_behind_connections;
 
-/// Extraction crates recurse by the depth of a page, which [`crate::extract`] caps; measured, the caps need 8 MiB.
+/// Stack size of a thread, in bytes. Extraction crates recurse by the depth of a page, which [`crate::extract`] limits;
+/// measured, the limits need 8 MiB.
 const STACK_BYTES: usize = 16 << 20;
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A pool of threads behind a bounded queue.
+/// Thread pool behind a bounded queue.
 #[derive(Clone)]
 pub struct Workers {
     jobs: mpsc::Sender<Job>,
-    places: Arc<Semaphore>,
-    /// Of these, what streams may have together: so many that no thread idles, and so few that a call finds room behind them, also in
-    /// a queue that stands.
-    streams: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
+    /// Slots that all streams may use together: enough that no thread idles, and few enough that a unary call finds a
+    /// slot even in a standing queue.
+    stream_slots: Arc<Semaphore>,
     threads: usize,
     queue: usize,
     burst: Arc<Burst>,
@@ -39,7 +40,7 @@ impl Workers {
             std::thread::Builder::new().name(format!("extract-{number}")).stack_size(STACK_BYTES).spawn(move || {
                 work_behind_connections();
                 loop {
-                    // The lock is held while waiting: one waits for a job, the others for the lock.
+                    // The lock is held while waiting: one thread waits for a job, the others for the lock.
                     let job = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
                     match job {
                         Ok(job) => job(),
@@ -48,73 +49,73 @@ impl Workers {
                 }
             })?;
         }
-        let places = |count| Arc::new(Semaphore::new(count));
-        let share = (threads + STANDING / 2).min(queue / 2).max(threads.min(queue - 1)).max(1);
+        let slots = |count| Arc::new(Semaphore::new(count));
+        let stream_share = (threads + STANDING / 2).min(queue / 2).max(threads.min(queue - 1)).max(1);
         Ok(Self {
             jobs,
-            places: places(queue),
-            streams: places(share),
+            slots: slots(queue),
+            stream_slots: slots(stream_share),
             threads,
             queue,
             burst: Arc::new(Burst::new(queue)),
         })
     }
 
-    /// Whether what is refusable is refused now: no place is free, or too many wait in a queue that does not empty.
+    /// Returns true if a refusable job would be rejected now: no slot is free, or a standing queue is too long.
     pub fn is_full(&self) -> bool {
-        let before = self.queue - self.places.available_permits();
-        before == self.queue || before.saturating_sub(self.threads) >= self.burst.most()
+        let used = self.queue - self.slots.available_permits();
+        used == self.queue || used.saturating_sub(self.threads) >= self.burst.most()
     }
 
-    /// Runs a job on one of the threads. A job whose caller has gone before it began is not run. Where there is no place, or too
-    /// many wait in a queue that does not empty, what is `refusable` is refused at once, or at its turn if too many have come since;
-    /// else it waits for a place as long as that takes: a stream is held back, where a call is refused.
+    /// Runs a job on one of the threads. A job whose caller left before it started is not run. A `refusable` job (of a
+    /// unary call) is rejected at once if the pool is full, and when it is dequeued if a standing queue has become too
+    /// long behind it. Other jobs (of a stream) wait for a slot without limit, which is the stream's backpressure.
     ///
-    /// The job is given a function that returns true once nobody waits for its result.
+    /// The job receives a function that returns true once its caller has left.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         refusable: bool,
         job: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
     ) -> Result<T, IngestError> {
-        if self.places.available_permits() == self.queue {
+        if self.slots.available_permits() == self.queue {
             self.burst.empty();
         }
         if refusable && self.is_full() {
             return Err(IngestError::Busy);
         }
-        let places = Arc::clone(&self.places);
-        let place = if refusable {
-            // Not in line with streams for the next place that becomes free: calls would wait there without bound.
-            (places.try_acquire_owned().map_err(|_none| IngestError::Busy)?, None)
+        let slots = Arc::clone(&self.slots);
+        let slot = if refusable {
+            // Unary calls do not queue with streams for the next free slot: their wait would be unbounded.
+            (slots.try_acquire_owned().map_err(|_none| IngestError::Busy)?, None)
         } else {
-            let stream = Arc::clone(&self.streams).acquire_owned().await.map_err(|_closed| IngestError::Busy)?;
-            (places.acquire_owned().await.map_err(|_closed| IngestError::Busy)?, Some(stream))
+            let stream = Arc::clone(&self.stream_slots).acquire_owned().await.map_err(|_closed| IngestError::Busy)?;
+            (slots.acquire_owned().await.map_err(|_closed| IngestError::Busy)?, Some(stream))
         };
-        let (answer, answered) = oneshot::channel();
-        let (burst, places) = (Arc::clone(&self.burst), Arc::clone(&self.places));
+        let (sender, receiver) = oneshot::channel();
+        let (burst, slots) = (Arc::clone(&self.burst), Arc::clone(&self.slots));
         let (queue, threads) = (self.queue, self.threads);
         let job = Box::new(move || {
-            if answer.is_closed() {
+            if sender.is_closed() {
                 return;
             }
-            let behind = queue.saturating_sub(places.available_permits() + threads);
-            if refusable && burst.too_many(behind) {
-                drop(place);
-                drop(answer.send(Err(IngestError::Busy)));
+            let queued = queue.saturating_sub(slots.available_permits() + threads);
+            if refusable && burst.too_many(queued) {
+                drop(slot);
+                drop(sender.send(Err(IngestError::Busy)));
                 return;
             }
             burst.turn();
-            let done = catch_unwind(AssertUnwindSafe(|| job(&|| answer.is_closed())));
-            // Before the answer, so that whoever has it finds the place free.
-            drop(place);
-            match done {
-                Ok(value) => drop(answer.send(Ok(value))),
-                // The caller sees the dropped channel. The panic hook has logged where it arose.
-                Err(_panic) => tracing::error!("a document made extraction panic"),
+            let result = catch_unwind(AssertUnwindSafe(|| job(&|| sender.is_closed())));
+            // Before the result is sent, so that its receiver finds the slot free.
+            drop(slot);
+            match result {
+                Ok(value) => drop(sender.send(Ok(value))),
+                // The caller sees the dropped channel. The panic hook has logged the location.
+                Err(_panic) => tracing::error!("extraction of a document panicked"),
             }
         });
-        self.jobs.send(job).map_err(|_gone| IngestError::Busy)?;
-        answered.await.map_err(|_panicked| IngestError::Extraction)?
+        self.jobs.send(job).map_err(|_closed| IngestError::Busy)?;
+        receiver.await.map_err(|_panicked| IngestError::Extraction)?
     }
 }
 
@@ -162,11 +163,11 @@ mod tests {
         let begun = Arc::new(AtomicUsize::new(0));
         let job = |refusable| {
             let (workers, gate, begun) = (workers.clone(), Arc::clone(&gate), Arc::clone(&begun));
-            // Each waits to be let go on.
+            // Each job blocks until it is released.
             tokio::spawn(async move {
                 let wait = move |_: &dyn Fn() -> bool| {
                     begun.fetch_add(1, Ordering::Relaxed);
-                    gate.lock().unwrap_or_else(PoisonError::into_inner).recv().expect("it is let go on");
+                    gate.lock().unwrap_or_else(PoisonError::into_inner).recv().expect("the job should be released");
                 };
                 workers.run(refusable, wait).await
             })
@@ -174,43 +175,47 @@ mod tests {
         let queued = |count| {
             let workers = workers.clone();
             async move {
-                while workers.places.available_permits() != QUEUE - count {
+                while workers.slots.available_permits() != QUEUE - count {
                     tokio::task::yield_now().await;
                 }
             }
         };
         let burst: Vec<_> = (0..QUEUE).map(|_| job(true)).collect();
         queued(QUEUE).await;
-        assert_eq!(job(true).await.expect("no panic"), Err(IngestError::Busy), "the queue is full, burst or not");
-        // Streams come to their turns, until as many have come as it holds: from then on it is one that stands.
+        assert_eq!(
+            job(true).await.expect("no panic"),
+            Err(IngestError::Busy),
+            "a full queue should reject, even in a burst"
+        );
+        // The queue becomes a standing one once as many jobs as its capacity have been dequeued.
         const STREAMS: usize = 1 + STANDING / 2;
         let streams: Vec<_> = (0..QUEUE).map(|_| job(false)).collect();
-        while workers.streams.available_permits() > 0 {
+        while workers.stream_slots.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
         for _ in 0..QUEUE + 5 {
-            go.send(()).expect("it is received");
+            go.send(()).expect("a job should be waiting");
         }
         for call in burst {
-            assert_eq!(call.await.expect("no panic"), Ok(()), "a burst is served");
+            assert_eq!(call.await.expect("no panic"), Ok(()), "a burst should be served");
         }
-        // One more has begun than could go on: from here on nothing changes by itself.
+        // One more job has started than was released: the state is stable from here on.
         while begun.load(Ordering::Relaxed) < QUEUE + 6 {
             tokio::task::yield_now().await;
         }
         queued(STREAMS).await;
-        // Behind as many of theirs as may wait, calls find places; but no more than that.
+        // Behind the maximum number of stream jobs, unary calls still find slots, up to the limit of a standing queue.
         let calls: Vec<_> = (STREAMS..1 + STANDING).map(|_| job(true)).collect();
         queued(1 + STANDING).await;
         assert_eq!(job(true).await.expect("no panic"), Err(IngestError::Busy));
         for _ in 0..2 * QUEUE {
-            go.send(()).expect("it is received");
+            go.send(()).expect("a job should be waiting");
         }
         for call in calls {
-            assert_eq!(call.await.expect("no panic"), Ok(()), "streams leave room for calls");
+            assert_eq!(call.await.expect("no panic"), Ok(()), "streams should leave slots for unary calls");
         }
         for stream in streams {
-            assert_eq!(stream.await.expect("no panic"), Ok(()), "a stream is held back, and not refused");
+            assert_eq!(stream.await.expect("no panic"), Ok(()), "a stream should be delayed, not rejected");
         }
         assert_eq!(job(true).await.expect("no panic"), Ok(()));
     }
@@ -222,28 +227,28 @@ mod tests {
         let (go, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
         let mut calls = VecDeque::new();
-        // No more than that: the turn that makes it a queue that stands may come at any moment after.
+        // Any later dequeue may turn it into a standing queue.
         for number in 0..2 * QUEUE - 2 {
             if number >= QUEUE {
-                // One goes, and one comes.
-                go.send(()).expect("it is received");
-                let call: tokio::task::JoinHandle<_> = calls.pop_front().expect("one waits");
-                assert_eq!(call.await.expect("no panic"), Ok(()), "a burst is served");
+                // One job leaves the queue, and one enters it.
+                go.send(()).expect("a job should be waiting");
+                let call: tokio::task::JoinHandle<_> = calls.pop_front().expect("a call should be queued");
+                assert_eq!(call.await.expect("no panic"), Ok(()), "a burst should be served");
             }
             let (waiting, gate) = (workers.clone(), Arc::clone(&gate));
             calls.push_back(tokio::spawn(async move {
                 let wait = move |_: &dyn Fn() -> bool| {
-                    gate.lock().unwrap_or_else(PoisonError::into_inner).recv().expect("it is let go on")
+                    gate.lock().unwrap_or_else(PoisonError::into_inner).recv().expect("the job should be released")
                 };
                 waiting.run(true, wait).await
             }));
-            while workers.places.available_permits() != QUEUE - calls.len() {
+            while workers.slots.available_permits() != QUEUE - calls.len() {
                 tokio::task::yield_now().await;
             }
         }
-        // The last two of as many as it holds; of those that are left, the last one in front of as many as may wait, and these.
+        // The first two complete the capacity. Of the others, the last 49 run: those in front of at most 48 others.
         for _ in 0..QUEUE {
-            go.send(()).expect("it is received");
+            go.send(()).expect("a job should be waiting");
         }
         for call in calls.drain(..2) {
             assert_eq!(call.await.expect("no panic"), Ok(()));

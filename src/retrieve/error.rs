@@ -1,39 +1,39 @@
-//! Why a read has no answer.
+//! Errors of reads.
 
 use crate::article::{Unreadable, Violations};
 use crate::store::StoreError;
 
-/// Why a read has no answer.
+/// Error of a read.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum RetrieveError {
-    /// The request is wrong.
+    /// The request is invalid.
     #[error("{0}")]
     Invalid(#[from] Violations),
-    /// There is no such article, or nobody may know of it.
+    /// The article does not exist, or is under embargo.
     #[error("{0} does not exist")]
     NotFound(String),
-    /// There is one, and it cannot be read.
+    /// The article exists but cannot be read.
     #[error("{name} cannot be read: {why:?}")]
     Unreadable {
-        /// The article's name.
+        /// Name of the article.
         name: String,
-        /// Why.
+        /// Reason.
         why: Unreadable,
     },
-    /// The search index has not come as far as was asked within the time.
-    #[error("the search index has not followed the feed that far yet")]
+    /// The search index did not reach the requested position in time.
+    #[error("the search index has not reached the requested change_token yet")]
     IndexLate,
-    /// The store did not answer.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl RetrieveError {
-    /// The answer for an article that cannot be read. An embargoed one does not exist, as far as readers are told: they get
-    /// their own words back, as for any other that does not.
-    pub(super) fn unreadable(asked: String, name: String, why: Unreadable) -> Self {
+    /// Creates the error for an article that cannot be read. An embargoed one looks like an article that does not
+    /// exist: the error repeats only what was `requested`.
+    pub(super) fn unreadable(requested: String, name: String, why: Unreadable) -> Self {
         match why {
-            Unreadable::Embargoed => Self::NotFound(asked),
+            Unreadable::Embargoed => Self::NotFound(requested),
             why => Self::Unreadable { name, why },
         }
     }

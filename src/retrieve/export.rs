@@ -1,7 +1,7 @@
-//! The whole of the readable articles, as of one moment.
+//! Export of all readable articles, as a snapshot.
 //!
-//! An export holds no transaction open: it reads the history as of its position, page by page. So a slow reader costs the
-//! store nothing between pages.
+//! An export does not hold a transaction open: it reads the history as of its position, page by page. So a slow reader
+//! costs the store nothing between pages.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,24 +15,24 @@ use crate::article::{ArticleId, EncodedArticle, Filter, Position, ReadMask, Reco
 use crate::proto::ExportArticlesRequest;
 use crate::store::{Consistency, Originals, Standing, StoreError};
 
-/// How many articles are read at a time.
+/// Maximum number of articles per read.
 const BATCH: usize = 200;
 
-/// A message of an export.
+/// Message of an export.
 #[derive(Clone, Debug)]
 pub enum Exported {
-    /// An article, masked.
+    /// Article with the fields of the read mask.
     Article(EncodedArticle),
-    /// The end.
+    /// Last message.
     Summary {
-        /// How many articles there were.
+        /// Number of exported articles.
         count: i64,
-        /// From where to watch.
+        /// Change token from which to watch.
         change_token: String,
     },
 }
 
-/// An export under way.
+/// Export in progress.
 pub struct Export {
     retrieval: Retrieval,
     filter: Filter,
@@ -40,7 +40,7 @@ pub struct Export {
     at: Position,
     after: Option<ArticleId>,
     page: VecDeque<(Arc<Record>, Standing)>,
-    /// Of the duplicates in the page.
+    /// Originals of the duplicates in the page.
     originals: Originals,
     pace: Pace,
     exhausted: bool,
@@ -48,17 +48,17 @@ pub struct Export {
 }
 
 impl Retrieval {
-    /// Checks the request and takes the moment of the snapshot.
+    /// Validates the request and starts an export as of now.
     pub async fn export(
         &self,
         request: &ExportArticlesRequest,
     ) -> Result<impl Stream<Item = Result<Exported, RetrieveError>> + Send + 'static, RetrieveError> {
-        let mut wrong = Violations::default();
-        let mut note = |inner: Violations| wrong.0.extend(inner.0);
+        let mut violations = Violations::default();
+        let mut note = |inner: Violations| violations.0.extend(inner.0);
         let filter = Filter::parse(request.filter.as_ref()).map_err(&mut note).ok();
         let mask = ReadMask::parse(request.read_mask.as_ref()).map_err(&mut note).ok();
         let (Some(filter), Some(mask)) = (filter, mask) else {
-            return Err(wrong.into());
+            return Err(violations.into());
         };
         let export = Export {
             retrieval: self.clone(),
@@ -108,11 +108,11 @@ impl Export {
         }
     }
 
-    /// An article is exported if it could be read at the moment of the snapshot, matched, and can be read still: what was
-    /// withdrawn since is not sent, and the watch that goes on from here tells of it.
+    /// Returns the article if it was readable and matched as of the snapshot, and is still readable. An article
+    /// withdrawn since is not sent; a watch from the export's token reports its withdrawal.
     fn admit(&self, record: &Arc<Record>, standing: Standing) -> Result<Option<EncodedArticle>, RetrieveError> {
         let now = Timestamp::now();
-        // An embargo that has ended since, or is about to be told of as ended, is the watch's to tell.
+        // The watch reports an embargo that has ended since the snapshot.
         if record.was_held() || !standing.readable(now) {
             return Ok(None);
         }

@@ -1,4 +1,4 @@
-//! Lists, in pages.
+//! Paginated lists.
 
 use std::sync::Arc;
 
@@ -11,32 +11,33 @@ use crate::article::{EncodedArticle, Filter, Position, ReadMask, Record, Violati
 use crate::proto::ListArticlesRequest;
 use crate::store::{ListCursor, ListQuery, Order, OrderField};
 
-/// How many articles a page has when the request does not say.
+/// Page size of requests without `page_size`, in articles.
 const DEFAULT_PAGE_SIZE: usize = 50;
 
-/// How many articles are read at a time, and how large a page grows, in bytes, before it ends early.
+/// Maximum number of articles per read.
 const LIST_BATCH: usize = 256;
+/// Size after which a page ends early, in bytes.
 const PAGE_BYTES: usize = 32 << 20;
 
-/// A page of articles.
+/// Page of articles.
 #[derive(Clone, Debug)]
 pub struct Page {
-    /// Masked, in the order asked for.
+    /// Articles with the fields of the read mask, in the requested order.
     pub articles: Vec<EncodedArticle>,
-    /// For the next page; empty when there is none.
+    /// Token of the next page; empty on the last page.
     pub next_page_token: String,
 }
 
 impl Retrieval {
-    /// A page of the readable articles that match a filter.
+    /// Reads a page of the readable articles that match a filter.
     pub async fn list(&self, request: &ListArticlesRequest) -> Result<Page, RetrieveError> {
-        let mut wrong = Violations::default();
+        let mut violations = Violations::default();
         let digest = RequestDigest::of(
             "ListArticles",
             self.store.feed(),
             &ListArticlesRequest { page_size: 0, page_token: String::new(), consistency: None, ..request.clone() },
         );
-        let mut note = |inner: Violations| wrong.0.extend(inner.0);
+        let mut note = |inner: Violations| violations.0.extend(inner.0);
         let size = page_size(request.page_size, DEFAULT_PAGE_SIZE, self.limits.max_page_size).map_err(&mut note).ok();
         let from = digest.article(&request.page_token).map_err(&mut note).ok();
         let order = order(&request.order_by).map_err(&mut note).ok();
@@ -46,20 +47,20 @@ impl Retrieval {
         let (Some(size), Some(from), Some(order), Some(filter), Some(mask), Some(consistency)) =
             (size, from, order, filter, mask, consistency)
         else {
-            return Err(wrong.into());
+            return Err(violations.into());
         };
         self.reach(consistency).await?;
         if filter.query.is_some() {
-            // What a text finds is the index's answer.
+            // Text filters read the search index.
             self.reach_index(consistency).await?;
         }
         let now = Timestamp::now();
         let mut records = Vec::new();
-        // Pages may be read in different places: a later one is not to show an older state of what an earlier one has shown.
+        // Pages may come from different replicas: no page may show an older state than the pages before it.
         let (after, mut seen) = from.map_or((None, Position::START), |from| (Some(from.after), from.seen));
         let mut query = ListQuery { filter, order, after, limit: 0, now, consistency };
         let mut pace = Pace::default();
-        // Until there is one more than asked for, which tells that there is a next page; or until what there is is large.
+        // Reads one article more than requested, which means that there is a next page, or until the page is large.
         let more = loop {
             query.limit = (size + 1 - records.len()).min(pace.limit(LIST_BATCH));
             query.consistency = consistency.and(seen);
@@ -97,7 +98,7 @@ fn order(order_by: &str) -> Result<Order, Violations> {
         Some("update_time") => Some(OrderField::UpdateTime),
         Some(_) => None,
     };
-    // AIP-132: ascending unless it says otherwise.
+    // AIP-132: ascending by default.
     let descending = match words.next() {
         None | Some("asc") => Some(false),
         Some("desc") => Some(true),
@@ -107,7 +108,7 @@ fn order(order_by: &str) -> Result<Order, Violations> {
         (Some(field), Some(descending), None) => Ok(Order { field, descending }),
         _ => Err(Violations::one(
             "order_by",
-            "must be publish_time, create_time or update_time, with desc or asc after it",
+            "must be publish_time, create_time or update_time, optionally followed by asc or desc",
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! Articles out. One file for each way to read; none of them knows whether a cache is in between.
+//! Retrieval of articles: one file per way to read. None of them depends on a cache.
 
 mod error;
 mod export;
@@ -28,20 +28,20 @@ use crate::article::{ChangeToken, Position, Record, Violations};
 use crate::proto;
 use crate::store::{Consistency, Originals, Store, StoreError};
 
-/// How much one call may ask for.
+/// Limits and intervals of retrieval.
 #[derive(Clone, Debug)]
 pub struct RetrieveLimits {
-    /// Articles on a page of a list.
+    /// Maximum number of articles per page of a list.
     pub max_page_size: usize,
-    /// Names in a batch.
+    /// Maximum number of names per batch.
     pub max_batch_size: usize,
-    /// How often a watch without news says that it is alive.
+    /// Interval of checkpoints in a watch without changes.
     pub checkpoint_interval: Duration,
-    /// How often a watch asks the feed when nothing wakes it.
+    /// Interval at which a watch polls the change feed if it is not notified.
     pub poll: Duration,
 }
 
-/// Reads articles.
+/// Service that reads articles.
 #[derive(Clone)]
 pub struct Retrieval {
     store: Arc<dyn Store>,
@@ -49,15 +49,15 @@ pub struct Retrieval {
 }
 
 impl Retrieval {
-    /// Reads from a store.
+    /// Creates a service that reads from a store.
     pub fn new(store: Arc<dyn Store>, limits: RetrieveLimits) -> Self {
         Self { store, limits }
     }
 
-    /// The consistency that a request asks for.
-    fn consistency(&self, asked: Option<&proto::Consistency>) -> Result<Consistency, Violations> {
+    /// Parses the consistency of a request.
+    fn consistency(&self, requested: Option<&proto::Consistency>) -> Result<Consistency, Violations> {
         use proto::consistency::Requirement;
-        match asked.and_then(|asked| asked.requirement.as_ref()) {
+        match requested.and_then(|requested| requested.requirement.as_ref()) {
             None | Some(Requirement::FullyConsistent(false)) => Ok(Consistency::Bounded),
             Some(Requirement::FullyConsistent(true)) => Ok(Consistency::Full),
             Some(Requirement::AtLeastAsFresh(token)) => {
@@ -66,18 +66,18 @@ impl Retrieval {
         }
     }
 
-    /// The position that a client's token means.
+    /// Decodes a change token of a client.
     fn position(&self, token: &str, field: &str) -> Result<Position, Violations> {
-        let token = ChangeToken::decode(token).map_err(|right| Violations::one(field, right))?;
+        let token = ChangeToken::decode(token).map_err(|expected| Violations::one(field, expected))?;
         if token.feed == self.store.feed() {
             Ok(token.position)
         } else {
-            Err(Violations::one(field, "must be a change_token of this store; this one is another store's"))
+            Err(Violations::one(field, "belongs to another store; must be a change_token of this store"))
         }
     }
 
-    /// Waits until the store's reads see a position. An engine with one writer sees all that it handed out, so a position
-    /// that it has not is one that was lost, or made up.
+    /// Waits until reads of the store see a position. An engine with one writer sees every position it has issued, so a
+    /// later one was lost or forged.
     async fn reach(&self, consistency: Consistency) -> Result<(), RetrieveError> {
         match consistency {
             Consistency::AtLeast(position) if !self.store.reaches(position).await? => Err(StoreError::Foreign.into()),
@@ -85,7 +85,7 @@ impl Retrieval {
         }
     }
 
-    /// Looks up the originals of those records that are duplicates.
+    /// Reads the originals of the records that are duplicates.
     fn originals<'a, 's>(
         &'s self,
         records: impl IntoIterator<Item = &'a Record>,
@@ -99,11 +99,11 @@ impl Retrieval {
     }
 }
 
-/// How many items a page shall have: `default` when not said, never more than `most`.
-fn page_size(asked: i32, default: usize, most: usize) -> Result<usize, Violations> {
-    match usize::try_from(asked) {
-        Ok(0) => Ok(default.min(most)),
-        Ok(size) => Ok(size.min(most)),
+/// Returns the size of a page: `default` if not requested, at most `max`.
+fn page_size(requested: i32, default: usize, max: usize) -> Result<usize, Violations> {
+    match usize::try_from(requested) {
+        Ok(0) => Ok(default.min(max)),
+        Ok(size) => Ok(size.min(max)),
         Err(_) => Err(Violations::one("page_size", format!("must not be negative; 0 means {default}"))),
     }
 }

@@ -1,11 +1,11 @@
-//! How much is read at a time: bounded in bytes, though the store is asked for a number.
+//! Adaptive read size: bounds reads in bytes, although the store takes a number of items.
 
-/// What one read should bring, in bytes.
+/// Target size of a read, in bytes.
 const READ_BYTES: usize = 4 << 20;
-/// What is asked for first, when nothing is known of how large articles are.
+/// Number of items of the first read, before the size of items is known.
 const FIRST: usize = 64;
 
-/// What reads have brought so far.
+/// Sizes of previous reads.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Pace {
     items: usize,
@@ -14,21 +14,22 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// The pace of items that are about as large as one that is known.
+    /// Creates a pace for items of about this size, in bytes.
     pub(super) fn of(bytes: usize) -> Self {
         Self { items: 1, bytes, total: 0 }
     }
 
-    /// How many to ask for next, at most `most`: as many of the size of the last ones as fit.
-    pub(super) fn limit(&self, most: usize) -> usize {
+    /// Returns the number of items of the next read, at most `max`: as many as fit at the average size of the last
+    /// read.
+    pub(super) fn limit(&self, max: usize) -> usize {
         let fits = match self.items {
             0 => FIRST,
             items => READ_BYTES / (self.bytes / items).max(1),
         };
-        fits.clamp(1, most)
+        fits.clamp(1, max)
     }
 
-    /// Notes what a read has brought: the size of each item, in bytes.
+    /// Records the sizes of a read's items, in bytes.
     pub(super) fn read(&mut self, sizes: impl Iterator<Item = usize>) {
         let (items, bytes) = sizes.fold((0, 0), |(items, bytes), size| (items + 1, bytes + size));
         if items > 0 {
@@ -37,7 +38,7 @@ impl Pace {
         self.total += bytes;
     }
 
-    /// How many bytes all reads have brought.
+    /// Returns the total size of all reads, in bytes.
     pub(super) fn total(&self) -> usize {
         self.total
     }

@@ -1,4 +1,4 @@
-//! Page tokens: where a page ended, and of which request.
+//! Page tokens: the position at which a page ended, bound to its request.
 
 use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
@@ -8,10 +8,11 @@ use uuid::Uuid;
 use crate::article::{ArticleId, Digest, Position, Violations};
 use crate::store::ListCursor;
 
-/// What a token holds. Hand-written Protobuf: it stays out of the API, and old tokens stay readable when fields are added.
+/// Contents of a token. Handwritten Protobuf: it stays out of the API, and old tokens stay readable if fields are
+/// added.
 #[derive(Clone, PartialEq, Message)]
 struct Token {
-    /// Of the request, without its page token and page size.
+    /// Digest of the request without its page token and page size.
     #[prost(bytes = "vec", tag = "1")]
     request: Vec<u8>,
     #[prost(string, tag = "2")]
@@ -22,33 +23,34 @@ struct Token {
     transaction: u64,
     #[prost(uint64, tag = "5")]
     sequence: u64,
-    /// For pages that go on after a count or a revision.
+    /// Count or revision after which the next page begins, for paging by number.
     #[prost(uint64, tag = "6")]
     number: u64,
-    /// The newest position of what the pages up to here have shown.
+    /// Newest position shown on the pages so far.
     #[prost(uint64, tag = "7")]
     seen_transaction: u64,
     #[prost(uint64, tag = "8")]
     seen_sequence: u64,
-    /// Of all the above, against tokens that were changed.
+    /// Checksum of all other fields, to detect modified tokens.
     #[prost(bytes = "vec", tag = "15")]
     check: Vec<u8>,
 }
 
-/// Where the next page of a list begins.
+/// Start of the next page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NextPage {
-    /// After this article.
+    /// Last article of the previous page.
     pub(super) after: ListCursor,
-    /// Not older than this.
+    /// Minimum position to read at.
     pub(super) seen: Position,
 }
 
-/// Identifies a request, so that a token is not used with another one.
+/// Digest of a request, so that a token is valid for that request only.
 pub(super) struct RequestDigest([u8; 8]);
 
 impl RequestDigest {
-    /// `request` is the message with its page token and page size cleared; `feed` tells the store that is asked from others.
+    /// Computes the digest. `request` is the message with its page token and page size cleared; `feed` identifies the
+    /// store.
     pub(super) fn of(method: &str, feed: Uuid, request: &impl Message) -> Self {
         let mut bytes = method.as_bytes().to_vec();
         bytes.extend_from_slice(feed.as_bytes());
@@ -73,7 +75,7 @@ impl RequestDigest {
         self.seal(Token { number, ..Token::default() })
     }
 
-    /// The cursor in a token of this request; none for the first page.
+    /// Reads the cursor of a token of this request; none for the first page.
     pub(super) fn article(&self, token: &str) -> Result<Option<NextPage>, Violations> {
         let Some(token) = self.open(token)? else { return Ok(None) };
         let id = token.id.parse::<ArticleId>().map_err(|_| forged())?;
@@ -83,7 +85,7 @@ impl RequestDigest {
         Ok(Some(NextPage { after: ListCursor { id, sort_time, position }, seen }))
     }
 
-    /// The number in a token of this request; none for the first page.
+    /// Reads the number of a token of this request; none for the first page.
     pub(super) fn number(&self, token: &str) -> Result<Option<u64>, Violations> {
         Ok(self.open(token)?.map(|token| token.number))
     }
@@ -105,20 +107,20 @@ impl RequestDigest {
             return Err(forged());
         }
         if token.request != self.0 {
-            let right = "must be used with the request that it came from: every other field as it was then";
-            return Err(Violations::one("page_token", right));
+            let expected = "belongs to another request; must be used with all other fields unchanged";
+            return Err(Violations::one("page_token", expected));
         }
         Ok(Some(token))
     }
 }
 
-/// Not a secret: a token grants nothing that a request without it does not.
+/// Computes the checksum. It needs no secret: a token grants nothing that a request without it does not.
 fn check(token: &Token) -> Vec<u8> {
     Digest::of_bytes(&token.encode_to_vec()).0[..6].to_vec()
 }
 
 fn forged() -> Violations {
-    Violations::one("page_token", "must be a next_page_token as Copydesk handed it out, unchanged")
+    Violations::one("page_token", "must be an unmodified next_page_token")
 }
 
 #[cfg(test)]

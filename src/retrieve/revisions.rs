@@ -1,4 +1,4 @@
-//! The history of an article.
+//! Revision history of an article.
 
 use jiff::Timestamp;
 use prost::Message;
@@ -12,48 +12,48 @@ use crate::store::{Consistency, Revision, StoreError};
 
 const DEFAULT_PAGE_SIZE: usize = 50;
 
-/// One change of an article.
+/// Change of an article.
 #[derive(Clone, Debug)]
 pub struct RevisionEntry {
-    /// `articles/{article}@{revision}`.
+    /// Name of the revision, `articles/{article}@{revision}`.
     pub name: String,
-    /// From 1.
+    /// Number of the revision, from 1.
     pub revision: i64,
-    /// What kind of change.
+    /// Kind of the change.
     pub kind: ChangeKind,
-    /// When.
+    /// Time of the change.
     pub time: Timestamp,
-    /// Why, if its author said.
+    /// Reason given by the editor, if any.
     pub reason: String,
-    /// Of the text.
+    /// Digest of the text.
     pub content_digest: String,
-    /// Which fields differ from the revision before.
+    /// Fields that differ from the previous revision.
     pub changed_fields: Vec<&'static str>,
-    /// Its position in the feed.
+    /// Position in the change feed.
     pub change_token: String,
 }
 
 /// Changes of an article, newest first.
 #[derive(Clone, Debug)]
 pub struct RevisionPage {
-    /// The changes.
+    /// Entries of the page.
     pub revisions: Vec<RevisionEntry>,
-    /// For the next page; empty when there is none.
+    /// Token of the next page; empty on the last page.
     pub next_page_token: String,
 }
 
 impl Retrieval {
-    /// What changed in a readable article, and when.
+    /// Reads a page of the history of a readable article.
     pub async fn revisions(&self, request: &ListArticleRevisionsRequest) -> Result<RevisionPage, RetrieveError> {
-        let mut wrong = Violations::default();
+        let mut violations = Violations::default();
         let plain = ListArticleRevisionsRequest { name: request.name.clone(), ..Default::default() };
         let digest = RequestDigest::of("ListArticleRevisions", self.store.feed(), &plain);
-        let id = ArticleId::from_name(&request.name).map_err(|right| wrong.add("name", right)).ok();
-        let mut note = |inner: Violations| wrong.0.extend(inner.0);
+        let id = ArticleId::from_name(&request.name).map_err(|expected| violations.add("name", expected)).ok();
+        let mut note = |inner: Violations| violations.0.extend(inner.0);
         let size = page_size(request.page_size, DEFAULT_PAGE_SIZE, self.limits.max_page_size).map_err(&mut note).ok();
         let before = digest.number(&request.page_token).map_err(&mut note).ok();
         let (Some(id), Some(size), Some(before)) = (id, size, before) else {
-            return Err(wrong.into());
+            return Err(violations.into());
         };
         let found = self.store.get(std::slice::from_ref(&id), Consistency::Bounded).await?;
         let record = found.into_iter().next().and_then(|fetched| fetched.record);
@@ -62,15 +62,15 @@ impl Retrieval {
         let consistency = Consistency::AtLeast(record.token.position);
         let before = before.and_then(|before| i64::try_from(before).ok());
         // A page of large texts ends early.
-        let most = Pace::of(record.weight() * 2).limit(size);
-        let history = self.store.revisions(&id, before, most, consistency).await?;
-        // They are numbered from 1, and none is missing.
+        let limit = Pace::of(record.weight() * 2).limit(size);
+        let history = self.store.revisions(&id, before, limit, consistency).await?;
+        // Revisions are numbered from 1 without gaps.
         let more = history.last().is_some_and(|last| last.record.revision > 1);
         let next_page_token = match history.last() {
             Some(last) if more => digest.after_number(last.record.revision.unsigned_abs()),
             _ => String::new(),
         };
-        // What was written under embargo never was anything to readers.
+        // Revisions written under embargo were never visible to readers.
         let public = history.iter().filter(|revision| !revision.record.was_held());
         let revisions = public.map(entry).collect::<Result<_, _>>()?;
         Ok(RevisionPage { revisions, next_page_token })

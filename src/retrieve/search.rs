@@ -1,4 +1,4 @@
-//! Search.
+//! Full-text search.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -13,51 +13,51 @@ use crate::store::{Consistency, SearchQuery, StoreError};
 
 const DEFAULT_PAGE_SIZE: usize = 20;
 const MAX_PAGE_SIZE: usize = 100;
-/// How far into the results pages go.
+/// Maximum offset of a page into the results.
 const MAX_SKIP: usize = 10_000;
-/// How long a search waits for the index to follow the feed, and how often it looks.
+/// Maximum wait of a search for the index to reach a position.
 const INDEX_WAIT: Duration = Duration::from_secs(10);
 const INDEX_POLL: Duration = Duration::from_millis(5);
 
-/// One result.
+/// Search result.
 #[derive(Clone, Debug)]
 pub struct Hit {
-    /// The article, masked.
+    /// Article with the fields of the read mask.
     pub article: EncodedArticle,
-    /// Higher is better.
+    /// Relevance; higher is better.
     pub score: f32,
-    /// A piece of the body.
+    /// Excerpt of the body.
     pub snippet: String,
-    /// What matched in the snippet, in code points.
+    /// Matches in the snippet, in code points.
     pub highlights: Vec<Range<usize>>,
-    /// What matched in the headline, in code points.
+    /// Matches in the headline, in code points.
     pub headline_highlights: Vec<Range<usize>>,
 }
 
-/// A page of results.
+/// Page of search results.
 #[derive(Clone, Debug)]
 pub struct Results {
-    /// Best first.
+    /// Results, best first.
     pub hits: Vec<Hit>,
-    /// For the next page; empty when there is none.
+    /// Token of the next page; empty on the last page.
     pub next_page_token: String,
-    /// How far the index has followed the feed.
+    /// Change token that the index had reached.
     pub index_token: String,
 }
 
 impl Retrieval {
-    /// A page of the readable articles that match a query.
+    /// Reads a page of the readable articles that match a query.
     pub async fn search(&self, request: &SearchArticlesRequest) -> Result<Results, RetrieveError> {
-        let mut wrong = Violations::default();
+        let mut violations = Violations::default();
         let digest = RequestDigest::of(
             "SearchArticles",
             self.store.feed(),
             &SearchArticlesRequest { page_size: 0, page_token: String::new(), consistency: None, ..request.clone() },
         );
         if request.filter.as_ref().is_some_and(|filter| !filter.text.is_empty()) {
-            wrong.add("filter.text", "must be empty in a search: put it into query");
+            violations.add("filter.text", "must be empty in a search; use query instead");
         }
-        let mut note = |inner: Violations| wrong.0.extend(inner.0);
+        let mut note = |inner: Violations| violations.0.extend(inner.0);
         let query = Query::parse(&request.query, "query").map_err(&mut note).ok();
         let filter = Filter::parse(request.filter.as_ref()).map_err(&mut note).ok();
         let size = page_size(request.page_size, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE).map_err(&mut note).ok();
@@ -65,9 +65,9 @@ impl Retrieval {
         let mask = ReadMask::parse(request.read_mask.as_ref()).map_err(&mut note).ok();
         let consistency = self.consistency(request.consistency.as_ref()).map_err(&mut note).ok();
         let (Some(query), Some(filter), Some(size), Some(skip), Some(mask), Some(consistency), true) =
-            (query, filter, size, skip, mask, consistency, wrong.0.is_empty())
+            (query, filter, size, skip, mask, consistency, violations.0.is_empty())
         else {
-            return Err(wrong.into());
+            return Err(violations.into());
         };
         self.reach(consistency).await?;
         self.reach_index(consistency).await?;
@@ -96,7 +96,7 @@ impl Retrieval {
         Ok(Results { hits, next_page_token, index_token: self.token(page.indexed) })
     }
 
-    /// Waits until the index has followed the feed as far as a consistency asks.
+    /// Waits until the search index satisfies the requested consistency.
     pub(super) async fn reach_index(&self, consistency: Consistency) -> Result<(), RetrieveError> {
         let position = match consistency {
             Consistency::Bounded => return Ok(()),

@@ -1,26 +1,26 @@
-//! The stretch of a text that shows best why it was found.
+//! Search snippets: the excerpt of a text with the most matches.
 
 use std::ops::Range;
 
 use crate::article::{Query, tokens};
 
-/// How long a snippet is, in characters, about.
+/// Approximate length of a snippet, in characters.
 const SNIPPET_CHARS: usize = 200;
-/// How much of a body is looked at, in bytes: the matches that matter stand near the top.
-const LOOKED_AT: usize = 64 << 10;
+/// Length of the searched prefix of a body, in bytes: important matches are near the top.
+const SEARCHED_BYTES: usize = 64 << 10;
 
-/// A piece of text, and what of it matched, in Unicode code points.
+/// Excerpt of a text, with its matches in Unicode code points.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Snippet {
     pub(super) text: String,
     pub(super) highlights: Vec<Range<usize>>,
 }
 
-/// The best stretch of `text`: the one with the most matches, the first of equals. The beginning when nothing matches.
+/// Returns the excerpt of `text` with the most matches, the first of equals; the beginning if nothing matches.
 pub(super) fn snippet(text: &str, query: &Query) -> Snippet {
-    let looked_at = &text[..floor(text, LOOKED_AT)];
-    let matches = matches(looked_at, query);
-    let start = best_start(looked_at, &matches);
+    let searched = &text[..floor(text, SEARCHED_BYTES)];
+    let matches = matches(searched, query);
+    let start = best_start(searched, &matches);
     let end = text[start..].char_indices().nth(SNIPPET_CHARS).map_or(text.len(), |(at, _)| start + at);
     let end = if end < text.len() { word_end(text, start, end) } else { end };
     let piece = &text[start..end];
@@ -29,12 +29,12 @@ pub(super) fn snippet(text: &str, query: &Query) -> Snippet {
     Snippet { text: piece.replace('\n', " "), highlights }
 }
 
-/// What of a whole line matched, in Unicode code points.
+/// Returns the matches in a line, in Unicode code points.
 pub(super) fn highlights(line: &str, query: &Query) -> Vec<Range<usize>> {
     matches(line, query).iter().map(|m| code_points(line, 0, m)).collect()
 }
 
-/// The stretches that match a phrase of the query, in order, none overlapping another. In bytes.
+/// Returns the ranges that match a phrase of the query, in order and without overlaps, in bytes.
 fn matches(text: &str, query: &Query) -> Vec<Range<usize>> {
     let words: Vec<(Range<usize>, String)> = tokens(text).collect();
     let mut found: Vec<Range<usize>> = Vec::new();
@@ -55,7 +55,7 @@ fn matches(text: &str, query: &Query) -> Vec<Range<usize>> {
     found
 }
 
-/// Where the stretch with the most matches begins: a little before its first, at the beginning of a word.
+/// Returns the start of the excerpt with the most matches: shortly before the first match, at the start of a word.
 fn best_start(text: &str, matches: &[Range<usize>]) -> usize {
     let mut best = (0, 0);
     for (at, first) in matches.iter().enumerate() {
@@ -75,7 +75,7 @@ fn best_start(text: &str, matches: &[Range<usize>]) -> usize {
     })
 }
 
-/// The last end of a word in a stretch, or the stretch's own end when it has no space.
+/// Returns the last end of a word in a range, or the end of the range if it has no space.
 fn word_end(text: &str, start: usize, end: usize) -> usize {
     text[start..end].rfind(char::is_whitespace).map_or(end, |space| start + space)
 }

@@ -1,7 +1,7 @@
-//! The change feed, as a stream.
+//! Change feed as a stream.
 //!
-//! Nothing is queued for a subscriber: the stream reads the feed when the transport has room. So a slow subscriber costs one
-//! batch of memory, and one that stops reading costs no more.
+//! Nothing is queued for a subscriber: the stream reads the feed when the transport has capacity. So a subscriber costs
+//! one batch of memory, even if it is slow or stops reading.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,32 +17,32 @@ use crate::article::{ChangeKind, EncodedArticle, Filter, Position, ReadMask, Rec
 use crate::proto::WatchArticlesRequest;
 use crate::store::{Change, Consistency, Originals, StoreError};
 
-/// How many changes are read at a time.
+/// Maximum number of changes per read.
 const BATCH: usize = 100;
 
-/// A message of a watch.
+/// Message of a watch.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// A change.
+    /// Change of an article.
     Change(Box<Watched>),
-    /// Every change up to here has been sent.
+    /// Change token up to which all changes have been sent.
     Checkpoint(String),
 }
 
-/// A change of an article.
+/// Change of an article, as sent to subscribers.
 #[derive(Clone, Debug)]
 pub struct Watched {
-    /// The article's name.
+    /// Name of the article.
     pub name: String,
-    /// What kind of change.
+    /// Kind of the change.
     pub kind: ChangeKind,
-    /// The revision that it made.
+    /// Revision created by the change.
     pub revision: i64,
-    /// When.
+    /// Time of the change.
     pub time: Timestamp,
-    /// Go on from here.
+    /// Token to resume after this change.
     pub change_token: String,
-    /// The article as the change left it, masked, if it can be read now.
+    /// Article after the change, with the fields of the read mask, if it is readable now.
     pub article: Option<EncodedArticle>,
 }
 
@@ -51,25 +51,25 @@ struct Watch {
     filter: Filter,
     mask: ReadMask,
     wake: watch::Receiver<Position>,
-    /// Every change up to here has been looked at.
+    /// Position up to which all changes have been processed.
     after: Position,
     batch: VecDeque<Change>,
-    /// Of the duplicates in the batch.
+    /// Originals of the duplicates in the batch.
     originals: Originals,
     pace: Pace,
-    /// Whether a checkpoint is due as soon as nothing is left: at the start, and after changes that were sent.
-    behind: bool,
+    /// True if a checkpoint is due once no change is left: at the start, and after changes that were sent.
+    checkpoint_due: bool,
     checkpoint_at: Instant,
 }
 
 impl Retrieval {
-    /// Changes from a position on, and then each as it happens. The stream ends only by an error.
+    /// Streams changes from a position on, then each as it happens. The stream ends only with an error.
     pub async fn watch(
         &self,
         request: &WatchArticlesRequest,
     ) -> Result<impl Stream<Item = Result<Event, RetrieveError>> + Send + 'static, RetrieveError> {
-        let mut wrong = Violations::default();
-        let mut note = |inner: Violations| wrong.0.extend(inner.0);
+        let mut violations = Violations::default();
+        let mut note = |inner: Violations| violations.0.extend(inner.0);
         let filter = Filter::parse(request.filter.as_ref()).map_err(&mut note).ok();
         let mask = ReadMask::parse(request.read_mask.as_ref()).map_err(&mut note).ok();
         let from = match request.change_token.as_str() {
@@ -77,21 +77,21 @@ impl Retrieval {
             token => self.position(token, "change_token").map_err(&mut note).ok().map(Some),
         };
         if request.from_beginning && !request.change_token.is_empty() {
-            wrong.add("from_beginning", "must not be set together with change_token");
+            violations.add("from_beginning", "must not be set together with change_token");
         }
-        let (Some(filter), Some(mask), Some(from), true) = (filter, mask, from, wrong.0.is_empty()) else {
-            return Err(wrong.into());
+        let (Some(filter), Some(mask), Some(from), true) = (filter, mask, from, violations.0.is_empty()) else {
+            return Err(violations.into());
         };
         let wake = self.store.wake();
         let head = self.store.head().await?;
         let after = match from {
-            // From a store that has lost what the token saw.
+            // The token is ahead of the store, which has lost changes.
             Some(position) if position > head => return Err(StoreError::Foreign.into()),
             Some(position) => position,
             None if request.from_beginning => Position::START,
             None => head,
         };
-        // Refuses a token from before the feed's beginning now, not on the first message.
+        // Rejects a token before the feed's beginning now, not on the first message.
         self.store.changes(after, 1).await?;
         let watch = Watch {
             retrieval: self.clone(),
@@ -102,7 +102,7 @@ impl Retrieval {
             batch: VecDeque::new(),
             originals: Originals::default(),
             pace: Pace::default(),
-            behind: true,
+            checkpoint_due: true,
             checkpoint_at: Instant::now() + self.limits.checkpoint_interval,
         };
         Ok(stream::try_unfold(watch, |mut watch| async move { Ok(Some((watch.next().await?, watch))) }))
@@ -115,17 +115,17 @@ impl Watch {
             while let Some(change) = self.batch.pop_front() {
                 self.after = change.position;
                 if let Some(event) = self.event(&change)? {
-                    self.behind = true;
+                    self.checkpoint_due = true;
                     return Ok(Event::Change(Box::new(event)));
                 }
-                // A filter may look at many articles before one matches. Who waits for it is told how far that has come; and
-                // others have work on this thread.
+                // A filter may skip many articles before one matches. Checkpoints report the progress to the
+                // subscriber, and yielding lets other tasks of this thread run.
                 if Instant::now() >= self.checkpoint_at {
                     return Ok(self.checkpoint());
                 }
                 tokio::task::yield_now().await;
             }
-            // Marks what is known now as seen, so that a commit from here on wakes the wait below.
+            // Before the read, so that a later commit wakes the wait below.
             self.wake.borrow_and_update();
             self.batch = self.retrieval.store.changes(self.after, self.pace.limit(BATCH)).await?.into();
             let size = |change: &Change| change.record.weight() + change.before.as_ref().map_or(0, |it| it.weight());
@@ -137,8 +137,8 @@ impl Watch {
                 self.originals = self.retrieval.originals(records, consistency).await?;
                 continue;
             }
-            if self.behind || Instant::now() >= self.checkpoint_at {
-                self.behind = false;
+            if self.checkpoint_due || Instant::now() >= self.checkpoint_at {
+                self.checkpoint_due = false;
                 return Ok(self.checkpoint());
             }
             let until = self.checkpoint_at.min(Instant::now() + self.retrieval.limits.poll);
@@ -155,14 +155,14 @@ impl Watch {
 
     fn event(&self, change: &Change) -> Result<Option<Watched>, RetrieveError> {
         let now = Timestamp::now();
-        // An article that was pulled back under embargo: of its changes, only the one that pulled it back is told.
+        // Of an article that was put back under embargo, only the change that did so is sent.
         let embargoed = change.now.embargo_time.is_some_and(|time| now < time);
         let pulled_back = embargoed && change.record.readable(now).is_ok();
         if !change.announced || pulled_back || !self.matches(change, now)? {
             return Ok(None);
         }
         let record = self.originals.show(&change.record, now);
-        // What could not be read when it was written is not shown later either.
+        // A revision that was unreadable when written stays hidden.
         let article = match record.readable(record.update_time) {
             Ok(article) if change.now.readable(now) => Some(self.mask.apply(article)),
             _ => None,
@@ -177,14 +177,15 @@ impl Watch {
         }))
     }
 
-    /// After the change, or before it: who watches a filter must learn that an article has left it.
+    /// Returns true if the article matches the filter after the change, or before it: a subscriber must learn that an
+    /// article no longer matches.
     fn matches(&self, change: &Change, now: Timestamp) -> Result<bool, StoreError> {
         if self.filter.is_empty() {
             return Ok(true);
         }
         let matches = |record: &Arc<Record>| -> Result<bool, StoreError> {
             let record = self.originals.show(record, now);
-            // Not of what was held back: whether a filter matches it would tell what it says.
+            // Never matches an embargoed revision: a match would leak its text.
             Ok(!record.was_held() && self.filter.matches(&record.decode().map_err(|_| StoreError::Damaged)?))
         };
         if matches(&change.record)? {

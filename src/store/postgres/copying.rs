@@ -1,5 +1,5 @@
-//! The mark of a database that a copy is being made into: set before the first article is written, removed after the last one
-//! is durable. A column of `feed`, so that no role needs another right for it.
+//! Mark of a database that is the target of an unfinished copy: set before the first article is written, removed after
+//! the last one is durable. It is a column of `feed`, so that no role needs another privilege.
 
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use super::migrate::Checked;
 use super::pool::Pool;
 use crate::store::StoreError;
 
-/// Refuses a database that lacks articles, because a copy into it was not finished.
+/// Rejects a database that lacks articles, because a copy into it was not finished.
 pub(super) fn refuse_unfinished(checked: &Checked, place: &str) -> Result<(), OpenError> {
     match checked.copying {
         None => Ok(()),
@@ -17,7 +17,7 @@ pub(super) fn refuse_unfinished(checked: &Checked, place: &str) -> Result<(), Op
     }
 }
 
-/// Refuses a database with an unfinished copy of a store other than this one.
+/// Rejects a database with an unfinished copy of another store than `from`.
 pub(super) fn refuse_other(checked: &Checked, place: &str, from: Uuid) -> Result<(), OpenError> {
     match checked.copying {
         Some(found) if found != from => Err(OpenError::UnfinishedOther { place: place.to_owned(), found }),

@@ -1,4 +1,4 @@
-//! The feed, and the history that it is.
+//! Change feed, which is also the revision history.
 
 use std::sync::Arc;
 
@@ -17,37 +17,37 @@ use crate::article::{ArticleId, Position, Record};
 use crate::store::codes::{kind, time};
 use crate::store::{Change, Place, Revision, Standing, StoreError, Touched};
 
-/// The position of the newest change.
+/// Reads the position of the newest change.
 pub(super) async fn head(pool: &Pool) -> Result<Position, StoreError> {
     let rows = pool.query("SELECT position FROM copydesk.feed", &[]).await?;
     rows.first().map_or(Err(StoreError::Damaged), |row| Ok(position(get(row, 0)?)))
 }
 
-/// The newest change; and when the one at `at` was written, which is how two feeds are compared.
+/// Reads the newest change, and the time of the change at `at`, by which two feeds are compared.
 pub(super) async fn head_and(pool: &Pool, at: Position) -> Result<(Place, Option<Timestamp>), StoreError> {
     let sql = "SELECT f.position, (SELECT c.time FROM copydesk.changes c WHERE c.position = f.position),
             (SELECT c.time FROM copydesk.changes c WHERE c.position = $1)
          FROM (SELECT position FROM copydesk.feed LIMIT 1) f";
     let rows = pool.query(sql, &[(&sequence(at), Type::INT8)]).await?;
     let row = rows.first().ok_or(StoreError::Damaged)?;
-    let when = |column| Ok::<_, StoreError>(get::<Option<i64>>(row, column)?.map(time));
-    Ok((Place { position: position(get(row, 0)?), time: when(1)? }, when(2)?))
+    let time_at = |column| Ok::<_, StoreError>(get::<Option<i64>>(row, column)?.map(time));
+    Ok((Place { position: position(get(row, 0)?), time: time_at(1)? }, time_at(2)?))
 }
 
-/// A reader who is ahead of the feed has followed one that lost its end. He must be told, and not wait for a feed that,
-/// when it has come that far again, says something else.
+/// Rejects a reader that is ahead of the feed: it followed a feed that has lost its last changes. If it waited, the
+/// feed would reach its position again with other changes.
 fn not_ahead(after: Position, head: Position) -> Result<(), StoreError> {
     if after > head { Err(StoreError::Foreign) } else { Ok(()) }
 }
 
 pub(super) async fn changes(pool: &Pool, feed: Uuid, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
-    // Who watches asks again and again, mostly for nothing: that is one row, and no join of six tables to be planned.
+    // Watches poll, mostly without result: this reads one row and saves planning a join of six tables.
     let head = head(pool).await?;
     not_ahead(after, head)?;
     if after == head {
         return Ok(Vec::new());
     }
-    // `p` is the change before, where this one replaced its text.
+    // `p` is the previous change, if this one replaced its text.
     let before = RECORD.replace("c.", "p.").replace("b.content", "q.content");
     let sql = format!(
         "SELECT {RECORD}, {STANDING}, c.kind, c.announced, {before}
@@ -78,8 +78,8 @@ pub(super) async fn changes(pool: &Pool, feed: Uuid, after: Position, limit: usi
 }
 
 pub(super) async fn touched(pool: &Pool, after: Place, limit: usize) -> Result<Touched, StoreError> {
-    // The limits say to the planner that there is one row: of tables that small nothing else tells it, it guesses thousands of
-    // each, and compiles the statement for billions of rows, which takes half a second.
+    // LIMIT 1 tells the planner that there is one row. For such small tables it otherwise estimates thousands of rows
+    // each, and JIT-compiles the statement for billions of rows, which takes half a second.
     let sql = "SELECT f.position, t.position, h.time, c.position, a.id, c.time
          FROM (SELECT position FROM copydesk.feed LIMIT 1) f CROSS JOIN (SELECT position FROM copydesk.trimmed LIMIT 1) t
          LEFT JOIN copydesk.changes h ON h.position = $1
@@ -114,7 +114,7 @@ pub(super) async fn revisions(
         "SELECT {RECORD}, c.kind, c.reason FROM {HISTORY}
          WHERE a.id = $1 AND c.revision < $2 ORDER BY c.revision DESC LIMIT $3"
     );
-    // One more: the last entry of the page shows what was before it, too.
+    // One more, because the last entry of the page needs its predecessor.
     let limit = limit.saturating_add(1);
     let before = before.unwrap_or(i64::MAX);
     let params = [(&id.as_str() as _, Type::TEXT), (&before as _, Type::INT8), (&at_most(limit) as _, Type::INT8)];
@@ -132,7 +132,7 @@ pub(super) async fn revisions(
     Ok(revisions)
 }
 
-/// For each article that existed at a position, the newest change up to there.
+/// Reads the newest change up to a position of each article that existed there.
 pub(super) async fn snapshot(
     pool: &impl Reader,
     feed: Uuid,

@@ -1,4 +1,4 @@
-//! What a filter asks, in SQL: what lists and searches share.
+//! Translation of filters to SQL, for lists and searches.
 
 use jiff::Timestamp;
 use tokio_postgres::types::{ToSql, Type};
@@ -8,11 +8,11 @@ use super::rows::facet_number;
 use super::words::query_text;
 use crate::article::Filter;
 
-/// What every reader of `articles a` asks: that it can be read at the time that is parameter `$1`.
+/// Condition that an article of `articles a` is readable at the time in parameter `$1`.
 pub(super) const READABLE: &str =
     "a.lifecycle = 0 AND (a.embargo IS NULL OR a.embargo <= $1) AND (a.expire IS NULL OR a.expire > $1)";
 
-/// The values of a statement that grows; the first is the time at which articles must be readable.
+/// Parameter values of a statement under construction; the first is the time at which articles must be readable.
 pub(super) struct Values(Vec<(Box<dyn ToSql + Sync + Send>, Type)>);
 
 impl Values {
@@ -20,7 +20,7 @@ impl Values {
         Self(vec![(Box::new(now.as_microsecond()), Type::INT8)])
     }
 
-    /// Adds a value, and gives the parameter that stands for it.
+    /// Adds a value and returns its parameter.
     pub(super) fn add<T: ToSql + Sync + Send + 'static>(&mut self, value: T, of: Type) -> String {
         self.0.push((Box::new(value), of));
         format!("${}", self.0.len())
@@ -35,7 +35,7 @@ impl Values {
     }
 }
 
-/// What a filter asks of `articles a`, but for the condition whose lists are walked.
+/// Builds the conditions of a filter on `articles a`, except for the one whose lists are walked.
 pub(super) fn conditions(values: &mut Values, filter: &Filter, walked: Option<usize>) -> String {
     let mut sql = String::new();
     for (_, any) in filter.any_of.iter().enumerate().filter(|(at, _)| Some(*at) != walked) {
@@ -49,7 +49,7 @@ pub(super) fn conditions(values: &mut Values, filter: &Filter, walked: Option<us
         sql += &format!(" AND a.sort_time < {}", values.number(until.as_microsecond()));
     }
     if filter.exclude_duplicates {
-        // Of an original that cannot be read, the copy is what there is to read.
+        // Keeps a duplicate whose original is not readable.
         let readable = READABLE.replace("a.", "o.");
         sql +=
             &format!(" AND NOT EXISTS (SELECT FROM copydesk.articles o WHERE o.key = a.duplicate_of AND {readable})");

@@ -1,5 +1,5 @@
-//! The follower that fills the search index: behind the feed, never in its way. One replica at a time does the work; which
-//! one is settled anew for every batch.
+//! Follower of the change feed that fills the search index, without delaying writes. One replica at a time does the
+//! work; a lock decides which one for every batch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -23,38 +23,44 @@ use crate::proto::Article;
 use crate::store::StoreError;
 use crate::store::codes::INDEXED;
 
-/// How many changes one transaction of the index takes, and how many bytes of text: the last text may go beyond that.
+/// Maximum number of changes per transaction of the index.
 const BATCH: i64 = 500;
+/// Size of text per transaction of the index, in bytes; the last text may exceed it.
 const BATCH_BYTES: i64 = 8 << 20;
-/// GIN notes new words in a list, and merges it into the index when it has grown too long. With room in memory it does so at
-/// one go; and the longer the list, the less that costs a word (measured, of 20,000 articles: 352 µs each by default, 308 with
-/// memory, 299 with a longer list). Searches read all of the list, so that it is longer only where many changes wait.
+/// Settings of the transaction. GIN collects new words in a pending list and merges it into the index when it is too
+/// long. With more memory it merges in one pass, and a longer list costs less per word (measured with 20,000 articles:
+/// 352 µs each by default, 308 with memory, 299 with a longer list). Every search reads the whole list, so it is longer
+/// only if many changes are queued.
 const MERGE: &str = "SET LOCAL work_mem = '64MB'";
 const MERGE_LATE: &str = "SET LOCAL work_mem = '64MB'; SET LOCAL gin_pending_list_limit = '16MB'";
-/// That many.
+/// Number of queued changes from which the pending list is longer.
 const MANY: i64 = 4 * BATCH;
-/// How long to wait for news, and after a failure.
+/// Maximum wait for a notification.
 const POLL: Duration = Duration::from_millis(200);
-const AFTER_FAILURE: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// The follower, stopped when this is dropped.
+/// Search indexer, stopped on drop.
 pub(super) struct Index {
     behind_since: BehindSince,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Index {
-    /// Starts following.
+    /// Starts the indexer.
     pub(super) fn start(pool: Arc<Pool>, wake: &Wake, statement_timeout: Duration) -> Self {
         let behind_since = BehindSince::default();
-        let behind = behind_since.clone();
-        let follower =
-            Follower { pool, statement_timeout, behind_since: behind, care: Care::None, patience: Patience::new() };
+        let follower = Follower {
+            pool,
+            statement_timeout,
+            behind_since: behind_since.clone(),
+            care: Care::None,
+            patience: Patience::new(),
+        };
         let task = tokio::spawn(follower.run(wake.subscribe()));
         Self { behind_since, _task: AbortOnDropHandle::new(task) }
     }
 
-    /// The age of the oldest change that is not in the index.
+    /// Returns the age of the oldest change that is not in the index.
     pub(super) fn lag(&self) -> Duration {
         self.behind_since.lag()
     }
@@ -68,7 +74,7 @@ struct Follower {
     patience: Patience,
 }
 
-/// When the oldest change was made that is not in the index, in microseconds since 1970; 0 when there is none.
+/// Time of the oldest change that is not in the index, in microseconds since 1970; 0 if there is none.
 #[derive(Clone, Default)]
 struct BehindSince(Arc<AtomicI64>);
 
@@ -85,20 +91,20 @@ impl BehindSince {
     }
 }
 
-/// One article that the database refuses to index must not keep all that come after it out.
+/// Isolation of failures, so that one article that the database cannot index does not block all later ones.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Care {
-    /// Many changes at a time.
+    /// Index whole batches.
     None,
-    /// One at a time: a batch has failed by itself.
+    /// Index one change at a time, after a batch failed.
     Single,
-    /// One, without its words: they were what failed.
+    /// Skip the words of one change, after it failed alone.
     LeaveOut,
 }
 
 impl Follower {
     async fn run(mut self, mut wake: watch::Receiver<Position>) {
-        // An outage is logged when it begins.
+        // An outage is logged once, when it begins.
         let mut failing = false;
         loop {
             match self.follow(&mut wake).await {
@@ -111,23 +117,23 @@ impl Follower {
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut failing, true) {
-                        tracing::warn!(%error, "the search index could not follow the feed");
+                        tracing::warn!(%error, "search index update failed");
                     }
                     self.care = match (&error, self.care) {
-                        // Also where it took too long, lest the same batch be tried for ever.
+                        // Includes timeouts, so that the same batch is not retried forever.
                         (StoreError::Internal | StoreError::Unavailable(_), Care::None) => Care::Single,
                         (StoreError::Internal, Care::Single) => Care::LeaveOut,
                         (_, care) => care,
                     };
-                    tokio::time::sleep(AFTER_FAILURE).await;
+                    tokio::time::sleep(RETRY_DELAY).await;
                 }
             }
         }
     }
 
-    /// Takes a batch of the feed into the index, if nobody else is at it. Answers whether there may be more.
+    /// Indexes a batch of the feed, unless another replica holds the lock. Returns true if there may be more.
     async fn follow(&mut self, wake: &mut watch::Receiver<Position>) -> Result<bool, StoreError> {
-        let Some(backlog) = self.look().await? else { return Ok(false) };
+        let Some(backlog) = self.backlog().await? else { return Ok(false) };
         self.patience.rest(&backlog, wake).await;
         let connection = self.pool.connection().await?;
         let indexing = self.pool.guard(self.index_batch(&connection, backlog.changes >= MANY));
@@ -137,8 +143,8 @@ impl Follower {
         Ok(indexed)
     }
 
-    /// How far the index is behind.
-    async fn look(&self) -> Result<Option<Backlog>, StoreError> {
+    /// Reads the backlog of the index; none if it is up to date.
+    async fn backlog(&self) -> Result<Option<Backlog>, StoreError> {
         let sql = "SELECT c.time, (SELECT position FROM copydesk.feed) - c.position FROM copydesk.changes c
              WHERE c.position > (SELECT position FROM copydesk.indexed) ORDER BY c.position LIMIT 1";
         let rows = self.pool.query(sql, &[]).await?;
@@ -164,7 +170,7 @@ impl Follower {
             connection.batch_execute("ROLLBACK").await.map_err(failed)?;
             return Ok(false);
         }
-        // A text's length is known without reading it.
+        // PostgreSQL knows the length of a text without reading it.
         let sql = "SELECT position, article FROM (
                 SELECT c.position, c.article,
                     sum(octet_length(b.content)) OVER (ORDER BY c.position) - octet_length(b.content) AS before
@@ -184,54 +190,53 @@ impl Follower {
         let mut changed: Vec<i64> = rows.iter().map(|row| get(row, 1)).collect::<Result<_, _>>()?;
         changed.sort_unstable();
         changed.dedup();
-        // Whatever the change was, what is indexed is how the article stands now: its newest change may be far beyond this
-        // batch, and who waits for this one must find it.
+        // Indexes the current state of each changed article, although its newest change may be far beyond this batch: a
+        // search that waits for this batch must find it.
         let sql = format!(
             "SELECT a.key, coalesce({INDEXED}, false), b.content FROM copydesk.articles a
              JOIN copydesk.changes n ON n.position = a.position JOIN copydesk.texts b ON b.text = n.text
              WHERE a.key = ANY($1)"
         );
-        let stand = connection.query_typed(&sql, &[(&changed, Type::INT8_ARRAY)]).await.map_err(failed)?;
-        let (mut gone, mut here) = (Vec::new(), Vec::new());
-        for row in &stand {
+        let current = connection.query_typed(&sql, &[(&changed, Type::INT8_ARRAY)]).await.map_err(failed)?;
+        let (mut removed, mut indexable) = (Vec::new(), Vec::new());
+        for row in &current {
             let key: i64 = get(row, 0)?;
             if self.care == Care::LeaveOut {
-                tracing::error!(key, "an article that cannot be indexed is left out of the search index");
-                gone.push(key);
+                tracing::error!(key, "article left out of the search index: the database cannot index it");
+                removed.push(key);
             } else if get(row, 1)? {
-                here.push((key, get::<Vec<u8>>(row, 2)?));
+                indexable.push((key, get::<Vec<u8>>(row, 2)?));
             } else {
-                gone.push(key);
+                removed.push(key);
             }
         }
         let count = rows.len();
-        // Splitting texts into words is work, and not for the threads that answer.
-        let split = tokio::task::spawn_blocking(move || split(here)).await;
+        // Splitting texts is CPU-bound and must not block the threads that serve calls.
+        let split = tokio::task::spawn_blocking(move || split(indexable)).await;
         let (keys, words) = split.map_err(|error| {
-            tracing::error!(cause = %error, "texts could not be split into words");
+            tracing::error!(%error, "splitting of texts into words failed");
             StoreError::Internal
         })?;
         let delete = "DELETE FROM copydesk.search WHERE article = ANY($1)";
         let insert = "INSERT INTO copydesk.search (article, words)
              SELECT t.article, t.words FROM unnest($1, $2) AS t(article, words)
              ON CONFLICT (article) DO UPDATE SET words = excluded.words";
-        let (gone, here): ([Param<'_>; 1], [Param<'_>; 2]) =
-            ([(&gone, Type::INT8_ARRAY)], [(&keys, Type::INT8_ARRAY), (&words, Type::TS_VECTOR_ARRAY)]);
-        let done = format!("UPDATE copydesk.indexed SET position = {last}; COMMIT");
+        let (removed, added): ([Param<'_>; 1], [Param<'_>; 2]) =
+            ([(&removed, Type::INT8_ARRAY)], [(&keys, Type::INT8_ARRAY), (&words, Type::TS_VECTOR_ARRAY)]);
+        let commit = format!("UPDATE copydesk.indexed SET position = {last}; COMMIT");
         futures::future::try_join3(
-            connection.execute_typed(delete, &gone),
-            connection.execute_typed(insert, &here),
-            connection.batch_execute(&done),
+            connection.execute_typed(delete, &removed),
+            connection.execute_typed(insert, &added),
+            connection.batch_execute(&commit),
         )
         .await
         .map_err(failed)?;
-        tracing::debug!(changes = count, "indexed");
-        // There may be, and looking is cheap.
+        tracing::debug!(changes = count, "changes indexed");
         Ok(true)
     }
 }
 
-/// The words of articles, as the index takes them.
+/// Splits articles into words for the index.
 fn split(articles: Vec<(i64, Vec<u8>)>) -> (Vec<i64>, Vec<Words>) {
     let mut keys = Vec::with_capacity(articles.len());
     let mut words = Vec::with_capacity(articles.len());
@@ -242,7 +247,7 @@ fn split(articles: Vec<(i64, Vec<u8>)>) -> (Vec<i64>, Vec<Words>) {
                 words.push(Words::of(&Query::fields(&article)));
             }
             Err(error) => {
-                tracing::error!(key, cause = %error, "an article that cannot be read is left out of the search index");
+                tracing::error!(key, %error, "article left out of the search index: its text cannot be decoded");
             }
         }
     }

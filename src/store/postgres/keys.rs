@@ -1,4 +1,4 @@
-//! API keys in the database, beside the articles.
+//! API keys, stored in the same database as the articles.
 
 use std::sync::Arc;
 
@@ -14,17 +14,17 @@ use super::pool::Pool;
 use super::{OpenError, PostgresOptions, migrate};
 use crate::store::{KeyStore, Keys, StoreError, StoredKey};
 
-/// The keys of a database.
+/// Key store in a database.
 pub struct PostgresKeys {
     pool: Arc<Pool>,
     _probing: Option<AbortOnDropHandle<()>>,
 }
 
 impl PostgresKeys {
-    /// Without the rest of the store, for the command that makes them.
+    /// Opens the key store without the rest of the store, for the commands that manage keys.
     ///
     /// # Errors
-    /// When the database cannot be reached, or its schema is not the one that this program needs.
+    /// Fails if the database is unreachable, or its schema version does not match.
     pub async fn open(options: &PostgresOptions) -> Result<Self, OpenError> {
         migrate::check(options).await?;
         let (breaker, probing) = Breaker::start(options);
@@ -33,7 +33,7 @@ impl PostgresKeys {
         Ok(Self { pool: Arc::new(pool), _probing: Some(probing) })
     }
 
-    /// By connections of the store.
+    /// Creates a key store that uses connections of the store.
     pub(super) fn over(pool: Arc<Pool>) -> Self {
         Self { pool, _probing: None }
     }
@@ -42,7 +42,7 @@ impl PostgresKeys {
 #[async_trait]
 impl KeyStore for PostgresKeys {
     async fn keys(&self, known: Uuid) -> Result<Option<Keys>, StoreError> {
-        // One statement, so that the version is that of the keys beside it; one row without a key when nothing is new.
+        // One statement, so that version and keys match; one row without a key if nothing has changed.
         let sql = "SELECT v.version, k.id, k.name, k.digest, k.scopes, k.rate, k.created, k.expires, k.revoked
             FROM copydesk.api_key_version v LEFT JOIN copydesk.api_keys k ON v.version <> $1 ORDER BY k.created, k.id";
         let rows = self.pool.query(sql, &[(&known, Type::UUID)]).await?;
@@ -51,7 +51,7 @@ impl KeyStore for PostgresKeys {
             return Ok(None);
         }
         let all = rows.iter().map(stored).filter_map(Result::transpose).collect::<Result<_, _>>().map_err(|error| {
-            tracing::error!(cause = %error, "the table of keys does not hold what it should");
+            tracing::error!(%error, "table api_keys contains an invalid row");
             StoreError::Internal
         })?;
         Ok(Some(Keys { version, all }))

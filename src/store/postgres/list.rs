@@ -1,4 +1,4 @@
-//! Lists: walks along an index from where the last page ended. A page is one statement, so it is of one moment.
+//! Lists: index scans that start at the end of the previous page. A page is one statement, so it is a snapshot.
 
 use std::sync::Arc;
 
@@ -32,8 +32,8 @@ pub(super) async fn list(reader: &impl Reader, feed: Uuid, query: &ListQuery) ->
     found.iter().map(|row| record(row, 0, feed)).collect()
 }
 
-/// Statements for the keys of a page, with what they are ordered by: one for each list that is walked. An article may be in
-/// several.
+/// Builds the statements that read the keys and sort values of a page, one per list that is walked. An article may be
+/// in several lists.
 fn walks(values: &mut Values, query: &ListQuery, key: Option<i64>, limit: &str) -> String {
     let (beyond, direction) = if query.order.descending { ("<", "DESC") } else { (">", "ASC") };
     let cursor = query.after.as_ref().zip(key);
@@ -56,7 +56,7 @@ fn walks(values: &mut Values, query: &ListQuery, key: Option<i64>, limit: &str) 
         let walks = query.filter.any_of[at].iter().map(|facet| {
             let list = values.number(facet_number(facet));
             let mut range = String::new();
-            // Said of the index that is walked, so that the walk begins and ends there.
+            // On the walked index itself, so that the scan starts and ends at the range.
             for (time, sign) in [(query.filter.publish_from, ">="), (query.filter.publish_until, "<")] {
                 if let Some(time) = time {
                     range += &format!(" AND l.sort_time {sign} {}", values.number(time.as_microsecond()));
@@ -94,7 +94,7 @@ fn walks(values: &mut Values, query: &ListQuery, key: Option<i64>, limit: &str) 
     )
 }
 
-/// How few articles a value of a condition has, by rule of thumb.
+/// Returns the rank of a condition by its usual selectivity; the highest matches the fewest articles.
 fn narrowness(any: &[Facet]) -> u8 {
     match any.first().map(|facet| facet.kind) {
         Some(FacetKind::Author) => 5,

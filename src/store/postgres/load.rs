@@ -1,4 +1,4 @@
-//! What a group of writes must know of what is stored, read within its transaction.
+//! Reads of the stored state that a group of writes depends on, within its transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,11 +17,11 @@ use crate::store::codes::{head, outcome};
 use crate::store::plan::{Provenance, time_of};
 use crate::store::{StoreError, Write, Written};
 
-/// How many twins of one text are looked at besides those that the group changes: those that can be read, the earliest
-/// first, so that the first of them is the answer but for clocks that differ within the group.
-const TWINS: usize = 64;
+/// Maximum number of twins read per text, in addition to those that the group changes. They are readable and in order
+/// of creation, so the first is the original unless times within the group differ.
+const MAX_TWINS: usize = 64;
 
-/// What is to be known.
+/// State to be read.
 #[derive(Default)]
 pub(super) struct Wanted {
     articles: BTreeSet<ArticleId>,
@@ -32,7 +32,7 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// By these writes.
+    /// Collects the state that these writes depend on.
     pub(super) fn by<'a>(writes: impl Iterator<Item = &'a Write>) -> Self {
         let mut wanted = Self::default();
         for write in writes {
@@ -48,13 +48,13 @@ impl Wanted {
         wanted
     }
 
-    /// Of these articles, of which only the state changes.
+    /// Selects articles of which only the state changes.
     pub(super) fn of(articles: &[ArticleId]) -> Self {
         Self { articles: articles.iter().cloned().collect(), ..Self::default() }
     }
 }
 
-/// Reads it, in one round trip.
+/// Reads the wanted state in one round trip.
 pub(super) async fn load(client: &Client, feed: Uuid, wanted: &Wanted) -> Result<Known, StoreError> {
     let found = try_join3(articles(client, wanted), twins(client, wanted), requests(client, wanted)).await;
     let (articles, twins, requests) = found.map_err(|error| answer(&error))?;
@@ -118,7 +118,7 @@ async fn twins(client: &Client, wanted: &Wanted) -> Result<Vec<Row>, Error> {
     let Some((first, last)) = wanted.times.filter(|_| !wanted.digests.is_empty()) else { return Ok(Vec::new()) };
     let heads: Vec<i64> = wanted.digests.iter().map(head).collect();
     let digests: Vec<&[u8]> = wanted.digests.iter().map(|digest| digest.0.as_slice()).collect();
-    let limit = (TWINS + wanted.articles.len()) as i64;
+    let limit = (MAX_TWINS + wanted.articles.len()) as i64;
     let sql = format!(
         "SELECT t.* FROM unnest($1, $2) AS w(head, digest) CROSS JOIN LATERAL (
             SELECT a.key, a.id, a.digest, {STANDING} FROM copydesk.articles a

@@ -68,10 +68,11 @@ mod tests {
 
     #[test]
     fn everybody_takes_them_in_one_order() {
-        let ids: Vec<ArticleId> = (0..2_000).map(|n| format!("a-{n}").parse().expect("a valid ID")).collect();
+        let ids: Vec<ArticleId> =
+            (0..2_000).map(|n| format!("a-{n}").parse().expect("the ID should be valid")).collect();
         let forward = of_articles(ids.iter());
         assert_eq!(forward, of_articles(ids.iter().rev()));
         assert!(forward.is_sorted() && forward.len() <= BUCKETS as usize);
-        assert!(forward.iter().all(|bucket| *bucket >= 0), "no bucket has the number of another lock");
+        assert!(forward.iter().all(|bucket| *bucket >= 0), "no bucket should have the number of another lock");
     }
 }

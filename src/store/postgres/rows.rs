@@ -1,4 +1,4 @@
-//! From rows to records.
+//! Conversion of rows to records.
 
 use std::sync::{Arc, LazyLock};
 
@@ -12,30 +12,30 @@ use crate::store::codes::{self, lifecycle, time};
 pub(super) use crate::store::codes::{position, sequence};
 use crate::store::{Fetched, Standing, StoreError};
 
-/// What a record is read from: the article `a`, the change `c` that made the revision, and the text `b` that it has.
+/// Columns of a record: from the article `a`, the change `c` that created the revision, and its text `b`.
 pub(super) const RECORD: &str = "a.id, a.uid, a.created, c.position, c.revision, c.lifecycle, c.embargo, c.expire, \
      c.publish, c.deleted, c.digest, c.time, (SELECT d.id FROM copydesk.articles d WHERE d.key = c.duplicate_of), b.content";
-/// How many columns those are.
+/// Number of columns of [`RECORD`].
 pub(super) const RECORD_COLUMNS: usize = 14;
-/// Where an article stands now, beside what it was: columns after [`RECORD`].
+/// Columns of an article's current visibility, after [`RECORD`].
 pub(super) const STANDING: &str = "a.lifecycle, a.embargo, a.expire, a.revision, a.editor_fields";
 pub(super) const STANDING_COLUMNS: usize = 5;
-/// The newest revision of an article.
+/// Tables of the newest revision of an article.
 pub(super) const NEWEST: &str = "copydesk.articles a JOIN copydesk.changes c ON c.position = a.position \
      JOIN copydesk.texts b ON b.text = c.text";
-/// Any change of an article.
+/// Tables of all changes of an article.
 pub(super) const HISTORY: &str = "copydesk.changes c JOIN copydesk.articles a ON a.key = c.article \
      JOIN copydesk.texts b ON b.text = c.text";
 
-/// A column. One that is not what we wrote means that somebody else did.
+/// Reads a column. An unexpected type means that another program has changed the table.
 pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, StoreError> {
     row.try_get(column).map_err(|error| {
-        tracing::error!(cause = super::error::told(&error), "a row is not as it was written");
+        tracing::error!(error = super::error::told(&error), "row has an unexpected format");
         StoreError::Damaged
     })
 }
 
-/// Reads [`RECORD`], whose first column is `at`.
+/// Reads the columns of [`RECORD`], starting at `at`.
 pub(super) fn record(row: &Row, at: usize, feed: Uuid) -> Result<Arc<Record>, StoreError> {
     let parts = RecordParts {
         id: article_id(row, at)?,
@@ -58,7 +58,7 @@ pub(super) fn record(row: &Row, at: usize, feed: Uuid) -> Result<Arc<Record>, St
     Ok(Arc::new(Record::new(parts, get(row, at + 13)?)))
 }
 
-/// Reads [`STANDING`].
+/// Reads the columns of [`STANDING`], starting at `at`.
 pub(super) fn standing(row: &Row, at: usize) -> Result<Standing, StoreError> {
     Ok(Standing {
         lifecycle: lifecycle(get::<i16>(row, at)?.into()),
@@ -77,8 +77,8 @@ pub(super) fn digest(row: &Row, column: usize) -> Result<Digest, StoreError> {
     Ok(Digest(get::<&[u8]>(row, column)?.try_into().map_err(|_| StoreError::Damaged)?))
 }
 
-/// The newest revisions of the articles that $1 names, and which of the names each is of. Each is looked up by itself, and how
-/// many there are is hidden from the planner: so one plan is good for one and for many, and is kept.
+/// Query of the newest revisions of the articles named in $1, with the index of each name. Each name is looked up
+/// separately, and their number is hidden from the planner, so one cached plan suits one name and many.
 pub(super) static ARTICLES: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT r.*, w.at FROM unnest((SELECT $1::text[])) WITH ORDINALITY w(id, at) \
@@ -86,12 +86,12 @@ pub(super) static ARTICLES: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// Articles in the order asked for; one may be asked for twice.
+/// Reads articles in the order of `ids`, which may repeat.
 pub(super) async fn fetch(reader: &impl Reader, feed: Uuid, ids: &[ArticleId]) -> Result<Vec<Fetched>, StoreError> {
     fetch_each(reader, feed, ids).await?.into_iter().collect()
 }
 
-/// The same, where what is wrong with one is only its own.
+/// Reads articles like [`fetch`], with a separate error for each.
 pub(super) async fn fetch_each(
     reader: &impl Reader,
     feed: Uuid,
@@ -101,13 +101,13 @@ pub(super) async fn fetch_each(
     let mut found = vec![Ok(Fetched::missing()); ids.len()];
     for row in reader.query_planned(&ARTICLES, &[(&names, Type::TEXT_ARRAY)]).await? {
         let at = usize::try_from(get::<i64>(&row, RECORD_COLUMNS)?).map_err(|_| StoreError::Damaged)?;
-        let place = at.checked_sub(1).and_then(|at| found.get_mut(at)).ok_or(StoreError::Damaged)?;
-        *place = record(&row, 0, feed).map(|record| Fetched { record: Some(record), ..Fetched::missing() });
+        let entry = at.checked_sub(1).and_then(|at| found.get_mut(at)).ok_or(StoreError::Damaged)?;
+        *entry = record(&row, 0, feed).map(|record| Fetched { record: Some(record), ..Fetched::missing() });
     }
     Ok(found)
 }
 
-/// An article as one of its revisions left it.
+/// Reads a revision of an article.
 pub(super) async fn revision(
     reader: &impl Reader,
     feed: Uuid,
@@ -119,19 +119,19 @@ pub(super) async fn revision(
     rows.first().map(|row| record(row, 0, feed)).transpose()
 }
 
-/// The key of an article.
+/// Reads the key of an article.
 pub(super) async fn key_of(reader: &impl Reader, id: &ArticleId) -> Result<Option<i64>, StoreError> {
     let rows = reader.query("SELECT key FROM copydesk.articles WHERE id = $1", &[(&id.as_str(), Type::TEXT)]).await?;
     rows.first().map(|row| get(row, 0)).transpose()
 }
 
-/// The number by which an article is found in the list of one of its properties: 64 bits of a hash, so that a writer need
-/// not ask for it. Among ten million different values, two that share one are less likely than 1 in 300,000.
+/// Returns the number of a facet's list: 64 bits of a hash, so that a writer need not read it from the database. Among
+/// ten million different values, the probability of a collision is below 1 in 300,000.
 pub(super) fn facet_number(facet: &Facet) -> i64 {
     hash(&[&[codes::facet_number(facet.kind)], facet.value.as_bytes()])
 }
 
-/// The lists that an article is in.
+/// Returns the numbers of the lists that an article is in.
 pub(super) fn facet_numbers(facets: &[Facet]) -> Vec<i64> {
     let mut numbers: Vec<i64> = facets.iter().map(facet_number).collect();
     numbers.sort_unstable();
@@ -139,7 +139,7 @@ pub(super) fn facet_numbers(facets: &[Facet]) -> Vec<i64> {
     numbers
 }
 
-/// For a narrow index; what it finds is compared in full.
+/// Computes a hash for a narrow index; matches must be compared in full.
 pub(super) fn hash(parts: &[&[u8]]) -> i64 {
     crate::store::codes::head(&Digest::of_bytes(&parts.concat()))
 }

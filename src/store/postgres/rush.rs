@@ -1,5 +1,5 @@
-//! When more is written than can be indexed meanwhile, search waits a little: the two would share the database's processors,
-//! and documents that come in have callers who wait for them (decision 0020).
+//! Pause of the search indexer during write bursts: both share the database's processors, and writes have callers that
+//! wait for them (decision 0020).
 
 use std::time::Duration;
 
@@ -8,54 +8,55 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::article::Position;
 
-/// How many changes wait in a rush, at the least; and with how few the index has caught up.
+/// Minimum number of queued changes in a burst.
 const RUSH: i64 = 1_000;
+/// Number of queued changes below which the index has caught up.
 const CAUGHT_UP: i64 = 500;
-/// For how long search may fall behind.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How long after the last write the rush is over.
+/// Maximum lag of the index during a pause.
+const MAX_LAG: Duration = Duration::from_secs(5);
+/// Time without writes after which a burst is over.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// What is not in the index yet.
+/// Changes that are not indexed yet.
 pub(super) struct Backlog {
     pub(super) changes: i64,
-    /// Of the oldest of them.
+    /// Age of the oldest change.
     pub(super) age: Duration,
 }
 
-/// Whether the index may fall behind further. Once it may not, it first catches up: else it would stay behind for as long as
-/// anybody writes.
+/// Pause of the indexer. After it has reached the maximum lag, the index must catch up before the next pause: otherwise
+/// it would stay behind as long as writes continue.
 pub(super) struct Patience {
-    left: bool,
-    /// How many changes waited before.
-    before: i64,
+    may_pause: bool,
+    /// Number of queued changes at the last call.
+    previous: i64,
 }
 
 impl Patience {
     pub(super) fn new() -> Self {
-        Self { left: true, before: 0 }
+        Self { may_pause: true, previous: 0 }
     }
 
-    /// In a rush, waits until nobody writes any more, or until the index is as far behind as it may be.
+    /// Waits until a write burst ends or the index reaches its maximum lag. Returns at once without a burst.
     pub(super) async fn rest(&mut self, backlog: &Backlog, writes: &mut watch::Receiver<Position>) {
-        let growing = backlog.changes > std::mem::replace(&mut self.before, backlog.changes);
+        let growing = backlog.changes > std::mem::replace(&mut self.previous, backlog.changes);
         if backlog.changes < CAUGHT_UP {
-            self.left = true;
+            self.may_pause = true;
         }
-        // What has been written since the index last looked.
+        // Since the indexer last checked.
         let written = writes.has_changed().unwrap_or(false);
-        if !(self.left && growing && written) || backlog.changes < RUSH {
+        if !(self.may_pause && growing && written) || backlog.changes < RUSH {
             return;
         }
-        let until = Instant::now() + PATIENCE.saturating_sub(backlog.age);
+        let until = Instant::now() + MAX_LAG.saturating_sub(backlog.age);
         while Instant::now() < until {
             match timeout_at(until.min(Instant::now() + QUIET), writes.changed()).await {
                 Ok(Ok(())) => {}
-                // Quiet, or nobody is left to write.
+                // No write for a while, or the store is closing.
                 Err(_) | Ok(Err(_)) => return,
             }
         }
-        self.left = false;
+        self.may_pause = false;
     }
 }
 
@@ -66,25 +67,25 @@ mod tests {
     use super::super::rows::position;
     use super::*;
 
-    /// Whether the index rests when so much is not in it, of such an age, and something has just been written.
+    /// Returns true if the indexer pauses with this backlog, right after a write.
     fn rests(patience: &mut Patience, changes: i64, age: Duration) -> bool {
-        let (news, mut writes) = watch::channel(position(0));
-        news.send_replace(position(1));
+        let (head, mut writes) = watch::channel(position(0));
+        head.send_replace(position(1));
         patience.rest(&Backlog { changes, age }, &mut writes).now_or_never().is_none()
     }
 
     #[tokio::test]
     async fn it_rests_in_a_rush() {
         let mut patience = Patience::new();
-        assert!(!rests(&mut patience, RUSH - 1, Duration::ZERO), "it is not far behind");
+        assert!(!rests(&mut patience, RUSH - 1, Duration::ZERO), "the backlog should be too small");
         assert!(rests(&mut patience, RUSH, Duration::ZERO));
-        assert!(rests(&mut patience, 3 * RUSH, PATIENCE / 2));
-        assert!(!rests(&mut patience, 2 * RUSH, PATIENCE / 2), "it keeps up");
+        assert!(rests(&mut patience, 3 * RUSH, MAX_LAG / 2));
+        assert!(!rests(&mut patience, 2 * RUSH, MAX_LAG / 2), "the backlog should be shrinking");
     }
 
     #[tokio::test]
     async fn where_nobody_writes_it_does_not_rest() {
-        let (_news, mut writes) = watch::channel(position(1));
+        let (_head, mut writes) = watch::channel(position(1));
         let backlog = Backlog { changes: RUSH, age: Duration::ZERO };
         assert!(Patience::new().rest(&backlog, &mut writes).now_or_never().is_some());
     }
@@ -92,9 +93,9 @@ mod tests {
     #[tokio::test]
     async fn when_it_has_fallen_behind_it_catches_up_first() {
         let mut patience = Patience::new();
-        assert!(!rests(&mut patience, RUSH, PATIENCE));
-        assert!(!rests(&mut patience, 3 * RUSH, PATIENCE / 2), "it has not caught up");
+        assert!(!rests(&mut patience, RUSH, MAX_LAG));
+        assert!(!rests(&mut patience, 3 * RUSH, MAX_LAG / 2), "the index should not have caught up");
         assert!(!rests(&mut patience, CAUGHT_UP - 1, Duration::ZERO));
-        assert!(rests(&mut patience, RUSH, Duration::ZERO), "it had caught up");
+        assert!(rests(&mut patience, RUSH, Duration::ZERO), "the index should have caught up");
     }
 }

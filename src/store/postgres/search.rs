@@ -1,4 +1,4 @@
-//! Search: what the index finds, checked against what can be read now.
+//! Search: matches of the index, filtered by current readability.
 
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -11,11 +11,11 @@ use super::rows::{NEWEST, RECORD, RECORD_COLUMNS, get, position, record};
 use super::words::query_text;
 use crate::store::{SearchHit, SearchPage, SearchQuery, StoreError};
 
-/// A match in the headline (A) says more than one in the body (D), and names (C) say a little more. Divided by the logarithm
-/// of the length, so that long texts do not win by length.
+/// Relevance score. A match in the headline (A) weighs most, one in names (C) less, and one in the body (D) least.
+/// Divided by the logarithm of the length, so that long texts have no advantage.
 const SCORE: &str = "ts_rank('{0.2, 0.4, 0.4, 1.0}', s.words, q.query, 1)";
 
-/// How far the index has followed the feed.
+/// Reads the position that the index has reached.
 pub(super) async fn indexed(pool: &Pool) -> Result<crate::article::Position, StoreError> {
     let rows = pool.query("SELECT position FROM copydesk.indexed", &[]).await?;
     rows.first().map_or(Err(StoreError::Damaged), |row| Ok(position(get(row, 0)?)))
@@ -27,7 +27,7 @@ pub(super) async fn search(pool: &impl Reader, feed: Uuid, query: &SearchQuery) 
     let conditions = conditions(&mut values, &query.filter, None);
     let limit = values.add(at_most(query.limit), Type::INT8);
     let skip = values.add(at_most(query.skip), Type::INT8);
-    // One row at the least: it says how far the index has come. Its limit is for the planner: see `feed::touched`.
+    // Always at least one row, for the index position. LIMIT 1 helps the planner: see `feed::touched`.
     let sql = format!(
         "SELECT {RECORD}, page.score, i.position FROM (SELECT position FROM copydesk.indexed LIMIT 1) i LEFT JOIN (
             SELECT a.key, {SCORE} AS score FROM (SELECT {words}::tsquery AS query) q
