@@ -26,9 +26,9 @@ fn a_port_for_others_is_not_opened_by_oversight() {
     let log = warned(&["--listen", "0.0.0.0:0", "--http-listen", "off", "--insecure", "on"]);
     assert!(log.contains("insecure") && log.contains("WARN"), "{log}");
     let log = warned(&["--listen", "0.0.0.0:0", "--http-listen", "off", "--auth", "on"]);
-    assert!(log.contains("WARN") && log.contains("credentials and articles can be read on the way"), "{log}");
+    assert!(log.contains("WARN") && log.contains("credentials and articles are sent unencrypted"), "{log}");
     let log = warned(&["--listen", "127.0.0.1:0", "--http-listen", "0.0.0.0:0"]);
-    assert!(log.contains("WARN") && log.contains("port for metrics"), "{log}");
+    assert!(log.contains("WARN") && log.contains("metrics port"), "{log}");
     let log = Serve::on(dir.path(), &[]).stop();
     assert!(!log.contains("can reach"), "{log}");
 }
