@@ -1,4 +1,4 @@
-//! Identity of the caller that a thread works for: whatever callers compete for is shared between these.
+//! Identity of the caller that a thread works for. Contended resources are shared fairly between callers.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
@@ -17,21 +17,21 @@ thread_local! {
 /// Random for each process, so that no caller can choose an identity that collides with another's.
 static HASH: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
-/// A caller, as far as shares are concerned: the principal where callers are authenticated, else the address of the
-/// peer. A hash, so that it is small, and names nobody.
+/// Identity of a caller for fair sharing: the principal if callers are authenticated, else the peer's address. A hash,
+/// so that it is small and anonymous.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct CallerId(u64);
 
 impl CallerId {
-    /// The server's own work, which is done for no caller.
+    /// The server's own work.
     pub(crate) const SERVER: Self = Self(0);
 
-    /// The owner of a credential: `key:` and a key's ID, or `token:` and its subject.
+    /// Returns the identity of a credential's owner: `key:` and a key's ID, or `token:` and its subject.
     pub(crate) fn principal(id: &str) -> Self {
         Self(HASH.hash_one((0_u8, id)) | 1)
     }
 
-    /// Everybody at one address; of IPv6, everybody in its /64, which is what one host is usually given.
+    /// Returns the identity of an address; for IPv6 of its /64, the usual size of one host's network.
     pub(crate) fn peer(address: IpAddr) -> Self {
         let network = match address.to_canonical() {
             IpAddr::V4(address) => IpAddr::V4(address),
@@ -40,19 +40,19 @@ impl CallerId {
         Self(HASH.hash_one((1_u8, network)) | 1)
     }
 
-    /// The caller that this thread works for.
+    /// Returns the caller that this thread works for.
     pub(crate) fn current() -> Self {
         CURRENT.get()
     }
 
-    /// Makes it this thread's, until the returned guard is dropped.
+    /// Sets the caller of this thread until the returned guard is dropped.
     #[must_use]
     pub(crate) fn enter(self) -> Entered {
         Entered(CURRENT.replace(self))
     }
 }
 
-/// While this exists, its thread works for a caller. Restores the one before.
+/// Guard that restores the thread's previous caller when dropped.
 pub(crate) struct Entered(CallerId);
 
 impl Drop for Entered {
@@ -61,13 +61,13 @@ impl Drop for Entered {
     }
 }
 
-/// Does `work` for the current caller, whichever threads poll it: for tasks that a call spawns.
+/// Runs `work` for the current caller, on whichever threads it is polled. For tasks that a call spawns.
 pub(crate) fn for_current<F: Future>(work: F) -> ForCaller<F> {
     ForCaller { caller: CallerId::current(), work }
 }
 
 pin_project! {
-    /// A future that works for a caller.
+    /// Future that works for a caller.
     pub(crate) struct ForCaller<F> {
         caller: CallerId,
         #[pin]

@@ -1,4 +1,4 @@
-//! Files of this process's user alone, whatever the umask; and how to tell whether a path still leads to a file that is open.
+//! Files that only this process's user can access, whatever the umask; and the identity of open files.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{Error, ErrorKind, Result};
@@ -12,7 +12,7 @@ pub const FILE_MODE: u32 = 0o600;
 /// Permissions of group and others.
 const OTHERS: u32 = 0o077;
 
-/// Creates a folder, and its missing parents, for this user only. One that exists keeps its mode.
+/// Creates a folder and its missing parents for this user only. An existing folder keeps its mode.
 pub fn create_folder(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -21,15 +21,15 @@ pub fn create_folder(path: &Path) -> Result<()> {
         create_folder(above)?;
     }
     match DirBuilder::new().mode(FOLDER_MODE).create(path) {
-        // The umask can only have removed permissions: the owner's, if it is an unusual one.
+        // An unusual umask may have removed the owner's permissions.
         Ok(()) => std::fs::set_permissions(path, Permissions::from_mode(FOLDER_MODE)),
-        // Another process was first.
+        // Another process has created it.
         Err(_) if path.is_dir() => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-/// Creates an empty file for this user only, unless it exists: then it keeps its content and its mode.
+/// Creates an empty file for this user only. An existing file keeps its content and its mode.
 pub fn create_file(path: &Path) -> Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path) {
         Ok(file) => file.set_permissions(Permissions::from_mode(FILE_MODE)),
@@ -38,7 +38,7 @@ pub fn create_file(path: &Path) -> Result<()> {
     }
 }
 
-/// Opens a file to append to, and creates it for this user only if it is missing.
+/// Opens a file for appending; creates it for this user only if it is missing.
 pub fn append(path: &Path) -> Result<File> {
     let open = || OpenOptions::new().append(true).open(path);
     match open() {
@@ -50,13 +50,13 @@ pub fn append(path: &Path) -> Result<File> {
     }
 }
 
-/// Returns the mode of a file or folder that group or others may use, and nothing for one that they may not.
+/// Returns the mode of a file or folder if group or others have access to it.
 pub fn mode_for_others(path: &Path) -> Option<u32> {
     let mode = std::fs::metadata(path).ok()?.mode() & 0o7777;
     (mode & OTHERS != 0).then_some(mode)
 }
 
-/// Identity of a file on this machine. While the file is open, no other file has it.
+/// Identity of a file on this machine. Unique while the file is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     device: u64,
@@ -72,11 +72,11 @@ impl Identity {
     /// Checks that a path leads to this file.
     ///
     /// # Errors
-    /// When it leads to nothing or to another file.
+    /// Returns an error if it leads to nothing or to another file.
     pub fn check(self, path: &Path) -> Result<()> {
         match Self::at(path)? {
             found if found == self => Ok(()),
-            _ => Err(Error::other("another file stands there")),
+            _ => Err(Error::other("the path leads to another file")),
         }
     }
 
@@ -115,18 +115,18 @@ mod tests {
     #[test]
     fn an_identity_is_of_the_file_and_not_of_its_name() {
         let dir = tempfile::tempdir().unwrap();
-        let (file, aside) = (dir.path().join("file"), dir.path().join("aside"));
+        let (file, moved) = (dir.path().join("file"), dir.path().join("moved"));
         let _open = append(&file).unwrap();
         let identity = Identity::at(&file).unwrap();
         identity.check(&file).unwrap();
-        std::fs::rename(&file, &aside).unwrap();
+        std::fs::rename(&file, &moved).unwrap();
         assert_eq!(identity.check(&file).unwrap_err().kind(), ErrorKind::NotFound);
         create_file(&file).unwrap();
         assert!(identity.check(&file).is_err());
-        std::fs::rename(&aside, &file).unwrap();
+        std::fs::rename(&moved, &file).unwrap();
         identity.check(&file).unwrap();
         std::fs::remove_file(&file).unwrap();
         create_file(&file).unwrap();
-        assert!(identity.check(&file).is_err(), "its inode is not given to another while it is open");
+        assert!(identity.check(&file).is_err(), "the inode of an open file was reused");
     }
 }

@@ -1,8 +1,8 @@
-//! Text for messages: what could control a terminal is escaped.
+//! Text for messages, with terminal control characters escaped.
 
 use std::path::Path;
 
-/// Returns a path as messages show it: on one line, with control characters escaped.
+/// Returns a path for messages: on one line, with control characters escaped.
 pub fn path(path: &Path) -> String {
     escaped(&path.to_string_lossy(), |_| false)
 }
@@ -24,7 +24,7 @@ fn escaped(text: &str, keep: impl Fn(char) -> bool) -> String {
     out
 }
 
-/// Returns true for C0, DEL and C1, for line separators, and for bidirectional controls, which reorder what follows.
+/// Returns true for C0, DEL, C1, line separators, and bidirectional controls, which reorder the text after them.
 fn is_control(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

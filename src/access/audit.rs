@@ -1,5 +1,5 @@
-//! Who changed what: a line for each write that changed something, or was refused for lack of a scope. Never what an article
-//! says.
+//! Audit log of writes: one line for each write that changed something or was refused for a missing scope. Contains no
+//! article text.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -13,28 +13,28 @@ use serde::Serialize;
 use super::Caller;
 use crate::{files, printable};
 
-/// How many lines wait to be written to a file; more are lost, which is logged.
-const WAITING: usize = 65_536;
-/// Longer ones are the caller's, and are left out.
-const HEADER: usize = 256;
+/// Maximum number of lines queued for the file. Further lines are lost, which is logged.
+const MAX_QUEUED: usize = 65_536;
+/// Maximum length of a logged header, in bytes. Longer values are omitted: callers choose them.
+const MAX_HEADER: usize = 256;
 
-/// Where the lines go.
+/// Destination of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuditTarget {
-    /// Nowhere.
+    /// Disabled.
     Off,
-    /// Into the log, as events of the target `copydesk::audit`.
+    /// Server log, as events with the target `copydesk::audit`.
     Log,
-    /// Into a file, as JSON. It is opened anew for each batch, so it may be moved away.
+    /// File of JSON lines. It is reopened for each batch, so it can be rotated by renaming.
     File(PathBuf),
 }
 
-/// Why there is no audit log.
+/// Error of opening the audit log.
 #[derive(Debug, thiserror::Error)]
-#[error("audit-log: {path}: {cause}")]
+#[error("audit-log: {path}: {error}")]
 pub struct AuditError {
     path: String,
-    cause: std::io::Error,
+    error: std::io::Error,
 }
 
 /// The audit log. Cheap to clone.
@@ -48,7 +48,7 @@ enum Sink {
     File(Arc<SyncSender<Vec<u8>>>),
 }
 
-/// Whose a write is. Empty when nothing is audited.
+/// Call that a write belongs to. Empty if auditing is off.
 #[derive(Clone, Default)]
 pub struct Origin(Option<Box<Whose>>);
 
@@ -79,34 +79,34 @@ struct Line<'a> {
 }
 
 impl Audit {
-    /// Opens it.
+    /// Opens the audit log.
     ///
     /// # Errors
-    /// When the file cannot be written to.
+    /// Returns an error if the file cannot be written.
     pub fn open(target: &AuditTarget) -> Result<Self, AuditError> {
         Ok(Self(match target {
             AuditTarget::Off => Sink::Off,
             AuditTarget::Log => Sink::Log,
             AuditTarget::File(path) => {
-                let failed = |cause| AuditError { path: printable::path(path), cause };
+                let failed = |error| AuditError { path: printable::path(path), error };
                 append(path, &[]).map_err(failed)?;
-                let (sender, lines) = sync_channel(WAITING);
+                let (sender, lines) = sync_channel(MAX_QUEUED);
                 let path = path.clone();
                 let thread = std::thread::Builder::new().name("audit".into());
-                // It ends when the last who could write a line is gone.
+                // Ends when the last sender is dropped.
                 thread.spawn(move || write(&path, &lines)).map_err(failed)?;
                 Sink::File(Arc::new(sender))
             }
         }))
     }
 
-    /// Whose the writes of a call are.
+    /// Returns the origin of the writes of a call.
     pub fn of(&self, method: &str, caller: Option<&Arc<Caller>>, headers: &HeaderMap) -> Origin {
         if matches!(self.0, Sink::Off) {
             return Origin(None);
         }
         let text = |name: &str| {
-            let value = headers.get(name).filter(|value| value.len() <= HEADER)?;
+            let value = headers.get(name).filter(|value| value.len() <= MAX_HEADER)?;
             value.to_str().ok().map(str::to_owned)
         };
         Origin(Some(Box::new(Whose {
@@ -134,10 +134,10 @@ impl Audit {
                 "audit"
             ),
             Sink::File(lines) => {
-                let mut json = serde_json::to_vec(line).expect("it has only strings and numbers");
+                let mut json = serde_json::to_vec(line).expect("a line has only strings and numbers");
                 json.push(b'\n');
                 if let Err(TrySendError::Full(_)) = lines.try_send(json) {
-                    tracing::error!(caller = line.caller, article = line.article, "a line of the audit log was lost");
+                    tracing::error!(caller = line.caller, article = line.article, "audit log line lost");
                 }
             }
         }
@@ -145,27 +145,27 @@ impl Audit {
 }
 
 impl Origin {
-    /// Whether anything is written down at all.
+    /// Returns true if writes are audited.
     pub fn is_kept(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Of a write nobody knows whether it was done.
+    /// Records a write with an unknown outcome.
     pub fn unknown(&self, article: &str) {
         self.line("UNKNOWN", Some(article), None);
     }
 
-    /// A write has changed an article.
+    /// Records a write that changed an article.
     pub fn changed(&self, outcome: &str, article: &str, revision: i64) {
         self.line(outcome, Some(article), Some(revision));
     }
 
-    /// A write of an article was refused for lack of a scope.
+    /// Records a write of an article that was refused for a missing scope.
     pub fn denied(&self, article: &str) {
         self.line("PERMISSION_DENIED", Some(article), None);
     }
 
-    /// A call was refused, for lack of a scope.
+    /// Records a call that was refused for a missing scope.
     pub fn refused(&self) {
         self.line("PERMISSION_DENIED", None, None);
     }
@@ -190,9 +190,9 @@ impl Origin {
     }
 }
 
-/// Writes what waits, together, until nobody can write a line any more.
+/// Writes queued lines in batches until all senders are dropped.
 fn write(path: &std::path::Path, lines: &Receiver<Vec<u8>>) {
-    // An outage is logged when it begins.
+    // An outage is logged once, at its start.
     let mut failing = false;
     while let Ok(mut batch) = lines.recv() {
         while batch.len() < 1 << 20
@@ -201,10 +201,10 @@ fn write(path: &std::path::Path, lines: &Receiver<Vec<u8>>) {
             batch.extend(line);
         }
         let written = append(path, &batch);
-        if let Err(cause) = &written
+        if let Err(error) = &written
             && !failing
         {
-            tracing::error!(%cause, path = printable::path(path), "the audit log cannot be written; lines are lost");
+            tracing::error!(%error, path = printable::path(path), "audit log could not be written; lines are lost");
         }
         failing = written.is_err();
     }

@@ -1,4 +1,4 @@
-//! Who calls, once that is known.
+//! Authenticated callers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,39 +12,39 @@ use super::rate::Bucket;
 use super::scope::{Scope, Scopes};
 use crate::caller::CallerId;
 
-/// Who calls: a key, or the subject of a token.
+/// Authenticated caller: an API key, or the subject of a token.
 #[derive(Debug)]
 pub struct Caller {
-    /// `key:` and its ID, or `token:` and its subject.
+    /// `key:` and the key's ID, or `token:` and the subject.
     pub id: String,
-    /// What the key is called, or who issued the token.
+    /// Name of the key, or issuer of the token.
     pub name: String,
-    /// Identity by which it has shares: of its ID.
+    /// Identity for fair sharing, derived from `id`.
     pub(crate) shares: CallerId,
     pub(super) scopes: Scopes,
     pub(super) expires: Option<Timestamp>,
     pub(super) bucket: Option<Arc<Bucket>>,
-    /// Ends with the key, or with what the token was signed with.
+    /// Changes when the API key, or the key that signed the token, ends.
     pub(super) life: watch::Receiver<Standing>,
     pub(super) trust: Arc<Trust>,
 }
 
-/// How a credential stands that was good once.
+/// State of a credential that was valid once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// As it was.
+    /// Still valid.
     Good,
-    /// Taken back.
+    /// Revoked.
     Ended,
-    /// Nobody can tell at present.
+    /// Cannot be checked at present.
     Unknown,
 }
 
-/// Until when what is known of credentials may be believed.
+/// Time until which the known credentials are fresh enough to decide by.
 #[derive(Debug)]
 pub(super) struct Trust {
     began: Instant,
-    /// In nanoseconds since it began.
+    /// Nanoseconds since `began`.
     until: AtomicU64,
 }
 
@@ -53,7 +53,7 @@ impl Trust {
         Self { began: Instant::now(), until: AtomicU64::new(0) }
     }
 
-    /// What was read then may be believed so long.
+    /// Extends trust to `bound` after `read`.
     pub(super) fn renew(&self, read: Instant, bound: Duration) {
         let until = (read + bound).saturating_duration_since(self.began);
         self.until.store(u64::try_from(until.as_nanos()).unwrap_or(u64::MAX), Ordering::Release);
@@ -65,10 +65,10 @@ impl Trust {
 }
 
 impl Caller {
-    /// Whether the credential is still good. For calls that last, too.
+    /// Checks that the credential is still valid. Streams call it repeatedly.
     ///
     /// # Errors
-    /// Why it is not.
+    /// Returns the reason if it is not.
     pub fn check(&self, now: Instant) -> Result<(), Refusal> {
         if !self.trust.holds(now) {
             return Err(Refusal::Unavailable);
@@ -82,23 +82,23 @@ impl Caller {
         }
     }
 
-    /// Whether it has not been taken back, as far as is known.
+    /// Returns true if no revocation is known.
     pub(super) fn is_alive(&self) -> bool {
         matches!(self.life.has_changed(), Ok(false))
     }
 
-    /// Waits until the credential may have ended; `check` then says.
+    /// Waits until the credential may have ended; `check` decides.
     pub async fn ended(&self) {
         let mut life = self.life.clone();
         let expiry = async {
             match self.expires.map(|end| Duration::try_from(end.duration_since(Timestamp::now()))) {
-                // One that is past cannot be waited for.
+                // Negative if it has passed.
                 Some(left) => tokio::time::sleep(left.unwrap_or_default()).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            // An error means that nobody knows it any more.
+            // An error means that its sender is gone, and with it the key.
             _changed = life.changed() => {}
             () = expiry => {}
         }
@@ -109,30 +109,29 @@ impl Caller {
         self.scopes.has(scope)
     }
 
-    /// Counts a call.
+    /// Charges one call to the rate.
     pub(super) fn count(&self, now: Instant) -> Result<(), Refusal> {
         let Some(bucket) = &self.bucket else { return Ok(()) };
         bucket.take(now).map_err(|wait| Refusal::Rate { subject: self.id.clone(), rate: bucket.rate(), wait })
     }
 
-    /// Counts so many documents beside the one that their call has counted as.
+    /// Charges documents beyond the one that their call was charged as.
     ///
     /// # Errors
-    /// When there are not that many left.
+    /// Returns an error if the rate has too few left.
     pub fn count_more(&self, now: Instant, documents: usize) -> Result<(), Refusal> {
         let Some(bucket) = &self.bucket else { return Ok(()) };
         let refused = |wait| Refusal::Rate { subject: self.id.clone(), rate: bucket.rate(), wait };
         bucket.take_more(now, documents).map_err(refused)
     }
 
-    /// Counts so many documents beside the one that their message has counted as, and returns how long they have to
-    /// wait.
+    /// Charges documents beyond the one that their message was charged as. Returns the time that they have to wait.
     pub fn borrow_more(&self, now: Instant, documents: usize) -> Duration {
         self.bucket.as_ref().map_or(Duration::ZERO, |bucket| bucket.borrow_more(now, documents))
     }
 
-    /// Counts a document of a stream, and waits until it may be taken in: a stream is slowed down rather than refused, so that
-    /// nothing of it has to be sent again.
+    /// Charges one document of a stream and waits until it may be ingested. Streams are slowed down instead of refused,
+    /// so that nothing has to be sent again.
     pub async fn pace(&self) {
         if let Some(bucket) = &self.bucket {
             let wait = bucket.borrow(Instant::now());

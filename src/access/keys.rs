@@ -1,4 +1,4 @@
-//! The API keys, in memory, as the store has them.
+//! In-memory copy of the store's API keys.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,16 +16,16 @@ use super::secret::{self, KeyId};
 use crate::caller::CallerId;
 use crate::store::{KeyStore, StoredKey};
 
-/// The bound that is kept where a shorter one is set: keys are asked for, and that takes a moment.
-const LEAST_BOUND: Duration = Duration::from_millis(100);
-/// How often they are asked for at least.
+/// Minimum staleness bound. Keys are polled, so a shorter bound could not be kept.
+const MIN_BOUND: Duration = Duration::from_millis(100);
+/// Maximum interval between polls of the store.
 const POLL: Duration = Duration::from_millis(250);
 
-/// Every key that is good.
+/// All valid API keys.
 pub(super) struct KeyRing {
     store: Arc<dyn KeyStore>,
     bound: Duration,
-    /// Of keys that have no rate of their own.
+    /// Default rate of keys without one.
     rate: Option<Rate>,
     trust: Arc<Trust>,
     known: RwLock<Known>,
@@ -35,27 +35,27 @@ pub(super) struct KeyRing {
 struct Known {
     version: Uuid,
     keys: HashMap<KeyId, Key>,
-    /// Whether the last pass succeeded: an outage is logged when it begins and when it ends.
+    /// True if the last pass succeeded. An outage is logged at its start and at its end.
     read: bool,
 }
 
 struct Key {
     stored: StoredKey,
     caller: Arc<Caller>,
-    /// Calls that last are told by it.
+    /// Notifies streams of changes.
     life: watch::Sender<Standing>,
 }
 
 impl KeyRing {
     pub(super) fn new(store: Arc<dyn KeyStore>, bound: Duration, rate: Option<Rate>) -> Self {
         let known = RwLock::new(Known { read: true, ..Known::default() });
-        Self { store, bound: bound.max(LEAST_BOUND), rate, trust: Arc::new(Trust::none()), known }
+        Self { store, bound: bound.max(MIN_BOUND), rate, trust: Arc::new(Trust::none()), known }
     }
 
-    /// Whose a key is. An unknown one costs what a wrong one does, and is answered alike.
+    /// Returns the owner of a key. Unknown keys and wrong secrets take the same time and get the same answer.
     pub(super) fn caller(&self, credential: &[u8], now: Instant) -> Result<Arc<Caller>, Refusal> {
         let (id, digest) = secret::read(credential).ok_or(Refusal::Invalid)?;
-        // Nothing is known then: not even that it is wrong.
+        // Stale keys cannot show that a key is invalid, either.
         if !self.trust.holds(now) {
             return Err(Refusal::Unavailable);
         }
@@ -66,16 +66,16 @@ impl KeyRing {
         key.filter(|_| same).map(|key| Arc::clone(&key.caller)).ok_or(Refusal::Invalid)
     }
 
-    /// Returns true while what is known of the keys is fresh enough to decide by.
+    /// Returns true while the known keys are fresh enough to decide by.
     pub(super) fn can_check(&self, now: Instant) -> bool {
         self.trust.holds(now)
     }
 
-    /// Reads what is new.
+    /// Reads the keys if they have changed.
     pub(super) async fn pass(&self) {
         let began = Instant::now();
         let version = self.known.read().unwrap_or_else(PoisonError::into_inner).version;
-        // Half of the bound, so that there is time for another try.
+        // Half of the bound leaves time for another attempt.
         let read = tokio::time::timeout(self.bound / 2, self.store.keys(version)).await;
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         match read {
@@ -85,20 +85,21 @@ impl KeyRing {
                     self.replace(&mut known, keys.all);
                 }
                 if !std::mem::replace(&mut known.read, true) {
-                    tracing::info!("the API keys can be read again");
+                    tracing::info!("API keys were read after failures");
                 }
                 self.trust.renew(began, self.bound);
             }
             failed => {
                 if std::mem::replace(&mut known.read, false) {
-                    let cause = match failed {
+                    let error = match failed {
                         Ok(Err(error)) => error.to_string(),
-                        _ => "the store took too long".to_owned(),
+                        _ => "the store timed out".to_owned(),
                     };
-                    tracing::error!(cause, "the API keys cannot be read; soon, no call by key will be taken");
+                    let bound_ms = self.bound.as_secs_f64() * 1_000.0;
+                    tracing::error!(error, bound_ms, "the API keys cannot be read; calls by key fail after the bound");
                 }
                 if !self.trust.holds(Instant::now()) {
-                    // Calls that last end, and all is read anew.
+                    // Streams end, and the next pass reads all keys.
                     for (_, key) in known.keys.drain() {
                         let _unheard = key.life.send(Standing::Unknown);
                     }
@@ -115,8 +116,7 @@ impl KeyRing {
         }
     }
 
-    /// Those that have changed are others from now on, and calls that last by them end; the rest stays as it is, and keeps what
-    /// is left of its rate.
+    /// Replaces changed keys and ends the streams that use them. Unchanged keys keep the rest of their rate.
     fn replace(&self, known: &mut Known, all: Vec<StoredKey>) {
         let mut before = std::mem::take(&mut known.keys);
         for stored in all {
@@ -144,7 +144,7 @@ impl KeyRing {
             text => match text.parse() {
                 Ok(rate) => Some(rate),
                 Err(_) => {
-                    tracing::error!(key = stored.id, "a key's rate cannot be read; it is not taken");
+                    tracing::error!(key = stored.id, rate = stored.rate, "API key disabled: its rate is invalid");
                     return None;
                 }
             },
@@ -155,7 +155,7 @@ impl KeyRing {
             shares: CallerId::principal(&id),
             id,
             name: stored.name.clone(),
-            // A newer version may know more of them.
+            // Keys of a newer version may have scopes that are unknown here.
             scopes: Scopes::among(stored.scopes.split(' ')),
             expires: stored.expires,
             bucket: rate.map(|rate| Arc::new(Bucket::new(rate))),

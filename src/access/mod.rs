@@ -1,7 +1,8 @@
-//! Who may call what: API keys, tokens of an issuer (JWT), their scopes and rates; and the audit log of what they changed.
+//! Authentication and authorization: API keys, tokens of an issuer (JWT), their scopes and rates; and the audit log of
+//! writes.
 //!
-//! A call is decided on from memory. What that rests on is read in the background, and believed only as long as it is known to
-//! be fresh: a key that was taken back is refused everywhere within the staleness bound, whatever fails.
+//! Calls are decided from memory. Credentials are read in the background and trusted only while they are known to be
+//! fresh: a revoked key is refused everywhere within the staleness bound, whatever fails.
 
 mod audit;
 mod caller;
@@ -27,47 +28,47 @@ use crate::store::KeyStore;
 use jwt::Tokens;
 use keys::KeyRing;
 
-/// How callers are told apart.
+/// Settings of authentication.
 #[derive(Clone, Debug)]
 pub struct AccessOptions {
-    /// How old what is known of keys may be.
+    /// Maximum age of the known keys.
     pub staleness_bound: Duration,
-    /// The rate of callers that have none of their own; no limit when absent.
+    /// Default rate of callers without one; no limit if absent.
     pub rate: Option<Rate>,
-    /// Whose tokens are taken, if anybody's.
+    /// Settings of tokens; no token is accepted if absent.
     pub jwt: Option<JwtOptions>,
 }
 
-/// Why a call is refused.
+/// Reason why a call is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// It has no credential.
+    /// No credential was sent.
     Missing,
-    /// Its credential is none of ours, or no longer. Which of these is not told.
+    /// The credential is unknown, malformed or revoked. The answer does not tell these apart.
     Invalid,
-    /// Its credential was good, and has ended.
+    /// The credential has expired.
     Expired,
-    /// Its token is valid for longer than the configured maximum.
+    /// The token is valid for longer than the configured maximum.
     Lifetime,
-    /// Nobody can tell at present whether its credential is good.
+    /// The credential cannot be checked at present.
     Unavailable,
-    /// Its credential lacks this scope.
+    /// The credential lacks this scope.
     Lacks(Scope),
-    /// There is no such method.
+    /// The method does not exist.
     Unknown,
-    /// Its caller has had its share.
+    /// The caller has exceeded its rate.
     Rate {
-        /// Whose.
+        /// ID of the caller.
         subject: String,
-        /// How much that is.
+        /// Its rate.
         rate: Rate,
-        /// When there is more.
+        /// Time until a retry can succeed.
         wait: Duration,
     },
 }
 
 impl Refusal {
-    /// As metrics call it.
+    /// Returns the label value in metrics.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Missing => "missing",
@@ -82,12 +83,12 @@ impl Refusal {
     }
 }
 
-/// A call that is refused, and whose it was, if that is known.
+/// Refused call.
 #[derive(Debug)]
 pub struct Refused {
-    /// Why.
+    /// Reason.
     pub refusal: Refusal,
-    /// Whose.
+    /// Its caller, if known.
     pub caller: Option<Arc<Caller>>,
 }
 
@@ -97,7 +98,7 @@ impl From<Refusal> for Refused {
     }
 }
 
-/// Decides who may call what. Cheap to clone.
+/// Authenticates and authorizes calls. Cheap to clone.
 #[derive(Clone)]
 pub struct Access {
     keys: Arc<KeyRing>,
@@ -105,7 +106,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// Reads what it rests on for the first time; what cannot be read yet is read by [`Access::follow`].
+    /// Reads the keys for the first time. [`Access::follow`] retries those that cannot be read yet.
     pub async fn open(options: AccessOptions, store: Arc<dyn KeyStore>) -> Self {
         let keys = Arc::new(KeyRing::new(store, options.staleness_bound, options.rate));
         let tokens = options.jwt.map(|jwt| Arc::new(Tokens::new(jwt, options.rate)));
@@ -116,7 +117,7 @@ impl Access {
         Self { keys, tokens }
     }
 
-    /// Keeps what it rests on fresh, for ever.
+    /// Keeps the keys fresh. Never returns.
     pub async fn follow(self) {
         let tokens = async {
             match &self.tokens {
@@ -127,23 +128,23 @@ impl Access {
         tokio::join!(self.keys.follow(), tokens);
     }
 
-    /// Returns true if every kind of credential that is accepted can be checked now: the API keys were read within the bound,
-    /// and so were the issuer's keys, if tokens are accepted.
+    /// Returns true if every kind of credential that is accepted can be checked now: the API keys were read within the
+    /// bound, and so were the issuer's keys, if tokens are accepted.
     pub fn can_check(&self, now: Instant) -> bool {
         self.keys.can_check(now) && self.tokens.as_ref().is_none_or(|tokens| tokens.can_check(now))
     }
 
-    /// Whether a call may be made, and whose it is; nobody's when its method is open to all.
+    /// Admits a call and returns its caller; none if its method needs no credential.
     ///
     /// # Errors
-    /// Why not.
+    /// Returns the reason if it is refused.
     pub fn admit(&self, path: &str, headers: &HeaderMap, now: Instant) -> Result<Option<Arc<Caller>>, Refused> {
         let needs = needs(path);
         if needs == Some(Needs::Nothing) {
             return Ok(None);
         }
         let caller = self.caller(headers, now)?;
-        // Counted before it is looked at further: refusals, which stand in the audit log, are not to be had without end either.
+        // Charged before authorization, so that the rate limits refusals too: the audit log records them.
         let refusal = caller.count(now).err().or(match needs {
             None => Some(Refusal::Unknown),
             Some(Needs::Scope(scope)) if !caller.may(scope) => Some(Refusal::Lacks(scope)),
@@ -155,11 +156,11 @@ impl Access {
         }
     }
 
-    /// Whose a call is, by its one credential.
+    /// Returns the caller of a request with exactly one credential.
     fn caller(&self, headers: &HeaderMap, now: Instant) -> Result<Arc<Caller>, Refusal> {
         let mut given = headers.get_all(header::AUTHORIZATION).iter();
         let Some(credential) = given.next() else { return Err(Refusal::Missing) };
-        // Of two, whoever stands before us may have looked at the other.
+        // A proxy in front of this server may have checked the other one.
         if given.next().is_some() {
             return Err(Refusal::Invalid);
         }

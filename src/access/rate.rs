@@ -1,17 +1,18 @@
-//! How much a caller may do: so many calls and documents in a time, as a bucket that fills evenly and holds that many.
+//! Rate limits of callers: a number of calls and documents in a period, as a bucket that fills evenly and holds that
+//! many.
 //!
-//! Counted by each replica for itself: behind a balancer over three, a caller gets up to three times its rate.
+//! Each replica counts separately: behind a balancer over three, a caller gets up to three times its rate.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// So many in a time: `100/s`, `6000/m`. As many may come at once.
+/// Rate limit such as `100/s` or `6000/m`. The count is also the burst size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     count: u32,
-    /// In seconds.
+    /// Seconds.
     period: u32,
 }
 
@@ -19,17 +20,17 @@ impl FromStr for Rate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let right = || "must be a number from 1 up and a time: 100/s, 6000/m or 100000/h".to_owned();
-        let (count, period) = text.split_once('/').ok_or_else(right)?;
+        let expected = || "must be a number of at least 1 and a unit of time: 100/s, 6000/m or 100000/h".to_owned();
+        let (count, period) = text.split_once('/').ok_or_else(expected)?;
         let period = match period {
             "s" => 1,
             "m" => 60,
             "h" => 3_600,
-            _ => return Err(right()),
+            _ => return Err(expected()),
         };
         match count.parse() {
             Ok(count) if count > 0 => Ok(Self { count, period }),
-            _ => Err(right()),
+            _ => Err(expected()),
         }
     }
 }
@@ -45,13 +46,13 @@ impl fmt::Display for Rate {
     }
 }
 
-/// What is left of a rate. Kept as the moment at which the bucket will be full again (the generic cell rate algorithm): one
-/// number, and no lock.
+/// Bucket of a rate limit, kept as the time at which it will be full again (generic cell rate algorithm): one number,
+/// no lock.
 #[derive(Debug)]
 pub struct Bucket {
     rate: Rate,
     began: Instant,
-    /// In nanoseconds since it began.
+    /// Nanoseconds since `began`.
     full_at: AtomicU64,
 }
 
@@ -68,7 +69,7 @@ impl Bucket {
         u64::from(self.rate.period) * 1_000_000_000
     }
 
-    /// Takes one out, or says how long to wait for one.
+    /// Takes one, or returns the time to wait for one.
     pub(super) fn take(&self, now: Instant) -> Result<(), Duration> {
         match self.draw(now, 1, 1, false) {
             Duration::ZERO => Ok(()),
@@ -76,42 +77,40 @@ impl Bucket {
         }
     }
 
-    /// Takes `more` out for something of which one has been taken out already, or says how long to wait before it is
-    /// tried again from the
-    /// beginning. For more than the bucket holds it must be full, but for that one: the rest is owed, and others wait
-    /// until it has flowed in.
+    /// Takes `more` for something that one was taken for already, or returns the time to wait before retrying all of
+    /// it. More than the bucket holds is granted if the bucket is full except for that one; the rest is owed, and later
+    /// callers wait until it has flowed in.
     pub(super) fn take_more(&self, now: Instant, more: usize) -> Result<(), Duration> {
         let more = u32::try_from(more).unwrap_or(u32::MAX);
         match self.draw(now, more, more.min(self.rate.count - 1), false) {
             Duration::ZERO => Ok(()),
-            // With the one that the next try takes first.
+            // Includes the one that the retry takes first.
             wait => Err(wait + Duration::from_nanos(self.one())),
         }
     }
 
-    /// Takes one out that may not be there yet, and says how long to wait before it is used: for those who can be slowed down.
+    /// Takes one in advance and returns the time to wait before using it. For streams, which can be slowed down.
     pub(super) fn borrow(&self, now: Instant) -> Duration {
         self.borrow_more(now, 1)
     }
 
-    /// The same for `more`.
+    /// Takes `more` in advance, like `borrow`.
     pub(super) fn borrow_more(&self, now: Instant, more: usize) -> Duration {
         let more = u32::try_from(more).unwrap_or(u32::MAX);
         self.draw(now, more, more, true)
     }
 
-    /// Nanoseconds in which one flows in.
+    /// Time in which one flows in, in nanoseconds.
     fn one(&self) -> u64 {
         self.period() / u64::from(self.rate.count)
     }
 
-    /// Takes `count` out if `needed` are there, or if `borrowing`; and says how long it takes until those that are
-    /// needed are there.
+    /// Takes `count` if `needed` are available or if `borrowing`. Returns the time until the needed ones are available.
     fn draw(&self, now: Instant, count: u32, needed: u32, borrowing: bool) -> Duration {
         let now = u64::try_from(now.saturating_duration_since(self.began).as_nanos()).unwrap_or(u64::MAX);
         let flow = |count: u32| self.one().saturating_mul(u64::from(count));
         let mut wait = 0;
-        // When it is refused nothing changes, and the wait is what is left of this.
+        // A refusal changes nothing; only `wait` is used then.
         let _drawn = self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| {
             let full_at = full_at.max(now);
             wait = full_at.saturating_add(flow(needed)).saturating_sub(now.saturating_add(self.period()));
@@ -130,8 +129,8 @@ mod tests {
         for text in ["1/s", "6000/m", "100000/h"] {
             assert_eq!(text.parse::<Rate>().unwrap().to_string(), text);
         }
-        for wrong in ["", "10", "0/s", "-1/s", "10/d", "1.5/s", "/s"] {
-            assert!(wrong.parse::<Rate>().is_err(), "{wrong}");
+        for invalid in ["", "10", "0/s", "-1/s", "10/d", "1.5/s", "/s"] {
+            assert!(invalid.parse::<Rate>().is_err(), "{invalid}");
         }
     }
 
@@ -143,15 +142,19 @@ mod tests {
             assert_eq!(bucket.take(began), Ok(()));
         }
         assert_eq!(bucket.take(began), Err(Duration::from_secs(1)));
-        assert_eq!(bucket.take(began), Err(Duration::from_secs(1)), "who is refused takes nothing");
+        assert_eq!(bucket.take(began), Err(Duration::from_secs(1)), "a refusal takes nothing");
         let later = began + Duration::from_secs(1);
         assert_eq!(bucket.take(later), Ok(()));
         assert!(bucket.take(later).is_err());
-        // A borrower waits its turn, and the next one longer.
+        // Each borrower waits longer than the one before.
         assert_eq!(bucket.borrow(later), Duration::from_secs(1));
         assert_eq!(bucket.borrow(later), Duration::from_secs(2));
         let much_later = later + Duration::from_secs(3_600);
-        assert_eq!((0..100).filter(|_| bucket.take(much_later).is_ok()).count(), 60, "it holds no more");
+        assert_eq!(
+            (0..100).filter(|_| bucket.take(much_later).is_ok()).count(),
+            60,
+            "the bucket holds no more than its count"
+        );
     }
 
     #[test]
@@ -161,7 +164,7 @@ mod tests {
         assert_eq!(bucket.take(began), Ok(()));
         assert_eq!(bucket.take_more(began, 40), Ok(()));
         assert_eq!(bucket.take(began), Ok(()));
-        // 18 are left: 2 are missing, and one more for the next try.
+        // 18 are left: 2 are missing, and the retry needs one more.
         assert_eq!(bucket.take_more(began, 20), Err(Duration::from_secs(3)));
         let later = began + Duration::from_secs(3);
         assert_eq!(bucket.take(later), Ok(()));
@@ -179,8 +182,8 @@ mod tests {
             let began = bucket.began;
             assert_eq!(bucket.take(began), Ok(()));
             assert_eq!(bucket.take_more(began, 1_000), Ok(()), "{text}");
-            // Refused until all of it has flowed in, and let in as soon as it is told.
-            let wait = bucket.take(began).expect_err("it owes");
+            // Refused until the debt has flowed in, and granted after exactly the returned wait.
+            let wait = bucket.take(began).expect_err("the bucket is in debt");
             assert_eq!(wait, one * (1_001 + 1 - count), "{text}");
             let again = began + wait;
             assert_eq!(bucket.take(again), Ok(()), "{text}");

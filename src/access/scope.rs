@@ -1,26 +1,27 @@
-//! What a credential is good for, and what each method needs. The one table of it: whatever is not in it is refused.
+//! Scopes, and the table of what each method requires. Methods that are not in the table are refused.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What a credential may be good for. None implies another: a key has those that it was given.
+/// Permission of a credential. No scope implies another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// To read articles: all of `RetrievalService`.
+    /// Reading articles: all of `RetrievalService`.
     Read,
-    /// To bring articles in, and to correct them.
+    /// Ingesting and correcting articles.
     Write,
-    /// To decide whether an article is there for its readers: withdraw, reinstate, delete, undelete. Apart from writing, since
-    /// whatever brings articles in runs unattended, and must not be able to take down the rest. For the same reason a
-    /// write that would hide a readable article by its embargo or expiry needs it besides `Write` (`store::Authority`).
+    /// Withdrawing, reinstating, deleting and undeleting articles. Separate from writing, since ingestion runs
+    /// unattended and must not be able to take down articles.
+    /// For the same reason a write that would hide a readable article by its embargo or expiry requires it besides
+    /// `Write` (`store::Authority`).
     Admin,
 }
 
 impl Scope {
-    /// All there are.
+    /// All scopes.
     pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
 
-    /// As it stands in keys and tokens.
+    /// Returns its name in keys and tokens.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Read => "articles.read",
@@ -30,26 +31,26 @@ impl Scope {
     }
 }
 
-/// What one credential is good for.
+/// Set of scopes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scopes(u8);
 
 impl Scopes {
-    /// Whether it is among them.
+    /// Returns true if the set contains a scope.
     pub fn has(self, scope: Scope) -> bool {
         self.0 & 1 << scope as u8 != 0
     }
 
-    /// With one more.
+    /// Returns the set with one scope added.
     #[must_use]
     pub fn with(self, scope: Scope) -> Self {
         Self(self.0 | 1 << scope as u8)
     }
 
-    /// Those that are ours, of words that may mean something to others.
+    /// Returns the known scopes among words; other words are ignored.
     pub fn among<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
-        let ours = |word: &str| Scope::ALL.into_iter().find(|scope| scope.as_str() == word);
-        words.into_iter().filter_map(ours).fold(Self::default(), Self::with)
+        let known = |word: &str| Scope::ALL.into_iter().find(|scope| scope.as_str() == word);
+        words.into_iter().filter_map(known).fold(Self::default(), Self::with)
     }
 }
 
@@ -60,30 +61,31 @@ impl fmt::Display for Scopes {
     }
 }
 
-/// Parted by commas or spaces, at least one, and each known.
+/// Parses known scopes, at least one, separated by commas or spaces.
 impl FromStr for Scopes {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let right = || "must be some of articles.read, articles.write, articles.admin, parted by commas".to_owned();
+        let expected =
+            || "must be a comma-separated list of articles.read, articles.write and articles.admin".to_owned();
         let words: Vec<&str> = text.split([',', ' ']).filter(|word| !word.is_empty()).collect();
         let known = |word: &&str| Scopes::among([*word]) != Self::default();
-        if words.is_empty() || !words.iter().all(known) { Err(right()) } else { Ok(Self::among(words)) }
+        if words.is_empty() || !words.iter().all(known) { Err(expected()) } else { Ok(Self::among(words)) }
     }
 }
 
-/// What a method asks of its caller.
+/// Requirement of a method for its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// Nothing: probes have no credential.
+    /// None: probes have no credential.
     Nothing,
     /// Any valid credential.
     Credential,
-    /// One with this scope.
+    /// A credential with this scope.
     Scope(Scope),
 }
 
-/// What a method needs, by its path; none for a method that is not known, which nobody may call.
+/// Returns the requirement of a method by its path; none for an unknown method, which nobody may call.
 pub fn needs(path: &str) -> Option<Needs> {
     let (service, method) = path.strip_prefix('/')?.split_once('/')?;
     Some(match (service, method) {
@@ -106,7 +108,7 @@ pub fn needs(path: &str) -> Option<Needs> {
             "WithdrawArticle" | "ReinstateArticle" | "DeleteArticle" | "UndeleteArticle",
         ) => Needs::Scope(Scope::Admin),
         ("grpc.health.v1.Health", _) => Needs::Nothing,
-        // What is served is no secret to those who may call it, and nobody else's business.
+        // Every caller may list the services; others may not.
         ("grpc.reflection.v1.ServerReflection" | "grpc.reflection.v1alpha.ServerReflection", _) => Needs::Credential,
         _ => return None,
     })
@@ -121,8 +123,8 @@ mod tests {
         let two: Scopes = "articles.read, articles.admin".parse().unwrap();
         assert_eq!(two.to_string(), "articles.read articles.admin");
         assert!(two.has(Scope::Read) && !two.has(Scope::Write) && two.has(Scope::Admin));
-        for wrong in ["", " , ", "articles.reed", "articles.read,openid", "*"] {
-            assert!(wrong.parse::<Scopes>().is_err(), "{wrong}");
+        for invalid in ["", " , ", "articles.reed", "articles.read,openid", "*"] {
+            assert!(invalid.parse::<Scopes>().is_err(), "{invalid}");
         }
         assert_eq!(Scopes::among(["openid", "articles.write"]), Scopes::default().with(Scope::Write));
     }

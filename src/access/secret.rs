@@ -1,7 +1,7 @@
-//! What an API key looks like: `cd_`, ten characters that name it, `_`, the secret, and a checksum of all that.
+//! Format of API keys: `cd_`, an ID of ten characters, `_`, the secret, and a checksum of all that.
 //!
-//! The beginning and the checksum are for scanners that look for leaked keys, and for people who paste half of one. The secret
-//! has 256 random bits, so one pass of SHA-256 is enough to keep: there is nothing to guess.
+//! The prefix and the checksum serve scanners for leaked keys and detect incomplete keys. The secret has 256 random
+//! bits, so one pass of SHA-256 suffices for its stored digest: guessing is infeasible.
 
 use data_encoding::{Encoding, Specification};
 use flate2::Crc;
@@ -9,39 +9,40 @@ use ring::rand::{SecureRandom, SystemRandom};
 use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
 
-/// What every key begins with.
+/// Prefix of every key.
 pub(super) const PREFIX: &str = "cd_";
 const ID: usize = 10;
-/// 256 bits, and 32 of a checksum, in Base32.
+/// Length of 256 bits in Base32.
 const SECRET: usize = 52;
+/// Length of a checksum of 32 bits in Base32.
 const CHECK: usize = 7;
-/// How long a key is, in bytes.
+/// Length of a key, in bytes.
 const LENGTH: usize = PREFIX.len() + ID + 1 + SECRET + CHECK;
 
-/// RFC 4648's letters, small.
+/// Base32 of RFC 4648 in lower case.
 static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
     let mut letters = Specification::new();
     letters.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
-    letters.encoding().expect("these are 32 letters")
+    letters.encoding().expect("the alphabet has 32 symbols")
 });
 
-/// The part of a key that names it.
+/// ID of a key.
 pub(super) type KeyId = [u8; ID];
 
-/// A key that was just made. The only place where its secret stands: it is shown, and forgotten.
+/// New key. The only place that holds the secret: it is shown once and not stored.
 pub struct NewKey {
-    /// The part that may be shown.
+    /// ID, which is not secret.
     pub id: String,
-    /// All of it.
+    /// The whole key.
     pub text: String,
-    /// What is kept of its secret.
+    /// SHA-256 of the secret.
     pub digest: [u8; 32],
 }
 
-/// Makes a key.
+/// Creates a key.
 ///
 /// # Errors
-/// When the system gives no random numbers.
+/// Returns an error if the system provides no random numbers.
 pub fn make() -> Result<NewKey, ring::error::Unspecified> {
     let mut random = [0; 38];
     SystemRandom::new().fill(&mut random)?;
@@ -59,7 +60,7 @@ fn checksum(begun: &[u8]) -> String {
     BASE32.encode(&crc.sum().to_be_bytes())
 }
 
-/// Takes a key apart: its name, and the digest of its secret. None when it is none, or not all of it.
+/// Parses a key into its ID and the digest of its secret. Returns none for a malformed or incomplete key.
 pub(super) fn read(text: &[u8]) -> Option<(KeyId, [u8; 32])> {
     if text.len() != LENGTH {
         return None;
@@ -67,9 +68,9 @@ pub(super) fn read(text: &[u8]) -> Option<(KeyId, [u8; 32])> {
     let (begun, check) = text.split_at(LENGTH - CHECK);
     let mut crc = Crc::new();
     crc.update(begun);
-    let mut right = [0; CHECK];
-    BASE32.encode_mut(&crc.sum().to_be_bytes(), &mut right);
-    if right != check {
+    let mut expected = [0; CHECK];
+    BASE32.encode_mut(&crc.sum().to_be_bytes(), &mut expected);
+    if expected != check {
         return None;
     }
     let id = begun.get(PREFIX.len()..PREFIX.len() + ID)?.try_into().ok()?;
@@ -89,8 +90,8 @@ mod tests {
         for at in 0..key.text.len() {
             let mut other = key.text.clone().into_bytes();
             other[at] = if other[at] == b'a' { b'b' } else { b'a' };
-            assert!(read(&other).is_none(), "a changed letter at {at}");
-            assert!(read(&key.text.as_bytes()[..at]).is_none(), "cut at {at}");
+            assert!(read(&other).is_none(), "accepted with a changed letter at {at}");
+            assert!(read(&key.text.as_bytes()[..at]).is_none(), "accepted when cut at {at}");
         }
         assert_ne!(make().unwrap().text, key.text);
     }

@@ -1,4 +1,4 @@
-//! Between the domain's enums and the API's.
+//! Conversions from the domain's types to the API's.
 
 use std::ops::Range;
 
@@ -33,7 +33,7 @@ pub(super) fn change_kind(kind: ChangeKind) -> i32 {
 }
 
 pub(super) fn highlights(ranges: Vec<Range<usize>>) -> Vec<proto::Highlight> {
-    // Snippets and headlines are far shorter than an i32 counts.
+    // Snippets and headlines are far shorter than i32::MAX.
     let count = |at: usize| i32::try_from(at).unwrap_or(i32::MAX);
     ranges.into_iter().map(|range| proto::Highlight { start: count(range.start), end: count(range.end) }).collect()
 }

@@ -1,5 +1,5 @@
-//! Documents that are refused as they begin to arrive, instead of when they are there: one that is not wanted is neither copied nor
-//! decoded (docs/performance.md), and what is wanted has memory reserved before it takes any.
+//! Early refusal of documents: a refused document is neither copied nor decoded (docs/performance.md), and an accepted
+//! one reserves memory before it takes any.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -18,14 +18,15 @@ use super::ingestion::failed;
 use crate::ingest::{Extraction, IngestError};
 use crate::telemetry::Metrics;
 
-/// The method that takes one document in one message.
+/// Path of the method that takes one document in one message.
 const METHOD: &str = "/copydesk.v1.IngestionService/IngestArticle";
-/// Messages up to this many bytes reserve no memory: all that may be under way take less than the documents of streams.
+/// Maximum size of a message that reserves no memory, in bytes. All of these together take less than the documents of
+/// streams.
 const SMALL_BYTES: usize = 64 << 10;
-/// Size of what precedes a gRPC message: whether it is compressed, and its length.
+/// Size of the prefix of a gRPC message: the compressed flag and the length.
 const PREFIX_BYTES: usize = 5;
 
-/// Refuses documents early, while there are too many.
+/// Middleware that refuses documents early while extraction is full.
 #[derive(Clone)]
 pub struct EarlyRefusal {
     extraction: Extraction,
@@ -35,17 +36,17 @@ pub struct EarlyRefusal {
 }
 
 impl EarlyRefusal {
-    /// Refuses what these threads would. A message of more than `max` bytes is refused for that, by others.
+    /// Refuses documents while `extraction` is full. Messages of more than `max` bytes pass; decoding refuses them.
     pub fn new(extraction: Extraction, max: usize, metrics: Metrics) -> Self {
         Self { extraction, max, metrics }
     }
 
-    /// Returns true if a request is for a document, and is to be looked at before others do.
+    /// Returns true if a request carries a document in one message.
     pub fn concerns(&self, request: &Request<Body>) -> bool {
         request.uri().path() == METHOD
     }
 
-    /// Waits for the first bytes of a document, and refuses it, or reserves memory and hands it on.
+    /// Waits for the first bytes of a document, then refuses it, or reserves memory and forwards it.
     pub async fn look<S>(self, request: Request<Body>, mut service: S) -> Result<Response<Body>, Infallible>
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
@@ -76,7 +77,7 @@ impl EarlyRefusal {
     }
 }
 
-/// A body of which the first frames have been looked at.
+/// Body whose first frames have been read and are returned again.
 struct Begun {
     first: VecDeque<Result<Frame<Bytes>, Status>>,
     rest: Body,
@@ -98,16 +99,16 @@ impl http_body::Body for Begun {
     }
 }
 
-/// The beginning of a message that is not too large.
+/// Beginning of a message that is not too large.
 struct Beginning {
-    /// Size of the message, in bytes; compressed, if it is.
+    /// Size of the message as sent, maybe compressed, in bytes.
     length: usize,
-    /// Whether it is known to be a document that has to be extracted.
+    /// True if it is known to be a document that needs extraction.
     is_page: bool,
 }
 
 impl Beginning {
-    /// Reads the first bytes of a call, from gRPC's prefix on.
+    /// Parses the first bytes of a call, from gRPC's prefix on.
     fn of(bytes: &[u8], max: usize) -> Option<Self> {
         let [_, a, b, c, d, ..] = bytes else { return None };
         let length = usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).ok()?;
@@ -115,16 +116,16 @@ impl Beginning {
     }
 }
 
-/// Returns true if an `IngestArticleRequest`, with gRPC's prefix before it, is one of a document that has to be extracted. Libraries
-/// write fields in the order of their numbers as a rule: the document first, and in it the payload. What is compressed, or
-/// comes otherwise, is not known by its beginning, and goes the ordinary way.
+/// Returns true if an `IngestArticleRequest` with gRPC's prefix has a document that needs extraction. Libraries usually
+/// write fields in the order of their numbers: the document first, and the payload first in it. Compressed messages and
+/// other orders are not recognized and take the ordinary path.
 fn begins_as_page(bytes: &[u8]) -> bool {
     const PLAIN: u8 = 0;
-    // Tags: a field's number, and that a length follows.
+    // Tags: the field's number and the wire type of length-delimited fields.
     const DOCUMENT: u8 = 1 << 3 | 2;
     const PAGES: [u8; 3] = [1 << 3 | 2, 2 << 3 | 2, 3 << 3 | 2]; // text, html, raw
     let [PLAIN, _, _, _, _, DOCUMENT, rest @ ..] = bytes else { return false };
-    // The length of the document ends with the first byte below 128; one that is empty has no payload.
+    // The length of the document ends with the first byte below 128; an empty document has no payload.
     let document = match rest.iter().position(|byte| *byte < 0x80) {
         Some(end) if rest[..=end] != [0] => &rest[end + 1..],
         _ => &[],
@@ -145,13 +146,13 @@ mod tests {
     fn begins(document: Document) -> bool {
         let request_id = "again".to_owned();
         let request = IngestArticleRequest { document: Some(document), request_id, ..Default::default() };
-        let length = u32::try_from(request.encoded_len()).expect("it is short");
+        let length = u32::try_from(request.encoded_len()).expect("the message is short");
         let mut bytes = [&[0][..], &length.to_be_bytes()].concat();
         request.encode(&mut bytes).expect("a vector grows");
-        let told = Beginning::of(&bytes, MAX).is_some_and(|it| it.is_page);
+        let is_page = Beginning::of(&bytes, MAX).is_some_and(|it| it.is_page);
         bytes[0] = 1;
-        assert!(!begins_as_page(&bytes), "compressed, it says nothing");
-        told
+        assert!(!begins_as_page(&bytes), "a compressed message was recognized");
+        is_page
     }
 
     #[test]
@@ -168,7 +169,7 @@ mod tests {
             );
             assert!(!begins(of(Payload::Article(Article { body: text, ..Default::default() }))));
         }
-        assert!(!begins(Document::default()), "what follows is the request's ID");
+        assert!(!begins(Document::default()), "the request ID was taken for a payload");
         assert!(!begins(Document { url: "https://herald.example/1".into(), ..Default::default() }));
         let cut: [&[u8]; 4] = [b"", b"\0\0\0\0\x09", b"\0\0\0\0\x09\x0a", b"\0\0\0\0\x09\x0a\xff"];
         assert!(!cut.into_iter().any(begins_as_page));

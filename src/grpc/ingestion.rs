@@ -24,7 +24,7 @@ use crate::proto;
 use crate::store::{Authority, Outcome, StoreError, WriteError};
 use crate::telemetry::{Metrics, note_article};
 
-/// Serves writes.
+/// Service of writes.
 pub struct IngestionApi {
     ingestion: Ingestion,
     metrics: Metrics,
@@ -32,12 +32,12 @@ pub struct IngestionApi {
 }
 
 impl IngestionApi {
-    /// Serves writes.
+    /// Creates the service.
     pub fn new(ingestion: Ingestion, metrics: Metrics, audit: Audit) -> Self {
         Self { ingestion, metrics, audit }
     }
 
-    /// Whose a request is, for the audit log.
+    /// Returns the origin of a request for the audit log.
     fn origin<T>(&self, method: &str, request: &Request<T>) -> Origin {
         let caller = request.extensions().get::<Arc<Caller>>();
         self.audit.of(&format!("/copydesk.v1.IngestionService/{method}"), caller, request.metadata().as_ref())
@@ -51,7 +51,7 @@ impl IngestionApi {
         }
     }
 
-    /// Ingestion for a call, whose writes are noted in the audit log by what they have done.
+    /// Returns an ingestion whose writes are recorded in the audit log under the name that `done` returns.
     fn audited(
         &self,
         origin: Origin,
@@ -66,7 +66,7 @@ impl IngestionApi {
                     origin.changed(done, &id.name(), written.record.revision);
                 }
             }
-            // Whoever asks once more may be told that it is so already.
+            // A retry may report UNCHANGED, so the first attempt has to be recorded.
             Err(WriteError::Store(StoreError::Unavailable(_) | StoreError::Internal)) => origin.unknown(&id.name()),
             Err(WriteError::TakedownDenied { .. }) => origin.denied(&id.name()),
             Err(_refused) => {}
@@ -80,17 +80,18 @@ impl IngestionApi {
     }
 }
 
-/// A change by an editor, also one that found it so already: nobody else notes who was the first.
+/// Returns the audit name of an editor's change. Changes without effect are recorded too: only the log shows who was
+/// first.
 fn editing(done: &'static str) -> impl Fn(Outcome) -> Option<&'static str> {
     move |outcome| Some(if outcome == Outcome::Unchanged { "UNCHANGED" } else { done })
 }
 
-/// An article in an answer to its editor, in whatever state it is.
+/// Returns the whole article for its editor, in any state.
 fn whole(record: &Arc<Record>) -> EncodedArticle {
     record.for_editor(Timestamp::now())
 }
 
-/// What a brief answer says of an article.
+/// Returns the article of a brief response.
 fn brief(record: &Record) -> EncodedArticle {
     let article = proto::Article {
         name: record.id.name(),
@@ -102,7 +103,7 @@ fn brief(record: &Record) -> EncodedArticle {
     EncodedArticle::new(article.encode_to_vec().into())
 }
 
-/// What was done to an article, as the audit log calls it.
+/// Returns an editor's change as the audit log names it.
 fn edited(kind: ChangeKind) -> &'static str {
     match kind {
         ChangeKind::Withdrawn => "WITHDRAWN",
@@ -113,8 +114,8 @@ fn edited(kind: ChangeKind) -> &'static str {
     }
 }
 
-/// What was done with a document, as the audit log calls it. It does not note those that were there already, which may be all of a
-/// feed each time that it is fetched.
+/// Returns the outcome of a document as the audit log names it. Unchanged documents are not recorded: they may be a
+/// whole feed each time that it is fetched.
 fn ingested(outcome: Outcome) -> Option<&'static str> {
     match outcome {
         Outcome::Created => Some("CREATED"),
@@ -124,7 +125,7 @@ fn ingested(outcome: Outcome) -> Option<&'static str> {
     }
 }
 
-/// What became of a document, as metrics call it.
+/// Returns the outcome of a document as a label value in metrics.
 fn label(result: &Result<&Ingested, &IngestError>) -> &'static str {
     match result {
         Ok(ingested) => match ingested.written.outcome {
@@ -138,13 +139,13 @@ fn label(result: &Result<&Ingested, &IngestError>) -> &'static str {
     }
 }
 
-/// The status of a document that did not become an article.
+/// Counts a failed document and returns its status.
 pub(super) fn failed(metrics: &Metrics, error: &IngestError) -> Status {
     metrics.ingested(label(&Err(error)));
     status::ingest(error)
 }
 
-/// The answer for one document, or the status of why there is none.
+/// Converts the result of one document into its response or status.
 fn answer(
     metrics: &Metrics,
     short: bool,
@@ -201,7 +202,7 @@ impl IngestionService for IngestionApi {
         &self,
         request: Request<proto::IngestArticleRequest>,
     ) -> Result<Response<IngestArticleResponse>, Status> {
-        // What is only validated changes nothing.
+        // Validation changes nothing, so it is not audited.
         let validated = request.get_ref().validate_only;
         let origin = if validated { Origin::default() } else { self.origin("IngestArticle", &request) };
         let meter = rate(request.extensions());
@@ -226,10 +227,11 @@ impl IngestionService for IngestionApi {
         let authority = Self::authority(&request);
         let caller = request.extensions().get::<Arc<Caller>>().cloned();
         let meter = rate(request.extensions());
-        // When the connection ends, no more is read; what was read is written and answered; then the stream ends.
+        // Once the connection ends, no more documents are read; those read are written and answered; then the stream
+        // ends.
         let ending = Ending::of(request.extensions());
         let documents = request.into_inner().take_until(ending.clone().come());
-        // After a message that cannot be read there is no telling where the next begins: it is said, and the stream ends.
+        // The stream ends after an undecodable message: the start of the next one is unknown.
         let documents = documents.map(|item| item.map_err(|error| status::undecodable(&error).unwrap_or(error)));
         let documents = documents.then(move |item| {
             let caller = caller.clone();

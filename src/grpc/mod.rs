@@ -1,4 +1,5 @@
-//! The edge: Protobuf to domain and back, errors to statuses. One file for each service; a method holds no logic of its own.
+//! gRPC layer: converts Protobuf to the domain and back, and errors to statuses. One file per service; methods contain
+//! no business logic.
 
 mod convert;
 mod early;
@@ -8,7 +9,7 @@ mod rated;
 mod retrieval;
 pub mod status;
 
-/// The generated servers. Their responses hold articles as encoded bytes: see `build.rs`.
+/// Generated servers. Their responses hold articles as encoded bytes: see `build.rs`.
 pub mod served {
     #![allow(missing_docs, clippy::all, clippy::pedantic)]
     include!(concat!(env!("OUT_DIR"), "/served/copydesk.v1.rs"));
@@ -24,12 +25,12 @@ use std::pin::Pin;
 use futures::{Stream, StreamExt, stream};
 use tonic::Status;
 
-/// The metadata that says who answered a read.
+/// Metadata key with the layer that answered a read.
 pub const CACHE_METADATA: &str = "copydesk-cache";
 
 type Outgoing<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-/// A stream that ends with UNAVAILABLE when its connection ends.
+/// Ends a stream with UNAVAILABLE when its connection ends.
 fn until_ended<T: Send + 'static>(
     ending: Ending,
     stream: impl Stream<Item = Result<T, Status>> + Send + 'static,
@@ -37,7 +38,7 @@ fn until_ended<T: Send + 'static>(
     Box::pin(with_farewell(ending.clone(), stream.take_until(ending.come())))
 }
 
-/// Only a stream that was cut short has something more to say.
+/// Appends UNAVAILABLE to a stream if its connection has ended by then.
 fn with_farewell<T>(
     ending: Ending,
     stream: impl Stream<Item = Result<T, Status>>,

@@ -1,4 +1,4 @@
-//! The rate of a caller, as ingestion counts documents against it.
+//! Meter that charges ingested documents to the caller's rate.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use http::Extensions;
 use crate::access::{Caller, Refusal};
 use crate::ingest::{Meter, OverRate};
 
-/// The meter of a call's caller; none where callers are not authenticated.
+/// Returns the meter of a call's caller; none if callers are not authenticated.
 pub(super) fn rate(extensions: &Extensions) -> Option<Arc<dyn Meter>> {
     let caller = extensions.get::<Arc<Caller>>()?;
     Some(Arc::new(Rated(Arc::clone(caller))))
@@ -22,7 +22,7 @@ impl Meter for Rated {
             Err(Refusal::Rate { subject, rate, wait }) => {
                 Err(OverRate { documents, subject, rate: rate.to_string(), wait })
             }
-            // It refuses for nothing else.
+            // `count_more` fails for no other reason.
             Err(_) | Ok(()) => Ok(()),
         }
     }

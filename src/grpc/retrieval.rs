@@ -18,14 +18,14 @@ use crate::retrieve::{Event, Exported, Got, Retrieval};
 use crate::store::Layer;
 use crate::telemetry::{Metrics, note_article};
 
-/// Serves reads.
+/// Service of reads.
 pub struct RetrievalApi {
     retrieval: Retrieval,
     metrics: Metrics,
 }
 
 impl RetrievalApi {
-    /// Serves reads.
+    /// Creates the service.
     pub fn new(retrieval: Retrieval, metrics: Metrics) -> Self {
         Self { retrieval, metrics }
     }

@@ -1,5 +1,5 @@
-//! Errors, as gRPC statuses with `google.rpc` details. The codes are chosen by what the caller can do: a code that clients
-//! retry (UNAVAILABLE, RESOURCE_EXHAUSTED with RetryInfo) is used only where trying again can help.
+//! Conversion of errors to gRPC statuses with `google.rpc` details. Codes that clients retry (UNAVAILABLE,
+//! RESOURCE_EXHAUSTED with RetryInfo) are used only if a retry can help.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -18,9 +18,9 @@ use crate::ingest::{IngestError, OverRate};
 use crate::retrieve::RetrieveError;
 use crate::store::{StoreError, WriteError};
 
-/// The domain of every reason.
+/// Domain of every reason.
 const DOMAIN: &str = "copydesk";
-/// What resources are called in details.
+/// Resource type in details.
 const RESOURCE_TYPE: &str = "copydesk.v1.Article";
 
 fn details(reason: &str) -> ErrorDetails {
@@ -35,9 +35,9 @@ fn with_retry(reason: &str, delay: Duration) -> ErrorDetails {
     details
 }
 
-/// Says so to channels that retry by code: RESOURCE_EXHAUSTED is retried for the sake of OVERLOADED, and not every one of them
-/// is better the next time.
-fn for_good(mut status: Status) -> Status {
+/// Forbids retries by channels that retry by code: RESOURCE_EXHAUSTED is retried because of OVERLOADED, but a retry
+/// does not help for every reason.
+fn without_retry(mut status: Status) -> Status {
     status.metadata_mut().insert("grpc-retry-pushback-ms", MetadataValue::from_static("-1"));
     status
 }
@@ -48,22 +48,23 @@ fn about(reason: &str, name: &str, what: &str) -> ErrorDetails {
     details
 }
 
-/// Statuses travel in headers, for which clients have a limit (8 KiB in all is usual), and details in Base64: so much of what
-/// is wrong is told, in bytes, and so much of that said in words as well.
-const TOLD_BYTES: usize = 2_000;
+/// Maximum size of field violations in details, in bytes. Statuses are sent in headers, with details in Base64, and
+/// clients limit headers (usually to 8 KiB in all).
+const VIOLATION_BYTES: usize = 2_000;
+/// Maximum size of a status message, in bytes.
 const MESSAGE_BYTES: usize = 600;
 
-/// A request that is wrong.
+/// Returns the status of an invalid request.
 pub fn invalid(violations: &Violations) -> Status {
     let mut details = details("INVALID_FIELD");
     let mut fields = Vec::new();
     let mut bytes = 0;
-    for wrong in &violations.0 {
-        bytes += wrong.field.len() + wrong.description.len();
-        if bytes > TOLD_BYTES && !fields.is_empty() {
+    for violation in &violations.0 {
+        bytes += violation.field.len() + violation.description.len();
+        if bytes > VIOLATION_BYTES && !fields.is_empty() {
             break;
         }
-        fields.push(FieldViolation::new(wrong.field.clone(), wrong.description.clone()));
+        fields.push(FieldViolation::new(violation.field.clone(), violation.description.clone()));
     }
     details.set_bad_request(fields);
     Status::with_error_details(Code::InvalidArgument, shortened(&violations.to_string()), details)
@@ -76,16 +77,16 @@ fn shortened(message: &str) -> String {
     }
 }
 
-/// Kinds of streams, each of which has a limit.
+/// Kind of stream. Each has its own limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamKind {
     /// Watches and exports.
     Reading,
-    /// Documents.
+    /// Streams of documents.
     Ingesting,
 }
 
-/// What there may be too much of.
+/// Exhausted limit.
 #[derive(Clone, Copy, Debug)]
 pub enum TooMany {
     /// Unary calls.
@@ -94,14 +95,14 @@ pub enum TooMany {
     Streams(StreamKind),
     /// Streams of a kind, of one caller.
     StreamsOfCaller(StreamKind),
-    /// Documents that have to be looked at.
+    /// Documents to extract.
     Documents,
     /// Reads of the store.
     Reads,
 }
 
 impl StreamKind {
-    /// Name of these streams in messages, and of the setting that limits them.
+    /// Returns the name of these streams in messages, and the setting that limits them.
     fn limit(self) -> (&'static str, &'static str) {
         match self {
             Self::Reading => ("watches and exports", "max-concurrent-streams"),
@@ -110,9 +111,9 @@ impl StreamKind {
     }
 }
 
-/// The server has more to do than it is set to take on.
+/// Returns the status of a call that exceeds a limit of concurrency.
 pub fn overloaded(what: TooMany) -> Status {
-    // Made once: under overload there is nothing that is said more often.
+    // Built once: these are the most frequent responses under overload.
     static CALLS: LazyLock<Status> = LazyLock::new(|| too_many("calls"));
     static DOCUMENTS: LazyLock<Status> = LazyLock::new(|| too_many("documents"));
     static READS: LazyLock<Status> = LazyLock::new(|| too_many("reads"));
@@ -120,14 +121,11 @@ pub fn overloaded(what: TooMany) -> Status {
         TooMany::Calls => &CALLS,
         TooMany::Streams(kind) => {
             let (what, limit) = kind.limit();
-            return busy(format!("too many {what} are open ({limit}); try again"));
+            return busy(format!("too many {what} are open ({limit}); retry"));
         }
         TooMany::StreamsOfCaller(kind) => {
             let (what, limit) = kind.limit();
-            return busy(format!(
-                "this caller has as many {what} open as it may while others need them (a share of {limit}); \
-                 end one, or try again"
-            ));
+            return busy(format!("this caller has used up its share of {what} ({limit}); close one, or retry"));
         }
         TooMany::Documents => &DOCUMENTS,
         TooMany::Reads => &READS,
@@ -136,16 +134,17 @@ pub fn overloaded(what: TooMany) -> Status {
 }
 
 fn too_many(what: &str) -> Status {
-    busy(format!("too many {what} are under way; try again"))
+    busy(format!("too many concurrent {what}; retry"))
 }
 
 fn busy(message: String) -> Status {
     Status::with_error_details(Code::ResourceExhausted, message, with_retry("OVERLOADED", Duration::from_millis(100)))
 }
 
-/// A stream whose answers nobody reads holds what others could use.
+/// Returns the status of a stream that is ended because its client does not read responses: they hold memory that
+/// others need.
 pub fn unread() -> Status {
-    let message = "the answers were not read; those that are missing may have been done: send their documents again";
+    let message = "responses were not read in time; documents without one may have been written: send them again";
     Status::with_error_details(
         Code::ResourceExhausted,
         message,
@@ -153,81 +152,81 @@ pub fn unread() -> Status {
     )
 }
 
-/// The connection ends: the server stops, or the connection is old.
+/// Returns the status of a call whose connection ends: the server stops, or the connection is too old.
 pub fn stopping() -> Status {
-    let message = "this connection is ending; call again on another";
+    let message = "this connection is closing; retry on another one";
     Status::with_error_details(Code::Unavailable, message, with_retry("STOPPING", Duration::from_millis(100)))
 }
 
-/// A call that took longer than its caller, or the server, allows.
+/// Returns the status of a call past its deadline or the server's maximum.
 pub fn deadline_exceeded() -> Status {
     Status::with_error_details(Code::DeadlineExceeded, "the call's deadline has passed", details("DEADLINE_EXCEEDED"))
 }
 
-/// A defect. What it was is in the log.
+/// Returns the status of a defect. Its details are in the server's log.
 pub fn internal() -> Status {
-    Status::with_error_details(Code::Internal, "an internal error, which has been logged", details("INTERNAL"))
+    Status::with_error_details(Code::Internal, "internal error; see the server's log", details("INTERNAL"))
 }
 
-/// A call that its caller may not make, or not now.
+/// Returns the status of a call that is refused by authentication, authorization or rate limiting.
 pub fn access(refusal: &Refusal) -> Status {
     let (code, reason, message) = match refusal {
         Refusal::Missing => {
-            let message = "this call needs a credential, in the metadata authorization: Bearer …";
+            let message = "missing credential; send the metadata authorization: Bearer …";
             (Code::Unauthenticated, "CREDENTIAL_MISSING", message)
         }
-        Refusal::Invalid => (Code::Unauthenticated, "CREDENTIAL_INVALID", "the credential is not valid"),
+        Refusal::Invalid => (Code::Unauthenticated, "CREDENTIAL_INVALID", "the credential is invalid"),
         Refusal::Expired => (Code::Unauthenticated, "CREDENTIAL_EXPIRED", "the credential has expired"),
         Refusal::Lifetime => (
             Code::Unauthenticated,
             "CREDENTIAL_LIFETIME",
-            "the token is valid for longer than this server accepts; request one with a shorter lifetime",
+            "the token's lifetime exceeds the server's maximum; request a token with a shorter one",
         ),
-        Refusal::Unknown => (Code::Unimplemented, "METHOD_UNKNOWN", "there is no such method"),
+        Refusal::Unknown => (Code::Unimplemented, "METHOD_UNKNOWN", "unknown method"),
         Refusal::Unavailable => {
             let details = with_retry("CREDENTIALS_UNAVAILABLE", Duration::from_millis(500));
-            let message = "credentials cannot be checked at present; try again";
+            let message = "credentials cannot be checked at present; retry";
             return Status::with_error_details(Code::Unavailable, message, details);
         }
         Refusal::Lacks(scope) => {
             let scope = scope.as_str();
             let mut details = ErrorDetails::new();
             details.set_error_info("SCOPE_MISSING", DOMAIN, HashMap::from([("scope".to_owned(), scope.to_owned())]));
-            let message = format!("this call needs the scope {scope}");
+            let message = format!("the credential lacks the scope {scope}");
             return Status::with_error_details(Code::PermissionDenied, message, details);
         }
         Refusal::Rate { subject, rate, wait } => {
-            return over_rate(format!("more than {rate}; try again later"), subject, rate, *wait);
+            return over_rate(format!("the rate limit of {rate} is exceeded; retry later"), subject, rate, *wait);
         }
     };
     Status::with_error_details(code, message, details(reason))
 }
 
-/// A call, or what it brings, is more than its caller may have now.
+/// Returns the status of a call that exceeds its caller's rate, by itself or with its documents.
 fn over_rate(message: String, subject: &str, rate: impl Display, wait: Duration) -> Status {
     let mut details = with_retry("RATE_LIMITED", wait);
-    details.add_quota_failure_violation(subject, format!("{rate} calls and documents, on this replica"));
+    details.add_quota_failure_violation(subject, format!("{rate} calls and documents per replica"));
     let mut status = Status::with_error_details(Code::ResourceExhausted, message, details);
-    // Channels that retry by themselves wait that long. At least a moment: 0 is at once.
+    // Channels that retry automatically wait this long. 0 would mean an immediate retry.
     let pause = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1);
     status.metadata_mut().insert("grpc-retry-pushback-ms", MetadataValue::from(pause));
     status
 }
 
-/// A call by a name that may be that of a web page.
+/// Returns the status of a call with a host name that may belong to a web page (DNS rebinding).
 pub fn host_not_allowed() -> Status {
-    let message = "the host that this call names (:authority, Host) must be localhost, an IP address, \
+    let message = "the called host is not allowed; :authority and Host must be localhost, an IP address, \
         or one of the server's allowed-hosts";
     Status::with_error_details(Code::PermissionDenied, message, details("HOST_NOT_ALLOWED"))
 }
 
-/// A call for a web page that may not call.
+/// Returns the status of a call from a web page of an origin that is not allowed.
 pub fn origin_not_allowed() -> Status {
-    let message = "the Origin of this call must be of the host that it calls, or one of the server's grpc-web-origins";
+    let message = "the Origin is not allowed; it must have the called host, or be one of the server's grpc-web-origins";
     Status::with_error_details(Code::PermissionDenied, message, details("ORIGIN_NOT_ALLOWED"))
 }
 
-/// A read that has no answer.
+/// Returns the status of a failed read.
 pub fn retrieve(error: &RetrieveError) -> Status {
     match error {
         RetrieveError::Invalid(violations) => invalid(violations),
@@ -242,7 +241,7 @@ pub fn retrieve(error: &RetrieveError) -> Status {
             Status::with_error_details(Code::NotFound, format!("{name} {what}"), about(reason, name, what))
         }
         RetrieveError::IndexLate => {
-            let message = "the search index has not followed the feed that far yet; try again";
+            let message = "the search index has not reached the requested change_token yet; retry";
             Status::with_error_details(Code::Unavailable, message, with_retry("INDEX_LATE", Duration::from_secs(1)))
         }
         RetrieveError::Store(error) => store(error),
@@ -257,19 +256,20 @@ fn not_found(name: &str) -> Status {
     )
 }
 
-/// A document that was not taken in, or a change that was not made.
+/// Returns the status of a failed write.
 pub fn ingest(error: &IngestError) -> Status {
     match error {
         IngestError::Invalid(violations) => invalid(violations),
         IngestError::Busy => overloaded(TooMany::Documents),
         IngestError::Contended(id) => {
-            let message = format!("{} is being changed by others all the time; try again", id.name());
+            let message = format!("too many concurrent updates of {}; retry", id.name());
             let details = with_retry("CONTENDED", Duration::from_millis(50));
             Status::with_error_details(Code::Aborted, message, details)
         }
         IngestError::OverRate(over) => {
             let OverRate { documents, subject, rate, wait } = over;
-            over_rate(format!("{documents} more documents exceed {rate}; try again later"), subject, rate, *wait)
+            let message = format!("{documents} more documents exceed the rate limit of {rate}; retry later");
+            over_rate(message, subject, rate, *wait)
         }
         IngestError::Extraction => internal(),
         IngestError::Write(error) => write(error),
@@ -292,7 +292,7 @@ fn write(error: &WriteError) -> Status {
         }
         WriteError::Conflict(id) => {
             let name = id.name();
-            let message = format!("{name} has changed since it was read; read it and try again");
+            let message = format!("{name} has changed since it was read; read it again and retry");
             let mut details = about("ETAG_MISMATCH", &name, "has changed");
             details.add_precondition_failure_violation("ETAG_MISMATCH", name, "etag must be the newest revision's");
             Status::with_error_details(Code::Aborted, message, details)
@@ -319,9 +319,9 @@ fn write(error: &WriteError) -> Status {
         }
         WriteError::RequestReused => {
             let mut details = details("REQUEST_ID_REUSED");
-            let right = "must be new for each request, and the same only when that request is repeated";
-            details.add_bad_request_violation("request_id", right);
-            Status::with_error_details(Code::AlreadyExists, format!("request_id: {right}"), details)
+            let expected = "was used by another request; must be unique, and the same only in retries of one request";
+            details.add_bad_request_violation("request_id", expected);
+            Status::with_error_details(Code::AlreadyExists, format!("request_id: {expected}"), details)
         }
         WriteError::Store(error) => store(error),
     }
@@ -336,7 +336,7 @@ fn store(error: &StoreError) -> Status {
         StoreError::Busy => return overloaded(TooMany::Reads),
         StoreError::Full => {
             let full = Status::with_error_details(Code::ResourceExhausted, error.to_string(), details("STORE_FULL"));
-            return for_good(full);
+            return without_retry(full);
         }
         StoreError::Damaged => (Code::DataLoss, "STORE_DAMAGED"),
         StoreError::Trimmed => (Code::OutOfRange, "FEED_TRIMMED"),
@@ -344,16 +344,16 @@ fn store(error: &StoreError) -> Status {
         StoreError::Internal => return internal(),
     };
     let message = match error {
-        StoreError::Trimmed => "the change feed no longer reaches back that far; export anew".to_owned(),
+        StoreError::Trimmed => "the change feed no longer reaches back to this token; export again".to_owned(),
         StoreError::Foreign => {
-            "the token is from after the newest change of this store, which must have lost some; export anew".to_owned()
+            "the token is newer than this store's newest change, so the store has lost changes; export again".to_owned()
         }
         error => error.to_string(),
     };
     Status::with_error_details(code, message, details(reason))
 }
 
-/// How tonic's words for what it cannot read begin.
+/// Prefixes of tonic's messages about undecodable requests.
 const UNREADABLE: [&str; 5] = [
     "failed to decode Protobuf message",
     "Error decompressing",
@@ -362,7 +362,7 @@ const UNREADABLE: [&str; 5] = [
     "Missing request message",
 ];
 
-/// What of a response's headers is the caller's to mend: see [`undecodable`].
+/// Returns the status for response headers that report an undecodable request: see [`undecodable`].
 pub fn of_undecodable(headers: &HeaderMap) -> Option<Status> {
     if headers.contains_key("grpc-status-details-bin") {
         return None;
@@ -370,28 +370,29 @@ pub fn of_undecodable(headers: &HeaderMap) -> Option<Status> {
     undecodable(&Status::from_header_map(headers)?)
 }
 
-/// tonic answers a message that it cannot decode with INTERNAL, and one that is too large with OUT_OF_RANGE or, when it is
-/// found out while decompressing, RESOURCE_EXHAUSTED; all without details. These are the caller's to mend.
+/// Replaces tonic's statuses about requests that the caller has to fix. tonic answers an undecodable message with
+/// INTERNAL, and one that is too large with OUT_OF_RANGE, or with RESOURCE_EXHAUSTED if decompression shows it; all
+/// without details.
 pub fn undecodable(status: &Status) -> Option<Status> {
     let message = status.message();
     match status.code() {
         Code::Internal if UNREADABLE.iter().any(|start| message.starts_with(start)) => {
-            // Which field is in the message; what stands in it is not.
-            let right = format!("must be one encoded message of its type, with UTF-8 in every string ({message})");
-            Some(invalid(&Violations::one("request", right)))
+            // tonic's message names the field and does not quote its value.
+            let expected = format!("must be one encoded message of its type, with UTF-8 in every string ({message})");
+            Some(invalid(&Violations::one("request", expected)))
         }
         Code::OutOfRange | Code::ResourceExhausted
             if message.contains("message length too large") || message.contains("Error decompressing: size limit") =>
         {
             let mut details = details("MESSAGE_TOO_LARGE");
             details.add_bad_request_violation("request", "must be smaller than the server's max-message-bytes");
-            Some(for_good(Status::with_error_details(Code::ResourceExhausted, message, details)))
+            Some(without_retry(Status::with_error_details(Code::ResourceExhausted, message, details)))
         }
         _ => None,
     }
 }
 
-/// The same status, as it stands in a message.
+/// Converts a status to its Protobuf message.
 pub fn to_message(status: &Status) -> tonic_types::Status {
     // `with_error_details` encodes exactly this message into the details.
     tonic_types::Status::decode(status.details()).unwrap_or_else(|_| tonic_types::Status {

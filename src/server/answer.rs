@@ -1,4 +1,4 @@
-//! The answer to a call, to its last byte: a call ends with that, and not with the headers.
+//! Response of a call up to its last byte: the call ends there, not with the headers.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use super::calls::{Call, Kind};
 use super::guard::Tenure;
 use crate::grpc::{CACHE_METADATA, status};
 
-/// The response of a handler becomes the answer to its call.
+/// Turns a handler's response into the response of its call.
 pub(super) fn answer(mut call: Call, response: Response<Body>, sleep: Option<Pin<Box<Sleep>>>) -> Response<Body> {
     call.cache = response.headers().get(CACHE_METADATA).cloned();
     if let Some(code) = code_in(response.headers()) {
@@ -27,13 +27,13 @@ pub(super) fn answer(mut call: Call, response: Response<Body>, sleep: Option<Pin
         return call.finish_headers(response);
     }
     if call.kind == Kind::Unary {
-        // The work is done; how long the caller takes to read the answer is between it and its connection, and is no reason
-        // to refuse others. A stream goes on working.
+        // The work is done; a caller that reads its response slowly is no reason to refuse others. A stream goes on
+        // working.
         call.permit = None;
     }
     let response = call.finish_headers(response);
-    let lasts = call.kind != Kind::Unary;
-    let caller = call.caller.clone().filter(|_| lasts);
+    let is_stream = call.kind != Kind::Unary;
+    let caller = call.caller.clone().filter(|_| is_stream);
     let tenure = caller.map(|caller| Tenure::new(caller, call.metrics().clone()));
     response.map(|body| Body::new(CallBody { body: Some(body), call: Some(call), tenure, sleep, waiting: None }))
 }
@@ -42,14 +42,14 @@ fn code_in(headers: &HeaderMap) -> Option<Code> {
     headers.get("grpc-status").map(|value| Code::from_bytes(value.as_bytes()))
 }
 
-/// The rest of the call: its response's body.
+/// Response body, which ends its call.
 struct CallBody {
     body: Option<Body>,
     call: Option<Call>,
-    /// Of a stream: whether its caller may still have it.
+    /// Watches the credential of a stream.
     tenure: Option<Tenure>,
     sleep: Option<Pin<Box<Sleep>>>,
-    /// For room in the outbox.
+    /// Waits for room in the outbox.
     waiting: Option<PollSemaphore>,
 }
 

@@ -1,7 +1,7 @@
-//! What every call goes through: admission, deadline, span, metrics; and a panic becomes an answer.
+//! Middleware of every call: admission, deadline, span and metrics. A panic becomes an INTERNAL status.
 //!
-//! One layer for all, because each of these must know when the call *ends*, and a call ends with the last byte of its
-//! response's body (tonic's own concurrency limit and timeout end with the headers).
+//! One layer does all of this, because each part must know when the call *ends*: with the last byte of the response
+//! body. tonic's own concurrency limit and timeout end with the headers.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -36,35 +36,35 @@ use crate::grpc::status::{self, StreamKind, TooMany};
 use crate::telemetry::trace::{Entered, Here, Trace, Tracer};
 use crate::telemetry::{CallMetrics, Metrics, Seldom, noted_article};
 
-/// How calls are treated.
+/// Limits of calls.
 #[derive(Clone, Debug)]
 pub struct CallOptions {
-    /// Unary calls under way at once, of all connections.
+    /// Maximum number of concurrent unary calls of all connections.
     pub max_concurrent_requests: usize,
-    /// Fewer may be while what is ready to run waits longer than this for a processor; none for never.
+    /// Scheduling delay of tasks beyond which fewer unary calls are admitted; no adaptation if absent.
     pub max_task_delay: Option<Duration>,
-    /// Watches and exports open at once, of all connections.
+    /// Maximum number of open watches and exports of all connections.
     pub max_concurrent_streams: usize,
-    /// Streams of documents open at once, of all connections.
+    /// Maximum number of open streams of documents of all connections.
     pub max_ingest_streams: usize,
-    /// How long a unary call may take whose caller does not say.
+    /// Deadline of unary calls that have none.
     pub default_deadline: Duration,
-    /// How long any unary call may take.
+    /// Maximum deadline of unary calls.
     pub max_deadline: Duration,
-    /// Calls that take longer are logged.
+    /// Duration beyond which unary calls are logged.
     pub slow: Duration,
 }
 
-/// Streams of documents in, and of answers out.
+/// Method that ingests a stream.
 const INGESTING: &str = "/copydesk.v1.IngestionService/IngestArticles";
-/// Streams of articles out.
+/// Methods that stream articles.
 const READING: [&str; 2] =
     ["/copydesk.v1.RetrievalService/WatchArticles", "/copydesk.v1.RetrievalService/ExportArticles"];
 
-/// A timeout that is shorter than this has passed when it is read.
+/// Timeout below which a call counts as expired on arrival.
 const SPENT: Duration = Duration::from_micros(1);
 
-/// The layer.
+/// Layer of [`Calls`].
 #[derive(Clone)]
 pub(super) struct CallLayer {
     shared: Arc<Shared>,
@@ -79,12 +79,12 @@ struct Shared {
     reading: StreamPool,
     ingesting: StreamPool,
     pressure: Arc<Pressure>,
-    /// Refusals are what there may be most of.
+    /// Limits the log events of refusals, which may be frequent.
     refusals: Seldom,
     _following: Option<AbortOnDropHandle<()>>,
 }
 
-/// How often a refusal is logged at most.
+/// Minimum time between log events of refusals.
 const REFUSALS: Duration = Duration::from_secs(1);
 
 impl CallLayer {
@@ -96,9 +96,9 @@ impl CallLayer {
         let pressure = Pressure::new(options.max_concurrent_requests);
         metrics.limit(options.max_concurrent_requests);
         let following = options.max_task_delay.map(|delay| {
-            let (most, requests) = (options.max_concurrent_requests, Arc::clone(&requests));
+            let (max, requests) = (options.max_concurrent_requests, Arc::clone(&requests));
             let follow =
-                Arc::clone(&pressure).follow(delay, move || most - requests.available_permits(), metrics.clone());
+                Arc::clone(&pressure).follow(delay, move || max - requests.available_permits(), metrics.clone());
             AbortOnDropHandle::new(tokio::spawn(follow))
         });
         let refusals = Seldom::new(REFUSALS);
@@ -119,10 +119,10 @@ impl CallLayer {
 }
 
 impl Shared {
-    /// A place for one more unary call.
+    /// Acquires a permit for one unary call.
     fn request(&self) -> Result<OwnedSemaphorePermit, TooMany> {
-        let under_way = self.options.max_concurrent_requests - self.requests.available_permits();
-        if !self.pressure.admits(under_way) {
+        let in_flight = self.options.max_concurrent_requests - self.requests.available_permits();
+        if !self.pressure.admits(in_flight) {
             return Err(TooMany::Calls);
         }
         Arc::clone(&self.requests).try_acquire_owned().map_err(|_none| TooMany::Calls)
@@ -137,7 +137,7 @@ impl<S> Layer<S> for CallLayer {
     }
 }
 
-/// The service.
+/// Service that applies limits, deadlines and metrics to calls.
 #[derive(Clone)]
 pub(super) struct Calls<S> {
     inner: S,
@@ -163,7 +163,7 @@ where
             let refusal = Some(status::deadline_exceeded());
             return CallFuture { handler: None, refusal, call: Some(call), sleep: None };
         }
-        // First, so that whoever may not call takes no place of those who may.
+        // First, so that unauthorized calls take no permits.
         match self.shared.guard.admit(&mut request, call.began) {
             Ok(Some(caller)) => {
                 call.shares = caller.shares;
@@ -175,7 +175,7 @@ where
             }
         }
         let admitted = match call.kind {
-            // Health and reflection are answered however busy the server is.
+            // Health and reflection are served under any load.
             Kind::Other => Ok((None, None)),
             Kind::Unary => self.shared.request().map(|permit| (Some(permit), None)),
             Kind::Stream(kind) => {
@@ -208,7 +208,7 @@ pub(super) enum Kind {
     Other,
 }
 
-/// A call under way. Ends, in metrics and logs, when it is dropped at the latest.
+/// Call in flight. Dropping it ends it in metrics and logs.
 pub(super) struct Call {
     shared: Arc<Shared>,
     counters: Arc<CallMetrics>,
@@ -216,27 +216,27 @@ pub(super) struct Call {
     is_grpc: bool,
     path: Option<PathAndQuery>,
     traceparent: Option<HeaderValue>,
-    /// The article that it is about, once its handler has said so.
+    /// Article that the call is about, once its handler has noted it.
     article: Option<String>,
-    /// What happens in the call is logged in it; none unless debugging is on. See `describe`.
+    /// Span of log events in the call; disabled unless debug logging is on. See `describe`.
     span: Span,
-    /// What it does is recorded there, if it is traced.
+    /// Position in the trace, if the call is traced.
     trace: Option<Here>,
     began: Instant,
     deadline: Option<Instant>,
     request_id: Option<HeaderValue>,
-    /// Whose it is, where callers are told apart.
+    /// Caller, if callers are authenticated.
     pub(super) caller: Option<Arc<Caller>>,
-    /// Whose shares it takes from: its caller's, or else its peer's.
+    /// Identity for fair sharing: the caller, or the peer without authentication.
     shares: CallerId,
-    /// Who answered, if the method says so.
+    /// Layer that answered, if the method reports it.
     pub(super) cache: Option<HeaderValue>,
-    /// What is on its way to its caller.
+    /// Unread responses of the connection.
     pub(super) outbox: Option<Outbox>,
     pub(super) permit: Option<OwnedSemaphorePermit>,
-    /// Of a stream. Held until it ends.
+    /// Permit of a stream, held until it ends.
     stream: Option<StreamPermit>,
-    /// CANCELLED until it is known better: a call that is dropped was cancelled by its caller.
+    /// Status code of the call. CANCELLED until another is known: callers cancel a call by dropping it.
     pub(super) code: Code,
 }
 
@@ -250,11 +250,11 @@ impl Call {
             path if path.starts_with("/copydesk.") => Kind::Unary,
             _ => Kind::Other,
         };
-        let asked = timeout(request.headers());
+        let requested = timeout(request.headers());
         let peer = request.extensions().get::<PeerContext>();
         let allowed = match kind {
-            Kind::Unary => Some(asked.unwrap_or(shared.options.default_deadline).min(shared.options.max_deadline)),
-            Kind::Stream(_) | Kind::Other => asked,
+            Kind::Unary => Some(requested.unwrap_or(shared.options.default_deadline).min(shared.options.max_deadline)),
+            Kind::Stream(_) | Kind::Other => requested,
         };
         let counters = shared.metrics.call(path);
         counters.begin();
@@ -270,7 +270,7 @@ impl Call {
             trace: None,
             began,
             deadline: allowed.and_then(|allowed| began.checked_add(allowed)),
-            // One that is longer than any ID would make the answer's headers too large for its caller.
+            // A longer ID could make the response headers too large for the caller.
             request_id: request.headers().get("x-request-id").filter(|id| id.len() <= 256).cloned(),
             caller: None,
             shares: peer.map_or(CallerId::SERVER, |peer| peer.peer),
@@ -289,15 +289,15 @@ impl Call {
         call
     }
 
-    /// Whether its caller waits no more: a timeout of next to nothing has been spent on the way.
+    /// Returns true if the call had expired when it arrived: the network has used up its timeout.
     fn is_late(&self) -> bool {
         self.deadline.is_some_and(|deadline| deadline < self.began + SPENT)
     }
 
-    /// The span of the call: from its beginning when debugging is on, or else made when its end is logged, which is seldom. To
-    /// make it takes a tenth of a read from memory.
+    /// Creates the span of the call: at its start if debug logging is on, else only if its end is logged, which is
+    /// rare. Creating it costs a tenth of a read from memory.
     fn describe(&self) -> Span {
-        // As an error's, so that what is logged at any level has it.
+        // At error level, so that log events of every level have it.
         tracing::error_span!(
             "call",
             rpc.method = self.path.as_ref().map(|path| path.path().trim_start_matches('/')),
@@ -309,17 +309,17 @@ impl Call {
         )
     }
 
-    /// This thread is at work for the call: in logs and traces, and for the shares of its caller.
+    /// Enters the call on this thread, for logs, traces and the shares of its caller.
     pub(super) fn enter(&self) -> (span::Entered<'_>, Option<Entered>, caller::Entered) {
         (self.span.enter(), self.trace.as_ref().map(Here::enter), self.shares.enter())
     }
 
-    /// What a line about the whole call stands in.
+    /// Returns the span for log events about the whole call.
     fn context(&self) -> Span {
         if self.span.is_none() { self.describe() } else { self.span.clone() }
     }
 
-    /// Watches the deadline. The timer is set only for calls that have to wait: most do not.
+    /// Polls the deadline. The timer is created only for calls that have to wait: most do not.
     pub(super) fn poll_deadline(&self, sleep: &mut Option<Pin<Box<Sleep>>>, context: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.deadline else { return Poll::Pending };
         sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into()))).as_mut().poll(context)
@@ -331,16 +331,16 @@ impl Call {
 
     pub(super) fn panicked(&self) -> Status {
         self.shared.metrics.panicked();
-        tracing::error!(parent: &self.context(), "a call panicked");
+        tracing::error!(parent: &self.context(), "call panicked");
         status::internal()
     }
 
-    /// An answer without a body.
+    /// Returns a response without a body.
     pub(super) fn refuse(&mut self, status: &Status) -> Response<Body> {
         self.code = status.code();
         let mut response = status.clone().into_http();
         if !self.is_grpc && self.code == Code::PermissionDenied {
-            // What does not speak gRPC would take it for a success.
+            // Clients that do not speak gRPC would take HTTP 200 for a success.
             *response.status_mut() = StatusCode::FORBIDDEN;
         }
         self.finish_headers(response)
@@ -362,17 +362,19 @@ impl Drop for Call {
         if let Some(trace) = trace {
             traced::finish(trace, self.counters.method(), self.code, self.cache.as_ref());
         }
-        // Where the time went, of a call that was traced.
+        // Durations of the parts of a traced call.
         let parts = || trace.map(Trace::summary);
         let code = CallMetrics::code_name(self.code as usize);
         let duration_ms = duration.as_secs_f64() * 1_000.0;
         let cache = self.cache.as_ref().and_then(|layer| layer.to_str().ok());
         match self.code {
             Code::Internal | Code::Unknown | Code::DataLoss => {
-                tracing::error!(parent: &self.context(), rpc.code = code, duration_ms, cache, parts = parts(), "call failed");
+                let (context, parts) = (self.context(), parts());
+                tracing::error!(parent: &context, rpc.code = code, duration_ms, cache, parts, "call failed");
             }
             _ if self.kind == Kind::Unary && duration > self.shared.options.slow => {
-                tracing::warn!(parent: &self.context(), rpc.code = code, duration_ms, cache, parts = parts(), "call was slow");
+                let (context, parts) = (self.context(), parts());
+                tracing::warn!(parent: &context, rpc.code = code, duration_ms, cache, parts, "call was slow");
             }
             Code::Unavailable if self.kind != Kind::Unary => {
                 tracing::info!(parent: &self.context(), rpc.code = code, duration_ms, "stream ended");
@@ -395,7 +397,7 @@ fn text(header: Option<&HeaderValue>) -> Option<&str> {
     header.and_then(|header| header.to_str().ok())
 }
 
-/// The call until its response begins.
+/// Future of a call until its response begins.
 pub(super) struct CallFuture<F> {
     handler: Option<F>,
     refusal: Option<Status>,
@@ -425,7 +427,7 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>> + Unpin> Future for 
             Ok(Poll::Ready(Err(never))) => match never {},
             Ok(Poll::Pending) => {
                 if call.poll_deadline(&mut this.sleep, context).is_ready() {
-                    // The handler stops here; what must finish has been handed to the store.
+                    // Cancels the handler. Writes that must finish have been handed to the store.
                     this.handler = None;
                     return Poll::Ready(Ok(call.refuse(&status::deadline_exceeded())));
                 }

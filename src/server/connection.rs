@@ -1,5 +1,5 @@
-//! One connection, from its first byte to its last: it opens in time or not at all, calls come by it until it is old or the
-//! server stops, and then it ends with GOAWAY, so that no call is lost to its end.
+//! Lifecycle of a connection: it must open within a time limit, serves calls until it is too old or the server stops,
+//! and then closes with GOAWAY, so that no call is lost.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -29,40 +29,41 @@ use crate::caller::CallerId;
 use crate::grpc::Ending;
 use crate::telemetry::Metrics;
 
-/// How connections are treated.
+/// Limits of connections.
 #[derive(Clone, Debug)]
 pub struct ConnectionOptions {
-    /// How many there may be at once. More are closed as they come.
+    /// Maximum number of open connections. Further ones are closed on arrival.
     pub most: usize,
-    /// Calls under way at once on one.
+    /// Maximum number of concurrent calls on one connection.
     pub streams: u32,
-    /// How long one may take to open.
+    /// Maximum duration of the handshake.
     pub handshake: Duration,
-    /// How often a silent peer is asked whether it is there, if it is.
+    /// Interval of pings to a silent peer; none if absent.
     pub keepalive: Option<Duration>,
-    /// How long it may take to answer.
+    /// Maximum time for the answer to a ping.
     pub keepalive_timeout: Duration,
-    /// How old one becomes, give or take a tenth, before it takes no more calls; none for no bound.
+    /// Age, plus or minus a tenth, at which a connection stops accepting calls; no limit if absent.
     pub age: Option<Duration>,
-    /// How long its calls may then take.
+    /// Maximum further duration of its calls then.
     pub age_grace: Duration,
 }
 
-/// The most that the headers of a request may take, in bytes. HTTP/2's CONTINUATION is bounded by it too.
+/// Maximum size of request headers, in bytes. It limits HTTP/2's CONTINUATION frames too.
 const HEADER_BYTES: u32 = 16 << 10;
-/// The most that a frame of a request may take, in bytes: a page is most often one then, of clients that make use of
-/// this, and is handed on at once.
+/// Maximum size of a request frame, in bytes. Most pages fit into one frame, of clients that use this size.
 const FRAME_BYTES: u32 = 64 << 10;
-/// Calls that were reset by their caller before anything took them: more at once, and the connection is closed (CVE-2023-44487).
+/// Maximum number of calls that the peer has reset before they were accepted. Exceeding it closes the connection
+/// (CVE-2023-44487).
 const PENDING_RESETS: usize = 32;
-/// Calls that the server reset for what was wrong with them: more at once, and the connection is closed (CVE-2025-8671).
+/// Maximum number of calls that the server has reset for errors of the peer. Exceeding it closes the connection
+/// (CVE-2025-8671).
 const ERROR_RESETS: usize = 256;
-/// How long a request of HTTP/1.1 may take to be there; also how long such a connection may idle.
-const HTTP1_PATIENCE: Duration = Duration::from_secs(30);
-/// How long the last words may take, of a connection that is too old.
+/// Maximum time for the headers of an HTTP/1.1 request, and maximum idle time of such a connection.
+const HTTP1_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for the final statuses of a connection that is too old.
 const FAREWELL: Duration = LINGER.saturating_mul(2);
 
-/// What all connections have in common.
+/// State that all connections share.
 pub(super) struct Shared<S> {
     service: S,
     one: Builder<TokioExecutor>,
@@ -71,9 +72,9 @@ pub(super) struct Shared<S> {
     tls: Option<Tls>,
     options: ConnectionOptions,
     metrics: Metrics,
-    /// From when on there is no more to come.
+    /// Cancelled when the server stops.
     stopping: CancellationToken,
-    /// How long what is under way may then take.
+    /// Maximum further duration of calls in flight then.
     grace: Duration,
     cut: AtomicUsize,
 }
@@ -85,7 +86,7 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<tonic::codegen::StdError> + Send + Sync,
 {
-    /// Calls go to `service`. HTTP/1.1 is spoken if `http1`, and TLS if there is.
+    /// Creates the state. Calls go to `service`; HTTP/1.1 is accepted if `http1`.
     pub(super) fn new(
         service: S,
         options: ConnectionOptions,
@@ -99,7 +100,7 @@ where
         Self { service, one, two, http1, tls, options, metrics, stopping, grace, cut: AtomicUsize::new(0) }
     }
 
-    /// How many were cut off because the grace time had passed.
+    /// Returns the number of connections that were cut off after the grace time.
     pub(super) fn cut(&self) -> usize {
         self.cut.load(Ordering::Relaxed)
     }
@@ -109,35 +110,35 @@ where
         let peer = stream.peer_addr().ok();
         // A connection that has ended already has no address.
         let from = peer.map_or(CallerId::SERVER, |peer| CallerId::peer(peer.ip()));
-        let Some(tls) = &self.tls else { return self.speak(stream, from).await };
+        let Some(tls) = &self.tls else { return self.serve_http(stream, from).await };
         let handshake = timeout(self.options.handshake, tls.accept(stream));
-        let shaken = tokio::select! {
-            shaken = handshake => Some(shaken),
+        let accepted = tokio::select! {
+            accepted = handshake => Some(accepted),
             () = self.late() => None,
         };
-        match shaken {
-            Some(Ok(Ok(stream))) => self.speak(stream, from).await,
+        match accepted {
+            Some(Ok(Ok(stream))) => self.serve_http(stream, from).await,
             Some(failed) => {
                 self.metrics.connections().handshake_failed();
-                let cause = failed.map_or_else(
+                let error = failed.map_or_else(
                     |late| late.to_string(),
                     |ended| ended.err().map_or_else(String::new, |error| error.to_string()),
                 );
-                tracing::debug!(?peer, cause, "a TLS handshake failed");
+                tracing::debug!(?peer, error, "TLS handshake failed");
             }
             None => {}
         }
     }
 
-    /// When it is too late to begin to speak. Who has connected before a stop is about to call, and is not cut off in that moment: a
-    /// proxy that has sent a write on a connection that breaks does not send it to somebody else.
+    /// Waits until a new connection is too late to be served. A peer that connected just before the stop is about to
+    /// call and gets a moment: a proxy does not resend a write elsewhere if its connection breaks.
     async fn late(&self) {
         self.stopping.cancelled().await;
         sleep(LINGER).await;
     }
 
-    /// HTTP, over whatever it goes by.
-    async fn speak<C>(&self, stream: C, peer: CallerId)
+    /// Serves HTTP over a plain or TLS stream.
+    async fn serve_http<C>(&self, stream: C, peer: CallerId)
     where
         C: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -157,8 +158,8 @@ where
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), calls));
         let old = self.options.age.map(|age| Instant::now() + jittered(age));
 
-        // As long as calls come. The stop comes first: GOAWAY must go out before the ends of streams, lest they are opened
-        // anew right here.
+        // Serves calls. The stop is polled first: GOAWAY must go out before streams end, or clients would reopen them
+        // here.
         tokio::select! {
             biased;
             () = self.stopping.cancelled() => {}
@@ -166,7 +167,7 @@ where
             () = until(old) => self.metrics.connections().aged(),
         }
         connection.as_mut().graceful_shutdown();
-        // As long as the calls of an old one may take. Then its streams end, each with a status.
+        // Lets the calls of an old connection finish within the grace time. Then its streams end, each with a status.
         if !self.stopping.is_cancelled() {
             tokio::select! {
                 biased;
@@ -182,10 +183,11 @@ where
     }
 }
 
-/// HTTP/1.1's and HTTP/2's. Every limit is set here: tonic's default for most is none, and hyper's may change.
+/// Returns the builders for HTTP/1.1 and HTTP/2. Every limit is set explicitly: tonic has no default for most, and
+/// hyper's may change.
 fn builders(options: &ConnectionOptions) -> (Builder<TokioExecutor>, Builder<TokioExecutor>) {
     let mut one = Builder::new(TokioExecutor::new());
-    one.http1().timer(TokioTimer::new()).header_read_timeout(HTTP1_PATIENCE).max_buf_size(HEADER_BYTES as usize * 4);
+    one.http1().timer(TokioTimer::new()).header_read_timeout(HTTP1_TIMEOUT).max_buf_size(HEADER_BYTES as usize * 4);
     let mut two = Builder::new(TokioExecutor::new());
     two.http2()
         .timer(TokioTimer::new())
@@ -208,22 +210,22 @@ async fn until(time: Option<Instant>) {
     }
 }
 
-/// Up to a tenth more or less, so that connections that were opened together do not come back together (gRFC A9).
+/// Varies a duration by up to a tenth, so that connections opened together do not reconnect together (gRFC A9).
 fn jittered(duration: Duration) -> Duration {
     let drawn = RandomState::new().hash_one(()) >> 11;
     duration.mul_f64(0.9 + 0.2 * (drawn as f64 / (1_u64 << 53) as f64))
 }
 
-/// What a call has from its connection.
+/// Connection of a call, in the extensions of its request.
 #[derive(Clone)]
 pub(super) struct PeerContext {
-    /// What is on its way to the peer.
+    /// Unread responses of the connection.
     pub(super) outbox: Outbox,
-    /// The peer, as a caller where none is authenticated.
+    /// Identity of the peer, used as the caller without authentication.
     pub(super) peer: CallerId,
 }
 
-/// The calls of one connection.
+/// Service of one connection.
 struct Calls<S> {
     service: S,
     ending: Ending,

@@ -1,8 +1,8 @@
-//! Which service a call is for, if it is a call at all. Ours are told by the beginning of the path; everything else goes through
-//! tonic's router.
+//! Dispatch of calls to services. Copydesk's own services are matched by the start of the path; everything else goes
+//! through tonic's router.
 //!
-//! That router looks the path up, boxes a clone of the service and wraps the answer, for each call: of a read from memory a
-//! twentieth (docs/performance.md).
+//! For each call, that router looks up the path, boxes a clone of the service and wraps the response: a twentieth of a
+//! read from memory (docs/performance.md).
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -20,7 +20,7 @@ use crate::grpc::served::ingestion_service_server::IngestionServiceServer;
 use crate::grpc::served::retrieval_service_server::RetrievalServiceServer;
 use crate::grpc::{EarlyRefusal, IngestionApi, RetrievalApi};
 
-/// Our services.
+/// Copydesk's own services.
 #[derive(Clone)]
 pub(super) struct Ours {
     pub(super) retrieval: RetrievalServiceServer<RetrievalApi>,
@@ -36,7 +36,7 @@ impl Layer<Routes> for Ours {
     }
 }
 
-/// Our services, before all others.
+/// Service that tries the own services before all others.
 #[derive(Clone)]
 pub(super) struct Dispatch {
     ours: Arc<Ours>,
@@ -49,7 +49,7 @@ impl Service<Request<Body>> for Dispatch {
     type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // All of them always are.
+        // The services are always ready.
         Poll::Ready(Ok(()))
     }
 
@@ -69,14 +69,15 @@ impl Service<Request<Body>> for Dispatch {
     }
 }
 
-/// Whether it says that it is gRPC. A web page may send a form or plain text to any address that its browser reaches, without
-/// asking first; this it may not say.
+/// Returns true if the content type is that of gRPC. Web pages can send forms and plain text to any address without a
+/// preflight, but not this content type.
 pub(super) fn is_grpc(request: &Request<Body>) -> bool {
-    let named = request.headers().get(header::CONTENT_TYPE);
-    named.is_some_and(|name| name.as_bytes().starts_with(b"application/grpc"))
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
-/// As gRPC over HTTP/2 has it: an HTTP status as well, so that nobody takes the answer for a success.
+/// Returns the response to other content types. As gRPC over HTTP/2 requires, it has an HTTP error status too, so that
+/// no client takes it for a success.
 fn not_grpc() -> Response<Body> {
     let status = Status::invalid_argument("content-type must be application/grpc, or application/grpc-web");
     let mut response = status.into_http();

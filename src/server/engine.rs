@@ -1,4 +1,4 @@
-//! The engines: which there are, and what the rest of the server needs of one, whichever it is.
+//! Store engines, and the operations that the server needs of any of them.
 
 use std::sync::Arc;
 
@@ -10,28 +10,29 @@ use crate::store::postgres::{PostgresKeys, PostgresOptions, PostgresStore, Stand
 use crate::store::sqlite::{SqliteKeys, SqliteOptions, SqliteStore};
 use crate::store::{KeyStore, Store, StoreError, StoreStats};
 
-/// Which store, and how it is used.
+/// Store engine and its settings.
 #[derive(Clone, Debug)]
 pub enum StoreOptions {
-    /// The embedded one.
+    /// Embedded store.
     Sqlite(SqliteOptions),
-    /// A database that several replicas share.
+    /// Database that several replicas share.
     Postgres(Box<PostgresOptions>),
 }
 
 impl StoreOptions {
-    /// Opens it, without caches and without serving.
+    /// Opens the store without caches.
     ///
     /// # Errors
-    /// When it cannot be opened.
+    /// Returns an error if it cannot be opened.
     pub async fn open(&self) -> Result<Arc<dyn Store>, StartError> {
         Ok(Engine::open(self).await?.store())
     }
 
-    /// Opens it as the target of a copy of the store with this feed. Until [`CopyTarget::finish`] nothing else opens it.
+    /// Opens the store as the target of a copy of the store with this feed. Nothing else opens it until
+    /// [`CopyTarget::finish`].
     ///
     /// # Errors
-    /// When it cannot be opened, or holds an unfinished copy of another store.
+    /// Returns an error if it cannot be opened, or holds an unfinished copy of another store.
     pub async fn open_for_copy(&self, from: Uuid) -> Result<CopyTarget, StartError> {
         Ok(CopyTarget(match self {
             Self::Sqlite(options) => Engine::Sqlite(Arc::new(SqliteStore::open_for_copy(options.clone(), from)?)),
@@ -41,10 +42,10 @@ impl StoreOptions {
         }))
     }
 
-    /// The API keys alone, which can be had while a server has the store.
+    /// Opens only the API keys, which works while a server uses the store.
     ///
     /// # Errors
-    /// When they cannot be opened.
+    /// Returns an error if they cannot be opened.
     pub async fn keys(&self) -> Result<Arc<dyn KeyStore>, StartError> {
         Ok(match self {
             Self::Sqlite(options) => Arc::new(SqliteKeys::open(options)?),
@@ -52,10 +53,10 @@ impl StoreOptions {
         })
     }
 
-    /// Brings the schema up to date. Answers where the store is, for people.
+    /// Brings the schema up to date. Returns the location of the store for messages.
     ///
     /// # Errors
-    /// When the store cannot be opened, or was written by a newer version.
+    /// Returns an error if the store cannot be opened, or was written by a newer version.
     pub async fn migrate(&self) -> Result<String, StartError> {
         match self {
             Self::Sqlite(options) => {
@@ -70,7 +71,7 @@ impl StoreOptions {
     }
 }
 
-/// A store that a copy is made into. It is marked as unfinished.
+/// Target of a copy. It is marked as unfinished.
 pub struct CopyTarget(Engine);
 
 impl CopyTarget {
@@ -79,10 +80,10 @@ impl CopyTarget {
         self.0.store()
     }
 
-    /// Removes the mark, durably. All articles must have been written.
+    /// Removes the mark durably. All articles must have been written.
     ///
     /// # Errors
-    /// When the store does not answer.
+    /// Returns an error if the store does not answer.
     pub async fn finish(self) -> Result<(), StoreError> {
         match self.0 {
             Engine::Sqlite(store) => store.finish_copy(),
@@ -91,7 +92,7 @@ impl CopyTarget {
     }
 }
 
-/// An open store.
+/// Open store.
 #[derive(Clone)]
 pub(super) enum Engine {
     Sqlite(Arc<SqliteStore>),
@@ -108,16 +109,18 @@ impl Engine {
         })
     }
 
-    /// The API keys that are kept beside the articles.
+    /// Returns the API keys that are stored beside the articles.
     pub(super) fn keys(&self, options: &StoreOptions) -> Result<Arc<dyn KeyStore>, StartError> {
         Ok(match (self, options) {
             (Self::Postgres(store), _) => Arc::new(store.keys()),
             (Self::Sqlite(_), StoreOptions::Sqlite(options)) => Arc::new(SqliteKeys::open(options)?),
-            (Self::Sqlite(_), StoreOptions::Postgres(_)) => unreachable!("an engine is opened by its own options"),
+            (Self::Sqlite(_), StoreOptions::Postgres(_)) => {
+                unreachable!("the engine and the options are of different kinds")
+            }
         })
     }
 
-    /// The database's standbys, if there are any: in front of the caches, or of the store where there are none.
+    /// Returns the database's standbys, if configured: in front of the caches, or of the store without caches.
     pub(super) async fn standbys(
         &self,
         options: &StoreOptions,

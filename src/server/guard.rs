@@ -1,4 +1,4 @@
-//! Who may call: asked before a call takes anybody's place, and again while it lasts.
+//! Access checks: before a call takes a permit, and repeatedly while a stream is open.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use crate::access::{Access, Audit, Caller, Needs, Refusal, Scope, needs};
 use crate::grpc::status;
 use crate::telemetry::Metrics;
 
-/// Lets calls in, and notes what it refuses.
+/// Admits calls, and records refusals in metrics and the audit log.
 pub(super) struct Guard {
-    /// None when everybody may do everything.
+    /// None without authentication.
     pub(super) access: Option<Access>,
     pub(super) hosts: HostRules,
     pub(super) audit: Audit,
@@ -24,17 +24,17 @@ pub(super) struct Guard {
 }
 
 impl Guard {
-    /// Whose a call is, as far as that matters.
+    /// Admits a call and returns its caller, if callers are authenticated.
     pub(super) fn admit(&self, request: &mut Request<Body>, now: Instant) -> Result<Option<Arc<Caller>>, Status> {
         let path = request.uri().path();
-        // Balancers ask for health by names of their own, and it tells no page anything.
+        // Load balancers request health under their own host names, and it reveals nothing to web pages.
         if needs(path) != Some(Needs::Nothing) {
             self.hosts.check(request).map_err(|why| self.misdirected(why))?;
         }
         let Some(access) = &self.access else { return Ok(None) };
         match access.admit(path, request.headers(), now) {
             Ok(caller) => {
-                // Handlers of writes say who wrote; to carry it costs, and nobody else asks.
+                // Only handlers of writes use the caller, for the audit log; passing it on has a cost.
                 if let Some(caller) = &caller
                     && changes(path)
                 {
@@ -44,7 +44,7 @@ impl Guard {
             }
             Err(refused) => {
                 self.metrics.refused(refused.refusal.label());
-                // Only of those who are known: anybody could fill the audit log otherwise.
+                // Only refusals of known callers: anyone could fill the audit log otherwise.
                 if matches!(refused.refusal, Refusal::Lacks(_)) && changes(path) {
                     self.audit.of(path, refused.caller.as_ref(), request.headers()).refused();
                 }
@@ -66,7 +66,7 @@ fn changes(path: &str) -> bool {
     matches!(needs(path), Some(Needs::Scope(Scope::Write | Scope::Admin)))
 }
 
-/// A call that lasts, as long as its credential is good.
+/// Watch on the credential of a stream.
 pub(super) struct Tenure {
     caller: Arc<Caller>,
     metrics: Metrics,
@@ -79,7 +79,7 @@ impl Tenure {
         Self { caller, metrics, ended }
     }
 
-    /// Ready when it is not good any more.
+    /// Completes with the status to end the stream with, once the credential is no longer valid.
     pub(super) fn poll_lost(&mut self, context: &mut Context<'_>) -> Poll<Status> {
         loop {
             if let Err(refusal) = self.caller.check(Instant::now()) {
@@ -88,7 +88,7 @@ impl Tenure {
             }
             match self.ended.as_mut().poll(context) {
                 Poll::Pending => return Poll::Pending,
-                // By one clock; `check` goes by the other.
+                // The timer uses the monotonic clock, `check` the system clock.
                 Poll::Ready(()) => self.ended = ended(Arc::clone(&self.caller)),
             }
         }

@@ -1,5 +1,5 @@
-//! `grpc.health.v1`: whether this replica should be sent calls. By the protocol: `Check` of an unknown service is NOT_FOUND,
-//! `Watch` of one answers SERVICE_UNKNOWN and stays open.
+//! `grpc.health.v1` service. As the protocol requires, `Check` of an unknown service returns NOT_FOUND, and `Watch` of
+//! one returns SERVICE_UNKNOWN and stays open.
 
 use std::pin::Pin;
 
@@ -13,17 +13,17 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use crate::grpc::Ending;
 
-/// The services that have a health of their own.
+/// Services with their own health status.
 const SERVICES: [&str; 2] = ["copydesk.v1.IngestionService", "copydesk.v1.RetrievalService"];
 
-/// Whether the server should be sent calls.
+/// Readiness of the server for calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Readiness {
-    /// Not stopping.
+    /// The server is not stopping.
     pub(super) open: bool,
     /// The store answers.
     pub(super) store: bool,
-    /// Credentials can be checked, or need not be.
+    /// Credentials can be checked, or none are required.
     pub(super) credentials: bool,
 }
 
@@ -42,7 +42,7 @@ impl Readiness {
     }
 }
 
-/// Serves health.
+/// Health service.
 pub(super) struct HealthApi {
     pub(super) readiness: watch::Receiver<Readiness>,
 }
@@ -51,7 +51,7 @@ pub(super) struct HealthApi {
 impl Health for HealthApi {
     async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
         match self.readiness.borrow().of(&request.get_ref().service) {
-            ServingStatus::ServiceUnknown => Err(Status::not_found("no such service")),
+            ServingStatus::ServiceUnknown => Err(Status::not_found("unknown service")),
             status => Ok(Response::new(HealthCheckResponse { status: status.into() })),
         }
     }
@@ -63,13 +63,13 @@ impl Health for HealthApi {
         let service = request.into_inner().service;
         let statuses = WatchStream::new(self.readiness.clone()).map(move |readiness| readiness.of(&service));
         let mut last = None;
-        let news = statuses.filter_map(move |status| {
+        let changes = statuses.filter_map(move |status| {
             let changed = last != Some(status);
             last = Some(status);
             std::future::ready(changed.then(|| Ok(HealthCheckResponse { status: status.into() })))
         });
-        // NOT_SERVING goes out first: the stream is cut a moment after its connection begins to end.
-        Ok(Response::new(Box::pin(news.take_until(async move {
+        // The stream ends 50 ms after its connection begins to close, so that NOT_SERVING goes out first.
+        Ok(Response::new(Box::pin(changes.take_until(async move {
             ending.come().await;
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }))))

@@ -1,8 +1,8 @@
-//! DNS rebinding: web pages that call this server by a name of their own.
+//! Protection against DNS rebinding: web pages that call this server under their own host name.
 //!
-//! A page can have its name resolve to 127.0.0.1 after it was loaded. Its browser then takes this server for the page's own origin: it
-//! sends calls without a preflight, and the page reads the answers. The page's name is in the `Host` of each such request. See
-//! docs/decisions/0025-names-and-origins.md.
+//! A page can let its name resolve to 127.0.0.1 after it was loaded. Its browser then takes this server for the page's
+//! origin: it sends calls without a preflight, and the page reads the responses. The page's name is in the `Host` of
+//! each such request. See docs/decisions/0025-names-and-origins.md.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
@@ -11,14 +11,14 @@ use http::{HeaderMap, HeaderValue, Request, Uri, header};
 
 use super::web::Origins;
 
-/// Names by which the server may be called.
+/// Host names that calls may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowedHosts {
-    /// `localhost` and IP addresses on loopback without authentication, and else any.
+    /// `localhost` and IP addresses if listening on loopback without authentication; else any host.
     Auto,
-    /// These, `localhost` and IP addresses.
+    /// These names, `localhost` and IP addresses.
     Listed(Vec<String>),
-    /// Any.
+    /// Any host.
     Any,
 }
 
@@ -42,26 +42,26 @@ impl FromStr for AllowedHosts {
     }
 }
 
-/// Rules for the names and origins of requests.
+/// Rules for the host names and origins of requests.
 #[derive(Clone, Debug)]
 pub(super) struct HostRules {
-    /// Names that are allowed beside `localhost`; all when absent.
+    /// Names that are allowed besides `localhost`; all if absent.
     names: Option<Vec<String>>,
-    /// Origins that are allowed beside the same host; all when absent.
+    /// Origins that are allowed besides the called host; all if absent.
     origins: Option<Vec<HeaderValue>>,
 }
 
-/// Reason why a request is refused.
+/// Reason for refusing a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Misdirected {
-    /// It names a host that is not allowed, or none.
+    /// A host that is not allowed, or none.
     Host,
-    /// It is for a page of an origin that is not allowed.
+    /// A page of an origin that is not allowed.
     Origin,
 }
 
 impl Misdirected {
-    /// Label in metrics.
+    /// Returns the label value in metrics.
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Host => "host",
@@ -77,7 +77,7 @@ impl HostRules {
             AllowedHosts::Listed(names) => Some(names.clone()),
             AllowedHosts::Any => None,
         };
-        // With authentication a page needs a credential, which no browser sends by itself.
+        // With authentication a page needs a credential, which browsers do not add on their own.
         let origins = match origins {
             _ if authenticated => None,
             Origins::Same => Some(Vec::new()),
@@ -87,10 +87,10 @@ impl HostRules {
         Self { names, origins }
     }
 
-    /// Whether a request may be served.
+    /// Checks the hosts and the origin of a request.
     ///
     /// # Errors
-    /// Why not.
+    /// Returns the reason if it is refused.
     pub(super) fn check<B>(&self, request: &Request<B>) -> Result<(), Misdirected> {
         let (uri, headers) = (request.uri(), request.headers());
         if let Some(names) = &self.names {
@@ -121,31 +121,32 @@ impl HostRules {
     }
 }
 
-/// All hosts that a request names: `:authority`, or the target in absolute form, and each `Host`. It need not be decided which of them
-/// counts, since all are checked.
+/// Returns all hosts of a request: `:authority` or the absolute target, and each `Host`. All are checked, so their
+/// precedence does not matter.
 fn given_hosts<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
     let authority = uri.authority().map(|authority| authority.as_str().as_bytes());
     authority.into_iter().chain(headers.get_all(header::HOST).iter().map(HeaderValue::as_bytes))
 }
 
-/// The host of an origin, as browsers write one: `https://desk.example:8443`. None of what is opaque (`null`).
+/// Returns the host of an origin as browsers write it, such as `https://desk.example:8443`; none for an opaque one
+/// (`null`).
 fn origin_host(origin: &HeaderValue) -> Option<Host> {
     let origin = origin.to_str().ok()?;
     let (scheme, authority) = origin.split_once("://")?;
     matches!(scheme, "http" | "https").then(|| Host::parse(authority.as_bytes())).flatten()
 }
 
-/// A host, without its port.
+/// Host without its port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Host {
-    /// In lower case, without a dot at the end.
+    /// Lower case, without a trailing dot.
     Name(String),
     Four(Ipv4Addr),
     Six(Ipv6Addr),
 }
 
 impl Host {
-    /// Parses a host and an optional port (RFC 9110, 4.2). Returns none for anything else, such as user information.
+    /// Parses a host and an optional port (RFC 9110, 4.2). Returns none for anything else, such as user info.
     fn parse(given: &[u8]) -> Option<Self> {
         let given = std::str::from_utf8(given).ok()?;
         if let Some(bracketed) = given.strip_prefix('[') {
@@ -175,7 +176,8 @@ impl Host {
         (name.split('.').all(label) && !number).then_some(Self::Name(name))
     }
 
-    /// Whether it is an address, `localhost`, or one of these. No page can make its name one of the former.
+    /// Returns true for addresses, `localhost`, and these names. No page can have an address or `localhost` as its
+    /// name.
     fn is_among(&self, names: &[String]) -> bool {
         match self {
             Self::Four(_) | Self::Six(_) => true,
@@ -185,7 +187,7 @@ impl Host {
 }
 
 fn port(digits: &str) -> Option<()> {
-    // Empty is the default one.
+    // Empty means the default port.
     let port = digits.is_empty() || (digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok());
     port.then_some(())
 }
@@ -277,7 +279,7 @@ mod tests {
             let request = hosts.iter().fold(Request::get(target), |request, host| request.header("host", *host));
             auto.check(&request.body(()).unwrap())
         };
-        assert_eq!(request("/", &[]), Err(Misdirected::Host), "none is given");
+        assert_eq!(request("/", &[]), Err(Misdirected::Host), "no host is given");
         assert_eq!(request("http://localhost:1/", &[]), Ok(()));
         assert_eq!(request("http://localhost:1/", &["evil.example"]), Err(Misdirected::Host));
         assert_eq!(request("http://evil.example/", &["localhost"]), Err(Misdirected::Host));
@@ -320,17 +322,17 @@ mod tests {
         assert_eq!(new("auto", true, true), Ok(()));
         assert_eq!(new("auto", false, false), Err(Misdirected::Origin));
         assert_eq!(new("copydesk", false, true), Err(Misdirected::Host));
-        for wrong in ["", "copydesk:50051", "127.0.0.1", "https://copydesk", "a,,b", "*,copydesk", "a b"] {
-            assert!(wrong.parse::<AllowedHosts>().is_err(), "{wrong}");
+        for invalid in ["", "copydesk:50051", "127.0.0.1", "https://copydesk", "a,,b", "*,copydesk", "a b"] {
+            assert!(invalid.parse::<AllowedHosts>().is_err(), "{invalid}");
         }
     }
 
     proptest! {
-        /// A name that is not allowed stays refused, whatever stands before and after it.
+        /// A name that is not allowed stays refused with any prefix and suffix.
         #[test]
         fn no_name_passes_for_another(prefix in "[a-z0-9.@\\[\\]:%-]{0,12}", suffix in "[a-z0-9.:@/-]{0,12}") {
             let host = format!("{prefix}evil.example{suffix}");
-            // A name below localhost is one that no page can have.
+            // No page can have a name below localhost.
             prop_assume!(!host.split(':').next().unwrap_or_default().trim_end_matches('.').ends_with(".localhost"));
             prop_assert_eq!(check(&rules("auto", "off"), &host, None), Err(Misdirected::Host));
         }

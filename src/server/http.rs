@@ -1,4 +1,4 @@
-//! The second port, for operators: metrics, and health for those who do not speak gRPC.
+//! HTTP port for operators: metrics, and health probes without gRPC.
 
 use axum::Router;
 use axum::extract::State;
@@ -33,7 +33,7 @@ async fn metrics(State(http): State<Http>) -> Response {
             ([(header::CONTENT_TYPE, content_type)], text).into_response()
         }
         Err(error) => {
-            tracing::error!(%error, "metrics could not be written");
+            tracing::error!(%error, "metrics could not be rendered");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

@@ -1,6 +1,6 @@
-//! The body of a request. While its connection ends, it is waited for no longer than a moment: a call that is half sent, or an
-//! open stream of reflection, would otherwise hold up a stop for as long as that may take. And what nobody reads of it is taken
-//! in all the same: HTTP/2 lets a stream be reset instead, but what is on its way by then counts as an error of the connection.
+//! Request bodies. Once the connection ends, they are waited for only briefly: an incomplete call or an open reflection
+//! stream would otherwise delay a stop for as long as that may take. Unread rests of bodies are drained: HTTP/2 allows
+//! resetting the stream instead, but frames that are in flight by then count as connection errors.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -18,18 +18,19 @@ use tonic::Status;
 
 use crate::grpc::{Ending, status};
 
-/// How long the next piece of a request may take once its connection ends.
+/// Maximum time for the next frame of a request once its connection ends.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
-/// How much is taken in of a request that nobody reads, in bytes: all of a message of the largest default size.
-const UNREAD_BYTES: usize = (16 << 20) + 5;
-/// How long the next piece of it may take, and all of it.
-const UNREAD_IDLE: Duration = Duration::from_secs(5);
-const UNREAD_TIME: Duration = Duration::from_secs(30);
-/// How many may be taken in at once, of all connections. It needs no memory to speak of, but there is no other limit: who is refused
-/// need not be known.
-static UNREAD: Semaphore = Semaphore::const_new(1_024);
+/// Maximum size of a drained body, in bytes: a message of the default maximum size.
+const DRAIN_BYTES: usize = (16 << 20) + 5;
+/// Maximum time for the next frame of a drained body.
+const DRAIN_IDLE: Duration = Duration::from_secs(5);
+/// Maximum time for all of a drained body.
+const DRAIN_TIME: Duration = Duration::from_secs(30);
+/// Limits concurrent drains of all connections. A drain needs almost no memory, but no other limit applies to it:
+/// refused callers may be unauthenticated.
+static DRAINS: Semaphore = Semaphore::const_new(1_024);
 
-/// The body; none once it has ended.
+/// Request body; none once it has ended.
 pub(super) struct Inbound(Option<Rest>);
 
 impl Inbound {
@@ -39,20 +40,20 @@ impl Inbound {
 }
 
 impl Drop for Inbound {
-    /// A call that is refused by its headers has most of its document still on its way. `h2` remembers no more than fifty streams
-    /// that it has reset within a second; what comes by any other it counts as an error, and after 256 of these in its life a
-    /// connection is ended, with all calls that are under way on it.
+    /// Drains the rest of the body. Most of the document is still in flight if a call is refused by its headers. `h2`
+    /// remembers at most fifty streams that it has reset within a second; frames of any other reset stream count as
+    /// errors, and after 256 of these it closes the connection with all its calls.
     fn drop(&mut self) {
         let Some(rest) = self.0.take().filter(|rest| !rest.is_end_stream()) else { return };
         let Ok(runtime) = Handle::try_current() else { return };
-        let mut unread = Box::pin(rest.take_in());
-        // Most that is short is here already.
-        if unread.as_mut().now_or_never().is_none()
-            && let Ok(place) = UNREAD.try_acquire()
+        let mut drained = Box::pin(rest.drain());
+        // Most short bodies have arrived already.
+        if drained.as_mut().now_or_never().is_none()
+            && let Ok(permit) = DRAINS.try_acquire()
         {
             runtime.spawn(async move {
-                let _held = place;
-                timeout(UNREAD_TIME, unread).await
+                let _permit = permit;
+                timeout(DRAIN_TIME, drained).await
             });
         }
     }
@@ -80,23 +81,23 @@ impl Body for Inbound {
     }
 }
 
-/// What has not been read of it.
+/// Unread rest of a body.
 struct Rest {
     body: Incoming,
     ending: Ending,
-    /// The end of the wait for the next piece; made only when there is something to wait for.
+    /// End of the wait for the next frame; created only if there is a wait.
     late: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Rest {
-    /// Reads on, to no end but its own.
-    async fn take_in(mut self) {
+    /// Reads and discards frames.
+    async fn drain(mut self) {
         let ending = self.ending.clone();
         let read = async {
             let mut bytes = 0;
-            while let Ok(Some(Ok(frame))) = timeout(UNREAD_IDLE, self.frame()).await {
+            while let Ok(Some(Ok(frame))) = timeout(DRAIN_IDLE, self.frame()).await {
                 bytes += frame.data_ref().map_or(0, Bytes::len);
-                if bytes > UNREAD_BYTES {
+                if bytes > DRAIN_BYTES {
                     return;
                 }
             }
@@ -108,7 +109,7 @@ impl Rest {
     }
 }
 
-/// When a connection that ends waits for no more.
+/// Waits until a closing connection stops waiting for frames.
 async fn late(ending: Ending) {
     ending.come().await;
     sleep(LINGER).await;

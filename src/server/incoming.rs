@@ -1,4 +1,4 @@
-//! Connections, as they come in: until the server stops, and no more at once than it is set to.
+//! Accepts connections until the server stops, up to the configured maximum.
 
 use std::convert::Infallible;
 use std::io;
@@ -19,16 +19,16 @@ use tonic::transport::server::TcpIncoming;
 use super::connection::Shared;
 use crate::telemetry::Metrics;
 
-/// How long to wait after a connection could not be accepted.
+/// Pause after a failed accept.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
-/// TCP's own question whether the peer is there, for HTTP/1.1, which has none.
+/// Interval of TCP keepalive, for HTTP/1.1, which has no pings.
 const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 
-/// Serves what comes in until `stopping`, and is done when the last of it has ended.
+/// Serves connections until `stopping`, and returns once the last one has ended.
 pub(super) async fn serve<S, B>(
     listener: TcpListener,
     connections: Arc<Shared<S>>,
-    most: usize,
+    max: usize,
     metrics: &Metrics,
     stopping: &CancellationToken,
 ) where
@@ -37,12 +37,12 @@ pub(super) async fn serve<S, B>(
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<tonic::codegen::StdError> + Send + Sync,
 {
-    let places = Arc::new(Semaphore::new(most));
+    let permits = Arc::new(Semaphore::new(max));
     let open = TaskTracker::new();
-    let take = |stream: TcpStream, place: OwnedSemaphorePermit| {
+    let take = |stream: TcpStream, permit: OwnedSemaphorePermit| {
         let (connections, opened) = (Arc::clone(&connections), metrics.connections().opened());
         open.spawn(async move {
-            let _held = (place, opened);
+            let _held = (permit, opened);
             connections.serve(stream).await;
         });
     };
@@ -53,53 +53,57 @@ pub(super) async fn serve<S, B>(
         let stream = match accepted {
             Ok(stream) => stream,
             Err(error) => {
-                refused(&error).await;
+                accept_failed(&error).await;
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
             metrics.connections().refused();
-            // A flood is one line in the log, not one for each.
+            // A flood is logged once.
             if !std::mem::replace(&mut full, true) {
-                tracing::warn!(most, "there are as many connections as may be; more are closed as they come");
+                tracing::warn!(max, "connection limit reached; further connections are closed on arrival");
             }
             continue;
         };
         full = false;
-        take(stream, place);
+        take(stream, permit);
     }
-    // Who is connected, as far as the kernel has told him, may have called: a proxy does not send a write to somebody else then.
-    let waiting = port.as_ref().map_or_else(|_error| Vec::new(), |port| connected(port, places.available_permits()));
-    // The port is closed at once: who comes now is to go elsewhere, and not to wait here.
+    // Connections in the kernel's accept queue are established for their peers, which may have sent calls already: a
+    // proxy does not resend a write elsewhere.
+    let queued = port.as_ref().map_or_else(|_error| Vec::new(), |port| accept_queue(port, permits.available_permits()));
+    // The port closes at once, so that new clients go elsewhere instead of waiting.
     drop((incoming, port));
-    for stream in waiting {
-        if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-            take(stream, place);
+    for stream in queued {
+        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
+            take(stream, permit);
         }
     }
     open.close();
     open.wait().await;
     if connections.cut() > 0 {
-        tracing::warn!(connections = connections.cut(), "cut off with calls under way: the grace time had passed");
+        tracing::warn!(
+            connections = connections.cut(),
+            "connections with calls in flight cut off after the grace time"
+        );
     }
 }
 
-/// The connections that wait to be accepted, as many as may be.
-fn connected(port: &std::net::TcpListener, most: usize) -> Vec<TcpStream> {
-    // The port does not block: it is the one that was served.
-    let waiting = std::iter::from_fn(|| port.accept().ok()).take(most).filter_map(|(stream, _peer)| {
+/// Accepts the queued connections, at most `max`.
+fn accept_queue(port: &std::net::TcpListener, max: usize) -> Vec<TcpStream> {
+    // The port is non-blocking: it is a duplicate of the listener's.
+    let queued = std::iter::from_fn(|| port.accept().ok()).take(max).filter_map(|(stream, _peer)| {
         stream.set_nonblocking(true).ok()?;
         stream.set_nodelay(true).ok()?;
         TcpStream::from_std(stream).ok()
     });
-    waiting.collect()
+    queued.collect()
 }
 
-async fn refused(error: &io::Error) {
+async fn accept_failed(error: &io::Error) {
     if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
         return;
     }
-    // No file descriptors left, say: asking again at once would only keep a core busy.
-    tracing::warn!(cause = %error, "a connection could not be accepted");
+    // For example, no file descriptors are left: an immediate retry would only keep a core busy.
+    tracing::warn!(%error, "connection could not be accepted");
     tokio::time::sleep(AFTER_FAILURE).await;
 }

@@ -1,4 +1,4 @@
-//! The composition root: here alone it is known which store there is, whether a cache stands before it, and what serves.
+//! Composition root: the only module that knows the store, its caches and the services together.
 
 mod answer;
 mod calls;
@@ -63,59 +63,59 @@ use health::{HealthApi, Readiness};
 use hosts::HostRules;
 use stack::Stack;
 
-/// Everything a server can be set to.
+/// Settings of a server.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// Where calls come in. Port 0 is any free one.
+    /// Address for calls. Port 0 selects a free port.
     pub listen: SocketAddr,
-    /// Where metrics are read, if anywhere.
+    /// Address for metrics and probes; none if absent.
     pub http_listen: Option<SocketAddr>,
-    /// Where articles are kept.
+    /// Store of the articles.
     pub store: StoreOptions,
-    /// The local cache, if there is one.
+    /// Local cache; none if absent.
     pub cache: Option<LocalCacheOptions>,
-    /// The cache that replicas share, behind the local one, if there is one.
+    /// Cache that replicas share, behind the local one; none if absent.
     pub redis: Option<RedisOptions>,
-    /// How callers are told apart; everybody may do everything when absent.
+    /// Authentication; none if absent.
     pub access: Option<AccessOptions>,
-    /// Where it is written who changed what.
+    /// Destination of the audit log.
     pub audit_log: AuditTarget,
-    /// Whether a port that others can reach is opened without authentication and encryption.
+    /// Permits a port that others can reach without authentication and encryption.
     pub insecure: bool,
-    /// Which calls are traced, and where to, if any are.
+    /// Tracing; none if absent.
     pub trace: Option<TraceOptions>,
-    /// Whether, and how, the caches are audited.
+    /// Comparison of the caches with the store; none if absent.
     pub audit: Option<AuditOptions>,
-    /// How calls are treated.
+    /// Limits of calls.
     pub calls: CallOptions,
-    /// How much one read may ask for.
+    /// Limits of one read.
     pub retrieve: RetrieveLimits,
-    /// How documents are treated.
+    /// Settings of ingestion.
     pub ingest: IngestOptions,
-    /// Threads that extract.
+    /// Number of extraction threads.
     pub ingest_workers: usize,
-    /// Documents that wait for them or are with them.
+    /// Maximum number of documents that are extracted or queued for extraction.
     pub ingest_queue: usize,
-    /// Memory for the documents of calls under way, in bytes.
+    /// Memory for the documents of calls in flight, in bytes.
     pub ingest_call_bytes: usize,
-    /// The largest message that is taken, in bytes, after decompression.
+    /// Maximum size of a request message after decompression, in bytes.
     pub max_message_bytes: usize,
-    /// The certificates by which TLS is spoken to callers, if it is.
+    /// TLS for callers; none if absent.
     pub tls: Option<TlsOptions>,
-    /// How connections are treated.
+    /// Limits of connections.
     pub connections: ConnectionOptions,
-    /// How long, after the signal to stop, the server says that it is not to be called and takes calls still.
+    /// Time after the stop signal during which the server reports that it is not ready and still accepts calls.
     pub drain_wait: Duration,
-    /// How long work in flight may take after that.
+    /// Maximum further duration of calls in flight after that.
     pub shutdown_grace: Duration,
-    /// Whether clients may ask what is served.
+    /// Enables server reflection.
     pub reflection: bool,
-    /// Whether, and to whose pages, gRPC-Web is spoken.
+    /// Settings of gRPC-Web.
     pub web: WebOptions,
 }
 
 impl ServerOptions {
-    /// Whether callers need a credential or a certificate.
+    /// Returns true if callers need a credential or a certificate.
     fn authenticates(&self) -> bool {
         self.access.is_some() || self.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some())
     }
@@ -126,7 +126,7 @@ impl ServerOptions {
     }
 }
 
-/// Why a server did not start.
+/// Error of starting a server.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The embedded store did not open.
@@ -138,43 +138,43 @@ pub enum StartError {
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A port is not to be had.
+    /// A port cannot be opened.
     #[error("cannot listen on {address}: {cause}")]
     Listen {
-        /// Which.
+        /// Address of the port.
         address: SocketAddr,
-        /// Why.
+        /// Error of the system.
         cause: std::io::Error,
     },
-    /// A port would be open to others, and nobody has said that it may be.
+    /// A port would be exposed without authentication, encryption or `insecure`.
     #[error(
-        "listen = {address}: others can reach this address, and calls there would be neither authenticated nor encrypted; \
-         set auth = on, or TLS, or listen on 127.0.0.1, or set insecure = on if that is what you want"
+        "listen = {address}: others can reach this address without authentication or encryption; \
+         set auth = on, configure TLS, listen on 127.0.0.1, or set insecure = on to allow this"
     )]
     Exposed {
-        /// Which.
+        /// Address of the port.
         address: SocketAddr,
     },
-    /// There is nowhere to write who changed what.
+    /// The audit log cannot be opened.
     #[error(transparent)]
     Audit(#[from] AuditError),
-    /// The threads that extract could not be started.
-    #[error("cannot start threads: {0}")]
+    /// The extraction threads could not be started.
+    #[error("cannot start extraction threads: {0}")]
     Threads(std::io::Error),
-    /// The certificates are not right.
+    /// The certificates are invalid.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// A defect: the descriptors that build.rs wrote are not served.
+    /// A defect: the descriptors from build.rs cannot be served.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
-/// Why a server stopped serving, other than by its signal.
+/// Error that stopped a server.
 #[derive(Debug, thiserror::Error)]
 #[error("serving failed: {0}")]
 pub struct ServeError(String);
 
-/// A server that has its store and its ports, and does not serve yet.
+/// Server with an open store and open ports that does not serve yet.
 pub struct Server {
     options: ServerOptions,
     listener: TcpListener,
@@ -186,12 +186,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the store and takes the ports.
+    /// Opens the store and the ports.
     pub async fn bind(options: ServerOptions) -> Result<Self, StartError> {
         if let Some(tls) = &options.tls {
             tls.check()?;
         }
-        look_at_ports(&options)?;
+        check_exposure(&options)?;
         let audit = Audit::open(&options.audit_log)?;
         let listener = listen(options.listen).await?;
         let http = match options.http_listen {
@@ -208,18 +208,18 @@ impl Server {
         Ok(Self { options, listener, http, stack, extraction, access, audit })
     }
 
-    /// Where calls come in.
+    /// Returns the address for calls.
     pub fn address(&self) -> std::io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Where metrics are read.
+    /// Returns the address for metrics.
     pub fn http_address(&self) -> Option<SocketAddr> {
         self.http.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
-    /// Serves until `shutdown`. Then it says that it is not ready, and serves on for `drain_wait`; then it takes no more, ends
-    /// streams, and lets work in flight finish within the grace time.
+    /// Serves until `shutdown`. Then reports that it is not ready and serves on for `drain_wait`; then accepts no more
+    /// calls, ends streams, and lets calls in flight finish within the grace time.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
         let stopping = CancellationToken::new();
         let metrics = Metrics::new(paths());
@@ -228,7 +228,7 @@ impl Server {
         let ours = self.ours(&metrics);
         let routes = self.routes(&ready).map_err(|error| ServeError(error.to_string()))?;
 
-        // Browsers speak HTTP/2 by TLS alone.
+        // Browsers use HTTP/2 only over TLS.
         let http1 = self.options.web.serve;
         let tls = match self.options.tls.clone() {
             Some(options) => {
@@ -262,14 +262,14 @@ impl Server {
                 http::router(http::Http { metrics: metrics.clone(), stack: self.stack.clone(), readiness: ready });
             background.push(tokio::spawn(async move {
                 if let Err(error) = axum::serve(listener, router).await {
-                    tracing::error!(%error, "the metrics port failed");
+                    tracing::error!(%error, "metrics port failed");
                 }
             }));
         }
         let (drain_wait, begun) = (self.options.drain_wait, stopping.clone());
         background.push(tokio::spawn(async move {
             shutdown.await;
-            tracing::info!(?drain_wait, "stopping");
+            tracing::info!(drain_wait_ms = drain_wait.as_secs_f64() * 1_000.0, "stopping");
             readiness.send_modify(|readiness| readiness.open = false);
             tokio::time::sleep(drain_wait).await;
             begun.cancel();
@@ -290,13 +290,13 @@ impl Server {
             .layer(ours)
             .service(routes);
         let (options, grace) = (self.options.connections.clone(), self.options.shutdown_grace);
-        let most = options.most;
+        let max = options.most;
         let connections = Shared::new(service, options, http1, tls, metrics.clone(), stopping.clone(), grace);
-        incoming::serve(self.listener, Arc::new(connections), most, &metrics, &stopping).await;
+        incoming::serve(self.listener, Arc::new(connections), max, &metrics, &stopping).await;
         for task in background {
             task.abort();
         }
-        // When there are no calls any more: what they recorded last is told, too.
+        // Flushes after the last call, so that its trace is exported too.
         flush.cancel();
         if let Some(exporting) = exporting {
             let _panicked = exporting.await;
@@ -306,29 +306,29 @@ impl Server {
     }
 
     fn ours(&self, metrics: &Metrics) -> Ours {
-        let most = self.options.max_message_bytes;
+        let max = self.options.max_message_bytes;
         let retrieval = Retrieval::new(self.stack.reads(), self.options.retrieve.clone());
         let extraction = self.extraction.clone();
-        let early = EarlyRefusal::new(extraction.clone(), most, metrics.clone());
+        let early = EarlyRefusal::new(extraction.clone(), max, metrics.clone());
         let ingestion = Ingestion::new(self.stack.store(), extraction, self.options.ingest.clone());
         let retrieval = RetrievalServiceServer::new(RetrievalApi::new(retrieval, metrics.clone()))
             .accept_compressed(Gzip)
             .accept_compressed(Zstd)
             .send_compressed(Gzip)
             .send_compressed(Zstd)
-            .max_decoding_message_size(most)
+            .max_decoding_message_size(max)
             .max_encoding_message_size(MAX_ANSWER_BYTES);
         let ingestion = IngestionServiceServer::new(IngestionApi::new(ingestion, metrics.clone(), self.audit.clone()))
             .accept_compressed(Gzip)
             .accept_compressed(Zstd)
             .send_compressed(Gzip)
             .send_compressed(Zstd)
-            .max_decoding_message_size(most)
+            .max_decoding_message_size(max)
             .max_encoding_message_size(MAX_ANSWER_BYTES);
         Ours { retrieval, ingestion, early }
     }
 
-    /// Health and reflection.
+    /// Returns the routes of health and reflection.
     fn routes(&self, ready: &watch::Receiver<Readiness>) -> Result<tonic::service::Routes, StartError> {
         let health = HealthServer::new(HealthApi { readiness: ready.clone() });
         let mut routes = RoutesBuilder::default();
@@ -338,7 +338,7 @@ impl Server {
                 tonic_reflection::server::Builder::configure()
                     .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
                     .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-                    // What errors carry, so that tools can show it.
+                    // The types of error details, so that tools can show them.
                     .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
             };
             routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?);
@@ -347,18 +347,18 @@ impl Server {
     }
 }
 
-/// The largest answer: a batch of 1,000 articles is allowed to be large, and no answer is unbounded.
+/// Maximum size of a response, in bytes. A batch of 1,000 articles may be large, but no response is unbounded.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
 
-/// Refuses to open ports to others by oversight.
-fn look_at_ports(options: &ServerOptions) -> Result<(), StartError> {
+/// Checks that no port is exposed by mistake.
+fn check_exposure(options: &ServerOptions) -> Result<(), StartError> {
     let address = options.listen;
     let calls = exposure::of_calls(address, options.tls.is_some(), options.authenticates(), options.insecure);
     let metrics = options.http_listen.map_or(Exposure::Fine, exposure::of_metrics);
     for exposure in [calls, metrics] {
         match exposure {
             Exposure::Fine => {}
-            Exposure::Warn(what) => tracing::warn!("{what}"),
+            Exposure::Warn(message) => tracing::warn!("{message}"),
             Exposure::Refuse => return Err(StartError::Exposed { address }),
         }
     }
@@ -369,7 +369,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|cause| StartError::Listen { address, cause })
 }
 
-/// The paths of every method that is served, for metrics.
+/// Returns the paths of all methods, for metrics.
 fn paths() -> Vec<String> {
     use prost::Message;
     let mut paths = vec!["/grpc.health.v1.Health/Check".to_owned(), "/grpc.health.v1.Health/Watch".to_owned()];

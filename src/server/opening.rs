@@ -1,4 +1,4 @@
-//! How a connection opens: its first bytes tell which HTTP it speaks.
+//! Detection of the HTTP version from the first bytes of a connection.
 
 use std::io;
 use std::pin::Pin;
@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
-/// With what HTTP/2 begins.
+/// Connection preface of HTTP/2.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// What is spoken.
+/// HTTP version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
     /// HTTP/1.1, for gRPC-Web.
@@ -19,11 +19,10 @@ pub(super) enum Version {
     Two,
 }
 
-/// Waits for what tells the two apart. Whoever calls says for how long: nothing below would ever end a connection that says
-/// nothing.
+/// Reads until the version is known. The caller must apply a timeout: a silent connection never ends otherwise.
 ///
 /// # Errors
-/// When the peer ends, or speaks neither; HTTP/1.1 counts as spoken only if `http1`.
+/// Returns an error if the peer closes the connection, or uses neither version; HTTP/1.1 is accepted only if `http1`.
 pub(super) async fn open<C: AsyncRead + Unpin>(mut stream: C, http1: bool) -> io::Result<(Version, Opened<C>)> {
     let mut first = [0; PREFACE.len()];
     let mut count = 0;
@@ -42,7 +41,7 @@ pub(super) async fn open<C: AsyncRead + Unpin>(mut stream: C, http1: bool) -> io
     Ok((version, Opened { first: Bytes::copy_from_slice(&first[..count]), stream }))
 }
 
-/// A connection whose first bytes have been looked at, and are read again.
+/// Connection whose first bytes are returned again.
 pub(super) struct Opened<C> {
     first: Bytes,
     stream: C,
@@ -94,8 +93,8 @@ impl<C: AsyncWrite + Unpin> AsyncWrite for Opened<C> {
 mod tests {
     use super::*;
 
-    async fn opened(said: &[u8], http1: bool) -> io::Result<(Version, Vec<u8>)> {
-        let (version, mut opened) = open(said, http1).await?;
+    async fn opened(sent: &[u8], http1: bool) -> io::Result<(Version, Vec<u8>)> {
+        let (version, mut opened) = open(sent, http1).await?;
         let mut all = Vec::new();
         opened.read_to_end(&mut all).await?;
         Ok((version, all))

@@ -1,7 +1,7 @@
-//! What is on its way to one peer, and how much that may be: a caller that asks and does not read must not fill the memory.
+//! Limit on the unread responses of a connection: a caller that does not read its responses must not fill the memory.
 //!
-//! HTTP/2's flow control keeps unread answers here, one frame of each call; a frame is a whole message, and a connection has many
-//! calls.
+//! HTTP/2's flow control leaves unread responses here, one frame per call; a frame is a whole message, and a connection
+//! has many calls.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,12 +11,13 @@ use http_body::Frame;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::PollSemaphore;
 
-/// How much of answers may be unread on one connection, but for the last of them: further ones are not put together until it is less.
+/// Maximum size of unread responses on one connection, in bytes. The last one may exceed it; further ones are not built
+/// until there is room.
 const BYTES: usize = 8 << 20;
-/// In what it is counted. Frames that are smaller are not: of 256 calls they are not much.
+/// Unit of accounting, in bytes. Smaller frames are not counted: those of 256 calls are little.
 const UNIT: usize = 16 << 10;
 
-/// The answers of one connection. In the extensions of its requests.
+/// Unread responses of one connection. In the extensions of its requests.
 #[derive(Clone, Debug)]
 pub(super) struct Outbox(Arc<Semaphore>);
 
@@ -25,17 +26,17 @@ impl Outbox {
         Self(Arc::new(Semaphore::new(BYTES / UNIT)))
     }
 
-    /// Waits for room. `waiting` is the caller's own.
+    /// Waits for room. `waiting` holds the state of the wait, one per caller.
     pub(super) fn poll_room(&self, waiting: &mut Option<PollSemaphore>, context: &mut Context<'_>) -> Poll<()> {
         if self.0.available_permits() == 0 {
             let waiting = waiting.get_or_insert_with(|| PollSemaphore::new(Arc::clone(&self.0)));
-            // Given back at once, to whoever waits next: how much it takes is not known yet.
+            // Released at once for the next waiter: the size of the frame is not known yet.
             drop(ready!(waiting.poll_acquire(context)));
         }
         Poll::Ready(())
     }
 
-    /// A frame that takes its room until it has been sent, or will not be.
+    /// Returns a frame that takes its room until it is sent or dropped.
     pub(super) fn hold(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
         frame.map_data(|bytes| {
             let units = (bytes.len() / UNIT).min(self.0.available_permits());
@@ -78,14 +79,14 @@ mod tests {
         let small = frame(UNIT - 1);
         let large = frame(BYTES / 2);
         room().now_or_never().expect("there is room");
-        // The last may be larger than what is left.
+        // The last frame may exceed the limit.
         let larger = frame(BYTES);
         assert_eq!((larger.len(), small.len()), (BYTES, UNIT - 1));
         let mut first = Box::pin(room());
         let mut second = Box::pin(room());
         assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
         drop(large.slice(1..));
-        assert!(first.as_mut().now_or_never().is_none(), "a part of it is still there");
+        assert!(first.as_mut().now_or_never().is_none(), "room was released while a part is still in use");
         drop(large);
         first.await;
         second.await;

@@ -1,7 +1,8 @@
-//! Whether the processors keep up, and how many calls may be under way so that they do.
+//! Adaptive limit on concurrent calls, by the scheduling delay of tasks: it falls while the processors do not keep up.
 //!
-//! Not by how long calls take, as limits that adapt to latency have it: a cache that is cold answers fifty times as slowly as one
-//! that is warm, and has time for more. What calls wait for elsewhere has queues of its own, which refuse for themselves.
+//! It does not use the latency of calls, as other adaptive limits do: a cold cache answers fifty times as slowly as a
+//! warm one, and has capacity left. Other resources that calls wait for have their own queues, which shed load
+//! themselves.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,57 +12,58 @@ use tokio::time::Instant;
 
 use crate::telemetry::Metrics;
 
-/// How often it is looked how late a task comes to its turn, and how many such looks decide.
-const EVERY: Duration = Duration::from_millis(10);
-const LOOKS: u32 = 10;
-/// So many calls may always be under way: with fewer, processors would idle between them.
-const LEAST: usize = 32;
+/// Interval between samples of the scheduling delay.
+const INTERVAL: Duration = Duration::from_millis(10);
+/// Number of samples for one decision.
+const SAMPLES: u32 = 10;
+/// Minimum of the limit: processors would idle between fewer calls.
+const MIN: usize = 32;
 
-/// A limit on calls under way. It falls while everything that is ready to run waits too long for a processor, and rises again.
+/// Limit on calls in flight. It falls while all runnable tasks wait too long for a processor, and rises again.
 pub(super) struct Pressure {
     limit: AtomicUsize,
-    most: usize,
+    max: usize,
 }
 
 impl Pressure {
-    pub(super) fn new(most: usize) -> Arc<Self> {
-        Arc::new(Self { limit: AtomicUsize::new(most), most })
+    pub(super) fn new(max: usize) -> Arc<Self> {
+        Arc::new(Self { limit: AtomicUsize::new(max), max })
     }
 
-    /// Whether one more call may begin beside so many.
-    pub(super) fn admits(&self, under_way: usize) -> bool {
-        under_way < self.limit.load(Ordering::Relaxed)
+    /// Returns true if one more call may begin.
+    pub(super) fn admits(&self, in_flight: usize) -> bool {
+        in_flight < self.limit.load(Ordering::Relaxed)
     }
 
     fn limit(&self) -> usize {
         self.limit.load(Ordering::Relaxed)
     }
 
-    /// Follows how late tasks are, until it is aborted. `delay` is how late is too late, `under_way` how many calls there are.
-    pub(super) async fn follow(self: Arc<Self>, delay: Duration, under_way: impl Fn() -> usize, metrics: Metrics) {
+    /// Adapts the limit until aborted. `delay` is the maximum scheduling delay, `in_flight` the number of calls.
+    pub(super) async fn follow(self: Arc<Self>, delay: Duration, in_flight: impl Fn() -> usize, metrics: Metrics) {
         loop {
             metrics.limit(self.limit());
-            let mut least = Duration::MAX;
-            for _ in 0..LOOKS {
-                let due = Instant::now() + EVERY;
+            let mut min = Duration::MAX;
+            for _ in 0..SAMPLES {
+                let due = Instant::now() + INTERVAL;
                 tokio::time::sleep_until(due).await;
-                // Behind all that are ready: a timer's task would be let in first.
+                // Queues behind all runnable tasks: a timer's task would run before them.
                 tokio::task::yield_now().await;
-                least = least.min(due.elapsed());
+                min = min.min(due.elapsed());
             }
-            self.adapt(least > delay, under_way());
+            self.adapt(min > delay, in_flight());
         }
     }
 
-    /// By a quarter down, by an eighth up: it is found again within a second or two, and hovers.
-    fn adapt(&self, late: bool, under_way: usize) {
+    /// Lowers the limit by a quarter or raises it by an eighth: it converges within a second or two and then hovers.
+    fn adapt(&self, late: bool, in_flight: usize) {
         let limit = self.limit();
-        let next = if late { under_way.min(limit) / 4 * 3 } else { limit + limit / 8 };
-        let next = next.clamp(LEAST.min(self.most), self.most);
+        let next = if late { in_flight.min(limit) / 4 * 3 } else { limit + limit / 8 };
+        let next = next.clamp(MIN.min(self.max), self.max);
         if next != limit {
             self.limit.store(next, Ordering::Relaxed);
             if late {
-                tracing::debug!(limit = next, "calls are limited: the processors do not keep up");
+                tracing::debug!(limit = next, "call limit lowered: the processors do not keep up");
             }
         }
     }
@@ -78,12 +80,12 @@ mod tests {
         pressure.adapt(true, 400);
         assert_eq!(pressure.limit(), 300);
         (0..20).for_each(|_| pressure.adapt(true, 1_000));
-        assert_eq!(pressure.limit(), LEAST);
-        assert!(pressure.admits(LEAST - 1));
+        assert_eq!(pressure.limit(), MIN);
+        assert!(pressure.admits(MIN - 1));
         (0..40).for_each(|_| pressure.adapt(false, 10));
         assert_eq!(pressure.limit(), 1_000);
         let small = Pressure::new(4);
         small.adapt(true, 4);
-        assert_eq!(small.limit(), 4, "never above what is set");
+        assert_eq!(small.limit(), 4, "the limit exceeds the setting");
     }
 }

@@ -1,5 +1,4 @@
-//! The store, and what stands before it: which caches there are, in which order, what reads past them, and what all of these
-//! have to tell.
+//! The store with its tracing, caches, standbys and auditor: their order, and their statistics.
 
 use std::sync::Arc;
 
@@ -10,11 +9,11 @@ use crate::store::postgres::{StandbyStats, Standbys};
 use crate::store::{KeyStore, Store, Traced};
 use crate::telemetry::{AuditSnapshot, RedisSnapshot, Snapshot, StandbySnapshot};
 
-/// An open store behind its caches. Cheap to clone.
+/// Open store behind its caches. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Stack {
     engine: Engine,
-    /// The engine's; where calls are traced, behind what records it.
+    /// The engine's store, wrapped for tracing if calls are traced.
     store: Arc<dyn Store>,
     redis: Option<Arc<RedisCache>>,
     local: Option<Arc<LocalCache>>,
@@ -38,22 +37,22 @@ impl Stack {
             .audit
             .clone()
             .map(|audit| Arc::new(Auditor::new(stack.engine.store(), stack.local.clone(), stack.redis.clone(), audit)));
-        // Last, and in front of all: no cache knows of them, so none is filled from them.
+        // Opened last, in front of the caches, so that no cache is filled from a standby.
         stack.standbys = stack.engine.standbys(&options.store, stack.cached()).await?.map(Arc::new);
         Ok(stack)
     }
 
-    /// What is written to, and what followers of the feed read: the store, behind its caches.
+    /// Returns the store behind its caches, for writes and for followers of the change feed.
     pub(super) fn store(&self) -> Arc<dyn Store> {
         self.cached().unwrap_or_else(|| Arc::clone(&self.store))
     }
 
-    /// What callers' reads go to: the same, behind the standbys.
+    /// Returns the same store behind the standbys, for callers' reads.
     pub(super) fn reads(&self) -> Arc<dyn Store> {
         self.standbys.as_ref().map_or_else(|| self.store(), |standbys| Arc::clone(standbys) as Arc<dyn Store>)
     }
 
-    /// The API keys that are kept beside the articles.
+    /// Returns the API keys that are stored beside the articles.
     pub(super) fn keys(&self, options: &ServerOptions) -> Result<Arc<dyn KeyStore>, StartError> {
         self.engine.keys(&options.store)
     }
@@ -70,7 +69,7 @@ impl Stack {
         self.auditor.clone()
     }
 
-    /// What they have to tell that nobody pushes.
+    /// Returns the statistics that metrics pull.
     pub(super) fn snapshot(&self) -> Snapshot {
         let cache = self.local.as_ref().map(|cache| cache.stats()).unwrap_or_default();
         let store = self.engine.stats();

@@ -1,4 +1,4 @@
-//! Number of streams open at once: those that read and those that ingest are counted apart, and callers share each.
+//! Limits on open streams: separate pools for reading and ingesting, each shared fairly between callers.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::caller::CallerId;
 use crate::grpc::status::{StreamKind, TooMany};
 
-/// A bounded number of open streams. Cheap to clone.
+/// Pool of a bounded number of streams. Cheap to clone.
 ///
-/// An authenticated caller may open another as long as it has fewer open than are free (dynamic thresholds; Choudhury
+/// An authenticated caller may open another stream while it has fewer open than are free (dynamic thresholds; Choudhury
 /// and Hahne 1998): one caller gets at most half, two get a third each, and a caller that has none finds one free.
 #[derive(Clone)]
 pub(super) struct StreamPool(Arc<Shared>);
@@ -22,11 +22,11 @@ struct Shared {
 #[derive(Default)]
 struct Open {
     all: usize,
-    /// Of each authenticated caller that has any.
+    /// Number of streams of each authenticated caller that has any.
     callers: HashMap<CallerId, usize>,
 }
 
-/// An open stream, until it is dropped.
+/// Permit of an open stream, until it is dropped.
 pub(super) struct StreamPermit {
     pool: StreamPool,
     caller: Option<CallerId>,
@@ -37,7 +37,7 @@ impl StreamPool {
         Self(Arc::new(Shared { kind, max, open: Mutex::default() }))
     }
 
-    /// Opens a stream of a caller; of none where callers are not authenticated: behind a gateway all would be one.
+    /// Opens a stream of a caller; none without authentication, since all callers behind a gateway would count as one.
     pub(super) fn open(&self, caller: Option<CallerId>) -> Result<StreamPermit, TooMany> {
         let Shared { kind, max, .. } = *self.0;
         let mut open = self.state();
@@ -100,7 +100,7 @@ mod tests {
         assert_eq!(second.len(), 64);
         assert!(pool.open(caller(3)).is_ok());
         drop(second);
-        assert_eq!(fill(&pool, caller(2)).len(), 64, "what is closed can be opened again");
+        assert_eq!(fill(&pool, caller(2)).len(), 64, "closed streams were not released");
         drop(first);
         assert!(pool.state().callers.is_empty() && pool.state().all == 0);
     }
@@ -114,8 +114,8 @@ mod tests {
     }
 
     proptest! {
-        /// However many callers take as many streams as they get, in whichever order: one that has none gets one, until
-        /// there are so many callers that halves of what is free have run out.
+        /// A caller without a stream gets one, for any number of callers that take as many as they get in any order, as
+        /// long as repeated halving leaves a free stream.
         #[test]
         fn a_newcomer_gets_a_stream(order in prop::collection::vec(0_usize..5, 0..600)) {
             let pool = StreamPool::new(StreamKind::Reading, 256);

@@ -1,4 +1,4 @@
-//! What a server does besides answering.
+//! Background tasks of a server.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,39 +11,39 @@ use super::health::Readiness;
 use crate::access::Access;
 use crate::store::Store;
 
-/// How often the clock is turned. Reads go by the clock themselves; this is how soon watchers hear of it.
-const TURN: Duration = Duration::from_millis(200);
-/// How often the store is asked whether it answers: readiness follows it within a second.
+/// Interval between checks for due transitions. Reads evaluate the clock themselves; this is the delay for watchers.
+const TRANSITIONS: Duration = Duration::from_millis(200);
+/// Interval between pings of the store, so that readiness follows it within a second.
 const PING: Duration = Duration::from_millis(500);
-/// How long its answer may take.
-const ANSWER: Duration = Duration::from_secs(2);
-/// How often access is asked whether it can check credentials: that ends by the clock, without an event.
+/// Maximum time for the answer to a ping.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
+/// Interval between checks of the credentials' freshness, which ends by the clock, without an event.
 const CREDENTIALS: Duration = Duration::from_millis(100);
 
-/// Puts into the feed what the clock changes: embargoes that end, articles that expire.
+/// Writes due transitions to the change feed: embargoes that end, articles that expire.
 pub(super) async fn turn_clock(store: Arc<dyn Store>, stopping: CancellationToken) {
-    // An outage is logged when it begins.
+    // An outage is logged once, at its start.
     let mut failing = false;
     while !stopping.is_cancelled() {
         match store.turn_clock(Timestamp::now()).await {
             Ok(_) => failing = false,
             Err(error) if !std::mem::replace(&mut failing, true) => {
-                tracing::warn!(%error, "embargoes and expiries could not be announced");
+                tracing::warn!(%error, "due embargoes and expiries could not be written to the change feed");
             }
             Err(_) => {}
         }
-        tokio::time::sleep(TURN).await;
+        tokio::time::sleep(TRANSITIONS).await;
     }
 }
 
-/// Keeps readiness true of the store.
+/// Updates readiness from pings of the store.
 pub(super) async fn watch_store(
     store: Arc<dyn Store>,
     readiness: watch::Sender<Readiness>,
     stopping: CancellationToken,
 ) {
     while !stopping.is_cancelled() {
-        let answered = matches!(tokio::time::timeout(ANSWER, store.ping()).await, Ok(Ok(())));
+        let answered = matches!(tokio::time::timeout(PING_TIMEOUT, store.ping()).await, Ok(Ok(())));
         readiness.send_if_modified(|readiness| {
             let changed = readiness.store != answered;
             if changed {
@@ -56,7 +56,7 @@ pub(super) async fn watch_store(
     }
 }
 
-/// Keeps readiness true of the credentials.
+/// Updates readiness from the freshness of credentials.
 pub(super) async fn watch_credentials(
     access: Access,
     readiness: watch::Sender<Readiness>,

@@ -1,4 +1,4 @@
-//! TLS to callers: which certificate is shown, whose is asked for, and how both follow the files that they are in.
+//! TLS for callers: the server's certificate, verification of client certificates, and reloading of their files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,50 +19,49 @@ use crate::printable;
 use crate::telemetry::Metrics;
 use crate::tls::provider;
 
-/// How often the files are looked at.
-const LOOK: Duration = Duration::from_secs(1);
+/// Interval between checks of the files.
+const POLL: Duration = Duration::from_secs(1);
 
-/// Where certificates and keys are, in PEM.
+/// PEM files of certificates and keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsOptions {
-    /// The certificate that is shown, and those that vouch for it, its own first.
+    /// Certificate chain of the server, its own certificate first.
     pub cert: PathBuf,
-    /// Its private key.
+    /// Private key of the certificate.
     pub key: PathBuf,
-    /// Who vouches for callers; they need no certificate when absent.
+    /// CA certificates that sign client certificates; clients need no certificate if absent.
     pub client_ca: Option<PathBuf>,
 }
 
-/// What is wrong with one of the files.
+/// Error of one of the files.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{setting}: {right}")]
 pub struct TlsError {
-    /// The setting that names it: `tls-cert`, `tls-key` or `tls-client-ca`.
+    /// Setting of the file: `tls-cert`, `tls-key` or `tls-client-ca`.
     pub setting: &'static str,
-    /// What would be right.
+    /// Path of the file, its error, and the expected content.
     pub right: String,
 }
 
 impl TlsOptions {
-    /// Reads the files and tries what is in them.
+    /// Reads and validates the files.
     ///
     /// # Errors
-    /// Says what is wrong with which.
+    /// Returns the first invalid file.
     pub fn check(&self) -> Result<(), TlsError> {
         Files::read(self)?.configure(self, false).map(drop)
     }
 
-    /// When the certificate that is shown ends, or the first of those that vouch for it, in seconds since 1970; none when that
-    /// cannot be read.
+    /// Returns the earliest end of validity in the chain, in seconds since 1970; none if it cannot be parsed.
     ///
     /// # Errors
-    /// Says what is wrong with which file.
+    /// Returns the first invalid file.
     pub fn ends(&self) -> Result<Option<i64>, TlsError> {
         Ok(Files::read(self)?.configure(self, false)?.ends)
     }
 }
 
-/// What is in the files.
+/// Contents of the files.
 #[derive(Clone, PartialEq, Eq)]
 struct Files {
     cert: Vec<u8>,
@@ -70,7 +69,7 @@ struct Files {
     client_ca: Option<Vec<u8>>,
 }
 
-/// What is shown and asked for, until when the certificate holds.
+/// TLS configuration, and the earliest end of validity in its chain.
 struct Configured {
     server: Arc<ServerConfig>,
     ends: Option<i64>,
@@ -78,7 +77,7 @@ struct Configured {
 
 impl Files {
     fn read(options: &TlsOptions) -> Result<Self, TlsError> {
-        let read = |setting, path: &Path| std::fs::read(path).map_err(|error| wrong(setting, path, &error));
+        let read = |setting, path: &Path| std::fs::read(path).map_err(|error| invalid(setting, path, &error));
         Ok(Self {
             cert: read("tls-cert", &options.cert)?,
             key: read("tls-key", &options.key)?,
@@ -90,13 +89,13 @@ impl Files {
         let chain = certificates("tls-cert", &options.cert, &self.cert)?;
         let ends = chain.iter().filter_map(|certificate| validity::end(certificate)).min();
         let key = PrivateKeyDer::from_pem_slice(&self.key)
-            .map_err(|error| wrong("tls-key", &options.key, &format!("{error}; must be a private key in PEM")))?;
+            .map_err(|error| invalid("tls-key", &options.key, &format!("{error}; must be a private key in PEM")))?;
         let builder = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&TLS13, &TLS12])
-            .expect("the provider knows both");
+            .expect("the provider supports both versions");
         let builder = match (&options.client_ca, &self.client_ca) {
             (Some(path), Some(pem)) => {
-                let failed = |error: &dyn std::fmt::Display| wrong("tls-client-ca", path, error);
+                let failed = |error: &dyn std::fmt::Display| invalid("tls-client-ca", path, error);
                 let mut roots = RootCertStore::empty();
                 for certificate in certificates("tls-client-ca", path, pem)? {
                     roots.add(certificate).map_err(|error| failed(&error))?;
@@ -109,7 +108,7 @@ impl Files {
             _ => builder.with_no_client_auth(),
         };
         let mut server =
-            builder.with_single_cert(chain, key).map_err(|error| wrong("tls-key", &options.key, &error))?;
+            builder.with_single_cert(chain, key).map_err(|error| invalid("tls-key", &options.key, &error))?;
         server.alpn_protocols = vec![b"h2".to_vec()];
         if http1 {
             server.alpn_protocols.push(b"http/1.1".to_vec());
@@ -122,30 +121,30 @@ fn certificates(setting: &'static str, path: &Path, pem: &[u8]) -> Result<Vec<Ce
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match all {
         Ok(all) if !all.is_empty() => Ok(all),
-        Ok(_) => Err(wrong(setting, path, &"has no certificate; must be a file of certificates in PEM")),
-        Err(error) => Err(wrong(setting, path, &format!("{error}; must be a file of certificates in PEM"))),
+        Ok(_) => Err(invalid(setting, path, &"has no certificate; must be a PEM file of certificates")),
+        Err(error) => Err(invalid(setting, path, &format!("{error}; must be a PEM file of certificates"))),
     }
 }
 
-fn wrong(setting: &'static str, path: &Path, cause: &dyn std::fmt::Display) -> TlsError {
-    TlsError { setting, right: format!("{}: {cause}", printable::path(path)) }
+fn invalid(setting: &'static str, path: &Path, error: &dyn std::fmt::Display) -> TlsError {
+    TlsError { setting, right: format!("{}: {error}", printable::path(path)) }
 }
 
-/// Speaks TLS with callers, by what the files said last.
+/// Acceptor of TLS connections, with the newest valid files.
 #[derive(Clone)]
 pub(super) struct Tls {
     current: watch::Receiver<Arc<ServerConfig>>,
 }
 
 impl Tls {
-    /// The handshake of one connection. Whoever calls says for how long.
+    /// Performs the handshake of one connection. The caller must apply a timeout.
     pub(super) async fn accept(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
         let current = Arc::clone(&self.current.borrow());
         TlsAcceptor::from(current).accept(stream).await
     }
 }
 
-/// What keeps [`Tls`] as the files are.
+/// Task that reloads the files of [`Tls`].
 pub(super) struct Reloading {
     options: TlsOptions,
     http1: bool,
@@ -154,7 +153,7 @@ pub(super) struct Reloading {
     metrics: Metrics,
 }
 
-/// Begins with what the files say now.
+/// Reads the files, and returns the acceptor and the task that reloads it.
 pub(super) fn start(options: TlsOptions, http1: bool, metrics: Metrics) -> Result<(Tls, Reloading), TlsError> {
     let files = Files::read(&options)?;
     let Configured { server, ends } = files.configure(&options, http1)?;
@@ -164,12 +163,12 @@ pub(super) fn start(options: TlsOptions, http1: bool, metrics: Metrics) -> Resul
 }
 
 impl Reloading {
-    /// Follows the files. What is in them is compared, not when they were written: a mounted secret changes by a link. Of files
-    /// that are wrong, or do not belong together yet, what was before stays in force.
+    /// Reloads changed files. It compares their content, not their modification times: a mounted secret changes by a
+    /// symlink. The previous files stay in use while the new ones are invalid, or do not match yet.
     pub(super) async fn run(mut self) {
         let mut failure = None;
         loop {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL).await;
             let options = self.options.clone();
             let Ok(read) = tokio::task::spawn_blocking(move || Files::read(&options)).await else { continue };
             let found = match read {
@@ -188,13 +187,13 @@ impl Reloading {
                     failure = None;
                     tracing::info!(
                         cert = printable::path(&self.options.cert),
-                        "certificates were read anew; new connections get them"
+                        "certificates reloaded for new connections"
                     );
                 }
-                // Said once, not once a second.
+                // Logged once, not once a second.
                 Err(error) if failure.as_ref() != Some(&error) => {
                     self.metrics.connections().reload_failed();
-                    tracing::error!(%error, "certificates changed and are not right; those from before stay in force");
+                    tracing::error!(%error, "changed certificates are invalid; the previous ones stay in use");
                     failure = Some(error);
                 }
                 Err(_) => {}

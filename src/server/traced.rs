@@ -1,4 +1,4 @@
-//! What a traced call says of itself, by OpenTelemetry's conventions for RPC; and what exports it.
+//! Attributes of traced calls, by OpenTelemetry's conventions for RPC, and the start of their export.
 
 use http::HeaderValue;
 use tokio::task::JoinHandle;
@@ -9,7 +9,7 @@ use super::ServeError;
 use crate::telemetry::Metrics;
 use crate::telemetry::trace::{Trace, TraceOptions, Tracer, Value};
 
-/// The tracer that is asked for, and what runs until the token and has told everything then.
+/// Starts the configured tracer. Returns it with its exporter, which flushes and ends when the token is cancelled.
 pub(super) fn start(
     options: Option<&TraceOptions>,
     metrics: &Metrics,
@@ -21,20 +21,21 @@ pub(super) fn start(
     Ok((tracer, Some(tokio::spawn(exporter.run(stop)))))
 }
 
-/// A traced call has ended. `method` is `package.Service/Method`, or `other`: what callers make up is told to nobody.
+/// Finishes the trace of a call. `method` is `package.Service/Method`, or `other`: invented method names are not
+/// exported.
 pub(super) fn finish(trace: &Trace, method: &str, code: Code, cache: Option<&HeaderValue>) {
     let text = |text: &str| Value::Text(text.to_owned());
-    let mut said = vec![("rpc.system", text("grpc")), ("rpc.grpc.status_code", Value::Int(code as i64))];
+    let mut attributes = vec![("rpc.system", text("grpc")), ("rpc.grpc.status_code", Value::Int(code as i64))];
     if let Some((service, name)) = method.split_once('/') {
-        said.extend([("rpc.service", text(service)), ("rpc.method", text(name))]);
+        attributes.extend([("rpc.service", text(service)), ("rpc.method", text(name))]);
     }
     if let Some(layer) = cache.and_then(|layer| layer.to_str().ok()) {
-        said.push(("copydesk.cache", text(layer)));
+        attributes.push(("copydesk.cache", text(layer)));
     }
-    trace.finish(method, is_failure(code), said);
+    trace.finish(method, is_failure(code), attributes);
 }
 
-/// What counts as an error of the server: the rest are answers that its caller should expect.
+/// Returns true for errors of the server. Callers should expect the other codes.
 fn is_failure(code: Code) -> bool {
     use Code::{DataLoss, DeadlineExceeded, Internal, Unavailable, Unimplemented, Unknown};
     matches!(code, Unknown | DeadlineExceeded | Unimplemented | Internal | Unavailable | DataLoss)

@@ -1,24 +1,24 @@
-//! Until when a certificate holds: of X.509 (RFC 5280) as much as that takes. What is not as it should be has no end; whether a
-//! certificate is right is for rustls to say.
+//! End of a certificate's validity: the minimal part of X.509 (RFC 5280). Malformed certificates have none; rustls
+//! validates certificates.
 
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
-/// DER's tags.
+/// Tags of DER.
 const SEQUENCE: u8 = 0x30;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
-/// The version of a certificate, which may be left out.
+/// Optional version of a certificate.
 const VERSION: u8 = 0xa0;
 
-/// The end of its validity (`notAfter`), in seconds since 1970.
+/// Returns the end of a certificate's validity (`notAfter`), in seconds since 1970.
 pub(super) fn end(certificate: &[u8]) -> Option<i64> {
     let (signed, _) = expect(SEQUENCE, certificate)?;
     let (mut fields, _) = expect(SEQUENCE, signed)?;
     if fields.first() == Some(&VERSION) {
         fields = element(fields)?.2;
     }
-    // The serial number, the algorithm, and who has signed.
+    // Skips the serial number, the algorithm and the issuer.
     for _ in 0..3 {
         fields = element(fields)?.2;
     }
@@ -43,13 +43,13 @@ pub(super) fn end(certificate: &[u8]) -> Option<i64> {
     Some(Offset::UTC.to_timestamp(time).ok()?.as_second())
 }
 
-/// The content of an element that must have this tag, and what comes after it.
+/// Returns the content of an element with this tag, and the bytes after it.
 fn expect(tag: u8, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (found, content, rest) = element(bytes)?;
     (found == tag).then_some((content, rest))
 }
 
-/// The first element: its tag, its content, and what comes after it.
+/// Returns the tag and the content of the first element, and the bytes after it.
 fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[tag, first], rest) = bytes.split_first_chunk()?;
     let (length, rest) = match first {
@@ -78,7 +78,7 @@ mod tests {
     fn the_end_of_a_certificate_is_read_in_both_ways_that_it_is_written() {
         assert_eq!(end(&certificate(2031)), Some(1_930_348_800));
         assert_eq!(end(&certificate(1999)), Some(920_505_600));
-        // After 2049 years have four digits.
+        // Years after 2049 have four digits.
         assert_eq!(end(&certificate(2061)), Some(2_877_120_000));
     }
 

@@ -1,4 +1,4 @@
-//! gRPC-Web, which browsers speak: on the same port as gRPC, and for pages of other origins only as far as it is set.
+//! gRPC-Web for browsers: on the same port as gRPC, and for pages of other origins only if configured.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -12,33 +12,33 @@ use url::Url;
 use super::hosts::AllowedHosts;
 use crate::grpc::CACHE_METADATA;
 
-/// How long a browser need not ask again whether it may call.
+/// Time for which browsers cache a preflight.
 const PREFLIGHT: Duration = Duration::from_secs(3_600);
-/// What a page may send beside what it always may.
+/// Additional request headers that pages may send.
 const SENT: [&str; 6] =
     ["x-grpc-web", "x-user-agent", "grpc-timeout", "grpc-accept-encoding", "x-request-id", "traceparent"];
-/// What a page may read of an answer. An error of a gRPC-Web call that has no message is in the headers alone.
+/// Response headers that pages may read. An error without a message is only in the headers of a gRPC-Web call.
 const READ: [&str; 5] = ["grpc-status", "grpc-message", "grpc-status-details-bin", CACHE_METADATA, "x-request-id"];
 
-/// How browsers are served.
+/// Settings of gRPC-Web.
 #[derive(Clone, Debug)]
 pub struct WebOptions {
-    /// Whether gRPC-Web is spoken at all.
+    /// Enables gRPC-Web.
     pub serve: bool,
-    /// Whose pages may call.
+    /// Origins of pages that may call.
     pub origins: Origins,
-    /// Names by which the server may be called, also by gRPC.
+    /// Host names that calls may use, also by gRPC.
     pub hosts: AllowedHosts,
 }
 
-/// Whose pages may call.
+/// Origins of pages that may call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origins {
-    /// Those that come from the address they call: behind a proxy that serves both.
+    /// The called host only: behind a proxy that serves both the page and Copydesk.
     Same,
-    /// These.
+    /// These origins.
     Listed(Vec<HeaderValue>),
-    /// Anybody's.
+    /// All origins.
     All,
 }
 
@@ -58,14 +58,14 @@ impl FromStr for Origins {
     }
 }
 
-/// As browsers write it.
+/// Parses an origin into the form that browsers send.
 fn origin(text: &str) -> Option<HeaderValue> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     let origin = url.origin().ascii_serialization();
     (origin == text.trim_end_matches('/').to_ascii_lowercase()).then(|| HeaderValue::from_str(&origin).ok()).flatten()
 }
 
-/// Tells browsers whose pages may call. It answers their question before anything else sees it.
+/// Returns the CORS layer. It answers preflights before any other layer.
 pub(super) fn cors(options: &WebOptions) -> Either<CorsLayer, tower::layer::util::Identity> {
     let allowed = match &options.origins {
         _ if !options.serve => None,
@@ -88,7 +88,7 @@ pub(super) fn cors(options: &WebOptions) -> Either<CorsLayer, tower::layer::util
     }))
 }
 
-/// Makes gRPC of gRPC-Web, and lets gRPC be.
+/// Returns the layer that translates gRPC-Web to gRPC and passes gRPC through.
 pub(super) fn translation(options: &WebOptions) -> Either<GrpcWebLayer, tower::layer::util::Identity> {
     tower::util::option_layer(options.serve.then(GrpcWebLayer::new))
 }
@@ -109,10 +109,10 @@ mod tests {
         );
         assert_eq!("off".parse(), Ok(Origins::Same));
         assert_eq!("*".parse(), Ok(Origins::All));
-        for wrong in
+        for invalid in
             ["", "desk.example", "https://desk.example/app", "ftp://desk.example", "https://*.example,", "null"]
         {
-            assert!(wrong.parse::<Origins>().is_err(), "{wrong}");
+            assert!(invalid.parse::<Origins>().is_err(), "{invalid}");
         }
     }
 }

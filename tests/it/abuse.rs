@@ -1,4 +1,4 @@
-//! Callers who mean harm. Through each attack another client is served, and the server's memory stays below a bound.
+//! Hostile clients. During each attack another client is served, and the server's memory stays below a bound.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -23,10 +23,10 @@ const GET: &str = "/copydesk.v1.RetrievalService/GetArticle";
 const INGEST: &str = "/copydesk.v1.IngestionService/IngestArticle";
 const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 const SOON: Duration = Duration::from_secs(120);
-/// How often the other client must be served while an attack goes on, or after it when it is soon over.
+/// Minimum number of calls that the other client makes during an attack, or after a short one.
 const SERVED: usize = 50;
 
-/// A server of its own, with an article in it.
+/// Server process with one article.
 struct Besieged {
     server: Serve,
     name: String,
@@ -44,7 +44,7 @@ impl Besieged {
         Self { server, name, _dir: dir }
     }
 
-    /// Runs an attack. `bound`: by how much memory may grow, in MiB.
+    /// Runs an attack. `bound` is the maximum growth of memory, in MiB.
     async fn withstands<T>(&self, what: &str, bound: u64, attack: impl Future<Output = T>) -> T {
         let mut client = self.server.client().await.retrieval;
         let get = GetArticleRequest { name: self.name.clone(), ..Default::default() };
@@ -64,31 +64,30 @@ impl Besieged {
                 (served, slowest)
             })
         };
-        let outcome = tokio::time::timeout(SOON, attack).await.unwrap_or_else(|_| panic!("{what}: it does not end"));
+        let outcome =
+            tokio::time::timeout(SOON, attack).await.unwrap_or_else(|_| panic!("{what}: the attack does not end"));
         over.store(true, Ordering::Relaxed);
-        let (served, slowest) = tokio::time::timeout(SOON, other).await.expect("the other client waits").unwrap();
+        let (served, slowest) = tokio::time::timeout(SOON, other).await.expect("the other client is served").unwrap();
         let grown = self.server.peak_memory().saturating_sub(before) >> 20;
-        println!(
-            "{what}: memory {} MiB, {grown} more at its peak; the other client: {served} calls, the slowest {slowest:?}",
-            before >> 20
-        );
-        assert!(grown <= bound, "{what}: {grown} MiB more");
+        let before = before >> 20;
+        println!("{what}: {before} MiB, peak +{grown} MiB; other client: {served} calls, slowest {slowest:?}");
+        assert!(grown <= bound, "{what}: memory grew by {grown} MiB");
         outcome
     }
 
     async fn connect(&self, settings: &[(u16, u32)]) -> TcpStream {
         let mut stream = TcpStream::connect(&self.server.address).await.unwrap();
         stream.write_all(&opening(settings)).await.unwrap();
-        // By then it has said how much may be sent at once.
+        // The server has sent its SETTINGS by then.
         answered(&mut stream).await;
         stream
     }
 }
 
-/// Sends as much as the server takes, and hears what it says. Answers whether it took all of it.
+/// Sends until the server accepts no more, and reads its answers. Returns true if it accepted everything.
 async fn pour(stream: TcpStream, pieces: impl Iterator<Item = Vec<u8>> + Send + 'static) -> bool {
     let (mut from, mut to) = stream.into_split();
-    // An error is an end as well.
+    // An error counts as the end.
     let heard = tokio::spawn(async move { tokio::io::copy(&mut from, &mut tokio::io::sink()).await.ok() });
     let mut taken = true;
     for piece in pieces {
@@ -97,7 +96,7 @@ async fn pour(stream: TcpStream, pieces: impl Iterator<Item = Vec<u8>> + Send + 
             break;
         }
     }
-    // Says that there is no more, upon which the server ends.
+    // Shuts down the sending side, so that the server closes the connection.
     drop(to);
     heard.await.unwrap();
     taken
@@ -140,7 +139,7 @@ async fn headers_that_never_end() {
             pour(stream, begin.chain(rest)).await
         })
         .await;
-    assert!(!taken, "it took all of it");
+    assert!(!taken, "the server accepted the whole flood");
 }
 
 #[tokio::test]
@@ -158,7 +157,7 @@ async fn pings_and_settings_without_end() {
             pour(stream, std::iter::repeat_with(|| frame(SETTINGS, 0, 0, &[]).repeat(1_000)).take(500)).await
         })
         .await;
-    // Whose answers nobody reads: the server takes no more before they are gone.
+    // With unread answers: the server reads no more until they are sent.
     besieged
         .withstands("ping flood, unread", 32, async {
             let mut stream = besieged.connect(&[]).await;
@@ -166,7 +165,7 @@ async fn pings_and_settings_without_end() {
             let mut taken = 0_u64;
             while let Ok(Ok(())) = tokio::time::timeout(Duration::from_secs(2), stream.write_all(&flood)).await {
                 taken += 1;
-                assert!(taken < 100_000, "it takes pings for ever, and answers nobody");
+                assert!(taken < 100_000, "the server reads pings for ever while its answers are unread");
             }
         })
         .await;
@@ -189,7 +188,7 @@ async fn calls_that_say_nothing() {
         .await;
 }
 
-/// The number of a stream: each attack begins a hundred at a time.
+/// Returns the ID of a stream; each attack opens a hundred at a time.
 fn id_of(hundred: u32, number: u32) -> u32 {
     (hundred * 100 + number) * 2 + 1
 }
@@ -202,7 +201,7 @@ async fn headers_that_grow_when_they_are_read() {
             let stream = besieged.connect(&[]).await;
             let pieces = (0..100).map(|number| {
                 let mut block = headers(GET, &[]);
-                // Put into the table once, and then named with a byte each.
+                // Added to the table once, and then referenced with one byte each.
                 block.push(0x40);
                 text(&mut block, "x-bomb");
                 text(&mut block, &"b".repeat(3_900));
@@ -233,8 +232,8 @@ async fn messages_that_grow_when_they_are_read_or_claim_to_be_large() {
             }
         })
         .await;
-    // A claim that may be true reserves what it claims, of which 1 to 2 MiB become resident.
-    for (what, claim, bound) in [("4 GiB", u32::MAX, 64), ("16 MiB, as much as may be", 16 << 20, 512)] {
+    // A plausible length reserves that much memory, of which 1 to 2 MiB become resident.
+    for (what, claim, bound) in [("4 GiB", u32::MAX, 64), ("16 MiB, the maximum", 16 << 20, 512)] {
         besieged
             .withstands(&format!("200 messages that claim to have {what}"), bound, async {
                 let mut stream = besieged.connect(&[]).await;
@@ -245,14 +244,14 @@ async fn messages_that_grow_when_they_are_read_or_claim_to_be_large() {
                         [frame(HEADERS, END_HEADERS, id, &headers(INGEST, &[])), frame(DATA, 0, id, &begin)].concat();
                     stream.write_all(&call).await.unwrap();
                 }
-                // Until all of it has been looked at: what is asked last is answered.
+                // The answer to the last frame shows that all frames have been read.
                 answered(&mut stream).await;
             })
             .await;
     }
 }
 
-/// Waits for the answer to a PING: what was sent before has been read.
+/// Waits for the answer to a PING, which shows that earlier frames have been read.
 async fn answered(stream: &mut TcpStream) {
     stream.write_all(&frame(PING, 0, 0, b"are you?")).await.unwrap();
     let answer = frame(PING, 1, 0, b"are you?");
@@ -261,7 +260,7 @@ async fn answered(stream: &mut TcpStream) {
         assert_ne!(
             stream.read_buf(&mut heard).await.unwrap(),
             0,
-            "it has closed: {:?}",
+            "the connection is closed: {:?}",
             String::from_utf8_lossy(&heard[heard.len().saturating_sub(64)..])
         );
     }
@@ -293,7 +292,7 @@ async fn answers_that_nobody_reads() {
         .await;
 }
 
-/// Batches of 2 MiB: all of them would be 1,000 MiB.
+/// Reads batches of 2 MiB; all of them would take 1,000 MiB.
 #[tokio::test]
 async fn large_answers_that_nobody_reads() {
     let besieged = Besieged::start(&[]).await;
@@ -301,7 +300,7 @@ async fn large_answers_that_nobody_reads() {
     let large = Article { body: "The harbour is silting up. ".repeat(38_000), ..invented(2) };
     let request = IngestArticleRequest { document: Some(ready(large)), ..Default::default() };
     let name = client.ingestion.ingest_article(request).await.unwrap().into_inner().article.unwrap().name;
-    // By the cache, so that what grows is what is unread.
+    // From the cache, so that only unread responses take memory.
     while client
         .retrieval
         .get_article(GetArticleRequest { name: name.clone(), ..Default::default() })
@@ -313,11 +312,11 @@ async fn large_answers_that_nobody_reads() {
         != "local"
     {}
     besieged
-        .withstands("500 batches of 2 MiB on 5 connections, of each a byte is read", 256, async {
+        .withstands("500 batches of 2 MiB on 5 connections, one byte read of each", 256, async {
             let batch = BatchGetArticlesRequest { names: vec![name.clone(), name.clone()], ..Default::default() };
             let mut streams = Vec::new();
             for _ in 0..5 {
-                // A window of one byte: each answer is begun.
+                // A window of one byte, so that each response begins.
                 let mut stream = besieged.connect(&[(4, 1)]).await;
                 for number in 0..100 {
                     let id = id_of(0, number);
@@ -353,7 +352,7 @@ async fn callers_who_take_their_time() {
             for _ in 0..500 {
                 slow.push(TcpStream::connect(&besieged.server.address).await.unwrap());
             }
-            // A byte a moment, of an opening that never is whole: each is closed in time.
+            // A byte every 100 ms of a preface that is never complete: each connection is closed in time.
             let byte = |at: usize| [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r"[at.min(22)]];
             for at in 0.. {
                 let mut open = 0;
@@ -366,7 +365,7 @@ async fn callers_who_take_their_time() {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
             for stream in held.iter_mut().step_by(2) {
-                // A reset is an end as well.
+                // A reset counts as the end.
                 let _ended = stream.read_to_end(&mut Vec::new()).await;
             }
         })
@@ -386,7 +385,7 @@ async fn reflection_that_is_asked_and_not_heard() {
     let message = enveloped(&request);
     assert!(message.len() == request.encoded_len() + 5);
     besieged
-        .withstands("200 streams of reflection with 400 questions each, unread", 128, async {
+        .withstands("200 streams of reflection with 400 requests each, unread", 128, async {
             let mut stream = besieged.connect(&[(4, 0)]).await;
             for number in 0..200 {
                 let id = id_of(0, number);

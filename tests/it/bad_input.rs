@@ -1,4 +1,4 @@
-//! Whatever comes in: a status that names the field, a service that goes on, and nothing lost.
+//! Invalid input: each gets a status that names the field, the service goes on, and nothing is lost.
 
 use copydesk::proto::document::Payload;
 use copydesk::proto::*;
@@ -9,10 +9,10 @@ use tonic_types::StatusExt;
 
 use crate::support::{TestServer, ingest, invented, ready};
 
-/// The fields that a refusal names.
+/// Returns the fields that a refusal names.
 fn fields(status: &Status) -> Vec<String> {
     let details = status.get_error_details();
-    let bad = details.bad_request().unwrap_or_else(|| panic!("no field is named in {status:?}"));
+    let bad = details.bad_request().unwrap_or_else(|| panic!("no field violations in {status:?}"));
     assert!(bad.field_violations.iter().all(|v| !v.description.is_empty()), "{status:?}");
     bad.field_violations.iter().map(|v| v.field.clone()).collect()
 }
@@ -42,7 +42,7 @@ fn html(page: impl Into<String>) -> Document {
     Document { payload: Some(Payload::Html(page.into())), ..Document::default() }
 }
 
-/// The service still takes in and hands out.
+/// Checks that the service still ingests and returns articles.
 async fn goes_on(server: &TestServer) {
     let name = ingest(&mut server.ingestion().await, invented(4_711)).await.article.unwrap().name;
     server.retrieval().await.get_article(GetArticleRequest { name, ..Default::default() }).await.unwrap();
@@ -79,7 +79,7 @@ async fn far_too_much() {
     let request = IngestArticleRequest { document: Some(raw(vec![b'a'; 100 << 20], "")), ..Default::default() };
     let refusal = server.ingestion().await.ingest_article(request).await.expect_err("refused");
     assert_eq!((refusal.code(), fields(&refusal)), (Code::ResourceExhausted, vec!["request".to_string()]));
-    // A channel that retries this code is told not to.
+    // Channels that retry this code must not do so here.
     assert_eq!(refusal.metadata().get("grpc-retry-pushback-ms").unwrap(), "-1");
     assert_eq!(fields(&refused(&server, raw(vec![b'a'; 9 << 20], "text/plain")).await), ["document.raw.data"]);
     let headline = Article { headline: "x".repeat(1 << 20), body: "b".into(), ..Article::default() };
@@ -97,7 +97,7 @@ async fn noise_and_broken_text() {
     let server = TestServer::start().await;
     let noise: Vec<u8> = (0..50_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     assert_eq!(fields(&refused(&server, raw(noise, "")).await), ["document.raw.data"]);
-    // Bytes that are no UTF-8 where the protocol wants it.
+    // Invalid UTF-8 in a string field.
     let mut message = prost::Message::encode_to_vec(&IngestArticleRequest {
         document: Some(Document { url: "https://xx".into(), ..Document::default() }),
         ..Default::default()
@@ -110,7 +110,7 @@ async fn noise_and_broken_text() {
     let codec = crate::support::RawCodec;
     let refusal = grpc.unary(tonic::Request::new(message), path, codec).await.expect_err("refused");
     assert_eq!((refusal.code(), fields(&refusal)), (Code::InvalidArgument, vec!["request".to_string()]));
-    // A few broken bytes in a page spoil no article.
+    // A few invalid bytes in a page do not spoil the article.
     let mut broken = page("").into_bytes();
     let at = broken.windows(5).position(|five| five == b"ferri").unwrap();
     broken[at] = 0xFF;
@@ -171,7 +171,8 @@ async fn pages_made_to_hurt() {
     let entities = "<?xml version=\"1.0\"?><!DOCTYPE r [<!ENTITY a \"aaaaaaaaaaaaaaaaaaaa\">\
         <!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;\"><!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;\">\
         <!ENTITY d \"&c;&c;&c;&c;&c;&c;&c;&c;&c;&c;\"><!ENTITY e \"&d;&d;&d;&d;&d;&d;&d;&d;&d;&d;\">]>\
-        <rss version=\"2.0\"><channel><title>t</title><item><title>&e;</title><description>&e;&e;</description></item></channel></rss>";
+        <rss version=\"2.0\"><channel><title>t</title>\
+        <item><title>&e;</title><description>&e;&e;</description></item></channel></rss>";
     let request = IngestArticleRequest { document: Some(raw(entities, "application/rss+xml")), ..Default::default() };
     match server.ingestion().await.ingest_article(request).await {
         Ok(answer) => assert!(prost::Message::encoded_len(&answer.into_inner()) < 100_000),
@@ -190,7 +191,7 @@ async fn bombs() {
     }
     let bomb = bomb.finish().unwrap();
     assert_eq!(fields(&refused(&server, raw(bomb, "")).await), ["document.raw.data"]);
-    // The same by gRPC's own compression: the limit is on what comes out.
+    // The same with gRPC's compression: the limit applies after decompression.
     let request = IngestArticleRequest { document: Some(raw(vec![b'a'; 100 << 20], "")), ..Default::default() };
     let client = server.ingestion().await.send_compressed(tonic::codec::CompressionEncoding::Gzip);
     let refusal = { client }.ingest_article(request).await.expect_err("refused");
@@ -234,8 +235,8 @@ async fn dates_addresses_and_enums_out_of_range() {
 #[tokio::test]
 async fn markup_never_comes_out_again() {
     let server = TestServer::start().await;
-    let evil = "<p onclick=\"x()\">Read <a href=\"javascript:steal()\">this</a> or <a href=\"https://herald.example/next\">the \
-        next story</a> of the harbour, which is longer than one might think.</p><script>alert('owned')</script>\
+    let evil = "<p onclick=\"x()\">Read <a href=\"javascript:steal()\">this</a> or \
+        <a href=\"https://herald.example/next\">the next story</a> of the harbour, which is longer than one might think.</p><script>alert('owned')</script>\
         <style>p{}</style><iframe src=\"javascript:y()\"></iframe><img src=\"javascript:z()\" alt=\"\">";
     let answer = accepted(&server, Document { url: "https://herald.example/1".into(), ..html(page(evil)) }).await;
     let shown = format!("{:?}", answer.article.unwrap());
@@ -405,7 +406,7 @@ async fn a_client_that_stops_reading() {
         ingest(&mut writes, Article { body: format!("{n} {body}"), ..invented(n) }).await;
     }
     goes_on(&server).await;
-    // It reads on, and has missed nothing.
+    // The client reads on and has missed nothing.
     let mut seen = 0;
     while seen < 301 {
         if let Some(watch_articles_response::Event::Change(_)) = slow.next().await.unwrap().unwrap().event {
@@ -431,7 +432,7 @@ async fn a_disk_that_is_full() {
             Ok(answer) => answered.push(answer.into_inner().article.unwrap().name),
             Err(refusal) => break refusal,
         }
-        assert!(answered.len() < 10_000, "the bound does not hold");
+        assert!(answered.len() < 10_000, "the store exceeds its maximum size");
     };
     assert_eq!((refusal.code(), reason(&refusal)), (Code::ResourceExhausted, "STORE_FULL".to_string()));
     assert_eq!(refusal.metadata().get("grpc-retry-pushback-ms").unwrap(), "-1");
@@ -440,7 +441,7 @@ async fn a_disk_that_is_full() {
     assert_eq!(found.articles.len(), answered.len());
 }
 
-/// What a client of another language would still read: 8 KiB of headers in all is a usual limit.
+/// Checks that a status fits into headers of 8 KiB in all, the usual limit of clients in other languages.
 fn fits_in_headers(status: &Status) {
     let details = status.details().len().div_ceil(3) * 4;
     assert!(details + 3 * status.message().len() < 8_000, "{} bytes: {status:?}", details + status.message().len());
@@ -471,7 +472,7 @@ async fn very_many_faults_in_one_request() {
     let status = reads.lookup_article(LookupArticleRequest { key, ..Default::default() }).await.unwrap_err();
     fits_in_headers(&status);
     assert_eq!(fields(&status), ["external.source", "external.external_id"]);
-    // One path many times is one path.
+    // Repeats of a path count as one.
     let name = ingest(&mut server.ingestion().await, invented(1)).await.article.unwrap().name;
     let update = UpdateArticleRequest {
         article: Some(Article { name, body: "b".repeat(1 << 20), ..Article::default() }),
@@ -505,7 +506,7 @@ async fn a_message_in_a_stream_that_cannot_be_read() {
         let path = http::uri::PathAndQuery::from_static("/copydesk.v1.IngestionService/IngestArticles");
         let request = tonic::Request::new(tokio_stream::iter(messages));
         let mut answers = grpc.streaming(request, path, crate::support::RawCodec).await.unwrap().into_inner();
-        // What came before it is answered; then it is said what was wrong, and the stream ends.
+        // Earlier messages get responses; then the stream ends with the error.
         for _ in 0..3 {
             answers.message().await.unwrap().unwrap();
         }

@@ -1,4 +1,4 @@
-//! How connections open, age, are refused and end.
+//! Lifecycle of connections: opening, age, refusal and end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,11 +20,11 @@ use crate::support::{TestServer, ingest, invented};
 use crate::wire::{Ended, Wire, enveloped, status};
 
 const GET: &str = "/copydesk.v1.RetrievalService/GetArticle";
-/// Far longer than anything here takes, and far shorter than the grace times that must not be waited for.
+/// Timeout that exceeds every wait here, and is far shorter than the grace times that must not be waited for.
 const SOON: Duration = Duration::from_secs(60);
 const LONG: Duration = Duration::from_secs(3_600);
 
-/// The next change or checkpoint of a watch; of a checkpoint, its token.
+/// Waits for the next checkpoint of a watch. Returns its token.
 async fn checkpoint(watch: &mut tonic::Streaming<WatchArticlesResponse>) -> String {
     loop {
         let event = watch.next().await.unwrap().unwrap().event;
@@ -34,7 +34,8 @@ async fn checkpoint(watch: &mut tonic::Streaming<WatchArticlesResponse>) -> Stri
     }
 }
 
-/// Calls without pause by some connections, until each takes no more; answers how many calls there were.
+/// Calls continuously on several connections until each accepts no more calls. Returns the counter of calls and the
+/// tasks.
 async fn call_without_pause(
     server: &TestServer,
     name: &str,
@@ -52,7 +53,7 @@ async fn call_without_pause(
                     match wire.call(GET, &request, &[]).await {
                         Ended::Status(0) => drop(answered.fetch_add(1, Ordering::Relaxed)),
                         Ended::NotSent | Ended::NotTaken => return,
-                        Ended::Broken(cause) => panic!("a call that was sent is lost: {cause}"),
+                        Ended::Broken(error) => panic!("a sent call is lost: {error}"),
                         other @ Ended::Status(_) => panic!("a call failed: {other:?}"),
                     }
                 }
@@ -68,7 +69,7 @@ async fn all(mut callers: tokio::task::JoinSet<()>) {
             caller.unwrap();
         }
     };
-    tokio::time::timeout(SOON, ended).await.expect("a connection goes on");
+    tokio::time::timeout(SOON, ended).await.expect("all connections end");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -115,7 +116,7 @@ async fn a_stop_is_announced_before_anything_ends() {
     let (address, http) = (server.address, server.http);
     let stopped = tokio::spawn(server.stop());
     assert_eq!(health.next().await.unwrap().unwrap().status(), ServingStatus::NotServing);
-    // Who has not heard yet is served: on the connection that it has, and on a new one.
+    // Clients that have not noticed the stop are served, on open and on new connections.
     reads.get_article(GetArticleRequest { name: name.clone(), ..Default::default() }).await.unwrap();
     let mut ready = TcpStream::connect(http).await.unwrap();
     ready.write_all(b"GET /readyz HTTP/1.0\r\n\r\n").await.unwrap();
@@ -125,7 +126,7 @@ async fn a_stop_is_announced_before_anything_ends() {
     let get = GetArticleRequest { name, ..Default::default() };
     assert!(matches!(Wire::connect(address).await.call(GET, &get, &[]).await, Ended::Status(0)));
     ingest(&mut writes, invented(2)).await;
-    // The watch hears of what came in after the stop was announced; then it ends, with a status.
+    // The watch gets changes from after the announcement of the stop; then it ends with a status.
     let change = watch.next().await.unwrap().unwrap();
     assert!(matches!(change.event, Some(watch_articles_response::Event::Change(_))), "{change:?}");
     let end = loop {
@@ -138,10 +139,10 @@ async fn a_stop_is_announced_before_anything_ends() {
     assert!(TcpStream::connect(address).await.is_err(), "the port is still open");
 }
 
-/// As a proxy does that hears nothing of health: connected just before the port closed, and calling just after.
+/// Models a proxy that does not follow health: it connects just before the port closes and calls just after.
 #[tokio::test]
 async fn who_has_connected_before_a_stop_is_answered() {
-    // Once is enough: on a machine that does not get round to it within a second, it is too late.
+    // One success suffices: a slow machine may exceed the grace time of a second.
     for attempt in 1.. {
         let server = TestServer::start().await;
         let name = ingest(&mut server.ingestion().await, invented(1)).await.article.unwrap().name;
@@ -162,22 +163,22 @@ async fn who_has_connected_before_a_stop_is_answered() {
         if has_come(&answer) {
             return;
         }
-        assert!(attempt < 10, "{} bytes came", answer.len());
+        assert!(attempt < 10, "only {} bytes were received", answer.len());
     }
 }
 
 #[tokio::test]
 async fn what_waits_for_its_caller_does_not_hold_up_a_stop() {
     let server = TestServer::with(|options| options.shutdown_grace = LONG).await;
-    // Says nothing at all, and says half of how HTTP/2 begins.
+    // A silent connection, and one with half of the HTTP/2 preface.
     let silent = TcpStream::connect(server.address).await.unwrap();
     let mut half = TcpStream::connect(server.address).await.unwrap();
     half.write_all(b"PRI * HTTP/2.0\r\n").await.unwrap();
-    // Sends half of its message, and half of what comes before it.
+    // Calls with half of the message, and with half of its prefix.
     let wire = Wire::connect(server.address).await;
     let (message, _rest) = wire.half(GET, b"\0\0\0\0\x09abc").await;
     let (envelope, _rest) = wire.half("/copydesk.v1.IngestionService/IngestArticle", b"\0\0").await;
-    // Streams whose caller has nothing to say for now.
+    // Streams with idle callers.
     let wire = Wire::connect(server.address).await;
     let (reflection, _rest) = wire.half("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", b"").await;
     let (ingest, _rest) = wire.half("/copydesk.v1.IngestionService/IngestArticles", b"").await;
@@ -190,7 +191,7 @@ async fn what_waits_for_its_caller_does_not_hold_up_a_stop() {
     ] {
         server.until_metric(&format!("copydesk_grpc_calls_in_flight{{method=\"{method}\"}} {count}")).await;
     }
-    tokio::time::timeout(SOON, server.stop()).await.expect("something holds up the stop");
+    tokio::time::timeout(SOON, server.stop()).await.expect("the stop waits for nothing");
     let unavailable = Code::Unavailable as i32;
     assert_eq!(status(message).await.unwrap(), unavailable);
     assert_eq!(status(envelope).await.unwrap(), unavailable);
@@ -235,8 +236,8 @@ async fn the_streams_of_an_old_connection_end_and_go_on_by_another() {
         assert!(end.get_details_retry_info().unwrap().retry_delay.is_some());
         ended += 1;
     }
-    assert_eq!(seen, 5, "each change once");
-    // The connections themselves end as well.
+    assert_eq!(seen, 5, "each change is seen once");
+    // The connections end, too.
     server.until_metric("copydesk_connections 0").await;
 }
 
@@ -248,9 +249,9 @@ async fn more_connections_than_may_be_are_closed_as_they_come() {
     server.until_metric("copydesk_connections 2").await;
     let mut third = TcpStream::connect(server.address).await.unwrap();
     let closed = tokio::time::timeout(SOON, third.read_to_end(&mut Vec::new())).await;
-    assert!(closed.is_ok(), "the third is open");
+    assert!(closed.is_ok(), "the third connection is open");
     server.until_metric("copydesk_connections_refused_total 1").await;
-    // Those that are there are served; and when one goes, there is room.
+    // Open connections are served; closing one makes room.
     let get = GetArticleRequest { name: "articles/none".into(), ..Default::default() };
     assert!(matches!(wire.call(GET, &get, &[]).await, Ended::Status(5)));
     drop(second);
@@ -266,17 +267,17 @@ async fn who_does_not_answer_a_ping_is_gone_and_who_pings_is_answered() {
     })
     .await;
     let mut deaf = TcpStream::connect(server.address).await.unwrap();
-    // The opening, empty SETTINGS, and a PING of ours.
+    // The preface, empty SETTINGS, and a PING.
     deaf.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0\0\x08\x06\0\0\0\0\0copydesk")
         .await
         .unwrap();
     let mut heard = Vec::new();
-    tokio::time::timeout(SOON, deaf.read_to_end(&mut heard)).await.expect("it is still open").unwrap();
+    tokio::time::timeout(SOON, deaf.read_to_end(&mut heard)).await.expect("the connection is closed").unwrap();
     let answer = b"\0\0\x08\x06\x01\0\0\0\0copydesk";
     assert!(heard.windows(answer.len()).any(|bytes| bytes == answer), "no answer to a ping in {heard:?}");
-    let asked = b"\0\0\x08\x06\0\0\0\0\0";
-    assert!(heard.windows(asked.len()).any(|bytes| bytes == asked), "no ping in {heard:?}");
-    // One that answers lives, and is older than that.
+    let ping = b"\0\0\x08\x06\0\0\0\0\0";
+    assert!(heard.windows(ping.len()).any(|bytes| bytes == ping), "no ping in {heard:?}");
+    // A connection that answers pings outlives the timeout.
     let wire = Wire::connect(server.address).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     let get = GetArticleRequest { name: "articles/none".into(), ..Default::default() };
@@ -293,7 +294,7 @@ async fn a_deadline_that_is_spent_is_refused_on_arrival() {
         let ended = wire.call(GET, &get, &[("grpc-timeout", spent)]).await;
         assert!(matches!(ended, Ended::Status(code) if code == Code::DeadlineExceeded as i32), "{spent}: {ended:?}");
     }
-    // Nothing was done for them: nobody was asked for the article.
+    // The article was not read for them.
     let metrics = server.http("/metrics").await;
     for layer in ["local", "store"] {
         let none = format!("copydesk_cache_answers_total{{layer=\"{layer}\"}} 0");
@@ -309,13 +310,13 @@ async fn health_is_watched_as_the_protocol_says() {
     let request = HealthCheckRequest { service: "none".into() };
     let mut watch = health.watch(request).await.unwrap().into_inner();
     assert_eq!(watch.next().await.unwrap().unwrap().status(), ServingStatus::ServiceUnknown);
-    // It stays open until its connection ends, and then ends well.
+    // The watch stays open until its connection ends, and then ends with OK.
     let stopped = tokio::spawn(server.stop());
     assert!(watch.next().await.is_none());
     stopped.await.unwrap();
 }
 
-/// Who sends what nobody takes is told why, and goes on with the same connection.
+/// Refused documents get a status, and the connection stays open.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refusing_documents_ends_no_connection() {
     const CALLS: usize = 1_000;
@@ -326,7 +327,8 @@ async fn refusing_documents_ends_no_connection() {
     let call = |number: usize| {
         let (mut writes, url) = (writes.clone(), format!("https://herald.example/{number}"));
         let document = Document { payload: Some(Payload::Text(text.clone())), url, ..Default::default() };
-        async move { writes.ingest_article(IngestArticleRequest { document: Some(document), ..Default::default() }).await }
+        let request = IngestArticleRequest { document: Some(document), ..Default::default() };
+        async move { writes.ingest_article(request).await }
     };
     let calls = futures::stream::iter((0..CALLS).map(call));
     let answers: Vec<_> = futures::StreamExt::buffer_unordered(calls, AT_ONCE).collect().await;

@@ -1,4 +1,4 @@
-//! Pages, dumps and feeds through the service: what becomes of them, and what the report says.
+//! Pages, dumps and feeds through the service: their articles and extraction reports.
 
 use std::io::Write;
 
@@ -47,7 +47,7 @@ async fn a_dump_comes_out_clean_and_the_report_says_what_was_cut() {
     assert_eq!(cut(CutReason::Rule).collect::<Vec<_>>(), ["---"]);
     let teasers: Vec<&str> = cut(CutReason::Teasers).map(str::trim).collect();
     assert_eq!((teasers.len(), teasers[0], teasers[5]), (6, "Top stories", "Partner news"));
-    // Every word of the dump is in the article or in the report: nothing is lost without a trace.
+    // Every word of the dump is in the article or in the report.
     let kept = format!(
         "{} {} {}",
         article.headline,
@@ -55,7 +55,7 @@ async fn a_dump_comes_out_clean_and_the_report_says_what_was_cut() {
         report.cuts.iter().map(|cut| format!("{} ", cut.text)).collect::<String>()
     );
     for word in DUMP.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)) {
-        assert!(kept.contains(word), "{word:?} has vanished");
+        assert!(kept.contains(word), "{word:?} is neither in the article nor in the report");
     }
 }
 
@@ -76,15 +76,15 @@ async fn a_page_is_read_in_the_charset_that_it_is_in() {
     let encode = |encoding: &'static encoding_rs::Encoding, text: &str| encoding.encode(text).0.into_owned();
     let cases = [
         (
-            "said by the header",
+            "declared by the header",
             encode(encoding_rs::WINDOWS_1251, &page("none")),
             "text/html; charset=windows-1251",
             "windows-1251",
         ),
-        ("said by the page", encode(encoding_rs::WINDOWS_1251, &page("windows-1251")), "text/html", "windows-1251"),
-        ("said by nobody", encode(encoding_rs::WINDOWS_1251, &page("none")), "", "windows-1251"),
+        ("declared by the page", encode(encoding_rs::WINDOWS_1251, &page("windows-1251")), "text/html", "windows-1251"),
+        ("not declared", encode(encoding_rs::WINDOWS_1251, &page("none")), "", "windows-1251"),
         ("a byte order mark", utf16, "", "UTF-16LE"),
-        ("UTF-8, and a header that lies", page("utf-8").into_bytes(), "text/html; charset=windows-1251", "UTF-8"),
+        ("UTF-8 with a wrong header", page("utf-8").into_bytes(), "text/html; charset=windows-1251", "UTF-8"),
     ];
     for (number, (case, bytes, content_type, expected)) in cases.into_iter().enumerate() {
         let document = Document { url: format!("https://zaliv.example/{number}"), ..raw(bytes, content_type) };
@@ -94,7 +94,7 @@ async fn a_page_is_read_in_the_charset_that_it_is_in() {
         assert_eq!((article.headline.as_str(), article.language.as_str()), ("Мост откроют раньше", "ru"), "{case}");
         assert_eq!(answer.report.unwrap().charset.to_lowercase(), expected.to_lowercase(), "{case}");
     }
-    // Those of East Asia, said by their header.
+    // East Asian charsets, declared by the header.
     for (encoding, text) in [
         (
             encoding_rs::SHIFT_JIS,
@@ -204,7 +204,7 @@ async fn a_request_may_be_repeated_or_only_tried() {
     assert_eq!(other.code(), Code::AlreadyExists);
 }
 
-/// Items of a feed, each with a title and a description and nothing else, in a charset.
+/// Returns a feed in a charset. Each item has only a title, the given link and a description.
 fn plain_feed(encoding: &str, items: &[(&str, &str)]) -> Vec<u8> {
     let items: String = items
         .iter()
@@ -213,7 +213,8 @@ fn plain_feed(encoding: &str, items: &[(&str, &str)]) -> Vec<u8> {
         })
         .collect();
     let text = format!(
-        "<?xml version=\"1.0\" encoding=\"{encoding}\"?><rss version=\"2.0\"><channel><title>Лента</title>{items}</channel></rss>"
+        "<?xml version=\"1.0\" encoding=\"{encoding}\"?>\
+         <rss version=\"2.0\"><channel><title>Лента</title>{items}</channel></rss>"
     );
     let encoding = encoding_rs::Encoding::for_label(encoding.as_bytes()).unwrap();
     if encoding == encoding_rs::UTF_16LE {
@@ -251,7 +252,7 @@ async fn an_item_without_an_id_is_still_the_same_item() {
     assert!(headlines(&first).iter().all(|(outcome, _)| *outcome == IngestOutcome::Created));
     let again = take(&mut client, feed("Мост закрыт")).await.unwrap();
     assert!(headlines(&again).iter().all(|(outcome, _)| *outcome == IngestOutcome::Unchanged), "{again:?}");
-    // With another headline it is the same article, corrected.
+    // Another headline corrects the same article.
     let corrected = take(&mut client, feed("Мост открыт")).await.unwrap();
     assert_eq!(headlines(&corrected)[0], (IngestOutcome::Revised, "Мост открыт".to_owned()));
 }
@@ -272,7 +273,7 @@ async fn each_item_of_a_repeated_feed_is_answered_as_it_was() {
     assert_eq!(headlines(&first), expected.map(|(outcome, headline)| (outcome, headline.to_owned())));
     let again = client.ingest_article(request.clone()).await.unwrap().into_inner();
     assert_eq!(again, first);
-    // Its ID is the whole feed's: no other document can have it.
+    // The request ID covers the whole feed: no other document can use it.
     let other = IngestArticleRequest {
         document: Some(Document { payload: Some(Payload::Text(DUMP.into())), ..Document::default() }),
         ..request
@@ -293,7 +294,7 @@ async fn a_pages_furniture_is_in_the_report_and_its_address_is_weighed() {
     let answer = take(&mut client, page("")).await.unwrap();
     let report = answer.report.unwrap();
     let article = answer.article.unwrap();
-    // Every word that the page shows is in the article or in the report.
+    // Every visible word of the page is in the article or in the report.
     let mut kept = format!("{} {} {}", article.headline, article.subheadline, article.body);
     kept.extend(article.media.iter().map(|media| format!(" {} {}", media.caption, media.credit)));
     kept.extend(report.cuts.iter().map(|cut| format!(" {}", cut.text)));
@@ -302,7 +303,7 @@ async fn a_pages_furniture_is_in_the_report_and_its_address_is_weighed() {
     let text: Vec<&str> = pieces.filter(|(tag, _)| !tag.starts_with("script")).map(|(_, text)| text).collect();
     let text = text.join(" ");
     for word in text.split_whitespace().filter(|word| word.chars().all(char::is_alphabetic)) {
-        assert!(kept.contains(word), "{word:?} has vanished");
+        assert!(kept.contains(word), "{word:?} is neither in the article nor in the report");
     }
     for (head, believed) in [
         ("<link rel=canonical href='https://www.herald.example/news/the-lighthouse'>", "the-lighthouse"),

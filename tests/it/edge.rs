@@ -1,4 +1,4 @@
-//! What every call is treated with: deadlines, limits, health, reflection, metrics, a graceful stop.
+//! Deadlines, limits, health, reflection, metrics and graceful stop, which apply to all calls.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tonic_types::StatusExt;
 use crate::process::Serve;
 use crate::support::{TestServer, ingest, invented, ready};
 
-/// Holds the store's write lock, so that a write takes as long as the test likes (SQLite waits for it up to five seconds).
+/// Holds the store's write lock until dropped; SQLite waits for it up to five seconds.
 fn hold_writes(server: &TestServer) -> Connection {
     let connection = Connection::open(server.dir.path().join("articles.db")).unwrap();
     connection.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -30,7 +30,7 @@ async fn a_call_past_its_deadline_ends_and_its_write_is_whole() {
     request.set_timeout(Duration::from_millis(100));
     let refused = server.ingestion().await.ingest_article(request).await.unwrap_err();
     assert!(matches!(refused.code(), Code::DeadlineExceeded | Code::Cancelled), "{refused:?}");
-    // What the server itself says of it, whether or not the client was first to give up.
+    // The server's own count of the call; the client may have given up first.
     let ended = |code: &str| {
         format!("copydesk_grpc_calls_total{{method=\"copydesk.v1.IngestionService/IngestArticle\",code=\"{code}\"}} 1")
     };
@@ -46,7 +46,7 @@ async fn a_call_past_its_deadline_ends_and_its_write_is_whole() {
     };
     tokio::time::timeout(Duration::from_secs(20), either).await.expect("the call goes on past its deadline");
     drop(held);
-    // The write was handed over before the deadline, so it is done, and whole.
+    // The write was handed to the store before the deadline, so it completes.
     let mut reads = server.retrieval().await;
     let watch = WatchArticlesRequest { from_beginning: true, ..Default::default() };
     let mut watch = reads.watch_articles(watch).await.unwrap().into_inner();
@@ -126,14 +126,14 @@ async fn a_connection_that_does_not_open_is_closed_and_one_that_idles_is_not() {
     let watch = WatchArticlesRequest::default();
     let mut watch = server.retrieval().await.watch_articles(watch).await.unwrap().into_inner();
     watch.next().await.unwrap().unwrap();
-    for said in [&b""[..], b"PRI * HTTP/2.0\r\n"] {
+    for sent in [&b""[..], b"PRI * HTTP/2.0\r\n"] {
         let mut silent = tokio::net::TcpStream::connect(server.address).await.unwrap();
-        silent.write_all(said).await.unwrap();
-        // Whatever the server still says, it ends. A reset is an end as well.
+        silent.write_all(sent).await.unwrap();
+        // The server may send more before it closes the connection, or reset it.
         let ended = tokio::time::timeout(Duration::from_secs(20), silent.read_to_end(&mut Vec::new())).await;
-        assert!(ended.is_ok(), "it is still open after {said:?}");
+        assert!(ended.is_ok(), "the connection is still open after {sent:?}");
     }
-    // Older than both, and open: the stream goes on.
+    // The stream's connection is older than both and stays open.
     ingest(&mut server.ingestion().await, invented(1)).await;
     watch.next().await.unwrap().unwrap();
 }
@@ -186,7 +186,7 @@ async fn metrics_count_what_happened() {
     server.until_metric(&format!("copydesk_grpc_calls_total{{{method},code=\"NOT_FOUND\"}} 1")).await;
     server.until_metric("copydesk_ingest_documents_total{outcome=\"created\"} 1").await;
     server.until_metric("copydesk_ingest_documents_total{outcome=\"unchanged\"} 1").await;
-    // Each of the three was answered by one or the other; by which is the cache's follower's affair.
+    // The cache or the store has answered each read, depending on the cache's follower.
     let answers = |metrics: &str, layer: &str| -> u64 {
         let name = format!("copydesk_cache_answers_total{{layer=\"{layer}\"}} ");
         metrics.lines().find_map(|line| line.strip_prefix(&name)).unwrap().parse().unwrap()
@@ -200,10 +200,10 @@ async fn metrics_count_what_happened() {
     {
         assert!(all.contains(name), "{name}");
     }
-    assert!(all.trim_end().ends_with("# EOF"), "OpenMetrics ends with its mark");
+    assert!(all.trim_end().ends_with("# EOF"), "no EOF mark of OpenMetrics");
 }
 
-// Two threads: the client has to hear that the server stops, while the test waits for it.
+// Two threads: the client must notice the server's stop while the test waits for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_callers_trace_and_request_id_are_carried_through() {
     let dir = tempfile::tempdir().unwrap();
@@ -234,7 +234,7 @@ async fn a_callers_trace_and_request_id_are_carried_through() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_line_about_a_call_says_which_at_any_level() {
     let dir = tempfile::tempdir().unwrap();
-    // Every call is slow, and nothing less than a warning is logged.
+    // Every call counts as slow, and the log level is warn.
     let server = Serve::on(dir.path(), &["--log-format", "json", "--log-level", "warn", "--slow-call", "0ms"]);
     let mut client = server.client().await;
     let request = IngestArticleRequest { document: Some(ready(invented(1))), ..Default::default() };
@@ -253,6 +253,6 @@ async fn a_line_about_a_call_says_which_at_any_level() {
     assert_eq!((&get["span"]["traceparent"], &get["span"]["request_id"]), (&trace.into(), &"desk-9".into()));
     assert_eq!(get["span"]["article"], name);
     assert_eq!(of("copydesk.v1.IngestionService/IngestArticle")["span"]["article"], name);
-    // What one call was about is not said of the next.
+    // The article of one call is not logged for the next.
     assert!(of("copydesk.v1.RetrievalService/ListArticles")["span"]["article"].is_null());
 }

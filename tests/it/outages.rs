@@ -1,5 +1,5 @@
-//! A database in trouble, as clients see it: what the cache has is answered, the rest fails soon and says so, and it is over by
-//! itself.
+//! Database outages as clients see them: cached articles are served, other calls fail fast with a reason, and recovery
+//! is automatic.
 
 use std::time::{Duration, Instant};
 
@@ -17,20 +17,21 @@ use tonic_types::StatusExt;
 use crate::database::{Cluster, Database};
 use crate::support::{TestServer, ingest, invented, ready};
 
-/// More than anything here takes, and far less than a statement may.
+/// Timeout that exceeds every wait here, and is far below the statement timeout.
 const SOON: Duration = Duration::from_secs(60);
 
 struct Desk {
     server: TestServer,
     reads: RetrievalServiceClient<Channel>,
     writes: IngestionServiceClient<Channel>,
-    /// In the cache, and not.
+    /// Name of a cached article.
     cached: String,
+    /// Name of an article that is not cached.
     other: String,
 }
 
 impl Desk {
-    /// A server that would wait ten minutes for a statement.
+    /// Starts a server with a statement timeout of ten minutes.
     async fn open(database: &Database) -> Self {
         let mut store = database.options();
         store.statement_timeout = Duration::from_secs(600);
@@ -49,7 +50,7 @@ impl Desk {
         desk
     }
 
-    /// Who answers for an article.
+    /// Returns the layer that answers a read.
     async fn layer(&self, name: &str) -> Result<String, Code> {
         let answer = self.read(name, None).await.map_err(|status| status.code())?;
         Ok(answer.metadata().get("copydesk-cache").unwrap().to_str().unwrap().to_owned())
@@ -61,10 +62,10 @@ impl Desk {
         consistency: Option<Consistency>,
     ) -> Result<tonic::Response<GetArticleResponse>, Status> {
         let request = GetArticleRequest { name: name.to_owned(), consistency, ..Default::default() };
-        tokio::time::timeout(SOON, self.reads.clone().get_article(request)).await.expect("a read is answered soon")
+        tokio::time::timeout(SOON, self.reads.clone().get_article(request)).await.expect("a read ends in time")
     }
 
-    /// Who answers for what is in the cache to somebody who has seen it written.
+    /// Returns the layer that answers a read of the cached article with its change token.
     async fn at_least_as_fresh(&self) -> Result<String, Code> {
         let cached = self.read(&self.cached, None).await.map_err(|status| status.code())?.into_inner();
         let requirement = Some(consistency::Requirement::AtLeastAsFresh(cached.article.unwrap().change_token));
@@ -73,7 +74,7 @@ impl Desk {
         Ok(answer.metadata().get("copydesk-cache").unwrap().to_str().unwrap().to_owned())
     }
 
-    /// A read that the cache must not answer.
+    /// Makes a read that the cache must not answer.
     async fn fresh(&self, name: &str) -> Result<(), Status> {
         let requirement = Some(consistency::Requirement::FullyConsistent(true));
         self.read(name, Some(Consistency { requirement })).await.map(drop)
@@ -82,22 +83,22 @@ impl Desk {
     async fn write(&self, number: usize) -> Result<(), Status> {
         let request = IngestArticleRequest { document: Some(ready(invented(number))), ..Default::default() };
         let written = tokio::time::timeout(SOON, self.writes.clone().ingest_article(request)).await;
-        written.expect("a write is answered soon").map(drop)
+        written.expect("a write ends in time").map(drop)
     }
 
     async fn is_ready(&self) -> bool {
         let mut health = HealthClient::new(self.server.channel().await);
-        let asked = HealthCheckRequest { service: "copydesk.v1.RetrievalService".into() };
-        let serving = health.check(asked).await.unwrap().into_inner().status() == ServingStatus::Serving;
+        let request = HealthCheckRequest { service: "copydesk.v1.RetrievalService".into() };
+        let serving = health.check(request).await.unwrap().into_inner().status() == ServingStatus::Serving;
         serving && self.server.http("/readyz").await.ends_with("ready\n")
     }
 
-    /// Everything that holds while the database is away.
+    /// Checks everything that holds during an outage.
     async fn is_in_trouble(&self, since: Instant, what: &str) {
         let list = async { self.reads.clone().list_articles(ListArticlesRequest::default()).await.map(drop) };
         let (one, two, listed, written) =
             tokio::join!(self.read(&self.other, None), self.fresh(&self.cached), list, self.write(3));
-        println!("{what}: reads and a write that came first failed after {:?}", since.elapsed());
+        println!("{what}: the first reads and a write failed after {:?}", since.elapsed());
         for refused in [one.map(drop), two, listed, written] {
             let refused = refused.unwrap_err();
             assert_eq!(refused.code(), Code::Unavailable, "{refused:?}");
@@ -112,12 +113,12 @@ impl Desk {
         for _ in 0..100 {
             assert_eq!(self.layer(&self.other).await, Err(Code::Unavailable));
         }
-        println!("{what}: then each after {:?}", began.elapsed() / 100);
+        println!("{what}: later reads failed after {:?} each", began.elapsed() / 100);
     }
 
     async fn is_well(&self, since: Instant, what: &str) {
         until(async || self.layer(&self.other).await.is_ok()).await;
-        println!("{what}: reads are answered {:?} after its return", since.elapsed());
+        println!("{what}: reads succeeded {:?} after the database's return", since.elapsed());
         until(async || self.write(4).await.is_ok()).await;
         until(async || self.is_ready().await).await;
         self.server.until_metric("copydesk_store_breaker_open 0").await;
@@ -131,7 +132,7 @@ async fn until(mut reached: impl AsyncFnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(SOON, reached).await.expect("it comes to that");
+    tokio::time::timeout(SOON, reached).await.expect("the condition is reached");
 }
 
 #[tokio::test]

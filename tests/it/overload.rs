@@ -1,5 +1,5 @@
-//! More reads than the store is set to take on, and more pages than can be looked at: what is too much is refused at once, and
-//! nothing else is.
+//! More reads than the store's limit, and more pages than can be extracted: the excess is refused at once, and nothing
+//! else.
 
 use std::time::Duration;
 
@@ -19,16 +19,16 @@ use crate::support::{TestServer, ingest, invented, ready};
 use crate::wire::{Wire, enveloped, status};
 
 const INGEST: &str = "/copydesk.v1.IngestionService/IngestArticle";
-/// More than anything here takes.
+/// Timeout that exceeds every wait here.
 const SOON: Duration = Duration::from_secs(60);
 
-/// A server that reads two articles at a time from its database, while two more reads may wait.
+/// Starts a server with two connections for reads and a queue of two.
 async fn start(database: &Database) -> TestServer {
     let mut store = database.options();
     (store.connections, store.read_queue, store.read_wait) = (2, 2, Duration::from_secs(600));
     TestServer::with(|options| {
         options.store = StoreOptions::Postgres(Box::new(store));
-        // The cache is trusted throughout.
+        // The cache stays trusted during the test.
         options.cache.as_mut().unwrap().staleness_bound = Duration::from_secs(600);
     })
     .await
@@ -38,7 +38,7 @@ fn get(name: &str) -> GetArticleRequest {
     GetArticleRequest { name: name.to_owned(), ..Default::default() }
 }
 
-/// A page of so many paragraphs.
+/// Returns a page of `paragraphs` paragraphs.
 fn page(number: i64, paragraphs: usize) -> Document {
     let paragraph = "<p>The harbour council agreed on Monday to dredge the northern channel before winter.</p>\n";
     let html =
@@ -50,7 +50,7 @@ fn page(number: i64, paragraphs: usize) -> Document {
     }
 }
 
-/// One that takes long to look at.
+/// Returns a page that takes long to extract.
 fn long_page(number: i64) -> Document {
     page(number, 4_000)
 }
@@ -64,13 +64,13 @@ async fn reads_beyond_what_may_wait_are_refused_and_nothing_else_is() {
     for number in 0..6 {
         names.push(ingest(&mut writes, invented(number)).await.article.unwrap().name);
     }
-    // In the cache, once its follower has come as far.
+    // In the cache once its follower has caught up.
     let cached = async {
         while reads.clone().get_article(get(&names[5])).await.unwrap().metadata().get("copydesk-cache").unwrap()
             != "local"
         {}
     };
-    tokio::time::timeout(Duration::from_secs(20), cached).await.expect("it is cached");
+    tokio::time::timeout(Duration::from_secs(20), cached).await.expect("the article is cached");
 
     let held = database.client().await;
     held.batch_execute("BEGIN; LOCK TABLE copydesk.texts").await.unwrap();
@@ -87,11 +87,11 @@ async fn reads_beyond_what_may_wait_are_refused_and_nothing_else_is() {
     assert_eq!(refused.get_details_error_info().unwrap().reason, "OVERLOADED");
     assert!(refused.get_details_retry_info().unwrap().retry_delay.is_some());
     server.until_metric("copydesk_store_reads_shed_total 1").await;
-    // What the cache has, health, and what writes are not refused.
+    // Cache hits, health and writes are not refused.
     reads.clone().get_article(get(&names[5])).await.unwrap();
     let mut health = HealthClient::new(server.channel().await);
-    let asked = HealthCheckRequest { service: "copydesk.v1.RetrievalService".into() };
-    assert_eq!(health.check(asked).await.unwrap().into_inner().status(), ServingStatus::Serving);
+    let request = HealthCheckRequest { service: "copydesk.v1.RetrievalService".into() };
+    assert_eq!(health.check(request).await.unwrap().into_inner().status(), ServingStatus::Serving);
     let mut corrections = writes.clone();
     let article = Article { name: names[5].clone(), headline: "Corrected".into(), ..Default::default() };
     let update_mask = Some(prost_types::FieldMask { paths: vec!["headline".into()] });
@@ -101,7 +101,7 @@ async fn reads_beyond_what_may_wait_are_refused_and_nothing_else_is() {
         let request = IngestArticleRequest { document: Some(ready(invented(9))), ..Default::default() };
         writes.ingest_article(request).await
     });
-    // The correction's own read has been turned away, and goes on asking.
+    // The correction's own read has been refused and is retried.
     let shed = |metrics: String| -> u64 {
         let line = metrics.lines().find_map(|line| line.strip_prefix("copydesk_store_reads_shed_total "));
         line.unwrap().parse().unwrap()
@@ -117,7 +117,7 @@ async fn reads_beyond_what_may_wait_are_refused_and_nothing_else_is() {
     server.until_metric("copydesk_store_reads_in_flight 0").await;
 }
 
-/// While a page is looked at, more of them are refused at once, and those of a stream wait.
+/// Further pages are refused at once during an extraction; those of a stream wait.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_beyond_what_may_wait_are_refused_and_those_of_a_stream_are_not() {
     const CALLS: usize = 32;
@@ -125,7 +125,7 @@ async fn pages_beyond_what_may_wait_are_refused_and_those_of_a_stream_are_not() 
     let server = TestServer::with(|options| (options.ingest_workers, options.ingest_queue) = (1, 1)).await;
     let (writes, reads) = (server.ingestion().await, server.retrieval().await);
     let name = ingest(&mut writes.clone(), invented(1)).await.article.unwrap().name;
-    // It takes longer to look at than all of them take to arrive.
+    // Extracting it takes longer than the arrival of all pages.
     let page = |number: i64| Some(long_page(number));
     let call = |number: usize| {
         let (mut writes, document) = (writes.clone(), page(number as i64));
@@ -142,7 +142,7 @@ async fn pages_beyond_what_may_wait_are_refused_and_those_of_a_stream_are_not() 
         assert_eq!(refused.get_details_error_info().unwrap().reason, "OVERLOADED");
         assert!(refused.get_details_retry_info().unwrap().retry_delay.is_some());
     }
-    // While a stream has them looked at, what needs no place is served.
+    // Calls that need no extraction are served while a stream's pages are extracted.
     let documents: Vec<_> = (0..STREAMED)
         .map(|sequence| IngestArticlesRequest { sequence, document: page(sequence), brief: true, ..Default::default() })
         .collect();
@@ -150,14 +150,14 @@ async fn pages_beyond_what_may_wait_are_refused_and_those_of_a_stream_are_not() 
     reads.clone().get_article(get(&name)).await.unwrap();
     ingest(&mut writes.clone(), invented(2)).await;
     for sequence in 0..STREAMED {
-        let answer = streamed.message().await.unwrap().expect("all are answered");
+        let answer = streamed.message().await.unwrap().expect("all pages get a response");
         assert_eq!(answer.sequence, sequence);
         assert!(matches!(answer.result, Some(ingest_articles_response::Result::Ingested(_))), "{answer:?}");
     }
-    call(CALLS).await.expect("there is a place again");
+    call(CALLS).await.expect("extraction has room again");
 }
 
-/// Nobody need send all of a page to hear that it is one too many. What is an article already is taken in meanwhile.
+/// A page is refused before all of it is sent. Ready articles are ingested meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_that_is_one_too_many_is_refused_when_it_begins_to_come() {
     const BEGINNING: usize = 1_000;
@@ -175,7 +175,8 @@ async fn a_page_that_is_one_too_many_is_refused_when_it_begins_to_come() {
     let streamed = writes.clone().ingest_articles(futures::stream::iter(documents.collect::<Vec<_>>())).await;
     let mut streamed = streamed.unwrap().into_inner();
     assert!(streamed.message().await.unwrap().is_some());
-    // Between two of the stream's there is a place, and of a page that begins to come just then the rest is waited for: another is begun.
+    // A page that begins to arrive between two of the stream's is admitted, and its rest is awaited; another one is
+    // begun then.
     let wire = Wire::connect(server.address).await;
     let refused = async {
         loop {
@@ -185,16 +186,16 @@ async fn a_page_that_is_one_too_many_is_refused_when_it_begins_to_come() {
             }
         }
     };
-    let refused = tokio::time::timeout(SOON, refused).await.expect("one is refused before all of it is there");
+    let refused = tokio::time::timeout(SOON, refused).await.expect("an incomplete page is refused");
     assert_eq!(refused, Code::ResourceExhausted as i32);
 
     let (answer, mut rest) = wire.half(INGEST, &article[..20]).await;
     rest.send_data(article.slice(20..), true).unwrap();
     assert_eq!(status(answer).await.unwrap(), Code::Ok as i32);
-    assert!(streamed.message().await.unwrap().is_some(), "the stream still has pages looked at");
+    assert!(streamed.message().await.unwrap().is_some(), "the stream's pages are no longer extracted");
 }
 
-/// However many pages streams bring, a desk that sends one gets it in.
+/// A single page is ingested under any load of streams.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_of_streams_leave_room_for_those_of_calls() {
     const STREAMED: i64 = 60;
@@ -214,13 +215,13 @@ async fn pages_of_streams_leave_room_for_those_of_calls() {
         let answers = writes.clone().ingest_articles(futures::stream::iter(requests)).await.unwrap();
         streams.push(answers.into_inner());
     }
-    // More of theirs wait from now on than there are places.
+    // From now on the streams have more pages waiting than the queue holds.
     for stream in &mut streams {
         assert!(stream.message().await.unwrap().is_some());
     }
     for number in 0..10 {
         let request = IngestArticleRequest { document: page(-1 - number), ..Default::default() };
-        writes.clone().ingest_article(request).await.expect("there is room for it");
+        writes.clone().ingest_article(request).await.expect("the queue has room for calls");
     }
     for mut stream in streams {
         let mut answered = 1;
@@ -232,7 +233,7 @@ async fn pages_of_streams_leave_room_for_those_of_calls() {
     }
 }
 
-/// What keeps processors from their work is not told by how long calls take: there are none.
+/// The limit falls by the load of the processors, not by the latency of calls: the test makes none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fewer_calls_are_let_in_while_processors_do_not_keep_up() {
     let server = TestServer::with(|options| options.calls.max_task_delay = Some(Duration::from_millis(5))).await;
@@ -258,7 +259,7 @@ async fn lists_leave_a_place_for_articles() {
     let server = start(&database).await;
     let (mut writes, reads) = (server.ingestion().await, server.retrieval().await);
     let name = ingest(&mut writes, invented(1)).await.article.unwrap().name;
-    // Needed by a list of an author's articles, and not by one article.
+    // Lists by author need this table, single articles do not.
     let held = database.client().await;
     held.batch_execute("BEGIN; LOCK TABLE copydesk.facets").await.unwrap();
     let filter = Some(ArticleFilter { authors: vec!["Writer 1".into()], ..Default::default() });
@@ -285,13 +286,13 @@ async fn many_readers_of_one_article_are_one_read() {
     let server = start(&database).await;
     let (mut writes, reads) = (server.ingestion().await, server.retrieval().await);
     let name = ingest(&mut writes, invented(1)).await.article.unwrap().name;
-    // Until the cache is trusted, reads pass it by.
+    // Reads bypass the cache until it is trusted.
     let cached = async {
         while reads.clone().get_article(get(&name)).await.unwrap().metadata().get("copydesk-cache").unwrap() != "local"
         {
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), cached).await.expect("it is cached");
+    tokio::time::timeout(Duration::from_secs(20), cached).await.expect("the article is cached");
     let cold = ingest(&mut writes, invented(2)).await.article.unwrap().name;
     let held = database.client().await;
     held.batch_execute("BEGIN; LOCK TABLE copydesk.texts").await.unwrap();
@@ -309,7 +310,7 @@ async fn many_readers_of_one_article_are_one_read() {
     server.until_metric("copydesk_store_reads_shed_total 0").await;
 }
 
-/// Streams whose clients never read hold memory that all streams share, until they are ended.
+/// Streams whose clients do not read are ended, since they hold memory that all streams share.
 #[tokio::test]
 async fn streams_that_nobody_reads_are_ended_and_others_go_on() {
     const UNREAD: Duration = Duration::from_millis(200);
@@ -324,7 +325,7 @@ async fn streams_that_nobody_reads_are_ended_and_others_go_on() {
     };
     let mut unread = Vec::new();
     for client in 0..4 {
-        // What the connection itself keeps is little.
+        // Small windows, so that the connection buffers little.
         let endpoint = server.endpoint().initial_stream_window_size(65_535).initial_connection_window_size(65_535);
         let channel = endpoint.connect().await.unwrap();
         let mut writes = IngestionServiceClient::new(channel).max_decoding_message_size(64 << 20);
@@ -335,14 +336,16 @@ async fn streams_that_nobody_reads_are_ended_and_others_go_on() {
     server.until_metric(&format!("copydesk_grpc_calls_in_flight{{{method}}} 4")).await;
     let mut answers =
         server.ingestion().await.ingest_articles(tokio_stream::once(large(9_999))).await.unwrap().into_inner();
-    let answer = tokio::time::timeout(Duration::from_secs(60), answers.message()).await.expect("it is answered");
+    let answer = tokio::time::timeout(Duration::from_secs(60), answers.message())
+        .await
+        .expect("the other client's document gets a response");
     assert!(matches!(answer.unwrap().unwrap().result, Some(ingest_articles_response::Result::Ingested(_))));
     let read = unread.into_iter().map(|mut answers| async move {
-        // One now and then: sooner or later there are more than anybody keeps for it.
+        // Slow reads: more unread responses accumulate than the server keeps.
         loop {
             tokio::time::sleep(UNREAD * 2).await;
             match answers.message().await {
-                Ok(answer) => assert!(answer.is_some(), "it ends with a reason"),
+                Ok(answer) => assert!(answer.is_some(), "the stream ended with OK"),
                 Err(refused) => break refused,
             }
         }

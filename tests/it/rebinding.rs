@@ -1,4 +1,4 @@
-//! DNS rebinding, and pages of other origins: nothing is done for either.
+//! DNS rebinding, and pages of other origins: both are refused.
 
 use std::net::SocketAddr;
 
@@ -17,13 +17,13 @@ const LIST: &str = "/copydesk.v1.RetrievalService/ListArticles";
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
 const GRPC: &str = "application/grpc";
 
-/// What becomes of a call: its status of HTTP, and of gRPC if it has one.
+/// Outcome of a call: the HTTP status, and the gRPC status if there is one.
 type Outcome = (u16, Option<i32>);
 
 const DONE: Outcome = (200, Some(0));
 const DENIED: Outcome = (200, Some(7));
 
-/// A call by HTTP/2 with this `:authority`, if any, and these headers.
+/// Calls over HTTP/2 with this `:authority`, if any, and these headers.
 async fn call(
     address: SocketAddr,
     authority: Option<&str>,
@@ -35,7 +35,7 @@ async fn call(
     tokio::spawn(connection);
     let mut request = match authority {
         Some(authority) => http::Request::post(format!("http://{authority}{path}")),
-        // Without an authority h2 sends what came by HTTP/1.1 only.
+        // Without an authority, h2 sends only requests of version HTTP/1.1.
         None => http::Request::post(path).version(Version::HTTP_11),
     };
     for (name, value) in headers {
@@ -43,7 +43,7 @@ async fn call(
     }
     let request = request.body(()).unwrap();
     let (response, mut body) = requests.ready().await.unwrap().send_request(request, false).unwrap();
-    // It may be refused before all of it is there.
+    // The call may be refused before all of it is sent.
     let _refused = body.send_data(enveloped(message), true);
     let response = response.await.unwrap();
     let status = response.status().as_u16();
@@ -64,7 +64,7 @@ async fn grpc(address: SocketAddr, authority: &str, message: &DeleteArticleReque
     call(address, Some(authority), DELETE, message, &[("content-type", GRPC)]).await
 }
 
-/// A call by gRPC-Web over HTTP/1.1, with this target and these lines.
+/// Calls by gRPC-Web over HTTP/1.1 with this target and these header lines.
 async fn web(address: SocketAddr, target: &str, message: &impl Message, lines: &[&str]) -> String {
     let body = enveloped(message);
     let mut head =
@@ -82,7 +82,7 @@ fn is_denied(answer: &str) -> bool {
     answer.starts_with("HTTP/1.1 200") && answer.contains("grpc-status: 7\r\n")
 }
 
-/// Names that no caller of this machine uses: those of pages, and what looks like one that it does.
+/// Returns host names that no local caller uses: those of pages, and lookalikes of local names.
 fn names_of_pages(port: u16) -> Vec<String> {
     [
         "evil.example",
@@ -112,17 +112,17 @@ async fn a_page_that_rebinds_its_name_deletes_nothing() {
     let name = ingest(&mut server.ingestion().await, invented(1)).await.article.unwrap().name;
     let delete = DeleteArticleRequest { name: name.clone(), ..Default::default() };
     for host in names_of_pages(port) {
-        // As its browser has it, the page is of the host that it calls.
+        // The browser takes the called host for the page's origin.
         let origin = format!("origin: http://{host}");
         let answer = web(address, DELETE, &delete, &[&format!("host: {host}"), &origin]).await;
-        // What is no authority at all is no HTTP either.
+        // Invalid authorities are invalid HTTP, too.
         assert!(is_denied(&answer) || answer.starts_with("HTTP/1.1 400"), "{host}: {answer}");
         let answer = web(address, LIST, &ListArticlesRequest::default(), &[&format!("host: {host}")]).await;
         assert!(is_denied(&answer) || answer.starts_with("HTTP/1.1 400"), "{host}: {answer}");
         if format!("http://{host}/").parse::<http::Uri>().is_ok() {
             assert_eq!(grpc(address, &host, &delete).await, DENIED, "{host}");
         }
-        // An honest authority makes no dishonest Host good.
+        // An allowed authority does not make another Host allowed.
         let headers = [("content-type", GRPC), ("host", host.as_str())];
         assert_eq!(call(address, Some("localhost"), DELETE, &delete, &headers).await, DENIED, "{host}");
     }
@@ -130,21 +130,21 @@ async fn a_page_that_rebinds_its_name_deletes_nothing() {
     assert!(is_denied(&web(address, &absolute, &delete, &["host: localhost"]).await));
     let absolute = format!("http://localhost:{port}{DELETE}");
     assert!(is_denied(&web(address, &absolute, &delete, &["host: evil.example"]).await));
-    // None, two of them, and one that is empty.
+    // No Host, two, and an empty one.
     for lines in [&[][..], &["host: localhost", "host: evil.example"], &["host:"]] {
         let answer = web(address, DELETE, &delete, lines).await;
         assert!(is_denied(&answer) || answer.starts_with("HTTP/1.1 400"), "{lines:?}: {answer}");
     }
     assert_eq!(call(address, None, DELETE, &delete, &[("content-type", GRPC)]).await, DENIED);
-    // What does not speak gRPC is told by HTTP.
+    // Clients that do not speak gRPC get an HTTP error status.
     let plain = [("content-type", "text/plain")];
     assert_eq!(call(address, Some("evil.example"), DELETE, &delete, &plain).await, (403, Some(7)));
-    // Balancers ask for health by names of their own.
+    // Load balancers request health under their own host names.
     let health = tonic_health::pb::HealthCheckRequest::default();
     assert_eq!(call(address, Some("copydesk"), HEALTH, &health, &[("content-type", GRPC)]).await, DONE);
-    // The article is there, and those who call by honest names can delete it.
+    // The article still exists, and callers with allowed names can delete it.
     let get = GetArticleRequest { name: name.clone(), ..Default::default() };
-    server.retrieval().await.get_article(get).await.expect("nobody has deleted it");
+    server.retrieval().await.get_article(get).await.expect("the article is not deleted");
     let restore = UndeleteArticleRequest { name, ..Default::default() };
     for host in ["localhost", "LOCALHOST.", "desk.localhost", "127.0.0.1", "[::1]", "[0:0::1]"] {
         for host in [host.to_owned(), format!("{host}:{port}")] {
@@ -172,7 +172,7 @@ async fn names_are_allowed_as_set() {
     }
     let server = TestServer::with(|options| options.web.hosts = "*".parse().unwrap()).await;
     assert_eq!(call(server.address, Some("any.example"), LIST, &list, &[("content-type", GRPC)]).await, DONE);
-    // Where others reach the server it has names that it does not know.
+    // A server that others can reach may have unknown names.
     let server = TestServer::with(|options| {
         options.listen = "0.0.0.0:0".parse().unwrap();
         options.insecure = true;
@@ -180,7 +180,7 @@ async fn names_are_allowed_as_set() {
     .await;
     let here = SocketAddr::from(([127, 0, 0, 1], server.address.port()));
     assert_eq!(call(here, Some("any.example"), LIST, &list, &[("content-type", GRPC)]).await, DONE);
-    // With authentication a page has no credential, whatever it calls itself.
+    // With authentication, pages fail for lack of a credential, under any host name.
     let server = TestServer::with(|options| {
         let staleness_bound = std::time::Duration::from_secs(1);
         options.access = Some(copydesk::access::AccessOptions { staleness_bound, rate: None, jwt: None });
@@ -216,7 +216,7 @@ async fn pages_of_other_origins_write_nothing() {
         .await
         .get_article(GetArticleRequest { name: name.clone(), ..Default::default() })
         .await
-        .expect("nobody has deleted it");
+        .expect("the article is not deleted");
     for origin in ["https://desk.example".to_owned(), origin_of(&server)] {
         let headers = [("content-type", GRPC), ("origin", origin.as_str())];
         assert_eq!(call(server.address, Some(&authority), DELETE, &delete, &headers).await, DONE, "{origin}");

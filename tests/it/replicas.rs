@@ -1,4 +1,4 @@
-//! Several servers, as processes, on one database: what one has answered, the others know.
+//! Several server processes on one database: the others know every change that one has confirmed.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::database::{Cluster, Database};
 use crate::process::{Serve, run};
 use crate::support::{invented, ready};
 
-/// The flags of a server on a database; it keeps nothing in the folder that every server is given.
+/// Returns the flags of a server on a database. It stores nothing in the data folder that every server gets.
 fn flags(database: &Database) -> [&str; 4] {
     ["--store", &database.url, "--log-level", "error"]
 }
@@ -40,7 +40,7 @@ fn a_server_on_another_schema_says_what_to_run() {
     assert!(shown.contains("the store is as this version needs it") && shown.starts_with("127.0.0.1:"), "{shown}");
     let dir = tempfile::tempdir().unwrap();
     Serve::on(dir.path(), &flags(&database)).stop();
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "everything is in the database");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "the data folder is not empty");
     let (code, _, errors) = run(&[
         "serve",
         "--listen",
@@ -68,7 +68,7 @@ async fn what_one_replica_answers_another_knows() {
         let request = IngestArticleRequest { document: Some(ready(article)), ..Default::default() };
         let written = one.ingestion.ingest_article(request).await.unwrap().into_inner().article.unwrap();
         let (name, token) = (written.name.as_str(), written.change_token.as_str());
-        // The other has the edition before in its cache, and knows by the token that this will not do.
+        // The other replica has the previous edition in its cache, and the token shows that it is stale.
         assert_eq!(headline(&mut other, name, at_least(token)).await, written.headline);
         let search = SearchArticlesRequest {
             query: format!("\"edition {round}\""),
@@ -76,13 +76,15 @@ async fn what_one_replica_answers_another_knows() {
             ..Default::default()
         };
         assert_eq!(other.retrieval.search_articles(search).await.unwrap().into_inner().results.len(), 1);
-        // Without a token it is as fresh as the bound says.
+        // Without a token the read is within the staleness bound.
         let bound = async {
             while headline(&mut other, name, None).await != written.headline {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(std::time::Duration::from_secs(2), bound).await.expect("within the bound");
+        tokio::time::timeout(std::time::Duration::from_secs(2), bound)
+            .await
+            .expect("the change is visible within the bound");
         loop {
             if let Event::Change(change) = watch.next().await.unwrap().unwrap().event.unwrap() {
                 assert_eq!((change.revision, change.change_token.as_str()), (round + 1, token));
@@ -120,19 +122,19 @@ async fn what_replicas_answered_survives_their_kills() {
         }
         server.kill();
     }
-    // The other replica has gone on, and its feed has each revision once.
+    // The other replica has kept running, and its feed has each revision once.
     let watch = WatchArticlesRequest { from_beginning: true, ..Default::default() };
     let mut watch = onlooker.retrieval.watch_articles(watch).await.unwrap().into_inner();
     let mut newest: BTreeMap<String, i64> = BTreeMap::new();
-    // The feed has been caught up with at the first checkpoint.
+    // The first checkpoint shows that the watch has caught up.
     while let Event::Change(change) = watch.next().await.unwrap().unwrap().event.unwrap() {
         let revision = newest.entry(change.name.clone()).or_default();
         assert_eq!(change.revision, *revision + 1, "{}", change.name);
         *revision = change.revision;
     }
-    assert!(answered.len() > 300, "too few articles were answered to show anything: {}", answered.len());
+    assert!(answered.len() > 300, "too few articles were confirmed for the check: {}", answered.len());
     for (name, revision) in &answered {
-        assert!(newest.get(name).is_some_and(|seen| seen >= revision), "{name} was answered, and lost");
+        assert!(newest.get(name).is_some_and(|seen| seen >= revision), "{name} was confirmed and lost");
     }
     stays.stop();
 }

@@ -1,4 +1,4 @@
-//! Each method's plain case.
+//! Basic case of each method.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn an_article_goes_in_and_comes_out() {
     let answer = reads.get_article(get.clone()).await.unwrap();
     assert_eq!(answer.metadata().get("copydesk-cache").unwrap(), "store");
     assert_eq!(answer.into_inner().article.as_ref(), Some(&article));
-    // From the cache, as soon as its follower is up to date, which a busy machine may delay.
+    // Served by the cache once its follower has caught up, which a busy machine may delay.
     let local = async {
         loop {
             let again = reads.get_article(get.clone()).await.unwrap();
@@ -32,7 +32,7 @@ async fn an_article_goes_in_and_comes_out() {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), local).await.expect("nothing is ever answered from the cache");
+    tokio::time::timeout(Duration::from_secs(20), local).await.expect("the cache answers");
 
     let lookup = lookup_article_request::Key::Url("https://herald.example/news/1?utm_source=x#top".into());
     let found = reads.lookup_article(LookupArticleRequest { key: Some(lookup), ..Default::default() }).await.unwrap();
@@ -62,7 +62,7 @@ async fn a_correction_a_kill_and_their_history() {
     let second = writes.update_article(corrected.clone()).await.unwrap().into_inner().article.unwrap();
     assert_eq!((second.revision, second.headline.as_str()), (2, "Ferry 1 returns late"));
     assert_eq!(writes.update_article(corrected).await.unwrap_err().code(), Code::Aborted);
-    // The page as it was does not undo the correction.
+    // Ingesting the original page again does not undo the correction.
     assert_eq!(ingest(&mut writes, invented(1)).await.outcome(), IngestOutcome::Unchanged);
 
     let past = GetArticleRequest { name: format!("{}@1", article.name), ..Default::default() };
@@ -149,7 +149,7 @@ async fn lists_searches_watches_and_exports() {
     while let Ok(Some(_)) | Ok(None) = last {
         last = watch.message().await;
         if matches!(last, Ok(None)) {
-            panic!("the stream ended without a word");
+            panic!("the stream ended without a status");
         }
     }
     assert_eq!(last.unwrap_err().code(), Code::Unavailable);

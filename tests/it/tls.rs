@@ -1,4 +1,4 @@
-//! TLS to callers, with certificates of the tests' own.
+//! TLS for callers, with test certificates.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::support::{TestServer, invented, ready};
 
 const SOON: Duration = Duration::from_secs(60);
 
-/// A server with a certificate for `localhost`, from this authority.
+/// Starts a server with a certificate for `localhost` of this authority.
 async fn server(authority: &Authority, dir: &Path, callers: Option<&Authority>) -> TestServer {
     authority.vouch(dir);
     let client_ca = callers.map(|callers| {
@@ -43,7 +43,7 @@ fn address(server: &TestServer) -> String {
     format!("https://localhost:{}", server.address.port())
 }
 
-/// Connects, and asks for something.
+/// Connects and makes one call.
 async fn call(server: &TestServer, tls: &Tls) -> Result<(), String> {
     let mut client = Client::connect_with(&address(server), tls, None).await.map_err(|error| match error {
         ConnectError::Unreachable { cause, .. } => format!("{cause:?}"),
@@ -52,7 +52,7 @@ async fn call(server: &TestServer, tls: &Tls) -> Result<(), String> {
     client.health.check(HealthCheckRequest::default()).await.map(drop).map_err(|status| format!("{status:?}"))
 }
 
-/// A connection of these versions, that offers these protocols.
+/// Opens a connection with these TLS versions and ALPN protocols.
 async fn raw(
     server: &TestServer,
     authority: &Authority,
@@ -76,17 +76,16 @@ async fn callers_who_trust_the_certificate_are_served_and_others_go() {
     let (authority, dir) = (Authority::new(), tempfile::tempdir().unwrap());
     let server = server(&authority, dir.path(), None).await;
     call(&server, &Tls::default().ca(&authority.pem)).await.unwrap();
-    let wrong = call(&server, &Tls::default().ca(Authority::new().pem)).await.unwrap_err();
-    assert!(wrong.contains("InvalidCertificate"), "{wrong}");
+    let untrusted = call(&server, &Tls::default().ca(Authority::new().pem)).await.unwrap_err();
+    assert!(untrusted.contains("InvalidCertificate"), "{untrusted}");
     // The certificate is for a name, not for the address.
     let by_address = format!("https://{}", server.address);
     assert!(Client::connect_with(&by_address, &Tls::default().ca(&authority.pem), None).await.is_err());
-    // Without TLS nobody gets in.
-    // The server does not answer in the clear: the connection, or the first call, fails.
+    // The server does not accept plaintext: the connection or the first call fails.
     if let Ok(mut plain) = Client::connect(&server.address.to_string()).await {
         plain.health.check(HealthCheckRequest::default()).await.unwrap_err();
     }
-    // Of the wrong authority, of the wrong address, and of what is no TLS.
+    // Failures of the wrong authority, the wrong name, and the plaintext connection.
     server.until_metric("copydesk_tls_handshakes_failed_total 3").await;
 }
 
@@ -132,17 +131,17 @@ async fn new_certificates_are_taken_over_and_broken_ones_are_not() {
     let mut before = Client::connect_with(&address(&server), &Tls::default().ca(&old.pem), None).await.unwrap();
     let mut watch = before.retrieval.watch_articles(WatchArticlesRequest::default()).await.unwrap().into_inner();
     watch.next().await.unwrap().unwrap();
-    // Half of a change: the key is of another certificate.
+    // The first half of a change: the key does not match the certificate.
     let (cert, key) = new.issue("localhost", |params| params.not_after = rcgen::date_time_ymd(2031, 3, 4));
     std::fs::write(dir.path().join("server.crt"), cert).unwrap();
     server.until_metric("copydesk_tls_reloads_failed_total 1").await;
     call(&server, &Tls::default().ca(&old.pem)).await.unwrap();
-    // The other half.
+    // The second half.
     std::fs::write(dir.path().join("server.key"), key).unwrap();
     server.until_metric("copydesk_tls_certificate_end_timestamp_seconds 1930348800").await;
     call(&server, &Tls::default().ca(&new.pem)).await.unwrap();
     call(&server, &Tls::default().ca(&old.pem)).await.unwrap_err();
-    // Who is connected stays so.
+    // Open connections stay open.
     let request = IngestArticleRequest { document: Some(ready(invented(1))), ..Default::default() };
     before.ingestion.ingest_article(request).await.unwrap();
     watch.next().await.unwrap().unwrap();
@@ -164,7 +163,7 @@ async fn a_handshake_that_is_half_made_holds_up_nobody() {
     }
     server.until_metric("copydesk_connections 20").await;
     call(&server, &Tls::default().ca(&authority.pem)).await.unwrap();
-    tokio::time::timeout(SOON, server.stop()).await.expect("a handshake holds up the stop");
+    tokio::time::timeout(SOON, server.stop()).await.expect("the stop does not wait for handshakes");
 }
 
 #[tokio::test]
@@ -177,12 +176,12 @@ async fn a_handshake_that_takes_too_long_is_ended() {
         options.connections.handshake = Duration::from_millis(200);
     })
     .await;
-    // One that says nothing, and one that has made the handshake and says nothing then.
+    // A silent connection, and one that is silent after the handshake.
     let mut silent = TcpStream::connect(server.address).await.unwrap();
     let mut made = raw(&server, &authority, rustls::ALL_VERSIONS, &["h2"]).await.unwrap();
-    tokio::time::timeout(SOON, silent.read_to_end(&mut Vec::new())).await.expect("it is open").unwrap();
-    // It ends without TLS's own goodbye, which is an error to some.
-    let _ended = tokio::time::timeout(SOON, made.read_to_end(&mut Vec::new())).await.expect("it is open");
+    tokio::time::timeout(SOON, silent.read_to_end(&mut Vec::new())).await.expect("the connection is closed").unwrap();
+    // The connection closes without close_notify, which rustls reports as an error.
+    let _ended = tokio::time::timeout(SOON, made.read_to_end(&mut Vec::new())).await.expect("the connection is closed");
     server.until_metric("copydesk_connections 0").await;
 }
 
@@ -191,8 +190,8 @@ async fn browsers_are_served_by_tls_too() {
     let (authority, dir) = (Authority::new(), tempfile::tempdir().unwrap());
     let server = server(&authority, dir.path(), None).await;
     let mut stream = raw(&server, &authority, rustls::ALL_VERSIONS, &["http/1.1"]).await.unwrap();
-    let request = "POST /grpc.health.v1.Health/Check HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/grpc-web\r\n\
-                   content-length: 5\r\nconnection: close\r\n\r\n\0\0\0\0\0";
+    let request = "POST /grpc.health.v1.Health/Check HTTP/1.1\r\nhost: localhost\r\n\
+                   content-type: application/grpc-web\r\ncontent-length: 5\r\nconnection: close\r\n\r\n\0\0\0\0\0";
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     let _ended = stream.read_to_end(&mut answer).await;
@@ -212,9 +211,9 @@ async fn the_commands_speak_tls() {
     let [ca, cert, key] = [ca, cert, key].map(|path| path.to_str().unwrap().to_owned());
     let address = address(&server);
     let health = |more: &[&str]| run(&[&["health", "--addr", &address], more].concat());
-    let (code, told, errors) = health(&["--ca", &ca, "--client-cert", &cert, "--client-key", &key]);
-    assert_eq!((code, told.as_str()), (0, "SERVING\n"), "{errors}");
-    // No certificate to show, nobody to trust, and no file.
+    let (code, shown, errors) = health(&["--ca", &ca, "--client-cert", &cert, "--client-key", &key]);
+    assert_eq!((code, shown.as_str()), (0, "SERVING\n"), "{errors}");
+    // No client certificate, no trusted CA, and a missing file.
     for more in [&["--ca", &ca][..], &["--client-cert", &cert, "--client-key", &key], &["--ca", "/none"]] {
         let (code, _, errors) = health(more);
         assert_ne!(code, 0, "{more:?}: {errors}");

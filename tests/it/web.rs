@@ -1,4 +1,4 @@
-//! gRPC-Web, as browsers speak it: HTTP/1.1, and trailers in the body.
+//! gRPC-Web as browsers use it: HTTP/1.1 with trailers in the body.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ use crate::support::{TestServer, ingest, invented, ready};
 
 const GET: &str = "/copydesk.v1.RetrievalService/GetArticle";
 
-/// One request and its answer: the head, and the frames of the body (a flag, and what is in it).
+/// Response: the head, and the frames of the body (flag and content).
 struct Answer {
     head: String,
     frames: Vec<(u8, Vec<u8>)>,
@@ -28,7 +28,7 @@ impl Answer {
     }
 
     fn trailers(&self) -> String {
-        let (flag, trailers) = self.frames.last().expect("a frame of trailers");
+        let (flag, trailers) = self.frames.last().expect("a trailers frame");
         assert_eq!(*flag, 0x80, "trailers are last");
         String::from_utf8(trailers.clone()).unwrap()
     }
@@ -137,14 +137,14 @@ async fn only_pages_of_the_origins_set_may_call() {
     assert_eq!(preflight(&server, "https://evil.example").await.header(header), None);
     let called = call(&server, GET, request, &["origin: https://desk.example"]).await;
     assert_eq!(called.header(header), Some("https://desk.example"));
-    let told = called.header("access-control-expose-headers").unwrap().to_owned();
-    assert!(told.contains("grpc-status") && told.contains("copydesk-cache"), "{told}");
+    let exposed = called.header("access-control-expose-headers").unwrap().to_owned();
+    assert!(exposed.contains("grpc-status") && exposed.contains("copydesk-cache"), "{exposed}");
 
     let server = TestServer::with(|options| options.web.origins = Origins::All).await;
     assert_eq!(preflight(&server, "https://any.example").await.header(header), Some("*"));
 }
 
-/// What a page of anybody's may send without asking first: through a proxy, it comes by HTTP/2.
+/// Requests that any page may send without a preflight are refused; through a proxy they arrive over HTTP/2.
 #[tokio::test]
 async fn what_does_not_say_that_it_is_grpc_is_no_call() {
     let server = TestServer::start().await;
@@ -175,7 +175,7 @@ async fn what_does_not_say_that_it_is_grpc_is_no_call() {
     assert_eq!(listed().await, 1);
 }
 
-/// A browser asks before it calls, without the credential; and then calls with it.
+/// A browser sends a preflight without the credential, and then calls with it.
 #[tokio::test]
 async fn a_page_calls_with_its_credential() {
     let server = TestServer::with(|options| {
@@ -184,8 +184,8 @@ async fn a_page_calls_with_its_credential() {
         options.access = Some(copydesk::access::AccessOptions { staleness_bound, rate: None, jwt: None });
     })
     .await;
-    let place = copydesk::store::sqlite::SqliteOptions::new(server.dir.path());
-    let keys = copydesk::server::StoreOptions::Sqlite(place).keys().await.unwrap();
+    let store = copydesk::store::sqlite::SqliteOptions::new(server.dir.path());
+    let keys = copydesk::server::StoreOptions::Sqlite(store).keys().await.unwrap();
     let key = copydesk::access::make().unwrap();
     let stored = copydesk::store::StoredKey {
         id: key.id,
@@ -204,24 +204,28 @@ async fn a_page_calls_with_its_credential() {
         "access-control-request-method: POST",
         "access-control-request-headers: authorization,content-type,x-grpc-web",
     ];
-    let asked = ask(server.address, "OPTIONS", GET, &headers, b"").await;
-    assert!(asked.head.starts_with("HTTP/1.1 200"), "{}", asked.head);
-    assert!(asked.header("access-control-allow-headers").unwrap().contains("authorization"), "{}", asked.head);
-    // A cookie would be sent by any page; a credential that a page must know is not.
-    assert_eq!(asked.header("access-control-allow-credentials"), None);
+    let preflight = ask(server.address, "OPTIONS", GET, &headers, b"").await;
+    assert!(preflight.head.starts_with("HTTP/1.1 200"), "{}", preflight.head);
+    assert!(preflight.header("access-control-allow-headers").unwrap().contains("authorization"), "{}", preflight.head);
+    // Browsers send cookies for any page, but this credential only if the page knows it.
+    assert_eq!(preflight.header("access-control-allow-credentials"), None);
 
     let request = GetArticleRequest { name: "articles/none".into(), ..Default::default() };
     let origin = "origin: https://desk.example";
     let without = call(&server, GET, request.clone(), &[origin]).await;
     assert_eq!(without.header("grpc-status"), Some("16"), "{}", without.head);
-    assert_eq!(without.header("access-control-allow-origin"), Some("https://desk.example"), "the page can read why");
+    assert_eq!(
+        without.header("access-control-allow-origin"),
+        Some("https://desk.example"),
+        "the page cannot read the error"
+    );
     let credential = format!("authorization: Bearer {}", key.text);
     let taken = async {
         while call(&server, GET, request.clone(), &[origin, &credential]).await.header("grpc-status") != Some("5") {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(std::time::Duration::from_secs(60), taken).await.expect("the page is let in");
+    tokio::time::timeout(std::time::Duration::from_secs(60), taken).await.expect("the page's call is admitted");
 }
 
 #[tokio::test]
@@ -230,8 +234,8 @@ async fn where_it_is_off_nothing_but_http2_is_spoken() {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(b"POST / HTTP/1.1\r\nhost: desk.example\r\ncontent-length: 0\r\n\r\n").await.unwrap();
     let mut bytes = Vec::new();
-    // It is closed, cleanly or not.
+    // The connection is closed or reset.
     let _ = stream.read_to_end(&mut bytes).await;
     assert!(!bytes.starts_with(b"HTTP/1.1"), "{}", String::from_utf8_lossy(&bytes));
-    assert!(server.retrieval().await.get_article(GetArticleRequest::default()).await.is_err(), "gRPC goes on");
+    assert!(server.retrieval().await.get_article(GetArticleRequest::default()).await.is_err(), "gRPC is still served");
 }

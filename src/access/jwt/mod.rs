@@ -1,4 +1,4 @@
-//! Tokens of an issuer (JWT, RFC 7519), by its public keys.
+//! Verification of an issuer's tokens (JWT, RFC 7519) with its public keys.
 
 mod set;
 mod signature;
@@ -23,62 +23,62 @@ use set::KeySet;
 use signature::ALGORITHMS;
 pub use source::JwksSource;
 
-/// How far clocks may be apart.
+/// Tolerated clock skew.
 const LEEWAY: Duration = Duration::from_secs(30);
-/// How long keys are believed that cannot be read again. An issuer's keys live for weeks; but one that was taken back must not
-/// be good for ever because its issuer cannot be reached.
-const BELIEVED: Duration = Duration::from_secs(3_600);
-/// Tokens that need not be checked again, and subjects whose rates are kept.
-const REMEMBERED: usize = 10_000;
-/// Longer tokens are checked each time, so that memory is bounded, in bytes.
-const TOKEN: usize = 4_096;
-/// Longer subjects would make logs and answers too long.
-const SUBJECT: usize = 256;
+/// Time for which keys stay trusted after the last successful read. An issuer's keys live for weeks, but a revoked key
+/// must not stay valid for ever because its issuer is unreachable.
+const TRUST_PERIOD: Duration = Duration::from_secs(3_600);
+/// Maximum number of cached tokens, and of subjects with a rate bucket.
+const CACHED: usize = 10_000;
+/// Maximum size of a cached token, in bytes. Longer tokens are verified on each call, so that memory is bounded.
+const MAX_CACHED_TOKEN: usize = 4_096;
+/// Maximum length of a subject, in bytes. Subjects are part of log lines and responses.
+const MAX_SUBJECT: usize = 256;
 
-/// Whose tokens are taken, and for whom they must be.
+/// Settings of accepted tokens.
 #[derive(Clone, Debug)]
 pub struct JwtOptions {
-    /// The `iss` that they must have.
+    /// Required `iss` claim.
     pub issuer: String,
-    /// The `aud` that must be among theirs.
+    /// Required value in the `aud` claim.
     pub audience: String,
-    /// Where the issuer's keys are.
+    /// Location of the issuer's keys.
     pub keys: JwksSource,
-    /// Maximum lifetime of a token; no limit when absent.
+    /// Maximum lifetime of a token; no limit if absent.
     pub max_lifetime: Option<Duration>,
 }
 
 impl JwtOptions {
-    /// Reads the issuer's keys, as a server does, and answers how many are of use; 0 when the set is well-formed and has none.
+    /// Reads the issuer's keys and returns the number of usable ones; 0 if the set is well-formed and has none.
     ///
     /// # Errors
-    /// When the set cannot be read or is malformed.
+    /// Returns an error if the set cannot be read or is malformed.
     pub async fn count_keys(&self) -> Result<usize, String> {
         signature::install();
         Ok(KeySet::read(&self.keys.read().await?)?.len())
     }
 }
 
-/// What of a token is of use. `exp`, `nbf`, `iss` and `aud` are checked by jsonwebtoken.
+/// Claims that are used here. jsonwebtoken checks `exp`, `nbf`, `iss` and `aud`.
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
     exp: f64,
-    /// Read only when lifetimes are limited, so that an issuer's odd `iat` does no harm otherwise.
+    /// Read only if lifetimes are limited, so that an invalid `iat` does no harm otherwise.
     #[serde(default)]
     iat: Option<serde_json::Value>,
-    /// RFC 8693, and most issuers: words parted by spaces.
+    /// Used by RFC 8693 and most issuers: space-separated words.
     #[serde(default)]
     scope: Words,
-    /// Microsoft and Okta.
+    /// Used by Microsoft and Okta.
     #[serde(default)]
     scp: Words,
-    /// Auth0.
+    /// Used by Auth0.
     #[serde(default)]
     permissions: Words,
 }
 
-/// One string with words in it, or a list of them.
+/// One string of space-separated words, or a list of strings.
 #[derive(Default, Deserialize)]
 #[serde(untagged)]
 enum Words {
@@ -99,8 +99,8 @@ impl Words {
     }
 }
 
-/// Refuses a token that is valid for longer than `max`. Without `iat`, and where `iat` is in the future, the lifetime is counted
-/// from now; clocks may differ then.
+/// Refuses a token that is valid for longer than `max`. The lifetime counts from now, with tolerance for clock skew, if
+/// `iat` is absent or in the future.
 fn check_lifetime(claims: &Claims, max: Duration, now: Timestamp) -> Result<(), Refusal> {
     let since = |from: f64| claims.exp - from;
     let issued = match &claims.iat {
@@ -112,7 +112,7 @@ fn check_lifetime(claims: &Claims, max: Duration, now: Timestamp) -> Result<(), 
     if too_long { Err(Refusal::Lifetime) } else { Ok(()) }
 }
 
-/// Checks tokens.
+/// Verifier of tokens.
 pub(super) struct Tokens {
     options: JwtOptions,
     rate: Option<Rate>,
@@ -120,16 +120,16 @@ pub(super) struct Tokens {
     trust: Arc<Trust>,
     set: RwLock<KeySet>,
     read: Mutex<Read>,
-    /// When the keys were last asked for.
+    /// Time of the last read of the keys.
     tried: Mutex<Option<Instant>>,
-    /// A token has named a key that is not among those we know.
+    /// Signals that a token has named an unknown key.
     wanted: Notify,
-    /// By the token itself: it is hashed with a seed that nobody knows, and that takes less than any digest.
+    /// Keyed by the token itself: hashing it with a random seed is cheaper than any digest.
     checked: Cache<Box<[u8]>, Arc<Caller>>,
     buckets: Cache<String, Arc<Bucket>>,
 }
 
-/// What is known of the last read of the keys.
+/// Result of the last read of the keys.
 struct Read {
     json: bytes::Bytes,
     failing: bool,
@@ -156,15 +156,15 @@ impl Tokens {
             read: Mutex::new(Read { json: bytes::Bytes::new(), failing: false }),
             tried: Mutex::default(),
             wanted: Notify::new(),
-            checked: Cache::new(REMEMBERED),
-            buckets: Cache::new(REMEMBERED),
+            checked: Cache::new(CACHED),
+            buckets: Cache::new(CACHED),
         }
     }
 
-    /// Whose a token is.
+    /// Returns the caller of a token.
     pub(super) fn caller(&self, token: &[u8], now: Instant) -> Result<Arc<Caller>, Refusal> {
         if let Some(caller) = self.checked.get(token) {
-            // Whose key was taken back is looked at anew: it may have come back.
+            // A token whose key ended is verified again: the key may have been published again.
             if caller.is_alive() {
                 return Ok(caller);
             }
@@ -173,7 +173,7 @@ impl Tokens {
             return Err(Refusal::Unavailable);
         }
         let caller = Arc::new(self.verify(token, now)?);
-        if token.len() <= TOKEN {
+        if token.len() <= MAX_CACHED_TOKEN {
             self.checked.insert(token.into(), Arc::clone(&caller));
         }
         Ok(caller)
@@ -181,28 +181,28 @@ impl Tokens {
 
     fn verify(&self, token: &[u8], now: Instant) -> Result<Caller, Refusal> {
         let header = decode_header(token).map_err(|_| Refusal::Invalid)?;
-        // What its issuer says must be understood (RFC 7515, 4.1.11), and of that we understand nothing.
+        // Critical extensions must be understood (RFC 7515, 4.1.11); none are supported.
         if header.crit.is_some() {
             return Err(Refusal::Invalid);
         }
-        let which = ALGORITHMS.iter().position(|algorithm| *algorithm == header.alg).ok_or(Refusal::Invalid)?;
+        let index = ALGORITHMS.iter().position(|algorithm| *algorithm == header.alg).ok_or(Refusal::Invalid)?;
         let set = self.set.read().unwrap_or_else(PoisonError::into_inner);
         let Some(key) = set.find(header.kid.as_deref(), header.alg) else {
-            return Err(if self.look_again(now) { Refusal::Unavailable } else { Refusal::Invalid });
+            return Err(if self.request_refresh(now) { Refusal::Unavailable } else { Refusal::Invalid });
         };
-        let claims: Claims = match decode(token, &key.key, &self.validations[which]) {
+        let claims: Claims = match decode(token, &key.key, &self.validations[index]) {
             Ok(token) => token.claims,
             Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => return Err(Refusal::Expired),
             Err(_) => return Err(Refusal::Invalid),
         };
-        if claims.sub.is_empty() || claims.sub.len() > SUBJECT {
+        if claims.sub.is_empty() || claims.sub.len() > MAX_SUBJECT {
             return Err(Refusal::Invalid);
         }
         if let Some(max) = self.options.max_lifetime {
             check_lifetime(&claims, max, Timestamp::now())?;
         }
         let words = claims.scope.iter().chain(claims.scp.iter()).chain(claims.permissions.iter());
-        // An end that no calendar has is none.
+        // An `exp` beyond the calendar's range means no expiry.
         let end = Timestamp::from_second(claims.exp as i64).ok();
         let bucket = self.rate.map(|rate| self.bucket(&claims.sub, rate));
         let id = format!("token:{}", claims.sub);
@@ -223,14 +223,14 @@ impl Tokens {
         self.trust.holds(now)
     }
 
-    /// All tokens of a subject share one.
+    /// Returns the bucket that all tokens of a subject share.
     fn bucket(&self, subject: &str, rate: Rate) -> Arc<Bucket> {
         let made = self.buckets.get_or_insert_with(subject, || Ok::<_, ()>(Arc::new(Bucket::new(rate))));
         made.unwrap_or_else(|()| Arc::new(Bucket::new(rate)))
     }
 
-    /// Asks for the keys anew, unless that was done a moment ago. Whether it is worth while to try again.
-    fn look_again(&self, now: Instant) -> bool {
+    /// Requests a read of the keys unless one was made recently. Returns true if the caller should retry.
+    fn request_refresh(&self, now: Instant) -> bool {
         let tried = *self.tried.lock().unwrap_or_else(PoisonError::into_inner);
         let rested = tried.is_none_or(|tried| now.saturating_duration_since(tried) >= self.options.keys.rest());
         if rested {
@@ -251,7 +251,8 @@ impl Tokens {
             Ok(new) => {
                 if let Some((json, mut set)) = new {
                     if set.len() == 0 {
-                        tracing::warn!(from = %self.options.keys, "the issuer's key set has no usable key: every token is refused");
+                        let source = &self.options.keys;
+                        tracing::warn!(%source, "the issuer's key set has no usable key; every token is refused");
                     }
                     let mut held = self.set.write().unwrap_or_else(PoisonError::into_inner);
                     set.succeed(std::mem::take(&mut held));
@@ -259,14 +260,14 @@ impl Tokens {
                     read.json = json;
                 }
                 if std::mem::replace(&mut read.failing, false) {
-                    tracing::info!(from = %self.options.keys, "the issuer's keys can be read again");
+                    tracing::info!(source = %self.options.keys, "the issuer's keys were read after failures");
                 }
-                self.trust.renew(began, BELIEVED);
+                self.trust.renew(began, TRUST_PERIOD);
             }
-            Err(cause) => {
+            Err(error) => {
                 if !std::mem::replace(&mut read.failing, true) {
-                    let believed_s = BELIEVED.as_secs();
-                    tracing::error!(from = %self.options.keys, cause, believed_s, "the issuer's keys cannot be read");
+                    let trusted_s = TRUST_PERIOD.as_secs();
+                    tracing::error!(source = %self.options.keys, error, trusted_s, "the issuer's keys cannot be read");
                 }
                 if !self.trust.holds(Instant::now()) {
                     let mut held = self.set.write().unwrap_or_else(PoisonError::into_inner);
@@ -281,7 +282,7 @@ impl Tokens {
         loop {
             let failing = self.read.lock().unwrap_or_else(PoisonError::into_inner).failing;
             let every = if failing { self.options.keys.rest() } else { self.options.keys.every() };
-            let _asked = tokio::time::timeout(every, self.wanted.notified()).await;
+            let _requested = tokio::time::timeout(every, self.wanted.notified()).await;
             self.pass().await;
         }
     }

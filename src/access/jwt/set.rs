@@ -1,4 +1,4 @@
-//! A set of public keys (JWKS, RFC 7517), as an issuer publishes it.
+//! An issuer's set of public keys (JWKS, RFC 7517).
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::access::caller::Standing;
 
-/// The keys of an issuer that are of use here.
+/// Usable keys of an issuer.
 #[derive(Default)]
 pub(super) struct KeySet {
     keys: Vec<PublicKey>,
@@ -16,11 +16,11 @@ pub(super) struct KeySet {
 
 pub(super) struct PublicKey {
     id: Option<String>,
-    /// The one algorithm that it is for, whatever a token says.
+    /// The only algorithm that it may verify, whatever a token says.
     algorithm: Algorithm,
     pub(super) key: DecodingKey,
     jwk: Jwk,
-    /// Ends those who were let in by it, when it is not among the keys any more.
+    /// Ends the streams of its callers once it is no longer published.
     pub(super) life: watch::Sender<Standing>,
 }
 
@@ -29,7 +29,7 @@ struct Published {
     keys: Vec<PublishedKey>,
 }
 
-/// A member of the set. RFC 7517 requires `kty`: without it the document is malformed, not a set of unknown keys.
+/// Member of a set. RFC 7517 requires `kty`: a document without it is malformed, not a set of unknown keys.
 #[derive(Deserialize)]
 struct PublishedKey {
     kty: String,
@@ -38,10 +38,10 @@ struct PublishedKey {
 }
 
 impl KeySet {
-    /// Reads a set. Keys that are for something else are left out, so a well-formed set may have no usable key: then no token
-    /// is valid.
+    /// Parses a set. Unsupported keys are skipped, so a well-formed set may have no usable key; no token is valid then.
     pub(super) fn read(json: &[u8]) -> Result<Self, String> {
-        let published: Published = serde_json::from_slice(json).map_err(|error| format!("is no key set: {error}"))?;
+        let published: Published =
+            serde_json::from_slice(json).map_err(|error| format!("not a JSON Web Key Set: {error}"))?;
         Ok(Self { keys: published.keys.into_iter().filter_map(public_key).collect() })
     }
 
@@ -49,7 +49,7 @@ impl KeySet {
         self.keys.len()
     }
 
-    /// Keys that were there before go on, with those who were let in by them; the others end.
+    /// Keeps the streams of keys that are in both sets; ends those of removed keys.
     pub(super) fn succeed(&mut self, mut before: Self) {
         for key in &mut self.keys {
             if let Some(at) = before.keys.iter().position(|old| old.jwk == key.jwk) {
@@ -65,14 +65,14 @@ impl KeySet {
         }
     }
 
-    /// The key that a token says it is signed with. One that does not say is taken for the only one of its algorithm.
+    /// Returns the key that a token names. A token that names none gets the key of its algorithm, if there is only one.
     pub(super) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&PublicKey> {
-        let mut fitting = self
+        let mut matching = self
             .keys
             .iter()
             .filter(|key| key.algorithm == algorithm && id.is_none_or(|id| key.id.as_deref() == Some(id)));
-        let found = fitting.next()?;
-        (id.is_some() || fitting.next().is_none()).then_some(found)
+        let found = matching.next()?;
+        (id.is_some() || matching.next().is_none()).then_some(found)
     }
 }
 
@@ -82,7 +82,7 @@ fn public_key(PublishedKey { kty, mut rest }: PublishedKey) -> Option<PublicKey>
     if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
         return None;
     }
-    let (algorithm, called) = match &jwk.algorithm {
+    let (algorithm, name) = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => (Algorithm::RS256, KeyAlgorithm::RS256),
         AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
             (Algorithm::ES256, KeyAlgorithm::ES256)
@@ -92,7 +92,7 @@ fn public_key(PublishedKey { kty, mut rest }: PublishedKey) -> Option<PublicKey>
         }
         _ => return None,
     };
-    if jwk.common.key_algorithm.is_some_and(|said| said != called) {
+    if jwk.common.key_algorithm.is_some_and(|declared| declared != name) {
         return None;
     }
     let key = DecodingKey::from_jwk(&jwk).ok()?;

@@ -1,6 +1,7 @@
-//! Signatures, by ring: RS256, ES256 and EdDSA, and no others. jsonwebtoken reads tokens and checks claims, and asks for this.
+//! Signature verification with ring: RS256, ES256 and EdDSA only. jsonwebtoken parses tokens, checks claims and calls
+//! this.
 //!
-//! Its own backends would bring a second library of cryptography; and one of them, `rsa`, has an open advisory.
+//! Its own backends would add a second cryptography library; one of them, `rsa`, has an open advisory.
 
 use std::sync::Once;
 
@@ -10,7 +11,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, DecodingKeyKind};
 use ring::signature::{self as by, RsaPublicKeyComponents, UnparsedPublicKey};
 use signature::Verifier;
 
-/// What tokens may be signed with: by a key that only their issuer has.
+/// Accepted algorithms. All are asymmetric, so that only the issuer can sign.
 pub(super) const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
 
 static PROVIDER: CryptoProvider = CryptoProvider {
@@ -19,12 +20,12 @@ static PROVIDER: CryptoProvider = CryptoProvider {
     key_utils: KeyUtils::new_unimplemented(),
 };
 
-/// Makes it what jsonwebtoken uses in this process.
+/// Installs the provider for jsonwebtoken in this process.
 pub(super) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        // Somebody else's in this process would have to know the same algorithms; there is nobody else.
-        let _another = PROVIDER.install_default();
+        // Fails only if another provider is installed; nothing else in this process does so.
+        let _installed = PROVIDER.install_default();
     });
 }
 
@@ -52,7 +53,7 @@ fn verifier(algorithm: Algorithm, key: &DecodingKey) -> Result<ByRing, Error> {
 impl Verifier<Vec<u8>> for ByRing {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> Result<(), signature::Error> {
         let verified = match &self.key {
-            // From 2048 bits on: shorter ones can be broken.
+            // At least 2048 bits: shorter keys can be broken.
             Key::Rsa { n, e } => {
                 RsaPublicKeyComponents { n, e }.verify(&by::RSA_PKCS1_2048_8192_SHA256, message, signature)
             }

@@ -1,4 +1,4 @@
-//! Where an issuer's keys are read from: a file, or an address by https.
+//! Sources of an issuer's keys: a file or an HTTPS URL.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,21 +20,21 @@ use url::{Host, Url};
 use crate::printable;
 use crate::tls;
 
-/// How much of an answer is read, in bytes. Issuers have a handful of keys.
-const MOST: usize = 1 << 20;
-/// How long it may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Maximum size of a key set, in bytes. Issuers have a handful of keys.
+const MAX_BYTES: usize = 1 << 20;
+/// Maximum duration of a read.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where keys are read from.
+/// Source of an issuer's keys.
 #[derive(Clone)]
 pub enum JwksSource {
-    /// A file on this machine.
+    /// Local file.
     File(PathBuf),
-    /// By https; by http only from this machine itself.
+    /// HTTPS URL; HTTP only on loopback.
     Url {
-        /// Where.
+        /// URL of the key set.
         url: Url,
-        /// How it is encrypted.
+        /// TLS configuration; none for HTTP.
         tls: Option<Arc<ClientConfig>>,
     },
 }
@@ -55,22 +55,22 @@ impl std::fmt::Display for JwksSource {
 }
 
 impl JwksSource {
-    /// A path, or a URL; with who vouches for its host, if it is not one of the system's authorities.
+    /// Parses a path or a URL. `ca` replaces the system's certificate authorities.
     ///
     /// # Errors
-    /// Says what would be right.
+    /// Returns the expected form.
     pub fn new(text: &str, ca: Option<&Path>) -> Result<Self, String> {
-        let right = "must be a file, or an https:// address without user and password (http:// only on this machine)";
+        let expected = "must be a file or an https:// URL without user and password (http:// only on loopback)";
         let Some((scheme, _)) = text.split_once("://") else {
             return match ca {
-                Some(_) => Err("must be https:// with jwt-jwks-ca, which has no use otherwise".into()),
-                None if text.is_empty() => Err(right.into()),
+                Some(_) => Err("must be an https:// URL if jwt-jwks-ca is set".into()),
+                None if text.is_empty() => Err(expected.into()),
                 None => Ok(Self::File(text.into())),
             };
         };
-        let url = Url::parse(text).map_err(|_| right.to_owned())?;
+        let url = Url::parse(text).map_err(|_| expected.to_owned())?;
         if url.host().is_none() || !url.username().is_empty() || url.password().is_some() {
-            return Err(right.into());
+            return Err(expected.into());
         }
         match scheme {
             "https" => {
@@ -78,12 +78,12 @@ impl JwksSource {
                 config.alpn_protocols = vec![b"http/1.1".to_vec()];
                 Ok(Self::Url { url, tls: Some(Arc::new(config)) })
             }
-            "http" if is_here(&url) && ca.is_none() => Ok(Self::Url { url, tls: None }),
-            _ => Err(right.into()),
+            "http" if is_loopback(&url) && ca.is_none() => Ok(Self::Url { url, tls: None }),
+            _ => Err(expected.into()),
         }
     }
 
-    /// How often it is read when nothing else asks for it.
+    /// Interval of regular reads.
     pub(super) fn every(&self) -> Duration {
         match self {
             Self::File(_) => Duration::from_secs(1),
@@ -91,7 +91,8 @@ impl JwksSource {
         }
     }
 
-    /// How long after one read the next may be asked for by a token with an unknown key: tokens are free to make up.
+    /// Minimum time between a read and the next one that a token with an unknown key may request: anyone can invent
+    /// tokens.
     pub(super) fn rest(&self) -> Duration {
         match self {
             Self::File(_) => Duration::from_secs(1),
@@ -99,7 +100,7 @@ impl JwksSource {
         }
     }
 
-    /// What stands there now.
+    /// Reads the current key set.
     pub(super) async fn read(&self) -> Result<Bytes, String> {
         let read = async {
             match self {
@@ -107,11 +108,11 @@ impl JwksSource {
                 Self::Url { url, tls } => fetch(url, tls.as_ref()).await,
             }
         };
-        tokio::time::timeout(PATIENCE, read).await.unwrap_or_else(|_| Err("it took too long".into()))
+        tokio::time::timeout(TIMEOUT, read).await.unwrap_or_else(|_| Err("timed out".into()))
     }
 }
 
-fn is_here(url: &Url) -> bool {
+fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -120,20 +121,20 @@ fn is_here(url: &Url) -> bool {
     }
 }
 
-/// No redirects, no proxies, one address: it is named by whoever runs the server.
+/// Fetches the key set without redirects or proxies: the operator has configured its address.
 async fn fetch(url: &Url, tls: Option<&Arc<ClientConfig>>) -> Result<Bytes, String> {
-    fn told(error: impl std::fmt::Display) -> String {
+    fn text(error: impl std::fmt::Display) -> String {
         error.to_string()
     }
     let host = url.host_str().unwrap_or_default();
     let bare = host.trim_matches(['[', ']']);
     let port = url.port_or_known_default().unwrap_or(443);
-    let stream = TcpStream::connect((bare, port)).await.map_err(told)?;
+    let stream = TcpStream::connect((bare, port)).await.map_err(text)?;
     match tls {
         None => get(url, stream).await,
         Some(config) => {
-            let name = ServerName::try_from(bare.to_owned()).map_err(told)?;
-            let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await.map_err(told)?;
+            let name = ServerName::try_from(bare.to_owned()).map_err(text)?;
+            let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await.map_err(text)?;
             get(url, stream).await
         }
     }
@@ -153,11 +154,11 @@ async fn get(url: &Url, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'st
         .header(header::USER_AGENT, concat!("copydesk/", env!("CARGO_PKG_VERSION")))
         .body(Empty::<Bytes>::new())
         .map_err(|error| error.to_string())?;
-    let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
-    if answer.status() != StatusCode::OK {
-        return Err(format!("it answered {}", answer.status()));
+    let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+    if response.status() != StatusCode::OK {
+        return Err(format!("the server returned {}", response.status()));
     }
-    Limited::new(answer.into_body(), MOST)
+    Limited::new(response.into_body(), MAX_BYTES)
         .collect()
         .await
         .map(http_body_util::Collected::to_bytes)
@@ -171,14 +172,14 @@ mod tests {
     #[test]
     fn keys_come_from_files_and_from_where_nobody_can_change_them_on_the_way() {
         assert!(matches!(JwksSource::new("/etc/copydesk/jwks.json", None), Ok(JwksSource::File(_))));
-        for here in ["http://127.0.0.1:8080/jwks.json", "http://localhost/jwks.json", "http://[::1]:8080/jwks"] {
-            assert!(JwksSource::new(here, None).is_ok(), "{here}");
+        for loopback in ["http://127.0.0.1:8080/jwks.json", "http://localhost/jwks.json", "http://[::1]:8080/jwks"] {
+            assert!(JwksSource::new(loopback, None).is_ok(), "{loopback}");
         }
-        for wrong in
+        for invalid in
             ["", "http://login.example/jwks.json", "ftp://login.example/x", "https://desk:hunter2@login.example/x"]
         {
-            let right = JwksSource::new(wrong, None).unwrap_err();
-            assert!(right.starts_with("must be") && !right.contains("hunter2"), "{wrong}: {right}");
+            let expected = JwksSource::new(invalid, None).unwrap_err();
+            assert!(expected.starts_with("must be") && !expected.contains("hunter2"), "{invalid}: {expected}");
         }
     }
 }

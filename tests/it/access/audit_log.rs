@@ -1,4 +1,5 @@
-//! Who changed what: each write that changed something or was an editor's, and each that was refused for lack of a scope; nothing else.
+//! Audit log: has each write that changed something or was an editor's, and each that was refused for a missing scope;
+//! nothing else.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -18,7 +19,7 @@ use crate::support::{TestServer, invented, ready};
 
 fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
-    // The last one may be half written.
+    // The last line may be incomplete.
     text.split_inclusive('\n').filter_map(|line| serde_json::from_str(line.strip_suffix('\n')?).ok()).collect()
 }
 
@@ -55,7 +56,7 @@ async fn what_changes_an_article_is_noted_with_who_and_when() {
         ..Default::default()
     };
     desk.ingestion.update_article(update.clone()).await.unwrap();
-    // Again: it is so already, as is the second withdrawal.
+    // Repeated changes have no effect, here and in the second withdrawal.
     desk.ingestion.update_article(update).await.unwrap();
     let reason = "a secret reason".to_owned();
     let withdraw = WithdrawArticleRequest { name: name.clone(), reason, ..Default::default() };
@@ -68,10 +69,10 @@ async fn what_changes_an_article_is_noted_with_who_and_when() {
     let missing = DeleteArticleRequest { name: "articles/none".into(), allow_missing: true, ..Default::default() };
     desk.ingestion.delete_article(missing).await.unwrap();
     desk.ingestion.undelete_article(UndeleteArticleRequest { name: name.clone(), ..Default::default() }).await.unwrap();
-    // This is refused, of somebody who is known; and this of nobody.
+    // Refused calls: of a known caller, and of an anonymous one.
     assert_eq!(reader.ingestion.withdraw_article(withdraw.clone()).await.unwrap_err().code(), Code::PermissionDenied);
     server.ingestion().await.withdraw_article(withdraw).await.unwrap_err();
-    // And each document of a stream, the last of which is there already.
+    // A stream; its last document exists already.
     let sent =
         [3, 4, 3].map(|number| IngestArticlesRequest { document: document(number).document, ..Default::default() });
     let answers = desk.ingestion.ingest_articles(tokio_stream::iter(sent)).await.unwrap().into_inner();
@@ -95,8 +96,8 @@ async fn what_changes_an_article_is_noted_with_who_and_when() {
     let outcomes: Vec<&str> = lines.iter().map(|line| line["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, expected);
     for (at, line) in lines.iter().enumerate() {
-        let who = if at == 8 { &reader_id } else { &id };
-        assert_eq!(line["caller"], format!("key:{who}"));
+        let caller = if at == 8 { &reader_id } else { &id };
+        assert_eq!(line["caller"], format!("key:{caller}"));
         line["time"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     }
     let first = &lines[0];
@@ -111,13 +112,13 @@ async fn what_changes_an_article_is_noted_with_who_and_when() {
         assert!(!text.contains(never), "{never} is in the audit log");
     }
 
-    // Whoever rotates it moves it away.
+    // Rotation renames the file.
     std::fs::rename(&path, dir.path().join("audit.1")).unwrap();
     desk.ingestion.ingest_article(document(9)).await.unwrap();
     until("a line in a new file", async || path.exists() && !self::lines(&path).is_empty()).await;
 }
 
-/// However little is logged otherwise.
+/// Audit lines are logged at every log level.
 #[tokio::test]
 async fn with_authentication_it_stands_in_the_log_unless_it_is_switched_off() {
     let serve = |more: &[&str]| {
@@ -128,8 +129,8 @@ async fn with_authentication_it_stands_in_the_log_unless_it_is_switched_off() {
     };
     for (more, noted) in [(&[][..], true), (&["--audit-log", "off"], false)] {
         let (server, dir) = serve(more);
-        let place = ["--data-dir", dir.path().to_str().unwrap()];
-        let (_, made, _) = run(&[&["keys", "create", "--scopes", "articles.write"], &place[..]].concat());
+        let store = ["--data-dir", dir.path().to_str().unwrap()];
+        let (_, made, _) = run(&[&["keys", "create", "--scopes", "articles.write"], &store[..]].concat());
         let mut feed = connect(&server.address, made.trim()).await;
         until_read(&feed, Code::PermissionDenied).await;
         feed.ingestion.ingest_article(document(1)).await.unwrap();
@@ -149,16 +150,16 @@ async fn a_file_that_cannot_be_written_is_told_at_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = crate::support::options(dir.path());
     options.audit_log = AuditTarget::File(dir.path().join("none/audit.jsonl"));
-    let told = copydesk::server::Server::bind(options).await.err().unwrap().to_string();
-    assert!(told.contains("audit-log") && told.contains("none/audit.jsonl"), "{told}");
-    // Where callers are not told apart, a write is nobody's, and can be noted all the same.
+    let error = copydesk::server::Server::bind(options).await.err().unwrap().to_string();
+    assert!(error.contains("audit-log") && error.contains("none/audit.jsonl"), "{error}");
+    // Without authentication, writes are recorded as anonymous.
     let path = dir.path().join("audit.jsonl");
     let server = TestServer::with(|options| options.audit_log = AuditTarget::File(path.clone())).await;
     server.ingestion().await.ingest_article(document(1)).await.unwrap();
     until("a line", async || lines(&path).first().is_some_and(|line| line["caller"] == "anonymous")).await;
 }
 
-/// A server on PostgreSQL that keeps its audit log there.
+/// Starts a server on PostgreSQL with its audit log at `path`.
 async fn noting(database: &Database, path: &Path) -> TestServer {
     TestServer::with(|options| {
         options.store = StoreOptions::Postgres(Box::new(database.options()));
@@ -167,7 +168,7 @@ async fn noting(database: &Database, path: &Path) -> TestServer {
     .await
 }
 
-/// Else a caller could do without it by leaving in time.
+/// Otherwise a caller could avoid the audit log by cancelling its call.
 #[tokio::test]
 async fn who_leaves_before_the_answer_is_noted_all_the_same() {
     let dir = tempfile::tempdir().unwrap();
@@ -191,7 +192,7 @@ async fn who_leaves_before_the_answer_is_noted_all_the_same() {
     assert_eq!(lines(&path)[0]["outcome"], "CREATED");
 }
 
-/// The caller does not know what was done, and neither does the log: it says so.
+/// The outcome is unknown to the caller and to the audit log, which records UNKNOWN.
 #[tokio::test]
 async fn what_the_store_did_not_answer_is_noted_as_unknown() {
     let dir = tempfile::tempdir().unwrap();
@@ -202,7 +203,7 @@ async fn what_the_store_did_not_answer_is_noted_as_unknown() {
     let held = hold(&database, "articles").await;
     let written = tokio::spawn(async move { writes.ingest_article(document(1)).await });
     waiting(&database, 1).await;
-    // Its connection ends while its write is under way.
+    // The connection to PostgreSQL ends during the write.
     let ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                  WHERE datname = current_database() AND wait_event_type = 'Lock'";
     held.execute(ended, &[]).await.unwrap();

@@ -1,4 +1,4 @@
-//! While keys cannot be read, nobody knows whether one has been taken back: so none is taken for longer than the bound.
+//! Unreadable keys: a revocation may be unknown, so no key is accepted for longer than the bound.
 
 use copydesk::access::{AccessOptions, JwksSource, JwtOptions};
 use copydesk::proto::*;
@@ -20,7 +20,7 @@ async fn a_database_that_does_not_answer_lets_nobody_in_by_key() {
     let database = cluster.database_without_template().await;
     let server = TestServer::with(|options| {
         options.store = StoreOptions::Postgres(Box::new(database.options()));
-        // The articles may be old: then reads would be answered, if it were not for the keys.
+        // A long staleness bound of articles: only the keys prevent reads.
         options.cache.as_mut().unwrap().staleness_bound = SOON * 10;
         guarded(options, None);
     })
@@ -33,20 +33,20 @@ async fn a_database_that_does_not_answer_lets_nobody_in_by_key() {
 
     cluster.freeze();
     let refused = until_read(&reader, Code::Unavailable).await;
-    // It is refused for the key, as the store's own outage would be told otherwise.
-    let told = async {
+    // The reason must become that of the credential, not that of the store's outage.
+    let reached = async {
         let mut refused = refused;
         while reason(&refused) != "CREDENTIALS_UNAVAILABLE" {
             refused = read(&reader).await;
         }
         refused
     };
-    let refused = tokio::time::timeout(SOON, told).await.unwrap();
+    let refused = tokio::time::timeout(SOON, reached).await.unwrap();
     assert!(refused.get_details_retry_info().unwrap().retry_delay.is_some());
     let ended = end_of(watch).await;
     assert_eq!((ended.code(), reason(&ended).as_str()), (Code::Unavailable, "CREDENTIALS_UNAVAILABLE"));
     for _ in 0..100 {
-        assert_eq!(reason(&read(&reader).await), "CREDENTIALS_UNAVAILABLE", "once and for all");
+        assert_eq!(reason(&read(&reader).await), "CREDENTIALS_UNAVAILABLE", "the reason changed");
     }
     reader.health.check(HealthCheckRequest::default()).await.expect("probes are answered");
 
@@ -62,14 +62,14 @@ async fn a_file_of_keys_that_is_gone_is_not_a_file_without_keys() {
     let (_, text) = key(&keys, "articles.read", |_| {}).await;
     let reader = client(&server, &text).await;
     until_read(&reader, Code::NotFound).await;
-    let (file, aside) = (server.dir.path().join("keys.db"), server.dir.path().join("aside"));
-    std::fs::rename(&file, &aside).unwrap();
+    let (file, moved) = (server.dir.path().join("keys.db"), server.dir.path().join("moved"));
+    std::fs::rename(&file, &moved).unwrap();
     assert_eq!(reason(&until_read(&reader, Code::Unavailable).await), "CREDENTIALS_UNAVAILABLE");
-    std::fs::rename(&aside, &file).unwrap();
+    std::fs::rename(&moved, &file).unwrap();
     until_read(&reader, Code::NotFound).await;
 }
 
-/// A bound of nothing would never be kept; what is meant is as short as can be.
+/// A bound of zero cannot be kept, and means the shortest possible one.
 #[tokio::test]
 async fn the_shortest_bound_lets_callers_in() {
     let (server, keys) = desk(|options| {
@@ -80,13 +80,13 @@ async fn the_shortest_bound_lets_callers_in() {
     until_read(&client(&server, &text).await, Code::NotFound).await;
 }
 
-/// Readiness, by both ports, which must agree.
+/// Returns the readiness, on which both ports must agree.
 async fn is_ready(server: &TestServer) -> bool {
     let mut health = HealthClient::new(server.channel().await);
     let mut status = async |service: &str| {
         health.check(HealthCheckRequest { service: service.into() }).await.unwrap().into_inner().status()
     };
-    // It is alive all the same.
+    // The server is live in any case.
     assert_eq!(status("").await, ServingStatus::Serving);
     assert!(server.http("/livez").await.starts_with("HTTP/1.0 200"));
     let before = server.http("/readyz").await;
@@ -105,12 +105,12 @@ async fn is_ready(server: &TestServer) -> bool {
 #[tokio::test]
 async fn a_server_is_not_ready_while_its_keys_cannot_be_read() {
     let (server, _) = desk(|_| {}).await;
-    assert!(is_ready(&server).await, "it has read them, and there are none");
-    let (file, aside) = (server.dir.path().join("keys.db"), server.dir.path().join("aside"));
-    std::fs::rename(&file, &aside).unwrap();
-    until("it is not ready", async || !is_ready(&server).await).await;
-    std::fs::rename(&aside, &file).unwrap();
-    until("it is ready", async || is_ready(&server).await).await;
+    assert!(is_ready(&server).await, "not ready with an empty set of keys");
+    let (file, moved) = (server.dir.path().join("keys.db"), server.dir.path().join("moved"));
+    std::fs::rename(&file, &moved).unwrap();
+    until("the server is not ready", async || !is_ready(&server).await).await;
+    std::fs::rename(&moved, &file).unwrap();
+    until("the server is ready", async || is_ready(&server).await).await;
 }
 
 #[tokio::test]
@@ -120,12 +120,12 @@ async fn a_server_is_not_ready_before_it_has_read_the_keys_of_its_issuer() {
     let keys = JwksSource::new(file.to_str().unwrap(), None).unwrap();
     let options = JwtOptions { issuer: ISSUER.into(), audience: AUDIENCE.into(), keys, max_lifetime: None };
     let server = TestServer::with(|server| guarded(server, Some(options))).await;
-    assert!(!is_ready(&server).await, "not even for a moment");
+    assert!(!is_ready(&server).await, "ready before the key set was read");
     let signer = Signer::ed();
     publish(&file, &set(&[signer.published("a")]));
-    until("it is ready", async || is_ready(&server).await).await;
+    until("the server is ready", async || is_ready(&server).await).await;
     assert_eq!(read(&client(&server, &signer.token("a", &claims())).await).await.code(), Code::NotFound);
-    // Read once, they are believed for a while; and a set without keys is an answer, too.
+    // Keys that were read once are trusted for a while; an empty set is valid, too.
     publish(&file, &set(&[]));
     until_read(&client(&server, &signer.token("a", &claims())).await, Code::Unauthenticated).await;
     assert!(is_ready(&server).await);

@@ -1,4 +1,4 @@
-//! An issuer of tokens, of the tests' own: its keys, its key set, and where that is served.
+//! Test issuer of tokens: its keys, its key set, and a server for the set.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 pub const ISSUER: &str = "https://login.example/";
 pub const AUDIENCE: &str = "copydesk";
 
-/// A key to sign with. That for RSA is in the tree, since it takes long to make one; it is good for nothing else.
+/// Signing key. The RSA key is in the tree, since generating one takes long; nothing else uses it.
 pub enum Signer {
     Rsa(Box<RsaKeyPair>),
     Ec(EcdsaKeyPair),
@@ -48,13 +48,14 @@ impl Signer {
         }
     }
 
-    /// Its public key, as it is published.
+    /// Returns the public key as a JWK.
     pub fn published(&self, kid: &str) -> Value {
         let encode = |bytes: &[u8]| BASE64.encode(bytes);
         match self {
             Self::Rsa(key) => {
                 let public: ring::rsa::PublicKeyComponents<Vec<u8>> = key.public().into();
-                json!({"kty": "RSA", "kid": kid, "use": "sig", "alg": "RS256", "n": encode(&public.n), "e": encode(&public.e)})
+                let (n, e) = (encode(&public.n), encode(&public.e));
+                json!({"kty": "RSA", "kid": kid, "use": "sig", "alg": "RS256", "n": n, "e": e})
             }
             Self::Ec(key) => {
                 let (x, y) = key.public_key().as_ref()[1..].split_at(32);
@@ -70,7 +71,7 @@ impl Signer {
         self.sign(&json!({"typ": "JWT", "alg": self.algorithm(), "kid": kid}), claims)
     }
 
-    /// Whatever the header says.
+    /// Signs claims with any header, even one of another algorithm.
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
         let message = message(header, claims);
         let random = SystemRandom::new();
@@ -91,13 +92,16 @@ pub fn message(header: &Value, claims: &Value) -> String {
     format!("{}.{}", BASE64.encode(header.to_string().as_bytes()), BASE64.encode(claims.to_string().as_bytes()))
 }
 
-/// What a token says that is good for an hour, and for reading.
+/// Returns the claims of a token that is valid for an hour, for reading.
 pub fn claims() -> Value {
     let now = Timestamp::now().as_second();
-    json!({"iss": ISSUER, "aud": AUDIENCE, "sub": "reader-7", "iat": now, "nbf": now, "exp": now + 3_600, "scope": "openid articles.read"})
+    let scope = "openid articles.read";
+    json!({
+        "iss": ISSUER, "aud": AUDIENCE, "sub": "reader-7", "iat": now, "nbf": now, "exp": now + 3_600, "scope": scope
+    })
 }
 
-/// The same, with some of it said otherwise, or not at all.
+/// Returns the same claims with some replaced, or removed if null.
 pub fn claims_but(change: Value) -> Value {
     let mut claims = claims();
     for (name, value) in change.as_object().unwrap() {
@@ -113,18 +117,18 @@ pub fn set(keys: &[Value]) -> String {
     json!({ "keys": keys }).to_string()
 }
 
-/// Puts a set into a file, at once, as one must.
+/// Replaces the key set in a file atomically.
 pub fn publish(path: &Path, set: &str) {
-    let aside = path.with_extension("new");
-    std::fs::write(&aside, set).unwrap();
-    std::fs::rename(aside, path).unwrap();
+    let new = path.with_extension("new");
+    std::fs::write(&new, set).unwrap();
+    std::fs::rename(new, path).unwrap();
 }
 
-/// Where a set is served, and how often it was asked for.
+/// Server of a key set, with a counter of requests.
 #[derive(Clone, Default)]
 pub struct Site {
     set: Arc<Mutex<String>>,
-    asked: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
 }
 
 impl Site {
@@ -132,11 +136,11 @@ impl Site {
         *self.set.lock().unwrap() = set.to_owned();
     }
 
-    pub fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
+    pub fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
     }
 
-    /// Answers on a port of this machine, by TLS if there is a way to.
+    /// Serves on a loopback port, with TLS if an acceptor is given. Returns the port.
     pub async fn serve(&self, tls: Option<tokio_rustls::TlsAcceptor>) -> u16 {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -147,7 +151,7 @@ impl Site {
                 tokio::spawn(async move {
                     match tls {
                         None => site.answer(stream).await,
-                        // Whoever does not trust it goes away.
+                        // Clients that do not trust the certificate disconnect.
                         Some(tls) => match tls.accept(stream).await {
                             Ok(stream) => site.answer(stream).await,
                             Err(_untrusted) => {}
@@ -168,11 +172,11 @@ impl Site {
             }
         }
         let known = request.starts_with(b"GET /jwks.json?tenant=7 HTTP/1.1\r\n");
-        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.requests.fetch_add(1, Ordering::SeqCst);
         let set = self.set.lock().unwrap().clone();
         let (status, body) = if known { ("200 OK", set) } else { ("404 Not Found", String::new()) };
         let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
-        // Whoever has gone does not need it.
+        // The client may have disconnected.
         let _gone = stream.write_all(answer.as_bytes()).await;
         let _gone = stream.shutdown().await;
     }

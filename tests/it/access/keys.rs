@@ -1,4 +1,4 @@
-//! API keys: made, wrong, expired, taken back; on one server and on replicas.
+//! API keys: created, wrong, expired, revoked; on one server and on replicas.
 
 use std::fs::File;
 use std::process::Stdio;
@@ -28,7 +28,7 @@ async fn a_wrong_key_is_refused_and_which_keys_there_are_is_not_told() {
     until_read(&client(&server, &good).await, Code::NotFound).await;
 
     let unknown = make().unwrap().text;
-    // The ID of one and the secret of the other, with a checksum that is right.
+    // The ID of one key and the secret of the other, with a valid checksum.
     let mixed = {
         let begun = format!("{}{}", &good[..14], &unknown[14..66]);
         let mut crc = flate2::Crc::new();
@@ -39,13 +39,13 @@ async fn a_wrong_key_is_refused_and_which_keys_there_are_is_not_told() {
     };
     assert_eq!((mixed.len(), &mixed[..14]), (good.len(), &good[..14]));
     let mut answers = Vec::new();
-    for wrong in [&unknown, &mixed, &revoked, &good[..40], "cd_", "x", "a.b.c", &good.to_uppercase()] {
-        let refused = read(&client(&server, wrong).await).await;
+    for invalid in [&unknown, &mixed, &revoked, &good[..40], "cd_", "x", "a.b.c", &good.to_uppercase()] {
+        let refused = read(&client(&server, invalid).await).await;
         assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Unauthenticated, "CREDENTIAL_INVALID"));
         answers.push((refused.message().to_owned(), refused.details().to_vec()));
     }
     answers.dedup();
-    assert_eq!(answers.len(), 1, "an answer tells them apart");
+    assert_eq!(answers.len(), 1, "the answers differ");
     let refused = read(&client(&server, &expired).await).await;
     assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Unauthenticated, "CREDENTIAL_EXPIRED"));
 
@@ -63,11 +63,12 @@ async fn a_wrong_key_is_refused_and_which_keys_there_are_is_not_told() {
     assert_eq!(
         bare.get_article(with(std::slice::from_ref(&bearer))).await.unwrap_err().code(),
         Code::NotFound,
-        "any case will do"
+        "the scheme is case-insensitive"
     );
-    for wrong in [vec![good.clone()], vec![format!("Basic {good}")], vec![bearer.clone(), bearer], vec![String::new()]]
-    {
-        let refused = bare.get_article(with(&wrong)).await.unwrap_err();
+    let invalid =
+        [vec![good.clone()], vec![format!("Basic {good}")], vec![bearer.clone(), bearer], vec![String::new()]];
+    for values in invalid {
+        let refused = bare.get_article(with(&values)).await.unwrap_err();
         assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Unauthenticated, "CREDENTIAL_INVALID"));
     }
     server.until_metric("copydesk_grpc_calls_refused_total{reason=\"missing\"} 1").await;
@@ -75,7 +76,7 @@ async fn a_wrong_key_is_refused_and_which_keys_there_are_is_not_told() {
     let metrics = server.http("/metrics").await;
     let invalid = "copydesk_grpc_calls_refused_total{reason=\"invalid\"} ";
     let invalid = metrics.lines().find_map(|line| line.strip_prefix(invalid)).unwrap();
-    // More, if the server was asked before it knew the first key.
+    // More, if it was called before it knew the first key.
     assert!(invalid.parse::<u32>().unwrap() >= 12, "{invalid}");
 }
 
@@ -93,7 +94,7 @@ async fn a_key_that_expires_ends_what_lasts_by_it() {
     assert_eq!(reason(&read(&reader).await), "CREDENTIAL_EXPIRED");
 }
 
-/// By the commands, as an operator does it, at two replicas that log all that can be logged.
+/// Uses the commands, as an operator does, with two replicas at the most verbose log level.
 #[tokio::test]
 async fn keys_are_made_and_taken_back_while_two_replicas_serve() {
     let database = Cluster::shared().database().await;
@@ -105,10 +106,10 @@ async fn keys_are_made_and_taken_back_while_two_replicas_serve() {
 
     let store = ["--store", &database.url];
     let create = [&["keys", "create", "--scopes", "articles.read,articles.write", "--name", "wire feed"], &store[..]];
-    let (code, made, told) = run(&create.concat());
-    let text = made.trim().to_owned();
-    assert_eq!(code, 0, "{told}");
-    assert!(text.starts_with("cd_") && !told.contains(&text), "{told}");
+    let (code, created, errors) = run(&create.concat());
+    let text = created.trim().to_owned();
+    assert_eq!(code, 0, "{errors}");
+    assert!(text.starts_with("cd_") && !errors.contains(&text), "{errors}");
     let mut clients = [connect(&servers[0].address, &text).await, connect(&servers[1].address, &text).await];
     for client in &clients {
         until_read(client, Code::NotFound).await;
@@ -129,8 +130,8 @@ async fn keys_are_made_and_taken_back_while_two_replicas_serve() {
     let (_, listed, _) = run(&[&["keys", "list"], &store[..]].concat());
     let id = text.split('_').nth(1).unwrap();
     assert!(listed.starts_with(id) && listed.contains("wire feed") && listed.contains("good"), "{listed}");
-    let (code, _, told) = run(&[&["keys", "revoke", id], &store[..]].concat());
-    assert_eq!(code, 0, "{told}");
+    let (code, _, errors) = run(&[&["keys", "revoke", id], &store[..]].concat());
+    assert_eq!(code, 0, "{errors}");
     for client in &clients {
         assert_eq!(reason(&until_read(client, Code::Unauthenticated).await), "CREDENTIAL_INVALID");
     }
@@ -139,13 +140,13 @@ async fn keys_are_made_and_taken_back_while_two_replicas_serve() {
     let mut answers = documents;
     let ended = tokio::time::timeout(super::SOON, answers.message()).await.unwrap().unwrap_err();
     assert_eq!(ended.code(), Code::Unauthenticated, "{ended:?}");
-    let (code, _, told) = run(&[&["keys", "revoke", id], &store[..]].concat());
-    assert_eq!(code, 1, "{told}");
+    let (code, _, errors) = run(&[&["keys", "revoke", id], &store[..]].concat());
+    assert_eq!(code, 1, "{errors}");
     let (_, listed, _) = run(&[&["keys", "list"], &store[..]].concat());
     assert!(listed.contains("revoked 2"), "{listed}");
 
     servers.into_iter().for_each(|server| drop(server.stop()));
-    // Of a key, its ID may be seen, and nothing of its secret; of an article, nothing that it says.
+    // Logs may contain the ID of a key, but no part of its secret, and no article text.
     let secret = &text[14..];
     let mut seen = 0;
     for number in [0, 1] {
@@ -155,17 +156,17 @@ async fn keys_are_made_and_taken_back_while_two_replicas_serve() {
         assert!(!logged.contains("captain said the crossing"), "a body is in the log");
         assert!(!logged.to_ascii_lowercase().contains("bearer cd_"), "a credential is in the log");
     }
-    assert!(seen > 0, "the logs say nothing of the key: they cannot show anything");
+    assert!(seen > 0, "the key ID is not in the logs, so the check shows nothing");
 }
 
 #[tokio::test]
 async fn keys_of_an_embedded_store_are_made_while_it_is_in_use_and_used_by_the_commands() {
     let dir = tempfile::tempdir().unwrap();
     let server = Serve::on(dir.path(), &["--auth", "on", "--log-level", "error"]);
-    let place = ["--data-dir", dir.path().to_str().unwrap()];
-    let (code, made, told) = run(&[&["keys", "create", "--scopes", "articles.read"], &place[..]].concat());
-    assert_eq!(code, 0, "{told}");
-    let text = made.trim();
+    let store = ["--data-dir", dir.path().to_str().unwrap()];
+    let (code, created, errors) = run(&[&["keys", "create", "--scopes", "articles.read"], &store[..]].concat());
+    assert_eq!(code, 0, "{errors}");
+    let text = created.trim();
     until_read(&connect(&server.address, text).await, Code::NotFound).await;
 
     let get = || {
@@ -173,26 +174,26 @@ async fn keys_of_an_embedded_store_are_made_while_it_is_in_use_and_used_by_the_c
         command.env_remove("COPYDESK_TOKEN");
         command
     };
-    let (code, _, told) = output(get().output().unwrap());
-    assert!(code == 1 && told.contains("CREDENTIAL_MISSING"), "{told}");
+    let (code, _, errors) = output(get().output().unwrap());
+    assert!(code == 1 && errors.contains("CREDENTIAL_MISSING"), "{errors}");
     assert_eq!(output(get().env("COPYDESK_TOKEN", text).output().unwrap()).0, 0);
     let file = dir.path().join("token");
     std::fs::write(&file, format!("{text}\n")).unwrap();
     assert_eq!(output(get().arg("--token-file").arg(&file).output().unwrap()).0, 0);
-    let (code, _, told) = output(get().env("COPYDESK_TOKEN", "two words").output().unwrap());
-    assert!(code == 2 && told.contains("COPYDESK_TOKEN") && !told.contains("two words"), "{told}");
-    // Health is for probes, which have no credential.
+    let (code, _, errors) = output(get().env("COPYDESK_TOKEN", "two words").output().unwrap());
+    assert!(code == 2 && errors.contains("COPYDESK_TOKEN") && !errors.contains("two words"), "{errors}");
+    // Health needs no credential: probes have none.
     let (code, shown, _) = run(&["health", "--addr", &server.address]);
     assert_eq!((code, shown.trim()), (0, "SERVING"));
 
-    // Whoever finds a key can end it with what they have found.
-    let (code, _, told) = run(&[&["keys", "revoke", text], &place[..]].concat());
-    assert_eq!(code, 0, "{told}");
+    // The finder of a leaked key can revoke it by its full text.
+    let (code, _, errors) = run(&[&["keys", "revoke", text], &store[..]].concat());
+    assert_eq!(code, 0, "{errors}");
     until_read(&connect(&server.address, text).await, Code::Unauthenticated).await;
-    for wrong in [&["--scopes", "articles.reed"][..], &["--scopes", ""], &["--scopes", "articles.read", "--rate", "5"]]
-    {
-        let (code, _, told) = run(&[&["keys", "create"], wrong, &place[..]].concat());
-        assert_eq!(code, 2, "{told}");
+    let reed: &[&str] = &["--scopes", "articles.reed"];
+    for invalid in [reed, &["--scopes", ""], &["--scopes", "articles.read", "--rate", "5"]] {
+        let (code, _, errors) = run(&[&["keys", "create"], invalid, &store[..]].concat());
+        assert_eq!(code, 2, "{errors}");
     }
     server.stop();
 }
@@ -203,11 +204,11 @@ async fn both_stores_keep_keys_alike() {
     let dir = tempfile::tempdir().unwrap();
     let embedded = StoreOptions::Sqlite(SqliteOptions::new(dir.path()));
     let shared = StoreOptions::Postgres(Box::new(database.options()));
-    for place in [embedded, shared] {
-        let (store, other) = (place.keys().await.unwrap(), place.keys().await.unwrap());
+    for options in [embedded, shared] {
+        let (store, other) = (options.keys().await.unwrap(), options.keys().await.unwrap());
         let empty = store.keys(Uuid::nil()).await.unwrap().unwrap();
         assert!(empty.all.is_empty());
-        assert!(other.keys(empty.version).await.unwrap().is_none(), "nothing is new");
+        assert!(other.keys(empty.version).await.unwrap().is_none(), "keys returned without a change");
         let ends = Timestamp::from_microsecond(4_000_000_000_000_000).unwrap();
         let (first, _) = key(&store, "articles.read articles.admin", |key| {
             key.expires = Some(ends);
@@ -222,7 +223,7 @@ async fn both_stores_keep_keys_alike() {
         assert_eq!((now.all[0].expires, now.all[0].rate.as_str()), (Some(ends), "5/m"));
         let at = Timestamp::from_microsecond(1_700_000_000_000_000).unwrap();
         assert!(other.revoke_key(&first, at).await.unwrap());
-        assert!(!other.revoke_key(&first, at).await.unwrap(), "once is enough");
+        assert!(!other.revoke_key(&first, at).await.unwrap(), "revoked twice");
         assert!(!other.revoke_key("nobody", at).await.unwrap());
         let after = store.keys(now.version).await.unwrap().unwrap();
         assert_eq!(after.all.iter().map(|key| key.revoked).collect::<Vec<_>>(), [Some(at), None]);

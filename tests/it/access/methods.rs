@@ -1,4 +1,4 @@
-//! Each method with each credential, from the descriptors: what is in the API is in the table of what it needs.
+//! Each method with each credential, from the descriptors: every method of the API has a requirement.
 
 use copydesk::access::needs;
 use copydesk::proto::FILE_DESCRIPTOR_SET;
@@ -10,7 +10,7 @@ use tonic_types::StatusExt;
 use super::{client, desk, key, reason, until_read};
 use crate::support::{RawCodec, TestServer};
 
-/// Every method of the API.
+/// Returns every method of the API.
 fn methods() -> Vec<(String, String)> {
     let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
     let services = pool.services().filter(|service| service.full_name().starts_with("copydesk."));
@@ -21,17 +21,17 @@ fn methods() -> Vec<(String, String)> {
     methods.collect()
 }
 
-/// What a method is to need, said another way than in the code: whoever adds one has to think twice.
+/// Returns the expected scope of a method, stated independently of the code, so that a new method is considered twice.
 fn scope(service: &str, method: &str) -> &'static str {
     match service.rsplit('.').next().unwrap() {
         "RetrievalService" => "articles.read",
         "IngestionService" if method.starts_with("Ingest") || method.starts_with("Update") => "articles.write",
         "IngestionService" => "articles.admin",
-        other => panic!("what does {other} need?"),
+        other => panic!("no expected scope for {other}"),
     }
 }
 
-/// An empty message, and how the call begins: with an answer, or with this.
+/// Calls a method with an empty message. Returns the status if the call is refused at its start.
 async fn call(server: &TestServer, path: &str, token: Option<&str>) -> Result<(), Status> {
     let mut grpc = tonic::client::Grpc::new(server.channel().await);
     grpc.ready().await.unwrap();
@@ -48,7 +48,7 @@ fn every_method_of_the_api_is_in_the_table() {
     assert!(methods.len() >= 15, "{methods:?}");
     for (service, method) in methods {
         let path = format!("/{service}/{method}");
-        assert!(needs(&path).is_some(), "src/access/scope.rs does not say what {path} needs");
+        assert!(needs(&path).is_some(), "src/access/scope.rs has no requirement for {path}");
     }
     for unknown in
         ["/copydesk.v1.RetrievalService/GetSecrets", "/copydesk.v2.RetrievalService/GetArticle", "", "/", "x/y"]
@@ -81,7 +81,7 @@ async fn each_method_takes_the_scope_that_is_meant_for_it_and_no_other() {
             let called = call(&server, &path, Some(text)).await;
             let code = called.as_ref().err().map_or(Code::Ok, Status::code);
             if scopes.contains(needed) {
-                // What an empty message is answered with is the method's own matter.
+                // The answer to an empty message depends on the method.
                 assert!(matches!(code, Code::Ok | Code::InvalidArgument), "{path} with {scopes:?}: {called:?}");
             } else {
                 let refused = called.unwrap_err();
@@ -110,7 +110,7 @@ async fn what_is_no_method_of_ours_is_refused_and_probes_are_not() {
         assert_eq!(code(call(&server, unknown, None).await), Code::Unauthenticated, "{unknown}");
         assert_eq!(code(call(&server, unknown, Some(&text)).await), Code::Unimplemented, "{unknown}");
     }
-    // Whoever may call may ask what there is to call, and nobody else.
+    // Reflection needs a credential.
     for version in ["v1", "v1alpha"] {
         let reflection = format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
         assert_eq!(code(call(&server, &reflection, None).await), Code::Unauthenticated);
@@ -118,12 +118,12 @@ async fn what_is_no_method_of_ours_is_refused_and_probes_are_not() {
     }
     assert_eq!(code(call(&server, "/grpc.health.v1.Health/Check", None).await), Code::Ok);
     assert_eq!(code(call(&server, "/grpc.health.v1.Health/Watch", None).await), Code::Ok);
-    // Where callers are not told apart, a credential is of no concern.
+    // Without authentication, credentials are ignored.
     let open = TestServer::start().await;
     assert_eq!(code(call(&open, "/copydesk.v1.RetrievalService/ListArticles", Some("x")).await), Code::Ok);
 }
 
-/// docs/security.md names tests: each is there.
+/// docs/security.md names tests, all of which exist.
 #[test]
 fn the_tests_that_the_document_names_exist() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -139,7 +139,7 @@ fn the_tests_that_the_document_names_exist() {
     assert!(named >= 20, "found only {named} names: the scan no longer understands the document");
 }
 
-/// Whatever its scope, a caller changes what an article says, and not which article it is or what Copydesk knows of it.
+/// Callers of any scope can change an article's content, but neither its identity nor the fields that Copydesk sets.
 #[tokio::test]
 async fn what_identifies_an_article_and_what_copydesk_sets_cannot_be_corrected() {
     let server = TestServer::start().await;

@@ -1,13 +1,13 @@
-//! Who may call what.
+//! Authentication, authorization, rate limits and the audit log.
 
-mod audit_log; // who changed what
-mod away; // what happens while keys cannot be read
-mod issuer; // an issuer of tokens, of the tests' own
-mod keys; // API keys: made, wrong, taken back
+mod audit_log; // audit log of writes
+mod away; // unreadable keys
+mod issuer; // test issuer of tokens
+mod keys; // API keys: created, wrong, revoked
 mod methods; // each method with each credential
 mod ports; // ports that others can reach
-mod rates; // how much one caller may do
-mod shares; // callers share the store and the streams
+mod rates; // rate limits
+mod shares; // fair sharing of the store and the streams
 mod takedown; // hiding readable articles by their times
 mod tokens; // tokens of an issuer
 
@@ -27,17 +27,17 @@ use tonic_types::StatusExt;
 
 use crate::support::TestServer;
 
-/// More than anything here takes.
+/// Timeout that exceeds every wait here.
 const SOON: Duration = Duration::from_secs(60);
 
 type Connected = Client<Authorized<Channel>>;
 
-/// Has callers told apart.
+/// Enables authentication.
 fn guarded(options: &mut ServerOptions, jwt: Option<JwtOptions>) {
     options.access = Some(AccessOptions { staleness_bound: Duration::from_secs(1), rate: None, jwt });
 }
 
-/// A server on a new embedded store that tells callers apart, and its keys.
+/// Starts a server with authentication on a new embedded store. Returns it with its keys.
 async fn desk(change: impl FnOnce(&mut ServerOptions)) -> (TestServer, Arc<dyn KeyStore>) {
     let server = TestServer::with(|options| {
         guarded(options, None);
@@ -48,7 +48,7 @@ async fn desk(change: impl FnOnce(&mut ServerOptions)) -> (TestServer, Arc<dyn K
     (server, keys)
 }
 
-/// Makes a key: its ID, and all of it.
+/// Creates a key. Returns its ID and its text.
 async fn key(store: &Arc<dyn KeyStore>, scopes: &str, change: impl FnOnce(&mut StoredKey)) -> (String, String) {
     let new = make().unwrap();
     let mut stored = StoredKey {
@@ -74,7 +74,7 @@ async fn connect(address: &str, token: &str) -> Connected {
     Client::connect_with(address, &Tls::default(), Some(Token::new(token).unwrap())).await.unwrap()
 }
 
-/// What a read answers that needs nothing to be there: NOT_FOUND of whoever may read.
+/// Reads a missing article. Returns the status: NOT_FOUND if the caller may read.
 async fn read(client: &Connected) -> Status {
     let request = GetArticleRequest { name: "articles/none".into(), ..Default::default() };
     client.retrieval.clone().get_article(request).await.expect_err("there is no such article")
@@ -84,7 +84,7 @@ fn reason(status: &Status) -> String {
     status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
 }
 
-/// Waits until reads of this caller end so.
+/// Waits until reads of this caller end with `code`.
 async fn until_read(client: &Connected, code: Code) -> Status {
     let reached = async {
         loop {
@@ -95,7 +95,7 @@ async fn until_read(client: &Connected, code: Code) -> Status {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(SOON, reached).await.expect("it comes to that")
+    tokio::time::timeout(SOON, reached).await.expect("reads end with the code")
 }
 
 async fn until(what: &str, mut reached: impl AsyncFnMut() -> bool) {
@@ -104,19 +104,19 @@ async fn until(what: &str, mut reached: impl AsyncFnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    assert!(tokio::time::timeout(SOON, reached).await.is_ok(), "it never came to that: {what}");
+    assert!(tokio::time::timeout(SOON, reached).await.is_ok(), "timed out waiting until {what}");
 }
 
-/// How a watch ends.
+/// Returns the status that a watch ends with.
 async fn end_of(mut watch: tonic::Streaming<WatchArticlesResponse>) -> Status {
     let ended = async {
         loop {
             match watch.message().await {
                 Ok(Some(_)) => {}
-                Ok(None) => panic!("it ended as if all were well"),
+                Ok(None) => panic!("the watch ended with OK"),
                 Err(status) => return status,
             }
         }
     };
-    tokio::time::timeout(SOON, ended).await.expect("it ends")
+    tokio::time::timeout(SOON, ended).await.expect("the watch ends")
 }

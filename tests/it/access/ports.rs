@@ -1,4 +1,4 @@
-//! Ports that others can reach are not opened by oversight.
+//! Ports that others can reach are not opened by mistake.
 
 use std::process::Stdio;
 
@@ -7,14 +7,14 @@ use crate::process::{Serve, run};
 #[test]
 fn a_port_for_others_is_not_opened_by_oversight() {
     let dir = tempfile::tempdir().unwrap();
-    let place = dir.path().to_str().unwrap();
-    let (code, _, told) = run(&["serve", "--listen", "0.0.0.0:0", "--http-listen", "off", "--data-dir", place]);
-    assert_eq!(code, 1, "{told}");
+    let data_dir = dir.path().to_str().unwrap();
+    let (code, _, errors) = run(&["serve", "--listen", "0.0.0.0:0", "--http-listen", "off", "--data-dir", data_dir]);
+    assert_eq!(code, 1, "{errors}");
     for words in ["0.0.0.0", "auth = on", "insecure = on", "127.0.0.1"] {
-        assert!(told.contains(words), "no {words:?} in {told}");
+        assert!(errors.contains(words), "no {words:?} in {errors}");
     }
     let warned = |flags: &[&str]| {
-        let serve = [&["serve", "--data-dir", place], flags].concat();
+        let serve = [&["serve", "--data-dir", data_dir], flags].concat();
         let mut child = crate::process::copydesk(&serve).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().unwrap()), &mut line).unwrap();
@@ -26,9 +26,9 @@ fn a_port_for_others_is_not_opened_by_oversight() {
     let log = warned(&["--listen", "0.0.0.0:0", "--http-listen", "off", "--insecure", "on"]);
     assert!(log.contains("insecure") && log.contains("WARN"), "{log}");
     let log = warned(&["--listen", "0.0.0.0:0", "--http-listen", "off", "--auth", "on"]);
-    assert!(log.contains("WARN") && log.contains("credentials and articles can be read on the way"), "{log}");
+    assert!(log.contains("WARN") && log.contains("credentials and articles are sent unencrypted"), "{log}");
     let log = warned(&["--listen", "127.0.0.1:0", "--http-listen", "0.0.0.0:0"]);
-    assert!(log.contains("WARN") && log.contains("port for metrics"), "{log}");
+    assert!(log.contains("WARN") && log.contains("metrics port"), "{log}");
     let log = Serve::on(dir.path(), &[]).stop();
     assert!(!log.contains("can reach"), "{log}");
 }

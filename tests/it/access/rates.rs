@@ -1,4 +1,4 @@
-//! How much one caller may do.
+//! Rate limits of callers.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ async fn a_caller_that_has_had_its_share_is_told_when_there_is_more() {
     let (server, keys) = desk(|options| options.access.as_mut().unwrap().rate = Some("3/h".parse().unwrap())).await;
     let (id, own) = key(&keys, "articles.read", |key| key.rate = "7/h".into()).await;
     let (_, default) = key(&keys, "articles.read", |_| {}).await;
-    // Refused ones are not counted until the keys are known.
+    // Calls do not count until the keys are known.
     let (own, default) = (client(&server, &own).await, client(&server, &default).await);
     until_read(&own, Code::NotFound).await;
     until_read(&default, Code::NotFound).await;
@@ -36,7 +36,7 @@ async fn a_caller_that_has_had_its_share_is_told_when_there_is_more() {
     assert!(violations[0].description.contains("7/h"), "{violations:?}");
 }
 
-/// The first second's worth comes at once, and then as fast as it flows in; nothing of it is refused.
+/// The burst passes at once and the rest at the rate; nothing is refused.
 #[tokio::test]
 async fn a_stream_of_documents_is_slowed_down_and_not_refused() {
     const SENT: usize = 50;
@@ -57,11 +57,11 @@ async fn a_stream_of_documents_is_slowed_down_and_not_refused() {
         matches!(answer.as_ref().unwrap().result, Some(ingest_articles_response::Result::Ingested(_)))
     });
     assert_eq!(taken.count(), SENT);
-    // 20 at once and 30 more at 20 a second: it cannot have been sooner.
+    // 20 at once and 30 more at 20 per second take at least this long.
     assert!(began.elapsed() > Duration::from_millis(1_400), "{:?}", began.elapsed());
 }
 
-/// A feed of so many items.
+/// Returns a feed of `items` items.
 fn feed(items: usize) -> Document {
     let items: String = (0..items)
         .map(|number| {
@@ -97,22 +97,22 @@ async fn a_feed_counts_as_many_documents_as_it_has_items() {
         let request = ListArticlesRequest { consistency: Some(full), ..Default::default() };
         reader.retrieval.clone().list_articles(request).await.unwrap().into_inner().articles.len()
     };
-    // 19 are left. Of these, 12 are taken by what is only looked at, and 5 by what is stored.
-    ingest(12, true).await.expect("it is within the rate");
-    let taken = ingest(5, false).await.expect("it is within the rate").into_inner();
+    // 19 are left. Validation takes 12 of them, and ingestion 5.
+    ingest(12, true).await.expect("12 items are within the rate");
+    let taken = ingest(5, false).await.expect("5 items are within the rate").into_inner();
     assert_eq!(taken.feed_items.len(), 5);
     assert_eq!(stored().await, 5);
-    let refused = ingest(3, false).await.expect_err("two are left");
+    let refused = ingest(3, false).await.expect_err("two documents are left");
     assert_eq!((refused.code(), reason(&refused).as_str()), (Code::ResourceExhausted, "RATE_LIMITED"));
     assert_eq!(refused.get_details_quota_failure().unwrap().violations[0].subject, format!("key:{id}"));
     assert!(refused.get_details_retry_info().unwrap().retry_delay.unwrap() > Duration::from_secs(180));
-    assert_eq!(stored().await, 5, "nothing of it is stored");
-    // The call has counted as one all the same; one is left.
+    assert_eq!(stored().await, 5, "items of a refused feed were stored");
+    // The refused call has counted as one, too; one is left.
     assert_eq!(read(&caller).await.code(), Code::NotFound);
     assert_eq!(reason(&read(&caller).await), "RATE_LIMITED");
 }
 
-/// One that is larger than the rate is let in when nothing of that has been used, and then it is owed.
+/// A feed that exceeds the rate is accepted if the bucket is full, and then owed.
 #[tokio::test]
 async fn a_feed_that_is_larger_than_the_rate_is_owed() {
     let (server, keys) = desk(|_| {}).await;
@@ -122,7 +122,7 @@ async fn a_feed_that_is_larger_than_the_rate_is_owed() {
         let request = IngestArticleRequest { document: Some(feed(items)), ..Default::default() };
         caller.ingestion.clone().ingest_article(request).await
     };
-    // Before the key is known a call counts for nothing.
+    // Calls do not count until the key is known.
     let taken = async {
         loop {
             match ingest(50).await {
@@ -131,16 +131,16 @@ async fn a_feed_that_is_larger_than_the_rate_is_owed() {
             }
         }
     };
-    let taken = tokio::time::timeout(Duration::from_secs(60), taken).await.expect("it is taken in");
+    let taken = tokio::time::timeout(Duration::from_secs(60), taken).await.expect("the feed is ingested");
     assert_eq!(taken.feed_items.len(), 50);
-    let refused = ingest(1).await.expect_err("it owes 30");
+    let refused = ingest(1).await.expect_err("the caller owes 30");
     assert_eq!(reason(&refused), "RATE_LIMITED");
     // 31 at 20 a minute, less what has flowed in since.
     let wait = refused.get_details_retry_info().unwrap().retry_delay.unwrap();
     assert!(wait <= Duration::from_secs(93), "{wait:?}");
 }
 
-/// The feed waits, and so does what comes after it.
+/// The feed waits, and so do the documents after it.
 #[tokio::test]
 async fn a_feed_in_a_stream_is_slowed_down_by_its_items() {
     let (server, keys) = desk(|_| {}).await;
@@ -162,6 +162,6 @@ async fn a_feed_in_a_stream_is_slowed_down_by_its_items() {
         other => panic!("{other:?}"),
     };
     assert_eq!(answers.into_iter().map(items).collect::<Vec<_>>(), [50, 0]);
-    // 20 at once and 30 more at 20 a second: it cannot have been sooner.
+    // 20 at once and 30 more at 20 per second take at least this long.
     assert!(began.elapsed() > Duration::from_millis(1_400), "{:?}", began.elapsed());
 }

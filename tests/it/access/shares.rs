@@ -1,4 +1,4 @@
-//! Shares of callers: what one asks for does not have others refused.
+//! Fair sharing: the load of one caller does not cause refusals of others.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,14 +14,14 @@ use super::{Connected, SOON, client, desk, guarded, key, reason, until_read};
 use crate::database::Cluster;
 use crate::support::{TestServer, invented, ready};
 
-/// Number of distinct words that one query may have.
+/// Maximum number of distinct words in a query.
 const WORDS: usize = 64;
 
 fn word(number: usize) -> String {
     format!("w{number}")
 }
 
-/// The dearest search there is: as many words as may be, each of which is in every article.
+/// Returns the most expensive search: the maximum number of words, each of which is in every article.
 fn dearest() -> SearchArticlesRequest {
     let words: Vec<String> = (0..WORDS).map(word).collect();
     SearchArticlesRequest { query: words.join(" OR "), ..Default::default() }
@@ -51,7 +51,7 @@ async fn fill(writer: &Connected, articles: usize) {
     }
 }
 
-/// Waits until the index has all that was written.
+/// Waits until the index has all written articles.
 async fn until_indexed(caller: &Connected, articles: usize) {
     let indexed = async {
         loop {
@@ -62,16 +62,16 @@ async fn until_indexed(caller: &Connected, articles: usize) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(SOON, indexed).await.expect("it is indexed");
+    tokio::time::timeout(SOON, indexed).await.expect("the articles are indexed");
 }
 
-/// Ten loops of the dearest search by one key, and other keys that list and search meanwhile.
+/// One key runs ten loops of the most expensive search while other keys list and search.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_that_searches_without_pause_has_nobody_else_refused() {
     const ROUNDS: usize = 20;
     let (server, keys) = desk(|options| {
-        let StoreOptions::Sqlite(store) = &mut options.store else { panic!("the tests' is the embedded one") };
-        // Fewer may wait than one caller has under way. None is refused for waiting too long.
+        let StoreOptions::Sqlite(store) = &mut options.store else { panic!("the store is not the embedded one") };
+        // The queue holds fewer reads than one caller has in flight. No read is refused for waiting too long.
         (store.readers, store.read_queue, store.read_wait) = (4, 4, Duration::from_secs(600));
     })
     .await;
@@ -108,7 +108,7 @@ async fn a_caller_that_searches_without_pause_has_nobody_else_refused() {
             })
         })
         .collect();
-    super::until("it is refused itself", async || refused.load(Ordering::Relaxed) > 0).await;
+    super::until("the greedy caller is refused", async || refused.load(Ordering::Relaxed) > 0).await;
     let others = callers.iter().map(|caller| async {
         let mut refused = 0;
         for round in 0..ROUNDS {
@@ -122,22 +122,22 @@ async fn a_caller_that_searches_without_pause_has_nobody_else_refused() {
         refused
     });
     let others = join_all(others).await;
-    assert_eq!(others, [0, 0, 0], "of {ROUNDS} calls of each");
+    assert_eq!(others, [0, 0, 0], "refused calls of {ROUNDS} per caller");
     let before = answered.load(Ordering::Relaxed);
-    super::until("it goes on", async || answered.load(Ordering::Relaxed) > before).await;
+    super::until("the greedy caller is served again", async || answered.load(Ordering::Relaxed) > before).await;
     stop.store(true, Ordering::Relaxed);
     for task in loops {
         task.await.unwrap();
     }
 }
 
-/// One key's lists hold every place of the store, and do not end. Another key's searches are answered all the same.
+/// One key's lists hold every read slot of the store and do not end. Another key's searches are still served.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn places_at_the_store_are_taken_back_for_another_caller() {
     let database = Cluster::shared().database().await;
     let mut store = database.options();
     (store.connections, store.read_queue, store.read_wait) = (4, 8, Duration::from_secs(2));
-    // The lock below is held for longer.
+    // Exceeds the time for which the lock below is held.
     store.statement_timeout = Duration::from_secs(600);
     let keys = StoreOptions::Postgres(Box::new(store.clone())).keys().await.unwrap();
     let server = TestServer::with(|options| {
@@ -155,7 +155,7 @@ async fn places_at_the_store_are_taken_back_for_another_caller() {
     until_read(other, Code::NotFound).await;
     fill(greedy, 1).await;
     until_indexed(greedy, 1).await;
-    // Lists by author need it, and searches do not.
+    // Lists by author need this table, searches do not.
     let held = database.client().await;
     held.batch_execute("BEGIN; LOCK TABLE copydesk.facets").await.unwrap();
     let filter = ArticleFilter { authors: vec!["Writer 0".into()], ..Default::default() };
@@ -168,12 +168,12 @@ async fn places_at_the_store_are_taken_back_for_another_caller() {
     server.until_metric("copydesk_store_reads_in_flight 3").await;
     for _ in 0..3 {
         let found = search(other, SearchArticlesRequest { query: word(1), ..Default::default() }).await;
-        assert_eq!(found.expect("it gets a place").results.len(), 1);
+        assert_eq!(found.expect("the other caller gets a slot").results.len(), 1);
     }
     held.batch_execute("ROLLBACK").await.unwrap();
     let answers: Vec<_> = join_all(lists).await.into_iter().map(Result::unwrap).collect();
     let refused: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
-    assert_eq!(refused.len(), 1, "one place is enough: {answers:?}");
+    assert_eq!(refused.len(), 1, "expected one cancelled list: {answers:?}");
     assert_eq!((refused[0].code(), reason(refused[0]).as_str()), (Code::ResourceExhausted, "OVERLOADED"));
 }
 
@@ -181,14 +181,14 @@ async fn watch(caller: &Connected) -> Result<tonic::Streaming<WatchArticlesRespo
     Ok(caller.retrieval.clone().watch_articles(WatchArticlesRequest::default()).await?.into_inner())
 }
 
-/// Answers the one document that a stream brings.
+/// Ingests one document by a stream. Returns its response.
 async fn stream_one(caller: &Connected, number: usize) -> Result<IngestArticlesResponse, Status> {
     let request = IngestArticlesRequest { document: Some(ready(invented(number))), brief: true, ..Default::default() };
     let mut answers = caller.ingestion.clone().ingest_articles(tokio_stream::once(request)).await?.into_inner();
-    Ok(answers.message().await?.expect("it is answered"))
+    Ok(answers.message().await?.expect("the document gets a response"))
 }
 
-/// One key opens as many watches as it gets. Other keys watch and export, and documents come in.
+/// One key opens as many watches as it gets. Other keys still watch, export and ingest.
 #[tokio::test]
 async fn watches_of_one_caller_leave_streams_for_others() {
     const STREAMS: usize = 8;
@@ -220,17 +220,17 @@ async fn watches_of_one_caller_leave_streams_for_others() {
     let mut export =
         other.retrieval.clone().export_articles(ExportArticlesRequest::default()).await.unwrap().into_inner();
     while export.message().await.unwrap().is_some() {}
-    // What reads takes none of the streams of what writes.
+    // Reading streams use none of the ingesting streams.
     for number in 0..3 {
         let answer = stream_one(writer, number).await.expect("documents come in");
         assert!(matches!(answer.result, Some(ingest_articles_response::Result::Ingested(_))), "{answer:?}");
     }
     drop((open, others));
     let again = async { while watch(greedy).await.is_err() {} };
-    tokio::time::timeout(SOON, again).await.expect("what is closed can be opened again");
+    tokio::time::timeout(SOON, again).await.expect("closed streams are released");
 }
 
-/// Where callers are not authenticated, a gateway may be all of them: only the pools are apart.
+/// Without authentication, all calls may come from one gateway: it may use a whole pool, but the pools are separate.
 #[tokio::test]
 async fn without_authentication_watches_take_no_stream_of_documents() {
     let server = TestServer::with(|options| {
@@ -246,7 +246,7 @@ async fn without_authentication_watches_take_no_stream_of_documents() {
     assert_eq!(refused.code(), Code::ResourceExhausted);
     assert!(refused.message().contains("max-concurrent-streams"), "{refused:?}");
     stream_one(&gateway, 1).await.expect("documents come in");
-    // One stream of documents that does not end.
+    // A stream of documents that stays open.
     let (send, documents) = tokio::sync::mpsc::channel::<IngestArticlesRequest>(1);
     let documents = tokio_stream::wrappers::ReceiverStream::new(documents);
     let held = gateway.ingestion.clone().ingest_articles(documents).await.unwrap();

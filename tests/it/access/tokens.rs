@@ -1,4 +1,4 @@
-//! Tokens of an issuer: by which algorithms, with which claims, by whose keys.
+//! Tokens of an issuer: accepted algorithms, required claims, and changes of keys.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ async fn tokens_are_taken_by_the_three_algorithms_and_for_the_scopes_they_carry(
     let file = dir.path().join("jwks.json");
     let signers = [Signer::rsa(), Signer::ec(), Signer::ed()];
     let mut keys: Vec<Value> = signers.iter().map(|signer| signer.published(signer.algorithm())).collect();
-    // What issuers publish besides is not minded.
+    // Unsupported keys of an issuer are ignored.
     keys.push(json!({"kty": "EC", "crv": "P-521", "kid": "other", "x": "AA", "y": "AA"}));
     keys.push(json!({"kty": "something new", "kid": "newer"}));
     let mut encrypting = signers[0].published("for-encryption");
@@ -50,9 +50,9 @@ async fn tokens_are_taken_by_the_three_algorithms_and_for_the_scopes_they_carry(
     for signer in &signers {
         let kid = signer.algorithm();
         assert_eq!(outcome(&server, &signer.token(kid, &claims())).await, found, "{kid}");
-        // The only one of its algorithm needs no name.
+        // The only key of its algorithm needs no `kid`.
         let unnamed = signer.sign(&json!({"alg": kid}), &claims());
-        assert_eq!(outcome(&server, &unnamed).await, found, "{kid} without a name");
+        assert_eq!(outcome(&server, &unnamed).await, found, "{kid} without kid");
         let again = signer.token(kid, &claims());
         for _ in 0..3 {
             assert_eq!(outcome(&server, &again).await, found, "{kid} again");
@@ -72,10 +72,10 @@ async fn tokens_are_taken_by_the_three_algorithms_and_for_the_scopes_they_carry(
         let token = signers[1].token("ES256", &claims_but(change.clone()));
         assert_eq!(outcome(&server, &token).await.0, code, "{change}");
     }
-    // The key of a pair that is for something else does not open anything.
+    // A key that is published for encryption verifies no token.
     let token = signers[0].sign(&json!({"alg": "RS256", "kid": "for-encryption"}), &claims());
     assert_ne!(outcome(&server, &token).await.0, Code::NotFound);
-    // And keys of our own are taken beside them.
+    // API keys are accepted besides tokens.
     let own = copydesk::server::StoreOptions::Sqlite(copydesk::store::sqlite::SqliteOptions::new(server.dir.path()));
     let (_, text) = key(&own.keys().await.unwrap(), "articles.read", |_| {}).await;
     until_read(&client(&server, &text).await, Code::NotFound).await;
@@ -93,7 +93,7 @@ async fn tokens_that_are_forged_or_for_others_are_refused() {
     let good = ec.token("ec", &claims());
     assert_eq!(outcome(&server, &good).await.0, Code::NotFound);
 
-    // The public key, in whichever form, taken for a shared secret.
+    // The public key, in several forms, used as a shared secret.
     let hmac = |secret: &[u8], algorithm: &str| {
         let message = message(&json!({"alg": algorithm, "kid": "rsa"}), &claims());
         let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret);
@@ -114,12 +114,12 @@ async fn tokens_that_are_forged_or_for_others_are_refused() {
         ("HS256 by its text", hmac(n.as_bytes(), "HS256")),
         ("HS256 by the set", hmac(published.to_string().as_bytes(), "HS256")),
         ("HMAC called RS256", hmac(n.as_bytes(), "RS256")),
-        ("RS512, which is not taken", rsa.sign(&json!({"alg": "RS512", "kid": "rsa"}), &claims())),
-        ("PS256, which is not taken", rsa.sign(&json!({"alg": "PS256", "kid": "rsa"}), &claims())),
-        ("an algorithm that the key is not for", ec.sign(&json!({"alg": "RS256", "kid": "ec"}), &claims())),
+        ("RS512, which is not accepted", rsa.sign(&json!({"alg": "RS512", "kid": "rsa"}), &claims())),
+        ("PS256, which is not accepted", rsa.sign(&json!({"alg": "PS256", "kid": "rsa"}), &claims())),
+        ("another algorithm than the key's", ec.sign(&json!({"alg": "RS256", "kid": "ec"}), &claims())),
         ("another's key", stranger.token("ec", &claims())),
         (
-            "its own key brought along",
+            "its own key in the header",
             stranger.sign(&json!({"alg": "ES256", "kid": "ec", "jwk": stranger.published("ec")}), &claims()),
         ),
         ("another body", format!("{head}.{forged_body}.{signature}")),
@@ -127,22 +127,22 @@ async fn tokens_that_are_forged_or_for_others_are_refused() {
         ("no signature at all", format!("{head}.{body}")),
         ("four parts", format!("{good}.x")),
         (
-            "what must be understood",
+            "an unsupported critical extension",
             ec.sign(&json!({"alg": "ES256", "kid": "ec", "crit": ["b64"], "b64": false}), &claims()),
         ),
-        ("no JSON", format!("{}.{body}.{signature}", BASE64.encode(b"{"))),
+        ("a header that is not JSON", format!("{}.{body}.{signature}", BASE64.encode(b"{"))),
     ];
     let claims = [
         ("another audience", json!({"aud": "billing"})),
         ("no audience", json!({"aud": null})),
         ("another issuer", json!({"iss": "https://login.example.evil/"})),
         ("no issuer", json!({"iss": null})),
-        ("no end", json!({"exp": null})),
-        ("an end that is no time", json!({"exp": "tomorrow"})),
-        ("not yet", json!({"nbf": now + 3_600})),
-        ("nobody", json!({"sub": null})),
-        ("nobody by name", json!({"sub": ""})),
-        ("a name without end", json!({"sub": "x".repeat(1_000)})),
+        ("no expiry", json!({"exp": null})),
+        ("an expiry that is not a time", json!({"exp": "tomorrow"})),
+        ("not valid yet", json!({"nbf": now + 3_600})),
+        ("no subject", json!({"sub": null})),
+        ("an empty subject", json!({"sub": ""})),
+        ("a subject that is too long", json!({"sub": "x".repeat(1_000)})),
     ];
     let claimed = claims.map(|(what, change)| (what, ec.token("ec", &claims_but(change))));
     for (what, token) in forged.into_iter().chain(claimed) {
@@ -151,11 +151,11 @@ async fn tokens_that_are_forged_or_for_others_are_refused() {
     }
     let expired = ec.token("ec", &claims_but(json!({"exp": now - 3_600})));
     assert_eq!(outcome(&server, &expired).await, (Code::Unauthenticated, "CREDENTIAL_EXPIRED".into()));
-    // Clocks may be a little apart.
+    // Small clock skew is tolerated.
     for change in [json!({"exp": now - 1}), json!({"nbf": now + 5})] {
         assert_eq!(outcome(&server, &ec.token("ec", &claims_but(change.clone()))).await.0, Code::NotFound, "{change}");
     }
-    // Where no issuer is trusted, no token is.
+    // Without an issuer, no token is accepted.
     let (server, _) = desk(|_| {}).await;
     assert_eq!(outcome(&server, &good).await.0, Code::Unauthenticated);
 }
@@ -176,14 +176,14 @@ async fn keys_in_a_file_are_changed_while_the_server_runs() {
     let from_beginning = WatchArticlesRequest { from_beginning: true, ..Default::default() };
     let mut goes_on = by_staying.retrieval.watch_articles(from_beginning).await.unwrap().into_inner();
 
-    // A set that is no set is not taken for an empty one.
+    // A malformed set does not count as an empty one.
     publish(&file, "{");
     publish(&file, &set(&[stays.published("stays"), new.published("new")]));
     until_read(&by_new, Code::NotFound).await;
     assert_eq!(reason(&until_read(&by_old, Code::Unauthenticated).await), "CREDENTIAL_INVALID");
     assert_eq!(reason(&end_of(watch).await), "CREDENTIAL_INVALID");
     assert_eq!(read(&by_staying).await.code(), Code::NotFound);
-    goes_on.message().await.unwrap().expect("it goes on");
+    goes_on.message().await.unwrap().expect("the watch goes on");
 
     publish(&file, &set(&[old.published("old")]));
     until_read(&by_old, Code::NotFound).await;
@@ -234,13 +234,13 @@ async fn tokens_beyond_the_maximum_lifetime_are_refused() {
         json!({"iat": now + 86_400, "exp": now + 90_000}),
     ] {
         let token = token(long.clone());
-        // The second time it is not taken from memory either.
+        // The second call must not be served from the cache of tokens.
         for _ in 0..2 {
             assert_eq!(outcome(&hour, &token).await, refused, "{long}");
         }
         assert_eq!(outcome(&any, &token).await.0, Code::NotFound, "{long}");
     }
-    // Only who holds a token of the issuer is told so.
+    // Only holders of a genuine token get this reason.
     let forged = Signer::ed().token("a", &claims_but(json!({"exp": now + 7_200})));
     assert_eq!(outcome(&hour, &forged).await, (Code::Unauthenticated, "CREDENTIAL_INVALID".into()));
 }
@@ -252,7 +252,7 @@ async fn a_token_that_expires_ends_what_lasts_by_it() {
     let signer = Signer::ed();
     publish(&file, &set(&[signer.published("a")]));
     let server = server(file.to_str().unwrap(), None).await;
-    // It is good for half a minute longer than it says.
+    // The leeway for clock skew is 30 s.
     let exp = Timestamp::now().as_second() - 27;
     let mut reader = client(&server, &signer.token("a", &claims_but(json!({ "exp": exp })))).await;
     let watch = reader.retrieval.watch_articles(WatchArticlesRequest::default()).await.unwrap().into_inner();
@@ -282,18 +282,18 @@ async fn keys_are_fetched_and_a_new_one_is_asked_for_but_not_by_everyone() {
     let server = server(&url, Some(&ca)).await;
     assert_eq!(outcome(&server, &first.token("first", &claims())).await.0, Code::NotFound);
 
-    // Tokens with made-up keys do not make us ask each time.
+    // Tokens with invented keys do not cause a request each.
     let made_up = client(&server, &second.token("made up", &claims())).await;
     for _ in 0..100 {
         assert!(matches!(read(&made_up).await.code(), Code::Unauthenticated | Code::Unavailable));
     }
-    assert!(site.asked() <= 3, "asked {} times", site.asked());
-    // A new key is found by the first token that names it, once some seconds have passed since the last look.
+    assert!(site.requests() <= 3, "{} requests", site.requests());
+    // The first token that names a new key causes a read, once some seconds have passed since the last one.
     site.publish(&set(&[first.published("first"), second.published("second")]));
     until_read(&client(&server, &second.token("second", &claims())).await, Code::NotFound).await;
-    assert!(site.asked() <= 5, "asked {} times", site.asked());
+    assert!(site.requests() <= 5, "{} requests", site.requests());
 
-    // Whoever is not vouched for is not believed: nobody can tell whether a token is good.
+    // A key server without a trusted certificate is not used, so tokens cannot be checked.
     let stranger = dir.path().join("stranger.pem");
     std::fs::write(&stranger, Authority::new().pem).unwrap();
     let other = TestServer::with(|options| guarded(options, Some(jwt(&url, Some(&stranger))))).await;
@@ -312,5 +312,5 @@ async fn an_issuer_that_comes_up_later_is_found() {
     let reader = client(&server, &signer.token("a", &claims())).await;
     assert_eq!(reason(&read(&reader).await), "CREDENTIALS_UNAVAILABLE");
     site.publish(&set(&[signer.published("a")]));
-    until("a token is taken", async || read(&reader).await.code() == Code::NotFound).await;
+    until("the token is accepted", async || read(&reader).await.code() == Code::NotFound).await;
 }
