@@ -11,6 +11,7 @@ use crate::printable;
 
 /// Connection to a server.
 #[derive(Args, Clone)]
+#[command(next_help_heading = "Connection")]
 pub(super) struct Connection {
     /// URL of the server
     #[arg(long, env = "COPYDESK_ADDR", default_value = "http://127.0.0.1:50051", value_name = "URL")]

@@ -65,8 +65,6 @@ pub(super) async fn get(args: GetArgs) -> Result<(), Failure> {
 
 #[derive(Args)]
 pub(super) struct ListArgs {
-    #[command(flatten)]
-    filter: FilterArgs,
     /// Full-text query, as in `search`
     #[arg(long, value_name = "QUERY", default_value = "", hide_default_value = true)]
     text: String,
@@ -81,6 +79,8 @@ pub(super) struct ListArgs {
     /// Print JSON lines
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    filter: FilterArgs,
     #[command(flatten)]
     connection: Connection,
 }
@@ -121,8 +121,6 @@ pub(super) struct SearchArgs {
     /// Query: words that must all occur, "phrases", -exclusions, OR; quote it for the shell
     #[arg(required = true)]
     query: Vec<String>,
-    #[command(flatten)]
-    filter: FilterArgs,
     /// Maximum number of results
     #[arg(long, default_value_t = 10)]
     limit: usize,
@@ -131,6 +129,8 @@ pub(super) struct SearchArgs {
     /// Print JSON lines
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    filter: FilterArgs,
     #[command(flatten)]
     connection: Connection,
 }

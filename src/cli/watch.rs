@@ -27,14 +27,14 @@ pub(super) struct WatchArgs {
     /// Number of changes after which to stop
     #[arg(long, value_name = "CHANGES")]
     limit: Option<u64>,
-    #[command(flatten)]
-    filter: FilterArgs,
     /// Comma-separated fields to return: headline,body,dateline.place
     #[arg(long, value_name = "MASK")]
     fields: Option<String>,
     /// Print JSON lines, including checkpoints
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    filter: FilterArgs,
     #[command(flatten)]
     connection: Connection,
 }
@@ -109,11 +109,11 @@ fn show(as_json: bool, message: &crate::proto::WatchArticlesResponse) -> Result<
 
 #[derive(Args)]
 pub(super) struct ExportArgs {
-    #[command(flatten)]
-    filter: FilterArgs,
     /// Comma-separated fields to return: headline,body,dateline.place
     #[arg(long, value_name = "MASK")]
     fields: Option<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
     #[command(flatten)]
     connection: Connection,
 }

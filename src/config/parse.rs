@@ -1,4 +1,4 @@
-//! Parsers of values. Errors say what is expected, and never repeat the value.
+//! Parsers of values. Errors say what is expected.
 
 use std::net::SocketAddr;
 use std::time::Duration;
