@@ -1,11 +1,11 @@
-//! Articles as people read them on a terminal.
+//! Articles formatted for a terminal.
 
 use std::io::IsTerminal;
 
 use crate::article::from_proto;
 use crate::proto::{Article, ChangeKind, Highlight, SearchResult};
 
-/// The whole of an article.
+/// Formats a whole article.
 pub(super) fn whole(article: &Article) -> String {
     let mut out = format!("{}\n", bold(&article.headline));
     if !article.subheadline.is_empty() {
@@ -18,13 +18,13 @@ pub(super) fn whole(article: &Article) -> String {
     out
 }
 
-/// One line of a list.
+/// Formats an article as one line of a list.
 pub(super) fn entry(article: &Article) -> String {
     let time = time(article.publish_time.as_ref().or(article.create_time.as_ref()));
     format!("{time:<20}  {}  {}", article.name, bold(&article.headline))
 }
 
-/// One result of a search: the headline, where to find it, and what matched.
+/// Formats a search result: headline, name and source, snippet.
 pub(super) fn result(result: &SearchResult) -> String {
     let article = result.article.clone().unwrap_or_default();
     format!(
@@ -35,7 +35,7 @@ pub(super) fn result(result: &SearchResult) -> String {
     )
 }
 
-/// The last part of a change kind's name: `REVISED`.
+/// Returns a change kind's name without its prefix: `REVISED`.
 pub(super) fn change(kind: i32) -> &'static str {
     ChangeKind::try_from(kind).unwrap_or_default().as_str_name().trim_start_matches("CHANGE_KIND_")
 }
@@ -54,7 +54,7 @@ fn facts(article: &Article) -> String {
         facts.push(format!("revision {}", article.revision));
     }
     if !article.duplicate_of.is_empty() {
-        facts.push(format!("says what {} says", article.duplicate_of));
+        facts.push(format!("duplicate of {}", article.duplicate_of));
     }
     facts.retain(|fact| !fact.is_empty());
     facts.join(" · ")
@@ -64,12 +64,12 @@ fn time(time: Option<&prost_types::Timestamp>) -> String {
     time.and_then(|time| from_proto(time).ok()).map(|time| format!("{time:.0}")).unwrap_or_default()
 }
 
-/// The highlights are counted in code points.
+/// Marks the highlights, whose offsets count code points.
 fn marked(text: &str, highlights: &[Highlight]) -> String {
     let mut out = String::new();
     let mut inside = false;
-    for (at, letter) in text.chars().enumerate() {
-        let now = highlights.iter().any(|it| (it.start..it.end).contains(&(at as i32)));
+    for (offset, letter) in text.chars().enumerate() {
+        let now = highlights.iter().any(|it| (it.start..it.end).contains(&(offset as i32)));
         if now != inside && colours() {
             out += if now { "\x1b[1;33m" } else { "\x1b[0m" };
         }
@@ -94,7 +94,7 @@ fn styled(text: &str, code: &str) -> String {
     if colours() && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
-/// Only on a terminal, and only where nobody asked for none: see no-color.org.
+/// Returns true if standard output is a terminal and NO_COLOR is unset or empty: see no-color.org.
 fn colours() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

@@ -1,4 +1,4 @@
-//! `audit`: whether servers keep the bound, as their callers see it.
+//! `audit`: check that servers keep the staleness bound, as seen by their clients.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,14 +14,14 @@ use crate::proto::consistency::Requirement;
 use crate::proto::retrieval_service_client::RetrievalServiceClient;
 use crate::proto::{BatchGetArticlesRequest, Consistency, ListArticlesRequest};
 
-/// What one request asks for at most.
+/// Maximum names per request.
 const BATCH: usize = 100;
-/// Of so many faults the names are told.
-const TOLD: usize = 20;
+/// Maximum number of stale reads to print.
+const MAX_PRINTED: usize = 20;
 
 #[derive(Args)]
 pub(super) struct AuditArgs {
-    /// The servers: one, or several replicas of one store, parted by commas
+    /// Comma-separated URLs of a server, or of several replicas of one store
     #[arg(
         long,
         env = "COPYDESK_ADDR",
@@ -30,13 +30,13 @@ pub(super) struct AuditArgs {
         value_delimiter = ','
     )]
     addr: Vec<String>,
-    /// The staleness bound that the servers are set to, in milliseconds
+    /// Staleness bound of the servers, in milliseconds
     #[arg(long, default_value_t = 1_000, value_name = "MS")]
     bound: u64,
-    /// How many times to look; each takes one bound
+    /// Number of rounds; each takes one staleness bound
     #[arg(long, default_value_t = 10)]
     rounds: u32,
-    /// How many articles to look at each time: those that have changed last
+    /// Number of articles per round, most recently changed first
     #[arg(long, default_value_t = 200, value_name = "ARTICLES")]
     sample: usize,
     #[command(flatten)]
@@ -46,17 +46,17 @@ pub(super) struct AuditArgs {
 }
 
 type Retrieval = RetrievalServiceClient<Authorized<Channel>>;
-/// Each article that can be read, with its revision.
-type Known = BTreeMap<String, i64>;
+/// Revisions of readable articles by name.
+type Revisions = BTreeMap<String, i64>;
 
-/// What a server said too late.
+/// Reads and stale reads of one server.
 struct Tally {
     address: String,
     client: Retrieval,
     checked: u64,
     stale: u64,
-    /// How many requests were answered by `local`, `redis`, `store`: by the slowest, for their last article.
-    by: BTreeMap<String, u64>,
+    /// Number of requests by the slowest layer that answered: `local`, `redis` or `store`.
+    layers: BTreeMap<String, u64>,
 }
 
 pub(super) async fn run(args: AuditArgs) -> Result<(), Failure> {
@@ -64,33 +64,35 @@ pub(super) async fn run(args: AuditArgs) -> Result<(), Failure> {
     let (tls, token) = (args.tls.load()?, args.credential.token()?);
     for address in &args.addr {
         let client = Client::connect_with(address, &tls, token.clone()).await?.retrieval;
-        tallies.push(Tally { address: address.clone(), client, checked: 0, stale: 0, by: BTreeMap::new() });
+        tallies.push(Tally { address: address.clone(), client, checked: 0, stale: 0, layers: BTreeMap::new() });
     }
-    let mut asked = tallies.first().map(|tally| tally.client.clone()).ok_or_else(no_server)?;
-    let mut told = 0;
-    let mut last = BTreeSet::new();
+    let mut reference = tallies.first().map(|tally| tally.client.clone()).ok_or_else(no_server)?;
+    let mut reported = 0;
+    let mut previous = BTreeSet::new();
     for _ in 0..args.rounds {
-        let changed = newest(&mut asked, args.sample).await?;
-        let names: Vec<String> = last.union(&changed).cloned().collect();
-        last = changed;
-        let before = truth(&mut asked, &names).await?;
+        let changed = newest(&mut reference, args.sample).await?;
+        let names: Vec<String> = previous.union(&changed).cloned().collect();
+        previous = changed;
+        let before = read_store(&mut reference, &names).await?;
         tokio::time::sleep(Duration::from_millis(args.bound)).await;
         let mut answers = Vec::new();
         for tally in &mut tallies {
-            answers.push(tally.ask(&names).await?);
+            answers.push(tally.read(&names).await?);
         }
-        let after = truth(&mut asked, &names).await?;
+        let after = read_store(&mut reference, &names).await?;
         for (tally, answer) in tallies.iter_mut().zip(&answers) {
             for name in &names {
-                let (before, said, after) = (before.get(name), answer.get(name), after.get(name));
+                let (before, returned, after) = (before.get(name), answer.get(name), after.get(name));
                 tally.checked += 1;
-                if stale(before.copied(), said.copied(), after.copied()) {
+                if stale(before.copied(), returned.copied(), after.copied()) {
                     tally.stale += 1;
-                    told += 1;
-                    if told <= TOLD {
-                        let shown = |known: Option<&i64>| known.map_or("none".to_owned(), i64::to_string);
-                        let (address, said, known) = (&tally.address, shown(said), shown(before));
-                        tell(&format!("{address} answers revision {said} of {name}; the store had {known}"));
+                    reported += 1;
+                    if reported <= MAX_PRINTED {
+                        let shown = |revision: Option<&i64>| revision.map_or("none".to_owned(), i64::to_string);
+                        let (address, returned, expected) = (&tally.address, shown(returned), shown(before));
+                        tell(&format!(
+                            "stale read: {address} returned revision {returned} of {name}, the store had {expected}"
+                        ));
                     }
                 }
             }
@@ -101,13 +103,13 @@ pub(super) async fn run(args: AuditArgs) -> Result<(), Failure> {
 
 fn report(tallies: &[Tally]) -> Result<(), Failure> {
     for tally in tallies {
-        let by: Vec<String> = tally.by.iter().map(|(layer, count)| format!("{layer} {count}")).collect();
+        let layers: Vec<String> = tally.layers.iter().map(|(layer, count)| format!("{layer} {count}")).collect();
         print(&format!(
             "{}  checked {}  stale {}  answered by: {}",
             tally.address,
             tally.checked,
             tally.stale,
-            by.join(", ")
+            layers.join(", ")
         ))?;
     }
     let (checked, stale) =
@@ -117,42 +119,42 @@ fn report(tallies: &[Tally]) -> Result<(), Failure> {
     print(&nines(checked, stale))?;
     match stale {
         0 => Ok(()),
-        _ => Err(Failure::Failed(format!("{stale} of {checked} answers were older than the bound"))),
+        _ => Err(Failure::Failed(format!("{stale} of {checked} reads were older than the staleness bound"))),
     }
 }
 
-/// How consistent, in nines. What was never seen to fail is shown to be no better than one fault in as many as were looked at.
+/// Formats the consistency in nines. Without a stale read, the number of reads limits the nines that can be claimed.
 fn nines(checked: u64, stale: u64) -> String {
     match (checked, stale) {
-        (0, _) => "consistent: nothing was there to check".into(),
+        (0, _) => "consistent: no reads to check".into(),
         (checked, 0) => {
-            format!("consistent: all; at least {:.1} nines, as far as so many can show", (checked as f64).log10())
+            format!("consistent: all; at least {:.1} nines for this number of reads", (checked as f64).log10())
         }
         (checked, stale) => {
-            let wrong = stale as f64 / checked as f64;
-            format!("consistent: {:.6} %, {:.1} nines", 100.0 * (1.0 - wrong), -wrong.log10())
+            let ratio = stale as f64 / checked as f64;
+            format!("consistent: {:.6} %, {:.1} nines", 100.0 * (1.0 - ratio), -ratio.log10())
         }
     }
 }
 
-/// Whether an answer is older than what the store said one bound before. `after` is what it said after the answer: it explains
-/// what has changed meanwhile.
-fn stale(before: Option<i64>, said: Option<i64>, after: Option<i64>) -> bool {
-    match (before, said) {
-        (Some(before), Some(said)) => said < before,
-        // It may have been withdrawn since.
+/// Returns true if a read is older than the store's state one staleness bound before it. `after` is the state after the
+/// read, which explains concurrent changes.
+fn stale(before: Option<i64>, returned: Option<i64>, after: Option<i64>) -> bool {
+    match (before, returned) {
+        (Some(before), Some(returned)) => returned < before,
+        // Otherwise withdrawn since.
         (Some(before), None) => after == Some(before),
-        // It may have been reinstated since.
+        // Otherwise reinstated since.
         (None, Some(_)) => after.is_none(),
         (None, None) => false,
     }
 }
 
 fn no_server() -> Failure {
-    Failure::Usage("--addr must name a server".into())
+    Failure::Usage("--addr must be at least one server URL".into())
 }
 
-/// The names of the articles that have changed last.
+/// Returns the names of the most recently changed articles.
 async fn newest(client: &mut Retrieval, count: usize) -> Result<BTreeSet<String>, Failure> {
     let mut names = BTreeSet::new();
     let mut request = ListArticlesRequest {
@@ -172,20 +174,20 @@ async fn newest(client: &mut Retrieval, count: usize) -> Result<BTreeSet<String>
     Ok(names)
 }
 
-/// What the store says.
-async fn truth(client: &mut Retrieval, names: &[String]) -> Result<Known, Failure> {
+/// Reads the revisions from the store.
+async fn read_store(client: &mut Retrieval, names: &[String]) -> Result<Revisions, Failure> {
     let fully = Consistency { requirement: Some(Requirement::FullyConsistent(true)) };
     Ok(batches(client, names, Some(fully)).await?.0)
 }
 
 impl Tally {
-    /// What it answers to who asks for nothing special.
-    async fn ask(&mut self, names: &[String]) -> Result<Known, Failure> {
-        let (known, by) = batches(&mut self.client, names, None).await?;
-        for layer in by {
-            *self.by.entry(layer).or_default() += 1;
+    /// Reads the revisions at the default consistency, possibly from a cache.
+    async fn read(&mut self, names: &[String]) -> Result<Revisions, Failure> {
+        let (revisions, layers) = batches(&mut self.client, names, None).await?;
+        for layer in layers {
+            *self.layers.entry(layer).or_default() += 1;
         }
-        Ok(known)
+        Ok(revisions)
     }
 }
 
@@ -193,8 +195,8 @@ async fn batches(
     client: &mut Retrieval,
     names: &[String],
     consistency: Option<Consistency>,
-) -> Result<(Known, Vec<String>), Failure> {
-    let (mut known, mut by) = (Known::new(), Vec::new());
+) -> Result<(Revisions, Vec<String>), Failure> {
+    let (mut revisions, mut layers) = (Revisions::new(), Vec::new());
     for names in names.chunks(BATCH) {
         let request = BatchGetArticlesRequest {
             names: names.to_vec(),
@@ -202,10 +204,10 @@ async fn batches(
             consistency: consistency.clone(),
         };
         let answer = client.batch_get_articles(request).await?;
-        by.extend(answer.metadata().get("copydesk-cache").and_then(|layer| layer.to_str().ok()).map(str::to_owned));
-        known.extend(answer.into_inner().articles.into_iter().map(|article| (article.name, article.revision)));
+        layers.extend(answer.metadata().get("copydesk-cache").and_then(|layer| layer.to_str().ok()).map(str::to_owned));
+        revisions.extend(answer.into_inner().articles.into_iter().map(|article| (article.name, article.revision)));
     }
-    Ok((known, by))
+    Ok((revisions, layers))
 }
 
 #[cfg(test)]
@@ -217,18 +219,18 @@ mod tests {
         assert!(stale(Some(2), Some(1), Some(2)));
         assert!(!stale(Some(2), Some(2), Some(2)));
         assert!(!stale(Some(2), Some(3), Some(3)));
-        // Forgotten; and withdrawn.
+        // Missing; withdrawn since.
         assert!(stale(Some(2), None, Some(2)));
         assert!(!stale(Some(2), None, None));
-        // Withdrawn, and still shown; and reinstated.
+        // Withdrawn but still returned; reinstated since.
         assert!(stale(None, Some(2), None));
         assert!(!stale(None, Some(2), Some(2)));
     }
 
     #[test]
     fn nines_are_told_as_far_as_they_are_known() {
-        assert_eq!(nines(10_000, 0), "consistent: all; at least 4.0 nines, as far as so many can show");
+        assert_eq!(nines(10_000, 0), "consistent: all; at least 4.0 nines for this number of reads");
         assert_eq!(nines(10_000, 1), "consistent: 99.990000 %, 4.0 nines");
-        assert_eq!(nines(0, 0), "consistent: nothing was there to check");
+        assert_eq!(nines(0, 0), "consistent: no reads to check");
     }
 }

@@ -1,4 +1,4 @@
-//! Where the server is that a command calls, whom it trusts, and who calls.
+//! Flags for the server's address, TLS and the caller's credential.
 
 use std::path::PathBuf;
 
@@ -9,10 +9,11 @@ use super::failure::Failure;
 use crate::client::{self, Authorized, Client, Token};
 use crate::printable;
 
-/// Where the server is.
+/// Connection to a server.
 #[derive(Args, Clone)]
+#[command(next_help_heading = "Connection")]
 pub(super) struct Connection {
-    /// The server
+    /// URL of the server
     #[arg(long, env = "COPYDESK_ADDR", default_value = "http://127.0.0.1:50051", value_name = "URL")]
     pub(super) addr: String,
     #[command(flatten)]
@@ -21,16 +22,16 @@ pub(super) struct Connection {
     tls: Tls,
 }
 
-/// How `https://` is spoken.
+/// TLS for `https://`.
 #[derive(Args, Clone)]
 pub(super) struct Tls {
-    /// Trust these authorities, a file of certificates in PEM, instead of the system's
+    /// PEM file with the CA certificates to trust instead of the system's
     #[arg(long, env = "COPYDESK_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Show this certificate, a file in PEM, to a server that asks for one
+    /// PEM file with the client certificate (mTLS)
     #[arg(long, env = "COPYDESK_CLIENT_CERT", value_name = "FILE", requires = "client_key")]
     client_cert: Option<PathBuf>,
-    /// Its private key, a file in PEM
+    /// PEM file with the private key of the client certificate
     #[arg(long, env = "COPYDESK_CLIENT_KEY", value_name = "FILE", requires = "client_cert")]
     client_key: Option<PathBuf>,
 }
@@ -51,15 +52,15 @@ impl Tls {
     }
 }
 
-/// Who calls.
+/// Credential of the caller.
 #[derive(Args, Clone)]
 pub(super) struct Credential {
-    /// A file with the API key or token to call with; without one, COPYDESK_TOKEN holds it, if the server wants any
+    /// File with the API key or JWT; default: the value of COPYDESK_TOKEN, if set
     #[arg(long, env = "COPYDESK_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
 }
 
-/// A connection to one server, with the credential of whoever calls.
+/// Client of one server, with the caller's credential.
 pub(super) type Connected = Client<Authorized<Channel>>;
 
 impl Connection {
@@ -69,9 +70,9 @@ impl Connection {
 }
 
 impl Credential {
-    /// The credential, if there is one. Not from a flag: other users of the machine can see those.
+    /// Returns the credential, if any. It is never a flag, since other users of the machine can see flags.
     pub(super) fn token(&self) -> Result<Option<Token>, Failure> {
-        let (from, text) = match &self.token_file {
+        let (source, text) = match &self.token_file {
             Some(path) => {
                 let failed = |error| Failure::Failed(format!("{}: {error}", printable::path(path)));
                 (printable::path(path), std::fs::read_to_string(path).map_err(failed)?)
@@ -81,8 +82,8 @@ impl Credential {
                 _ => return Ok(None),
             },
         };
-        // What stands there instead is not shown: it may be most of a key.
-        let wrong = || Failure::Usage(format!("{from}: must hold one API key or token, in one line"));
-        Token::new(&text).map(Some).ok_or_else(wrong)
+        // The text is not shown: it may be part of a key.
+        let invalid = || Failure::Usage(format!("{source}: must be one API key or JWT on one line"));
+        Token::new(&text).map(Some).ok_or_else(invalid)
     }
 }

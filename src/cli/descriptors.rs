@@ -1,4 +1,4 @@
-//! Prints what the API is, for tools that cannot or may not ask a server.
+//! `descriptors`: the compiled API, for tools that cannot use server reflection.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -14,13 +14,12 @@ use crate::proto::FILE_DESCRIPTOR_SET;
 
 #[derive(Args)]
 pub(super) struct DescriptorsArgs {
-    /// The file to write; standard output if not given
+    /// File to write; default: standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-/// Writes the compiled API: a `google.protobuf.FileDescriptorSet` with its imports, its comments, its HTTP rules, and what
-/// errors carry.
+/// Writes the compiled API: a `google.protobuf.FileDescriptorSet` with imports, comments, HTTP rules and error details.
 pub(super) fn run(args: &DescriptorsArgs) -> Result<(), Failure> {
     let set = descriptors();
     match &args.output {
@@ -32,7 +31,7 @@ pub(super) fn run(args: &DescriptorsArgs) -> Result<(), Failure> {
 }
 
 fn descriptors() -> Vec<u8> {
-    let read = |set: &[u8]| FileDescriptorSet::decode(set).expect("it was compiled").file;
+    let read = |set: &[u8]| FileDescriptorSet::decode(set).expect("the compiled descriptor set must be valid").file;
     let ours = read(FILE_DESCRIPTOR_SET);
     let messages = |file: &FileDescriptorProto| {
         let package = file.package().to_owned();
@@ -40,14 +39,13 @@ fn descriptors() -> Vec<u8> {
     };
     let known: HashSet<String> = ours.iter().flat_map(messages).collect();
     let mut file = read(tonic_types::pb::FILE_DESCRIPTOR_SET);
-    // google.rpc.Status, which ours need, is known already.
+    // Ours already contains google.rpc.Status.
     file.retain(|file| !messages(file).iter().any(|message| known.contains(message)));
     for file in file.iter_mut().filter(|file| file.package() == "google.rpc") {
-        // As everybody else imports it.
+        // The path under which other code imports it.
         file.name = Some(format!("google/rpc/{}", file.name()));
     }
-    // One set after another is a set with the files of both. Ours stays as it is: read and written again, it would lose the
-    // HTTP rules.
+    // Two concatenated sets are one set with the files of both. Re-encoding ours would lose the HTTP rules.
     [FILE_DESCRIPTOR_SET, &FileDescriptorSet { file }.encode_to_vec()].concat()
 }
 

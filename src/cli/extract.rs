@@ -1,4 +1,4 @@
-//! `extract`: what a document holds, without a server.
+//! `extract`: extraction without a server.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,21 +12,21 @@ use super::failure::{Failure, print};
 use super::input;
 use crate::extract::{Budget, Document, Draft, Extracted, Extraction, Hints, Limits, Payload, Report, extract};
 
-/// What extraction's recursion needs: see `ingest::Workers`.
+/// Stack size for the recursion of extraction: see `ingest::Workers`.
 const STACK_BYTES: usize = 16 << 20;
 
 #[derive(Args)]
 pub(super) struct ExtractArgs {
-    /// Files, folders, or - for standard input; .gz is taken
+    /// Files, directories, or - for standard input; gzip is decompressed
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Where the document was fetched from; for one file
+    /// URL of the document; for a single file
     #[arg(long)]
     url: Option<String>,
-    /// The content type it came with; by the file's name when absent
+    /// Content type of the documents; default: detected
     #[arg(long)]
     content_type: Option<String>,
-    /// Threads; one a core when absent
+    /// Number of threads; default: one per core
     #[arg(long)]
     threads: Option<usize>,
 }
@@ -34,12 +34,12 @@ pub(super) struct ExtractArgs {
 pub(super) fn run(args: &ExtractArgs) -> Result<(), Failure> {
     let files = input::files(&args.files).map_err(Failure::Usage)?;
     if args.url.is_some() && files.len() != 1 {
-        return Err(Failure::Usage("--url is for one file".into()));
+        return Err(Failure::Usage("--url requires a single file".into()));
     }
     let threads = args.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)).max(1);
     let bar = ProgressBar::new(files.len() as u64);
     let next = AtomicUsize::new(0);
-    let (sender, answers) = mpsc::sync_channel::<(usize, Vec<Value>)>(threads * 2);
+    let (sender, results) = mpsc::sync_channel::<(usize, Vec<Value>)>(threads * 2);
     let mut failed = 0;
     std::thread::scope(|scope| {
         for _ in 0..threads.min(files.len()) {
@@ -56,12 +56,12 @@ pub(super) fn run(args: &ExtractArgs) -> Result<(), Failure> {
             std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work)?;
         }
         drop(sender);
-        // In the order of the files, whichever is done first.
-        let mut waiting = std::collections::BTreeMap::new();
+        // Printed in the order of the files.
+        let mut pending = std::collections::BTreeMap::new();
         let mut printed = 0;
-        for (number, lines) in answers {
-            waiting.insert(number, lines);
-            while let Some(lines) = waiting.remove(&printed) {
+        for (number, lines) in results {
+            pending.insert(number, lines);
+            while let Some(lines) = pending.remove(&printed) {
                 for line in lines {
                     failed += usize::from(line.get("error").is_some());
                     print(&line.to_string())?;
@@ -73,10 +73,10 @@ pub(super) fn run(args: &ExtractArgs) -> Result<(), Failure> {
         Ok::<(), Failure>(())
     })?;
     bar.finish_and_clear();
-    if failed > 0 { Err(Failure::Failed(format!("{failed} documents held no article"))) } else { Ok(()) }
+    if failed > 0 { Err(Failure::Failed(format!("no article extracted from {failed} documents"))) } else { Ok(()) }
 }
 
-/// What one file holds: a line for an article, or one for each item of a feed.
+/// Extracts a file: one line for an article, or one for each item of a feed.
 fn lines(file: &Path, args: &ExtractArgs) -> Vec<Value> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let id = name.split('.').next().unwrap_or_default();
@@ -127,7 +127,10 @@ fn line(id: &str, Extracted { draft, report }: &Extracted) -> Value {
 fn report_json(Report { method, charset, confidence, cuts, warnings }: &Report) -> Value {
     let cuts: Vec<Value> = cuts
         .iter()
-        .map(|cut| json!({"text": cut.text, "reason": format!("{:?}", cut.reason), "rule": cut.rule, "confidence": cut.confidence}))
+        .map(|cut| {
+            let reason = format!("{:?}", cut.reason);
+            json!({"text": cut.text, "reason": reason, "rule": cut.rule, "confidence": cut.confidence})
+        })
         .collect();
     json!({"method": method, "charset": charset, "confidence": confidence, "cuts": cuts, "warnings": warnings})
 }

@@ -1,4 +1,4 @@
-//! How commands fail: one line on standard error that says what and why, and an exit code.
+//! Errors of commands: one line on standard error and an exit code.
 
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
@@ -10,27 +10,27 @@ use crate::client::ConnectError;
 use crate::config::ConfigError;
 use crate::printable;
 
-/// Why a command did not do what it was asked.
+/// Error of a command.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// It was asked wrongly: exit code 2.
+    /// Invalid arguments or settings: exit code 2.
     Usage(String),
-    /// It could not: exit code 1.
+    /// Failed command: exit code 1.
     Failed(String),
-    /// Whoever read its output has gone, as `head` does: no failure at all.
-    ReaderGone,
+    /// Closed standard output, such as by `head`: exit code 0.
+    OutputClosed,
 }
 
 impl Failure {
-    pub(super) fn failed(cause: impl ToString) -> Self {
-        Self::Failed(cause.to_string())
+    pub(super) fn failed(error: impl ToString) -> Self {
+        Self::Failed(error.to_string())
     }
 
     pub(super) fn report(self) -> ExitCode {
         let (message, code) = match self {
             Self::Usage(message) => (message, 2),
             Self::Failed(message) => (message, 1),
-            Self::ReaderGone => return ExitCode::SUCCESS,
+            Self::OutputClosed => return ExitCode::SUCCESS,
         };
         tell(&message);
         ExitCode::from(code)
@@ -40,7 +40,7 @@ impl Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
-            ErrorKind::BrokenPipe => Self::ReaderGone,
+            ErrorKind::BrokenPipe => Self::OutputClosed,
             _ => Self::failed(error),
         }
     }
@@ -67,7 +67,7 @@ impl From<Status> for Failure {
     }
 }
 
-/// A status in one line: its code, what it says, and each field at fault.
+/// Formats a status on one line: code, message, and each invalid field.
 pub(super) fn describe(status: &Status) -> String {
     let mut text = format!("{:?}: {}", status.code(), status.message());
     for violation in status.get_details_bad_request().into_iter().flat_map(|details| details.field_violations) {
@@ -81,13 +81,13 @@ pub(super) fn describe(status: &Status) -> String {
     text
 }
 
-/// Writes a message to standard error. It may quote what others have written: control characters are escaped.
+/// Writes a message to standard error. Control characters are escaped, since it may quote untrusted text.
 pub(super) fn tell(message: &str) {
-    // With standard error gone, too, there is nobody left to tell.
+    // A closed standard error leaves nowhere to report to.
     let _ = writeln!(std::io::stderr(), "copydesk: {}", printable::message(message));
 }
 
-/// A line on standard output.
+/// Writes a line to standard output.
 pub(super) fn print(line: &str) -> Result<(), Failure> {
     Ok(writeln!(std::io::stdout().lock(), "{line}")?)
 }

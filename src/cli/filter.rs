@@ -1,4 +1,4 @@
-//! Flags that say which articles, and which fields of them.
+//! Flags that select articles and fields.
 
 use clap::Args;
 use jiff::Timestamp;
@@ -8,33 +8,33 @@ use jiff::tz::TimeZone;
 use crate::proto::{ArticleFilter, Consistency, consistency::Requirement};
 
 #[derive(Args, Clone, Default)]
-#[command(next_help_heading = "Which articles")]
+#[command(next_help_heading = "Filter")]
 pub(super) struct FilterArgs {
-    /// Of this publisher's host or name; may be given more than once, as may all below
+    /// Publisher's host or name; repeatable, like the flags below
     #[arg(long, value_name = "SOURCE")]
     source: Vec<String>,
-    /// In this language: en also means en-GB
+    /// Language, including its variants: en matches en-GB
     #[arg(long, value_name = "BCP47")]
     language: Vec<String>,
-    /// In this section
+    /// Section
     #[arg(long)]
     section: Vec<String>,
-    /// With this keyword
+    /// Keyword
     #[arg(long)]
     tag: Vec<String>,
-    /// By this author
+    /// Author
     #[arg(long)]
     author: Vec<String>,
-    /// From this news agency
+    /// News agency
     #[arg(long)]
     agency: Vec<String>,
-    /// Published at or after: 2026-11-24 or 2026-11-24T08:00:00Z
+    /// Earliest publish time (inclusive): 2026-11-24 or 2026-11-24T08:00:00Z
     #[arg(long, value_name = "TIME", value_parser = time)]
     from: Option<Timestamp>,
-    /// Published before
+    /// Latest publish time (exclusive): 2026-11-24 or 2026-11-24T08:00:00Z
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<Timestamp>,
-    /// Leave out articles that say what an earlier one says
+    /// Exclude articles that duplicate an earlier one
     #[arg(long)]
     no_duplicates: bool,
 }
@@ -58,13 +58,13 @@ impl FilterArgs {
 
 #[derive(Args, Clone, Default)]
 pub(super) struct ReadArgs {
-    /// Answer with these fields alone: headline,body,dateline.place
+    /// Comma-separated fields to return: headline,body,dateline.place
     #[arg(long, value_name = "MASK")]
     fields: Option<String>,
-    /// Ask the store itself, not a cache
+    /// Read from the store, bypassing caches
     #[arg(long)]
     fresh: bool,
-    /// See at least the write that answered with this change token
+    /// Read data at least as fresh as this change token
     #[arg(long, value_name = "TOKEN", conflicts_with = "fresh")]
     at_least: Option<String>,
 }
@@ -88,5 +88,8 @@ pub(super) fn mask(fields: Option<&str>) -> Option<prost_types::FieldMask> {
 
 fn time(text: &str) -> Result<Timestamp, String> {
     let day = || text.parse::<Date>().ok()?.to_zoned_datetime(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
-    text.parse().ok().or_else(day).ok_or_else(|| "must be like 2026-11-24 or 2026-11-24T08:00:00Z".to_owned())
+    text.parse()
+        .ok()
+        .or_else(day)
+        .ok_or_else(|| "must be a date or a time: 2026-11-24 or 2026-11-24T08:00:00Z".to_owned())
 }

@@ -9,7 +9,7 @@ use super::failure::{Failure, print};
 
 #[derive(Args)]
 pub(super) struct HealthArgs {
-    /// Of one service: copydesk.v1.RetrievalService; of the whole when absent
+    /// Service to check, such as copydesk.v1.RetrievalService; default: the whole server
     #[arg(long, default_value = "", hide_default_value = true)]
     service: String,
     #[command(flatten)]
@@ -18,8 +18,8 @@ pub(super) struct HealthArgs {
 
 pub(super) async fn run(args: HealthArgs) -> Result<(), Failure> {
     let mut client = args.connection.open().await?.health;
-    let answer = client.check(HealthCheckRequest { service: args.service }).await?.into_inner();
-    match answer.status() {
+    let response = client.check(HealthCheckRequest { service: args.service }).await?.into_inner();
+    match response.status() {
         ServingStatus::Serving => print("SERVING"),
         status => Err(Failure::failed(status.as_str_name())),
     }

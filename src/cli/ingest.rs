@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::connection::{Connected, Connection};
@@ -16,22 +16,21 @@ use super::json;
 use crate::proto::ingest_articles_response::Result as Answer;
 use crate::proto::{IngestArticlesRequest, IngestArticlesResponse, IngestOutcome, feed_item};
 
-/// Documents that are read and not sent yet: the stream's own windows bound what is sent.
+/// Maximum documents read ahead of the stream, whose flow-control windows bound the rest.
 const READ_AHEAD: usize = 16;
 
 #[derive(Args)]
 pub(super) struct IngestArgs {
-    /// Files, folders, or - for standard input. By their names: .html, .txt, .xml and .rss pages and feeds; .jsonl and
-    /// .json with a document or an article a line; each also as .gz
+    /// Files, directories, or - for stdin: .html, .txt, .xml, .rss, .jsonl or .json (one object a line), also .gz
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Where the document was fetched from; for one file
+    /// URL of the document; for a single file
     #[arg(long)]
     url: Option<String>,
-    /// The publisher's host or name, for documents that do not say
+    /// Publisher's host or name, for documents without a source
     #[arg(long)]
     source: Option<String>,
-    /// Print each answer as a JSON line
+    /// Print responses as JSON lines
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -41,7 +40,9 @@ pub(super) struct IngestArgs {
 pub(super) async fn run(args: IngestArgs) -> Result<(), Failure> {
     let files = input::files(&args.files).map_err(Failure::Usage)?;
     if args.url.is_some() && files.len() != 1 {
-        return Err(Failure::Usage("--url is for one file: give each document its own in JSON lines".into()));
+        return Err(Failure::Usage(
+            "--url requires a single file; for several, set `url` of each document in JSON lines".into(),
+        ));
     }
     let client = args.connection.open().await?;
     let brief = !args.json;
@@ -51,7 +52,7 @@ pub(super) async fn run(args: IngestArgs) -> Result<(), Failure> {
         brief,
         move |take| {
             for file in &files {
-                let mut go_on = true;
+                let mut more = true;
                 input::documents(file, |mut input| {
                     if let Ok(document) = &mut input.document {
                         if document.url.is_empty() {
@@ -61,10 +62,10 @@ pub(super) async fn run(args: IngestArgs) -> Result<(), Failure> {
                             document.source = args.source.clone().unwrap_or_default();
                         }
                     }
-                    go_on = take(input);
-                    go_on
+                    more = take(input);
+                    more
                 });
-                if !go_on {
+                if !more {
                     return;
                 }
             }
@@ -79,14 +80,10 @@ pub(super) async fn run(args: IngestArgs) -> Result<(), Failure> {
     )
     .await?;
     eprintln!("{tally}");
-    if tally.failed > 0 {
-        Err(Failure::Failed(format!("{} of the documents were refused", tally.failed)))
-    } else {
-        Ok(())
-    }
+    if tally.failed > 0 { Err(Failure::Failed(format!("{} documents were rejected", tally.failed))) } else { Ok(()) }
 }
 
-/// What became of the documents.
+/// Numbers of documents by outcome.
 #[derive(Default)]
 pub(super) struct Tally {
     outcomes: BTreeMap<i32, u64>,
@@ -132,13 +129,13 @@ impl std::fmt::Display for Tally {
             let name = IngestOutcome::try_from(*outcome).unwrap_or_default().as_str_name();
             format!("{count} {}", name.trim_start_matches("INGEST_OUTCOME_").to_lowercase())
         });
-        let failed = (self.failed > 0).then(|| format!("{} refused", self.failed));
+        let failed = (self.failed > 0).then(|| format!("{} rejected", self.failed));
         let words: Vec<String> = words.chain(failed).collect();
-        f.write_str(&if words.is_empty() { "nothing to ingest".to_owned() } else { words.join(", ") })
+        f.write_str(&if words.is_empty() { "no documents found".to_owned() } else { words.join(", ") })
     }
 }
 
-/// Sends what `read` reads, on one stream, with a progress bar on a terminal.
+/// Sends the documents that `read` produces on one stream, with a progress bar on a terminal.
 pub(super) async fn send(
     mut client: Connected,
     files: u64,
@@ -147,7 +144,7 @@ pub(super) async fn send(
     mut each: impl FnMut(&IngestArticlesResponse) -> Result<(), Failure>,
 ) -> Result<Tally, Failure> {
     let bar = bar(files);
-    // What each sequence number stands for, until it is answered.
+    // Labels of the documents without a response, by sequence number.
     let labels: Arc<Mutex<BTreeMap<i64, String>>> = Arc::default();
     let unreadable: Arc<Mutex<Vec<String>>> = Arc::default();
     let (sender, receiver) = tokio::sync::mpsc::channel(READ_AHEAD);
@@ -193,15 +190,15 @@ pub(super) async fn send(
     let unanswered = lock(&labels).len();
     bar.finish_and_clear();
     if unanswered > 0 {
-        return Err(Failure::Failed(format!("{unanswered} documents were not answered: send them again")));
+        return Err(Failure::Failed(format!("{unanswered} documents have no response: send them again")));
     }
-    tracing::debug!(took = %HumanDuration(bar.elapsed()), "ingested");
+    tracing::debug!(elapsed_ms = bar.elapsed().as_millis(), "documents ingested");
     Ok(tally)
 }
 
 fn bar(files: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30.cyan/dim} {pos}/{len} documents  {per_sec}  {eta}")
-        .unwrap_or_else(|_wrong| ProgressStyle::default_bar());
+        .unwrap_or_else(|_error| ProgressStyle::default_bar());
     ProgressBar::new(files).with_style(style)
 }
 

@@ -1,4 +1,4 @@
-//! What a person names on the command line, as documents: files, folders, gzip of files, JSON lines, standard input.
+//! Documents from files named on the command line: directories, gzip, JSON lines and standard input.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -11,19 +11,19 @@ use crate::printable;
 use crate::proto::document::Payload;
 use crate::proto::{Article, Document, RawPayload};
 
-/// More than a server takes, unless it is set otherwise: what is larger is refused here, where it can be named. To a server it
-/// would be a message that cannot be read, after which a stream ends.
+/// Maximum size of a document, more than a server accepts by default. A larger one is rejected here, where its file is
+/// known; the server would end the whole stream.
 const MAX_BYTES: u64 = 15 << 20;
-/// Kinds of file that a folder is searched for.
+/// Extensions of the files that are read from a directory.
 const EXTENSIONS: [&str; 10] = ["html", "htm", "xhtml", "txt", "xml", "rss", "atom", "json", "jsonl", "ndjson"];
 
-/// One document, and what to call it when it fails.
+/// Document with its label for error messages.
 pub(super) struct Input {
     pub(super) label: String,
     pub(super) document: Result<Document, String>,
 }
 
-/// The files that are meant: those of a folder are those of its name's kinds, in the order of their names.
+/// Returns the named files, and of directories the files with a known extension, sorted by name.
 pub(super) fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for path in named {
@@ -31,12 +31,16 @@ pub(super) fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
             let before = files.len();
             walk(path, &mut files)?;
             if files.len() == before {
-                return Err(format!("{}: no file in it ends in .{}", printable::path(path), EXTENSIONS.join(", .")));
+                return Err(format!(
+                    "{}: contains no file ending in .{}",
+                    printable::path(path),
+                    EXTENSIONS.join(", .")
+                ));
             }
         } else if path.as_os_str() == "-" || path.exists() {
             files.push(path.clone());
         } else {
-            return Err(format!("{}: there is no such file", printable::path(path)));
+            return Err(format!("{}: no such file", printable::path(path)));
         }
     }
     Ok(files)
@@ -57,14 +61,14 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
     Ok(())
 }
 
-/// What a file's name says it is: the last extension that is not `gz`.
+/// Returns the last extension of a file's name that is not `gz`, in lower case.
 fn extension(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     name.rsplit_once('.').map(|(_, extension)| extension.to_owned()).unwrap_or_default()
 }
 
-/// Reads the documents of a file, and hands each on until `take` says that it wants no more.
+/// Reads the documents of a file and passes each to `take`, until it returns false.
 pub(super) fn documents(path: &Path, mut take: impl FnMut(Input) -> bool) {
     let label = printable::path(path);
     let mut reader = match open(path) {
@@ -76,7 +80,7 @@ pub(super) fn documents(path: &Path, mut take: impl FnMut(Input) -> bool) {
     };
     let lines = match extension(path).as_str() {
         "json" | "jsonl" | "ndjson" => true,
-        // Standard input has no name: JSON lines begin with a brace, and no page or feed does.
+        // Standard input has no extension: JSON lines begin with a brace, pages and feeds do not.
         "" => reader.fill_buf().is_ok_and(|start| start.trim_ascii_start().first() == Some(&b'{')),
         _ => false,
     };
@@ -104,14 +108,14 @@ pub(super) fn documents(path: &Path, mut take: impl FnMut(Input) -> bool) {
             Ok(_) => std::str::from_utf8(&line).map_err(|error| error.to_string()).and_then(from_json),
             Err(error) => Err(error.to_string()),
         };
-        let broken = document.is_err() && line.is_empty();
-        if !take(Input { label: format!("{label}:{number}"), document }) || broken {
+        let read_failed = document.is_err() && line.is_empty();
+        if !take(Input { label: format!("{label}:{number}"), document }) || read_failed {
             return;
         }
     }
 }
 
-/// A file's bytes, or the reason why not; gzip is undone.
+/// Returns the contents of a file, decompressed.
 pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, String> {
     bounded(&mut open(path).map_err(|error| error.to_string())?)
 }
@@ -120,12 +124,12 @@ fn bounded(reader: &mut dyn BufRead) -> Result<Vec<u8>, String> {
     let mut data = Vec::new();
     match reader.take(MAX_BYTES + 1).read_to_end(&mut data) {
         Err(error) => Err(error.to_string()),
-        Ok(_) if data.len() as u64 > MAX_BYTES => Err(format!("is larger than {} MiB", MAX_BYTES >> 20)),
+        Ok(_) if data.len() as u64 > MAX_BYTES => Err(format!("is larger than the maximum of {} MiB", MAX_BYTES >> 20)),
         Ok(_) => Ok(data),
     }
 }
 
-/// Opens a file or standard input; gzip is known by its first bytes, not by its name.
+/// Opens a file or standard input. Detects gzip by its first bytes, not by the name.
 fn open(path: &Path) -> std::io::Result<Box<dyn BufRead>> {
     let mut reader: Box<dyn BufRead> = if path.as_os_str() == "-" {
         Box::new(BufReader::new(std::io::stdin()))
@@ -136,17 +140,17 @@ fn open(path: &Path) -> std::io::Result<Box<dyn BufRead>> {
     Ok(if gzip { Box::new(BufReader::new(MultiGzDecoder::new(reader))) } else { reader })
 }
 
-/// A line is a document; or an article, as `export` prints them.
+/// Parses a line: a document, or an article as printed by `export`.
 fn from_json(line: &str) -> Result<Document, String> {
     let is_document = match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(line) {
         Ok(object) => ["text", "html", "raw", "article"].iter().any(|payload| object.contains_key(*payload)),
-        Err(error) => return Err(format!("must be a JSON object, a document or an article: {error}")),
+        Err(error) => return Err(format!("must be a JSON object with a document or an article: {error}")),
     };
     if is_document {
         return json::read(line).map_err(|error| error.to_string());
     }
     let article: Article = json::read(line).map_err(|error| error.to_string())?;
-    // So that an export taken in again keeps its names.
+    // Articles keep their names when an export is ingested.
     let article_id = article.name.strip_prefix("articles/").unwrap_or_default().to_owned();
     Ok(Document { payload: Some(Payload::Article(article)), article_id, ..Document::default() })
 }
@@ -184,7 +188,10 @@ mod tests {
         let inputs = all("news.jsonl", lines.as_bytes());
         assert_eq!(inputs.len(), 5);
         assert!(inputs[1].document.as_ref().is_ok_and(|it| it.article_id == "b-1"));
-        assert!(inputs[2].document.as_ref().is_err_and(|error| error.contains("headlin")), "the field is named");
+        assert!(
+            inputs[2].document.as_ref().is_err_and(|error| error.contains("headlin")),
+            "the error must name the field"
+        );
         assert!(inputs[3].document.is_err());
         assert!(inputs[4].document.is_ok());
         assert!(inputs[4].label.ends_with("news.jsonl:6"));

@@ -1,4 +1,4 @@
-//! Messages as JSON and back, by Protobuf's own mapping: what `grpcurl` and other languages' libraries print and take.
+//! Conversion between messages and JSON, in the standard Protobuf mapping that `grpcurl` and other libraries use.
 
 use std::sync::LazyLock;
 
@@ -7,15 +7,16 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, Serialize
 
 use crate::proto::FILE_DESCRIPTOR_SET;
 
-static POOL: LazyLock<DescriptorPool> =
-    LazyLock::new(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET).expect("build.rs wrote it"));
+static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
+    DescriptorPool::decode(FILE_DESCRIPTOR_SET).expect("the descriptor set of build.rs must be valid")
+});
 
-/// A message that has a name in the API.
+/// Message with its name in the API.
 pub(super) trait Named: Message + Default {
     const NAME: &'static str;
 
     fn descriptor() -> MessageDescriptor {
-        POOL.get_message_by_name(Self::NAME).expect("a name from the protos")
+        POOL.get_message_by_name(Self::NAME).expect("the message must be in the descriptor set")
     }
 }
 
@@ -29,7 +30,7 @@ macro_rules! named {
 
 named!(Article, Document, IngestArticleResponse, IngestArticlesResponse, SearchResult, WatchArticlesResponse);
 
-/// A message on one line.
+/// Formats a message as JSON on one line.
 pub(super) fn line<M: Named>(message: &M) -> Result<String, serde_json::Error> {
     let dynamic = DynamicMessage::decode(M::descriptor(), message.encode_to_vec().as_slice())
         .map_err(serde::ser::Error::custom)?;
@@ -38,7 +39,7 @@ pub(super) fn line<M: Named>(message: &M) -> Result<String, serde_json::Error> {
     String::from_utf8(out).map_err(serde::ser::Error::custom)
 }
 
-/// A message from one line. Errors name the field.
+/// Parses a message from one line. Errors name the field.
 pub(super) fn read<M: Named>(line: &str) -> Result<M, serde_json::Error> {
     let mut json = serde_json::Deserializer::from_str(line);
     let dynamic = DynamicMessage::deserialize(M::descriptor(), &mut json)?;

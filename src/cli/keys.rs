@@ -1,4 +1,4 @@
-//! `keys`: who may call. The keys stand beside the articles, and every server follows them.
+//! `keys`: API keys. They are stored with the articles, and every server follows them.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -21,26 +21,26 @@ pub(super) struct KeysArgs {
 
 #[derive(Subcommand)]
 enum Keys {
-    /// Makes a key, and prints it: it cannot be shown again
+    /// Create a key and print it; it cannot be shown again
     Create(CreateArgs),
-    /// Prints what is known of every key; not the keys
+    /// List all keys with their state, scopes and rate, without secrets
     List(SettingFlags),
-    /// Takes a key back: no server accepts it any more, within the staleness bound
+    /// Revoke a key; all servers reject it within the staleness bound
     Revoke(RevokeArgs),
 }
 
 #[derive(Args)]
 struct CreateArgs {
-    /// What it is good for: articles.read, articles.write, articles.admin
+    /// Comma-separated scopes: articles.read, articles.write, articles.admin
     #[arg(long, value_name = "SCOPES")]
     scopes: Scopes,
-    /// Whose it is, for people
+    /// Human-readable name of the owner
     #[arg(long, default_value = "", hide_default_value = true)]
     name: String,
-    /// When it ends by itself: in 90d, 12h or 30m
+    /// Time until the key expires: 90d, 12h or 30m; default: never
     #[arg(long, value_parser = period)]
     expires: Option<Duration>,
-    /// How many calls and documents it is good for, on each replica: 100/s, 6000/m or 100000/h
+    /// Rate limit on calls and documents, per replica: 100/s, 6000/m or 100000/h; default: that of `rate-limit`
     #[arg(long)]
     rate: Option<Rate>,
     #[command(flatten)]
@@ -49,23 +49,23 @@ struct CreateArgs {
 
 #[derive(Args)]
 struct RevokeArgs {
-    /// As `copydesk keys list` shows it
+    /// ID of the key, from `copydesk keys list`, or the key itself
     id: String,
     #[command(flatten)]
     settings: SettingFlags,
 }
 
-/// How long what a key is called may be, in bytes.
-const NAME: usize = 100;
+/// Maximum length of a key's name, in bytes.
+const MAX_NAME_BYTES: usize = 100;
 
 fn period(text: &str) -> Result<Duration, String> {
-    let right = || "must be a number and a unit: 90d, 12h or 30m".to_owned();
+    let invalid = || "must be a number and a unit: 90d, 12h or 30m".to_owned();
     let (number, seconds) = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)]
         .into_iter()
         .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)))
-        .ok_or_else(right)?;
-    let number: u64 = number.parse().map_err(|_| right())?;
-    number.checked_mul(seconds).filter(|seconds| *seconds > 0).map(Duration::from_secs).ok_or_else(right)
+        .ok_or_else(invalid)?;
+    let number: u64 = number.parse().map_err(|_| invalid())?;
+    number.checked_mul(seconds).filter(|seconds| *seconds > 0).map(Duration::from_secs).ok_or_else(invalid)
 }
 
 pub(super) fn run(args: KeysArgs) -> Result<(), Failure> {
@@ -83,20 +83,20 @@ async fn open(settings: &SettingFlags) -> Result<Arc<dyn KeyStore>, Failure> {
 }
 
 async fn create(args: CreateArgs) -> Result<(), Failure> {
-    if args.name.len() > NAME || args.name.chars().any(char::is_control) {
-        return Err(Failure::Usage(format!("--name must be at most {NAME} bytes, in one line")));
+    if args.name.len() > MAX_NAME_BYTES || args.name.chars().any(char::is_control) {
+        return Err(Failure::Usage(format!("--name must be at most {MAX_NAME_BYTES} bytes on one line")));
     }
     let created = Timestamp::now();
     let expires = args.expires.map(|after| created.checked_add(after)).transpose();
-    let expires = expires.map_err(|_| Failure::Usage("--expires is further off than calendars go".into()))?;
+    let expires = expires.map_err(|_| Failure::Usage("--expires is out of range: must be a shorter time".into()))?;
     let store = open(&args.settings).await?;
     let NewKey { id, text, digest } =
-        access::make().map_err(|_| Failure::Failed("this system gives no random numbers".into()))?;
+        access::make().map_err(|_| Failure::Failed("the system's random number generator failed".into()))?;
     let (scopes, rate) = (args.scopes.to_string(), args.rate.map(|rate| rate.to_string()).unwrap_or_default());
     let key = StoredKey { id: id.clone(), name: args.name, digest, scopes, rate, created, expires, revoked: None };
     store.add_key(key).await.map_err(Failure::failed)?;
-    // Apart from the key, so that a script can take that.
-    writeln!(std::io::stderr(), "key {id}; keep what follows, it cannot be shown again:")?;
+    // On standard error, so that a script can read the key from standard output.
+    writeln!(std::io::stderr(), "key {id} created; save it now, it cannot be shown again:")?;
     print(&text)
 }
 
@@ -109,22 +109,22 @@ async fn list(settings: &SettingFlags) -> Result<(), Failure> {
         let state = match (key.revoked, key.expires) {
             (Some(revoked), _) => format!("revoked {}", second(revoked)),
             (None, Some(expires)) if expires <= now => format!("expired {}", second(expires)),
-            (None, Some(expires)) => format!("until {}", second(expires)),
-            (None, None) => "good".to_owned(),
+            (None, Some(expires)) => format!("expires {}", second(expires)),
+            (None, None) => "active".to_owned(),
         };
         let rate = if key.rate.is_empty() { "-" } else { &key.rate };
         let scopes = key.scopes.replace(' ', ",");
-        print(&format!("{}\t{state}\t{scopes}\t{rate}\tmade {}\t{}", key.id, second(key.created), key.name))?;
+        print(&format!("{}\t{state}\t{scopes}\t{rate}\tcreated {}\t{}", key.id, second(key.created), key.name))?;
     }
     Ok(())
 }
 
 async fn revoke(args: RevokeArgs) -> Result<(), Failure> {
-    // A whole key is taken for its ID, so that whoever finds a leaked one can end it as it is.
+    // Accepts a whole key too, so that a leaked one can be revoked as found.
     let id = args.id.strip_prefix("cd_").map_or(args.id.as_str(), |rest| rest.split('_').next().unwrap_or(rest));
     match open(&args.settings).await?.revoke_key(id, Timestamp::now()).await.map_err(Failure::failed)? {
-        true => print(&format!("{id} is revoked")),
-        false => Err(Failure::Failed(format!("there is no key {id} that is not revoked already"))),
+        true => print(&format!("revoked {id}")),
+        false => Err(Failure::Failed(format!("no active key {id}: unknown or already revoked"))),
     }
 }
 
@@ -136,8 +136,8 @@ mod tests {
     fn periods_are_read_as_people_write_them() {
         assert_eq!(period("90d"), Ok(Duration::from_secs(90 * 86_400)));
         assert_eq!(period("30m"), Ok(Duration::from_secs(1_800)));
-        for wrong in ["", "90", "d", "-1d", "0d", "1.5h", "99999999999999999d", "1w"] {
-            assert!(period(wrong).is_err(), "{wrong}");
+        for invalid in ["", "90", "d", "-1d", "0d", "1.5h", "99999999999999999d", "1w"] {
+            assert!(period(invalid).is_err(), "{invalid}");
         }
     }
 }

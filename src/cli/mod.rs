@@ -1,4 +1,4 @@
-//! The commands. A file each; what they share is how they fail, what they print, and where the server is.
+//! Commands, one file each. They share errors and output (`failure`) and the connection to a server (`connection`).
 
 mod article_text;
 mod audit;
@@ -26,7 +26,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{SettingFlags, Settings};
 use failure::Failure;
 
-/// A gRPC content service for news: clean copy in, never stale out.
+/// gRPC content service for news: clean copy in, never stale out
 #[derive(Parser)]
 #[command(name = "copydesk", version, arg_required_else_help = true)]
 struct Cli {
@@ -36,56 +36,56 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Runs the service
+    /// Run the service
     Serve(SettingFlags),
-    /// Runs the service with invented news in it, shows what becomes of them, and stays up
+    /// Run the service with sample news, show ingest, search and changes, and keep serving
     Demo(demo::DemoArgs),
-    /// Ingests files, folders, or standard input
+    /// Ingest files, directories or standard input
     Ingest(ingest::IngestArgs),
-    /// Prints articles by name, URL, or their publisher's identifier
+    /// Print articles by name, URL or publisher's ID
     Get(reads::GetArgs),
-    /// Lists articles that match a filter
+    /// List articles that match a filter
     List(reads::ListArgs),
-    /// Searches
+    /// Search articles
     Search(reads::SearchArgs),
-    /// Prints changes as they happen
+    /// Print changes as they happen
     Watch(watch::WatchArgs),
-    /// Prints every article of one moment as JSON lines
+    /// Print all articles of one snapshot as JSON lines
     Export(watch::ExportArgs),
-    /// Extracts articles from files without a server, as JSON lines
+    /// Extract articles from files as JSON lines, without a server
     Extract(extract::ExtractArgs),
-    /// Compares what servers answer with what their store says, and counts what is older than the bound
+    /// Compare reads from servers with their store and count stale reads
     Audit(audit::AuditArgs),
-    /// Makes, lists and takes back API keys, with the settings of `serve`
+    /// Create, list and revoke API keys
     Keys(keys::KeysArgs),
-    /// Brings the store to this version's schema, which `serve` does by itself for the embedded one
+    /// Migrate the store to the schema of this version; `serve` migrates the embedded store automatically
     Migrate(SettingFlags),
-    /// Reads all of a store and says what is not as it was written
+    /// Verify the integrity of a store
     Verify(SettingFlags),
-    /// Copies all of a store into another, whichever engine either is
+    /// Copy a whole store into another, of the same or the other engine
     Copy(verify::CopyArgs),
-    /// Looks at all that `serve` needs, with the same settings, and says what to do; exits with 1 when there is a problem
+    /// Check everything that `serve` needs and suggest fixes; exit code 1 if there is a problem
     Doctor(doctor::DoctorArgs),
-    /// Asks a server whether it serves; exits with 1 when it does not
+    /// Check the health of a server; exit code 1 if it is not serving
     Health(health::HealthArgs),
-    /// Prints the settings in force and where each comes from, secrets masked
+    /// Print the effective settings and the source of each, with secrets masked
     Config(ConfigArgs),
-    /// Writes the compiled API (a FileDescriptorSet), for tools and gateways that do not ask a server
+    /// Write the compiled API (FileDescriptorSet), for tools and gateways that do not use reflection
     Descriptors(descriptors::DescriptorsArgs),
-    /// Prints the version
+    /// Print the version
     Version,
 }
 
 #[derive(Args)]
 struct ConfigArgs {
-    /// Print every setting and its meaning instead, as a Markdown table
+    /// Print the table of all settings instead, as Markdown
     #[arg(long)]
     list: bool,
     #[command(flatten)]
     settings: SettingFlags,
 }
 
-/// Runs the command that this process was called with.
+/// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(flags) => serve::serve(&flags),
@@ -100,8 +100,8 @@ pub fn main() -> ExitCode {
         Command::Extract(args) => extract::run(&args),
         Command::Keys(args) => keys::run(args),
         Command::Migrate(flags) => serve::migrate(&flags),
-        Command::Verify(flags) => in_the_store(verify::verify(&flags)),
-        Command::Copy(args) => in_the_store(verify::copy(args)),
+        Command::Verify(flags) => block_on_store(verify::verify(&flags)),
+        Command::Copy(args) => block_on_store(verify::copy(args)),
         Command::Doctor(args) => block_on(doctor::run(args)),
         Command::Health(args) => block_on(health::run(args)),
         Command::Config(args) => config(&args),
@@ -119,12 +119,12 @@ fn config(args: &ConfigArgs) -> Result<(), Failure> {
     failure::print(text.trim_end())
 }
 
-/// With what a store's tasks need.
-fn in_the_store(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+/// Runs a command on the multi-threaded runtime that a store's tasks need.
+fn block_on_store(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
 }
 
-/// One thread is enough for a client.
+/// Runs a client's command on one thread.
 fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
 }

@@ -12,21 +12,21 @@ use crate::proto::{
     SearchArticlesRequest,
 };
 
-/// What one request asks for at most; more are asked for in several.
+/// Maximum names or articles per request.
 const BATCH: usize = 100;
 
 #[derive(Args)]
 pub(super) struct GetArgs {
-    /// articles/{article}, also without "articles/", also with @{revision}
+    /// Article names, {article} or articles/{article}, optionally with @{revision}
     #[arg(required_unless_present_any = ["url", "external_id"])]
     names: Vec<String>,
-    /// The article of this address
+    /// URL of the article
     #[arg(long, conflicts_with_all = ["names", "external_id"])]
     url: Option<String>,
-    /// The article that its publisher calls so
+    /// Publisher's ID of the article; requires --source
     #[arg(long, requires = "source", conflicts_with = "names")]
     external_id: Option<String>,
-    /// The publisher's host or name
+    /// Publisher's host or name; requires --external-id
     #[arg(long, requires = "external_id")]
     source: Option<String>,
     #[command(flatten)]
@@ -56,24 +56,22 @@ pub(super) async fn get(args: GetArgs) -> Result<(), Failure> {
     for names in names.chunks(BATCH) {
         let (read_mask, consistency) = (read_mask.clone(), consistency.clone());
         let request = BatchGetArticlesRequest { names: names.to_vec(), read_mask, consistency };
-        let answer = client.batch_get_articles(request).await?.into_inner();
-        show(args.json, answer.articles)?;
-        missing.extend(answer.not_found);
+        let response = client.batch_get_articles(request).await?.into_inner();
+        show(args.json, response.articles)?;
+        missing.extend(response.not_found);
     }
     if missing.is_empty() { Ok(()) } else { Err(Failure::Failed(format!("not found: {}", missing.join(", ")))) }
 }
 
 #[derive(Args)]
 pub(super) struct ListArgs {
-    #[command(flatten)]
-    which: FilterArgs,
-    /// That match this query, as in search
+    /// Full-text query, as in `search`
     #[arg(long, value_name = "QUERY", default_value = "", hide_default_value = true)]
     text: String,
-    /// publish_time, create_time or update_time, each with " desc" or " asc"
+    /// Order: publish_time, create_time or update_time, followed by " asc" or " desc"
     #[arg(long, default_value = "publish_time desc")]
     order_by: String,
-    /// How many at most
+    /// Maximum number of articles
     #[arg(long, default_value_t = 50)]
     limit: usize,
     #[command(flatten)]
@@ -82,12 +80,14 @@ pub(super) struct ListArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
     connection: Connection,
 }
 
 pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
     let mut client = args.connection.open().await?.retrieval;
-    let mut filter = args.which.filter();
+    let mut filter = args.filter.filter();
     filter.text.clone_from(&args.text);
     let mut request = ListArticlesRequest {
         order_by: args.order_by.clone(),
@@ -96,11 +96,11 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
         consistency: args.read.consistency(),
         ..Default::default()
     };
-    let mut left = args.limit;
-    while left > 0 {
-        request.page_size = left.min(BATCH) as i32;
+    let mut remaining = args.limit;
+    while remaining > 0 {
+        request.page_size = remaining.min(BATCH) as i32;
         let page = client.list_articles(request.clone()).await?.into_inner();
-        left -= page.articles.len().min(left);
+        remaining -= page.articles.len().min(remaining);
         for article in &page.articles {
             print(&if args.json {
                 json::line(article).map_err(Failure::failed)?
@@ -118,12 +118,10 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
 
 #[derive(Args)]
 pub(super) struct SearchArgs {
-    /// Words that must all occur, "phrases", -exclusions, OR; in one pair of shell quotes, if there are any of those
+    /// Query: words that must all occur, "phrases", -exclusions, OR; quote it for the shell
     #[arg(required = true)]
     query: Vec<String>,
-    #[command(flatten)]
-    which: FilterArgs,
-    /// How many at most
+    /// Maximum number of results
     #[arg(long, default_value_t = 10)]
     limit: usize,
     #[command(flatten)]
@@ -132,6 +130,8 @@ pub(super) struct SearchArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    filter: FilterArgs,
+    #[command(flatten)]
     connection: Connection,
 }
 
@@ -139,16 +139,16 @@ pub(super) async fn search(args: SearchArgs) -> Result<(), Failure> {
     let mut client = args.connection.open().await?.retrieval;
     let mut request = SearchArticlesRequest {
         query: args.query.join(" "),
-        filter: Some(args.which.filter()),
+        filter: Some(args.filter.filter()),
         read_mask: args.read.mask(),
         consistency: args.read.consistency(),
         ..Default::default()
     };
-    let mut left = args.limit;
-    while left > 0 {
-        request.page_size = left.min(BATCH) as i32;
+    let mut remaining = args.limit;
+    while remaining > 0 {
+        request.page_size = remaining.min(BATCH) as i32;
         let page = client.search_articles(request.clone()).await?.into_inner();
-        left -= page.results.len().min(left);
+        remaining -= page.results.len().min(remaining);
         for result in &page.results {
             print(&if args.json {
                 json::line(result).map_err(Failure::failed)?

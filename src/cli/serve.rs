@@ -19,16 +19,16 @@ pub(super) fn serve(flags: &SettingFlags) -> Result<(), Failure> {
         let address = server.address()?;
         let http = server.http_address().map(|http| http.to_string()).unwrap_or_default();
         tracing::info!(%address, http, version = env!("CARGO_PKG_VERSION"), "listening");
-        // For whoever started it and must know the port.
+        // Lets the parent process read the port.
         print(&format!("listening on {address}"))?;
         server.run(stop).await.map_err(Failure::failed)
     })
 }
 
-/// The first SIGTERM or SIGINT asks to stop; the second does not wait.
+/// Returns a future that completes at the first SIGTERM or SIGINT. The second signal exits at once.
 pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let (asked, stop) = tokio::sync::oneshot::channel::<()>();
+    let (sender, stop) = tokio::sync::oneshot::channel::<()>();
     tokio::spawn(async move {
         let mut next = async || {
             tokio::select! {
@@ -37,12 +37,12 @@ pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send +
             }
         };
         next().await;
-        drop(asked);
+        drop(sender);
         next().await;
-        tracing::warn!("asked a second time: not waiting for work in flight");
+        tracing::warn!("exited at the second stop signal without waiting for work in flight");
         std::process::exit(1);
     });
-    // The sender is never used: its end is the signal.
+    // Dropping the sender is the signal.
     Ok(async move { drop(stop.await) })
 }
 
@@ -50,5 +50,5 @@ pub(super) fn migrate(flags: &SettingFlags) -> Result<(), Failure> {
     let options = flags.load()?.server_options()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let place = runtime.block_on(options.store.migrate()).map_err(Failure::failed)?;
-    print(&format!("{place}: the store is as this version needs it"))
+    print(&format!("{place}: schema is up to date"))
 }

@@ -1,4 +1,4 @@
-//! `verify` and `copy`: what is done with a store itself, without a server.
+//! `verify` and `copy`, which work on a store without a server.
 
 use clap::Args;
 
@@ -8,43 +8,43 @@ use crate::store;
 
 #[derive(Args)]
 pub(super) struct CopyArgs {
-    /// Where to: `sqlite:FOLDER`, or `postgres://user@host/database`, which `copydesk migrate` has made ready. Better in the
-    /// environment (COPYDESK_COPY_TO) if it has a password
+    /// Target: sqlite:DIRECTORY, or postgres://user@host/database after `copydesk migrate`; keep passwords out of flags
     #[arg(long, env = "COPYDESK_COPY_TO", value_name = "STORE", hide_env_values = true)]
     to: String,
-    /// Where from, by --store and --data-dir
+    /// Source: --store and --data-dir
     #[command(flatten)]
     from: SettingFlags,
 }
 
-/// Reads all of a store, and says what is wrong with it.
+/// Reads a whole store and prints its problems.
 pub(super) async fn verify(flags: &SettingFlags) -> Result<(), Failure> {
     let options = flags.load()?.server_options()?;
     let store = options.store.open().await.map_err(Failure::failed)?;
     let found = store::verify(&*store).await.map_err(Failure::failed)?;
     let [readable, embargoed, withdrawn, deleted, expired] = found.states;
     print(&format!(
-        "articles: {} ({readable} readable, {embargoed} embargoed, {withdrawn} withdrawn, {deleted} deleted, {expired} expired)",
+        "articles: {} ({readable} readable, {embargoed} embargoed, {withdrawn} withdrawn, {deleted} deleted, \
+         {expired} expired)",
         found.articles
     ))?;
-    print(&format!("changes: {}, after {} up to {}", found.changes, found.from.sequence, found.to.sequence))?;
+    print(&format!("changes: {}, after sequence {} up to {}", found.changes, found.from.sequence, found.to.sequence))?;
     print(&format!("digest: {}", found.digest))?;
-    print(&format!("digest of what is readable: {}", found.readable))?;
+    print(&format!("digest of readable articles: {}", found.readable))?;
     for problem in &found.problems {
         tell(problem);
     }
     print(&format!("problems: {}", found.count))?;
     match found.count {
         0 => Ok(()),
-        count => Err(Failure::Failed(format!("{count} problems: this store is not as it was written"))),
+        count => Err(Failure::Failed(format!("integrity check failed with {count} problems"))),
     }
 }
 
-/// Copies all of a store into another.
+/// Copies a whole store into another.
 pub(super) async fn copy(args: CopyArgs) -> Result<(), Failure> {
     let from = args.from.load()?.server_options()?.store;
     let to = match args.to.strip_prefix("sqlite:") {
-        // What is set for a database is not for this one.
+        // Settings of the source database do not apply to the embedded store.
         Some(folder) => ["store-ca", "store-read", "feed-keep"]
             .into_iter()
             .zip(["", "", "off"])
@@ -57,12 +57,12 @@ pub(super) async fn copy(args: CopyArgs) -> Result<(), Failure> {
     let from = from.open().await.map_err(Failure::failed)?;
     let to = to.open_for_copy(from.feed()).await.map_err(Failure::failed)?;
     let copied = store::copy(&*from, &*to.store()).await.map_err(Failure::failed)?;
-    // Also when articles were refused: it has been said which, and another run would refuse them again.
+    // Also if articles were rejected: they are reported, and another run would reject them again.
     to.finish().await.map_err(Failure::failed)?;
-    for refused in &copied.refused {
-        tell(refused);
+    for rejected in &copied.refused {
+        tell(rejected);
     }
-    print(&format!("copied: {}, of which {} were there already", copied.articles, copied.unchanged))?;
+    print(&format!("copied: {}, of which {} already existed", copied.articles, copied.unchanged))?;
     match copied.count {
         0 => Ok(()),
         count => Err(Failure::Failed(format!("{count} articles could not be copied"))),

@@ -13,55 +13,55 @@ use crate::proto::export_articles_response::Item;
 use crate::proto::watch_articles_response::Event;
 use crate::proto::{ExportArticlesRequest, WatchArticlesRequest};
 
-/// How long to wait before a broken watch goes on, and how long at most.
+/// Initial and maximum backoff before a broken watch is resumed.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
 #[derive(Args)]
 pub(super) struct WatchArgs {
-    /// Changes after this token; changes from now on when absent
+    /// Change token to start after; default: now
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
-    /// From the beginning of the feed
+    /// Start at the beginning of the change feed
     #[arg(long, conflicts_with = "token")]
     from_beginning: bool,
-    /// Stop after this many changes
+    /// Number of changes after which to stop
     #[arg(long, value_name = "CHANGES")]
     limit: Option<u64>,
-    #[command(flatten)]
-    which: FilterArgs,
-    /// Answer with these fields alone: headline,body,dateline.place
+    /// Comma-separated fields to return: headline,body,dateline.place
     #[arg(long, value_name = "MASK")]
     fields: Option<String>,
-    /// Print JSON lines, checkpoints among them
+    /// Print JSON lines, including checkpoints
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    filter: FilterArgs,
     #[command(flatten)]
     connection: Connection,
 }
 
-/// Goes on after a break from the last token that it saw, as every client should.
+/// Prints changes. Resumes from the last token after a failure, as every client should.
 pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
     let mut client = args.connection.open().await?.retrieval;
     let mut request = WatchArticlesRequest {
         change_token: args.token.clone().unwrap_or_default(),
-        filter: Some(args.which.filter()),
+        filter: Some(args.filter.filter()),
         read_mask: mask(args.fields.as_deref()),
         from_beginning: args.from_beginning,
     };
-    let mut left = args.limit.unwrap_or(u64::MAX);
-    let mut wait = RETRY.0;
-    while left > 0 {
+    let mut remaining = args.limit.unwrap_or(u64::MAX);
+    let mut backoff = RETRY.0;
+    while remaining > 0 {
         let broken = match client.watch_articles(request.clone()).await {
             Ok(answer) => {
                 let mut stream = answer.into_inner();
                 loop {
                     match stream.message().await {
                         Ok(Some(message)) => {
-                            wait = RETRY.0;
+                            backoff = RETRY.0;
                             match &message.event {
                                 Some(Event::Change(change)) => {
                                     request.change_token.clone_from(&change.change_token);
-                                    left -= 1;
+                                    remaining -= 1;
                                 }
                                 Some(Event::Checkpoint(checkpoint)) => {
                                     request.change_token.clone_from(&checkpoint.change_token);
@@ -70,7 +70,7 @@ pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
                             }
                             request.from_beginning &= request.change_token.is_empty();
                             show(args.json, &message)?;
-                            if left == 0 {
+                            if remaining == 0 {
                                 return Ok(());
                             }
                         }
@@ -85,10 +85,10 @@ pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
             if !matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled) {
                 return Err(status.into());
             }
-            tell(&format!("{}; trying again", describe(&status)));
+            tell(&format!("{}; retrying", describe(&status)));
         }
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(RETRY.1);
+        tokio::time::sleep(backoff).await;
+        backoff = (backoff * 2).min(RETRY.1);
     }
     Ok(())
 }
@@ -99,7 +99,7 @@ fn show(as_json: bool, message: &crate::proto::WatchArticlesResponse) -> Result<
     }
     match &message.event {
         Some(Event::Change(change)) => {
-            let headline = change.article.as_ref().map_or("(cannot be read now)", |article| &article.headline);
+            let headline = change.article.as_ref().map_or("(not readable)", |article| &article.headline);
             let kind = article_text::change(change.kind);
             print(&format!("{kind:<10}  {}@{}  {headline}", change.name, change.revision))
         }
@@ -109,18 +109,18 @@ fn show(as_json: bool, message: &crate::proto::WatchArticlesResponse) -> Result<
 
 #[derive(Args)]
 pub(super) struct ExportArgs {
-    #[command(flatten)]
-    which: FilterArgs,
-    /// Answer with these fields alone: headline,body,dateline.place
+    /// Comma-separated fields to return: headline,body,dateline.place
     #[arg(long, value_name = "MASK")]
     fields: Option<String>,
+    #[command(flatten)]
+    filter: FilterArgs,
     #[command(flatten)]
     connection: Connection,
 }
 
 pub(super) async fn export(args: ExportArgs) -> Result<(), Failure> {
     let mut client = args.connection.open().await?.retrieval;
-    let filter = Some(args.which.filter());
+    let filter = Some(args.filter.filter());
     let request = ExportArticlesRequest { filter, read_mask: mask(args.fields.as_deref()) };
     let mut stream = client.export_articles(request).await?.into_inner();
     while let Some(message) = stream.message().await? {
@@ -128,11 +128,11 @@ pub(super) async fn export(args: ExportArgs) -> Result<(), Failure> {
             Some(Item::Article(article)) => print(&json::line(&article).map_err(Failure::failed)?)?,
             Some(Item::Summary(summary)) => {
                 let count = summary.article_count;
-                eprintln!("exported {count} articles; go on with: copydesk watch --token {}", summary.change_token);
+                eprintln!("exported {count} articles; continue with: copydesk watch --token {}", summary.change_token);
                 return Ok(());
             }
             None => {}
         }
     }
-    Err(Failure::Failed("the export ended before its summary: it is not whole".into()))
+    Err(Failure::Failed("export is incomplete: the stream ended before its summary".into()))
 }

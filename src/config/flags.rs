@@ -1,4 +1,4 @@
-//! The settings as flags of a command: made from the list, so that there is nothing to keep equal to it.
+//! Settings as command-line flags, generated from the list of settings.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
 use super::{ConfigError, SETTINGS, Settings};
 
-/// The flags that were given, as they were written.
+/// Settings given as flags, unparsed.
 #[derive(Clone, Debug, Default)]
 pub struct SettingFlags {
     given: BTreeMap<String, String>,
@@ -15,27 +15,27 @@ pub struct SettingFlags {
 }
 
 impl SettingFlags {
-    /// Puts the flags over the environment of this process, the file, and the defaults.
+    /// Merges the flags with this process's environment, the file and the defaults. Flags win.
     pub fn load(&self) -> Result<Settings, ConfigError> {
-        // A variable that is not UTF-8 is none of ours: its name would have to be.
+        // A variable whose name is not UTF-8 cannot be a setting.
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
         Settings::load(&self.given, environment, self.file.as_deref())
     }
 
-    /// Whether this setting was given as a flag.
+    /// Returns true if the setting was given as a flag.
     pub fn has(&self, name: &str) -> bool {
         self.given.contains_key(name)
     }
 
-    /// The same, but for one setting.
+    /// Returns a copy with one setting replaced.
     pub fn with(&self, name: &str, value: impl Into<String>) -> Self {
         let mut other = self.clone();
         other.given.insert(name.to_owned(), value.into());
         other
     }
 
-    /// Sets what was not given.
+    /// Sets the value if the flag was not given.
     pub fn or(mut self, name: &str, value: impl Into<String>) -> Self {
         self.given.entry(name.to_owned()).or_insert_with(|| value.into());
         self
@@ -63,7 +63,7 @@ impl Args for SettingFlags {
             .long("config")
             .value_name("FILE")
             .value_parser(clap::value_parser!(PathBuf))
-            .help("A TOML file with settings [environment: COPYDESK_CONFIG]");
+            .help("TOML file with settings [env: COPYDESK_CONFIG]");
         let settings = SETTINGS.iter().map(|setting| {
             let default = if setting.default.is_empty() { "none" } else { setting.default };
             let help = format!("{} [default: {default}]", setting.help.replace('`', ""));

@@ -1,4 +1,5 @@
-//! Settings: from flags, the environment, a TOML file and defaults, in that order; each declared once, in `table`.
+//! Settings from flags, environment, TOML file and defaults, in this order of precedence. Each is declared once, in
+//! `table`.
 
 mod access;
 mod flags;
@@ -14,9 +15,9 @@ use crate::telemetry::LogFormat;
 pub use flags::SettingFlags;
 pub use table::{SETTINGS, Setting};
 
-/// Environment variables with this prefix are settings, or wrong.
+/// Prefix of environment variables. One that is neither a setting nor in [`OTHERS`] is an error.
 const PREFIX: &str = "COPYDESK_";
-/// Variables with the prefix that are not settings of the server: the clients' and the file's own.
+/// Variables with the prefix that are not settings of the server.
 const OTHERS: [&str; 8] = [
     "COPYDESK_CONFIG",
     "COPYDESK_ADDR",
@@ -28,16 +29,16 @@ const OTHERS: [&str; 8] = [
     "COPYDESK_CLIENT_KEY",
 ];
 
-/// Where a value comes from.
+/// Source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody said otherwise.
+    /// Built-in default.
     Default,
-    /// The file of this path.
+    /// TOML file, by its path.
     File(String),
-    /// The environment variable of this name.
+    /// Environment variable, by its name.
     Environment(String),
-    /// The flag of this name.
+    /// Flag, by its name.
     Flag(String),
 }
 
@@ -52,47 +53,47 @@ impl std::fmt::Display for Origin {
     }
 }
 
-/// What is wrong with the settings. Names the setting, where it came from, and what would be right.
+/// Error in the settings. Names the setting, its source and the expected value.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ConfigError {
-    /// There is no such setting.
-    #[error("{name} ({origin}): no such setting; `copydesk config --list` shows all")]
+    /// Unknown setting.
+    #[error("{name} ({origin}): unknown setting; `copydesk config --list` prints all")]
     Unknown {
-        /// As it was written.
+        /// Name as written.
         name: String,
-        /// Where.
+        /// Source.
         origin: Origin,
     },
-    /// The value is wrong.
+    /// Invalid value.
     #[error("{name} = {value:?} ({origin}): {right}")]
     Value {
-        /// Which setting.
+        /// Setting.
         name: &'static str,
-        /// As it was written; masked if it is a secret.
+        /// Value as written, with secrets masked.
         value: String,
-        /// Where.
+        /// Source.
         origin: Origin,
-        /// What would be right.
+        /// Expected value.
         right: String,
     },
-    /// The file cannot be read.
+    /// File that cannot be read or parsed.
     #[error("{path}: {cause}")]
     File {
-        /// Which.
+        /// Path.
         path: String,
-        /// Why.
+        /// Reason.
         cause: String,
     },
 }
 
-/// Every setting's value, and where it comes from.
+/// Values of all settings, with their sources.
 #[derive(Clone, Debug)]
 pub struct Settings {
     values: BTreeMap<&'static str, (String, Origin)>,
 }
 
 impl Settings {
-    /// Puts the sources over one another, and checks every value.
+    /// Merges the sources and validates every value.
     pub fn load(
         flags: &BTreeMap<String, String>,
         environment: impl IntoIterator<Item = (String, String)>,
@@ -130,7 +131,7 @@ impl Settings {
                 toml::Value::String(text) => text,
                 toml::Value::Integer(number) => number.to_string(),
                 toml::Value::Boolean(on) => if on { "on" } else { "off" }.to_owned(),
-                other => return Err(failed(format!("{name} must be a string, a number or a boolean, and is {other}"))),
+                other => return Err(failed(format!("{name} must be a string, a number or a boolean, not {other}"))),
             };
             self.set(&name.replace('_', "-"), &name, text, Origin::File(shown.clone()))?;
         }
@@ -145,17 +146,22 @@ impl Settings {
         Ok(())
     }
 
-    /// A value as it was given.
+    /// Returns a value, unparsed.
     pub fn text(&self, name: &str) -> &str {
         self.values.get(name).map_or("", |(value, _)| value)
     }
 
     fn get<T>(&self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, ConfigError> {
         let (value, origin) = self.values.get(name).cloned().unwrap_or_else(|| (String::new(), Origin::Default));
-        parse(&value).map_err(|right| ConfigError::Value { name, value: masked(name, &value), origin, right })
+        parse(&value).map_err(|expected| ConfigError::Value {
+            name,
+            value: masked(name, &value),
+            origin,
+            right: expected,
+        })
     }
 
-    /// How logs look.
+    /// Returns the log format.
     pub fn log_format(&self) -> Result<LogFormat, ConfigError> {
         self.get("log-format", |text| match text {
             "human" => Ok(LogFormat::Human),
@@ -164,12 +170,12 @@ impl Settings {
         })
     }
 
-    /// What the server is set to.
+    /// Returns the server's options.
     pub fn server_options(&self) -> Result<ServerOptions, ConfigError> {
         table::server_options(self)
     }
 
-    /// What is in force, as a TOML file, with where each value comes from. Secrets are masked.
+    /// Returns the effective settings as TOML, with the source of each value. Secrets are masked.
     pub fn to_toml(&self) -> String {
         let mut out = String::new();
         for setting in SETTINGS {
@@ -180,9 +186,9 @@ impl Settings {
         out
     }
 
-    /// The documented list, as Markdown.
+    /// Returns the table of all settings, as Markdown.
     pub fn list() -> String {
-        let mut out = String::from("| flag and file key | environment | default | meaning |\n|---|---|---|---|\n");
+        let mut out = String::from("| flag and file key | environment | default | description |\n|---|---|---|---|\n");
         for setting in SETTINGS {
             let variable = format!("{PREFIX}{}", setting.name.to_ascii_uppercase().replace('-', "_"));
             let default = if setting.default.is_empty() { "none".into() } else { format!("`{}`", setting.default) };
@@ -192,16 +198,16 @@ impl Settings {
     }
 }
 
-/// A value that may be shown: the password of a URL is not, wherever it stands.
+/// Returns a value without its secrets: passwords of URLs and values of headers.
 fn masked(name: &str, value: &str) -> String {
     match name {
         "store" | "cache" | "otlp-endpoint" => masked_url(value),
-        // A comma within a password, which does not belong there, must not part it from what tells that it is one.
+        // Splits only if every part is a URL: a comma within a password would otherwise expose the rest of it.
         "store-read" if value.split(',').all(|url| url.trim().starts_with("postgres")) => {
             value.split(',').map(|url| masked_url(url.trim())).collect::<Vec<_>>().join(",")
         }
         "store-read" => value.find("://").map_or("***".to_owned(), |at| format!("{}***", &value[..at + 3])),
-        // Of each header its name.
+        // Shows only the names of headers.
         "otlp-headers" => {
             let name = |pair: &str| pair.split_once('=').map_or("***".to_owned(), |(name, _)| format!("{name}=***"));
             value.split(',').filter(|pair| !pair.trim().is_empty()).map(name).collect::<Vec<_>>().join(",")
@@ -212,7 +218,7 @@ fn masked(name: &str, value: &str) -> String {
 
 fn masked_url(value: &str) -> String {
     let Ok(mut url) = url::Url::parse(value) else {
-        // What is no URL may hold a password all the same: of that, what is before it is shown.
+        // An invalid URL may contain a password too: everything after its scheme is masked.
         let shown = value.find(['@', '?']).and_then(|_| value.find("://")).map_or(value.len(), |at| at + 3);
         return if shown < value.len() { format!("{}***", &value[..shown]) } else { value.to_owned() };
     };
@@ -225,7 +231,7 @@ fn masked_url(value: &str) -> String {
         return value.to_owned();
     }
     if url.password().is_some() {
-        // Only a URL that cannot have a password refuses one.
+        // Fails only for a URL that cannot have a password.
         let _ = url.set_password(Some("***"));
     }
     url.to_string()
@@ -268,8 +274,8 @@ mod tests {
         let unknown = load(&[], &[("COPYDESK_LISTN", "x")], "").unwrap_err().to_string();
         assert!(unknown.starts_with("COPYDESK_LISTN (environment"), "{unknown}");
         assert!(load(&[], &[], "lisen = \"x\"").unwrap_err().to_string().starts_with("lisen (file"));
-        let wrong = load(&[("shutdown-grace", "soon")], &[], "").unwrap_err().to_string();
-        assert!(wrong.contains("flag --shutdown-grace") && wrong.contains("500ms"), "{wrong}");
+        let invalid = load(&[("shutdown-grace", "soon")], &[], "").unwrap_err().to_string();
+        assert!(invalid.contains("flag --shutdown-grace") && invalid.contains("500ms"), "{invalid}");
     }
 
     #[test]
@@ -283,12 +289,12 @@ mod tests {
             let shown = settings.map_or_else(|error| error.to_string(), |settings| settings.to_toml());
             assert!(shown.contains("***") && !shown.contains("hunter2") && !shown.contains("also@"), "{shown}");
         }
-        for wrong in [
+        for invalid in [
             "postgres://desk:hunter2@db.example/x?sslmode=allow",
             "postgres://desk:hunter2@db.example:port/x",
             "mysql://desk:hunter2@db.example/x",
         ] {
-            let error = load(&[("store", wrong)], &[], "").unwrap_err().to_string();
+            let error = load(&[("store", invalid)], &[], "").unwrap_err().to_string();
             assert!(error.starts_with("store = ") && !error.contains("hunter2"), "{error}");
         }
     }
@@ -300,15 +306,15 @@ mod tests {
         let shown = settings.to_toml();
         assert!(shown.contains("api-key=***,x=***") && !shown.contains("hunter2"), "{shown}");
         assert!(!format!("{:?}", settings.server_options().unwrap()).contains("hunter2"));
-        for wrong in [
+        for invalid in [
             ("otlp-endpoint", "collector:4317"),
             ("otlp-endpoint", "http://desk:hunter2@collector.example"),
             ("otlp-endpoint", "off"),
             ("otlp-headers", "hunter2"),
         ] {
-            let flags = [("otlp-endpoint", "http://collector.example:4317"), headers, wrong];
+            let flags = [("otlp-endpoint", "http://collector.example:4317"), headers, invalid];
             let error = load(&flags, &[], "").unwrap_err().to_string();
-            assert!(error.contains(wrong.0) && !error.contains("hunter2"), "{error}");
+            assert!(error.contains(invalid.0) && !error.contains("hunter2"), "{error}");
         }
     }
 
@@ -317,21 +323,21 @@ mod tests {
         let store = ("store", "postgres://desk:hunter2@db.example/news");
         let one = "postgres://desk:hunter2@one.example/news";
         let standbys = |text: &str| load(&[store, ("store-read", text)], &[], "");
-        for (right, count) in [("", 0), (one, 1), (&format!("{one}, postgresql://two.example:5433/news"), 2)] {
-            let settings = standbys(right).unwrap();
+        for (valid, count) in [("", 0), (one, 1), (&format!("{one}, postgresql://two.example:5433/news"), 2)] {
+            let settings = standbys(valid).unwrap();
             assert!(!settings.to_toml().contains("hunter2"), "{}", settings.to_toml());
             let StoreOptions::Postgres(options) = settings.server_options().unwrap().store else { panic!() };
-            assert_eq!(options.standbys.map_or(0, |standbys| standbys.at.len()), count, "{right}");
+            assert_eq!(options.standbys.map_or(0, |standbys| standbys.at.len()), count, "{valid}");
         }
-        for (wrong, told) in [
+        for (invalid, expected) in [
             ("postgres://desk:hunter2@one.example,two.example/news", "must be postgres://"),
             ("postgres://desk:hun,ter2@one.example/news", "must be postgres://"),
             ("postgres://desk:hunter2@one.example/news,redis://two.example", "must be postgres://"),
             ("postgres://desk:hunter2@one.example/news?shape=round", "shape"),
             ("postgres://", "must name a host"),
         ] {
-            let error = standbys(wrong).unwrap_err().to_string();
-            assert!(error.starts_with("store-read = ") && error.contains(told), "{error}");
+            let error = standbys(invalid).unwrap_err().to_string();
+            assert!(error.starts_with("store-read = ") && error.contains(expected), "{error}");
             assert!(!error.contains("hunter2") && !error.contains("ter2") && !error.contains("hun"), "{error}");
         }
         let embedded = load(&[("store-read", one)], &[], "").unwrap_err().to_string();
@@ -340,7 +346,7 @@ mod tests {
 
     #[test]
     fn a_cache_is_local_off_or_one_redis() {
-        for right in [
+        for valid in [
             "local",
             "off",
             "redis://127.0.0.1",
@@ -350,13 +356,13 @@ mod tests {
             "redis://desk:hunter2@one.example:6379,two.example:6379",
             "redis-cluster://desk:hunter2@one.example",
         ] {
-            let settings = load(&[("cache", right)], &[], "").unwrap();
-            assert!(!settings.to_toml().contains("hunter2"), "{right}");
+            let settings = load(&[("cache", valid)], &[], "").unwrap();
+            assert!(!settings.to_toml().contains("hunter2"), "{valid}");
             let options = settings.server_options().unwrap();
-            assert_eq!(options.redis.is_some(), right.starts_with("redis"), "{right}");
-            assert!(!format!("{options:?}").contains("hunter2"), "{right}");
+            assert_eq!(options.redis.is_some(), valid.starts_with("redis"), "{valid}");
+            assert!(!format!("{options:?}").contains("hunter2"), "{valid}");
         }
-        for (wrong, told) in [
+        for (invalid, expected) in [
             ("remote", "must be local, off, redis://"),
             ("memcached://desk:hunter2@one.example", "must be local, off, redis://"),
             ("rediss://desk:hunter2@one.example/news", "[/db]"),
@@ -366,8 +372,8 @@ mod tests {
             ("redis://desk:hunter2@one.example/?protocol=resp3", "without parameters"),
             ("redis://", "must be local, off, redis://"),
         ] {
-            let error = load(&[("cache", wrong)], &[], "").unwrap_err().to_string();
-            assert!(error.starts_with("cache = ") && error.contains(told) && !error.contains("hunter2"), "{error}");
+            let error = load(&[("cache", invalid)], &[], "").unwrap_err().to_string();
+            assert!(error.starts_with("cache = ") && error.contains(expected) && !error.contains("hunter2"), "{error}");
         }
     }
 
@@ -387,23 +393,23 @@ mod tests {
         assert!(load(&[], &[], "").unwrap().server_options().unwrap().access.is_none());
         for name in ["jwt-issuer", "jwt-audience", "jwt-jwks"] {
             let error = load(&jwt(name), &[], "").unwrap_err().to_string();
-            assert!(error.starts_with(name) && error.contains("go together"), "{error}");
+            assert!(error.starts_with(name) && error.contains("together"), "{error}");
         }
-        assert!(load(&jwt("auth"), &[], "").unwrap_err().to_string().contains("no use without auth"));
+        assert!(load(&jwt("auth"), &[], "").unwrap_err().to_string().contains("requires `auth = on`"));
         let limited = [&jwt("")[..], &[("jwt-max-lifetime", "24h")]].concat();
         let access = load(&limited, &[], "").unwrap().server_options().unwrap().access.unwrap();
         assert_eq!(access.jwt.unwrap().max_lifetime, Some(std::time::Duration::from_secs(86_400)));
-        assert!(load(&[("auth", "on"), limited[4]], &[], "").unwrap_err().to_string().contains("go together"));
-        assert!(load(&limited[4..], &[], "").unwrap_err().to_string().contains("no use without auth"));
-        for wrong in ["0s", "soon", ""] {
-            let error = load(&[&jwt("")[..], &[("jwt-max-lifetime", wrong)]].concat(), &[], "").unwrap_err();
+        assert!(load(&[("auth", "on"), limited[4]], &[], "").unwrap_err().to_string().contains("together"));
+        assert!(load(&limited[4..], &[], "").unwrap_err().to_string().contains("requires `auth = on`"));
+        for invalid in ["0s", "soon", ""] {
+            let error = load(&[&jwt("")[..], &[("jwt-max-lifetime", invalid)]].concat(), &[], "").unwrap_err();
             assert!(
                 error.to_string().starts_with("jwt-max-lifetime") && error.to_string().contains("or off"),
                 "{error}"
             );
         }
-        for (name, wrong) in [("rate-limit", "10"), ("jwt-jwks", "http://login.example/jwks"), ("audit-log", "")] {
-            let error = load(&[("auth", "on"), (name, wrong)], &[], "").unwrap_err().to_string();
+        for (name, invalid) in [("rate-limit", "10"), ("jwt-jwks", "http://login.example/jwks"), ("audit-log", "")] {
+            let error = load(&[("auth", "on"), (name, invalid)], &[], "").unwrap_err().to_string();
             assert!(error.starts_with(if name == "jwt-jwks" { "jwt-" } else { name }), "{error}");
         }
     }
@@ -414,7 +420,7 @@ mod tests {
             std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md")).unwrap();
         assert!(
             documented.contains(&Settings::list()),
-            "run: copydesk config --list, and put it into docs/configuration.md"
+            "docs/configuration.md is out of date: paste the output of `copydesk config --list` into it"
         );
     }
 }

@@ -1,32 +1,32 @@
-//! Values as people write them. Errors say what would be right.
+//! Parsers of values. Errors say what is expected.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// `500ms`, `1s`, `2m`, `24h`.
+/// Parses a duration: `500ms`, `1s`, `2m`, `24h`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let right = || "must be a number and a unit: 500ms, 1s, 2m or 24h".to_owned();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(right)?;
+    let invalid = || "must be a number and a unit: 500ms, 1s, 2m or 24h".to_owned();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(invalid)?;
     let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| right())?;
-    let seconds = |factor: u64| number.checked_mul(factor).map(Duration::from_secs).ok_or_else(right);
+    let number: u64 = number.parse().map_err(|_| invalid())?;
+    let seconds = |factor: u64| number.checked_mul(factor).map(Duration::from_secs).ok_or_else(invalid);
     match unit {
         "ms" => Ok(Duration::from_millis(number)),
         "s" => seconds(1),
         "m" => seconds(60),
         "h" => seconds(3_600),
-        _ => Err(right()),
+        _ => Err(invalid()),
     }
 }
 
-/// Checks a duration against its minimum.
-pub(super) fn at_least(value: Duration, least: Duration) -> Result<Duration, String> {
-    if value < least { Err(format!("must be at least {least:?}")) } else { Ok(value) }
+/// Returns an error if a duration is below the minimum.
+pub(super) fn at_least(value: Duration, min: Duration) -> Result<Duration, String> {
+    if value < min { Err(format!("must be at least {min:?}")) } else { Ok(value) }
 }
 
-/// `65536`, `64KiB`, `64MiB`, `1GiB`.
+/// Parses a size: `65536`, `64KiB`, `64MiB`, `1GiB`.
 pub(super) fn bytes(text: &str) -> Result<u64, String> {
-    let right = || "must be a number of bytes, or a number with KiB, MiB or GiB: 64MiB".to_owned();
+    let invalid = || "must be a number of bytes, optionally with KiB, MiB or GiB: 65536 or 64MiB".to_owned();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let factor = match unit {
@@ -34,25 +34,25 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
         "KiB" => 1 << 10,
         "MiB" => 1 << 20,
         "GiB" => 1_u64 << 30,
-        _ => return Err(right()),
+        _ => return Err(invalid()),
     };
-    number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(right)
+    number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(invalid)
 }
 
-/// A number of bytes that this machine can address.
+/// Parses a size that fits into `usize`.
 pub(super) fn size(text: &str) -> Result<usize, String> {
-    usize::try_from(bytes(text)?).map_err(|_| "is more than this machine can address".to_owned())
+    usize::try_from(bytes(text)?).map_err(|_| format!("must be at most {} bytes on this machine", usize::MAX))
 }
 
-/// A number from 1 up.
+/// Parses a whole number of at least 1.
 pub(super) fn count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(number) if number > 0 => Ok(number),
-        _ => Err("must be a whole number from 1 up".to_owned()),
+        _ => Err("must be a whole number of at least 1".to_owned()),
     }
 }
 
-/// `on` or `off`.
+/// Parses `on` or `off`.
 pub(super) fn switch(text: &str) -> Result<bool, String> {
     match text {
         "on" | "true" => Ok(true),
@@ -61,7 +61,7 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
-/// A share of the whole.
+/// Parses a ratio from 0 to 1.
 pub(super) fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
@@ -69,7 +69,7 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// `name=value,name=value`. What is wrong is not repeated: values may be secret.
+/// Parses `name=value,name=value`. The error does not quote the input, since values may be secret.
 pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
     let pair = |text: &str| {
         let (name, value) = text.split_once('=')?;
@@ -79,7 +79,7 @@ pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
     parts.map(pair).collect::<Option<_>>().ok_or_else(|| "must be name=value,name=value".to_owned())
 }
 
-/// An IP address and a port.
+/// Parses an IP address with a port.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "must be an IP address and a port: 127.0.0.1:50051".to_owned())
 }
@@ -97,7 +97,7 @@ mod tests {
             assert!(duration(bad).is_err(), "{bad}");
         }
         assert_eq!(pairs("Api-Key = a=b, x=y,"), Ok(vec![("api-key".into(), "a=b".into()), ("x".into(), "y".into())]));
-        assert!(pairs("secret").is_err_and(|right| !right.contains("secret")) && pairs("=x").is_err());
+        assert!(pairs("secret").is_err_and(|error| !error.contains("secret")) && pairs("=x").is_err());
         assert_eq!(share("0.25"), Ok(0.25));
         for bad in ["", "2", "-0.1", "NaN", "1%"] {
             assert!(share(bad).is_err(), "{bad}");

@@ -1,4 +1,4 @@
-//! The one list of settings, and what they mean to the server.
+//! List of all settings, and their conversion to the server's options.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,13 +19,13 @@ use crate::telemetry::trace::TraceOptions;
 /// One setting.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
-    /// Of the flag, and of the key in the file.
+    /// Name of the flag, and of the key in the file.
     pub name: &'static str,
-    /// As one would write it.
+    /// Default value as text; empty for none.
     pub default: &'static str,
-    /// One line.
+    /// One-line description.
     pub help: &'static str,
-    /// Whether `--help` tells it and `-h` does not.
+    /// Hidden in `-h`, shown in `--help`.
     pub rare: bool,
 }
 
@@ -37,211 +37,234 @@ const fn rare(name: &'static str, default: &'static str, help: &'static str) -> 
     Setting { name, default, help, rare: true }
 }
 
-/// Every setting.
+/// All settings, in the order of the documentation.
 pub const SETTINGS: &[Setting] = &[
-    setting("listen", "127.0.0.1:50051", "where gRPC calls come in; port 0 is any free one"),
-    setting("http-listen", "127.0.0.1:9464", "where `/metrics`, `/livez` and `/readyz` are served; `off` for nowhere"),
+    setting("listen", "127.0.0.1:50051", "address for gRPC; port 0 picks a free one"),
+    setting("http-listen", "127.0.0.1:9464", "address for `/metrics`, `/livez` and `/readyz`; `off` disables them"),
     setting(
         "auth",
         "off",
-        "whether callers need a credential: an API key (`copydesk keys`), or a token if `jwt-…` are set",
+        "authentication: callers must present an API key (`copydesk keys`), or a JWT if `jwt-…` are set",
     ),
-    setting(
-        "insecure",
-        "off",
-        "whether `listen` may be an address that others can reach, with neither authentication nor encryption",
-    ),
-    rare("jwt-issuer", "", "whose tokens are taken: what their `iss` must be"),
-    rare("jwt-audience", "", "for whom tokens must be: what must be in their `aud`"),
-    rare("jwt-jwks", "", "where the issuer's public keys are (JWKS): a file, or an https:// address"),
+    setting("insecure", "off", "permission to serve on a non-loopback address with neither authentication nor TLS"),
+    rare("jwt-issuer", "", "required `iss` claim of JWTs"),
+    rare("jwt-audience", "", "required value in the `aud` claim of JWTs"),
+    rare("jwt-jwks", "", "JSON Web Key Set (JWKS) with the issuer's public keys: a file or an `https://` URL"),
     rare(
         "jwt-jwks-ca",
         "",
-        "a file of certificates in PEM, of who vouches for the host in `jwt-jwks`; none for the system's",
+        "PEM file with the CA certificates that sign the certificate of the `jwt-jwks` host; the system's CAs if empty",
     ),
     rare(
         "jwt-max-lifetime",
         "off",
-        "maximum lifetime of a token, from `iat` (without it, from now) to `exp`: `1h`, `24h`; longer ones are refused; `off` for no limit",
+        "maximum lifetime of a JWT, from `iat` (without it, from now) to `exp`: `1h`, `24h`; JWTs with a longer one \
+         are rejected; `off` for no limit",
     ),
     rare(
         "rate-limit",
         "off",
-        "calls and documents of each caller that has no rate of its own, on each replica: `100/s`, `6000/m`; `off` for no limit",
+        "rate limit on calls and documents of each caller without a rate of its own, per replica: `100/s`, `6000/m`; \
+         `off` for no limit",
     ),
     rare(
         "audit-log",
         "auto",
-        "where it is written who changed what: `log`, a file (JSON lines), `off`; `auto` is `log` with `auth`, and else `off`",
+        "destination of the audit log (who changed what): `log`, a file (JSON lines) or `off`; `auto` is `log` with \
+         `auth`, otherwise `off`",
     ),
     setting(
         "tls-cert",
         "",
-        "a file with the certificate to show to callers, in PEM, and those that vouch for it; none for no TLS. Read anew when it changes, as are the two below",
+        "PEM file with the server certificate and its intermediate certificates; empty disables TLS. Reloaded on \
+         change, like the two files below",
     ),
-    setting("tls-key", "", "the file with its private key, in PEM"),
+    setting("tls-key", "", "PEM file with the private key of `tls-cert`"),
     setting(
         "tls-client-ca",
         "",
-        "a file of certificates in PEM, of who vouches for callers: they must show a certificate then; none to ask for none",
+        "PEM file with the CA certificates that sign client certificates; when set, clients must present one (mTLS)",
     ),
-    setting("data-dir", "./copydesk-data", "the folder of the embedded store"),
+    setting("data-dir", "./copydesk-data", "directory of the embedded store"),
     setting(
         "store",
         "sqlite",
-        "which store: `sqlite` is the embedded one, `postgres://user:password@host:port/database` one for several replicas",
+        "article store: `sqlite` is embedded, `postgres://user:password@host:port/database` can be shared by replicas",
     ),
     rare(
         "store-ca",
         "",
-        "a file of certificates in PEM, of who vouches for PostgreSQL; none for the system's. With `sslmode=require` in `store`, and in `store-read`",
+        "PEM file with the CA certificates that sign PostgreSQL's certificate; the system's CAs if empty. Requires \
+         `sslmode=require` in `store` and in `store-read`",
     ),
     rare(
         "store-read",
         "",
-        "streaming standbys of the PostgreSQL in `store`, as URLs parted by commas: they answer what they are fresh enough for",
+        "comma-separated URLs of streaming standbys of the PostgreSQL in `store`; they serve the reads they are fresh \
+         enough for",
     ),
-    rare("store-max-bytes", "0", "the most that the embedded store may grow to; 0 for no bound"),
-    rare("store-readers", "4", "how many reads of the embedded store run at a time"),
-    rare("store-connections", "16", "how many reads of PostgreSQL run at a time"),
+    rare("store-max-bytes", "0", "maximum size of the embedded store; 0 for no limit"),
+    rare("store-readers", "4", "maximum concurrent reads of the embedded store"),
+    rare("store-connections", "16", "maximum concurrent reads of PostgreSQL"),
     rare(
         "store-read-queue",
         "256",
-        "how many reads, and as many pages of lists and searches, wait for their turn at the store; more are refused with RESOURCE_EXHAUSTED",
+        "maximum reads waiting for the store, and as many pages of lists and searches; more are rejected with \
+         RESOURCE_EXHAUSTED",
     ),
-    rare("store-read-wait", "2s", "how long a read waits for its turn at the store before it is refused after all"),
+    rare("store-read-wait", "2s", "maximum time that a read waits for the store before it is rejected"),
     rare(
         "store-connect-timeout",
         "2s",
-        "how long connecting to PostgreSQL may take, and how long it may not answer before it counts as away",
+        "timeout for connecting to PostgreSQL, and time without an answer after which it counts as unavailable",
     ),
-    rare("store-statement-timeout", "10s", "how long one statement of PostgreSQL may take"),
+    rare("store-statement-timeout", "10s", "timeout of a PostgreSQL statement"),
     rare(
         "store-listen",
         "on",
-        "whether a connection listens for other replicas' commits; `off` behind pgbouncer in transaction mode",
+        "connection that listens for other replicas' commits (LISTEN); `off` behind pgbouncer in transaction mode",
     ),
-    rare("feed-keep", "off", "how long PostgreSQL keeps changes and past revisions, from 48h up; `off` for ever"),
+    rare(
+        "feed-keep",
+        "off",
+        "retention of changes and past revisions in PostgreSQL, at least 48h; `off` keeps them forever",
+    ),
     setting(
         "cache",
         "local",
-        "`local` for a cache in this process, `redis://user:password@host:port/db` for one behind it that replicas share (`rediss://` with TLS, `redis-cluster://user:password@host:port,host:port` for a Cluster, `redis-sentinel://user:password@host:port,host:port/service` by Sentinel), `off` for none",
+        "article cache: `local` is in this process, `redis://user:password@host:port/db` adds one behind it that \
+         replicas share (`rediss://` with TLS, `redis-cluster://user:password@host:port,host:port` for Redis Cluster, \
+         `redis-sentinel://user:password@host:port,host:port/service` for Sentinel), `off` disables caching",
     ),
-    rare(
-        "cache-ca",
-        "",
-        "a file of certificate authorities in PEM, one of which vouches for Redis; the system's if empty",
-    ),
+    rare("cache-ca", "", "PEM file with the CA certificates that sign Redis's certificate; the system's CAs if empty"),
     rare(
         "cache-ttl",
         "1h",
-        "how long an article stays in Redis, give or take a tenth; one that is read near its end is fetched anew before: of less than half a minute, much of the time",
+        "time to live (TTL) of an article in Redis, ±10 %. Reads near the end refresh it early; below 30s that is much \
+         of the time",
     ),
-    setting("cache-bytes", "64MiB", "how much memory the local cache may take"),
-    setting("staleness-bound", "1s", "no read is older than this, unless it asks for fresher"),
-    rare("negative-ttl", "5s", "how long it is remembered that an article does not exist"),
-    rare("audit-every", "10s", "how often what the caches answer is compared with the store; `off` for never"),
-    rare("audit-sample", "100", "how many articles are compared each time"),
-    rare("feed-poll", "100ms", "how often the change feed is asked when nothing wakes its followers"),
-    rare("max-message-bytes", "16MiB", "the largest request message, after decompression"),
-    rare("max-document-bytes", "8MiB", "the largest document to extract, after decompression"),
-    rare("max-body-bytes", "1MiB", "the largest body of an article"),
-    rare("max-page-size", "1000", "articles on one page of a list"),
-    rare("max-batch-size", "1000", "names in one BatchGetArticles"),
-    rare("max-concurrent-requests", "1024", "unary calls under way at once; more are refused with RESOURCE_EXHAUSTED"),
+    setting("cache-bytes", "64MiB", "maximum memory of the local cache"),
+    setting("staleness-bound", "1s", "maximum staleness of a read; a request can ask for fresher data"),
+    rare("negative-ttl", "5s", "time to live (TTL) of negative cache entries: the article does not exist"),
+    rare("audit-every", "10s", "interval of the check that compares cached articles with the store; `off` disables it"),
+    rare("audit-sample", "100", "number of articles compared in each check"),
+    rare("feed-poll", "100ms", "interval of polling the change feed when no notification wakes its followers"),
+    rare("max-message-bytes", "16MiB", "maximum size of a request message, after decompression"),
+    rare("max-document-bytes", "8MiB", "maximum size of a document to extract, after decompression"),
+    rare("max-body-bytes", "1MiB", "maximum size of an article body"),
+    rare("max-page-size", "1000", "maximum articles on one page of a list"),
+    rare("max-batch-size", "1000", "maximum names in one BatchGetArticles"),
+    rare(
+        "max-concurrent-requests",
+        "1024",
+        "maximum concurrent unary calls; more are rejected with RESOURCE_EXHAUSTED",
+    ),
     rare(
         "max-task-delay",
         "10ms",
-        "fewer unary calls are let in while what is ready to run waits longer than this for a processor; `off` for never",
+        "maximum time that runnable tasks wait for a processor; above it, fewer unary calls are admitted; `off` for no \
+         limit",
     ),
     rare(
         "max-concurrent-streams",
         "256",
-        "watches and exports open at once; more are refused with RESOURCE_EXHAUSTED, as are those of a caller that has as many open as are free (with `auth`)",
+        "maximum open watches and exports; more are rejected with RESOURCE_EXHAUSTED, as are those of a caller that \
+         has as many open as are free (with `auth`)",
     ),
-    rare("max-ingest-streams", "256", "streams of documents open at once; the same holds for them"),
-    rare("max-connections", "4096", "connections open at once; more are closed as they come"),
-    rare("max-connection-streams", "256", "calls under way at once on one connection"),
+    rare("max-ingest-streams", "256", "maximum open streams of documents; the same rejections apply"),
+    rare("max-connections", "4096", "maximum open connections; more are closed on arrival"),
+    rare("max-connection-streams", "256", "maximum concurrent calls on one connection"),
     rare(
         "max-connection-age",
         "30m",
-        "how old a connection becomes, give or take a tenth, before callers are asked to open another; `off` for no bound",
+        "maximum age of a connection, ±10 %, before the client is asked to open another (GOAWAY); `off` for no limit",
     ),
     rare(
         "max-connection-age-grace",
         "5m",
-        "how long the calls of a connection that is too old may take before its streams end and it is closed",
+        "maximum time for the calls of a connection past its maximum age before its streams end and it is closed",
     ),
     rare(
         "keepalive-interval",
         "30s",
-        "how often a connection that is silent is asked whether somebody is there (HTTP/2 PING); `off` for never",
+        "interval of keepalive pings (HTTP/2 PING) on a silent connection; `off` disables them",
     ),
-    rare("keepalive-timeout", "20s", "how long the answer to that may take before the connection is closed"),
-    rare("handshake-timeout", "10s", "how long a connection may take to open before it is closed"),
-    rare("default-deadline", "30s", "how long a unary call may take whose caller does not say"),
-    rare("max-deadline", "5m", "how long any unary call may work"),
+    rare("keepalive-timeout", "20s", "timeout of a keepalive ping, after which the connection is closed"),
+    rare("handshake-timeout", "10s", "timeout for opening a connection, after which it is closed"),
+    rare("default-deadline", "30s", "deadline of a unary call whose client sets none"),
+    rare("max-deadline", "5m", "maximum deadline of a unary call"),
     rare(
         "drain-wait",
         "0s",
-        "how long, after SIGTERM, health says NOT_SERVING while calls are still taken; behind a balancer longer than it takes to notice: `5s`",
+        "time after SIGTERM during which health reports NOT_SERVING and calls are still accepted; behind a load \
+         balancer longer than it takes to notice: `5s`",
     ),
-    rare("shutdown-grace", "10s", "how long work in flight may take after SIGTERM and `drain-wait`"),
-    rare("ingest-workers", "auto", "threads that extract; `auto` is one a core"),
+    rare("shutdown-grace", "10s", "maximum time for work in flight after SIGTERM and `drain-wait`"),
+    rare("ingest-workers", "auto", "number of extraction threads; `auto` is one per core"),
     rare(
         "ingest-queue",
         "256",
-        "documents waiting for extraction or being extracted; of documents over 512 KiB, at most 16 for each thread",
+        "maximum documents waiting for extraction or being extracted; of documents over 512 KiB, at most 16 per thread",
     ),
     rare(
         "ingest-call-bytes",
         "128MiB",
-        "memory for documents of unary calls, from their arrival to their answer; more are refused with RESOURCE_EXHAUSTED",
+        "maximum memory for documents of unary calls, from arrival to response; more are rejected with \
+         RESOURCE_EXHAUSTED",
     ),
     rare(
         "ingest-stream-bytes",
         "128MiB",
-        "how much memory streamed documents may take that are not written yet; one stream a quarter of it",
+        "maximum memory for streamed documents that are not written yet; one stream gets a quarter of it",
     ),
     rare(
         "ingest-unread-timeout",
         "30s",
-        "how long a stream of documents may leave its answers unread before it is ended",
+        "maximum time that a stream of documents leaves its responses unread before it is ended",
     ),
-    rare("checkpoint-interval", "5s", "how often a watch without news sends a checkpoint"),
-    rare("reflection", "on", "whether clients may ask what is served"),
-    rare("grpc-web", "on", "whether the same port speaks gRPC-Web, and HTTP/1.1 for it"),
+    rare("checkpoint-interval", "5s", "interval of checkpoints on a watch without changes"),
+    rare("reflection", "on", "gRPC server reflection: clients can list services and message types"),
+    rare("grpc-web", "on", "gRPC-Web on the same port, and HTTP/1.1 for it"),
     rare(
         "grpc-web-origins",
         "off",
-        "whose pages may call by gRPC-Web (CORS): origins such as `https://desk.example,https://app.example`, `*` for all, `off` for none but our own",
+        "comma-separated origins of the pages that can call by gRPC-Web (CORS), such as \
+         `https://desk.example,https://app.example`; `*` for all, `off` for the server's own only",
     ),
     rare(
         "allowed-hosts",
         "auto",
-        "host names by which the server may be called (`:authority`, `Host`), comma-separated, without ports; `localhost` and IP addresses always may; `*` for any. `auto` is none but these when `listen` is on loopback and callers are not authenticated, else any",
+        "comma-separated host names accepted in `:authority` and `Host`, without ports; `localhost` and IP addresses \
+         are always accepted; `*` for any. `auto` accepts no others when `listen` is on loopback and callers are not \
+         authenticated, otherwise any",
     ),
-    setting("log-format", "human", "`human` or `json`"),
-    setting("log-level", "info", "error, warn, info, debug, trace, or a filter such as `info,copydesk::store=debug`"),
-    rare("slow-call", "500ms", "unary calls that take longer are logged"),
+    setting("log-format", "human", "format of the log: `human` or `json`"),
+    setting(
+        "log-level",
+        "info",
+        "minimum log level (error, warn, info, debug, trace), or a filter such as `info,copydesk::store=debug`",
+    ),
+    rare("slow-call", "500ms", "duration above which a unary call is logged"),
     setting(
         "otlp-endpoint",
         "off",
-        "the collector that traces of calls are sent to (OTLP by gRPC): `http://host:4317`, or `https://`; `off` for none",
+        "URL of the collector of call traces (OTLP over gRPC): `http://host:4317`, or `https://`; `off` disables \
+         tracing",
     ),
     rare(
         "otlp-headers",
         "",
-        "what is sent along to the collector, as `name=value,name=value`; better in the environment than in a flag, where it is secret",
+        "comma-separated headers for the collector, `name=value,name=value`; keep secrets in the environment, not in a \
+         flag",
     ),
     rare(
         "trace-sample",
         "0.01",
-        "the share of calls that are traced, from 0 to 1, of those whose caller has not decided it (`traceparent`)",
+        "share of calls that are traced, from 0 to 1, when the caller has not decided it (`traceparent`)",
     ),
 ];
 
-/// Reads every setting that the server has.
+/// Converts the settings to the server's options.
 pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, ConfigError> {
     let feed_poll = settings.get("feed-poll", |text| at_least(duration(text)?, Duration::from_millis(1)))?;
     let bound = settings.get("staleness-bound", duration)?;
@@ -254,7 +277,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
     let cache_ca = Some(settings.text("cache-ca")).filter(|path| !path.is_empty()).map(Path::new);
     let cache_ttl = settings.get("cache-ttl", |text| at_least(duration(text)?, Duration::from_secs(1)))?;
     let (cache, redis) = settings.get("cache", |text| match text {
-        "local" | "off" if cache_ca.is_some() => Err("has no use for cache-ca: TLS is spoken to rediss://".into()),
+        "local" | "off" if cache_ca.is_some() => Err("`cache-ca` requires a `rediss://` URL".into()),
         "local" => Ok((Some(cache.clone()), None)),
         "off" => Ok((None, None)),
         url => {
@@ -267,7 +290,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         }
     })?;
     let access = access_options(settings, bound)?;
-    let audited = cache.is_some();
+    let has_cache = cache.is_some();
     let sample = settings.get("audit-sample", count)?;
     let audit = settings.get("audit-every", |text| match text {
         "off" => Ok(None),
@@ -280,7 +303,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         listen: settings.get("listen", address)?,
         http_listen: settings.get("http-listen", |text| match text {
             "off" => Ok(None),
-            text => address(text).map(Some).map_err(|right| format!("{right}, or off")),
+            text => address(text).map(Some).map_err(|expected| format!("{expected}, or off")),
         })?,
         audit_log: audit_log(settings, access.is_some())?,
         access,
@@ -290,8 +313,8 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         store: store_options(settings)?,
         cache,
         redis,
-        // Where there is nothing to audit, there is no auditor.
-        audit: audit.filter(|_| audited),
+        // Without a cache there is nothing to check.
+        audit: audit.filter(|_| has_cache),
         calls: CallOptions {
             max_concurrent_requests: settings.get("max-concurrent-requests", count)?,
             max_task_delay: settings.get("max-task-delay", |text| match text {
@@ -319,7 +342,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         },
         ingest_workers: settings.get("ingest-workers", |text| match text {
             "auto" => Ok(std::thread::available_parallelism().map_or(2, usize::from)),
-            text => count(text).map_err(|right| format!("{right}, or auto")),
+            text => count(text).map_err(|expected| format!("{expected}, or auto")),
         })?,
         ingest_queue: settings.get("ingest-queue", count)?,
         ingest_call_bytes: settings.get("ingest-call-bytes", size)?,
@@ -340,7 +363,7 @@ fn trace(settings: &Settings) -> Result<Option<TraceOptions>, ConfigError> {
     let sample = settings.get("trace-sample", share)?;
     let headers = settings.get("otlp-headers", pairs)?;
     settings.get("otlp-endpoint", |text| match text {
-        "off" if !headers.is_empty() => Err("must be a collector's address: otlp-headers has no use otherwise".into()),
+        "off" if !headers.is_empty() => Err("must be a collector's URL when `otlp-headers` is set".into()),
         "off" => Ok(None),
         text => {
             let options = TraceOptions { endpoint: text.to_owned(), headers: headers.clone(), sample };
@@ -349,40 +372,42 @@ fn trace(settings: &Settings) -> Result<Option<TraceOptions>, ConfigError> {
     })
 }
 
-/// The files are tried: what is wrong with them is told before anything starts.
+/// Reads and checks the files, so that an invalid one is reported before anything starts.
 fn tls(settings: &Settings) -> Result<Option<TlsOptions>, ConfigError> {
     let file = |name: &str| Some(settings.text(name)).filter(|path| !path.is_empty()).map(PathBuf::from);
-    let fail = |name: &'static str, right: String| settings.get::<Option<TlsOptions>>(name, |_| Err(right.clone()));
+    let fail =
+        |name: &'static str, expected: String| settings.get::<Option<TlsOptions>>(name, |_| Err(expected.clone()));
     let options = match (file("tls-cert"), file("tls-key"), file("tls-client-ca")) {
         (Some(cert), Some(key), client_ca) => TlsOptions { cert, key, client_ca },
-        (Some(_), None, _) => return fail("tls-key", "must be the file of the private key of tls-cert".into()),
-        (None, Some(_), _) => return fail("tls-key", "has no use without tls-cert".into()),
-        (None, None, Some(_)) => return fail("tls-client-ca", "has no use without tls-cert and tls-key".into()),
+        (Some(_), None, _) => return fail("tls-key", "must be the PEM file with the private key of `tls-cert`".into()),
+        (None, Some(_), _) => return fail("tls-key", "requires `tls-cert`".into()),
+        (None, None, Some(_)) => return fail("tls-client-ca", "requires `tls-cert` and `tls-key`".into()),
         (None, None, None) => return Ok(None),
     };
     match options.check() {
         Ok(()) => Ok(Some(options)),
-        Err(wrong) => fail(wrong.setting, wrong.right),
+        Err(error) => fail(error.setting, error.right),
     }
 }
 
 fn connections(settings: &Settings) -> Result<ConnectionOptions, ConfigError> {
-    let long = Duration::from_secs(1);
+    let min = Duration::from_secs(1);
     let or_off = |text: &str| match text {
         "off" => Ok(None),
-        text => at_least(duration(text)?, long).map(Some).map_err(|right| format!("{right}, or off")),
+        text => at_least(duration(text)?, min).map(Some).map_err(|expected| format!("{expected}, or off")),
     };
     Ok(ConnectionOptions {
         most: settings.get("max-connections", |text| match count(text)? {
-            // What the semaphore that counts them can hold.
-            most if most <= usize::MAX >> 3 => Ok(most),
-            _ => Err("is too large".into()),
+            // Maximum number of permits of the semaphore that counts them.
+            max if max <= usize::MAX >> 3 => Ok(max),
+            _ => Err(format!("must be at most {}", usize::MAX >> 3)),
         })?,
-        streams: settings
-            .get("max-connection-streams", |text| u32::try_from(count(text)?).map_err(|_| "is too large".to_owned()))?,
+        streams: settings.get("max-connection-streams", |text| {
+            u32::try_from(count(text)?).map_err(|_| format!("must be at most {}", u32::MAX))
+        })?,
         handshake: settings.get("handshake-timeout", duration)?,
         keepalive: settings.get("keepalive-interval", or_off)?,
-        keepalive_timeout: settings.get("keepalive-timeout", |text| at_least(duration(text)?, long))?,
+        keepalive_timeout: settings.get("keepalive-timeout", |text| at_least(duration(text)?, min))?,
         age: settings.get("max-connection-age", or_off)?,
         age_grace: settings.get("max-connection-age-grace", duration)?,
     })
@@ -397,10 +422,10 @@ fn store_options(settings: &Settings) -> Result<StoreOptions, ConfigError> {
         read_queue: settings.get("store-read-queue", count)?,
         read_wait: settings.get("store-read-wait", duration)?,
     };
-    let short = Duration::from_millis(10);
+    let min = Duration::from_millis(10);
     let connections = settings.get("store-connections", count)?;
-    let connect_timeout = settings.get("store-connect-timeout", |text| at_least(duration(text)?, short))?;
-    let statement_timeout = settings.get("store-statement-timeout", |text| at_least(duration(text)?, short))?;
+    let connect_timeout = settings.get("store-connect-timeout", |text| at_least(duration(text)?, min))?;
+    let statement_timeout = settings.get("store-statement-timeout", |text| at_least(duration(text)?, min))?;
     let limit = |options: &mut PostgresOptions| {
         options.connections = connections;
         options.connect_timeout = connect_timeout;
@@ -410,16 +435,18 @@ fn store_options(settings: &Settings) -> Result<StoreOptions, ConfigError> {
     let keep = settings.get("feed-keep", |text| match text {
         "off" => Ok(None),
         _ if settings.text("store") == "sqlite" => {
-            Err("must be off with the embedded store, which keeps everything".into())
+            Err("must be off with the embedded store, which keeps all changes".into())
         }
         text => at_least(duration(text)?, Duration::from_secs(48 * 3_600))
             .map(Some)
-            .map_err(|right| format!("{right}, or off")),
+            .map_err(|expected| format!("{expected}, or off")),
     })?;
     let ca = Some(settings.text("store-ca")).filter(|path| !path.is_empty()).map(Path::new);
     let standbys = settings.get("store-read", |text| match text {
         "" => Ok(Vec::new()),
-        _ if settings.text("store") == "sqlite" => Err("must be empty with the embedded store, which has none".into()),
+        _ if settings.text("store") == "sqlite" => {
+            Err("must be empty with the embedded store, which has no standbys".into())
+        }
         urls => urls.split(',').map(|url| postgres(url.trim(), |url| PostgresOptions::standby(url, ca))).collect(),
     })?;
     let staleness_bound = settings.get("staleness-bound", duration)?;
@@ -427,12 +454,12 @@ fn store_options(settings: &Settings) -> Result<StoreOptions, ConfigError> {
     settings.get("store", |text| {
         if text == "sqlite" {
             if ca.is_some() {
-                return Err("must be postgres:// with store-ca, which has no use otherwise".into());
+                return Err("must be a postgres:// URL when `store-ca` is set".into());
             }
             return Ok(StoreOptions::Sqlite(sqlite.clone()));
         }
         let mut options = postgres(text, |text| PostgresOptions::trusting(text, ca))
-            .map_err(|right| right.replacen("must be postgres", "must be sqlite, or postgres", 1))?;
+            .map_err(|expected| expected.replacen("must be postgres", "must be sqlite, or postgres", 1))?;
         (options.read_queue, options.read_wait) = (sqlite.read_queue, sqlite.read_wait);
         options.listen = listen;
         options.keep = keep;

@@ -26,8 +26,8 @@ fn the_demo_shows_what_it_promises() {
     let (code, shown, errors) = run(&["demo", "--once", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"]);
     assert_eq!(code, 0, "{errors}");
     for words in [
-        "UNCHANGED  the furnished page once more",
-        "DUPLICATE  the same wire story elsewhere",
+        "UNCHANGED  same HTML page, fetched again",
+        "DUPLICATE  same wire story, other publisher",
         "TEASERS            Top stories",
         "Разводной мост в Новоозерске откроют раньше срока",
         "Harbour fees to rise by 6 percent in January",
@@ -178,7 +178,7 @@ fn migrate_brings_the_files_up_to_date_and_version_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let (code, shown, errors) = run(&["migrate", "--data-dir", dir.path().to_str().unwrap()]);
     assert_eq!(code, 0, "{errors}");
-    assert!(shown.contains("the store is as this version needs it"), "{shown}");
+    assert!(shown.contains("schema is up to date"), "{shown}");
     assert!(dir.path().join("articles.db").exists());
     assert_eq!(run(&["version"]).1, format!("copydesk {}\n", env!("CARGO_PKG_VERSION")));
 }

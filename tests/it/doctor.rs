@@ -51,7 +51,7 @@ async fn where_everything_is_well_it_says_so() {
     assert_eq!((code, problems(&findings).len()), (0, 0), "{findings:#?}");
     for (part, words) in [
         ("database", "PostgreSQL"),
-        ("database", "as needed"),
+        ("database", "schema is up to date"),
         ("database", "its clock"),
         ("redis", "standalone, master"),
         ("redis", "allkeys-lru"),
@@ -74,11 +74,11 @@ async fn a_server_that_runs_is_looked_at_and_its_folder_and_ports_are_its_own() 
     let (code, findings) = doctor(&[&flags[..], &["--data-dir", dir.path().to_str().unwrap()]].concat());
     assert_eq!((code, problems(&findings).len()), (0, 0), "{findings:#?}");
     assert!(has(&findings, "ok", "folder", "in use by a server"), "{findings:#?}");
-    assert!(has(&findings, "ok", "port", "a server of ours answers"), "{findings:#?}");
-    assert!(has(&findings, "ok", "server", "it runs"), "{findings:#?}");
+    assert!(has(&findings, "ok", "port", "a copydesk server answers"), "{findings:#?}");
+    assert!(has(&findings, "ok", "server", "running"), "{findings:#?}");
     server.stop();
     let (_, findings) = doctor(&[&flags[..], &["--data-dir", dir.path().to_str().unwrap()]].concat());
-    assert!(has(&findings, "ok", "folder", "nobody uses it"), "{findings:#?}");
+    assert!(has(&findings, "ok", "folder", "not in use"), "{findings:#?}");
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_redis_user_without_rights_is_a_problem() {
     let cache = format!("redis://reader:hunter2@127.0.0.1:{}", redis.port());
     let found = doctor_of(&["--data-dir", dir.path().to_str().unwrap(), "--cache", &cache]);
     let [_, _, found, advice] = the_problem(&found);
-    assert!(found.contains("may not") && advice.contains("EVALSHA"), "{found} {advice}");
+    assert!(found.contains("lacks privileges") && advice.contains("EVALSHA"), "{found} {advice}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,7 +115,7 @@ async fn a_schema_that_is_not_ours_and_an_encoding_are_problems() {
     let database = Cluster::shared().empty_database().await;
     let found = doctor_of(&["--store", &database.url]);
     let [_, _, text, advice] = the_problem(&found);
-    assert!(text.contains("not there") && advice.contains("copydesk migrate"), "{text} {advice}");
+    assert!(text.contains("does not exist") && advice.contains("copydesk migrate"), "{text} {advice}");
     let database = Cluster::shared().database().await;
     let client = database.client().await;
     client.batch_execute("UPDATE copydesk.schema SET version = 1").await.unwrap();
@@ -124,11 +124,11 @@ async fn a_schema_that_is_not_ours_and_an_encoding_are_problems() {
     assert!(text.contains("version 1") && advice.contains("copydesk migrate"), "{text} {advice}");
     client.batch_execute("UPDATE copydesk.schema SET version = 1000").await.unwrap();
     let found = doctor_of(&["--store", &database.url]);
-    assert!(the_problem(&found)[3].contains("newer program"), "{found:?}");
+    assert!(the_problem(&found)[3].contains("newer version"), "{found:?}");
     let latin = Cluster::shared().latin_database().await;
     let (code, findings) = doctor_of(&["--store", &latin.url]);
     assert_eq!(code, 1);
-    assert!(has(&findings, "problem", "database", "its encoding is LATIN1"), "{findings:#?}");
+    assert!(has(&findings, "problem", "database", "encoding is LATIN1"), "{findings:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,7 +209,7 @@ fn wrong_settings_and_somebody_elses_port_are_problems() {
     assert!(the_problem(&found)[2].contains(&taken), "{found:?}");
     let (code, shown, errors) = run(&["doctor", "--data-dir", data, "--listen", &taken, "--http-listen", "off"]);
     assert_eq!(code, 1);
-    assert!(shown.contains("problem  port ") && shown.contains("-> stop what has it"), "{shown}");
+    assert!(shown.contains("problem  port ") && shown.contains("-> stop the process"), "{shown}");
     assert!(errors.contains("1 problem"), "{errors}");
 }
 
@@ -226,9 +226,9 @@ fn the_keys_of_an_issuer_are_looked_at() {
     };
     let (code, findings) =
         look(r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#);
-    assert!(code == 0 && has(&findings, "ok", "issuer", "has a key of use"), "{findings:#?}");
+    assert!(code == 0 && has(&findings, "ok", "issuer", "has 1 usable key"), "{findings:#?}");
     let none = look(r#"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#);
     let [_, part, found, advice] = the_problem(&none);
     assert_eq!(part, "issuer");
-    assert!(found.contains("has no key for RS256, ES256 or EdDSA") && advice.contains("no token"), "{found} {advice}");
+    assert!(found.contains("has no key for RS256, ES256 or EdDSA") && advice.contains("no JWT"), "{found} {advice}");
 }

@@ -28,7 +28,7 @@ async fn an_export_ingested_elsewhere_is_the_same_there() {
     let places: [&[&str]; 3] = [&folder(dirs[0].path()), &database, &folder(dirs[2].path())];
     let (code, _, errors) = run(&[&["migrate"], &database[..]].concat());
     assert_eq!(code, 0, "{errors}");
-    let label = "digest of what is readable: ";
+    let label = "digest of readable articles: ";
     let mut exported: Option<String> = None;
     let mut digests = Vec::new();
     for (at, place) in places.into_iter().enumerate() {
@@ -60,7 +60,7 @@ async fn an_export_ingested_elsewhere_is_the_same_there() {
     let dir = tempfile::tempdir().unwrap();
     let to = format!("sqlite:{}", dir.path().display());
     let (code, output, errors) = run(&["copy", "--to", &to, database[0], database[1]]);
-    assert_eq!((code, output.as_str()), (0, "copied: 9, of which 0 were there already\n"), "{errors}");
+    assert_eq!((code, output.as_str()), (0, "copied: 9, of which 0 already existed\n"), "{errors}");
     assert_eq!(verified(&folder(dir.path()), "digest: "), verified(&database, "digest: "));
     let (code, _, errors) = run(&["copy", "--to", "mysql://x", database[0], database[1]]);
     assert!(code == 2 && errors.contains("postgres://"), "{errors}");

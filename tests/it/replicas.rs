@@ -37,7 +37,7 @@ fn a_server_on_another_schema_says_what_to_run() {
     assert!(errors.contains("version 0") && errors.contains("copydesk migrate"), "{errors}");
     let (code, shown, errors) = run(&["migrate", "--store", &database.url]);
     assert_eq!(code, 0, "{errors}");
-    assert!(shown.contains("the store is as this version needs it") && shown.starts_with("127.0.0.1:"), "{shown}");
+    assert!(shown.contains("schema is up to date") && shown.starts_with("127.0.0.1:"), "{shown}");
     let dir = tempfile::tempdir().unwrap();
     Serve::on(dir.path(), &flags(&database)).stop();
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "the data folder is not empty");

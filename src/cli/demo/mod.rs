@@ -1,4 +1,4 @@
-//! `demo`: the service with invented news in it, and what becomes of them, all through its own gRPC port.
+//! `demo`: runs the service with sample news and shows ingest, correction, search and withdrawal through its gRPC port.
 
 mod pages;
 
@@ -31,7 +31,7 @@ use pages::{CORRECTED, DIRTY, PAGES, WITHDRAWN};
 
 #[derive(Args)]
 pub(super) struct DemoArgs {
-    /// Stop when everything has been shown
+    /// Exit at the end of the demo
     #[arg(long)]
     once: bool,
     #[command(flatten)]
@@ -39,7 +39,7 @@ pub(super) struct DemoArgs {
 }
 
 pub(super) fn run(args: DemoArgs) -> Result<(), Failure> {
-    // A folder of its own, gone at the end: each demo begins with nothing and leaves nothing.
+    // Temporary directory: each demo starts empty and leaves nothing behind.
     let private = PermissionsExt::from_mode(files::FOLDER_MODE);
     let scratch = tempfile::Builder::new().prefix("copydesk-demo-").permissions(private).tempdir()?;
     let flags = args.settings.or("data-dir", scratch.path().display().to_string()).or("log-level", "warn");
@@ -50,20 +50,23 @@ pub(super) fn run(args: DemoArgs) -> Result<(), Failure> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
         let stop = serve::stop_signal()?;
         let server = Server::bind(options).await.map_err(|error| {
-            Failure::Failed(format!("{error}\n  (another port: --listen 127.0.0.1:0 --http-listen 127.0.0.1:0)"))
+            Failure::Failed(format!("{error}\n  (to use free ports: --listen 127.0.0.1:0 --http-listen 127.0.0.1:0)"))
         })?;
         let (address, http) = (server.address()?, server.http_address());
         let (end, ended) = oneshot::channel::<()>();
         let mut served = tokio::spawn(server.run(async move { drop(ended.await) }));
-        print(&format!("Copydesk {} is serving on {address}, on an empty embedded store.", env!("CARGO_PKG_VERSION")))?;
+        print(&format!(
+            "Copydesk {} is serving on {address} with an empty embedded store.",
+            env!("CARGO_PKG_VERSION")
+        ))?;
 
         let mut client = Client::connect_with(&address.to_string(), &Tls::default(), None).await?;
         show(&mut client).await?;
-        calls_to_try(&address.to_string(), http)?;
+        commands_to_try(&address.to_string(), http)?;
         if args.once {
             drop(end);
         } else {
-            print("\nIt stays up until Ctrl-C.")?;
+            print("\nServing until Ctrl-C.")?;
             tokio::select! {
                 () = stop => drop(end),
                 served = &mut served => return served.map_err(Failure::failed)?.map_err(Failure::failed),
@@ -76,37 +79,37 @@ pub(super) fn run(args: DemoArgs) -> Result<(), Failure> {
 async fn show(client: &mut Connected) -> Result<(), Failure> {
     let answers = ingest_pages(client).await?;
 
-    heading("What came in")?;
+    heading("Ingested documents")?;
     for answer in &answers {
         let page = &PAGES[answer.sequence as usize - 1];
-        outcome(page.what, answer)?;
+        outcome(page.label, answer)?;
     }
-    heading("What was cut from the text dump, and why")?;
+    heading("Boilerplate cut from the text dump, with reasons")?;
     cuts(&answers)?;
-    heading("What came out of it")?;
+    heading("Extracted article")?;
     let key = Some(Key::Url(DIRTY.into()));
     let found = client.retrieval.lookup_article(LookupArticleRequest { key, ..Default::default() }).await?.into_inner();
     let article = found.article.unwrap_or_default();
     let paragraphs: Vec<&str> = article.body.split("\n\n").collect();
     let first = paragraphs.first().copied().unwrap_or_default().to_owned();
-    let more = format!("… and {} paragraphs more", paragraphs.len().saturating_sub(1));
+    let more = format!("… and {} more paragraphs", paragraphs.len().saturating_sub(1));
     print(article_text::whole(&Article { body: first, ..article }).trim_end())?;
     print(&dim(&more))?;
 
-    // Watching begins before the changes that it is to show.
+    // The watch must start before the changes.
     let mut watch = client.retrieval.watch_articles(WatchArticlesRequest::default()).await?.into_inner();
     watch.next().await.transpose()?;
     let corrected = correct(client).await?;
-    heading("A correction, as somebody who watches sees it")?;
+    heading("Correction, seen by a watch")?;
     print_change(&mut watch).await?;
-    heading("A search, as fresh as that correction")?;
+    heading("Search, at least as fresh as the correction")?;
     search(client, &corrected.change_token).await?;
     let withdrawn = withdraw(client).await?;
-    heading("A withdrawal: watched, and gone from every read")?;
+    heading("Withdrawal, seen by a watch and by reads")?;
     print_change(&mut watch).await?;
     match client.retrieval.get_article(GetArticleRequest { name: withdrawn, ..Default::default() }).await {
-        Ok(_) => Err(Failure::Failed("a withdrawn article was read".into())),
-        Err(status) => print(&format!("GetArticle says: {}", describe(&status))),
+        Ok(_) => Err(Failure::Failed("a withdrawn article is still readable".into())),
+        Err(status) => print(&format!("GetArticle: {}", describe(&status))),
     }
 }
 
@@ -125,22 +128,22 @@ async fn ingest_pages(client: &Connected) -> Result<Vec<IngestArticlesResponse>,
     Ok(answers)
 }
 
-fn outcome(what: &str, answer: &IngestArticlesResponse) -> Result<(), Failure> {
-    let line = |what: &str, outcome: i32, article: Option<&Article>| {
+fn outcome(label: &str, answer: &IngestArticlesResponse) -> Result<(), Failure> {
+    let line = |label: &str, outcome: i32, article: Option<&Article>| {
         let outcome = IngestOutcome::try_from(outcome).unwrap_or_default().as_str_name();
         let outcome = outcome.trim_start_matches("INGEST_OUTCOME_");
-        print(&format!("{outcome:<10} {what:<33} {}", article.map_or("", |article| &article.headline)))
+        print(&format!("{outcome:<10} {label:<33} {}", article.map_or("", |article| &article.headline)))
     };
     match &answer.result {
-        Some(Answer::Ingested(it)) if it.feed_items.is_empty() => line(what, it.outcome, it.article.as_ref()),
+        Some(Answer::Ingested(it)) if it.feed_items.is_empty() => line(label, it.outcome, it.article.as_ref()),
         Some(Answer::Ingested(feed)) => feed.feed_items.iter().try_for_each(|item| match &item.result {
             Some(ItemResult::Ingested(it)) => {
-                line(&format!("{what}, {}", item.external_id), it.outcome, it.article.as_ref())
+                line(&format!("{label}, {}", item.external_id), it.outcome, it.article.as_ref())
             }
-            Some(ItemResult::Error(status)) => print(&format!("{:<10} {what:<33} {}", "refused", status.message)),
+            Some(ItemResult::Error(status)) => print(&format!("{:<10} {label:<33} {}", "rejected", status.message)),
             None => Ok(()),
         }),
-        Some(Answer::Error(status)) => print(&format!("{:<10} {what:<33} {}", "refused", status.message)),
+        Some(Answer::Error(status)) => print(&format!("{:<10} {label:<33} {}", "rejected", status.message)),
         None => Ok(()),
     }
 }
@@ -169,7 +172,7 @@ async fn by_url(client: &mut Connected, url: &str) -> Result<Article, Failure> {
         ..Default::default()
     };
     let found = client.retrieval.lookup_article(request).await?.into_inner().article;
-    found.ok_or_else(|| Failure::failed("an answer without its article"))
+    found.ok_or_else(|| Failure::failed("the response contains no article"))
 }
 
 async fn correct(client: &mut Connected) -> Result<Article, Failure> {
@@ -185,7 +188,7 @@ async fn correct(client: &mut Connected) -> Result<Article, Failure> {
         reason: "the board's release says 6 percent".into(),
     };
     let updated = client.ingestion.update_article(request).await?.into_inner().article;
-    updated.ok_or_else(|| Failure::failed("an answer without its article"))
+    updated.ok_or_else(|| Failure::failed("the response contains no article"))
 }
 
 async fn withdraw(client: &mut Connected) -> Result<String, Failure> {
@@ -213,20 +216,20 @@ async fn search(client: &mut Connected, token: &str) -> Result<(), Failure> {
 async fn print_change(watch: &mut tonic::Streaming<WatchArticlesResponse>) -> Result<(), Failure> {
     while let Some(message) = watch.next().await.transpose()? {
         if let Some(Event::Change(change)) = message.event {
-            let headline = change.article.map_or("(no longer readable)".to_owned(), |article| article.headline);
+            let headline = change.article.map_or("(not readable)".to_owned(), |article| article.headline);
             let kind = article_text::change(change.kind);
             return print(&format!("{kind:<10} {}@{}  {headline}", change.name, change.revision));
         }
     }
-    Err(Failure::failed("the watch ended"))
+    Err(Failure::failed("the watch ended before the change arrived"))
 }
 
 fn heading(text: &str) -> Result<(), Failure> {
     print(&format!("\n{}", bold(text)))
 }
 
-fn calls_to_try(address: &str, http: Option<std::net::SocketAddr>) -> Result<(), Failure> {
-    heading("Calls to try")?;
+fn commands_to_try(address: &str, http: Option<std::net::SocketAddr>) -> Result<(), Failure> {
+    heading("Commands to try")?;
     let copydesk = std::env::args().next().unwrap_or_else(|| "copydesk".to_owned());
     print(&format!("{copydesk} search --addr http://{address} storm"))?;
     print(&format!("{copydesk} watch --addr http://{address} --from-beginning"))?;

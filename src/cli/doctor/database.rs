@@ -1,4 +1,4 @@
-//! PostgreSQL, and its standbys.
+//! PostgreSQL and its standbys.
 
 use super::Finding;
 use super::host::clock;
@@ -6,18 +6,19 @@ use crate::server::ServerOptions;
 use crate::store::postgres::{DatabaseFacts, PostgresOptions, PostgresStore};
 
 const PART: &str = "database";
-/// The oldest that there is.
-const OLDEST: i32 = 130_000;
-/// What a replica takes besides the connections for reads.
-const BESIDES: usize = 7;
+/// Oldest supported version.
+const MIN_VERSION: i32 = 130_000;
+/// Connections of a replica besides those for reads.
+const OTHER_CONNECTIONS: usize = 7;
 
-pub(super) async fn look(postgres: &PostgresOptions, options: &ServerOptions, findings: &mut Vec<Finding>) {
+pub(super) async fn check(postgres: &PostgresOptions, options: &ServerOptions, findings: &mut Vec<Finding>) {
     match PostgresStore::probe(postgres).await {
         Ok(facts) => primary(&facts, postgres, options, findings),
         Err(error) => findings.push(Finding::problem(
             PART,
             error.to_string(),
-            "is it up, and reached from here? look at host, port, role and sslmode in `store`, and at pg_hba.conf",
+            "check that it is running and reachable from here, and check host, port, role and sslmode in `store`, and \
+             pg_hba.conf",
         )),
     }
     for options in postgres.standbys.iter().flat_map(|standbys| &standbys.at) {
@@ -26,39 +27,39 @@ pub(super) async fn look(postgres: &PostgresOptions, options: &ServerOptions, fi
 }
 
 fn primary(facts: &DatabaseFacts, postgres: &PostgresOptions, options: &ServerOptions, findings: &mut Vec<Finding>) {
-    let place = &facts.place;
-    let version = format!("{place} is PostgreSQL {}.{}", facts.version / 10_000, facts.version % 10_000);
-    if facts.version < OLDEST {
-        findings.push(Finding::problem(PART, version, "use 13 or newer"));
+    let address = &facts.place;
+    let version = format!("{address} is PostgreSQL {}.{}", facts.version / 10_000, facts.version % 10_000);
+    if facts.version < MIN_VERSION {
+        findings.push(Finding::problem(PART, version, "upgrade to PostgreSQL 13 or newer"));
     } else {
-        findings.push(Finding::ok(PART, format!("{version}, and answers in {:.1?}", facts.round_trip)));
+        findings.push(Finding::ok(PART, format!("{version}, round trip {:.1?}", facts.round_trip)));
     }
     if facts.encoding != "UTF8" {
-        let advice = "articles are in every script: make a database with ENCODING 'UTF8'";
-        findings.push(Finding::problem(PART, format!("its encoding is {}", facts.encoding), advice));
+        let advice = "create a database with ENCODING 'UTF8': articles use any script";
+        findings.push(Finding::problem(PART, format!("the database encoding is {}, not UTF8", facts.encoding), advice));
     }
     if facts.standby {
         let advice =
-            "name the primary in `store`, or all hosts: postgres://one,two/news; standbys are for `store-read`";
-        findings.push(Finding::problem(PART, "it is a standby, which cannot be written", advice));
+            "set `store` to the primary or to all hosts (postgres://one,two/news), and standbys in `store-read`";
+        findings.push(Finding::problem(PART, "the server is a standby, which is read-only", advice));
     }
     findings.push(schema(facts));
     if facts.copying {
-        let advice = "articles are missing: run `copydesk copy` with the same source and target again";
-        findings.push(Finding::problem(PART, "a copy into it is under way or was interrupted", advice));
+        let advice = "run `copydesk copy` with the same source and target again: articles are missing";
+        findings.push(Finding::problem(PART, "a copy into this database is in progress or was interrupted", advice));
     }
     if !facts.lacks.is_empty() {
-        let found = format!("the role may not {}", facts.lacks.join(", "));
-        findings.push(Finding::problem(PART, found, "let the role own the schema, or GRANT it these"));
+        let found = format!("the role lacks privileges: {}", facts.lacks.join(", "));
+        findings.push(Finding::problem(PART, found, "GRANT them, or make the role the owner of the schema"));
     }
     let commits = &facts.synchronous_commit;
     if matches!(commits.as_str(), "off" | "local") {
-        let advice = "our own commits are `on` all the same; others' in this database are not as durable";
+        let advice = "set it to `on` for other clients of this database; Copydesk sets it to `on` for its own commits";
         findings.push(Finding::advice(PART, format!("synchronous_commit is {commits}"), advice));
     }
-    let takes = postgres.connections + BESIDES;
-    if facts.max_connections > 0 && i64::try_from(takes).is_ok_and(|takes| takes > facts.max_connections) {
-        let found = format!("it takes {} connections, and a replica may want {takes}", facts.max_connections);
+    let needed = postgres.connections + OTHER_CONNECTIONS;
+    if facts.max_connections > 0 && i64::try_from(needed).is_ok_and(|needed| needed > facts.max_connections) {
+        let found = format!("max_connections is {}, and a replica may use {needed}", facts.max_connections);
         findings.push(Finding::problem(PART, found, "raise max_connections, or lower store-connections"));
     }
     let bound = options.cache.as_ref().map(|cache| cache.staleness_bound);
@@ -68,16 +69,16 @@ fn primary(facts: &DatabaseFacts, postgres: &PostgresOptions, options: &ServerOp
 fn schema(facts: &DatabaseFacts) -> Finding {
     let (found, needed) = (facts.schema, facts.needed);
     match found {
-        0 => Finding::problem(PART, "the schema is not there", "run `copydesk migrate` with the same settings"),
+        0 => Finding::problem(PART, "the schema does not exist", "run `copydesk migrate` with the same settings"),
         _ if found < needed => {
-            let found = format!("the schema is version {found}, and this program needs {needed}");
+            let found = format!("the schema has version {found}, this program needs {needed}");
             Finding::problem(PART, found, "run `copydesk migrate` with the same settings")
         }
         _ if found > needed => {
-            let found = format!("the schema is version {found}, and this program knows up to {needed}");
-            Finding::problem(PART, found, "use a newer program")
+            let found = format!("the schema has version {found}, this program supports up to {needed}");
+            Finding::problem(PART, found, "use a newer version of copydesk")
         }
-        _ => Finding::ok(PART, format!("the schema is version {found}, as needed")),
+        _ => Finding::ok(PART, format!("schema is up to date (version {found})")),
     }
 }
 
@@ -85,14 +86,18 @@ async fn standby(options: &PostgresOptions, findings: &mut Vec<Finding>) {
     const PART: &str = "standby";
     findings.push(match PostgresStore::probe(options).await {
         Ok(facts) if !facts.standby => {
-            let found = format!("{} is no standby", facts.place);
-            Finding::advice(PART, found, "name streaming standbys in `store-read`; it is not used")
+            let found = format!("{} is not a standby", facts.place);
+            Finding::advice(PART, found, "set `store-read` to streaming standbys only; this server is not used")
         }
         Ok(facts) if facts.schema != facts.needed => {
-            let found = format!("{} has schema {}, not {}", facts.place, facts.schema, facts.needed);
-            Finding::advice(PART, found, "it is used once it has replayed the migration of its primary")
+            let found = format!("{} has schema version {}, not {}", facts.place, facts.schema, facts.needed);
+            Finding::advice(
+                PART,
+                found,
+                "wait until it has replayed the migration of its primary; until then it is not used",
+            )
         }
-        Ok(facts) => Finding::ok(PART, format!("{} answers in {:.1?}", facts.place, facts.round_trip)),
-        Err(error) => Finding::advice(PART, error.to_string(), "its reads go to the primary until it is back"),
+        Ok(facts) => Finding::ok(PART, format!("{}, round trip {:.1?}", facts.place, facts.round_trip)),
+        Err(error) => Finding::advice(PART, error.to_string(), "bring it back; until then its reads go to the primary"),
     });
 }

@@ -1,28 +1,28 @@
-//! The folder of the embedded store.
+//! Directory of the embedded store.
 
 use std::path::Path;
 
 use super::Finding;
-use super::host::room;
+use super::host::disk_space;
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::{files, printable};
 
 const PART: &str = "folder";
 
-pub(super) fn look(options: &SqliteOptions, findings: &mut Vec<Finding>) {
+pub(super) fn check(options: &SqliteOptions, findings: &mut Vec<Finding>) {
     let dir = printable::path(&options.dir);
     if !options.dir.exists() {
         let above = options.dir.ancestors().skip(1).find(|path| path.as_os_str().is_empty() || path.exists());
         let above = above.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let made = tempfile::Builder::new().prefix(".copydesk-doctor").tempdir_in(above);
-        return match made {
+        let created = tempfile::Builder::new().prefix(".copydesk-doctor").tempdir_in(above);
+        return match created {
             Ok(_removed) => {
-                findings.push(Finding::ok(PART, format!("{dir} is not there yet; `serve` makes it")));
-                findings.push(room("disk", above));
+                findings.push(Finding::ok(PART, format!("{dir} does not exist yet; `serve` creates it")));
+                findings.push(disk_space("disk", above));
             }
             Err(error) => {
-                let found = format!("{dir} cannot be made: {error}");
-                findings.push(Finding::problem(PART, found, "let the server's user write there, or set data-dir"));
+                let found = format!("{dir} cannot be created: {error}");
+                findings.push(Finding::problem(PART, found, "give the server's user write access, or change data-dir"));
             }
         };
     }
@@ -30,26 +30,30 @@ pub(super) fn look(options: &SqliteOptions, findings: &mut Vec<Finding>) {
     let in_use = writable.and_then(|_removed| SqliteStore::is_in_use(options).map_err(|error| error.to_string()));
     match in_use {
         Ok(true) => findings.push(Finding::ok(PART, format!("{dir} is in use by a server"))),
-        Ok(false) => findings.push(Finding::ok(PART, format!("{dir} is there, can be written, and nobody uses it"))),
+        Ok(false) => findings.push(Finding::ok(PART, format!("{dir} is writable and not in use"))),
         Err(error) => {
-            return findings.push(Finding::problem(PART, error, "let the server's user write there, or set data-dir"));
+            return findings.push(Finding::problem(
+                PART,
+                error,
+                "give the server's user write access, or change data-dir",
+            ));
         }
     }
     findings.extend(options.files().iter().chain([&options.dir]).filter_map(|path| for_others(PART, path)));
-    findings.push(room("disk", &options.dir));
+    findings.push(disk_space("disk", &options.dir));
 }
 
-/// Advice about a file or folder that group or others may use. One that was created with a wider mode, by an older version or
-/// by hand, is not changed: somebody may rely on it.
+/// Returns advice for a file or directory accessible to group or others. Its mode, set by an older version or by hand,
+/// is not changed, since somebody may rely on it.
 pub(super) fn for_others(part: &'static str, path: &Path) -> Option<Finding> {
     let mode = files::mode_for_others(path)?;
-    let right = if path.is_dir() { files::FOLDER_MODE } else { files::FILE_MODE };
+    let expected = if path.is_dir() { files::FOLDER_MODE } else { files::FILE_MODE };
     let shown = printable::path(path);
-    let found = format!("{shown} has mode {mode:04o}: other users of this machine may reach what is in it");
-    Some(Finding::advice(part, found, format!("chmod {right:03o} {}", quoted(path))))
+    let found = format!("{shown} has mode {mode:04o}: other users of this machine may have access");
+    Some(Finding::advice(part, found, format!("chmod {expected:03o} {}", quoted(path))))
 }
 
-/// Returns a path as a shell takes it.
+/// Returns a path quoted for the shell.
 fn quoted(path: &Path) -> String {
     let text = printable::path(path);
     let plain = |letter: char| letter.is_alphanumeric() || "/._-+,@%".contains(letter);

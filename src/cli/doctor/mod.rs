@@ -1,4 +1,4 @@
-//! `doctor`: looks at everything that `serve` needs, with its settings, and says what to do.
+//! `doctor`: checks everything that `serve` needs, with the same settings, and suggests fixes.
 
 mod certificates;
 mod collector;
@@ -29,18 +29,18 @@ pub(super) struct DoctorArgs {
     settings: SettingFlags,
 }
 
-/// How bad it is.
+/// Severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Level {
     Ok,
-    /// It works, and could be better.
+    /// Works, but should be improved.
     Advice,
-    /// It does not work, or will not.
+    /// Does not work, or will fail.
     Problem,
 }
 
-/// One thing that was looked at. Never holds a secret: places are without users and passwords.
+/// Result of one check. It contains no secrets: addresses are without users and passwords.
 #[derive(Debug, Serialize)]
 struct Finding {
     level: Level,
@@ -78,9 +78,13 @@ impl fmt::Display for Finding {
 
 pub(super) async fn run(args: DoctorArgs) -> Result<(), Failure> {
     let findings = match args.settings.load().and_then(|settings| settings.server_options()) {
-        Ok(options) => look(&options).await,
+        Ok(options) => check(&options).await,
         Err(error) => {
-            vec![Finding::problem("settings", error.to_string(), "`copydesk config --list` shows all settings")]
+            vec![Finding::problem(
+                "settings",
+                error.to_string(),
+                "fix the setting; `copydesk config --list` prints all settings",
+            )]
         }
     };
     for finding in &findings {
@@ -91,37 +95,37 @@ pub(super) async fn run(args: DoctorArgs) -> Result<(), Failure> {
     match findings.iter().filter(|finding| finding.level == Level::Problem).count() {
         0 => Ok(()),
         1 => Err(Failure::failed("1 problem")),
-        many => Err(Failure::failed(format!("{many} problems"))),
+        count => Err(Failure::failed(format!("{count} problems"))),
     }
 }
 
-async fn look(options: &ServerOptions) -> Vec<Finding> {
-    let mut findings = vec![Finding::ok("settings", "every one is known and can be")];
+async fn check(options: &ServerOptions) -> Vec<Finding> {
+    let mut findings = vec![Finding::ok("settings", "all settings are valid")];
     let running = running::metrics(options).await;
     match &options.store {
-        StoreOptions::Sqlite(sqlite) => folder::look(sqlite, &mut findings),
-        StoreOptions::Postgres(postgres) => database::look(postgres, options, &mut findings).await,
+        StoreOptions::Sqlite(sqlite) => folder::check(sqlite, &mut findings),
+        StoreOptions::Postgres(postgres) => database::check(postgres, options, &mut findings).await,
     }
     if let AuditTarget::File(path) = &options.audit_log {
         findings.extend(folder::for_others("audit log", path));
     }
     if let Some(redis) = &options.redis {
-        redis::look(redis, &mut findings).await;
+        redis::check(redis, &mut findings).await;
     }
     if let Some(tls) = &options.tls {
-        certificates::look(tls, &mut findings);
+        certificates::check(tls, &mut findings);
     }
     if let Some(jwt) = options.access.as_ref().and_then(|access| access.jwt.as_ref()) {
-        issuer::look(jwt, &mut findings).await;
+        issuer::check(jwt, &mut findings).await;
     }
     if let Some(trace) = &options.trace {
-        collector::look(trace, &mut findings).await;
+        collector::check(trace, &mut findings).await;
     }
-    ports::look(options, running.is_some(), &mut findings).await;
-    host::look(options, &mut findings);
+    ports::check(options, running.is_some(), &mut findings).await;
+    host::check(options, &mut findings);
     match running {
-        Some(metrics) => running::look(&metrics, options, &mut findings),
-        None => findings.push(Finding::ok("server", "none answers at http-listen: nothing to look at")),
+        Some(metrics) => running::check(&metrics, options, &mut findings),
+        None => findings.push(Finding::ok("server", "no server answers at http-listen: its metrics were not checked")),
     }
     findings
 }

@@ -1,5 +1,5 @@
-//! Redis. When it does not work, reads go to the store: so most of what is wrong with it is advice, unless no read could ever be
-//! answered by it.
+//! Redis. Reads fall back to the store without it, so most findings are advice; a problem means that Redis can answer
+//! no read at all.
 
 use std::time::Duration;
 
@@ -8,39 +8,44 @@ use super::host::clock;
 use crate::cache::{RedisCache, RedisFacts, RedisOptions};
 
 const PART: &str = "redis";
-/// A call is given 40 ms.
+/// Round trip from which it is slow. The timeout of a call is 40 ms.
 const SLOW: Duration = Duration::from_millis(10);
 const TOO_SLOW: Duration = Duration::from_millis(35);
 
-pub(super) async fn look(options: &RedisOptions, findings: &mut Vec<Finding>) {
-    for (place, facts) in RedisCache::probe(options).await {
+pub(super) async fn check(options: &RedisOptions, findings: &mut Vec<Finding>) {
+    for (address, facts) in RedisCache::probe(options).await {
         match facts {
-            Ok(facts) => server(&place, &facts, options, findings),
-            Err(trouble) => findings.push(Finding::problem(
+            Ok(facts) => server(&address, &facts, options, findings),
+            Err(error) => findings.push(Finding::problem(
                 PART,
-                format!("{place}: {trouble}"),
-                "is it up, and reached from here? look at host, port, user and password in `cache`; until then the store answers",
+                format!("{address}: {error}"),
+                "check that it is running and reachable from here, and check host, port, user and password in `cache`; \
+                 until then reads go to the store",
             )),
         }
     }
 }
 
-fn server(place: &str, facts: &RedisFacts, options: &RedisOptions, findings: &mut Vec<Finding>) {
-    let found = format!("{place} is {} {}, {}", facts.version, facts.mode, facts.role);
-    if !new_enough(&facts.version) {
-        findings.push(Finding::problem(PART, found, "use Redis 6.2 or newer"));
+fn server(address: &str, facts: &RedisFacts, options: &RedisOptions, findings: &mut Vec<Finding>) {
+    let found = format!("{address} is {} {}, {}", facts.version, facts.mode, facts.role);
+    if !is_supported(&facts.version) {
+        findings.push(Finding::problem(PART, found, "upgrade to Redis 6.2 or newer"));
     } else if facts.mode == "sentinel" {
-        findings.push(Finding::problem(PART, found, "name it in redis-sentinel://…/service"));
+        findings.push(Finding::problem(PART, found, "set `cache` to redis-sentinel://…/service for a Sentinel"));
     } else if facts.role != "master" && facts.mode != "cluster" {
-        findings.push(Finding::problem(PART, found, "name the primary, or let Sentinels: redis-sentinel://…/service"));
+        findings.push(Finding::problem(
+            PART,
+            found,
+            "set `cache` to the primary, or to Sentinels: redis-sentinel://…/service",
+        ));
     } else {
-        findings.push(Finding::ok(PART, format!("{found}, and answers in {:.1?}", facts.round_trip)));
+        findings.push(Finding::ok(PART, format!("{found}, round trip {:.1?}", facts.round_trip)));
     }
     if facts.round_trip > SLOW {
-        let found = format!("an answer takes {:.1?}", facts.round_trip);
-        let advice = "it should be in the same network, and have a processor";
+        let found = format!("the round trip takes {:.1?}", facts.round_trip);
+        let advice = "run it in the same network with enough CPU";
         findings.push(match facts.round_trip > TOO_SLOW {
-            true => Finding::problem(PART, found, format!("{advice}: no call waits for longer than 40 ms")),
+            true => Finding::problem(PART, found, format!("{advice}: calls time out after 40 ms")),
             false => Finding::advice(PART, found, advice),
         });
     }
@@ -49,10 +54,10 @@ fn server(place: &str, facts: &RedisFacts, options: &RedisOptions, findings: &mu
         None | Some("OOM") => {}
         Some("NOPERM") => findings.push(Finding::problem(
             PART,
-            "the user may not do what is needed",
-            "let it GET, GETRANGE, SET, DEL, TIME, EVAL, EVALSHA and INFO, on copydesk:*",
+            "the user lacks privileges",
+            "allow GET, GETRANGE, SET, DEL, TIME, EVAL, EVALSHA and INFO on copydesk:*",
         )),
-        Some(code) => findings.push(Finding::problem(PART, format!("it takes no entry: {code}"), "see its log")),
+        Some(code) => findings.push(Finding::problem(PART, format!("it rejects writes: {code}"), "check its log")),
     }
     findings.push(clock(PART, facts.ahead, Some(options.staleness_bound)));
 }
@@ -63,17 +68,15 @@ fn memory(facts: &RedisFacts) -> Finding {
     let used = format!("{} MiB of {} in use, {}", mib(facts.used_memory), mib(facts.max_memory), facts.policy);
     match facts.policy.as_str() {
         _ if facts.refuses.as_deref() == Some("OOM") => {
-            Finding::problem(PART, format!("it is full, and takes no entry: {used}"), ADVICE)
+            Finding::problem(PART, format!("it is full and rejects writes: {used}"), ADVICE)
         }
-        _ if facts.max_memory == 0 => {
-            Finding::advice(PART, "maxmemory is not set: it grows until the machine has no more", ADVICE)
-        }
-        "noeviction" => Finding::advice(PART, format!("{used}: once it is full it takes no entry"), ADVICE),
+        _ if facts.max_memory == 0 => Finding::advice(PART, "maxmemory is not set: memory use is unlimited", ADVICE),
+        "noeviction" => Finding::advice(PART, format!("{used}: it rejects writes once it is full"), ADVICE),
         _ => Finding::ok(PART, used),
     }
 }
 
-fn new_enough(version: &str) -> bool {
+fn is_supported(version: &str) -> bool {
     let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
     (parts.next(), parts.next()) >= (Some(6), Some(2))
 }
@@ -84,7 +87,7 @@ mod tests {
 
     #[test]
     fn versions_are_numbers() {
-        assert!(["6.2.0", "7.0.15", "10.0"].iter().all(|version| new_enough(version)));
-        assert!(["6.0.16", "5.9", ""].iter().all(|version| !new_enough(version)));
+        assert!(["6.2.0", "7.0.15", "10.0"].iter().all(|version| is_supported(version)));
+        assert!(["6.0.16", "5.9", ""].iter().all(|version| !is_supported(version)));
     }
 }

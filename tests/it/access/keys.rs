@@ -129,7 +129,7 @@ async fn keys_are_made_and_taken_back_while_two_replicas_serve() {
 
     let (_, listed, _) = run(&[&["keys", "list"], &store[..]].concat());
     let id = text.split('_').nth(1).unwrap();
-    assert!(listed.starts_with(id) && listed.contains("wire feed") && listed.contains("good"), "{listed}");
+    assert!(listed.starts_with(id) && listed.contains("wire feed") && listed.contains("active"), "{listed}");
     let (code, _, errors) = run(&[&["keys", "revoke", id], &store[..]].concat());
     assert_eq!(code, 0, "{errors}");
     for client in &clients {
