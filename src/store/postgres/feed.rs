@@ -81,9 +81,12 @@ pub(super) async fn touched(pool: &Pool, after: Place, limit: usize) -> Result<T
     // LIMIT 1 tells the planner that there is one row. For such small tables it otherwise estimates thousands of rows
     // each, and JIT-compiles the statement for billions of rows, which takes half a second.
     let sql = "SELECT f.position, t.position, h.time, c.position, a.id, c.time
-         FROM (SELECT position FROM copydesk.feed LIMIT 1) f CROSS JOIN (SELECT position FROM copydesk.trimmed LIMIT 1) t
+         FROM (SELECT position FROM copydesk.feed LIMIT 1) f
+         CROSS JOIN (SELECT position FROM copydesk.trimmed LIMIT 1) t
          LEFT JOIN copydesk.changes h ON h.position = $1
-         LEFT JOIN (SELECT position, article, time FROM copydesk.changes WHERE position > $1 ORDER BY position LIMIT $2) c ON true
+         LEFT JOIN (
+            SELECT position, article, time FROM copydesk.changes WHERE position > $1 ORDER BY position LIMIT $2
+         ) c ON true
          LEFT JOIN copydesk.articles a ON a.key = c.article
          ORDER BY c.position";
     let from = sequence(after.position);
@@ -148,7 +151,8 @@ pub(super) async fn snapshot(
     let sql = format!(
         "SELECT {RECORD}, {STANDING} FROM copydesk.articles a
          CROSS JOIN LATERAL (
-            SELECT * FROM copydesk.changes h WHERE h.article = a.key AND h.position <= $1 ORDER BY h.revision DESC LIMIT 1) c
+            SELECT * FROM copydesk.changes h WHERE h.article = a.key AND h.position <= $1
+            ORDER BY h.revision DESC LIMIT 1) c
          JOIN copydesk.texts b ON b.text = c.text
          WHERE a.key > $2 AND a.key <= $1 ORDER BY a.key LIMIT $3"
     );

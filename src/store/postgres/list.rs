@@ -25,7 +25,8 @@ pub(super) async fn list(reader: &impl Reader, feed: Uuid, query: &ListQuery) ->
     let direction = if query.order.descending { "DESC" } else { "ASC" };
     let sql = format!(
         "SELECT {RECORD} FROM (
-            SELECT DISTINCT w.place, w.key FROM ({walks}) w ORDER BY w.place {direction}, w.key {direction} LIMIT {limit}
+            SELECT DISTINCT w.place, w.key FROM ({walks}) w
+            ORDER BY w.place {direction}, w.key {direction} LIMIT {limit}
          ) page JOIN ({NEWEST}) ON a.key = page.key ORDER BY page.place {direction}, page.key {direction}"
     );
     let found = reader.query(&sql, &values.params()).await?;

@@ -1,4 +1,4 @@
-//! The schema and its versions. Everything stands in the schema `copydesk` of the database.
+//! Schema migrations. All tables are in the schema `copydesk` of the database.
 
 use tokio_postgres::{Client, Error};
 use uuid::Uuid;
@@ -6,39 +6,40 @@ use uuid::Uuid;
 use super::error::OpenError;
 use super::{PostgresOptions, lock};
 
-/// Each brings the schema from the version of its index to the next. Only ever appended to.
+/// Migrations, each from the version of its index to the next. Append only.
 ///
-/// Times are in microseconds since 1970. A position is a whole number, one more for each change, in the order of commits;
-/// an article's key is the position of its first change, so keys are in the order of creation.
-const MIGRATIONS: &[&str] = &["
-    -- How far the feed has come. Whoever commits changes holds this row from when they are numbered until they are visible.
-    -- It is written at every commit: the page has room for its versions, and they are cut back in passing.
+/// Times are in microseconds since 1970. Positions are integers that increase by one per change, in commit order. An
+/// article's key is the position of its first change, so keys are in the order of creation.
+const MIGRATIONS: &[&str] = &[
+    "
+    -- Newest position of the feed. A writer locks this row from the numbering of its changes until they are visible.
+    -- It is updated by every commit: the page has room for its row versions, which are pruned on access.
     CREATE TABLE copydesk.feed (
         one boolean PRIMARY KEY DEFAULT true CHECK (one), id uuid NOT NULL, position bigint NOT NULL
     ) WITH (fillfactor = 10, autovacuum_vacuum_threshold = 500);
 
-    -- Where the feed begins: what was replaced up to here has been forgotten.
+    -- Start of the feed: revisions replaced up to this position have been deleted.
     CREATE TABLE copydesk.trimmed (one boolean PRIMARY KEY DEFAULT true CHECK (one), position bigint NOT NULL);
     INSERT INTO copydesk.trimmed (position) VALUES (0);
 
-    -- One row for each article, narrow.
+    -- One narrow row per article.
     CREATE TABLE copydesk.articles (
         key bigint PRIMARY KEY,
         id text COLLATE \"C\" NOT NULL UNIQUE,
         uid uuid NOT NULL,
         created bigint NOT NULL,
-        position bigint NOT NULL UNIQUE, -- the newest change
-        revision bigint NOT NULL,        -- its number
-        sort_time bigint NOT NULL,       -- published, or else created
+        position bigint NOT NULL UNIQUE, -- of the newest change
+        revision bigint NOT NULL,        -- of the newest change
+        sort_time bigint NOT NULL,       -- publish time, else creation time
         lifecycle smallint NOT NULL,
         embargo bigint,
         expire bigint,
-        due bigint,                      -- when the clock next changes it
-        digest bytea NOT NULL,           -- of its text
-        digest_head bigint NOT NULL,     -- the first 8 bytes of that
-        fingerprint bytea NOT NULL,      -- of what was ingested last
+        due bigint,                      -- time of the next transition
+        digest bytea NOT NULL,           -- of the text
+        digest_head bigint NOT NULL,     -- first 8 bytes of the digest
+        fingerprint bytea NOT NULL,      -- of the last ingested document
         duplicate_of bigint,
-        facets bigint[] NOT NULL,        -- the lists that it is in
+        facets bigint[] NOT NULL,        -- lists that contain the article
         url text COLLATE \"C\" NOT NULL,
         url_hash bigint NOT NULL,
         source text COLLATE \"C\" NOT NULL,
@@ -51,10 +52,10 @@ const MIGRATIONS: &[&str] = &["
     CREATE INDEX articles_by_external_id ON copydesk.articles (external_hash) WHERE external_id <> '';
     CREATE INDEX articles_by_due ON copydesk.articles (due, key) WHERE due IS NOT NULL;
 
-    -- What articles say. Written before the feed's turn is taken, so that what is large keeps nobody waiting.
+    -- Texts of articles. Written before the feed is locked, so that large texts do not delay other writers.
     CREATE TABLE copydesk.texts (text uuid PRIMARY KEY, content bytea NOT NULL);
 
-    -- The feed and the history in one.
+    -- Change feed and revision history.
     CREATE TABLE copydesk.changes (
         position bigint PRIMARY KEY,
         article bigint NOT NULL,
@@ -71,11 +72,11 @@ const MIGRATIONS: &[&str] = &["
         digest bytea NOT NULL,
         reason text NOT NULL,
         text uuid NOT NULL,
-        new_text boolean NOT NULL        -- whether this change brought it
+        new_text boolean NOT NULL        -- true if this change replaced the text
     );
     CREATE UNIQUE INDEX changes_by_article ON copydesk.changes (article, revision);
 
-    -- What lists walk.
+    -- Index of lists.
     CREATE TABLE copydesk.facets (
         facet bigint NOT NULL, sort_time bigint NOT NULL, article bigint NOT NULL,
         PRIMARY KEY (facet, sort_time, article)
@@ -87,32 +88,35 @@ const MIGRATIONS: &[&str] = &["
     );
     CREATE INDEX requests_by_time ON copydesk.requests (time);
 
-    -- The search index, derived from the feed, and how far it has followed it.
+    -- Search index, derived from the feed, and the position that it has reached.
     CREATE TABLE copydesk.search (article bigint PRIMARY KEY, words tsvector NOT NULL);
     CREATE INDEX search_by_words ON copydesk.search USING gin (words);
     CREATE TABLE copydesk.indexed (one boolean PRIMARY KEY DEFAULT true CHECK (one), position bigint NOT NULL);
     INSERT INTO copydesk.indexed (position) VALUES (0);
-", "
-    -- Who may call. Of a key's secret there is only the SHA-256.
+",
+    "
+    -- API keys. Of the secret only the SHA-256 is stored.
     CREATE TABLE copydesk.api_keys (
         id text COLLATE \"C\" PRIMARY KEY, name text NOT NULL, digest bytea NOT NULL, scopes text NOT NULL,
         rate text NOT NULL, created bigint NOT NULL, expires bigint, revoked bigint
     );
-    -- Another after each change, so that servers ask for one row and not for all.
+    -- Changes with every change of a key, so that servers poll one row and not all.
     CREATE TABLE copydesk.api_key_version (
         one boolean PRIMARY KEY DEFAULT true CHECK (one), version uuid NOT NULL
     );
     INSERT INTO copydesk.api_key_version (version) VALUES (gen_random_uuid());
-", "
-    -- Words with their places do not get smaller by compression; to try took a twelfth of the time that indexing took.
+",
+    "
+    -- Words with positions do not compress; trying took a twelfth of the indexing time.
     ALTER TABLE copydesk.search ALTER COLUMN words SET STORAGE EXTERNAL;
-", "
-    -- The feed of the store of which a copy into this database has begun and is not finished.
+",
+    "
+    -- Feed ID of the source while a copy into this database is unfinished.
     ALTER TABLE copydesk.feed ADD COLUMN IF NOT EXISTS copying uuid;
-", "
-    -- Fields that belong to editors, a bit each: 1 embargo_time, 2 expire_time. Of earlier changes it is not known who
-    -- made them: a time that was ever another one is taken for an editor's, as is one whose first value has been
-    -- forgotten.
+",
+    "
+    -- Fields that belong to editors, one bit each: 1 embargo_time, 2 expire_time. The authors of earlier changes are
+    -- unknown: a time that was ever different counts as an editor's, as does one whose first value has been deleted.
     ALTER TABLE copydesk.articles ADD COLUMN editor_fields smallint NOT NULL DEFAULT 0;
     UPDATE copydesk.articles a SET editor_fields = w.fields FROM (
         SELECT h.key, (
@@ -125,31 +129,32 @@ const MIGRATIONS: &[&str] = &["
         FROM copydesk.articles h
         LEFT JOIN copydesk.changes first ON first.article = h.key AND first.revision = 1) w
     WHERE w.key = a.key AND w.fields <> 0;
-    -- What nobody may read is not in the index until the feed says that it can be read: see codes::INDEXED.
+    -- Removes unreadable articles from the index until the feed announces them as readable: see codes::INDEXED.
     DELETE FROM copydesk.search s USING copydesk.articles a WHERE a.key = s.article AND NOT coalesce(a.lifecycle = 0
         AND (a.embargo IS NULL OR a.due IS NULL OR a.due <> a.embargo)
         AND (a.expire IS NULL OR a.due = a.expire), false);
-"];
+",
+];
 
-/// What this program needs.
+/// Schema version that this program requires.
 pub(super) const KNOWN: i32 = MIGRATIONS.len() as i32;
 
-/// Brings the schema up to date. Several may do so at once: one does, and the others find it done. Answers the version that
-/// was found, which is 0 for a new database.
+/// Migrates the schema to the latest version. Safe to run concurrently: one process migrates, the others find it done.
+/// Returns the version before, 0 for a new database.
 pub(super) async fn migrate(options: &PostgresOptions) -> Result<i32, OpenError> {
     let client = connect(options).await?;
     let place = options.place();
-    let found = bring_up_to_date(&client).await.map_err(|error| OpenError::refused(&place, &error))?;
+    let found = apply_migrations(&client).await.map_err(|error| OpenError::refused(&place, &error))?;
     if found > KNOWN { Err(OpenError::Newer { place, found, known: KNOWN }) } else { Ok(found) }
 }
 
-async fn bring_up_to_date(client: &Client) -> Result<i32, Error> {
+async fn apply_migrations(client: &Client) -> Result<i32, Error> {
     client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
     client.batch_execute(&format!("SELECT pg_advisory_xact_lock({}, {})", lock::CLASS, lock::MIGRATE)).await?;
     let found = version(client).await?;
     let done = usize::try_from(found).unwrap_or(0);
     if done == 0 {
-        // Not IF NOT EXISTS, which asks for the right to make one even where there is one.
+        // Not IF NOT EXISTS, which requires the privilege to create a schema even if it exists.
         let exists = client.query_typed_one("SELECT to_regnamespace('copydesk') IS NOT NULL", &[]).await?;
         if !exists.try_get::<_, bool>(0)? {
             client.batch_execute("CREATE SCHEMA copydesk").await?;
@@ -173,15 +178,15 @@ async fn bring_up_to_date(client: &Client) -> Result<i32, Error> {
     Ok(found)
 }
 
-/// A database whose schema is of the version that this program needs.
+/// Identity of a database with the required schema version.
 pub(super) struct Checked {
-    /// Identity of the feed.
+    /// ID of the feed.
     pub(super) feed: Uuid,
-    /// Feed of the store of which a copy into this database is not finished.
+    /// Feed ID of the source while a copy into this database is unfinished.
     pub(super) copying: Option<Uuid>,
 }
 
-/// Reads what identifies the database, if the schema is of the version that this program needs.
+/// Checks the schema version and reads the identity of the database.
 pub(super) async fn check(options: &PostgresOptions) -> Result<Checked, OpenError> {
     let client = connect(options).await?;
     let place = options.place();
@@ -196,7 +201,7 @@ pub(super) async fn check(options: &PostgresOptions) -> Result<Checked, OpenErro
     Ok(Checked { feed: row.try_get(0).map_err(refused)?, copying: row.try_get(1).map_err(refused)? })
 }
 
-/// The schema's version; 0 where there is none.
+/// Reads the schema version; 0 if there is no schema.
 pub(super) async fn version(client: &Client) -> Result<i32, Error> {
     let row = client.query_typed_one("SELECT to_regclass('copydesk.schema') IS NOT NULL", &[]).await?;
     if !row.try_get::<_, bool>(0)? {
@@ -205,7 +210,7 @@ pub(super) async fn version(client: &Client) -> Result<i32, Error> {
     client.query_typed_one("SELECT max(version) FROM copydesk.schema", &[]).await?.try_get(0)
 }
 
-/// A connection that ends with its client.
+/// Connects to the database. The connection ends when its client is dropped.
 async fn connect(options: &PostgresOptions) -> Result<Client, OpenError> {
     let connected = options.connect().await;
     let (client, connection) = connected.map_err(|error| match error {
@@ -214,16 +219,14 @@ async fn connect(options: &PostgresOptions) -> Result<Client, OpenError> {
     })?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::debug!(cause = %error, "a connection failed");
+            tracing::debug!(%error, "connection failed");
         }
     });
     let refused = |error: Error| OpenError::refused(&options.place(), &error);
     let row = client.query_typed_one("SELECT current_setting('server_encoding')", &[]).await.map_err(refused)?;
     let encoding: String = row.try_get(0).map_err(refused)?;
     if encoding != "UTF8" {
-        let cause = format!(
-            "its encoding is {encoding}, and articles are in every script; make a database with ENCODING 'UTF8'"
-        );
+        let cause = format!("database encoding is {encoding}, must be UTF8; create the database with ENCODING 'UTF8'");
         return Err(OpenError::Refused { place: options.place(), cause });
     }
     Ok(client)

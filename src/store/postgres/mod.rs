@@ -1,7 +1,7 @@
-//! The engine for several replicas: PostgreSQL, 13 and newer.
+//! PostgreSQL engine, for several replicas. Requires PostgreSQL 13 or newer.
 //!
-//! Any number of processes may use one database at once; none of them is special. Commits take turns at the feed, so that
-//! positions are in the order in which changes become visible: see docs/decisions/0008.
+//! Any number of equal processes may share one database. Commits are serialized at the feed, so that positions are in
+//! the order in which changes become visible: see docs/decisions/0008.
 
 mod batch;
 mod breaker;
@@ -60,13 +60,13 @@ use pool::Pool;
 use wake::Wake;
 use writer::Writer;
 
-/// Connections for what is not a read of a caller's: the writer's, the index's, and the one's who forgets old changes.
+/// Connections for background work: writer, search indexer and trimming of old changes.
 const WORKERS: usize = 3;
-/// Connections for what other reads wait for: what caches follow, which keys there are, how far the feed has come, and whether the store answers.
-/// However many reads run or wait, these are not behind them.
+/// Connections for priority reads, which never queue behind other reads: changed IDs for caches, API keys, the head of
+/// the feed and health checks.
 const FIRST: usize = 2;
 
-/// A store in a database.
+/// Store in a PostgreSQL database.
 pub struct PostgresStore {
     feed: Uuid,
     writer: Writer,
@@ -86,18 +86,19 @@ impl PostgresStore {
     /// Opens the store.
     ///
     /// # Errors
-    /// When the database cannot be reached, or its schema is not the one that this program needs.
+    /// Fails if the database is unreachable, its schema version does not match, or a copy into it was not finished.
     pub async fn open(options: PostgresOptions) -> Result<Self, OpenError> {
         let checked = migrate::check(&options).await?;
         copying::refuse_unfinished(&checked, &options.place())?;
         Self::open_checked(options, checked.feed).await
     }
 
-    /// Opens the store as the target of a copy, and marks it as unfinished until [`PostgresStore::finish_copy`]. `from` is the
-    /// feed of the store that is copied.
+    /// Opens the store as the target of a copy, and marks it as unfinished until [`PostgresStore::finish_copy`]. `from`
+    /// is the feed of the source.
     ///
     /// # Errors
-    /// As [`PostgresStore::open`]; and when a copy of another store into it was not finished.
+    /// Fails if the database is unreachable, its schema version does not match, or a copy of another store into it was
+    /// not finished.
     pub async fn open_for_copy(options: PostgresOptions, from: Uuid) -> Result<Self, OpenError> {
         let (place, checked) = (options.place(), migrate::check(&options).await?);
         copying::refuse_other(&checked, &place, from)?;
@@ -105,16 +106,16 @@ impl PostgresStore {
         match copying::begin(&store.first, from).await {
             Ok(true) => Ok(store),
             Ok(false) => {
-                Err(OpenError::Refused { place, cause: "a copy of another store into it has just begun".into() })
+                Err(OpenError::Refused { place, cause: "another store is being copied into this database".into() })
             }
             Err(error) => Err(OpenError::Refused { place, cause: error.to_string() }),
         }
     }
 
-    /// Removes the mark of [`PostgresStore::open_for_copy`], durably. All writes must have been answered.
+    /// Removes the mark of [`PostgresStore::open_for_copy`], durably. All writes must have completed.
     ///
     /// # Errors
-    /// When the database does not answer; then it keeps its mark, or nobody knows.
+    /// Fails if the database does not answer. It is then unknown if the mark was removed.
     pub async fn finish_copy(&self) -> Result<(), StoreError> {
         copying::finish(&self.first).await
     }
@@ -148,20 +149,20 @@ impl PostgresStore {
         })
     }
 
-    /// Brings the schema up to date, and makes it where there is none. Several may do so at once.
+    /// Creates the schema or migrates it to the latest version. Safe to run concurrently.
     ///
     /// # Errors
-    /// When the database cannot be reached, does not allow it, or is of a newer version.
+    /// Fails if the database is unreachable or denies access, or its schema is newer.
     pub async fn migrate(options: &PostgresOptions) -> Result<(), OpenError> {
         migrate::migrate(options).await.map(drop)
     }
 
-    /// The API keys that are kept beside the articles.
+    /// Returns the API keys stored in the same database.
     pub fn keys(&self) -> PostgresKeys {
         PostgresKeys::over(Arc::clone(&self.first))
     }
 
-    /// Counters, for metrics.
+    /// Returns the counters for metrics.
     pub fn stats(&self) -> StoreStats {
         let (search_lag, breaker_open) = (self.index.lag(), self.breaker.is_open());
         self.gate.stats(StoreStats { search_lag, breaker_open, ..self.writer.stats() })
@@ -268,7 +269,7 @@ impl Store for PostgresStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         if !self.writer.is_alive() {
-            return Err(StoreError::Unavailable("its writer has ended"));
+            return Err(StoreError::Unavailable("its writer has stopped"));
         }
         self.first.query("SELECT 1", &[]).await.map(drop)
     }

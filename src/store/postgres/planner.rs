@@ -1,7 +1,8 @@
-//! A group of writes, applied in memory: each sees those before it. What must be stored for it is left in a [`Batch`].
+//! In-memory application of a group of writes: each sees those before it. The rows to be stored are collected in a
+//! [`Batch`].
 //!
-//! Positions are not known until the feed's turn has been taken. Until then the n-th change of the group is at -n, and so is
-//! the key of the article that it creates; what leaves this room has been placed.
+//! Positions are unknown until the feed has been advanced. Until then the n-th change of the group has position -n, as
+//! has the key of the article that it creates. [`placed`] converts results before they leave the engine.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -16,57 +17,57 @@ use crate::article::{ArticleId, ChangeToken, CleanArticle, Digest, Position, Rec
 use crate::store::plan::{Effect, Provenance, Revision, due, first, next, plan, time_of};
 use crate::store::{Ingest, Outcome, RequestKey, Standing, Write, WriteError, Written};
 
-/// An article as the group leaves it.
+/// Current state of an article within the group.
 pub(super) struct Current {
     pub(super) record: Arc<Record>,
     pub(super) row: ArticleRow,
     pub(super) text: Uuid,
-    /// Its place in the lists before the group, if it was in any.
+    /// Sort time and lists before the group, if it was in any.
     pub(super) listed: Option<(i64, Vec<i64>)>,
 }
 
-/// Another article with a text that the group writes.
+/// Stored article with the same text as one that the group writes.
 pub(super) struct Twin {
     pub(super) key: i64,
     pub(super) id: ArticleId,
     pub(super) standing: Standing,
 }
 
-/// A request that was made before, and its answer.
+/// Earlier request and its result.
 pub(super) struct Seen {
     pub(super) digest: Digest,
     pub(super) written: Written,
 }
 
-/// What is stored, as far as the group must know it.
+/// Stored state that the group depends on.
 #[derive(Default)]
 pub(super) struct Known {
     pub(super) articles: HashMap<ArticleId, Current>,
-    /// The earliest first.
+    /// Earliest first.
     pub(super) twins: HashMap<Digest, Vec<Twin>>,
-    /// By their IDs, and which of the articles that were requested.
+    /// By request ID and item.
     pub(super) requests: HashMap<Vec<u8>, BTreeMap<u32, Seen>>,
 }
 
 type Answer = Result<Written, WriteError>;
 
-/// The group under way.
+/// State of a group in progress.
 pub(super) struct Planner {
     feed: Uuid,
     known: Known,
-    /// Which articles of the group say, or said, what.
-    saying: HashMap<Digest, Vec<ArticleId>>,
+    /// Articles of the group that have, or had, a text with this digest.
+    by_digest: HashMap<Digest, Vec<ArticleId>>,
     changed: Vec<ArticleId>,
     batch: Batch,
 }
 
 impl Planner {
     pub(super) fn new(feed: Uuid, known: Known) -> Self {
-        let mut saying: HashMap<Digest, Vec<ArticleId>> = HashMap::new();
+        let mut by_digest: HashMap<Digest, Vec<ArticleId>> = HashMap::new();
         for (id, current) in &known.articles {
-            saying.entry(current.record.digest).or_default().push(id.clone());
+            by_digest.entry(current.record.digest).or_default().push(id.clone());
         }
-        Self { feed, known, saying, changed: Vec::new(), batch: Batch::default() }
+        Self { feed, known, by_digest, changed: Vec::new(), batch: Batch::default() }
     }
 
     /// Applies a write.
@@ -79,7 +80,7 @@ impl Planner {
         self.apply_now(write)
     }
 
-    /// A request that may be a repetition.
+    /// Applies a write of a request that may be a retry.
     fn apply_once(&mut self, write: &Write, request: &RequestKey, time: Timestamp) -> Answer {
         let seen = self.known.requests.get(request.id.as_bytes());
         if seen.is_some_and(|items| items.values().any(|seen| seen.digest != request.digest)) {
@@ -111,7 +112,7 @@ impl Planner {
         let (effect, provenance) = plan(write, known.as_ref().map(|(record, provenance)| (&**record, *provenance)))?;
         match (effect, known) {
             (Effect::Nothing, Some((record, _))) => {
-                self.remember(write.id(), provenance);
+                self.store_provenance(write.id(), provenance);
                 Ok(Written { record, outcome: Outcome::Unchanged })
             }
             (Effect::Create(ingest), _) => Ok(self.create(ingest, provenance)),
@@ -120,14 +121,14 @@ impl Planner {
                 let record = record.ok_or_else(|| WriteError::NotFound(write.id().clone()))?;
                 Ok(Written { record, outcome: Outcome::Revised })
             }
-            // Nothing to revise, and nothing is unchanged, where nothing is.
+            // Without an article there is nothing to revise or to leave unchanged.
             (Effect::Nothing | Effect::Revise(_), None) => Err(WriteError::NotFound(write.id().clone())),
         }
     }
 
-    /// Stores what has changed beside an article that has not: what the desk has corrected, its source may say now too;
-    /// or an editor has taken a field over as it stands.
-    fn remember(&mut self, id: &ArticleId, provenance: Provenance) {
+    /// Stores a changed provenance of an unchanged article: its source now sends what an editor had corrected, or an
+    /// editor has taken ownership of a field without changing it.
+    fn store_provenance(&mut self, id: &ArticleId, provenance: Provenance) {
         if let Some(current) = self.known.articles.get_mut(id)
             && current.row.provenance != provenance
         {
@@ -197,24 +198,24 @@ impl Planner {
         Some(record)
     }
 
-    /// Announces what the clock has changed in an article, if it is still due.
+    /// Announces the due transition of an article, if it is still due.
     pub(super) fn turn_clock(&mut self, id: &ArticleId, now: Timestamp) -> bool {
         let Some(current) = self.known.articles.get(id) else { return false };
         let Some(time) = current.row.due.filter(|due| *due <= now.as_microsecond()) else { return false };
         let (record, provenance) = (Arc::clone(&current.record), current.row.provenance);
         let revised = self.revise(id, &Revision::of_clock(&record, time), provenance, now);
-        // It may have opened and expired since the clock was last turned: its next turn is counted from this one.
+        // Its embargo may have ended and it may have expired since the last run: the next transition follows this one.
         if let (Some(record), Some(current)) = (revised, self.known.articles.get_mut(id)) {
             current.row.due = due(&record, crate::store::codes::time(time));
         }
         true
     }
 
-    /// What must be stored.
+    /// Returns the rows to be stored.
     pub(super) fn finish(self) -> Batch {
         let Self { mut known, changed, mut batch, .. } = self;
         for id in changed {
-            // Changed twice, it is stored once, as it is in the end.
+            // An article that changed several times is stored once, in its final state.
             if let Some(current) = known.articles.remove(&id) {
                 batch.add_article(current.row, current.listed);
             }
@@ -224,7 +225,7 @@ impl Planner {
 
     fn put(&mut self, current: Current) {
         let id = current.record.id.clone();
-        self.saying.entry(current.record.digest).or_default().push(id.clone());
+        self.by_digest.entry(current.record.digest).or_default().push(id.clone());
         self.changed.push(id.clone());
         self.known.articles.insert(id, current);
     }
@@ -235,40 +236,40 @@ impl Planner {
         text
     }
 
-    /// Where the next change goes.
+    /// Returns the provisional position of the next change.
     fn next_position(&self) -> i64 {
         -(self.batch.changes.len() as i64 + 1)
     }
 
     fn token(&self) -> ChangeToken {
         let sequence = self.next_position().unsigned_abs();
-        // No engine's position has this transaction, so no etag that a client holds equals one of these.
+        // No engine issues positions with this transaction, so no etag of a client equals a provisional one.
         ChangeToken { feed: self.feed, position: Position { transaction: u64::MAX, sequence } }
     }
 
-    /// The earliest other article that can be read and says the same.
+    /// Returns the earliest other readable article with the same text.
     fn earlier_twin(&self, digest: Digest, below: Option<i64>, now: Timestamp) -> Option<(i64, ArticleId)> {
         let stored = self.known.twins.get(&digest).into_iter().flatten();
-        // What the group knows better is looked at as the group has left it.
+        // Articles of the group are compared in their current state below.
         let stored = stored.filter(|twin| !self.known.articles.contains_key(&twin.id));
         let stored = stored.filter(|twin| twin.standing.readable(now)).map(|twin| (twin.key, &twin.id));
-        let here = self.saying.get(&digest).into_iter().flatten().filter_map(|id| {
+        let in_group = self.by_digest.get(&digest).into_iter().flatten().filter_map(|id| {
             let current = self.known.articles.get(id)?;
-            let says_it = current.record.digest == digest && current.record.unreadable(now).is_none();
-            says_it.then_some((current.row.key, id))
+            let is_twin = current.record.digest == digest && current.record.unreadable(now).is_none();
+            is_twin.then_some((current.row.key, id))
         });
-        let earliest = stored.chain(here).min_by_key(|(key, _)| creation_order(*key))?;
+        let earliest = stored.chain(in_group).min_by_key(|(key, _)| creation_order(*key))?;
         let earlier = below.is_none_or(|below| creation_order(earliest.0) < creation_order(below));
         earlier.then(|| (earliest.0, earliest.1.clone()))
     }
 }
 
-/// Articles of the group are created after all that are stored.
+/// Returns the sort key of creation order: articles of the group (negative keys) come after all stored ones.
 fn creation_order(key: i64) -> (bool, u64) {
     (key < 0, key.unsigned_abs())
 }
 
-/// An answer, once it is known that the group's changes come after `base`.
+/// Replaces the provisional position of a result, now that the group's changes follow position `base`.
 pub(super) fn placed(answer: Answer, base: i64) -> Answer {
     let written = answer?;
     let token = written.record.token;

@@ -14,7 +14,8 @@ use crate::store::{Fetched, Standing, StoreError};
 
 /// Columns of a record: from the article `a`, the change `c` that created the revision, and its text `b`.
 pub(super) const RECORD: &str = "a.id, a.uid, a.created, c.position, c.revision, c.lifecycle, c.embargo, c.expire, \
-     c.publish, c.deleted, c.digest, c.time, (SELECT d.id FROM copydesk.articles d WHERE d.key = c.duplicate_of), b.content";
+     c.publish, c.deleted, c.digest, c.time, (SELECT d.id FROM copydesk.articles d WHERE d.key = c.duplicate_of), \
+     b.content";
 /// Number of columns of [`RECORD`].
 pub(super) const RECORD_COLUMNS: usize = 14;
 /// Columns of an article's current visibility, after [`RECORD`].

@@ -1,5 +1,5 @@
-//! One transaction that writes: locks, what is stored, the plan, and what it leaves to store. Two round trips and one for
-//! the locks, whatever the size of the group.
+//! Write transaction: takes locks, loads the stored state, plans the writes and stores the result. Two round trips plus
+//! one for the locks, for a group of any size.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -23,24 +23,23 @@ use crate::store::plan::unplaced;
 use crate::store::{StoreError, Write, WriteError, Written};
 use crate::telemetry::trace::{Kind, Part, Value, span};
 
-/// How long a transaction of ours may stand open without a word from us: whoever stalls in the midst of one holds up others
-/// for no longer.
+/// Maximum idle time within a transaction, so that a stalled process does not block other writers for longer.
 const IDLE: Duration = Duration::from_secs(5);
 
 pub(super) type Answers = Vec<Result<Written, WriteError>>;
 
-/// What transactions are made with.
+/// Context of transactions.
 pub(super) struct Transactions<'a> {
     pub(super) pool: &'a Pool,
     pub(super) feed: Uuid,
     pub(super) statement_timeout: Duration,
 }
 
-/// Why a transaction was not made. Nothing of it is kept, unless the connection was lost while it was being committed: then
-/// nobody knows, and the answer must not be that it was done.
+/// Error of a transaction. The transaction was rolled back, unless the connection was lost during the commit: then the
+/// outcome is unknown, and must not be reported as success.
 pub(super) struct Failed {
     pub(super) error: StoreError,
-    /// Whether a smaller one might succeed: it was not the database that failed, but something in the group.
+    /// True if a smaller transaction might succeed: the failure was caused by the group, not by the database.
     pub(super) divisible: bool,
 }
 
@@ -52,7 +51,7 @@ impl From<StoreError> for Failed {
 
 impl From<Error> for Failed {
     fn from(error: Error) -> Self {
-        // Only of what the server says is it known that nothing was done.
+        // Only an error from the server means that nothing was written.
         let busy = |code: &SqlState| [SqlState::T_R_DEADLOCK_DETECTED, SqlState::QUERY_CANCELED].contains(code);
         let failed = Self::from(answer(&error));
         Self { divisible: error.code().is_some_and(|code| failed.divisible || busy(code)), ..failed }
@@ -60,7 +59,7 @@ impl From<Error> for Failed {
 }
 
 impl Transactions<'_> {
-    /// Writes a group, as one. Answers with the position that it brought the feed to, if it changed anything.
+    /// Writes a group in one transaction. Returns the results, and the new position of the feed if anything changed.
     pub(super) async fn write(&self, calls: &[&[Write]]) -> Result<(Vec<Answers>, Option<i64>), Failed> {
         let writes = || calls.iter().copied().flatten();
         let (connection, mut planner) = self.begin(&Wanted::by(writes()), &lock::of_writes(writes())).await?;
@@ -74,7 +73,7 @@ impl Transactions<'_> {
         Ok((planned.into_iter().map(place).collect(), last))
     }
 
-    /// Writes what the clock changes in these articles, if it is still to be written. Answers how many changes that made.
+    /// Writes the due transitions of these articles, unless they are already written. Returns the number of changes.
     pub(super) async fn turn_clock(&self, ids: &[ArticleId], now: Timestamp) -> Result<(usize, Option<i64>), Failed> {
         let (connection, mut planner) = self.begin(&Wanted::of(ids), &lock::of_articles(ids.iter())).await?;
         let turned = ids.iter().filter(|id| planner.turn_clock(id, now)).count();
@@ -83,7 +82,7 @@ impl Transactions<'_> {
         Ok((turned, last))
     }
 
-    /// What a write would do.
+    /// Returns the result that a write would have.
     pub(super) async fn rehearse(&self, write: &Write) -> Result<Written, WriteError> {
         let connection = self.pool.connection().await?;
         let wanted = Wanted::by(std::iter::once(write));
@@ -93,30 +92,30 @@ impl Transactions<'_> {
         Planner::new(self.feed, known).apply(write).map(unplaced)
     }
 
-    /// Begins; once more if the connection turns out to be gone, since nothing has been written then.
+    /// Begins a transaction. Retries once if the connection was lost, since nothing has been written then.
     async fn begin(&self, wanted: &Wanted, locks: &Vec<i32>) -> Result<(Connection, Planner), Failed> {
-        let mut again = true;
+        let mut may_retry = true;
         let _part = statements("postgres lock and load");
         loop {
             let connection = self.pool.connection().await?;
             match self.within_time(self.lock_and_load(&connection, wanted, locks)).await {
                 Ok(planner) => return Ok((connection, planner)),
-                Err(failed) if means_lost(&failed.error) && std::mem::take(&mut again) => connection.discard(),
-                // Who waits too long for a lock would not wait for less time alone.
+                Err(failed) if means_lost(&failed.error) && std::mem::take(&mut may_retry) => connection.discard(),
+                // Not divisible: a lock timeout would not get shorter with a smaller group.
                 Err(Failed { error, .. }) => return Err(error.into()),
             }
         }
     }
 
-    /// Takes the locks, and then looks: each statement sees what was committed before it, so what is read is what the last
-    /// holder of a lock left.
+    /// Takes the locks, then reads. At READ COMMITTED each statement sees earlier commits, so the reads see what the
+    /// last holder of the locks wrote.
     async fn lock_and_load(
         &self,
         connection: &Connection,
         wanted: &Wanted,
         locks: &Vec<i32>,
     ) -> Result<Planner, Failed> {
-        // What an administrator has set may promise more than `on`, and keeps its say.
+        // Keeps a setting that guarantees more than `on`.
         let begin = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
              SET LOCAL statement_timeout = {statement};
@@ -141,22 +140,22 @@ impl Transactions<'_> {
         match tokio::time::timeout(self.statement_timeout * 2, self.pool.guard(work)).await {
             Ok(done) => done,
             Err(_elapsed) => {
-                tracing::error!("a transaction took too long; whether it was committed is not known");
+                tracing::error!("transaction timed out; its outcome is unknown");
                 Err(StoreError::Unavailable("it took too long").into())
             }
         }
     }
 }
 
-/// Statements of one round trip begin; they are recorded if they are a traced call's.
+/// Starts a span for the statements of a round trip, if the call is traced.
 fn statements(name: &'static str) -> Option<Part> {
     let part = span(Kind::Client, name)?;
     part.say("db.system.name", Value::Text("postgresql".into()));
     Some(part)
 }
 
-/// Stores and commits, in one go: from when the feed's turn is taken until the commit, the database waits for nothing from
-/// us. Answers where the feed was before, and where it is now if it has changed.
+/// Stores and commits in one round trip: between locking the feed and the commit, the database does not wait for this
+/// process. Returns the position of the feed before, and the new one if it has changed.
 async fn store(connection: &Connection, mut batch: Batch) -> Result<(i64, Option<i64>), Failed> {
     if batch.is_empty() {
         connection.batch_execute("ROLLBACK").await?;
@@ -165,18 +164,18 @@ async fn store(connection: &Connection, mut batch: Batch) -> Result<(i64, Option
     let changes = batch.changes.len() as i64;
     let texts = batch.texts();
     let statements = batch.statements();
-    let taken: [Param<'_>; 1] = [(&changes, Type::INT8)];
-    // Futures that are polled in this order send in this order. To the server, a statement after one that failed fails too,
-    // and the commit becomes a rollback; but one that could not even be sent must keep the commit from being sent.
+    let advance: [Param<'_>; 1] = [(&changes, Type::INT8)];
+    // Futures polled in this order send in this order. On the server, all statements after a failed one fail, and the
+    // commit becomes a rollback. But if a statement could not be sent, the commit must not be sent either.
     let unsent = AtomicBool::new(false);
-    let noting = |error: Error| {
+    let note_failure = |error: Error| {
         unsent.store(true, Ordering::Relaxed);
         Failed::from(error)
     };
     let sending = try_join4(
         async {
             if let Some(texts) = &texts {
-                connection.execute_typed(&texts.sql, &texts.params()).await.map_err(noting)?;
+                connection.execute_typed(&texts.sql, &texts.params()).await.map_err(note_failure)?;
             }
             Ok(())
         },
@@ -185,15 +184,15 @@ async fn store(connection: &Connection, mut batch: Batch) -> Result<(i64, Option
                 return Ok(None);
             }
             let sql = "UPDATE copydesk.feed SET position = position + $1 RETURNING position";
-            let row = connection.query_typed_one(sql, &taken).await.map_err(noting)?;
+            let row = connection.query_typed_one(sql, &advance).await.map_err(note_failure)?;
             Ok::<_, Failed>(Some(get::<i64>(&row, 0)?))
         },
         async {
             let sending = statements.iter().map(|statement| async {
                 let params = statement.params();
-                connection.execute_typed(&statement.sql, &params).await.map_err(noting)
+                connection.execute_typed(&statement.sql, &params).await.map_err(note_failure)
             });
-            // All of them, the first to fail first: what comes after it fails for that it came after it.
+            // Joins all and returns the first error: later statements fail only because of it.
             join_all(sending).await.into_iter().collect::<Result<Vec<u64>, Failed>>()?;
             Ok(())
         },

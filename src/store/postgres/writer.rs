@@ -1,5 +1,5 @@
-//! The one task of this process that writes, with group commit: what waits is committed together, and answered when it is
-//! durable. Other replicas have theirs; the database makes them take turns.
+//! Writer task of this process, with group commit: queued writes are committed together, and answered when they are
+//! durable. Every replica has a writer; the database serializes them.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -21,18 +21,20 @@ use crate::article::ArticleId;
 use crate::store::{StoreError, StoreStats, Write, WriteError, Written};
 use crate::telemetry::trace::{Here, Kind, Part, here, within};
 
-/// How many writes one commit holds at the most, and how many bytes of text: so that the first does not wait long for the
-/// last, and no statement grows without bound.
-const GROUP: usize = 2_000;
-const GROUP_BYTES: usize = 16 << 20;
-/// How many batches may wait.
+/// Maximum number of writes per commit, so that the first does not wait long for the last and statements stay bounded.
+const MAX_GROUP: usize = 2_000;
+/// Maximum size of text per commit, in bytes; the last call may exceed it.
+const MAX_GROUP_BYTES: usize = 16 << 20;
+/// Maximum number of queued commands.
 const QUEUE: usize = 256;
-/// How many articles one turn of the clock changes.
-const TURN: i64 = 1_000;
-/// How long requests are remembered, how often they are looked through, and how many are forgotten at a time.
-const REQUESTS_KEPT: SignedDuration = SignedDuration::from_hours(24);
-const REQUESTS_TRIMMED: Duration = Duration::from_secs(60);
-const REQUESTS_AT_ONCE: i64 = 10_000;
+/// Maximum number of due articles per run.
+const MAX_DUE: i64 = 1_000;
+/// Retention of request IDs.
+const REQUEST_RETENTION: SignedDuration = SignedDuration::from_hours(24);
+/// Interval of deletion of old request IDs.
+const REQUEST_TRIM_INTERVAL: Duration = Duration::from_secs(60);
+/// Maximum number of request IDs per deletion.
+const REQUEST_TRIM_BATCH: i64 = 10_000;
 
 enum Command {
     Write(Call),
@@ -40,15 +42,16 @@ enum Command {
     TurnClock(Timestamp, oneshot::Sender<Result<usize, StoreError>>),
 }
 
-/// What a caller wants written.
+/// Writes of a call.
 struct Call {
     writes: Vec<Write>,
     answer: oneshot::Sender<Answers>,
-    /// Where it waits, if it is traced.
+    /// Trace context of the call, if it is traced.
     here: Option<Here>,
 }
 
-/// The way to the task. It finishes what waits when this is dropped, as long as its runtime lives.
+/// Handle of the writer task. After the handle is dropped, the task completes queued commands, as long as its runtime
+/// lives.
 pub(super) struct Writer {
     commands: mpsc::Sender<Command>,
     counters: Arc<Counters>,
@@ -62,7 +65,7 @@ struct Counters {
 }
 
 impl Writer {
-    /// Starts the task.
+    /// Starts the writer task.
     pub(super) fn start(pool: Arc<Pool>, feed: Uuid, options: &PostgresOptions, wake: Wake) -> Self {
         let (commands, inbox) = mpsc::channel(QUEUE);
         let counters = Arc::<Counters>::default();
@@ -78,7 +81,7 @@ impl Writer {
         Self { commands, counters }
     }
 
-    /// Whether the task is there.
+    /// Returns true if the task is running.
     pub(super) fn is_alive(&self) -> bool {
         !self.commands.is_closed()
     }
@@ -95,26 +98,26 @@ impl Writer {
 
     pub(super) async fn write(&self, writes: Vec<Write>) -> Answers {
         let count = writes.len();
-        match self.ask(|answer| Command::Write(Call { writes, answer, here: here() })).await {
+        match self.send(|answer| Command::Write(Call { writes, answer, here: here() })).await {
             Ok(answers) => answers,
             Err(error) => failed(count, &error),
         }
     }
 
     pub(super) async fn rehearse(&self, write: Write) -> Result<Written, WriteError> {
-        self.ask(|answer| Command::Rehearse(Box::new(write), answer)).await?
+        self.send(|answer| Command::Rehearse(Box::new(write), answer)).await?
     }
 
     pub(super) async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.ask(|answer| Command::TurnClock(now, answer)).await?
+        self.send(|answer| Command::TurnClock(now, answer)).await?
     }
 
-    /// Hands a command over. From then on it is done, whether or not anybody waits for the answer.
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, StoreError> {
+    /// Sends a command to the task, which completes it even if its caller leaves.
+    async fn send<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, StoreError> {
         const CLOSING: StoreError = StoreError::Unavailable("it is closing");
         let (answer, answered) = oneshot::channel();
-        self.commands.send(command(answer)).await.map_err(|_gone| CLOSING)?;
-        answered.await.map_err(|_gone| StoreError::Internal)
+        self.commands.send(command(answer)).await.map_err(|_closed| CLOSING)?;
+        answered.await.map_err(|_dropped| StoreError::Internal)
     }
 }
 
@@ -135,11 +138,11 @@ impl State {
     async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
         let mut next = inbox.recv().await;
         while let Some(command) = next.take() {
-            // Its callers see that it is gone without an answer. The panic hook has logged where it arose, and what was begun
-            // ends with its connection, which is closed.
+            // After a panic the callers see the dropped channel. The panic hook has logged the location, and closing
+            // the connection rolls the transaction back.
             let performed = AssertUnwindSafe(self.perform(command, &mut inbox)).catch_unwind().await;
             next = performed.unwrap_or_else(|_panic| {
-                tracing::error!("a commit made the store's writer panic");
+                tracing::error!("store writer panicked");
                 None
             });
             if next.is_none() {
@@ -148,15 +151,15 @@ impl State {
         }
     }
 
-    /// Performs a command, and with a write what waits behind it: nothing waits for more to come. Answers with what was taken
-    /// from the queue and is none of the group.
+    /// Performs a command, together with queued writes if it is a write: a group never waits for more writes. Returns a
+    /// command that was taken from the queue and does not belong to the group.
     async fn perform(&mut self, command: Command, inbox: &mut mpsc::Receiver<Command>) -> Option<Command> {
         match command {
             Command::Write(call) => {
                 let mut next = None;
                 let (mut count, mut bytes) = size(&call.writes);
                 let mut group = vec![call];
-                while count < GROUP && bytes < GROUP_BYTES && next.is_none() {
+                while count < MAX_GROUP && bytes < MAX_GROUP_BYTES && next.is_none() {
                     match inbox.try_recv() {
                         Ok(Command::Write(call)) => {
                             let (more, larger) = size(&call.writes);
@@ -164,7 +167,7 @@ impl State {
                             group.push(call);
                         }
                         Ok(other) => next = Some(other),
-                        Err(_none) => break,
+                        Err(_empty) => break,
                     }
                 }
                 self.commit(group).await;
@@ -185,8 +188,8 @@ impl State {
         Transactions { pool: &self.pool, feed: self.feed, statement_timeout: self.statement_timeout }
     }
 
-    /// One transaction for all. If something within it was the cause that it failed, one for each, so that a call that
-    /// cannot be done harms no other.
+    /// Commits a group in one transaction. If a call in it causes a failure, each call gets its own transaction, so
+    /// that one failing call does not affect the others.
     async fn commit(&self, mut group: Vec<Call>) {
         let failed_as_one = match self.transact(&group).await {
             Ok(answers) => {
@@ -194,10 +197,10 @@ impl State {
             }
             Err(failed) => failed,
         };
-        // What ends the trying: there was only one, or it is the database that fails after all.
-        let mut over = (!failed_as_one.divisible || group.len() == 1).then_some(failed_as_one.error);
+        // Set when the remaining calls must fail: the group has one call, or the database itself fails.
+        let mut fatal = (!failed_as_one.divisible || group.len() == 1).then_some(failed_as_one.error);
         for call in group.drain(..) {
-            let done = match &over {
+            let done = match &fatal {
                 Some(error) => Err(error.clone()),
                 None => {
                     let done = self.transact(std::slice::from_ref(&call)).await;
@@ -205,7 +208,7 @@ impl State {
                 }
             };
             if let Err(error @ StoreError::Unavailable(_)) = &done {
-                over = Some(error.clone());
+                fatal = Some(error.clone());
             }
             drop(call.answer.send(done.unwrap_or_else(|error| failed(call.writes.len(), &error))));
         }
@@ -218,7 +221,7 @@ impl State {
         if count == 0 {
             return Ok(calls.iter().map(|_| Vec::new()).collect());
         }
-        // Of every traced call in the group it is a part; what is within it is told once.
+        // Every traced call of the group gets a span; inner spans are recorded only in the first.
         let parts: Vec<Part> =
             group.iter().filter_map(|call| call.here.as_ref()?.span(Kind::Internal, "store.commit")).collect();
         let writing = within(parts.first().map(Part::here), self.transactions().write(&calls)).await;
@@ -232,27 +235,27 @@ impl State {
     }
 
     async fn turn_clock(&mut self, now: Timestamp) -> Result<usize, StoreError> {
-        if self.trimmed.elapsed() > REQUESTS_TRIMMED {
+        if self.trimmed.elapsed() > REQUEST_TRIM_INTERVAL {
             self.trimmed = Instant::now();
-            self.trim_requests(now - REQUESTS_KEPT).await?;
+            self.trim_requests(now - REQUEST_RETENTION).await?;
         }
         let due = "SELECT id FROM copydesk.articles WHERE due <= $1 ORDER BY due, key LIMIT $2";
-        let due = self.pool.query(due, &[(&now.as_microsecond(), Type::INT8), (&TURN, Type::INT8)]).await?;
+        let due = self.pool.query(due, &[(&now.as_microsecond(), Type::INT8), (&MAX_DUE, Type::INT8)]).await?;
         if due.is_empty() {
             return Ok(0);
         }
         let began = Instant::now();
         let ids: Vec<ArticleId> = due.iter().map(|row| article_id(row, 0)).collect::<Result<_, _>>()?;
-        let (turned, last) = self.transactions().turn_clock(&ids, now).await.map_err(|failed| failed.error)?;
-        self.record(began.elapsed(), turned, last);
-        Ok(turned)
+        let (changed, last) = self.transactions().turn_clock(&ids, now).await.map_err(|failed| failed.error)?;
+        self.record(began.elapsed(), changed, last);
+        Ok(changed)
     }
 
-    /// Forgets old requests. Those that somebody else is at are left to them.
+    /// Deletes old request IDs, except those that another replica is deleting.
     async fn trim_requests(&self, before: Timestamp) -> Result<(), StoreError> {
         let sql = "DELETE FROM copydesk.requests WHERE (id, item) IN (
             SELECT id, item FROM copydesk.requests WHERE time < $1 ORDER BY time LIMIT $2 FOR UPDATE SKIP LOCKED)";
-        self.pool.execute(sql, &[(&before.as_microsecond(), Type::INT8), (&REQUESTS_AT_ONCE, Type::INT8)]).await?;
+        self.pool.execute(sql, &[(&before.as_microsecond(), Type::INT8), (&REQUEST_TRIM_BATCH, Type::INT8)]).await?;
         Ok(())
     }
 
@@ -264,12 +267,12 @@ impl State {
             self.counters.commits.fetch_add(1, Ordering::Relaxed);
             self.counters.writes.fetch_add(writes as u64, Ordering::Relaxed);
             self.counters.commit_micros.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
-            tracing::debug!(writes, duration_ms = took.as_secs_f64() * 1_000.0, "committed");
+            tracing::debug!(writes, duration_ms = took.as_secs_f64() * 1_000.0, "writes committed");
         }
     }
 }
 
-/// How many writes, and how many bytes of text.
+/// Returns the number of writes and the size of their text in bytes.
 fn size(writes: &[Write]) -> (usize, usize) {
     let bytes = |write: &Write| match write {
         Write::Ingest(ingest) => ingest.article.content().len(),
