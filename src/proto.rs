@@ -1,4 +1,5 @@
-//! The messages and clients that `build.rs` generates from `proto/`. The lowest room: everything may speak of a message.
+//! The messages and clients that `build.rs` generates from `proto/`. The lowest room: everything may speak of a
+//! message.
 #![allow(missing_docs, clippy::all, clippy::pedantic)]
 
 tonic::include_proto!("copydesk.v1");

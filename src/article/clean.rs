@@ -92,8 +92,8 @@ impl CleanArticle {
         Self { content: article.encode_to_vec(), article, digest: self.digest }
     }
 
-    /// Returns the digest of every field but `embargo_time` and `expire_time`, which have rules of their own when a document comes
-    /// in again. Documents with equal fingerprints differ in nothing else.
+    /// Returns the digest of every field but `embargo_time` and `expire_time`, which have rules of their own when a
+    /// document comes in again. Documents with equal fingerprints differ in nothing else.
     pub fn fingerprint(&self) -> Digest {
         if self.article.embargo_time.is_none() && self.article.expire_time.is_none() {
             return Digest::of_bytes(&self.content);

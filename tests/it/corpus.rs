@@ -1,6 +1,8 @@
-//! Golden pairs of extraction: `tests/corpus/CASE/input.*`, and in `expected.json` the request and the response to it, as JSON.
+//! Golden pairs of extraction: `tests/corpus/CASE/input.*`, and in `expected.json` the request and the response to it,
+//! as JSON.
 //!
-//! `UPDATE=1 cargo test --test it corpus::` writes the responses as they are now; review the difference before it is committed.
+//! `UPDATE=1 cargo test --test it corpus::` writes the responses as they are now; review the difference before it is
+//! committed.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

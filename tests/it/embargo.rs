@@ -216,8 +216,8 @@ async fn what_expires_is_gone_from_every_read_and_watchers_are_told() {
     let request = IngestArticleRequest { document: Some(document), ..Default::default() };
     let article = writes.ingest_article(request).await.unwrap().into_inner().article.unwrap();
     let get = GetArticleRequest { name: article.name.clone(), ..Default::default() };
-    // Twice: the second is from the cache, which must not outlive the article. A machine that is slow enough may find it
-    // gone already, which is right too, but not before its time.
+    // Twice: the second is from the cache, which must not outlive the article. A machine that is slow enough may find
+    // it gone already, which is right too, but not before its time.
     for _ in 0..2 {
         if reads.get_article(get.clone()).await.is_err() {
             assert!(SystemTime::now() >= SystemTime::try_from(article.expire_time.unwrap()).unwrap(), "gone too early");

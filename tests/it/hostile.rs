@@ -1,4 +1,5 @@
-//! Documents made to be expensive: the work that each takes grows no faster than its size, and none keeps others waiting.
+//! Documents made to be expensive: the work that each takes grows no faster than its size, and none keeps others
+//! waiting.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -111,8 +112,8 @@ async fn a_document_that_is_too_complex_is_an_invalid_argument() {
     assert!(refusal.message().contains("too complex: more than") && refusal.message().contains("steps of work"));
 }
 
-/// Large documents, plain and compressed, more at once than are taken in: what they take stays bounded, and ordinary pages are
-/// answered while they are under way.
+/// Large documents, plain and compressed, more at once than are taken in: what they take stays bounded, and ordinary
+/// pages are answered while they are under way.
 #[tokio::test]
 async fn hostile_documents_at_once_are_bounded_and_keep_no_ordinary_page_waiting() {
     const BYTES: usize = 2 << 20;
@@ -150,7 +151,8 @@ async fn hostile_documents_at_once_are_bounded_and_keep_no_ordinary_page_waiting
     let mut served = 0;
     while served < 5 || attack.iter().any(|call| !call.is_finished()) {
         let html = format!(
-            "<html><head><title>Ferry {served} runs again</title></head><body><article><h1>Ferry {served} runs again</h1>{}\
+            "<html><head><title>Ferry {served} runs again</title></head><body><article><h1>Ferry {served} runs \
+            again</h1>{}\
              </article></body></html>",
             "<p>The ferry between the islands runs again from Monday on, the harbour master said in the morning.</p>"
                 .repeat(5)

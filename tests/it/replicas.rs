@@ -34,7 +34,7 @@ fn a_server_on_another_schema_says_what_to_run() {
     let serve = || run(&["serve", "--listen", "127.0.0.1:0", "--http-listen", "off", "--store", &database.url]);
     let (code, _, errors) = serve();
     assert_eq!(code, 1, "{errors}");
-    assert!(errors.contains("version 0") && errors.contains("copydesk migrate"), "{errors}");
+    assert!(errors.contains("version is 0") && errors.contains("copydesk migrate"), "{errors}");
     let (code, shown, errors) = run(&["migrate", "--store", &database.url]);
     assert_eq!(code, 0, "{errors}");
     assert!(shown.contains("schema is up to date") && shown.starts_with("127.0.0.1:"), "{shown}");
