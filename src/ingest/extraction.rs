@@ -67,7 +67,7 @@ mod tests {
 
     #[tokio::test]
     async fn memory_that_is_reserved_is_given_back() {
-        let extraction = Extraction::start(1, 10, 10 << 20).expect("threads");
+        let extraction = Extraction::start(1, 10, 10 << 20).expect("threads should start");
         let one = extraction.reserve(6 << 20).expect("memory should be available");
         assert!(extraction.reserve(6 << 20).is_none());
         drop(one);

@@ -128,24 +128,24 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_answer_and_ends_no_thread() {
-        let workers = Workers::start(1, 2).expect("threads");
+        let workers = Workers::start(1, 2).expect("threads should start");
         assert_eq!(workers.run(false, |_| -> u8 { panic!("on purpose") }).await, Err(IngestError::Extraction));
         assert_eq!(workers.run(false, |_| 7).await, Ok(7));
     }
 
     #[tokio::test]
     async fn a_job_learns_that_its_caller_has_left() {
-        let workers = Workers::start(1, 2).expect("threads");
+        let workers = Workers::start(1, 2).expect("threads should start");
         let (begun, begins) = oneshot::channel();
         let (ended, ends) = oneshot::channel();
         let running = workers.clone();
         let call = tokio::spawn(async move {
             let job = move |is_abandoned: &dyn Fn() -> bool| {
-                begun.send(is_abandoned()).expect("the test waits");
+                begun.send(is_abandoned()).expect("the test should be waiting");
                 while !is_abandoned() {
                     std::thread::yield_now();
                 }
-                ended.send(()).expect("the test waits");
+                ended.send(()).expect("the test should be waiting");
             };
             running.run(true, job).await
         });
@@ -157,7 +157,7 @@ mod tests {
     #[tokio::test]
     async fn where_the_queue_does_not_empty_few_calls_wait_in_it() {
         const QUEUE: usize = 60;
-        let workers = Workers::start(1, QUEUE).expect("threads");
+        let workers = Workers::start(1, QUEUE).expect("threads should start");
         let (go, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
         let begun = Arc::new(AtomicUsize::new(0));
@@ -223,7 +223,7 @@ mod tests {
     #[tokio::test]
     async fn of_a_queue_that_stands_who_has_waited_longest_is_refused() {
         const QUEUE: usize = 60;
-        let workers = Workers::start(1, QUEUE).expect("threads");
+        let workers = Workers::start(1, QUEUE).expect("threads should start");
         let (go, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
         let mut calls = VecDeque::new();

@@ -95,7 +95,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn query(text: &str) -> Query {
-        Query::parse(text, "query").expect("valid")
+        Query::parse(text, "query").expect("the query should be valid")
     }
 
     #[test]
