@@ -79,7 +79,7 @@ fn the_command_is_told_whom_to_trust() {
         (store.as_str(), none, "no certificate"),
         (store.as_str(), "/none/there", "/none/there"),
         (&url(&database, "localhost", "prefer"), ca, "sslmode=require"),
-        ("sqlite", ca, "no use otherwise"),
+        ("sqlite", ca, "must be a postgres:// URL"),
     ] {
         let (code, _, errors) = run(&["migrate", "--store", store, "--store-ca", ca]);
         assert!(code != 0 && errors.contains(expected), "{errors}");
