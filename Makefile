@@ -28,7 +28,7 @@ help:
 	@echo 'make rolling three replicas restarted, killed and frozen under load, behind BALANCERS="haproxy nginx client", DURATION=30s each (docs/operations.md)'
 	@echo 'make deploy-check   everything in deploy/: image, compose, chart, manifests, unit, balancers (RENDER=1 writes the manifests)'
 	@echo 'make alerts-check   the alert rules with their unit tests, and the dashboard (promtool)'
-	@echo 'make lint    format, clippy, the API (buf: needs npm or go), licences of dependencies'
+	@echo 'make lint    format, clippy, the API (buf: needs npm or go), licences of dependencies, how text is written'
 	@echo 'make api-baseline   at a release: the API as it is now is what later versions must keep'
 	@echo 'make bench   the service beside a bare tonic server (about 5 minutes; ARGS="--help" for more)'
 	@echo 'make bench-replicated   on PostgreSQL and Redis, beside a hand-rolled cache-aside service (about 10 minutes)'
@@ -93,6 +93,7 @@ lint:
 	$(BUF) format --diff --exit-code --exclude-path proto/google
 	$(BUF) breaking --against $(BASELINE)
 	$(DENY) --log-level error check licenses bans sources
+	@.ci/text.sh
 
 api-baseline:
 	@.ci/tools.sh lint

@@ -63,7 +63,13 @@ fn text() -> impl Strategy<Value = Text> {
 
 fn act() -> impl Strategy<Value = Act> {
     use ChangeKind::{Deleted, Reinstated, Undeleted, Withdrawn};
-    let demand = || prop_oneof![3 => Just(Demand::Nothing), 1 => (0..2_i64).prop_map(Demand::Etag), 1 => (0..2_i64).prop_map(Demand::Revision)];
+    let demand = || {
+        prop_oneof![
+            3 => Just(Demand::Nothing),
+            1 => (0..2_i64).prop_map(Demand::Etag),
+            1 => (0..2_i64).prop_map(Demand::Revision),
+        ]
+    };
     let authority = || prop::sample::select(vec![Authority::Admin, Authority::Write]);
     let fields = prop::sample::select(vec![0, 0, 1, 2, 3]);
     let kind = prop::sample::select(vec![Withdrawn, Reinstated, Reinstated, Deleted, Undeleted, Undeleted]);
