@@ -54,12 +54,25 @@ pub fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1F, 0x8B])
 }
 
+/// Returns the size of gzip after decompression, in bytes, but at most `max`. It keeps nothing of the contents; damaged gzip
+/// counts as far as it is readable.
+pub fn gzip_size(bytes: &[u8], max: usize) -> usize {
+    let mut decoder = flate2::read::MultiGzDecoder::new(bytes);
+    let mut buffer = [0; 16 << 10];
+    let mut size = 0;
+    while size < max
+        && let Ok(count @ 1..) = decoder.read(&mut buffer)
+    {
+        size += count;
+    }
+    size.min(max)
+}
+
 /// Decompresses gzip, up to the limit.
 ///
-///
 /// # Errors
-/// If the input is truncated or not gzip, is larger than the limit, or contains gzip again.
-pub fn decompress(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, ExtractError> {
+/// Fails if it is truncated or damaged gzip, exceeds the limit, or contains gzip again.
+fn decompress(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, ExtractError> {
     let mut out = Vec::new();
     let max = limits.max_bytes as u64 + 1;
     flate2::read::MultiGzDecoder::new(bytes).take(max).read_to_end(&mut out).map_err(|_| ExtractError::BadGzip)?;
@@ -211,6 +224,20 @@ mod tests {
         зимы, после того как два парома сели на мель за одну неделю.";
     const JAPANESE: &str = "ポート・エラリー市議会は月曜日、冬が来る前に北の水路を浚渫することを決めた。";
     const CHINESE: &str = "埃勒里港市议会星期一决定在冬季来临之前疏浚北部航道，此前一周内有两艘渡轮搁浅。";
+
+    #[test]
+    fn the_size_of_gzip_is_counted_without_its_contents() {
+        use std::io::Write;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&vec![b'a'; 100_000]).unwrap();
+        let mut gzip = encoder.finish().unwrap();
+        assert_eq!((gzip_size(&gzip, 1 << 20), gzip_size(&gzip, 50_000)), (100_000, 50_000));
+        // A second member counts as well; what follows is no gzip.
+        gzip.extend_from_within(..);
+        gzip.extend_from_slice(b"noise");
+        assert_eq!(gzip_size(&gzip, 1 << 20), 200_000);
+        assert_eq!(gzip_size(b"noise", 1 << 20), 0);
+    }
 
     fn decoded(bytes: &[u8], content_type: Option<&str>) -> Decoded {
         decode(bytes, content_type, &Limits::default()).unwrap()

@@ -27,7 +27,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 pub use budget::Budget;
-pub use charset::{decompress, is_gzip};
+pub use charset::{gzip_size, is_gzip};
 pub use draft::{Block, BlockKind, Dateline, Draft, Link, Media, MediaKind};
 pub use error::ExtractError;
 

@@ -25,22 +25,21 @@ pub(super) fn is_compressed(document: &Document) -> bool {
     matches!(&document.payload, Some(Sent::Raw(raw)) if extract::is_gzip(&raw.data))
 }
 
-/// Decompresses a document.
-pub(super) fn decompress(mut document: Document, limits: &extract::Limits) -> Result<Document, IngestError> {
-    if let Some(Sent::Raw(raw)) = &mut document.payload {
-        raw.data = extract::decompress(&raw.data, limits)
-            .map_err(|error| Violations::one("document.raw.data", error.to_string()))?;
-    }
-    Ok(document)
-}
-
 /// Returns the size of the input to extraction, in bytes.
 pub(super) fn size(document: &Document) -> usize {
     match &document.payload {
         Some(Sent::Text(text) | Sent::Html(text)) => text.len(),
         Some(Sent::Raw(raw)) => raw.data.len(),
-        // Cleaning its text is cheap at any size.
+        // Its text is only normalised, which costs little at any size.
         Some(Sent::Article(_)) | None => 0,
+    }
+}
+
+/// Returns the size of a compressed document after decompression, in bytes, but at most `max`.
+pub(super) fn decompressed_size(document: &Document, max: usize) -> usize {
+    match &document.payload {
+        Some(Sent::Raw(raw)) => extract::gzip_size(&raw.data, max),
+        _ => 0,
     }
 }
 

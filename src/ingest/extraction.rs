@@ -6,8 +6,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Workers;
 
-/// Maximum size of an ordinary document, decompressed, in bytes. Of 743 pages of news sites, one in eight is larger.
-const LARGE_BYTES: usize = 512 << 10;
 /// Maximum number of large documents queued or in extraction, per thread.
 const LARGE_QUEUE: usize = 16;
 
@@ -18,6 +16,7 @@ pub struct Extraction {
     large: Workers,
     /// Memory for documents of unary calls, in KiB.
     memory: Arc<Semaphore>,
+    call_kib: usize,
 }
 
 /// Permit for the memory of a unary call's document, released on drop.
@@ -26,26 +25,27 @@ pub struct DocumentMemory {
 }
 
 impl Extraction {
+    /// Size from which a document is large, decompressed, in bytes. Of 743 pages of news sites, one in eight is.
+    pub(super) const LARGE_BYTES: usize = 512 << 10;
+
     /// Starts `threads` threads for ordinary documents and `threads` more for large ones. At most `queue` ordinary ones
     /// wait or run at a time. Documents of unary calls may take `call_bytes` of memory.
     ///
     /// # Errors
     /// Fails if the operating system cannot start the threads.
     pub fn start(threads: usize, queue: usize, call_bytes: usize) -> std::io::Result<Self> {
+        let call_kib = call_bytes.div_ceil(1 << 10).max(1);
         Ok(Self {
             ordinary: Workers::start(threads, queue)?,
             large: Workers::start(threads, queue.min(threads.max(1) * LARGE_QUEUE))?,
-            memory: Arc::new(Semaphore::new(call_bytes.div_ceil(1 << 10).max(1))),
+            memory: Arc::new(Semaphore::new(call_kib)),
+            call_kib,
         })
     }
 
     /// Returns the pool for a document of this decompressed size.
     pub(super) fn pool(&self, bytes: usize) -> &Workers {
-        if Self::is_large(bytes) { &self.large } else { &self.ordinary }
-    }
-
-    pub(super) fn is_large(bytes: usize) -> bool {
-        bytes > LARGE_BYTES
+        if bytes >= Self::LARGE_BYTES { &self.large } else { &self.ordinary }
     }
 
     /// Returns true if a document of this size would be rejected now.
@@ -55,7 +55,8 @@ impl Extraction {
 
     /// Reserves memory for a document that has begun to arrive. None if there is not enough: the call must be rejected.
     pub fn reserve(&self, bytes: usize) -> Option<DocumentMemory> {
-        let kib = u32::try_from(bytes.div_ceil(1 << 10)).ok()?;
+        // One that is larger than all of the memory gets all of it.
+        let kib = u32::try_from(bytes.div_ceil(1 << 10).min(self.call_kib)).ok()?;
         let permit = Arc::clone(&self.memory).try_acquire_many_owned(kib).ok()?;
         Some(DocumentMemory { _permit: permit })
     }
@@ -71,6 +72,9 @@ mod tests {
         let one = extraction.reserve(6 << 20).expect("memory should be available");
         assert!(extraction.reserve(6 << 20).is_none());
         drop(one);
+        let all = extraction.reserve(20 << 20).expect("a document larger than the memory gets all of it");
+        assert!(extraction.reserve(1).is_none());
+        drop(all);
         assert!(extraction.reserve(6 << 20).is_some());
     }
 }

@@ -245,14 +245,18 @@ impl Ingestion {
         // Includes the wait for a thread.
         let _part = span(Kind::Internal, "ingest.extract");
         let options = Arc::clone(&self.options);
-        let limits = options.extract.clone();
-        let document = if document::is_compressed(&document) {
-            // The size is known only after decompression.
-            self.extraction.pool(0).run(refusable, move |_| document::decompress(document, &limits)).await??
+        let (document, size) = if document::is_compressed(&document) {
+            // Measured, and not kept: while documents wait for a thread, only their compressed bytes are in memory.
+            let measure = |_: &dyn Fn() -> bool| {
+                let size = document::decompressed_size(&document, Extraction::LARGE_BYTES);
+                (document, size)
+            };
+            self.extraction.pool(0).run(refusable, measure).await?
         } else {
-            document
+            let size = document::size(&document);
+            (document, size)
         };
-        let pool = self.extraction.pool(document::size(&document));
+        let pool = self.extraction.pool(size);
         let prepare =
             move |is_abandoned: &dyn Fn() -> bool| document::prepare(document, request, time, &options, is_abandoned);
         pool.run(refusable, prepare).await?
