@@ -277,7 +277,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
     let cache_ca = Some(settings.text("cache-ca")).filter(|path| !path.is_empty()).map(Path::new);
     let cache_ttl = settings.get("cache-ttl", |text| at_least(duration(text)?, Duration::from_secs(1)))?;
     let (cache, redis) = settings.get("cache", |text| match text {
-        "local" | "off" if cache_ca.is_some() => Err("`cache-ca` requires a `rediss://` URL".into()),
+        "local" | "off" if cache_ca.is_some() => Err("must be a `rediss://` URL when `cache-ca` is set".into()),
         "local" => Ok((Some(cache.clone()), None)),
         "off" => Ok((None, None)),
         url => {
