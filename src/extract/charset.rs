@@ -54,8 +54,8 @@ pub fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1F, 0x8B])
 }
 
-/// Returns the size of gzip after decompression, in bytes, but at most `max`. It keeps nothing of the contents; damaged gzip
-/// counts as far as it is readable.
+/// Returns the size of gzip after decompression, in bytes, but at most `max`. It keeps nothing of the contents; damaged
+/// gzip counts as far as it is readable.
 pub fn gzip_size(bytes: &[u8], max: usize) -> usize {
     let mut decoder = flate2::read::MultiGzDecoder::new(bytes);
     let mut buffer = [0; 16 << 10];
