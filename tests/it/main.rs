@@ -1,7 +1,7 @@
 //! Copydesk as its clients see it: over a real port, on a real store.
 #![allow(clippy::unwrap_used)] // a test that cannot go on should say where
 
-mod abuse; // callers who mean harm
+mod abuse; // hostile clients
 mod access; // who may call what
 mod audit; // what the caches answer, compared with the store
 mod authority; // certificates of the tests' own
