@@ -74,7 +74,7 @@ async fn edit(writes: &mut Writes, article: Article, path: &str) -> Article {
     writes.update_article(request).await.unwrap().into_inner().article.unwrap()
 }
 
-/// Whether a reader gets it, with what is known of it at present.
+/// Returns true if a reader gets the article, in a read at least as fresh as its change token.
 async fn is_readable(server: &TestServer, article: &Article) -> bool {
     let requirement = Some(consistency::Requirement::AtLeastAsFresh(article.change_token.clone()));
     let consistency = Some(Consistency { requirement });

@@ -22,7 +22,7 @@ fn not_older_than(token: &str) -> Option<Consistency> {
     Some(Consistency { requirement: Some(consistency::Requirement::AtLeastAsFresh(token.to_owned())) })
 }
 
-/// What each way to read, and each answer to a write, says of whose duplicate the copy is.
+/// Returns `duplicate_of` of the copy by each way to read, and in each answer to a write.
 async fn named(reads: &mut Reads, writes: &mut Writes, copy: &Article, token: &str) -> Vec<(&'static str, String)> {
     let (name, consistency) = (copy.name.clone(), not_older_than(token));
     let mut found = Vec::new();
@@ -78,7 +78,7 @@ async fn export(reads: &mut Reads, exclude: bool) -> Vec<Article> {
     articles
 }
 
-/// What the feed shows from its beginning up to now.
+/// Returns the contents of the change feed from its beginning up to now.
 async fn watch(reads: &mut Reads, exclude: bool) -> Vec<Article> {
     let request = WatchArticlesRequest { from_beginning: true, filter: filter(exclude), ..Default::default() };
     let mut events = reads.watch_articles(request).await.unwrap().into_inner();

@@ -9,7 +9,7 @@ const NAME: &str = "a\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\nb";
 /// The same as messages show it.
 const SHOWN: &str = "a\\u{1b}[2J\\u{1b}]0;owned\\u{7}\\u{9b}31m\\nb";
 
-/// What a command printed, which must show the name escaped.
+/// Runs a command and returns its output, in which the name must be escaped.
 #[track_caller]
 fn shown(expected: i32, args: &[&str]) -> String {
     let (code, out, errors) = run(args);

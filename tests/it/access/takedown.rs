@@ -172,7 +172,7 @@ async fn hiding_a_readable_article_takes_the_scope_that_withdraws() {
     assert_eq!(refused(), denied);
 }
 
-/// What is not readable, and what is new, hides nothing from anybody.
+/// Hiding an article that is not readable, or new, takes nothing from readers.
 #[tokio::test]
 async fn writers_hold_back_what_nobody_can_read_yet() {
     let (server, keys) = desk(|_| {}).await;

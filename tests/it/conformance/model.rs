@@ -346,8 +346,8 @@ impl Model {
         self.revisions(id).last().is_some_and(|state| state.standing().readable(now))
     }
 
-    /// Whether the feed has told, once all of it is followed, that readers may have the article, and not yet that they
-    /// may not.
+    /// Returns true if the change feed, followed to its end, says that the article is readable, and not yet that it is
+    /// not.
     fn is_indexed(&self, at: usize) -> bool {
         let known = &self.articles[at];
         let standing = known.revisions.last().expect("it has one").standing();
@@ -418,7 +418,7 @@ fn check_order(current: &State, after: &Article) -> Result<(), WriteError> {
     Err(WriteError::TimesContradict { id: current.id.clone(), field, stands })
 }
 
-/// Whoever may not withdraw may not hide what is readable by its times either.
+/// A caller that may not withdraw may not hide a readable article by its times either.
 fn check_authority(current: &State, after: &Article, authority: Authority, time: Timestamp) -> Result<(), WriteError> {
     let now = time.max(current.updated);
     let time = |time: &Option<prost_types::Timestamp>| time.as_ref().map(|time| from_proto(time).unwrap());
