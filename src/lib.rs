@@ -1,20 +1,19 @@
 //! Copydesk: clean copy in, never stale out.
 pub mod access;
 pub mod article;
-mod burst;
 pub mod cache;
-mod caller;
 pub mod cli;
 pub mod client;
 pub mod config;
-mod deadline;
 pub mod extract;
 mod files;
 pub mod grpc;
+mod grpc_timeout;
 pub mod ingest;
+mod overload;
 mod printable;
-mod priority;
 pub mod proto;
+mod random;
 pub mod retrieve;
 pub mod server;
 pub mod store;

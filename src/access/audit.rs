@@ -50,7 +50,7 @@ enum Sink {
 
 /// Call that a write belongs to. Empty if auditing is off.
 #[derive(Clone, Default)]
-pub struct Origin(Option<Box<Whose>>);
+pub struct AuditSource(Option<Box<Whose>>);
 
 #[derive(Clone)]
 struct Whose {
@@ -101,15 +101,15 @@ impl Audit {
     }
 
     /// Returns the origin of the writes of a call.
-    pub fn of(&self, method: &str, caller: Option<&Arc<Caller>>, headers: &HeaderMap) -> Origin {
+    pub fn of(&self, method: &str, caller: Option<&Arc<Caller>>, headers: &HeaderMap) -> AuditSource {
         if matches!(self.0, Sink::Off) {
-            return Origin(None);
+            return AuditSource(None);
         }
         let text = |name: &str| {
             let value = headers.get(name).filter(|value| value.len() <= MAX_HEADER)?;
             value.to_str().ok().map(str::to_owned)
         };
-        Origin(Some(Box::new(Whose {
+        AuditSource(Some(Box::new(Whose {
             audit: self.clone(),
             method: method.trim_start_matches('/').to_owned(),
             caller: caller.cloned(),
@@ -144,7 +144,7 @@ impl Audit {
     }
 }
 
-impl Origin {
+impl AuditSource {
     /// Returns true if writes are audited.
     pub fn is_kept(&self) -> bool {
         self.0.is_some()

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use super::Refusal;
+use super::AuthError;
 use super::rate::Bucket;
 use super::scope::{Scope, Scopes};
-use crate::caller::CallerId;
+use crate::overload::caller::CallerId;
 
 /// Authenticated caller: an API key, or the subject of a token.
 #[derive(Debug)]
@@ -25,13 +25,13 @@ pub struct Caller {
     pub(super) expires: Option<Timestamp>,
     pub(super) bucket: Option<Arc<Bucket>>,
     /// Changes when the API key, or the key that signed the token, ends.
-    pub(super) life: watch::Receiver<Standing>,
-    pub(super) trust: Arc<Trust>,
+    pub(super) life: watch::Receiver<CredentialState>,
+    pub(super) trust: Arc<Freshness>,
 }
 
 /// State of a credential that was valid once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum CredentialState {
     /// Still valid.
     Good,
     /// Revoked.
@@ -42,13 +42,13 @@ pub(super) enum Standing {
 
 /// Time until which the known credentials are fresh enough to decide by.
 #[derive(Debug)]
-pub(super) struct Trust {
+pub(super) struct Freshness {
     began: Instant,
     /// Nanoseconds since `began`.
     until: AtomicU64,
 }
 
-impl Trust {
+impl Freshness {
     pub(super) fn none() -> Self {
         Self { began: Instant::now(), until: AtomicU64::new(0) }
     }
@@ -69,15 +69,19 @@ impl Caller {
     ///
     /// # Errors
     /// Returns the reason if it is not.
-    pub fn check(&self, now: Instant) -> Result<(), Refusal> {
+    pub fn check(&self, now: Instant) -> Result<(), AuthError> {
         if !self.trust.holds(now) {
-            return Err(Refusal::Unavailable);
+            return Err(AuthError::Unavailable);
         }
         if !self.is_alive() {
-            return Err(if *self.life.borrow() == Standing::Unknown { Refusal::Unavailable } else { Refusal::Invalid });
+            return Err(if *self.life.borrow() == CredentialState::Unknown {
+                AuthError::Unavailable
+            } else {
+                AuthError::Invalid
+            });
         }
         match self.expires {
-            Some(end) if end <= Timestamp::now() => Err(Refusal::Expired),
+            Some(end) if end <= Timestamp::now() => Err(AuthError::Expired),
             _ => Ok(()),
         }
     }
@@ -110,18 +114,18 @@ impl Caller {
     }
 
     /// Charges one call to the rate.
-    pub(super) fn count(&self, now: Instant) -> Result<(), Refusal> {
+    pub(super) fn count(&self, now: Instant) -> Result<(), AuthError> {
         let Some(bucket) = &self.bucket else { return Ok(()) };
-        bucket.take(now).map_err(|wait| Refusal::Rate { subject: self.id.clone(), rate: bucket.rate(), wait })
+        bucket.take(now).map_err(|wait| AuthError::Rate { subject: self.id.clone(), rate: bucket.rate(), wait })
     }
 
     /// Charges documents beyond the one that their call was charged as.
     ///
     /// # Errors
     /// Returns an error if the rate has too few left.
-    pub fn count_more(&self, now: Instant, documents: usize) -> Result<(), Refusal> {
+    pub fn count_more(&self, now: Instant, documents: usize) -> Result<(), AuthError> {
         let Some(bucket) = &self.bucket else { return Ok(()) };
-        let refused = |wait| Refusal::Rate { subject: self.id.clone(), rate: bucket.rate(), wait };
+        let refused = |wait| AuthError::Rate { subject: self.id.clone(), rate: bucket.rate(), wait };
         bucket.take_more(now, documents).map_err(refused)
     }
 

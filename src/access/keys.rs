@@ -8,12 +8,12 @@ use subtle::ConstantTimeEq;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::Refusal;
-use super::caller::{Caller, Standing, Trust};
+use super::AuthError;
+use super::caller::{Caller, CredentialState, Freshness};
 use super::rate::{Bucket, Rate};
 use super::scope::Scopes;
 use super::secret::{self, KeyId};
-use crate::caller::CallerId;
+use crate::overload::caller::CallerId;
 use crate::store::{KeyStore, StoredKey};
 
 /// Minimum staleness bound. Keys are polled, so a shorter bound could not be kept.
@@ -27,12 +27,12 @@ pub(super) struct KeyRing {
     bound: Duration,
     /// Default rate of keys without one.
     rate: Option<Rate>,
-    trust: Arc<Trust>,
-    known: RwLock<Known>,
+    trust: Arc<Freshness>,
+    known: RwLock<KnownKey>,
 }
 
 #[derive(Default)]
-struct Known {
+struct KnownKey {
     version: Uuid,
     keys: HashMap<KeyId, Key>,
     /// True if the last pass succeeded. An outage is logged at its start and at its end.
@@ -43,27 +43,27 @@ struct Key {
     stored: StoredKey,
     caller: Arc<Caller>,
     /// Notifies streams of changes.
-    life: watch::Sender<Standing>,
+    life: watch::Sender<CredentialState>,
 }
 
 impl KeyRing {
     pub(super) fn new(store: Arc<dyn KeyStore>, bound: Duration, rate: Option<Rate>) -> Self {
-        let known = RwLock::new(Known { read: true, ..Known::default() });
-        Self { store, bound: bound.max(MIN_BOUND), rate, trust: Arc::new(Trust::none()), known }
+        let known = RwLock::new(KnownKey { read: true, ..KnownKey::default() });
+        Self { store, bound: bound.max(MIN_BOUND), rate, trust: Arc::new(Freshness::none()), known }
     }
 
     /// Returns the owner of a key. Unknown keys and wrong secrets take the same time and get the same answer.
-    pub(super) fn caller(&self, credential: &[u8], now: Instant) -> Result<Arc<Caller>, Refusal> {
-        let (id, digest) = secret::read(credential).ok_or(Refusal::Invalid)?;
+    pub(super) fn caller(&self, credential: &[u8], now: Instant) -> Result<Arc<Caller>, AuthError> {
+        let (id, digest) = secret::read(credential).ok_or(AuthError::Invalid)?;
         // Stale keys cannot show that a key is invalid, either.
         if !self.trust.holds(now) {
-            return Err(Refusal::Unavailable);
+            return Err(AuthError::Unavailable);
         }
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let key = known.keys.get(&id);
         let kept = key.map_or(&[0; 32], |key| &key.stored.digest);
         let same: bool = kept.ct_eq(&digest).into();
-        key.filter(|_| same).map(|key| Arc::clone(&key.caller)).ok_or(Refusal::Invalid)
+        key.filter(|_| same).map(|key| Arc::clone(&key.caller)).ok_or(AuthError::Invalid)
     }
 
     /// Returns true while the known keys are fresh enough to decide by.
@@ -101,7 +101,7 @@ impl KeyRing {
                 if !self.trust.holds(Instant::now()) {
                     // Streams end, and the next pass reads all keys.
                     for (_, key) in known.keys.drain() {
-                        let _unheard = key.life.send(Standing::Unknown);
+                        let _unheard = key.life.send(CredentialState::Unknown);
                     }
                     known.version = Uuid::nil();
                 }
@@ -117,7 +117,7 @@ impl KeyRing {
     }
 
     /// Replaces changed keys and ends the streams that use them. Unchanged keys keep the rest of their rate.
-    fn replace(&self, known: &mut Known, all: Vec<StoredKey>) {
+    fn replace(&self, known: &mut KnownKey, all: Vec<StoredKey>) {
         let mut before = std::mem::take(&mut known.keys);
         for stored in all {
             let Ok(id) = KeyId::try_from(stored.id.as_bytes()) else { continue };
@@ -134,7 +134,7 @@ impl KeyRing {
             known.keys.insert(id, key);
         }
         for (_, key) in before {
-            let _unheard = key.life.send(Standing::Ended);
+            let _unheard = key.life.send(CredentialState::Ended);
         }
     }
 
@@ -149,7 +149,7 @@ impl KeyRing {
                 }
             },
         };
-        let (life, alive) = watch::channel(Standing::Good);
+        let (life, alive) = watch::channel(CredentialState::Good);
         let id = format!("key:{}", stored.id);
         let caller = Caller {
             shares: CallerId::principal(&id),

@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, header};
 
-pub use audit::{Audit, AuditError, AuditTarget, Origin};
+pub use audit::{Audit, AuditError, AuditSource, AuditTarget};
 pub use caller::Caller;
 pub use jwt::{JwksSource, JwtOptions};
 pub use rate::Rate;
-pub use scope::{Needs, Scope, Scopes, needs};
+pub use scope::{Requirement, Scope, Scopes, needs};
 pub use secret::{NewKey, make};
 
 use crate::store::KeyStore;
@@ -41,7 +41,7 @@ pub struct AccessOptions {
 
 /// Reason why a call is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum AuthError {
     /// No credential was sent.
     Missing,
     /// The credential is unknown, malformed or revoked. The answer does not tell these apart.
@@ -67,7 +67,7 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
+impl AuthError {
     /// Returns the label value in metrics.
     pub fn label(&self) -> &'static str {
         match self {
@@ -87,13 +87,13 @@ impl Refusal {
 #[derive(Debug)]
 pub struct Refused {
     /// Reason.
-    pub refusal: Refusal,
+    pub refusal: AuthError,
     /// Its caller, if known.
     pub caller: Option<Arc<Caller>>,
 }
 
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
+impl From<AuthError> for Refused {
+    fn from(refusal: AuthError) -> Self {
         Self { refusal, caller: None }
     }
 }
@@ -140,14 +140,14 @@ impl Access {
     /// Returns the reason if it is refused.
     pub fn admit(&self, path: &str, headers: &HeaderMap, now: Instant) -> Result<Option<Arc<Caller>>, Refused> {
         let needs = needs(path);
-        if needs == Some(Needs::Nothing) {
+        if needs == Some(Requirement::Nothing) {
             return Ok(None);
         }
         let caller = self.caller(headers, now)?;
         // Charged before authorization, so that the rate limits refusals too: the audit log records them.
         let refusal = caller.count(now).err().or(match needs {
-            None => Some(Refusal::Unknown),
-            Some(Needs::Scope(scope)) if !caller.may(scope) => Some(Refusal::Lacks(scope)),
+            None => Some(AuthError::Unknown),
+            Some(Requirement::Scope(scope)) if !caller.may(scope) => Some(AuthError::Lacks(scope)),
             Some(_) => None,
         });
         match refusal {
@@ -157,21 +157,21 @@ impl Access {
     }
 
     /// Returns the caller of a request with exactly one credential.
-    fn caller(&self, headers: &HeaderMap, now: Instant) -> Result<Arc<Caller>, Refusal> {
+    fn caller(&self, headers: &HeaderMap, now: Instant) -> Result<Arc<Caller>, AuthError> {
         let mut given = headers.get_all(header::AUTHORIZATION).iter();
-        let Some(credential) = given.next() else { return Err(Refusal::Missing) };
+        let Some(credential) = given.next() else { return Err(AuthError::Missing) };
         // A proxy in front of this server may have checked the other one.
         if given.next().is_some() {
-            return Err(Refusal::Invalid);
+            return Err(AuthError::Invalid);
         }
-        let (scheme, credential) = credential.as_bytes().split_at_checked(7).ok_or(Refusal::Invalid)?;
+        let (scheme, credential) = credential.as_bytes().split_at_checked(7).ok_or(AuthError::Invalid)?;
         if !scheme.eq_ignore_ascii_case(b"bearer ") {
-            return Err(Refusal::Invalid);
+            return Err(AuthError::Invalid);
         }
         let caller = if credential.starts_with(secret::PREFIX.as_bytes()) {
             self.keys.caller(credential, now)?
         } else {
-            let tokens = self.tokens.as_ref().ok_or(Refusal::Invalid)?;
+            let tokens = self.tokens.as_ref().ok_or(AuthError::Invalid)?;
             tokens.caller(credential, now)?
         };
         caller.check(now)?;

@@ -76,7 +76,7 @@ impl FromStr for Scopes {
 
 /// Requirement of a method for its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
+pub enum Requirement {
     /// None: probes have no credential.
     Nothing,
     /// Any valid credential.
@@ -86,7 +86,7 @@ pub enum Needs {
 }
 
 /// Returns the requirement of a method by its path; none for an unknown method, which nobody may call.
-pub fn needs(path: &str) -> Option<Needs> {
+pub fn needs(path: &str) -> Option<Requirement> {
     let (service, method) = path.strip_prefix('/')?.split_once('/')?;
     Some(match (service, method) {
         (
@@ -99,17 +99,19 @@ pub fn needs(path: &str) -> Option<Needs> {
             | "ListArticleRevisions"
             | "WatchArticles"
             | "ExportArticles",
-        ) => Needs::Scope(Scope::Read),
+        ) => Requirement::Scope(Scope::Read),
         ("copydesk.v1.IngestionService", "IngestArticle" | "IngestArticles" | "UpdateArticle") => {
-            Needs::Scope(Scope::Write)
+            Requirement::Scope(Scope::Write)
         }
         (
             "copydesk.v1.IngestionService",
             "WithdrawArticle" | "ReinstateArticle" | "DeleteArticle" | "UndeleteArticle",
-        ) => Needs::Scope(Scope::Admin),
-        ("grpc.health.v1.Health", _) => Needs::Nothing,
+        ) => Requirement::Scope(Scope::Admin),
+        ("grpc.health.v1.Health", _) => Requirement::Nothing,
         // Every caller may list the services; others may not.
-        ("grpc.reflection.v1.ServerReflection" | "grpc.reflection.v1alpha.ServerReflection", _) => Needs::Credential,
+        ("grpc.reflection.v1.ServerReflection" | "grpc.reflection.v1alpha.ServerReflection", _) => {
+            Requirement::Credential
+        }
         _ => return None,
     })
 }

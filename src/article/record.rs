@@ -214,7 +214,7 @@ impl RecordParts {
 
     /// Returns true if this revision was under embargo when it was written. It never becomes public, because the end
     /// of the embargo creates a revision.
-    pub fn was_held(&self) -> bool {
+    pub fn was_embargoed(&self) -> bool {
         self.embargo_time.is_some_and(|time| self.update_time < time)
     }
 

@@ -7,13 +7,13 @@ use tokio::sync::watch;
 
 use super::lease::Lease;
 use crate::article::{ArticleId, Position};
-use crate::store::{Place, Store, StoreError};
+use crate::store::{FeedCursor, Store, StoreError};
 
 /// Maximum number of changes read per batch.
 const BATCH: usize = 1_000;
 
 /// Invalidation sent to a cache.
-pub(super) enum News<'a> {
+pub(super) enum Invalidation<'a> {
     /// The article has changed at this position of the change feed.
     Changed(&'a ArticleId, Position),
     /// The feed no longer continues from the follower's position: any entry may be stale.
@@ -25,12 +25,12 @@ pub(super) async fn follow(
     store: Arc<dyn Store>,
     lease: Arc<Lease>,
     poll: Duration,
-    mut forget: impl FnMut(News<'_>) + Send,
+    mut forget: impl FnMut(Invalidation<'_>) + Send,
 ) {
-    let mut wake = store.wake();
+    let mut wake = store.subscribe();
     // Each outage is logged once, when it begins.
     let mut failing = false;
-    let mut place = Place::from(lease.position());
+    let mut place = FeedCursor::from(lease.position());
     loop {
         let began = Instant::now();
         match pass(store.as_ref(), &mut place, &lease, &mut forget).await {
@@ -40,12 +40,12 @@ pub(super) async fn follow(
             }
             // After a failover or a restored backup, the changes already applied are not those of the store. Or the
             // follower is so late that changes it has not seen were trimmed.
-            Err(StoreError::Foreign | StoreError::Trimmed) => match store.head().await {
+            Err(StoreError::UnknownPosition | StoreError::Trimmed) => match store.head().await {
                 Ok(head) => {
                     tracing::warn!(?head, "cache cleared: the change feed does not continue from its position");
                     place = head.into();
                     lease.restart(head);
-                    forget(News::Lost);
+                    forget(Invalidation::Lost);
                 }
                 Err(error) => tracing::warn!(%error, "cache failed to follow the change feed"),
             },
@@ -61,17 +61,17 @@ pub(super) async fn follow(
 
 async fn pass(
     store: &dyn Store,
-    place: &mut Place,
+    place: &mut FeedCursor,
     lease: &Lease,
-    forget: &mut (impl FnMut(News<'_>) + Send),
+    forget: &mut (impl FnMut(Invalidation<'_>) + Send),
 ) -> Result<(), StoreError> {
     loop {
-        let touched = store.touched(*place, BATCH).await?;
+        let touched = store.changed_ids(*place, BATCH).await?;
         *place = touched.reached;
         // Before any entry is dropped: loads from now on must be at least as fresh as this position.
         lease.hear(place.position);
         for (position, id) in &touched.articles {
-            forget(News::Changed(id, *position));
+            forget(Invalidation::Changed(id, *position));
         }
         lease.advance(place.position);
         if touched.articles.len() < BATCH {

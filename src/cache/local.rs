@@ -12,14 +12,14 @@ use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::follower::{News, follow};
+use super::follower::{Invalidation, follow};
 use super::lease::Lease;
 use crate::article::{ArticleId, Position, Record};
 use crate::store::{
-    Change, Consistency, Fetched, Layer, ListQuery, LookupKey, Place, Revision, SearchPage, SearchQuery, Standing,
-    Store, StoreError, Touched, Write, WriteError, Written,
+    Change, ChangedIds, Consistency, FeedCursor, Fetched, Layer, ListQuery, LookupKey, Revision, SearchPage,
+    SearchQuery, Store, StoreError, Visibility, Write, WriteError, Written,
 };
-use crate::telemetry::trace::{Kind, Part, span, within};
+use crate::telemetry::trace::{Kind, SpanGuard, span, with_context};
 
 /// Settings of a local cache.
 #[derive(Clone, Debug)]
@@ -102,10 +102,10 @@ impl LocalCache {
         });
         let forget = {
             let shared = Arc::clone(&shared);
-            move |news: News<'_>| match news {
-                News::Changed(id, position) => shared.forget_before(id, position),
+            move |news: Invalidation<'_>| match news {
+                Invalidation::Changed(id, position) => shared.forget_before(id, position),
                 // Also rejects fills in progress.
-                News::Lost => shared.entries.clear(),
+                Invalidation::Lost => shared.entries.clear(),
             }
         };
         let follower = tokio::spawn(follow(Arc::clone(&store), lease, options.poll, forget));
@@ -244,13 +244,13 @@ impl Store for LocalCache {
         }
         let part = span(Kind::Internal, "cache.local");
         // Parent of the spans that load missing articles.
-        let here = part.as_ref().map(Part::here);
+        let context = part.as_ref().map(SpanGuard::context);
         match ids {
             [id] => Ok(vec![match self.shared.entries.get(id).and_then(|entry| entry.fresh()) {
                 Some(fetched) => fetched,
-                None => within(here, self.get_one(id)).await?,
+                None => with_context(context, self.get_one(id)).await?,
             }]),
-            ids => within(here, self.get_many(ids)).await,
+            ids => with_context(context, self.get_many(ids)).await,
         }
     }
 
@@ -262,12 +262,12 @@ impl Store for LocalCache {
         answers
     }
 
-    fn feed(&self) -> Uuid {
-        self.store.feed()
+    fn feed_id(&self) -> Uuid {
+        self.store.feed_id()
     }
 
-    async fn rehearse(&self, write: Write) -> Result<Written, WriteError> {
-        self.store.rehearse(write).await
+    async fn dry_run(&self, write: Write) -> Result<Written, WriteError> {
+        self.store.dry_run(write).await
     }
 
     async fn get_revision(
@@ -310,8 +310,8 @@ impl Store for LocalCache {
         self.store.changes(after, limit).await
     }
 
-    async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
-        self.store.touched(after, limit).await
+    async fn changed_ids(&self, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError> {
+        self.store.changed_ids(after, limit).await
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
@@ -330,20 +330,20 @@ impl Store for LocalCache {
         at: Position,
         after: Option<&ArticleId>,
         limit: usize,
-    ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
+    ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
         self.store.snapshot(at, after, limit).await
     }
 
-    fn wake(&self) -> watch::Receiver<Position> {
-        self.store.wake()
+    fn subscribe(&self) -> watch::Receiver<Position> {
+        self.store.subscribe()
     }
 
-    async fn indexed(&self) -> Result<Position, StoreError> {
-        self.store.indexed().await
+    async fn index_position(&self) -> Result<Position, StoreError> {
+        self.store.index_position().await
     }
 
-    async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.store.turn_clock(now).await
+    async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.store.apply_due_transitions(now).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -55,7 +55,7 @@ pub(super) async fn copy(args: CopyArgs) -> Result<(), Failure> {
     };
     let to = to.load()?.server_options()?.store;
     let from = from.open().await.map_err(Failure::failed)?;
-    let to = to.open_for_copy(from.feed()).await.map_err(Failure::failed)?;
+    let to = to.open_for_copy(from.feed_id()).await.map_err(Failure::failed)?;
     let copied = store::copy(&*from, &*to.store()).await.map_err(Failure::failed)?;
     // Also if articles were rejected: they are reported, and another run would reject them again.
     to.finish().await.map_err(Failure::failed)?;

@@ -18,7 +18,7 @@ use tower::{Service, ServiceExt};
 
 use super::policy::{self, MethodConfig, RetryPolicy};
 use super::replicas::Replicas;
-use crate::deadline::timeout;
+use crate::grpc_timeout::timeout;
 
 /// Maximum size of a request that is retried, since it must be kept until it is answered. Larger requests are sent
 /// once.

@@ -31,7 +31,7 @@ const OTHERS: [&str; 8] = [
 
 /// Source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum SettingSource {
     /// Built-in default.
     Default,
     /// TOML file, by its path.
@@ -42,7 +42,7 @@ pub enum Origin {
     Flag(String),
 }
 
-impl std::fmt::Display for Origin {
+impl std::fmt::Display for SettingSource {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -62,7 +62,7 @@ pub enum ConfigError {
         /// Name as written.
         name: String,
         /// Source.
-        origin: Origin,
+        origin: SettingSource,
     },
     /// Invalid value.
     #[error("{name} = {value:?} ({origin}): {right}")]
@@ -72,7 +72,7 @@ pub enum ConfigError {
         /// Value as written, with secrets masked.
         value: String,
         /// Source.
-        origin: Origin,
+        origin: SettingSource,
         /// Expected value.
         right: String,
     },
@@ -89,7 +89,7 @@ pub enum ConfigError {
 /// Values of all settings, with their sources.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    values: BTreeMap<&'static str, (String, Origin)>,
+    values: BTreeMap<&'static str, (String, SettingSource)>,
 }
 
 impl Settings {
@@ -99,7 +99,7 @@ impl Settings {
         environment: impl IntoIterator<Item = (String, String)>,
         file: Option<&Path>,
     ) -> Result<Self, ConfigError> {
-        let values = SETTINGS.iter().map(|s| (s.name, (s.default.to_owned(), Origin::Default))).collect();
+        let values = SETTINGS.iter().map(|s| (s.name, (s.default.to_owned(), SettingSource::Default))).collect();
         let mut settings = Self { values };
         let environment: BTreeMap<String, String> =
             environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
@@ -110,11 +110,11 @@ impl Settings {
         for (variable, value) in &environment {
             if !OTHERS.contains(&variable.as_str()) {
                 let name = variable[PREFIX.len()..].to_ascii_lowercase().replace('_', "-");
-                settings.set(&name, variable, value.clone(), Origin::Environment(variable.clone()))?;
+                settings.set(&name, variable, value.clone(), SettingSource::Environment(variable.clone()))?;
             }
         }
         for (name, value) in flags {
-            settings.set(name, name, value.clone(), Origin::Flag(name.clone()))?;
+            settings.set(name, name, value.clone(), SettingSource::Flag(name.clone()))?;
         }
         settings.server_options()?;
         settings.log_format()?;
@@ -133,12 +133,12 @@ impl Settings {
                 toml::Value::Boolean(on) => if on { "on" } else { "off" }.to_owned(),
                 other => return Err(failed(format!("{name} must be a string, a number or a boolean, not {other}"))),
             };
-            self.set(&name.replace('_', "-"), &name, text, Origin::File(shown.clone()))?;
+            self.set(&name.replace('_', "-"), &name, text, SettingSource::File(shown.clone()))?;
         }
         Ok(())
     }
 
-    fn set(&mut self, name: &str, written: &str, value: String, origin: Origin) -> Result<(), ConfigError> {
+    fn set(&mut self, name: &str, written: &str, value: String, origin: SettingSource) -> Result<(), ConfigError> {
         match SETTINGS.iter().find(|setting| setting.name == name) {
             Some(setting) => drop(self.values.insert(setting.name, (value, origin))),
             None => return Err(ConfigError::Unknown { name: written.to_owned(), origin }),
@@ -152,7 +152,7 @@ impl Settings {
     }
 
     fn get<T>(&self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, ConfigError> {
-        let (value, origin) = self.values.get(name).cloned().unwrap_or_else(|| (String::new(), Origin::Default));
+        let (value, origin) = self.values.get(name).cloned().unwrap_or_else(|| (String::new(), SettingSource::Default));
         parse(&value).map_err(|expected| ConfigError::Value {
             name,
             value: masked(name, &value),

@@ -7,7 +7,7 @@ use super::access::{access_options, audit_log};
 use super::parse::{address, at_least, bytes, count, duration, pairs, share, size, switch};
 use super::{ConfigError, Settings};
 use crate::article;
-use crate::cache::{AuditOptions, LocalCacheOptions, RedisOptions};
+use crate::cache::{ConsistencyCheckOptions, LocalCacheOptions, RedisOptions};
 use crate::extract;
 use crate::ingest::IngestOptions;
 use crate::retrieve::RetrieveLimits;
@@ -294,7 +294,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
     let sample = settings.get("audit-sample", count)?;
     let audit = settings.get("audit-every", |text| match text {
         "off" => Ok(None),
-        text => Ok(Some(AuditOptions { every: duration(text)?, sample, staleness_bound: bound })),
+        text => Ok(Some(ConsistencyCheckOptions { every: duration(text)?, sample, staleness_bound: bound })),
     })?;
     let extract =
         extract::Limits { max_bytes: settings.get("max-document-bytes", size)?, ..extract::Limits::default() };
@@ -354,8 +354,8 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         web: WebOptions {
             serve: settings.get("grpc-web", switch)?,
             origins: settings.get("grpc-web-origins", str::parse)?,
-            hosts: settings.get("allowed-hosts", str::parse)?,
         },
+        hosts: settings.get("allowed-hosts", str::parse)?,
     })
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::{ExtractError, Limits};
+use super::document::Limits;
+use super::error::ExtractError;
 
 /// Steps between two checks of the clock and of the caller. A step takes about 50 ns, so a check comes every fraction
 /// of a millisecond and costs less than a thousandth of the work.

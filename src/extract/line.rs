@@ -1,6 +1,6 @@
 //! Lines of pages and text dumps, in reading order.
 
-use super::{Block, BlockKind, Draft, Link};
+use super::draft::{Block, BlockKind, Draft, Link};
 
 /// A paragraph, heading, list item, quotation or image.
 #[derive(Clone, Debug, PartialEq)]

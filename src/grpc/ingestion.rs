@@ -17,7 +17,7 @@ use super::served::{
     ingest_articles_response,
 };
 use super::{Ending, Outgoing, status, with_farewell};
-use crate::access::{Audit, Caller, Origin, Scope};
+use crate::access::{Audit, AuditSource, Caller, Scope};
 use crate::article::{ChangeKind, EncodedArticle, Record};
 use crate::ingest::{Answer, Contents, Edit, Ended, IngestError, Ingested, Ingestion};
 use crate::proto;
@@ -38,7 +38,7 @@ impl IngestionApi {
     }
 
     /// Returns the origin of a request for the audit log.
-    fn origin<T>(&self, method: &str, request: &Request<T>) -> Origin {
+    fn origin<T>(&self, method: &str, request: &Request<T>) -> AuditSource {
         let caller = request.extensions().get::<Arc<Caller>>();
         self.audit.of(&format!("/copydesk.v1.IngestionService/{method}"), caller, request.metadata().as_ref())
     }
@@ -54,7 +54,7 @@ impl IngestionApi {
     /// Returns an ingestion whose writes are recorded in the audit log under the name that `done` returns.
     fn audited(
         &self,
-        origin: Origin,
+        origin: AuditSource,
         done: impl Fn(Outcome) -> Option<&'static str> + Send + Sync + 'static,
     ) -> Ingestion {
         if !origin.is_kept() {
@@ -73,7 +73,7 @@ impl IngestionApi {
         }))
     }
 
-    async fn edit(&self, edit: Edit<'_>, origin: Origin) -> Result<EncodedArticle, Status> {
+    async fn edit(&self, edit: Edit<'_>, origin: AuditSource) -> Result<EncodedArticle, Status> {
         note_article(edit.name);
         let edited = self.audited(origin, editing(edited(edit.kind))).edit(edit).await;
         Ok(whole(&edited.map_err(|error| status::ingest(&error))?))
@@ -140,7 +140,7 @@ fn label(result: &Result<&Ingested, &IngestError>) -> &'static str {
 }
 
 /// Counts a failed document and returns its status.
-pub(super) fn failed(metrics: &Metrics, error: &IngestError) -> Status {
+pub(crate) fn failure_status(metrics: &Metrics, error: &IngestError) -> Status {
     metrics.ingested(label(&Err(error)));
     status::ingest(error)
 }
@@ -192,7 +192,7 @@ fn answer(
                 feed_items,
             })
         }
-        Err(error) => Err(failed(metrics, &error)),
+        Err(error) => Err(failure_status(metrics, &error)),
     }
 }
 
@@ -204,7 +204,7 @@ impl IngestionService for IngestionApi {
     ) -> Result<Response<IngestArticleResponse>, Status> {
         // Validation changes nothing, so it is not audited.
         let validated = request.get_ref().validate_only;
-        let origin = if validated { Origin::default() } else { self.origin("IngestArticle", &request) };
+        let origin = if validated { AuditSource::default() } else { self.origin("IngestArticle", &request) };
         let meter = rate(request.extensions());
         let ingestion = self.audited(origin, ingested).metered(meter).with_authority(Self::authority(&request));
         let result = ingestion.ingest(request.into_inner()).await;
@@ -249,7 +249,7 @@ impl IngestionService for IngestionApi {
         let answers = ingestion.ingest_stream(documents).map(move |item| {
             let item = item.map_err(|ended| match ended {
                 Ended::Incoming(error) => error,
-                Ended::Unread => status::unread(),
+                Ended::ResponsesNotRead => status::unread(),
             });
             item.map(|Answer { sequence, brief, result }| {
                 use ingest_articles_response::Result as Api;

@@ -2,7 +2,6 @@
 //! no business logic.
 
 mod convert;
-mod early;
 mod ending;
 mod ingestion;
 mod rated;
@@ -15,9 +14,9 @@ pub mod served {
     include!(concat!(env!("OUT_DIR"), "/served/copydesk.v1.rs"));
 }
 
-pub use early::EarlyRefusal;
 pub use ending::Ending;
 pub use ingestion::IngestionApi;
+pub(crate) use ingestion::failure_status;
 pub use retrieval::RetrievalApi;
 
 use std::pin::Pin;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use http::Extensions;
 
-use crate::access::{Caller, Refusal};
+use crate::access::{AuthError, Caller};
 use crate::ingest::{Meter, OverRate};
 
 /// Returns the meter of a call's caller; none if callers are not authenticated.
@@ -19,7 +19,7 @@ struct Rated(Arc<Caller>);
 impl Meter for Rated {
     fn take(&self, documents: usize) -> Result<(), OverRate> {
         match self.0.count_more(Instant::now(), documents) {
-            Err(Refusal::Rate { subject, rate, wait }) => {
+            Err(AuthError::Rate { subject, rate, wait }) => {
                 Err(OverRate { documents, subject, rate: rate.to_string(), wait })
             }
             // `count_more` fails for no other reason.

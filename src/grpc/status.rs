@@ -12,7 +12,7 @@ use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
-use crate::access::{Refusal, Scope};
+use crate::access::{AuthError, Scope};
 use crate::article::{Lifecycle, Unreadable, Violations};
 use crate::ingest::{IngestError, OverRate};
 use crate::retrieve::RetrieveError;
@@ -169,33 +169,33 @@ pub fn internal() -> Status {
 }
 
 /// Returns the status of a call that is refused by authentication, authorization or rate limiting.
-pub fn access(refusal: &Refusal) -> Status {
+pub fn access(refusal: &AuthError) -> Status {
     let (code, reason, message) = match refusal {
-        Refusal::Missing => {
+        AuthError::Missing => {
             let message = "missing credential; send the metadata authorization: Bearer …";
             (Code::Unauthenticated, "CREDENTIAL_MISSING", message)
         }
-        Refusal::Invalid => (Code::Unauthenticated, "CREDENTIAL_INVALID", "the credential is invalid"),
-        Refusal::Expired => (Code::Unauthenticated, "CREDENTIAL_EXPIRED", "the credential has expired"),
-        Refusal::Lifetime => (
+        AuthError::Invalid => (Code::Unauthenticated, "CREDENTIAL_INVALID", "the credential is invalid"),
+        AuthError::Expired => (Code::Unauthenticated, "CREDENTIAL_EXPIRED", "the credential has expired"),
+        AuthError::Lifetime => (
             Code::Unauthenticated,
             "CREDENTIAL_LIFETIME",
             "the token's lifetime exceeds the server's maximum; request a token with a shorter one",
         ),
-        Refusal::Unknown => (Code::Unimplemented, "METHOD_UNKNOWN", "unknown method"),
-        Refusal::Unavailable => {
+        AuthError::Unknown => (Code::Unimplemented, "METHOD_UNKNOWN", "unknown method"),
+        AuthError::Unavailable => {
             let details = with_retry("CREDENTIALS_UNAVAILABLE", Duration::from_millis(500));
             let message = "credentials cannot be checked at present; retry";
             return Status::with_error_details(Code::Unavailable, message, details);
         }
-        Refusal::Lacks(scope) => {
+        AuthError::Lacks(scope) => {
             let scope = scope.as_str();
             let mut details = ErrorDetails::new();
             details.set_error_info("SCOPE_MISSING", DOMAIN, HashMap::from([("scope".to_owned(), scope.to_owned())]));
             let message = format!("the credential lacks the scope {scope}");
             return Status::with_error_details(Code::PermissionDenied, message, details);
         }
-        Refusal::Rate { subject, rate, wait } => {
+        AuthError::Rate { subject, rate, wait } => {
             return over_rate(format!("the rate limit of {rate} is exceeded; retry later"), subject, rate, *wait);
         }
     };
@@ -340,12 +340,12 @@ fn store(error: &StoreError) -> Status {
         }
         StoreError::Damaged => (Code::DataLoss, "STORE_DAMAGED"),
         StoreError::Trimmed => (Code::OutOfRange, "FEED_TRIMMED"),
-        StoreError::Foreign => (Code::OutOfRange, "POSITION_UNKNOWN"),
+        StoreError::UnknownPosition => (Code::OutOfRange, "POSITION_UNKNOWN"),
         StoreError::Internal => return internal(),
     };
     let message = match error {
         StoreError::Trimmed => "the change feed no longer reaches back to this token; export again".to_owned(),
-        StoreError::Foreign => {
+        StoreError::UnknownPosition => {
             "the token is newer than this store's newest change, so the store has lost changes; export again".to_owned()
         }
         error => error.to_string(),

@@ -4,12 +4,12 @@ mod document;
 mod edit;
 mod error;
 mod extraction;
+mod extraction_pool;
 mod meter;
 mod report;
 mod shown;
 mod stream;
-mod witness;
-mod workers;
+mod write_observer;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +20,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use edit::{Edit, MAX_UPDATE_TRIES};
 pub use error::IngestError;
 pub use extraction::{DocumentMemory, Extraction};
+pub use extraction_pool::Workers;
 pub use meter::{Meter, OverRate};
 pub use stream::{Answer, Ended, StreamItem};
-pub use witness::Witness;
-pub use workers::Workers;
+pub use write_observer::WriteObserver;
 
 use crate::article::{Digest, Limits, Violations};
 use crate::extract;
@@ -69,7 +69,7 @@ pub struct Ingestion {
     /// Memory for documents of streams, in KiB.
     stream_memory: Arc<Semaphore>,
     update_locks: Arc<edit::LockStripes>,
-    witness: Option<Witness>,
+    witness: Option<WriteObserver>,
     meter: Option<Arc<dyn Meter>>,
     authority: Authority,
 }
@@ -183,7 +183,7 @@ impl Ingestion {
 
     async fn dry_run(&self, prepared: Contents<Prepared>) -> Result<Contents<Ingested>, IngestError> {
         let one = async |prepared: Prepared| {
-            let result = self.store.rehearse(self.write_of(prepared.ingest)).await;
+            let result = self.store.dry_run(self.write_of(prepared.ingest)).await;
             let written = self.shown(vec![result]).await.pop().unwrap_or(Err(StoreError::Internal.into()))?;
             Ok(Ingested { written, report: prepared.report })
         };

@@ -8,7 +8,7 @@ use crate::store::{Consistency, Originals, Write, WriteError, Written};
 impl Ingestion {
     /// Applies writes in order. No result names an original that cannot be read.
     pub(super) async fn write_and_show(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
-        let results = self.store(writes).await;
+        let results = self.apply_writes(writes).await;
         self.shown(results).await
     }
 

@@ -16,10 +16,10 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
 use super::{Contents, IngestError, Ingested, Ingestion, MemoryPermit, Prepared};
-use crate::caller::for_current;
+use crate::overload::caller::for_current;
 use crate::proto::IngestArticlesRequest;
 use crate::store::StoreError;
-use crate::telemetry::trace::{here, within};
+use crate::telemetry::trace::{current_context, with_context};
 
 /// Maximum number of a stream's documents in preparation.
 const MAX_PREPARING: usize = 64;
@@ -36,7 +36,7 @@ pub enum Ended<E> {
     /// The incoming stream failed with this error.
     Incoming(E),
     /// The client did not read its responses.
-    Unread,
+    ResponsesNotRead,
 }
 
 /// Response to one document of a stream.
@@ -82,10 +82,13 @@ impl Ingestion {
             }
             false
         };
-        let task = AbortOnDropHandle::new(tokio::spawn(within(here(), for_current(pipeline.in_current_span()))));
+        let task = AbortOnDropHandle::new(tokio::spawn(with_context(
+            current_context(),
+            for_current(pipeline.in_current_span()),
+        )));
         let last = stream::once(async move {
             match task.await.map_err(JoinError::try_into_panic) {
-                Ok(timed_out) => timed_out.then_some(Err(Ended::Unread)),
+                Ok(timed_out) => timed_out.then_some(Err(Ended::ResponsesNotRead)),
                 Err(Ok(panic)) => std::panic::resume_unwind(panic),
                 // Aborted only by dropping this stream.
                 Err(Err(_aborted)) => None,

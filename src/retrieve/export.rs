@@ -9,11 +9,11 @@ use std::sync::Arc;
 use futures::{Stream, stream};
 use jiff::Timestamp;
 
-use super::pace::Pace;
+use super::batch_size::Pace;
 use super::{Retrieval, RetrieveError};
 use crate::article::{ArticleId, EncodedArticle, Filter, Position, ReadMask, Record, Violations};
 use crate::proto::ExportArticlesRequest;
-use crate::store::{Consistency, Originals, Standing, StoreError};
+use crate::store::{Consistency, Originals, StoreError, Visibility};
 
 /// Maximum number of articles per read.
 const BATCH: usize = 200;
@@ -39,7 +39,7 @@ pub struct Export {
     mask: ReadMask,
     at: Position,
     after: Option<ArticleId>,
-    page: VecDeque<(Arc<Record>, Standing)>,
+    page: VecDeque<(Arc<Record>, Visibility)>,
     /// Originals of the duplicates in the page.
     originals: Originals,
     pace: Pace,
@@ -110,10 +110,10 @@ impl Export {
 
     /// Returns the article if it was readable and matched as of the snapshot, and is still readable. An article
     /// withdrawn since is not sent; a watch from the export's token reports its withdrawal.
-    fn admit(&self, record: &Arc<Record>, standing: Standing) -> Result<Option<EncodedArticle>, RetrieveError> {
+    fn admit(&self, record: &Arc<Record>, standing: Visibility) -> Result<Option<EncodedArticle>, RetrieveError> {
         let now = Timestamp::now();
         // The watch reports an embargo that has ended since the snapshot.
-        if record.was_held() || !standing.readable(now) {
+        if record.was_embargoed() || !standing.readable(now) {
             return Ok(None);
         }
         let record = self.originals.show(record, now);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::pace::Pace;
+use super::batch_size::Pace;
 use super::page_token::RequestDigest;
 use super::{Retrieval, RetrieveError, page_size};
 use crate::article::{EncodedArticle, Filter, Position, ReadMask, Record, Violations};
@@ -34,7 +34,7 @@ impl Retrieval {
         let mut violations = Violations::default();
         let digest = RequestDigest::of(
             "ListArticles",
-            self.store.feed(),
+            self.store.feed_id(),
             &ListArticlesRequest { page_size: 0, page_token: String::new(), consistency: None, ..request.clone() },
         );
         let mut note = |inner: Violations| violations.0.extend(inner.0);

@@ -1,10 +1,10 @@
 //! Retrieval of articles: one file per way to read. None of them depends on a cache.
 
+mod batch_size;
 mod error;
 mod export;
 mod get;
 mod list;
-mod pace;
 mod page_token;
 mod revisions;
 mod search;
@@ -69,7 +69,7 @@ impl Retrieval {
     /// Decodes a change token of a client.
     fn position(&self, token: &str, field: &str) -> Result<Position, Violations> {
         let token = ChangeToken::decode(token).map_err(|expected| Violations::one(field, expected))?;
-        if token.feed == self.store.feed() {
+        if token.feed == self.store.feed_id() {
             Ok(token.position)
         } else {
             Err(Violations::one(field, "belongs to another store; must be a change_token of this store"))
@@ -80,7 +80,9 @@ impl Retrieval {
     /// later one was lost or forged.
     async fn reach(&self, consistency: Consistency) -> Result<(), RetrieveError> {
         match consistency {
-            Consistency::AtLeast(position) if !self.store.reaches(position).await? => Err(StoreError::Foreign.into()),
+            Consistency::AtLeast(position) if !self.store.reaches(position).await? => {
+                Err(StoreError::UnknownPosition.into())
+            }
             _ => Ok(()),
         }
     }
@@ -95,7 +97,7 @@ impl Retrieval {
     }
 
     fn token(&self, position: Position) -> String {
-        ChangeToken { feed: self.store.feed(), position }.encode()
+        ChangeToken { feed: self.store.feed_id(), position }.encode()
     }
 }
 

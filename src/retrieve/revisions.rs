@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use prost::Message;
 
-use super::pace::Pace;
+use super::batch_size::Pace;
 use super::page_token::RequestDigest;
 use super::{Retrieval, RetrieveError, page_size};
 use crate::article::{ArticleId, ChangeKind, Violations, changed_fields};
@@ -47,7 +47,7 @@ impl Retrieval {
     pub async fn revisions(&self, request: &ListArticleRevisionsRequest) -> Result<RevisionPage, RetrieveError> {
         let mut violations = Violations::default();
         let plain = ListArticleRevisionsRequest { name: request.name.clone(), ..Default::default() };
-        let digest = RequestDigest::of("ListArticleRevisions", self.store.feed(), &plain);
+        let digest = RequestDigest::of("ListArticleRevisions", self.store.feed_id(), &plain);
         let id = ArticleId::from_name(&request.name).map_err(|expected| violations.add("name", expected)).ok();
         let mut note = |inner: Violations| violations.0.extend(inner.0);
         let size = page_size(request.page_size, DEFAULT_PAGE_SIZE, self.limits.max_page_size).map_err(&mut note).ok();
@@ -71,7 +71,7 @@ impl Retrieval {
             _ => String::new(),
         };
         // Revisions written under embargo were never visible to readers.
-        let public = history.iter().filter(|revision| !revision.record.was_held());
+        let public = history.iter().filter(|revision| !revision.record.was_embargoed());
         let revisions = public.map(entry).collect::<Result<_, _>>()?;
         Ok(RevisionPage { revisions, next_page_token })
     }
@@ -80,7 +80,7 @@ impl Retrieval {
 fn entry(revision: &Revision) -> Result<RevisionEntry, StoreError> {
     let record = &revision.record;
     let decode = |content: bytes::Bytes| Article::decode(content).map_err(|_| StoreError::Damaged);
-    let changed_fields = match revision.before.as_ref().filter(|before| !before.was_held()) {
+    let changed_fields = match revision.before.as_ref().filter(|before| !before.was_embargoed()) {
         None => Vec::new(),
         Some(before) => changed_fields(&decode(before.content())?, &decode(record.content())?),
     };

@@ -51,7 +51,7 @@ impl Retrieval {
         let mut violations = Violations::default();
         let digest = RequestDigest::of(
             "SearchArticles",
-            self.store.feed(),
+            self.store.feed_id(),
             &SearchArticlesRequest { page_size: 0, page_token: String::new(), consistency: None, ..request.clone() },
         );
         if request.filter.as_ref().is_some_and(|filter| !filter.text.is_empty()) {
@@ -104,7 +104,7 @@ impl Retrieval {
             Consistency::Full => self.store.head().await?,
         };
         let deadline = tokio::time::Instant::now() + INDEX_WAIT;
-        while self.store.indexed().await? < position {
+        while self.store.index_position().await? < position {
             if tokio::time::Instant::now() >= deadline {
                 return Err(RetrieveError::IndexLate);
             }

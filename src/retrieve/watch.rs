@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::pace::Pace;
+use super::batch_size::Pace;
 use super::{Retrieval, RetrieveError};
 use crate::article::{ChangeKind, EncodedArticle, Filter, Position, ReadMask, Record, Violations};
 use crate::proto::WatchArticlesRequest;
@@ -82,11 +82,11 @@ impl Retrieval {
         let (Some(filter), Some(mask), Some(from), true) = (filter, mask, from, violations.0.is_empty()) else {
             return Err(violations.into());
         };
-        let wake = self.store.wake();
+        let wake = self.store.subscribe();
         let head = self.store.head().await?;
         let after = match from {
             // The token is ahead of the store, which has lost changes.
-            Some(position) if position > head => return Err(StoreError::Foreign.into()),
+            Some(position) if position > head => return Err(StoreError::UnknownPosition.into()),
             Some(position) => position,
             None if request.from_beginning => Position::START,
             None => head,
@@ -186,7 +186,7 @@ impl Watch {
         let matches = |record: &Arc<Record>| -> Result<bool, StoreError> {
             let record = self.originals.show(record, now);
             // Never matches an embargoed revision: a match would leak its text.
-            Ok(!record.was_held() && self.filter.matches(&record.decode().map_err(|_| StoreError::Damaged)?))
+            Ok(!record.was_embargoed() && self.filter.matches(&record.decode().map_err(|_| StoreError::Damaged)?))
         };
         if matches(&change.record)? {
             return Ok(true);

@@ -1,27 +1,13 @@
 //! Composition root: the only module that knows the store, its caches and the services together.
 
-mod answer;
-mod calls;
-mod connection;
-mod dispatch;
+mod admin;
+mod background;
+mod bind_policy;
 mod engine;
-mod exposure;
-mod guard;
 mod health;
-mod hosts;
-mod http;
-mod inbound;
-mod incoming;
-mod opening;
-mod outbox;
-mod pressure;
+mod middleware;
 mod stack;
-mod streams;
-mod tasks;
-mod tls;
-mod traced;
-mod validity;
-mod web;
+mod transport;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -36,32 +22,33 @@ use tonic::service::RoutesBuilder;
 use tonic_health::pb::health_server::HealthServer;
 use tower::ServiceBuilder;
 
-pub use calls::CallOptions;
-pub use connection::ConnectionOptions;
 pub use engine::{CopyTarget, StoreOptions};
-pub use hosts::AllowedHosts;
-pub use tls::{TlsError, TlsOptions};
-pub use web::{Origins, WebOptions};
+pub use middleware::hosts::AllowedHosts;
+pub use middleware::limits::CallOptions;
+pub use transport::connection::ConnectionOptions;
+pub use transport::grpc_web::{Origins, WebOptions};
+pub use transport::tls::{TlsError, TlsOptions};
 
 use crate::access::{Access, AccessOptions, Audit, AuditError, AuditTarget};
-use crate::cache::{AuditOptions, LocalCacheOptions, RedisOptions};
+use crate::cache::{ConsistencyCheckOptions, LocalCacheOptions, RedisOptions};
 use crate::grpc::served::ingestion_service_server::IngestionServiceServer;
 use crate::grpc::served::retrieval_service_server::RetrievalServiceServer;
-use crate::grpc::{EarlyRefusal, IngestionApi, RetrievalApi};
+use crate::grpc::{IngestionApi, RetrievalApi};
 use crate::ingest::{Extraction, IngestOptions, Ingestion};
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::retrieve::{Retrieval, RetrieveLimits};
 use crate::store::{StoreError, postgres, sqlite};
 use crate::telemetry::Metrics;
 use crate::telemetry::trace::TraceOptions;
-use calls::CallLayer;
-use connection::Shared;
-use dispatch::Ours;
-use exposure::Exposure;
-use guard::Guard;
+use bind_policy::BindPolicy;
 use health::{HealthApi, Readiness};
-use hosts::HostRules;
+use middleware::auth::Guard;
+use middleware::early_reject::EarlyReject;
+use middleware::hosts::HostRules;
+use middleware::layer::CallLayer;
+use middleware::router::Ours;
 use stack::Stack;
+use transport::connection::Shared;
 
 /// Settings of a server.
 #[derive(Clone, Debug)]
@@ -85,7 +72,7 @@ pub struct ServerOptions {
     /// Tracing; none if absent.
     pub trace: Option<TraceOptions>,
     /// Comparison of the caches with the store; none if absent.
-    pub audit: Option<AuditOptions>,
+    pub audit: Option<ConsistencyCheckOptions>,
     /// Limits of calls.
     pub calls: CallOptions,
     /// Limits of one read.
@@ -112,6 +99,8 @@ pub struct ServerOptions {
     pub reflection: bool,
     /// Settings of gRPC-Web.
     pub web: WebOptions,
+    /// Host names that calls may use.
+    pub hosts: AllowedHosts,
 }
 
 impl ServerOptions {
@@ -121,8 +110,8 @@ impl ServerOptions {
     }
 
     fn host_rules(&self) -> HostRules {
-        let loopback = exposure::is_loopback(self.listen);
-        HostRules::new(&self.web.hosts, &self.web.origins, loopback, self.authenticates())
+        let loopback = bind_policy::is_loopback(self.listen);
+        HostRules::new(&self.hosts, &self.web.origins, loopback, self.authenticates())
     }
 }
 
@@ -231,35 +220,36 @@ impl Server {
         // Browsers use HTTP/2 only over TLS.
         let http1 = self.options.web.serve;
         let tls = match self.options.tls.clone() {
-            Some(options) => {
-                Some(tls::start(options, http1, metrics.clone()).map_err(|error| ServeError(error.to_string()))?)
-            }
+            Some(options) => Some(
+                transport::tls::start(options, http1, metrics.clone())
+                    .map_err(|error| ServeError(error.to_string()))?,
+            ),
             None => None,
         };
         let (tls, reloading) = tls.unzip();
 
         let store = self.stack.store();
         let mut background = vec![
-            tokio::spawn(tasks::turn_clock(Arc::clone(&store), stopping.clone())),
-            tokio::spawn(tasks::watch_store(store, readiness.clone(), stopping.clone())),
+            tokio::spawn(background::apply_due_transitions(Arc::clone(&store), stopping.clone())),
+            tokio::spawn(background::watch_store(store, readiness.clone(), stopping.clone())),
         ];
         if let Some(access) = self.access.clone() {
-            background.push(tokio::spawn(tasks::watch_credentials(
+            background.push(tokio::spawn(background::watch_credentials(
                 access.clone(),
                 readiness.clone(),
                 stopping.clone(),
             )));
             background.push(tokio::spawn(access.follow()));
         }
-        if let Some(auditor) = self.stack.auditor() {
-            background.push(tokio::spawn(async move { auditor.run().await }));
+        if let Some(consistency_checker) = self.stack.consistency_checker() {
+            background.push(tokio::spawn(async move { consistency_checker.run().await }));
         }
         if let Some(reloading) = reloading {
             background.push(tokio::spawn(reloading.run()));
         }
         if let Some(listener) = self.http {
             let router =
-                http::router(http::Http { metrics: metrics.clone(), stack: self.stack.clone(), readiness: ready });
+                admin::router(admin::Http { metrics: metrics.clone(), stack: self.stack.clone(), readiness: ready });
             background.push(tokio::spawn(async move {
                 if let Err(error) = axum::serve(listener, router).await {
                     tracing::error!(%error, "metrics port failed");
@@ -276,7 +266,7 @@ impl Server {
         }));
 
         let flush = CancellationToken::new();
-        let (tracer, exporting) = traced::start(self.options.trace.as_ref(), &metrics, flush.clone())?;
+        let (tracer, exporting) = middleware::rpc_span::start(self.options.trace.as_ref(), &metrics, flush.clone())?;
         let guard = Guard {
             access: self.access.clone(),
             hosts: self.options.host_rules(),
@@ -284,15 +274,15 @@ impl Server {
             metrics: metrics.clone(),
         };
         let service = ServiceBuilder::new()
-            .layer(web::cors(&self.options.web))
-            .layer(web::translation(&self.options.web))
+            .layer(transport::grpc_web::cors(&self.options.web))
+            .layer(transport::grpc_web::translation(&self.options.web))
             .layer(CallLayer::new(self.options.calls.clone(), guard, tracer))
             .layer(ours)
             .service(routes);
         let (options, grace) = (self.options.connections.clone(), self.options.shutdown_grace);
         let max = options.most;
         let connections = Shared::new(service, options, http1, tls, metrics.clone(), stopping.clone(), grace);
-        incoming::serve(self.listener, Arc::new(connections), max, &metrics, &stopping).await;
+        transport::listener::serve(self.listener, Arc::new(connections), max, &metrics, &stopping).await;
         for task in background {
             task.abort();
         }
@@ -309,7 +299,7 @@ impl Server {
         let max = self.options.max_message_bytes;
         let retrieval = Retrieval::new(self.stack.reads(), self.options.retrieve.clone());
         let extraction = self.extraction.clone();
-        let early = EarlyRefusal::new(extraction.clone(), max, metrics.clone());
+        let early = EarlyReject::new(extraction.clone(), max, metrics.clone());
         let ingestion = Ingestion::new(self.stack.store(), extraction, self.options.ingest.clone());
         let retrieval = RetrievalServiceServer::new(RetrievalApi::new(retrieval, metrics.clone()))
             .accept_compressed(Gzip)
@@ -353,13 +343,13 @@ const MAX_ANSWER_BYTES: usize = 256 << 20;
 /// Checks that no port is exposed by mistake.
 fn check_exposure(options: &ServerOptions) -> Result<(), StartError> {
     let address = options.listen;
-    let calls = exposure::of_calls(address, options.tls.is_some(), options.authenticates(), options.insecure);
-    let metrics = options.http_listen.map_or(Exposure::Fine, exposure::of_metrics);
+    let calls = bind_policy::of_calls(address, options.tls.is_some(), options.authenticates(), options.insecure);
+    let metrics = options.http_listen.map_or(BindPolicy::Fine, bind_policy::of_metrics);
     for exposure in [calls, metrics] {
         match exposure {
-            Exposure::Fine => {}
-            Exposure::Warn(message) => tracing::warn!("{message}"),
-            Exposure::Refuse => return Err(StartError::Exposed { address }),
+            BindPolicy::Fine => {}
+            BindPolicy::Warn(message) => tracing::warn!("{message}"),
+            BindPolicy::Refuse => return Err(StartError::Exposed { address }),
         }
     }
     Ok(())

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::engine::Engine;
 use super::{ServerOptions, StartError};
-use crate::cache::{AuditStats, Auditor, LocalCache, RedisCache, RedisCacheStats};
+use crate::cache::{ConsistencyCheckStats, ConsistencyChecker, LocalCache, RedisCache, RedisCacheStats};
 use crate::store::postgres::{StandbyStats, Standbys};
 use crate::store::{KeyStore, Store, Traced};
-use crate::telemetry::{AuditSnapshot, RedisSnapshot, Snapshot, StandbySnapshot};
+use crate::telemetry::{ConsistencyCheckSnapshot, RedisSnapshot, Snapshot, StandbySnapshot};
 
 /// Open store behind its caches. Cheap to clone.
 #[derive(Clone)]
@@ -17,7 +17,7 @@ pub(super) struct Stack {
     store: Arc<dyn Store>,
     redis: Option<Arc<RedisCache>>,
     local: Option<Arc<LocalCache>>,
-    auditor: Option<Arc<Auditor>>,
+    consistency_checker: Option<Arc<ConsistencyChecker>>,
     standbys: Option<Arc<Standbys>>,
 }
 
@@ -29,14 +29,13 @@ impl Stack {
             None => engine.store(),
         };
         let redis = options.redis.clone().map(|redis| Arc::new(RedisCache::new(Arc::clone(&store), redis)));
-        let mut stack = Self { engine, store, redis, local: None, auditor: None, standbys: None };
+        let mut stack = Self { engine, store, redis, local: None, consistency_checker: None, standbys: None };
         if let Some(local) = &options.cache {
             stack.local = Some(Arc::new(LocalCache::new(stack.store(), local.clone()).await?));
         }
-        stack.auditor = options
-            .audit
-            .clone()
-            .map(|audit| Arc::new(Auditor::new(stack.engine.store(), stack.local.clone(), stack.redis.clone(), audit)));
+        stack.consistency_checker = options.audit.clone().map(|audit| {
+            Arc::new(ConsistencyChecker::new(stack.engine.store(), stack.local.clone(), stack.redis.clone(), audit))
+        });
         // Opened last, in front of the caches, so that no cache is filled from a standby.
         stack.standbys = stack.engine.standbys(&options.store, stack.cached()).await?.map(Arc::new);
         Ok(stack)
@@ -65,8 +64,8 @@ impl Stack {
         }
     }
 
-    pub(super) fn auditor(&self) -> Option<Arc<Auditor>> {
-        self.auditor.clone()
+    pub(super) fn consistency_checker(&self) -> Option<Arc<ConsistencyChecker>> {
+        self.consistency_checker.clone()
     }
 
     /// Returns the statistics that metrics pull.
@@ -90,7 +89,11 @@ impl Stack {
             store_breaker_open: store.breaker_open,
             redis: self.redis.as_ref().map(|redis| of_redis(redis.stats())).unwrap_or_default(),
             standbys: self.standbys.as_ref().map(|standbys| of_standbys(standbys.stats())).unwrap_or_default(),
-            audit: self.auditor.as_ref().map(|auditor| of_audit(auditor.stats())).unwrap_or_default(),
+            audit: self
+                .consistency_checker
+                .as_ref()
+                .map(|consistency_checker| of_audit(consistency_checker.stats()))
+                .unwrap_or_default(),
         }
     }
 }
@@ -121,6 +124,6 @@ fn of_standbys(stats: StandbyStats) -> StandbySnapshot {
     }
 }
 
-fn of_audit(stats: AuditStats) -> AuditSnapshot {
-    AuditSnapshot { rounds: stats.rounds, checked: stats.checked, violations: stats.violations }
+fn of_audit(stats: ConsistencyCheckStats) -> ConsistencyCheckSnapshot {
+    ConsistencyCheckSnapshot { rounds: stats.rounds, checked: stats.checked, violations: stats.violations }
 }

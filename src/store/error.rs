@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::article::{ArticleId, Lifecycle};
+use crate::overload::admission::Shed;
 
 /// Error of a store.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub enum StoreError {
     Trimmed,
     /// The position or token is from another store, or from changes that this store has lost.
     #[error("position is not in the change feed of this store")]
-    Foreign,
+    UnknownPosition,
     /// Any other failure: a defect. Logged at its origin.
     #[error("internal error of the store")]
     Internal,
@@ -73,4 +74,10 @@ pub enum WriteError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<Shed> for StoreError {
+    fn from(_shed: Shed) -> Self {
+        Self::Busy
+    }
 }

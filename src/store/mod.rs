@@ -3,10 +3,9 @@
 //! Each engine passes one conformance suite (`tests/it/conformance`). Caches are decorators of the same trait, and pass
 //! it too.
 
-mod codes;
 mod copy;
+mod enum_codes;
 mod error;
-mod gate;
 mod keys;
 mod originals;
 mod page;
@@ -32,7 +31,7 @@ pub use error::{StoreError, WriteError};
 pub use keys::{KeyStore, Keys, StoredKey};
 pub use originals::Originals;
 pub use page::{ListCursor, ListQuery, Order, OrderField, SearchHit, SearchPage, SearchQuery};
-pub use read::{Change, Consistency, Fetched, Layer, LookupKey, Place, Revision, Standing, Touched};
+pub use read::{Change, ChangedIds, Consistency, FeedCursor, Fetched, Layer, LookupKey, Revision, Visibility};
 pub use stats::StoreStats;
 pub use traced::Traced;
 pub use verify::{Total, Verified, verify};
@@ -48,7 +47,7 @@ use crate::article::{ArticleId, Position, Record};
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Returns the ID of the change feed, which is created with the store and equal on all replicas.
-    fn feed(&self) -> Uuid;
+    fn feed_id(&self) -> Uuid;
 
     /// Applies writes in order. Each has its own result; a rejected one does not stop the others. `Ok` means durable,
     /// with the change in the feed.
@@ -56,7 +55,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Returns the result that a write would have, without applying it. The position of the record is
     /// `Position::START`.
-    async fn rehearse(&self, write: Write) -> Result<Written, WriteError>;
+    async fn dry_run(&self, write: Write) -> Result<Written, WriteError>;
 
     /// Returns the newest revisions of articles in any state, in the order of `ids`.
     async fn get(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError>;
@@ -97,9 +96,9 @@ pub trait Store: Send + Sync + 'static {
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError>;
 
     /// Returns the IDs of at most `limit` articles that changed after a cursor, in order. Caches follow this, since it
-    /// costs less than `changes`. Fails with [`StoreError::Foreign`] if the feed has lost its end: it no longer reaches
+    /// costs less than `changes`. Fails with [`StoreError::UnknownPosition`] if the feed has lost its end: it no longer reaches
     /// `after` (`changes` fails then as well), or has a different change there.
-    async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError>;
+    async fn changed_ids(&self, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError>;
 
     /// Returns the position of the newest change.
     async fn head(&self) -> Result<Position, StoreError>;
@@ -116,16 +115,16 @@ pub trait Store: Send + Sync + 'static {
         at: Position,
         after: Option<&ArticleId>,
         limit: usize,
-    ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError>;
+    ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError>;
 
     /// Returns a channel that signals possible new changes. It is a hint: poll as well.
-    fn wake(&self) -> watch::Receiver<Position>;
+    fn subscribe(&self) -> watch::Receiver<Position>;
 
     /// Returns the feed position that the search index has reached.
-    async fn indexed(&self) -> Result<Position, StoreError>;
+    async fn index_position(&self) -> Result<Position, StoreError>;
 
     /// Applies the due timed transitions: embargoes that have ended, articles that have expired. Returns their number.
-    async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError>;
+    async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError>;
 
     /// Checks that the store answers.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::codes::micros;
+use super::enum_codes::micros;
 use super::times::{self, Times};
 use super::{Ingest, IngestSource, Outcome, Precondition, StoreError, Transition, Update, Write, WriteError, Written};
 use crate::article::{
@@ -235,7 +235,7 @@ pub(super) fn next(
     }
     // A timed transition has become due that the feed has not announced; this change announces it.
     let overdue = due.is_some_and(|due| due <= time.as_microsecond());
-    let announced = overdue || !parts.was_held() || before.embargo_time.is_none_or(|embargo| time >= embargo);
+    let announced = overdue || !parts.was_embargoed() || before.embargo_time.is_none_or(|embargo| time >= embargo);
     Next { rewritten: parts.digest != before.digest, parts, announced }
 }
 

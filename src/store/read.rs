@@ -91,26 +91,26 @@ pub struct Revision {
 /// Feed cursor of a follower: the last change that it has seen, and the time of that change. The time detects a feed
 /// that has lost its end and grown again, which has a different change at this position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct FeedCursor {
     /// Position of the last change seen.
     pub position: Position,
     /// Time of that change, if known.
     pub time: Option<Timestamp>,
 }
 
-impl From<Position> for Place {
+impl From<Position> for FeedCursor {
     fn from(position: Position) -> Self {
         Self { position, time: None }
     }
 }
 
-impl Place {
+impl FeedCursor {
     /// Validates the cursor against the feed. `time` is the time of the change at this position, or none if it was
     /// trimmed or does not exist; `head` is the newest position.
     pub(super) fn found(self, time: Option<Timestamp>, head: Position) -> Result<Self, StoreError> {
         let another = self.time.zip(time).is_some_and(|(known, found)| known != found);
         if self.position > head || another {
-            return Err(StoreError::Foreign);
+            return Err(StoreError::UnknownPosition);
         }
         Ok(Self { time: time.or(self.time), ..self })
     }
@@ -118,11 +118,11 @@ impl Place {
 
 /// Articles that changed after a cursor.
 #[derive(Clone, Debug)]
-pub struct Touched {
+pub struct ChangedIds {
     /// Position and article of each change, in order.
     pub articles: Vec<(Position, ArticleId)>,
     /// Cursor after the last of them, from which to continue.
-    pub reached: Place,
+    pub reached: FeedCursor,
 }
 
 /// Entry of the feed.
@@ -139,12 +139,12 @@ pub struct Change {
     /// True if the change is visible to readers. False if the article was under embargo before and after it.
     pub announced: bool,
     /// Current visibility of the article.
-    pub now: Standing,
+    pub now: Visibility,
 }
 
 /// Current state of an article that decides its visibility.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct Visibility {
     /// Lifecycle state.
     pub lifecycle: Lifecycle,
     /// Time before which it is unreadable.
@@ -157,7 +157,7 @@ pub struct Standing {
     pub editor_fields: EditorFields,
 }
 
-impl Standing {
+impl Visibility {
     /// Returns true if the article can be read at `now`.
     pub fn readable(&self, now: Timestamp) -> bool {
         self.lifecycle == Lifecycle::Live

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::overload::admission::ReadCounts;
+
 /// Statistics of an engine in this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreStats {
@@ -23,4 +25,11 @@ pub struct StoreStats {
     pub breaker_open: bool,
     /// Age of the oldest change that is not in the search index.
     pub search_lag: Duration,
+}
+
+impl StoreStats {
+    /// Returns the statistics with these numbers of reads.
+    pub(super) fn with_reads(self, counts: ReadCounts) -> Self {
+        Self { reads: counts.in_progress, reads_waiting: counts.waiting, reads_shed: counts.shed, ..self }
+    }
 }

@@ -8,11 +8,11 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{
-    Change, Consistency, Fetched, ListQuery, LookupKey, Place, Revision, SearchPage, SearchQuery, Standing, Store,
-    StoreError, Touched, Write, WriteError, Written,
+    Change, ChangedIds, Consistency, FeedCursor, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery,
+    Store, StoreError, Visibility, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, Position, Record};
-use crate::telemetry::trace::{Kind, Part, Value, span, within};
+use crate::telemetry::trace::{Kind, SpanGuard, Value, span, with_context};
 
 /// Decorator that records a span `store.<method>` for each method that a call waits for. Spans of the engine are its
 /// children.
@@ -29,7 +29,7 @@ impl Traced {
 
 async fn recorded<T>(name: &'static str, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
     let part = span(Kind::Internal, name);
-    let answer = within(part.as_ref().map(Part::here), call).await;
+    let answer = with_context(part.as_ref().map(SpanGuard::context), call).await;
     if let (Some(part), Err(error)) = (&part, &answer) {
         failed(part, error);
     }
@@ -37,7 +37,7 @@ async fn recorded<T>(name: &'static str, call: impl Future<Output = Result<T, St
 }
 
 /// Marks a span as failed if the error is a failure of the store. A position that does not exist is none.
-fn failed(part: &Part, error: &StoreError) {
+fn failed(part: &SpanGuard, error: &StoreError) {
     if matches!(error, StoreError::Unavailable(_) | StoreError::Internal | StoreError::Damaged | StoreError::Full) {
         part.fail();
     }
@@ -45,8 +45,8 @@ fn failed(part: &Part, error: &StoreError) {
 
 #[async_trait]
 impl Store for Traced {
-    fn feed(&self) -> Uuid {
-        self.store.feed()
+    fn feed_id(&self) -> Uuid {
+        self.store.feed_id()
     }
 
     async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
@@ -54,7 +54,7 @@ impl Store for Traced {
         if let Some(part) = &part {
             part.say("copydesk.writes", Value::Int(i64::try_from(writes.len()).unwrap_or(i64::MAX)));
         }
-        let answers = within(part.as_ref().map(Part::here), self.store.write(writes)).await;
+        let answers = with_context(part.as_ref().map(SpanGuard::context), self.store.write(writes)).await;
         if let Some(part) = &part {
             for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
                 if let WriteError::Store(error) = error {
@@ -65,9 +65,9 @@ impl Store for Traced {
         answers
     }
 
-    async fn rehearse(&self, write: Write) -> Result<Written, WriteError> {
+    async fn dry_run(&self, write: Write) -> Result<Written, WriteError> {
         let part = span(Kind::Internal, "store.rehearse");
-        within(part.as_ref().map(Part::here), self.store.rehearse(write)).await
+        with_context(part.as_ref().map(SpanGuard::context), self.store.dry_run(write)).await
     }
 
     async fn get(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
@@ -114,8 +114,8 @@ impl Store for Traced {
         recorded("store.changes", self.store.changes(after, limit)).await
     }
 
-    async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
-        self.store.touched(after, limit).await
+    async fn changed_ids(&self, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError> {
+        self.store.changed_ids(after, limit).await
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
@@ -131,20 +131,20 @@ impl Store for Traced {
         at: Position,
         after: Option<&ArticleId>,
         limit: usize,
-    ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
+    ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
         recorded("store.snapshot", self.store.snapshot(at, after, limit)).await
     }
 
-    fn wake(&self) -> watch::Receiver<Position> {
-        self.store.wake()
+    fn subscribe(&self) -> watch::Receiver<Position> {
+        self.store.subscribe()
     }
 
-    async fn indexed(&self) -> Result<Position, StoreError> {
-        recorded("store.indexed", self.store.indexed()).await
+    async fn index_position(&self) -> Result<Position, StoreError> {
+        recorded("store.indexed", self.store.index_position()).await
     }
 
-    async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.store.turn_clock(now).await
+    async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.store.apply_due_transitions(now).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::{Change, Standing, Store, StoreError};
+use super::{Change, Store, StoreError, Visibility};
 use crate::article::{ArticleId, ChangeKind, Digest, EditorFields, Lifecycle, Position, Record, Unreadable};
 
 /// Changes or articles per read.
@@ -76,7 +76,7 @@ pub async fn verify(store: &dyn Store) -> Result<Verified, StoreError> {
     let mut last_changes = HashMap::new();
     verify_feed(store, &mut found, &mut last_changes).await?;
     verify_articles(store, &mut found, last_changes).await?;
-    if store.indexed().await? > store.head().await? {
+    if store.index_position().await? > store.head().await? {
         found.problem("search index is ahead of the feed".into());
     }
     Ok(found)
@@ -184,7 +184,7 @@ impl Verified {
         last_changes.insert(record.id.clone(), last);
     }
 
-    fn verify_article(&mut self, record: &Record, standing: Standing, last: Option<LastChange>, whole: bool) {
+    fn verify_article(&mut self, record: &Record, standing: Visibility, last: Option<LastChange>, whole: bool) {
         self.articles += 1;
         self.verify_text(record);
         let same = last.as_ref().map_or(!whole, |last| {

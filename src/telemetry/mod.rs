@@ -1,16 +1,16 @@
 //! Logs, metrics and traces. Imports no other module of the crate, so that every module may use it.
 
+mod call_article;
 mod connections;
+mod log_rate_limiter;
 mod logging;
 mod metrics;
-mod seldom;
 mod snapshot;
-mod subject;
 pub mod trace;
 
+pub use call_article::{note_article, noted_article};
 pub use connections::{ConnectionMetrics, OpenConnection};
+pub use log_rate_limiter::LogRateLimiter;
 pub use logging::{LogFormat, LoggingError, init};
 pub use metrics::{CallMetrics, Metrics};
-pub use seldom::Seldom;
-pub use snapshot::{AuditSnapshot, RedisSnapshot, Snapshot, StandbySnapshot};
-pub use subject::{note_article, noted_article};
+pub use snapshot::{ConsistencyCheckSnapshot, RedisSnapshot, Snapshot, StandbySnapshot};

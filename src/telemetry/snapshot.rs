@@ -43,7 +43,7 @@ pub struct Snapshot {
     /// Counters of the store's standbys.
     pub standbys: StandbySnapshot,
     /// Counters of the auditor.
-    pub audit: AuditSnapshot,
+    pub audit: ConsistencyCheckSnapshot,
 }
 
 /// Counters of the store's standbys; zero without standbys.
@@ -63,7 +63,7 @@ pub struct StandbySnapshot {
 
 /// Counters of the auditor; zero without one.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct AuditSnapshot {
+pub struct ConsistencyCheckSnapshot {
     /// Completed rounds.
     pub rounds: u64,
     /// Cache responses compared with the store.
@@ -166,7 +166,7 @@ impl AuditCounters {
         registry.register("audit_violations", help, self.violations.clone());
     }
 
-    fn set(&self, snapshot: &AuditSnapshot) {
+    fn set(&self, snapshot: &ConsistencyCheckSnapshot) {
         self.rounds.inner().store(snapshot.rounds, Ordering::Relaxed);
         self.checked.inner().store(snapshot.checked, Ordering::Relaxed);
         self.violations.inner().store(snapshot.violations, Ordering::Relaxed);

@@ -13,7 +13,7 @@ use crate::world::{SERVERS, World};
 
 /// Component that a fault affects. No read may fail while it is Redis alone.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum FeedCursor {
     Servers,
     Redis,
     Store,
@@ -44,29 +44,29 @@ enum Fault {
 }
 
 /// A fault, with its name, its component, and its weight.
-type Choice = (Fault, &'static str, Place, usize);
+type Choice = (Fault, &'static str, FeedCursor, usize);
 
 const FAULTS: [Choice; 20] = [
-    (Fault::ServerKills, "server-kills", Place::Servers, 40),
-    (Fault::ServerFreeze, "server-freeze", Place::Servers, 8),
-    (Fault::RedisKill, "redis-kill", Place::Redis, 4),
-    (Fault::RedisFreeze, "redis-freeze", Place::Redis, 4),
-    (Fault::RedisFlush, "redis-flush", Place::Redis, 4),
-    (Fault::RedisEvictions, "redis-evictions", Place::Redis, 4),
-    (Fault::RedisSmall, "redis-small", Place::Redis, 4),
-    (Fault::RedisFull, "redis-full", Place::Redis, 4),
-    (Fault::RedisReadonly, "redis-readonly", Place::Redis, 4),
-    (Fault::RedisPause, "redis-pause", Place::Redis, 4),
-    (Fault::RedisSlow, "redis-slow", Place::Redis, 4),
-    (Fault::RedisCuts, "redis-cuts", Place::Redis, 4),
-    (Fault::RedisClosed, "redis-closed", Place::Redis, 4),
-    (Fault::RedisBlackHole, "redis-black-hole", Place::Redis, 4),
-    (Fault::StoreCrash, "store-crash", Place::Store, 4),
-    (Fault::StoreFreeze, "store-freeze", Place::Store, 4),
-    (Fault::StoreSlow, "store-slow", Place::Store, 6),
-    (Fault::StoreFitful, "store-fitful", Place::Store, 6),
-    (Fault::StoreCuts, "store-cuts", Place::Store, 4),
-    (Fault::StoreBlackHole, "store-black-hole", Place::Store, 4),
+    (Fault::ServerKills, "server-kills", FeedCursor::Servers, 40),
+    (Fault::ServerFreeze, "server-freeze", FeedCursor::Servers, 8),
+    (Fault::RedisKill, "redis-kill", FeedCursor::Redis, 4),
+    (Fault::RedisFreeze, "redis-freeze", FeedCursor::Redis, 4),
+    (Fault::RedisFlush, "redis-flush", FeedCursor::Redis, 4),
+    (Fault::RedisEvictions, "redis-evictions", FeedCursor::Redis, 4),
+    (Fault::RedisSmall, "redis-small", FeedCursor::Redis, 4),
+    (Fault::RedisFull, "redis-full", FeedCursor::Redis, 4),
+    (Fault::RedisReadonly, "redis-readonly", FeedCursor::Redis, 4),
+    (Fault::RedisPause, "redis-pause", FeedCursor::Redis, 4),
+    (Fault::RedisSlow, "redis-slow", FeedCursor::Redis, 4),
+    (Fault::RedisCuts, "redis-cuts", FeedCursor::Redis, 4),
+    (Fault::RedisClosed, "redis-closed", FeedCursor::Redis, 4),
+    (Fault::RedisBlackHole, "redis-black-hole", FeedCursor::Redis, 4),
+    (Fault::StoreCrash, "store-crash", FeedCursor::Store, 4),
+    (Fault::StoreFreeze, "store-freeze", FeedCursor::Store, 4),
+    (Fault::StoreSlow, "store-slow", FeedCursor::Store, 6),
+    (Fault::StoreFitful, "store-fitful", FeedCursor::Store, 6),
+    (Fault::StoreCuts, "store-cuts", FeedCursor::Store, 4),
+    (Fault::StoreBlackHole, "store-black-hole", FeedCursor::Store, 4),
 ];
 
 /// Label of two simultaneous faults. They never affect the same component, so never Redis alone.
@@ -120,7 +120,7 @@ impl Faults {
             let (one, other) = (self.decide(first.0), self.decide(second.0));
             let alone = first.0 == second.0;
             let label = if alone { first.1 } else { TWO };
-            run.report.enter(label, !alone || first.2 != Place::Redis);
+            run.report.enter(label, !alone || first.2 != FeedCursor::Redis);
             if alone {
                 one.happen(run).await;
             } else {

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use place::{Kind, Place};
+use place::{FeedCursor, Kind};
 
 /// Timeout of a client. No client spends most of it waiting on purpose.
 const TIMEOUT: Duration = Duration::from_secs(180);
@@ -73,7 +73,7 @@ async fn run(chosen: &[Client]) -> bool {
     for kind in [Kind::Embedded, Kind::Replicas] {
         for client in chosen {
             // One set of servers for each run, because the scenario begins with an empty store.
-            let place = Place::open(kind).await;
+            let place = FeedCursor::open(kind).await;
             let began = Instant::now();
             let said = scenario(&clients, client.language, &place).await;
             let seconds = began.elapsed().as_secs_f64();
@@ -101,7 +101,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(place: &Place) -> Self {
+    fn of(place: &FeedCursor) -> Self {
         let reached = place.fronts.iter().filter(|front| front.seen().calls > 0).count();
         let watched = place.fronts.iter().any(|front| front.seen().health_watches > 0);
         Self { reached, health: if watched { "watched" } else { "not watched" } }
@@ -109,7 +109,7 @@ impl Seen {
 }
 
 /// Returns the client's output, or the reason why it did not finish.
-async fn scenario(clients: &Path, language: &str, place: &Place) -> Result<String, String> {
+async fn scenario(clients: &Path, language: &str, place: &FeedCursor) -> Result<String, String> {
     let mut command = Command::new("make");
     command.args(["-s", "--no-print-directory", "-C"]).arg(clients.join(language)).arg("run");
     command.env("COPYDESK_ADDRESSES", place.addresses()).env("COPYDESK_WITNESS", place.witness.address());

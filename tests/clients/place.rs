@@ -26,7 +26,7 @@ impl Kind {
     }
 }
 
-pub struct Place {
+pub struct FeedCursor {
     pub fronts: Vec<Witness>,
     /// Proxy of the last server.
     pub witness: Witness,
@@ -35,7 +35,7 @@ pub struct Place {
     _dir: TempDir,
 }
 
-impl Place {
+impl FeedCursor {
     pub async fn open(kind: Kind) -> Self {
         let dir = tempfile::Builder::new().prefix("copydesk-clients-").tempdir().unwrap();
         let (stores, servers) = match kind {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use copydesk::cache::{AuditOptions, RedisOptions};
+use copydesk::cache::{ConsistencyCheckOptions, RedisOptions};
 use copydesk::proto::GetArticleRequest;
 
 use crate::process::copydesk;
@@ -19,7 +19,8 @@ async fn desk(redis: &RedisServer) -> TestServer {
     TestServer::with(|server| {
         server.cache = None;
         server.redis = Some(options);
-        server.audit = Some(AuditOptions { every: Duration::from_millis(10), sample: 20, staleness_bound: BOUND });
+        server.audit =
+            Some(ConsistencyCheckOptions { every: Duration::from_millis(10), sample: 20, staleness_bound: BOUND });
     })
     .await
 }

@@ -86,45 +86,45 @@ impl Store for CaughtUp {
         at: Position,
         after: Option<&ArticleId>,
         limit: usize,
-    ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
+    ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
         self.now().await?;
         self.0.snapshot(at, after, limit).await
     }
 
-    fn feed(&self) -> Uuid {
-        self.0.feed()
+    fn feed_id(&self) -> Uuid {
+        self.0.feed_id()
     }
 
     async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
         self.0.write(writes).await
     }
 
-    async fn rehearse(&self, write: Write) -> Result<Written, WriteError> {
-        self.0.rehearse(write).await
+    async fn dry_run(&self, write: Write) -> Result<Written, WriteError> {
+        self.0.dry_run(write).await
     }
 
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
         self.0.changes(after, limit).await
     }
 
-    async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
-        self.0.touched(after, limit).await
+    async fn changed_ids(&self, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError> {
+        self.0.changed_ids(after, limit).await
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
         self.0.head().await
     }
 
-    fn wake(&self) -> watch::Receiver<Position> {
-        self.0.wake()
+    fn subscribe(&self) -> watch::Receiver<Position> {
+        self.0.subscribe()
     }
 
-    async fn indexed(&self) -> Result<Position, StoreError> {
-        self.0.indexed().await
+    async fn index_position(&self) -> Result<Position, StoreError> {
+        self.0.index_position().await
     }
 
-    async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.0.turn_clock(now).await
+    async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.0.apply_due_transitions(now).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -20,12 +20,12 @@ const ARTICLES: i64 = 4_000;
 const SOME: i64 = 500;
 
 /// A store, as flags name it.
-enum Place {
+enum FeedCursor {
     Folder(tempfile::TempDir),
     Database(Database),
 }
 
-impl Place {
+impl FeedCursor {
     async fn folder() -> Self {
         Self::Folder(tempfile::tempdir().unwrap())
     }
@@ -106,7 +106,7 @@ async fn fill(store: &Arc<dyn Store>) {
 }
 
 /// Kills a copy when some articles are in its target, and not all.
-async fn killed_midway(from: &Place, to: &Place) {
+async fn killed_midway(from: &FeedCursor, to: &FeedCursor) {
     let [flag, value] = from.flags();
     let mut command = copydesk(&["copy", "--to", &to.target(), &flag, &value]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -122,10 +122,10 @@ async fn killed_midway(from: &Place, to: &Place) {
     assert_eq!(status.code(), None, "the copy has ended before it was killed: {status}");
 }
 
-async fn is_marked_until_another_run(from: Place, to: Place) {
+async fn is_marked_until_another_run(from: FeedCursor, to: FeedCursor) {
     fill(&from.open().await).await;
     let digest = from.digest();
-    let other = Place::folder().await;
+    let other = FeedCursor::folder().await;
     drop(other.open().await);
     killed_midway(&from, &to).await;
 
@@ -163,23 +163,23 @@ async fn is_marked_until_another_run(from: Place, to: Place) {
 
 #[tokio::test]
 async fn into_a_database() {
-    is_marked_until_another_run(Place::folder().await, Place::database().await).await;
+    is_marked_until_another_run(FeedCursor::folder().await, FeedCursor::database().await).await;
 }
 
 #[tokio::test]
 async fn into_a_folder() {
-    is_marked_until_another_run(Place::database().await, Place::folder().await).await;
+    is_marked_until_another_run(FeedCursor::database().await, FeedCursor::folder().await).await;
 }
 
 #[tokio::test]
 async fn from_a_folder_into_a_folder() {
-    is_marked_until_another_run(Place::folder().await, Place::folder().await).await;
+    is_marked_until_another_run(FeedCursor::folder().await, FeedCursor::folder().await).await;
 }
 
 #[tokio::test]
 async fn the_mark_of_a_database_is_seen_by_the_doctor() {
-    let database = Place::database().await;
-    let Place::Database(place) = &database else { unreachable!() };
+    let database = FeedCursor::database().await;
+    let FeedCursor::Database(place) = &database else { unreachable!() };
     let client = place.client().await;
     let ports = ["doctor", "--listen", "127.0.0.1:0", "--http-listen", "off"];
     client.execute("UPDATE copydesk.feed SET copying = gen_random_uuid()", &[]).await.unwrap();

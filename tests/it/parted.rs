@@ -41,31 +41,31 @@ impl Store for Parted {
         self.reads.get(ids, consistency).await
     }
 
-    async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
+    async fn changed_ids(&self, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError> {
         if self.held.load(Ordering::SeqCst) {
-            return Ok(Touched { articles: Vec::new(), reached: after });
+            return Ok(ChangedIds { articles: Vec::new(), reached: after });
         }
-        self.feed.touched(after, limit).await
+        self.feed.changed_ids(after, limit).await
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
         self.feed.head().await
     }
 
-    fn wake(&self) -> watch::Receiver<Position> {
-        self.feed.wake()
+    fn subscribe(&self) -> watch::Receiver<Position> {
+        self.feed.subscribe()
     }
 
-    fn feed(&self) -> Uuid {
-        self.feed.feed()
+    fn feed_id(&self) -> Uuid {
+        self.feed.feed_id()
     }
 
     async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
         self.reads.write(writes).await
     }
 
-    async fn rehearse(&self, write: Write) -> Result<Written, WriteError> {
-        self.reads.rehearse(write).await
+    async fn dry_run(&self, write: Write) -> Result<Written, WriteError> {
+        self.reads.dry_run(write).await
     }
 
     async fn get_revision(
@@ -113,16 +113,16 @@ impl Store for Parted {
         at: Position,
         after: Option<&ArticleId>,
         limit: usize,
-    ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
+    ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
         self.reads.snapshot(at, after, limit).await
     }
 
-    async fn indexed(&self) -> Result<Position, StoreError> {
-        self.reads.indexed().await
+    async fn index_position(&self) -> Result<Position, StoreError> {
+        self.reads.index_position().await
     }
 
-    async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.reads.turn_clock(now).await
+    async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.reads.apply_due_transitions(now).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

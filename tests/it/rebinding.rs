@@ -160,7 +160,7 @@ async fn a_page_that_rebinds_its_name_deletes_nothing() {
 #[tokio::test]
 async fn names_are_allowed_as_set() {
     let list = ListArticlesRequest::default();
-    let server = TestServer::with(|options| options.web.hosts = "copydesk,desk.internal".parse().unwrap()).await;
+    let server = TestServer::with(|options| options.hosts = "copydesk,desk.internal".parse().unwrap()).await;
     for (host, expected) in [
         ("copydesk", DONE),
         ("Desk.Internal.:8080", DONE),
@@ -170,7 +170,7 @@ async fn names_are_allowed_as_set() {
     ] {
         assert_eq!(call(server.address, Some(host), LIST, &list, &[("content-type", GRPC)]).await, expected, "{host}");
     }
-    let server = TestServer::with(|options| options.web.hosts = "*".parse().unwrap()).await;
+    let server = TestServer::with(|options| options.hosts = "*".parse().unwrap()).await;
     assert_eq!(call(server.address, Some("any.example"), LIST, &list, &[("content-type", GRPC)]).await, DONE);
     // A server that others can reach may have unknown names.
     let server = TestServer::with(|options| {

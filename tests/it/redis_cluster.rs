@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use copydesk::article::{ArticleId, Position};
-use copydesk::cache::{AuditOptions, Auditor, RedisCache, RedisOptions};
+use copydesk::cache::{ConsistencyCheckOptions, ConsistencyChecker, RedisCache, RedisOptions};
 use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
 use copydesk::store::{Consistency, Fetched, Layer, Precondition, Store};
 
@@ -138,15 +138,16 @@ async fn every_node_answers_for_its_share() {
 async fn the_auditor_sees_every_node() {
     let desk = desk(0).await;
     let (every, staleness_bound) = (Duration::from_millis(10), Duration::from_millis(50));
-    let options = AuditOptions { every, sample: 2 * ARTICLES, staleness_bound };
-    let auditor = Arc::new(Auditor::new(Arc::clone(&desk.store), None, Some(Arc::clone(&desk.cache)), options));
+    let options = ConsistencyCheckOptions { every, sample: 2 * ARTICLES, staleness_bound };
+    let consistency_checker =
+        Arc::new(ConsistencyChecker::new(Arc::clone(&desk.store), None, Some(Arc::clone(&desk.cache)), options));
     let auditing = tokio::spawn({
-        let auditor = Arc::clone(&auditor);
-        async move { auditor.run().await }
+        let consistency_checker = Arc::clone(&consistency_checker);
+        async move { consistency_checker.run().await }
     });
-    until("each article has been compared", async || auditor.stats().checked >= ARTICLES as u64).await;
+    until("each article has been compared", async || consistency_checker.stats().checked >= ARTICLES as u64).await;
     auditing.abort();
-    assert_eq!(auditor.stats().violations, 0);
+    assert_eq!(consistency_checker.stats().violations, 0);
 }
 
 /// Old entries of a node become readable again when a slot returns, and have missed invalidations.

@@ -83,7 +83,8 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
         drain_wait: Duration::ZERO,
         shutdown_grace: Duration::from_secs(5),
         reflection: true,
-        web: WebOptions { serve: true, origins: Origins::Same, hosts: AllowedHosts::Auto },
+        web: WebOptions { serve: true, origins: Origins::Same },
+        hosts: AllowedHosts::Auto,
     }
 }
 

@@ -14,11 +14,11 @@ use quick_cache::sync::Cache;
 use serde::Deserialize;
 use tokio::sync::Notify;
 
-use super::Refusal;
-use super::caller::{Caller, Standing, Trust};
+use super::AuthError;
+use super::caller::{Caller, CredentialState, Freshness};
 use super::rate::{Bucket, Rate};
 use super::scope::Scopes;
-use crate::caller::CallerId;
+use crate::overload::caller::CallerId;
 use set::KeySet;
 use signature::ALGORITHMS;
 pub use source::JwksSource;
@@ -101,15 +101,15 @@ impl Words {
 
 /// Refuses a token that is valid for longer than `max`. The lifetime counts from now, with tolerance for clock skew, if
 /// `iat` is absent or in the future.
-fn check_lifetime(claims: &Claims, max: Duration, now: Timestamp) -> Result<(), Refusal> {
+fn check_lifetime(claims: &Claims, max: Duration, now: Timestamp) -> Result<(), AuthError> {
     let since = |from: f64| claims.exp - from;
     let issued = match &claims.iat {
         None | Some(serde_json::Value::Null) => None,
-        Some(iat) => Some(iat.as_f64().ok_or(Refusal::Invalid)?),
+        Some(iat) => Some(iat.as_f64().ok_or(AuthError::Invalid)?),
     };
     let too_long = issued.is_some_and(|iat| since(iat) > max.as_secs_f64())
         || since(now.as_second() as f64) > (max + LEEWAY).as_secs_f64();
-    if too_long { Err(Refusal::Lifetime) } else { Ok(()) }
+    if too_long { Err(AuthError::Lifetime) } else { Ok(()) }
 }
 
 /// Verifier of tokens.
@@ -117,7 +117,7 @@ pub(super) struct Tokens {
     options: JwtOptions,
     rate: Option<Rate>,
     validations: [Validation; ALGORITHMS.len()],
-    trust: Arc<Trust>,
+    trust: Arc<Freshness>,
     set: RwLock<KeySet>,
     read: Mutex<Read>,
     /// Time of the last read of the keys.
@@ -151,7 +151,7 @@ impl Tokens {
             options,
             rate,
             validations,
-            trust: Arc::new(Trust::none()),
+            trust: Arc::new(Freshness::none()),
             set: RwLock::default(),
             read: Mutex::new(Read { json: bytes::Bytes::new(), failing: false }),
             tried: Mutex::default(),
@@ -162,7 +162,7 @@ impl Tokens {
     }
 
     /// Returns the caller of a token.
-    pub(super) fn caller(&self, token: &[u8], now: Instant) -> Result<Arc<Caller>, Refusal> {
+    pub(super) fn caller(&self, token: &[u8], now: Instant) -> Result<Arc<Caller>, AuthError> {
         if let Some(caller) = self.checked.get(token) {
             // A token whose key ended is verified again: the key may have been published again.
             if caller.is_alive() {
@@ -170,7 +170,7 @@ impl Tokens {
             }
         }
         if !self.trust.holds(now) {
-            return Err(Refusal::Unavailable);
+            return Err(AuthError::Unavailable);
         }
         let caller = Arc::new(self.verify(token, now)?);
         if token.len() <= MAX_CACHED_TOKEN {
@@ -179,24 +179,24 @@ impl Tokens {
         Ok(caller)
     }
 
-    fn verify(&self, token: &[u8], now: Instant) -> Result<Caller, Refusal> {
-        let header = decode_header(token).map_err(|_| Refusal::Invalid)?;
+    fn verify(&self, token: &[u8], now: Instant) -> Result<Caller, AuthError> {
+        let header = decode_header(token).map_err(|_| AuthError::Invalid)?;
         // Critical extensions must be understood (RFC 7515, 4.1.11); none are supported.
         if header.crit.is_some() {
-            return Err(Refusal::Invalid);
+            return Err(AuthError::Invalid);
         }
-        let index = ALGORITHMS.iter().position(|algorithm| *algorithm == header.alg).ok_or(Refusal::Invalid)?;
+        let index = ALGORITHMS.iter().position(|algorithm| *algorithm == header.alg).ok_or(AuthError::Invalid)?;
         let set = self.set.read().unwrap_or_else(PoisonError::into_inner);
         let Some(key) = set.find(header.kid.as_deref(), header.alg) else {
-            return Err(if self.request_refresh(now) { Refusal::Unavailable } else { Refusal::Invalid });
+            return Err(if self.request_refresh(now) { AuthError::Unavailable } else { AuthError::Invalid });
         };
         let claims: Claims = match decode(token, &key.key, &self.validations[index]) {
             Ok(token) => token.claims,
-            Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => return Err(Refusal::Expired),
-            Err(_) => return Err(Refusal::Invalid),
+            Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => return Err(AuthError::Expired),
+            Err(_) => return Err(AuthError::Invalid),
         };
         if claims.sub.is_empty() || claims.sub.len() > MAX_SUBJECT {
-            return Err(Refusal::Invalid);
+            return Err(AuthError::Invalid);
         }
         if let Some(max) = self.options.max_lifetime {
             check_lifetime(&claims, max, Timestamp::now())?;
@@ -271,7 +271,7 @@ impl Tokens {
                 }
                 if !self.trust.holds(Instant::now()) {
                     let mut held = self.set.write().unwrap_or_else(PoisonError::into_inner);
-                    std::mem::take(&mut *held).end(Standing::Unknown);
+                    std::mem::take(&mut *held).end(CredentialState::Unknown);
                     read.json = bytes::Bytes::new();
                 }
             }
@@ -345,8 +345,8 @@ mod tests {
         }
         // An `iat` in the future does not make a long lifetime short.
         for (iat, exp) in [(at(0), 3_601), (at(-3_000), 601), (at(86_400), 90_000), (none, 3_631)] {
-            assert_eq!(check(iat.clone(), exp), Err(Refusal::Lifetime), "{iat} {exp}");
+            assert_eq!(check(iat.clone(), exp), Err(AuthError::Lifetime), "{iat} {exp}");
         }
-        assert_eq!(check(serde_json::json!("today"), 60), Err(Refusal::Invalid));
+        assert_eq!(check(serde_json::json!("today"), 60), Err(AuthError::Invalid));
     }
 }

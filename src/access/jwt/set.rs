@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::access::caller::Standing;
+use crate::access::caller::CredentialState;
 
 /// Usable keys of an issuer.
 #[derive(Default)]
@@ -21,7 +21,7 @@ pub(super) struct PublicKey {
     pub(super) key: DecodingKey,
     jwk: Jwk,
     /// Ends the streams of its callers once it is no longer published.
-    pub(super) life: watch::Sender<Standing>,
+    pub(super) life: watch::Sender<CredentialState>,
 }
 
 #[derive(Deserialize)]
@@ -56,10 +56,10 @@ impl KeySet {
                 key.life = before.keys.swap_remove(at).life;
             }
         }
-        before.end(Standing::Ended);
+        before.end(CredentialState::Ended);
     }
 
-    pub(super) fn end(self, standing: Standing) {
+    pub(super) fn end(self, standing: CredentialState) {
         for key in self.keys {
             let _unheard = key.life.send(standing);
         }
@@ -97,5 +97,5 @@ fn public_key(PublishedKey { kty, mut rest }: PublishedKey) -> Option<PublicKey>
     }
     let key = DecodingKey::from_jwk(&jwk).ok()?;
     let id = jwk.common.key_id.clone();
-    Some(PublicKey { id, algorithm, key, jwk, life: watch::channel(Standing::Good).0 })
+    Some(PublicKey { id, algorithm, key, jwk, life: watch::channel(CredentialState::Good).0 })
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::article::{ArticleId, ChangeToken, Digest, Lifecycle, Position, Record, RecordParts};
+use crate::random;
 
 /// Format version of an entry after its head. An entry of another version is a miss, so the version may be changed
 /// freely. It must be changed whenever the fields that Copydesk writes into an article (`Record::new`) change.
@@ -23,9 +24,9 @@ const BODY_AT: usize = CHECK_AT + CHECK_BYTES;
 
 /// Decoded value of a key.
 #[derive(Debug)]
-pub(super) enum Seen {
+pub(super) enum CacheEntry {
     /// Article, or negative entry.
-    Found(Option<Arc<Record>>, Ends),
+    Found(Option<Arc<Record>>, ExpiresAt),
     /// Absent or invalidated: nothing to serve.
     Nothing,
     /// Value that this version did not write, or that is damaged.
@@ -34,9 +35,9 @@ pub(super) enum Seen {
 
 /// Expiry of an entry, in milliseconds since 1970 by the clock of the replica that filled it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ends(pub(super) i64);
+pub(super) struct ExpiresAt(pub(super) i64);
 
-impl Ends {
+impl ExpiresAt {
     /// Expiry of an entry that is never refreshed early.
     const NEVER: Self = Self(i64::MAX);
 
@@ -48,20 +49,14 @@ impl Ends {
     /// Returns true if a reader should refresh the entry (XFetch, VLDB 2015). The probability rises towards the expiry,
     /// so that one of many readers refreshes it some seconds before, and few readers cause no needless refresh. A wrong
     /// clock makes the refresh early or late, never an entry wrong.
-    pub(super) fn is_near(self) -> bool {
+    pub(super) fn should_refresh(self) -> bool {
         let left = self.0.saturating_sub(now());
-        left < i64::from(EARLY_MS) * 20 && (left as f64) < f64::from(EARLY_MS) * -random().ln()
+        left < i64::from(EARLY_MS) * 20 && (left as f64) < f64::from(EARLY_MS) * -random::unit().ln()
     }
 }
 
 fn now() -> i64 {
     Timestamp::now().as_millisecond()
-}
-
-/// Returns a random number between 0 and 1.
-pub(super) fn random() -> f64 {
-    // The last bits of a version 7 UUID are random.
-    f64::from(Uuid::now_v7().as_u128() as u32) / f64::from(u32::MAX)
 }
 
 /// Formats a position as 40 digits that sort like positions.
@@ -76,7 +71,7 @@ pub(super) fn position(digits: &str) -> Option<Position> {
 }
 
 /// Encodes an article, or a negative entry if there is none.
-pub(super) fn encode(id: &ArticleId, record: Option<&Record>, ends: Ends) -> Vec<u8> {
+pub(super) fn encode(id: &ArticleId, record: Option<&Record>, ends: ExpiresAt) -> Vec<u8> {
     let Some(record) = record else { return format!("n{}", digits(Position::START)).into_bytes() };
     let body = Body::of(record, ends);
     let mut entry = Vec::with_capacity(BODY_AT + body.encoded_len());
@@ -91,19 +86,19 @@ pub(super) fn encode(id: &ArticleId, record: Option<&Record>, ends: Ends) -> Vec
 }
 
 /// Decodes an entry of an article in a change feed, without copying the article's content.
-pub(super) fn decode(id: &ArticleId, feed: Uuid, entry: Bytes) -> Seen {
+pub(super) fn decode(id: &ArticleId, feed: Uuid, entry: Bytes) -> CacheEntry {
     match entry.first() {
         Some(b'v') => match value(id, feed, &entry) {
-            Some((record, ends)) => Seen::Found(Some(Arc::new(record)), ends),
-            None => Seen::Foreign,
+            Some((record, ends)) => CacheEntry::Found(Some(Arc::new(record)), ends),
+            None => CacheEntry::Foreign,
         },
-        Some(b'n') if entry == encode(id, None, Ends::NEVER) => Seen::Found(None, Ends::NEVER),
-        Some(b'i') if entry.len() == 89 => Seen::Nothing,
-        _ => Seen::Foreign,
+        Some(b'n') if entry == encode(id, None, ExpiresAt::NEVER) => CacheEntry::Found(None, ExpiresAt::NEVER),
+        Some(b'i') if entry.len() == 89 => CacheEntry::Nothing,
+        _ => CacheEntry::Foreign,
     }
 }
 
-fn value(id: &ArticleId, feed: Uuid, entry: &Bytes) -> Option<(Record, Ends)> {
+fn value(id: &ArticleId, feed: Uuid, entry: &Bytes) -> Option<(Record, ExpiresAt)> {
     let (head, rest) = entry.split_at_checked(HEAD_BYTES)?;
     let (format, rest) = rest.split_first()?;
     let (sum, body) = rest.split_at_checked(CHECK_BYTES)?;
@@ -113,7 +108,7 @@ fn value(id: &ArticleId, feed: Uuid, entry: &Bytes) -> Option<(Record, Ends)> {
     let body = Body::decode(entry.slice(BODY_AT..)).ok()?;
     let at = position(std::str::from_utf8(&head[1..]).ok()?)?;
     let record = body.record(id, ChangeToken { feed, position: at })?;
-    (feed.as_bytes()[..] == body.feed).then_some((record, Ends(body.ends)))
+    (feed.as_bytes()[..] == body.feed).then_some((record, ExpiresAt(body.ends)))
 }
 
 /// Computes the checksum that detects truncated, changed and misplaced entries. Redis is trusted, so it need not resist
@@ -159,7 +154,7 @@ struct Body {
 }
 
 impl Body {
-    fn of(record: &Record, ends: Ends) -> Self {
+    fn of(record: &Record, ends: ExpiresAt) -> Self {
         let (encoded, content_len) = record.encoded();
         Self {
             feed: Bytes::copy_from_slice(record.token.feed.as_bytes()),
@@ -239,34 +234,34 @@ mod tests {
     fn what_is_put_in_comes_out_and_nothing_else() {
         let (id, feed): (ArticleId, Uuid) = ("ferry-1".parse().unwrap(), Uuid::now_v7());
         let record = record(&id, feed);
-        let ends = Ends::after(Duration::from_secs(60));
+        let ends = ExpiresAt::after(Duration::from_secs(60));
         let entry = encode(&id, Some(&record), ends);
         let decode = |id: &ArticleId, feed, entry: &[u8]| decode(id, feed, Bytes::copy_from_slice(entry));
-        let Seen::Found(Some(read), until) = decode(&id, feed, &entry) else { panic!() };
+        let CacheEntry::Found(Some(read), until) = decode(&id, feed, &entry) else { panic!() };
         assert_eq!(until, ends);
         assert_eq!(format!("{:?}", *read), format!("{record:?}"));
         for at in 0..entry.len() {
             let mut changed = entry.clone();
             changed[at] ^= 1;
-            assert!(matches!(decode(&id, feed, &changed), Seen::Foreign), "byte {at} changed");
-            assert!(matches!(decode(&id, feed, &entry[..at]), Seen::Foreign), "cut at {at}");
+            assert!(matches!(decode(&id, feed, &changed), CacheEntry::Foreign), "byte {at} changed");
+            assert!(matches!(decode(&id, feed, &entry[..at]), CacheEntry::Foreign), "cut at {at}");
         }
         let other = "ferry-2".parse().unwrap();
-        assert!(matches!(decode(&other, feed, &entry), Seen::Foreign), "entry of another article");
-        assert!(matches!(decode(&id, Uuid::now_v7(), &entry), Seen::Foreign), "entry of another store");
-        assert!(matches!(decode(&id, feed, &encode(&id, None, ends)), Seen::Found(None, _)));
-        assert!(matches!(decode(&id, feed, b"n"), Seen::Foreign));
+        assert!(matches!(decode(&other, feed, &entry), CacheEntry::Foreign), "entry of another article");
+        assert!(matches!(decode(&id, Uuid::now_v7(), &entry), CacheEntry::Foreign), "entry of another store");
+        assert!(matches!(decode(&id, feed, &encode(&id, None, ends)), CacheEntry::Found(None, _)));
+        assert!(matches!(decode(&id, feed, b"n"), CacheEntry::Foreign));
     }
 
     #[test]
     fn an_entry_is_fetched_anew_near_its_end() {
-        let near = |left: i64| (0..1_000).filter(|_| Ends(now() + left).is_near()).count();
+        let near = |left: i64| (0..1_000).filter(|_| ExpiresAt(now() + left).should_refresh()).count();
         assert_eq!(near(3_600_000), 0);
         assert_eq!(near(-1_000), 1_000, "an expired entry is always refreshed");
         // Probabilities are 1/e^5 and 1/e: a failure by chance is less likely than one in a billion.
         assert!(near(i64::from(EARLY_MS) * 5) < 100);
         assert!((200..600).contains(&near(i64::from(EARLY_MS))));
-        assert!(!Ends::NEVER.is_near());
+        assert!(!ExpiresAt::NEVER.should_refresh());
     }
 
     #[test]

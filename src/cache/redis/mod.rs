@@ -4,24 +4,22 @@
 //! keeper repeats invalidations that a change missed. A replica serves from Redis only while its own keeper has
 //! replayed all invalidations within the staleness bound.
 
-mod backlog;
+mod cluster;
+mod connection;
 mod entry;
-mod identity;
-mod keeper;
-mod mark;
-mod odds;
+mod fill_queue;
+mod generation;
+mod miss_rate;
 mod options;
 mod probe;
 mod read;
-mod router;
+mod read_permission;
+mod reconciler;
 pub mod scripts;
-mod sentinel;
+mod server_identity;
 mod session;
-mod slots;
 mod stats;
 mod tls;
-mod topology;
-mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -40,13 +38,13 @@ pub use stats::RedisCacheStats;
 
 use crate::article::{ArticleId, Position, Record};
 use crate::store::{
-    Change, Consistency, Fetched, ListQuery, LookupKey, Outcome, Place, Revision, SearchPage, SearchQuery, Standing,
-    Store, StoreError, Touched, Write, WriteError, Written,
+    Change, ChangedIds, Consistency, FeedCursor, Fetched, ListQuery, LookupKey, Outcome, Revision, SearchPage,
+    SearchQuery, Store, StoreError, Visibility, Write, WriteError, Written,
 };
-use crate::telemetry::trace::{here, within};
-use odds::Odds;
-use options::Site;
-use router::Router;
+use crate::telemetry::trace::{current_context, with_context};
+use cluster::router::Router;
+use miss_rate::MissRate;
+use options::Endpoint;
 use stats::Counters;
 
 /// Maximum time that the response to a write waits for the invalidation in Redis.
@@ -66,7 +64,7 @@ struct Shared {
     options: RedisOptions,
     router: Router,
     counters: Arc<Counters>,
-    odds: Odds,
+    miss_rate: MissRate,
     foreign_logged: Mutex<Option<Instant>>,
 }
 
@@ -78,12 +76,14 @@ impl RedisCache {
             router: Router::new(options.mode()),
             options,
             counters: Arc::default(),
-            odds: Odds::default(),
+            miss_rate: MissRate::default(),
             foreign_logged: Mutex::new(None),
         });
         let keeper = match &shared.options.site {
-            Site::One(server) => tokio::spawn(keeper::keep(Arc::downgrade(&shared), server.clone())),
-            Site::Cluster(seeds) => tokio::spawn(topology::follow(Arc::downgrade(&shared), seeds.clone())),
+            Endpoint::One(server) => tokio::spawn(reconciler::keep(Arc::downgrade(&shared), server.clone())),
+            Endpoint::Cluster(seeds) => {
+                tokio::spawn(cluster::discovery::follow(Arc::downgrade(&shared), seeds.clone()))
+            }
         };
         Self { shared, _keeper: AbortOnDropHandle::new(keeper) }
     }
@@ -114,17 +114,17 @@ impl Store for RedisCache {
         if !sessions.is_empty() {
             // In a separate task, which outlives the caller and the budget. The keepers repeat invalidations that fail.
             let invalidate = async move { join_all(sessions.iter().map(|session| session.invalidate(&changed))).await };
-            let _late = tokio::time::timeout(BUDGET, tokio::spawn(within(here(), invalidate))).await;
+            let _late = tokio::time::timeout(BUDGET, tokio::spawn(with_context(current_context(), invalidate))).await;
         }
         answers
     }
 
-    fn feed(&self) -> Uuid {
-        self.shared.store.feed()
+    fn feed_id(&self) -> Uuid {
+        self.shared.store.feed_id()
     }
 
-    async fn rehearse(&self, write: Write) -> Result<Written, WriteError> {
-        self.shared.store.rehearse(write).await
+    async fn dry_run(&self, write: Write) -> Result<Written, WriteError> {
+        self.shared.store.dry_run(write).await
     }
 
     async fn get_revision(
@@ -167,8 +167,8 @@ impl Store for RedisCache {
         self.shared.store.changes(after, limit).await
     }
 
-    async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
-        let touched = self.shared.store.touched(after, limit).await?;
+    async fn changed_ids(&self, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError> {
+        let touched = self.shared.store.changed_ids(after, limit).await?;
         if let Some((newest, _)) = touched.articles.last() {
             // After a change, `LocalCache` requires entries at least that fresh, and Redis can prove that only once its
             // keeper has reached the change. Waiting preserves hits. Correctness does not depend on it, and it must not
@@ -190,20 +190,20 @@ impl Store for RedisCache {
         at: Position,
         after: Option<&ArticleId>,
         limit: usize,
-    ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
+    ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
         self.shared.store.snapshot(at, after, limit).await
     }
 
-    fn wake(&self) -> watch::Receiver<Position> {
-        self.shared.store.wake()
+    fn subscribe(&self) -> watch::Receiver<Position> {
+        self.shared.store.subscribe()
     }
 
-    async fn indexed(&self) -> Result<Position, StoreError> {
-        self.shared.store.indexed().await
+    async fn index_position(&self) -> Result<Position, StoreError> {
+        self.shared.store.index_position().await
     }
 
-    async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.shared.store.turn_clock(now).await
+    async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.shared.store.apply_due_transitions(now).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use ::redis::{ConnectionAddr, IntoConnectionInfo as _, RedisConnectionInfo};
 
-use super::identity::Mode;
 use super::tls::Tls;
 
 /// Settings of a cache in Redis.
 #[derive(Clone)]
 pub struct RedisOptions {
-    pub(super) site: Site,
+    pub(super) site: Endpoint,
     pub(super) login: RedisConnectionInfo,
     pub(super) tls: Option<Tls>,
     /// Maximum staleness of a response from the cache.
@@ -34,7 +33,7 @@ pub(super) struct Address {
 
 /// Redis deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Site {
+pub(super) enum Endpoint {
     One(Server),
     /// Redis Cluster, with some of its nodes as seeds.
     Cluster(Vec<Address>),
@@ -95,10 +94,10 @@ impl RedisOptions {
             Kind::Cluster if !matches!(db, "" | "0") => {
                 return Err("names a database; a Redis Cluster supports only database 0".into());
             }
-            Kind::Cluster => Site::Cluster(addresses),
+            Kind::Cluster => Endpoint::Cluster(addresses),
             Kind::Sentinel if service.is_empty() => return Err(EXPECTED.into()),
-            Kind::Sentinel => Site::One(Server::Named { sentinels: addresses, service: service.to_owned() }),
-            Kind::One => Site::One(Server::At(addresses.swap_remove(0))),
+            Kind::Sentinel => Endpoint::One(Server::Named { sentinels: addresses, service: service.to_owned() }),
+            Kind::One => Endpoint::One(Server::At(addresses.swap_remove(0))),
         };
         let tls = match (encrypted, ca) {
             (true, ca) => Some(Tls::trusting(ca)?),
@@ -121,18 +120,27 @@ impl RedisOptions {
     /// Returns the address for display, without user and password.
     pub fn place(&self) -> String {
         match &self.site {
-            Site::One(server) => server.to_string(),
-            Site::Cluster(seeds) => format!("the Cluster of {}", join(seeds)),
+            Endpoint::One(server) => server.to_string(),
+            Endpoint::Cluster(seeds) => format!("the Cluster of {}", join(seeds)),
         }
     }
 
     /// Returns the required deployment mode of the servers.
     pub(super) fn mode(&self) -> Mode {
         match self.site {
-            Site::One(_) => Mode::Alone,
-            Site::Cluster(_) => Mode::Cluster,
+            Endpoint::One(_) => Mode::Alone,
+            Endpoint::Cluster(_) => Mode::Cluster,
         }
     }
+}
+
+/// Deployment mode of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Standalone: the server has every key.
+    Alone,
+    /// Redis Cluster: the server has some of the slots.
+    Cluster,
 }
 
 /// Kind of deployment in a URL.

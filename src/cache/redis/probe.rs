@@ -7,9 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::RedisCache;
-use super::identity::Mode;
-use super::options::{Address, RedisOptions, Site};
-use super::wire::{Trouble, Wire, code, text};
+use super::connection::{Connection, RedisError, code, text};
+use super::options::{Address, Endpoint, Mode, RedisOptions};
 
 /// Facts that a Redis server reports about itself.
 #[derive(Clone, Debug)]
@@ -39,8 +38,8 @@ impl RedisCache {
     /// second.
     pub async fn probe(options: &RedisOptions) -> Vec<(String, Result<RedisFacts, String>)> {
         let addresses = match &options.site {
-            Site::Cluster(seeds) => seeds.clone(),
-            Site::One(server) => match options.find(server).await {
+            Endpoint::Cluster(seeds) => seeds.clone(),
+            Endpoint::One(server) => match options.find(server).await {
                 Ok(address) => vec![address],
                 Err(error) => return vec![(server.to_string(), Err(error.to_string()))],
             },
@@ -54,8 +53,8 @@ impl RedisCache {
     }
 }
 
-async fn query(options: &RedisOptions, address: &Address) -> Result<RedisFacts, Trouble> {
-    let wire = Wire::open(address, &options.login, options.tls.as_ref()).await?;
+async fn query(options: &RedisOptions, address: &Address) -> Result<RedisFacts, RedisError> {
+    let wire = Connection::open(address, &options.login, options.tls.as_ref()).await?;
     let mut info = Pipeline::new();
     for section in ["server", "replication", "memory"] {
         info.cmd("INFO").arg(section);
@@ -97,7 +96,7 @@ fn micros(answers: &[Value]) -> Option<i64> {
 }
 
 /// Runs the cache's commands on a test key, and returns the code of the first error.
-async fn write_error(wire: &Wire) -> Result<Option<String>, Trouble> {
+async fn write_error(wire: &Connection) -> Result<Option<String>, RedisError> {
     let key = format!("copydesk:1:doctor:{}", Uuid::now_v7().simple());
     let mut pipeline = Pipeline::new();
     pipeline.cmd("SET").arg(&key).arg("x").arg("PX").arg(1_000);
@@ -105,7 +104,7 @@ async fn write_error(wire: &Wire) -> Result<Option<String>, Trouble> {
     pipeline.cmd("GET").arg(&key).cmd("DEL").arg(&key);
     match wire.ask(&pipeline).await {
         Ok(answers) => Ok(answers.iter().find_map(code).map(str::to_owned)),
-        Err(Trouble::Refused(code)) => Ok(Some(code)),
+        Err(RedisError::Refused(code)) => Ok(Some(code)),
         Err(error) => Err(error),
     }
 }

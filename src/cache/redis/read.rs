@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::entry::Seen;
-use super::router::Route;
-use super::session::{Claim, Session, Trust};
+use super::cluster::router::Route;
+use super::entry::CacheEntry;
+use super::read_permission::ReadPermission;
+use super::session::{FillLease, Session};
 use super::stats::Counters;
-use super::{RedisCache, Shared, backlog};
+use super::{RedisCache, Shared};
 use crate::article::ArticleId;
 use crate::store::{Consistency, Fetched, Layer, StoreError};
 
@@ -21,7 +22,7 @@ impl RedisCache {
     pub(super) async fn read(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
         match self.shared.router.route(ids) {
             Route::Whole(session) => self.read_from(session, ids, consistency).await,
-            Route::Parted(shares) => self.read_parted(shares, ids.len(), consistency).await,
+            Route::Split(shares) => self.read_split(shares, ids.len(), consistency).await,
         }
     }
 
@@ -41,10 +42,10 @@ impl RedisCache {
         let mut answers: Vec<Option<Fetched>> = vec![None; ids.len()];
         let mut found = Found::default();
         // A single article that is probably missing is claimed at once: the claim returns the entry if there is one.
-        if ids.len() == 1 && shared.odds.are_for_nothing() {
+        if ids.len() == 1 && shared.miss_rate.are_likely_misses() {
             found.absent.push((0, false));
         } else {
-            let Some(seen) = session.look(ids).await else { return shared.store.get(ids, consistency).await };
+            let Some(seen) = session.get(ids).await else { return shared.store.get(ids, consistency).await };
             for (at, seen) in seen.into_iter().enumerate() {
                 found.take(shared, at, seen, &trust, &mut answers);
             }
@@ -84,25 +85,25 @@ impl RedisCache {
         let (mut ours, mut foreign) = (Vec::new(), Vec::new());
         for ((at, _), claim) in std::mem::take(&mut found.absent).into_iter().zip(session.claim(&wanted).await) {
             match claim {
-                Claim::Ours(token) => {
+                FillLease::Ours(token) => {
                     found.absent.push((at, false));
                     ours.push((at, token));
                 }
-                Claim::Seen(seen) => {
+                FillLease::CacheEntry(seen) => {
                     // Removed, so that the next reader can claim it.
-                    if matches!(seen, Seen::Foreign) {
+                    if matches!(seen, CacheEntry::Foreign) {
                         foreign.push(&ids[at]);
                     }
                     found.take(&self.shared, at, seen, &trust, answers);
                 }
-                Claim::Theirs => {
+                FillLease::Theirs => {
                     found.absent.push((at, false));
                     // A batch reads the rest from the store anyway.
                     if ids.len() == 1 {
                         answers[at] = look_again(session, consistency, &ids[at]).await;
                     }
                 }
-                Claim::None => found.absent.push((at, false)),
+                FillLease::None => found.absent.push((at, false)),
             }
         }
         if !foreign.is_empty() {
@@ -122,18 +123,25 @@ struct Found {
 }
 
 impl Found {
-    fn take(&mut self, shared: &Shared, at: usize, seen: Seen, trust: &Trust, answers: &mut [Option<Fetched>]) {
+    fn take(
+        &mut self,
+        shared: &Shared,
+        at: usize,
+        seen: CacheEntry,
+        trust: &ReadPermission,
+        answers: &mut [Option<Fetched>],
+    ) {
         match seen {
-            Seen::Found(record, ends) if trust.allows(record.as_deref()) => {
-                if ends.is_near() {
+            CacheEntry::Found(record, ends) if trust.allows(record.as_deref()) => {
+                if ends.should_refresh() {
                     self.ending.push(at);
                 }
                 answers[at] = Some(Fetched { record, from: Layer::Redis });
             }
             // The entry is not provably fresh enough: there is nothing to fill.
-            Seen::Found(..) => {}
-            Seen::Nothing => self.absent.push((at, false)),
-            Seen::Foreign => {
+            CacheEntry::Found(..) => {}
+            CacheEntry::Nothing => self.absent.push((at, false)),
+            CacheEntry::Foreign => {
                 shared.found_foreign();
                 self.absent.push((at, true));
             }
@@ -145,8 +153,8 @@ impl Found {
 async fn look_again(session: &Session, consistency: Consistency, id: &ArticleId) -> Option<Fetched> {
     tokio::time::sleep(WAIT).await;
     let trust = session.trust(consistency)?;
-    match session.look(std::slice::from_ref(id)).await?.pop()? {
-        Seen::Found(record, _) if trust.allows(record.as_deref()) => Some(Fetched { record, from: Layer::Redis }),
+    match session.get(std::slice::from_ref(id)).await?.pop()? {
+        CacheEntry::Found(record, _) if trust.allows(record.as_deref()) => Some(Fetched { record, from: Layer::Redis }),
         _ => None,
     }
 }
@@ -158,7 +166,7 @@ fn fill(session: &Arc<Session>, ids: &[ArticleId], claimed: Vec<(usize, String)>
         .filter_map(|(at, token)| Some((ids[at].clone(), token, answers[at].as_ref()?.record.clone())))
         .collect();
     if !fills.is_empty() {
-        backlog::fill(session, fills);
+        session.enqueue(fills);
     }
 }
 
@@ -169,7 +177,7 @@ impl Shared {
         self.counters.hits.fetch_add(hits as u64, Ordering::Relaxed);
         self.counters.misses.fetch_add(misses as u64, Ordering::Relaxed);
         if answers.len() == 1 {
-            self.odds.note(misses == 1);
+            self.miss_rate.note(misses == 1);
         }
     }
 

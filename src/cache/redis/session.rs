@@ -10,17 +10,19 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::backlog::{Backlog, Fill};
-use super::entry::{Ends, Seen, decode, digits, encode, random};
-use super::identity::{Identity, Mode};
-use super::mark;
-use super::options::{Address, RedisOptions};
-use super::slots::slot;
+use super::cluster::slots::slot;
+use super::connection::{Call, Connection, RedisError, ScriptCall, code, millis};
+use super::entry::{CacheEntry, ExpiresAt, decode, digits, encode};
+use super::fill_queue::{Fill, FillQueue};
+use super::generation;
+use super::options::{Address, Mode, RedisOptions};
+use super::read_permission::ReadPermission;
+use super::server_identity::ServerIdentity;
 use super::stats::Counters;
-use super::wire::{Call, Step, Trouble, Wire, code};
-use crate::article::{ArticleId, Position, Record};
+use crate::article::{ArticleId, Position};
 use crate::cache::lease::Lease;
-use crate::store::{Consistency, Place, Store};
+use crate::random::jittered;
+use crate::store::{Consistency, FeedCursor, Store};
 
 /// Number of consecutive failures that end a session.
 const FAILURES: u32 = 3;
@@ -29,51 +31,28 @@ const STEPS: usize = 200;
 /// Duration of a fill lease.
 const LEASE: Duration = Duration::from_secs(1);
 
-/// Permission to serve entries.
-#[derive(Clone, Copy)]
-pub(super) struct Trust {
-    until: Instant,
-    /// Minimum position of an entry; set if invalidations have not been replayed that far.
-    floor: Option<Position>,
-}
-
-impl Trust {
-    /// Returns true if the record may be served now.
-    pub(super) fn allows(&self, record: Option<&Record>) -> bool {
-        let fresh = match self.floor {
-            None => true,
-            Some(floor) => record.is_some_and(|record| record.token.position >= floor),
-        };
-        fresh && self.ends_later()
-    }
-
-    pub(super) fn ends_later(&self) -> bool {
-        Instant::now() < self.until
-    }
-}
-
 /// Result of a claim of a fill lease.
-pub(super) enum Claim {
+pub(super) enum FillLease {
     /// Granted, with this token.
     Ours(String),
     /// Held by another reader.
     Theirs,
     /// Not needed: there is an entry.
-    Seen(Seen),
+    CacheEntry(CacheEntry),
     /// Redis did not answer.
     None,
 }
 
 pub(super) struct Session {
     /// Connection for lookups, claims and fills, which transfer articles.
-    reads: Wire,
+    reads: Connection,
     /// Connection for invalidations and marks, which large transfers must not delay.
-    writes: Wire,
+    writes: Connection,
     /// Address, for logs.
     pub(super) address: Address,
     feed: Uuid,
     mode: Mode,
-    pub(super) identity: Identity,
+    pub(super) identity: ServerIdentity,
     mark_key: String,
     generation: String,
     /// Prefix of entry keys, which end with the article's ID in braces.
@@ -83,9 +62,9 @@ pub(super) struct Session {
     /// Allows one refresh at a time: others are skipped, and later readers retry.
     refreshing: Semaphore,
     pub(super) lease: Lease,
-    pub(super) backlog: Backlog,
+    pub(super) fill_queue: FillQueue,
     /// Position up to which the generation was invalidated when the session began.
-    pub(super) marked: Place,
+    pub(super) marked: FeedCursor,
     failures: AtomicU32,
     ended: CancellationToken,
     counters: Arc<Counters>,
@@ -94,10 +73,10 @@ pub(super) struct Session {
 /// Handoff to the next session with the same Cluster node: a generation, and the position up to which it is
 /// invalidated. If the node has only lost slots since, both stay valid for the slots that it has kept, and their
 /// entries are preserved.
-pub(super) struct Legacy {
-    identity: Identity,
+pub(super) struct Handoff {
+    identity: ServerIdentity,
     generation: String,
-    place: Place,
+    place: FeedCursor,
 }
 
 impl Session {
@@ -107,24 +86,24 @@ impl Session {
         options: &RedisOptions,
         address: Address,
         feed: Uuid,
-        end: Place,
-        legacy: Option<&Legacy>,
+        end: FeedCursor,
+        handoff: Option<&Handoff>,
         counters: Arc<Counters>,
-    ) -> Result<Self, Trouble> {
+    ) -> Result<Self, RedisError> {
         let mode = options.mode();
-        let open = || Wire::open(&address, &options.login, options.tls.as_ref());
+        let open = || Connection::open(&address, &options.login, options.tls.as_ref());
         let (reads, writes) = tokio::try_join!(open(), open())?;
-        let identity = Identity::of(&writes, mode).await?;
-        if !Identity::of(&reads, mode).await?.is_server_of(&identity) {
-            return Err(Trouble::Refused("two connections reached different servers".into()));
+        let identity = ServerIdentity::of(&writes, mode).await?;
+        if !ServerIdentity::of(&reads, mode).await?.is_server_of(&identity) {
+            return Err(RedisError::Refused("two connections reached different servers".into()));
         }
         let mark_key = format!("copydesk:1:{}:epoch:{}", feed.simple(), identity.mark()?);
-        let proposed = match legacy.filter(|legacy| identity.is_less_than(&legacy.identity)) {
-            Some(legacy) => (legacy.generation.clone(), legacy.place),
+        let proposed = match handoff.filter(|handoff| identity.is_less_than(&handoff.identity)) {
+            Some(handoff) => (handoff.generation.clone(), handoff.place),
             // The last bits of a version 7 UUID are random.
             None => (Uuid::now_v7().simple().to_string().split_off(16), end),
         };
-        let (generation, marked) = mark::open(&writes, &mark_key, proposed).await?;
+        let (generation, marked) = generation::open(&writes, &mark_key, proposed).await?;
         let prefix = format!("copydesk:1:{}:{generation}:{{", feed.simple());
         Ok(Self {
             reads,
@@ -140,7 +119,7 @@ impl Session {
             negative_ttl: options.negative_ttl,
             refreshing: Semaphore::new(1),
             lease: Lease::new(options.staleness_bound, marked.position),
-            backlog: Backlog::default(),
+            fill_queue: FillQueue::default(),
             marked,
             failures: AtomicU32::new(0),
             ended: CancellationToken::new(),
@@ -154,19 +133,19 @@ impl Session {
     }
 
     /// Returns the handoff to the next session; entries are invalidated up to `place`.
-    pub(super) fn legacy(&self, place: Place) -> Legacy {
-        Legacy { identity: self.identity.clone(), generation: self.generation.clone(), place }
+    pub(super) fn handoff(&self, place: FeedCursor) -> Handoff {
+        Handoff { identity: self.identity.clone(), generation: self.generation.clone(), place }
     }
 
     /// Returns the permission to serve entries to a read that begins now, if there is one.
-    pub(super) fn trust(&self, consistency: Consistency) -> Option<Trust> {
+    pub(super) fn trust(&self, consistency: Consistency) -> Option<ReadPermission> {
         // Taken before the lookup: later invalidations say nothing about the entry read.
         let repaired = self.lease.position();
         let until = self.lease.until().filter(|until| Instant::now() < *until)?;
         match consistency {
             Consistency::Full => None,
-            Consistency::Bounded => Some(Trust { until, floor: None }),
-            Consistency::AtLeast(floor) => Some(Trust { until, floor: (repaired < floor).then_some(floor) }),
+            Consistency::Bounded => Some(ReadPermission { until, floor: None }),
+            Consistency::AtLeast(floor) => Some(ReadPermission { until, floor: (repaired < floor).then_some(floor) }),
         }
     }
 
@@ -195,7 +174,7 @@ impl Session {
     }
 
     /// Looks up entries in one round trip. None if Redis does not answer.
-    pub(super) async fn look(&self, ids: &[ArticleId]) -> Option<Vec<Seen>> {
+    pub(super) async fn get(&self, ids: &[ArticleId]) -> Option<Vec<CacheEntry>> {
         if let [id] = ids {
             let answer = self.noted(self.reads.get(&self.key(id))).await?;
             return Some(vec![self.seen(id, answer)]);
@@ -205,35 +184,47 @@ impl Session {
     }
 
     /// Claims fill leases in one round trip. Foreign entries are removed first, which is always safe.
-    pub(super) async fn claim(&self, ids: &[(ArticleId, bool)]) -> Vec<Claim> {
+    pub(super) async fn claim(&self, ids: &[(ArticleId, bool)]) -> Vec<FillLease> {
         let foreign: Vec<&ArticleId> = ids.iter().filter(|(_, foreign)| *foreign).map(|(id, _)| id).collect();
         if !foreign.is_empty() && !self.remove(&foreign).await {
-            return ids.iter().map(|_| Claim::None).collect();
+            return ids.iter().map(|_| FillLease::None).collect();
         }
         let mut tokens = Vec::with_capacity(ids.len());
         let mut calls = Vec::with_capacity(ids.len());
         for (id, _) in ids {
             let token = Uuid::now_v7().simple().to_string();
             let args = vec![token.clone().into_bytes(), millis(LEASE), millis(self.lifetime)];
-            calls.push(Call { step: Step::GetLease, key: self.key(id), args });
+            calls.push(Call { step: ScriptCall::GetLease, key: self.key(id), args });
             tokens.push(token);
         }
         let Some(answers) = self.noted(self.reads.run(&calls)).await else {
-            return ids.iter().map(|_| Claim::None).collect();
+            return ids.iter().map(|_| FillLease::None).collect();
         };
         let claims = ids.iter().zip(tokens).zip(answers).map(|(((id, _), token), answer)| match answer {
-            Value::BulkString(bytes) if bytes == b"l" => Claim::Ours(token),
-            Value::BulkString(bytes) if bytes == b"w" => Claim::Theirs,
-            Value::BulkString(bytes) => Claim::Seen(decode(id, self.feed, bytes.into())),
-            _ => Claim::None,
+            Value::BulkString(bytes) if bytes == b"l" => FillLease::Ours(token),
+            Value::BulkString(bytes) if bytes == b"w" => FillLease::Theirs,
+            Value::BulkString(bytes) => FillLease::CacheEntry(decode(id, self.feed, bytes.into())),
+            _ => FillLease::None,
         });
         claims.collect()
     }
 
+    /// Enqueues fills, so that the caller does not wait for them, and starts the task that drains them if none runs.
+    pub(super) fn enqueue(self: &Arc<Self>, fills: Vec<Fill>) {
+        if self.fill_queue.add(fills) {
+            let session = Arc::clone(self);
+            tokio::spawn(async move {
+                while let batch @ [_, ..] = &*session.fill_queue.next() {
+                    session.fill(batch).await;
+                }
+            });
+        }
+    }
+
     /// Fills claimed entries with the records read from the store.
-    pub(super) async fn fill(&self, claimed: Vec<Fill>) {
+    async fn fill(&self, claimed: &[Fill]) {
         let mut calls = Vec::with_capacity(claimed.len());
-        for (id, token, record) in &claimed {
+        for (id, token, record) in claimed {
             let lifetime = match record {
                 Some(_) => jittered(self.lifetime),
                 None => self.negative_ttl,
@@ -241,10 +232,10 @@ impl Session {
             if lifetime.as_millis() > 0 {
                 let args = vec![
                     token.clone().into_bytes(),
-                    encode(id, record.as_deref(), Ends::after(lifetime)),
+                    encode(id, record.as_deref(), ExpiresAt::after(lifetime)),
                     millis(lifetime),
                 ];
-                calls.push(Call { step: Step::Fill, key: self.key(id), args });
+                calls.push(Call { step: ScriptCall::Fill, key: self.key(id), args });
             }
         }
         for calls in calls.chunks(STEPS) {
@@ -269,8 +260,8 @@ impl Session {
             .zip(&fetched)
             .filter_map(|(id, fetched)| {
                 let lifetime = jittered(self.lifetime);
-                let entry = encode(id, Some(fetched.record.as_deref()?), Ends::after(lifetime));
-                Some(Call { step: Step::Refresh, key: self.key(id), args: vec![entry, millis(lifetime)] })
+                let entry = encode(id, Some(fetched.record.as_deref()?), ExpiresAt::after(lifetime));
+                Some(Call { step: ScriptCall::Refresh, key: self.key(id), args: vec![entry, millis(lifetime)] })
             })
             .collect();
         for calls in calls.chunks(STEPS) {
@@ -287,7 +278,7 @@ impl Session {
         let calls: Vec<Call> = changed
             .iter()
             .map(|(id, position)| Call {
-                step: Step::Invalidate,
+                step: ScriptCall::Invalidate,
                 key: self.key(id),
                 args: vec![digits(**position).into_bytes(), millis(self.lifetime)],
             })
@@ -311,11 +302,11 @@ impl Session {
 
     /// Records that everything up to `place` has been invalidated, if server and generation are still the same.
     /// Otherwise the session ends.
-    pub(super) async fn mark(&self, place: Place) -> bool {
-        let call = mark::record(&self.mark_key, &self.generation, place);
+    pub(super) async fn mark(&self, place: FeedCursor) -> bool {
+        let call = generation::record(&self.mark_key, &self.generation, place);
         // Identity is checked after the mark: it shows an earlier change of role, and the next pass detects a later
         // one.
-        let identify = |pipeline: &mut Pipeline| Identity::query(self.mode, pipeline);
+        let identify = |pipeline: &mut Pipeline| ServerIdentity::query(self.mode, pipeline);
         let Some(answers) = self.noted(self.writes.run_then(&call, identify)).await else { return false };
         match answers.split_first() {
             // Redis has no memory for the mark: then it accepts no fills either.
@@ -323,7 +314,9 @@ impl Session {
                 Counters::add(&self.counters.errors);
                 false
             }
-            Some((Value::Int(1), rest)) if Identity::parse(self.mode, rest).as_ref() == Ok(&self.identity) => true,
+            Some((Value::Int(1), rest)) if ServerIdentity::parse(self.mode, rest).as_ref() == Ok(&self.identity) => {
+                true
+            }
             _ => {
                 tracing::info!(redis = %self.address, "Redis session restarted: server flushed, replaced or resharded");
                 self.end();
@@ -335,7 +328,7 @@ impl Session {
     /// Ends the generation of entries, for every replica.
     pub(super) async fn close(&self) {
         // A failure is harmless: the mark is beyond the feed's head or trimmed, and the next session detects that.
-        let _ = self.writes.run(&[mark::close(&self.mark_key, &self.generation)]).await;
+        let _ = self.writes.run(&[generation::close(&self.mark_key, &self.generation)]).await;
         self.end();
     }
 
@@ -354,12 +347,12 @@ impl Session {
         answers.is_some_and(|answers| answers.iter().all(|answer| matches!(answer, Value::Int(_))))
     }
 
-    fn seen(&self, id: &ArticleId, answer: Value) -> Seen {
+    fn seen(&self, id: &ArticleId, answer: Value) -> CacheEntry {
         match answer {
-            Value::Nil => Seen::Nothing,
+            Value::Nil => CacheEntry::Nothing,
             Value::BulkString(bytes) => decode(id, self.feed, bytes.into()),
             // A key of another Redis type.
-            _ => Seen::Foreign,
+            _ => CacheEntry::Foreign,
         }
     }
 
@@ -372,7 +365,7 @@ impl Session {
     }
 
     /// Counts failures. Ends the session after repeated timeouts, or at once if the server is unusable.
-    async fn noted<T>(&self, answer: impl Future<Output = Result<T, Trouble>>) -> Option<T> {
+    async fn noted<T>(&self, answer: impl Future<Output = Result<T, RedisError>>) -> Option<T> {
         let error = match answer.await {
             Ok(answer) => {
                 self.failures.store(0, Ordering::Relaxed);
@@ -384,19 +377,10 @@ impl Session {
         };
         Counters::add(&self.counters.errors);
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
-        if (error != Trouble::Late || failures >= FAILURES) && !self.has_ended() {
+        if (error != RedisError::Late || failures >= FAILURES) && !self.has_ended() {
             tracing::warn!(redis = %self.address, %error, failures, "Redis disabled; reads fall back to the store");
             self.end();
         }
         None
     }
-}
-
-pub(super) fn millis(duration: Duration) -> Vec<u8> {
-    duration.as_millis().to_string().into_bytes()
-}
-
-/// Varies a duration by ± 10 %, so that simultaneous events do not recur simultaneously.
-pub(super) fn jittered(duration: Duration) -> Duration {
-    duration.mul_f64(0.9 + 0.2 * random())
 }

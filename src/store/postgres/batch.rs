@@ -7,7 +7,7 @@ use super::bulk::{Bulk, Statement};
 use super::rows::hash;
 use crate::article::{ChangeKind, CleanArticle, Digest, RecordParts};
 use crate::store::Outcome;
-use crate::store::codes::{head, kind_number, lifecycle_number, micros, outcome_number};
+use crate::store::enum_codes::{head, kind_number, lifecycle_number, micros, outcome_number};
 use crate::store::plan::{Provenance, Revision};
 
 /// Row of `articles`.

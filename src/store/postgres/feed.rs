@@ -6,16 +6,16 @@ use jiff::Timestamp;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use super::feed_retention::not_trimmed;
 use super::pool::Pool;
 use super::reader::Reader;
 use super::rows::{
     self, HISTORY, RECORD, RECORD_COLUMNS, STANDING, STANDING_COLUMNS, article_id, get, position, record, sequence,
     standing,
 };
-use super::trim::not_trimmed;
 use crate::article::{ArticleId, Position, Record};
-use crate::store::codes::{kind, time};
-use crate::store::{Change, Place, Revision, Standing, StoreError, Touched};
+use crate::store::enum_codes::{kind, time};
+use crate::store::{Change, ChangedIds, FeedCursor, Revision, StoreError, Visibility};
 
 /// Reads the position of the newest change.
 pub(super) async fn head(pool: &Pool) -> Result<Position, StoreError> {
@@ -24,20 +24,20 @@ pub(super) async fn head(pool: &Pool) -> Result<Position, StoreError> {
 }
 
 /// Reads the newest change, and the time of the change at `at`, by which two feeds are compared.
-pub(super) async fn head_and(pool: &Pool, at: Position) -> Result<(Place, Option<Timestamp>), StoreError> {
+pub(super) async fn head_and(pool: &Pool, at: Position) -> Result<(FeedCursor, Option<Timestamp>), StoreError> {
     let sql = "SELECT f.position, (SELECT c.time FROM copydesk.changes c WHERE c.position = f.position),
             (SELECT c.time FROM copydesk.changes c WHERE c.position = $1)
          FROM (SELECT position FROM copydesk.feed LIMIT 1) f";
     let rows = pool.query(sql, &[(&sequence(at), Type::INT8)]).await?;
     let row = rows.first().ok_or(StoreError::Damaged)?;
     let time_at = |column| Ok::<_, StoreError>(get::<Option<i64>>(row, column)?.map(time));
-    Ok((Place { position: position(get(row, 0)?), time: time_at(1)? }, time_at(2)?))
+    Ok((FeedCursor { position: position(get(row, 0)?), time: time_at(1)? }, time_at(2)?))
 }
 
 /// Rejects a reader that is ahead of the feed: it followed a feed that has lost its last changes. If it waited, the
 /// feed would reach its position again with other changes.
 fn not_ahead(after: Position, head: Position) -> Result<(), StoreError> {
-    if after > head { Err(StoreError::Foreign) } else { Ok(()) }
+    if after > head { Err(StoreError::UnknownPosition) } else { Ok(()) }
 }
 
 pub(super) async fn changes(pool: &Pool, feed: Uuid, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
@@ -77,7 +77,7 @@ pub(super) async fn changes(pool: &Pool, feed: Uuid, after: Position, limit: usi
     Ok(changes)
 }
 
-pub(super) async fn touched(pool: &Pool, after: Place, limit: usize) -> Result<Touched, StoreError> {
+pub(super) async fn changed_ids(pool: &Pool, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError> {
     // LIMIT 1 tells the planner that there is one row. For such small tables it otherwise estimates thousands of rows
     // each, and JIT-compiles the statement for billions of rows, which takes half a second.
     let sql = "SELECT f.position, t.position, h.time, c.position, a.id, c.time
@@ -99,11 +99,11 @@ pub(super) async fn touched(pool: &Pool, after: Place, limit: usize) -> Result<T
     let mut articles = Vec::with_capacity(rows.len());
     for row in &rows {
         if let Some(sequence) = get::<Option<i64>>(row, 3)? {
-            reached = Place { position: position(sequence), time: Some(time(get(row, 5)?)) };
+            reached = FeedCursor { position: position(sequence), time: Some(time(get(row, 5)?)) };
             articles.push((reached.position, article_id(row, 4)?));
         }
     }
-    Ok(Touched { articles, reached })
+    Ok(ChangedIds { articles, reached })
 }
 
 pub(super) async fn revisions(
@@ -142,9 +142,9 @@ pub(super) async fn snapshot(
     at: Position,
     after: Option<&ArticleId>,
     limit: usize,
-) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
+) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
     let after = match after {
-        Some(id) => rows::key_of(pool, id).await?.ok_or(StoreError::Foreign)?,
+        Some(id) => rows::key_of(pool, id).await?.ok_or(StoreError::UnknownPosition)?,
         None => 0,
     };
     // An article's key is the position at which it was created.

@@ -5,7 +5,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::pool::Param;
 use super::rows::facet_number;
-use super::words::query_text;
+use super::tsvector::query_text;
 use crate::article::Filter;
 
 /// Condition that an article of `articles a` is readable at the time in parameter `$1`.

@@ -13,15 +13,15 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::error::answer;
 use super::lock;
+use super::notify_listener::Wake;
 use super::pool::{Connection, Param, Pool};
 use super::rows::get;
 use super::rush::{Backlog, Patience};
-use super::wake::Wake;
-use super::words::Words;
+use super::tsvector::Words;
 use crate::article::{Position, Query};
 use crate::proto::Article;
 use crate::store::StoreError;
-use crate::store::codes::INDEXED;
+use crate::store::enum_codes::INDEXED;
 
 /// Maximum number of changes per transaction of the index.
 const BATCH: i64 = 500;

@@ -16,7 +16,7 @@ use crate::store::{ListQuery, LookupKey, OrderField, StoreError};
 
 pub(super) async fn list(reader: &impl Reader, feed: Uuid, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
     let key = match &query.after {
-        Some(cursor) => Some(rows::key_of(reader, &cursor.id).await?.ok_or(StoreError::Foreign)?),
+        Some(cursor) => Some(rows::key_of(reader, &cursor.id).await?.ok_or(StoreError::UnknownPosition)?),
         None => None,
     };
     let mut values = Values::new(query.now);

@@ -9,18 +9,20 @@ mod bulk;
 mod copying;
 mod error;
 mod feed;
+mod feed_retention;
 mod filter;
-mod gather;
 mod index;
 mod keys;
 mod list;
-mod load;
 mod lock;
 mod migrate;
+mod notify_listener;
 mod options;
 mod planner;
 mod pool;
+mod preload;
 mod probe;
+mod read_batcher;
 mod reader;
 mod rows;
 mod rush;
@@ -28,9 +30,7 @@ mod search;
 mod standbys;
 mod tls;
 mod transaction;
-mod trim;
-mod wake;
-mod words;
+mod tsvector;
 mod writer;
 
 use std::sync::Arc;
@@ -47,17 +47,17 @@ pub use options::{PostgresOptions, StandbyOptions};
 pub use probe::DatabaseFacts;
 pub use standbys::{StandbyStats, Standbys};
 
-use super::gate::{Gate, Kind};
 use super::{
-    Change, Consistency, Fetched, ListQuery, LookupKey, Place, Revision, SearchPage, SearchQuery, Standing, Store,
-    StoreError, StoreStats, Touched, Write, WriteError, Written,
+    Change, ChangedIds, Consistency, FeedCursor, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery,
+    Store, StoreError, StoreStats, Visibility, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, Position, Record};
+use crate::overload::admission::{Gate, ReadKind};
 use breaker::Breaker;
-use gather::Gather;
 use index::Index;
+use notify_listener::Wake;
 use pool::Pool;
-use wake::Wake;
+use read_batcher::Gather;
 use writer::Writer;
 
 /// Connections for background work: writer, search indexer and trimming of old changes.
@@ -130,7 +130,7 @@ impl PostgresStore {
         let first = Arc::new(Pool::new(&options, FIRST, &breaker).map_err(failed)?);
         let wake = Wake::new(feed::head(&work).await.map_err(failed)?);
         let listening = options.listen.then(|| wake.listen(&options));
-        let trimming = options.keep.map(|keep| trim::start(Arc::clone(&work), keep));
+        let trimming = options.keep.map(|keep| feed_retention::start(Arc::clone(&work), keep));
         let index = Index::start(Arc::clone(&work), &wake, options.statement_timeout);
         let writer = Writer::start(work, feed, &options, wake.clone());
         Ok(Self {
@@ -165,13 +165,13 @@ impl PostgresStore {
     /// Returns the counters for metrics.
     pub fn stats(&self) -> StoreStats {
         let (search_lag, breaker_open) = (self.index.lag(), self.breaker.is_open());
-        self.gate.stats(StoreStats { search_lag, breaker_open, ..self.writer.stats() })
+        StoreStats { search_lag, breaker_open, ..self.writer.stats() }.with_reads(self.gate.counts())
     }
 }
 
 #[async_trait]
 impl Store for PostgresStore {
-    fn feed(&self) -> Uuid {
+    fn feed_id(&self) -> Uuid {
         self.feed
     }
 
@@ -179,12 +179,12 @@ impl Store for PostgresStore {
         self.writer.write(writes).await
     }
 
-    async fn rehearse(&self, write: Write) -> Result<Written, WriteError> {
-        self.writer.rehearse(write).await
+    async fn dry_run(&self, write: Write) -> Result<Written, WriteError> {
+        self.writer.dry_run(write).await
     }
 
     async fn get(&self, ids: &[ArticleId], _consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
-        let (_place, _recall) = self.gate.enter(Kind::Short).await?;
+        let (_place, _recall) = self.gate.enter(ReadKind::Short).await?;
         match ids {
             [id] => Ok(vec![self.gather.get(id).await?]),
             ids => rows::fetch(&*self.reads, self.feed, ids).await,
@@ -197,7 +197,7 @@ impl Store for PostgresStore {
         revision: i64,
         _consistency: Consistency,
     ) -> Result<Option<Arc<Record>>, StoreError> {
-        let (_place, _recall) = self.gate.enter(Kind::Short).await?;
+        let (_place, _recall) = self.gate.enter(ReadKind::Short).await?;
         rows::revision(&*self.reads, self.feed, id, revision).await
     }
 
@@ -207,17 +207,17 @@ impl Store for PostgresStore {
         now: Timestamp,
         _consistency: Consistency,
     ) -> Result<Option<ArticleId>, StoreError> {
-        let (_place, _recall) = self.gate.enter(Kind::Short).await?;
+        let (_place, _recall) = self.gate.enter(ReadKind::Short).await?;
         list::lookup(&*self.reads, key, now).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
-        let (_place, recall) = self.gate.enter(Kind::Page(query.weight())).await?;
+        let (_place, recall) = self.gate.enter(ReadKind::Page(query.weight())).await?;
         recall.unless_recalled(list::list(&*self.reads, self.feed, query)).await
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
-        let (_place, recall) = self.gate.enter(Kind::Page(query.weight())).await?;
+        let (_place, recall) = self.gate.enter(ReadKind::Page(query.weight())).await?;
         recall.unless_recalled(search::search(&*self.reads, self.feed, query)).await
     }
 
@@ -228,17 +228,17 @@ impl Store for PostgresStore {
         limit: usize,
         _consistency: Consistency,
     ) -> Result<Vec<Revision>, StoreError> {
-        let (_place, recall) = self.gate.enter(Kind::Page(1)).await?;
+        let (_place, recall) = self.gate.enter(ReadKind::Page(1)).await?;
         recall.unless_recalled(feed::revisions(&*self.reads, self.feed, id, before, limit)).await
     }
 
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
-        let (_place, _recall) = self.gate.enter(Kind::Stream).await?;
+        let (_place, _recall) = self.gate.enter(ReadKind::Stream).await?;
         feed::changes(&self.reads, self.feed, after, limit).await
     }
 
-    async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
-        feed::touched(&self.first, after, limit).await
+    async fn changed_ids(&self, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError> {
+        feed::changed_ids(&self.first, after, limit).await
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
@@ -250,21 +250,21 @@ impl Store for PostgresStore {
         at: Position,
         after: Option<&ArticleId>,
         limit: usize,
-    ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
-        let (_place, _recall) = self.gate.enter(Kind::Stream).await?;
+    ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
+        let (_place, _recall) = self.gate.enter(ReadKind::Stream).await?;
         feed::snapshot(&*self.reads, self.feed, at, after, limit).await
     }
 
-    fn wake(&self) -> watch::Receiver<Position> {
+    fn subscribe(&self) -> watch::Receiver<Position> {
         self.wake.subscribe()
     }
 
-    async fn indexed(&self) -> Result<Position, StoreError> {
+    async fn index_position(&self) -> Result<Position, StoreError> {
         search::indexed(&self.first).await
     }
 
-    async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.writer.turn_clock(now).await
+    async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.writer.apply_due_transitions(now).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

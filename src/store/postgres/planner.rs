@@ -15,7 +15,7 @@ use super::batch::{ArticleRow, Batch, ChangeRow, RequestRow, TextRow};
 use super::rows::{facet_numbers, position};
 use crate::article::{ArticleId, ChangeToken, CleanArticle, Digest, Position, Record, RecordParts};
 use crate::store::plan::{Effect, Provenance, Revision, due, first, next, plan, time_of};
-use crate::store::{Ingest, Outcome, RequestKey, Standing, Write, WriteError, Written};
+use crate::store::{Ingest, Outcome, RequestKey, Visibility, Write, WriteError, Written};
 
 /// Current state of an article within the group.
 pub(super) struct Current {
@@ -30,23 +30,23 @@ pub(super) struct Current {
 pub(super) struct Twin {
     pub(super) key: i64,
     pub(super) id: ArticleId,
-    pub(super) standing: Standing,
+    pub(super) standing: Visibility,
 }
 
 /// Earlier request and its result.
-pub(super) struct Seen {
+pub(super) struct EarlierRequest {
     pub(super) digest: Digest,
     pub(super) written: Written,
 }
 
 /// Stored state that the group depends on.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct StoredState {
     pub(super) articles: HashMap<ArticleId, Current>,
     /// Earliest first.
     pub(super) twins: HashMap<Digest, Vec<Twin>>,
     /// By request ID and item.
-    pub(super) requests: HashMap<Vec<u8>, BTreeMap<u32, Seen>>,
+    pub(super) requests: HashMap<Vec<u8>, BTreeMap<u32, EarlierRequest>>,
 }
 
 type Answer = Result<Written, WriteError>;
@@ -54,7 +54,7 @@ type Answer = Result<Written, WriteError>;
 /// State of a group in progress.
 pub(super) struct Planner {
     feed: Uuid,
-    known: Known,
+    known: StoredState,
     /// Articles of the group that have, or had, a text with this digest.
     by_digest: HashMap<Digest, Vec<ArticleId>>,
     changed: Vec<ArticleId>,
@@ -62,7 +62,7 @@ pub(super) struct Planner {
 }
 
 impl Planner {
-    pub(super) fn new(feed: Uuid, known: Known) -> Self {
+    pub(super) fn new(feed: Uuid, known: StoredState) -> Self {
         let mut by_digest: HashMap<Digest, Vec<ArticleId>> = HashMap::new();
         for (id, current) in &known.articles {
             by_digest.entry(current.record.digest).or_default().push(id.clone());
@@ -101,7 +101,7 @@ impl Planner {
             outcome: written.outcome,
             time,
         });
-        let seen = Seen { digest: request.digest, written: written.clone() };
+        let seen = EarlierRequest { digest: request.digest, written: written.clone() };
         self.known.requests.entry(id).or_default().insert(request.item, seen);
         Ok(written)
     }
@@ -199,14 +199,14 @@ impl Planner {
     }
 
     /// Announces the due transition of an article, if it is still due.
-    pub(super) fn turn_clock(&mut self, id: &ArticleId, now: Timestamp) -> bool {
+    pub(super) fn apply_due_transitions(&mut self, id: &ArticleId, now: Timestamp) -> bool {
         let Some(current) = self.known.articles.get(id) else { return false };
         let Some(time) = current.row.due.filter(|due| *due <= now.as_microsecond()) else { return false };
         let (record, provenance) = (Arc::clone(&current.record), current.row.provenance);
         let revised = self.revise(id, &Revision::of_clock(&record, time), provenance, now);
         // Its embargo may have ended and it may have expired since the last run: the next transition follows this one.
         if let (Some(record), Some(current)) = (revised, self.known.articles.get_mut(id)) {
-            current.row.due = due(&record, crate::store::codes::time(time));
+            current.row.due = due(&record, crate::store::enum_codes::time(time));
         }
         true
     }

@@ -17,7 +17,7 @@ use super::breaker::Breaker;
 use super::error::{answer, is_lost, no_connection};
 use super::tls::Tls;
 use crate::store::StoreError;
-use crate::telemetry::trace::{Kind, Part, Value, span_of};
+use crate::telemetry::trace::{Kind, SpanGuard, Value, span_of};
 
 /// Timeout of the request to cancel a statement.
 const CANCEL: Duration = Duration::from_secs(1);
@@ -165,7 +165,7 @@ impl Pool {
 
 /// Starts the span of a statement, including the wait for a connection, if the call is traced. The span names verb and
 /// table, never values.
-pub(super) fn statement(sql: &str) -> Option<Part> {
+pub(super) fn statement(sql: &str) -> Option<SpanGuard> {
     let part = span_of(Kind::Client, || format!("postgres {}", summary(sql)))?;
     part.say("db.system.name", Value::Text("postgresql".into()));
     Some(part)

@@ -8,9 +8,10 @@ use uuid::Uuid;
 
 use super::reader::Reader;
 use crate::article::{ArticleId, ChangeToken, Digest, EditorFields, Facet, Record, RecordParts};
-use crate::store::codes::{self, lifecycle, time};
-pub(super) use crate::store::codes::{position, sequence};
-use crate::store::{Fetched, Standing, StoreError};
+use crate::store::enum_codes;
+use crate::store::enum_codes::{lifecycle, time};
+pub(super) use crate::store::enum_codes::{position, sequence};
+use crate::store::{Fetched, StoreError, Visibility};
 
 /// Columns of a record: from the article `a`, the change `c` that created the revision, and its text `b`.
 pub(super) const RECORD: &str = "a.id, a.uid, a.created, c.position, c.revision, c.lifecycle, c.embargo, c.expire, \
@@ -60,8 +61,8 @@ pub(super) fn record(row: &Row, at: usize, feed: Uuid) -> Result<Arc<Record>, St
 }
 
 /// Reads the columns of [`STANDING`], starting at `at`.
-pub(super) fn standing(row: &Row, at: usize) -> Result<Standing, StoreError> {
-    Ok(Standing {
+pub(super) fn standing(row: &Row, at: usize) -> Result<Visibility, StoreError> {
+    Ok(Visibility {
         lifecycle: lifecycle(get::<i16>(row, at)?.into()),
         embargo_time: get::<Option<i64>>(row, at + 1)?.map(time),
         expire_time: get::<Option<i64>>(row, at + 2)?.map(time),
@@ -129,7 +130,7 @@ pub(super) async fn key_of(reader: &impl Reader, id: &ArticleId) -> Result<Optio
 /// Returns the number of a facet's list: 64 bits of a hash, so that a writer need not read it from the database. Among
 /// ten million different values, the probability of a collision is below 1 in 300,000.
 pub(super) fn facet_number(facet: &Facet) -> i64 {
-    hash(&[&[codes::facet_number(facet.kind)], facet.value.as_bytes()])
+    hash(&[&[enum_codes::facet_number(facet.kind)], facet.value.as_bytes()])
 }
 
 /// Returns the numbers of the lists that an article is in.
@@ -142,5 +143,5 @@ pub(super) fn facet_numbers(facets: &[Facet]) -> Vec<i64> {
 
 /// Computes a hash for a narrow index; matches must be compared in full.
 pub(super) fn hash(parts: &[&[u8]]) -> i64 {
-    crate::store::codes::head(&Digest::of_bytes(&parts.concat()))
+    crate::store::enum_codes::head(&Digest::of_bytes(&parts.concat()))
 }

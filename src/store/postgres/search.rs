@@ -8,7 +8,7 @@ use super::filter::{READABLE, Values, conditions};
 use super::pool::Pool;
 use super::reader::Reader;
 use super::rows::{NEWEST, RECORD, RECORD_COLUMNS, get, position, record};
-use super::words::query_text;
+use super::tsvector::query_text;
 use crate::store::{SearchHit, SearchPage, SearchQuery, StoreError};
 
 /// Relevance score. A match in the headline (A) weighs most, one in names (C) less, and one in the body (D) least.

@@ -13,15 +13,16 @@ use uuid::Uuid;
 
 use super::batch::Batch;
 use super::error::{answer, means_lost};
-use super::load::{self, Wanted};
 use super::lock;
 use super::planner::{Planner, placed};
 use super::pool::{Connection, Param, Pool};
+use super::preload;
+use super::preload::Wanted;
 use super::rows::get;
 use crate::article::ArticleId;
 use crate::store::plan::unplaced;
 use crate::store::{StoreError, Write, WriteError, Written};
-use crate::telemetry::trace::{Kind, Part, Value, span};
+use crate::telemetry::trace::{Kind, SpanGuard, Value, span};
 
 /// Maximum idle time within a transaction, so that a stalled process does not block other writers for longer.
 const IDLE: Duration = Duration::from_secs(5);
@@ -74,19 +75,23 @@ impl Transactions<'_> {
     }
 
     /// Writes the due transitions of these articles, unless they are already written. Returns the number of changes.
-    pub(super) async fn turn_clock(&self, ids: &[ArticleId], now: Timestamp) -> Result<(usize, Option<i64>), Failed> {
+    pub(super) async fn apply_due_transitions(
+        &self,
+        ids: &[ArticleId],
+        now: Timestamp,
+    ) -> Result<(usize, Option<i64>), Failed> {
         let (connection, mut planner) = self.begin(&Wanted::of(ids), &lock::of_articles(ids.iter())).await?;
-        let turned = ids.iter().filter(|id| planner.turn_clock(id, now)).count();
+        let turned = ids.iter().filter(|id| planner.apply_due_transitions(id, now)).count();
         let (_, last) = self.within_time(store(&connection, planner.finish())).await?;
         connection.give_back();
         Ok((turned, last))
     }
 
     /// Returns the result that a write would have.
-    pub(super) async fn rehearse(&self, write: &Write) -> Result<Written, WriteError> {
+    pub(super) async fn dry_run(&self, write: &Write) -> Result<Written, WriteError> {
         let connection = self.pool.connection().await?;
         let wanted = Wanted::by(std::iter::once(write));
-        let known = self.within_time(async { Ok(load::load(&connection, self.feed, &wanted).await?) });
+        let known = self.within_time(async { Ok(preload::load(&connection, self.feed, &wanted).await?) });
         let known = known.await.map_err(|failed| failed.error)?;
         connection.give_back();
         Planner::new(self.feed, known).apply(write).map(unplaced)
@@ -130,7 +135,7 @@ impl Transactions<'_> {
         let (_, _, known) = try_join3(
             async { Ok::<_, Failed>(connection.batch_execute(&begin).await?) },
             async { Ok::<_, Failed>(connection.execute_typed(&lock, &locks).await?) },
-            async { Ok::<_, Failed>(load::load(connection, self.feed, wanted).await?) },
+            async { Ok::<_, Failed>(preload::load(connection, self.feed, wanted).await?) },
         )
         .await?;
         Ok(Planner::new(self.feed, known))
@@ -148,7 +153,7 @@ impl Transactions<'_> {
 }
 
 /// Starts a span for the statements of a round trip, if the call is traced.
-fn statements(name: &'static str) -> Option<Part> {
+fn statements(name: &'static str) -> Option<SpanGuard> {
     let part = span(Kind::Client, name)?;
     part.say("db.system.name", Value::Text("postgresql".into()));
     Some(part)

@@ -13,13 +13,13 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::PostgresOptions;
+use super::notify_listener::Wake;
 use super::pool::Pool;
 use super::rows::{article_id, position};
 use super::transaction::{Answers, Failed, Transactions};
-use super::wake::Wake;
 use crate::article::ArticleId;
 use crate::store::{StoreError, StoreStats, Write, WriteError, Written};
-use crate::telemetry::trace::{Here, Kind, Part, here, within};
+use crate::telemetry::trace::{Kind, SpanGuard, TraceContext, current_context, with_context};
 
 /// Maximum number of writes per commit, so that the first does not wait long for the last and statements stay bounded.
 const MAX_GROUP: usize = 2_000;
@@ -47,7 +47,7 @@ struct Call {
     writes: Vec<Write>,
     answer: oneshot::Sender<Answers>,
     /// Trace context of the call, if it is traced.
-    here: Option<Here>,
+    trace: Option<TraceContext>,
 }
 
 /// Handle of the writer task. After the handle is dropped, the task completes queued commands, as long as its runtime
@@ -98,17 +98,17 @@ impl Writer {
 
     pub(super) async fn write(&self, writes: Vec<Write>) -> Answers {
         let count = writes.len();
-        match self.send(|answer| Command::Write(Call { writes, answer, here: here() })).await {
+        match self.send(|answer| Command::Write(Call { writes, answer, trace: current_context() })).await {
             Ok(answers) => answers,
             Err(error) => failed(count, &error),
         }
     }
 
-    pub(super) async fn rehearse(&self, write: Write) -> Result<Written, WriteError> {
+    pub(super) async fn dry_run(&self, write: Write) -> Result<Written, WriteError> {
         self.send(|answer| Command::Rehearse(Box::new(write), answer)).await?
     }
 
-    pub(super) async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {
+    pub(super) async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
         self.send(|answer| Command::TurnClock(now, answer)).await?
     }
 
@@ -174,11 +174,11 @@ impl State {
                 next
             }
             Command::Rehearse(write, caller) => {
-                drop(caller.send(self.transactions().rehearse(&write).await));
+                drop(caller.send(self.transactions().dry_run(&write).await));
                 None
             }
             Command::TurnClock(now, caller) => {
-                drop(caller.send(self.turn_clock(now).await));
+                drop(caller.send(self.apply_due_transitions(now).await));
                 None
             }
         }
@@ -222,11 +222,11 @@ impl State {
             return Ok(calls.iter().map(|_| Vec::new()).collect());
         }
         // Every traced call of the group gets a span; inner spans are recorded only in the first.
-        let parts: Vec<Part> =
-            group.iter().filter_map(|call| call.here.as_ref()?.span(Kind::Internal, "store.commit")).collect();
-        let writing = within(parts.first().map(Part::here), self.transactions().write(&calls)).await;
+        let parts: Vec<SpanGuard> =
+            group.iter().filter_map(|call| call.trace.as_ref()?.span(Kind::Internal, "store.commit")).collect();
+        let writing = with_context(parts.first().map(SpanGuard::context), self.transactions().write(&calls)).await;
         if writing.is_err() {
-            parts.iter().for_each(Part::fail);
+            parts.iter().for_each(SpanGuard::fail);
         }
         drop(parts);
         let (answers, last) = writing?;
@@ -234,7 +234,7 @@ impl State {
         Ok(answers)
     }
 
-    async fn turn_clock(&mut self, now: Timestamp) -> Result<usize, StoreError> {
+    async fn apply_due_transitions(&mut self, now: Timestamp) -> Result<usize, StoreError> {
         if self.trimmed.elapsed() > REQUEST_TRIM_INTERVAL {
             self.trimmed = Instant::now();
             self.trim_requests(now - REQUEST_RETENTION).await?;
@@ -246,7 +246,8 @@ impl State {
         }
         let began = Instant::now();
         let ids: Vec<ArticleId> = due.iter().map(|row| article_id(row, 0)).collect::<Result<_, _>>()?;
-        let (changed, last) = self.transactions().turn_clock(&ids, now).await.map_err(|failed| failed.error)?;
+        let (changed, last) =
+            self.transactions().apply_due_transitions(&ids, now).await.map_err(|failed| failed.error)?;
         self.record(began.elapsed(), changed, last);
         Ok(changed)
     }

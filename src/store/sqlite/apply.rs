@@ -13,7 +13,8 @@ use crate::article::{
     ArticleId, ChangeKind, ChangeToken, CleanArticle, Digest, EditorFields, Facet, Record, RecordParts,
 };
 use crate::proto::Article;
-use crate::store::codes::{self, head, kind_number, lifecycle_number, micros, outcome_number};
+use crate::store::enum_codes;
+use crate::store::enum_codes::{head, kind_number, lifecycle_number, micros, outcome_number};
 use crate::store::plan::{Effect, Provenance, Revision, due, first, next, plan, time_of};
 use crate::store::{Ingest, Outcome, RequestKey, Write, WriteError, Written};
 
@@ -82,7 +83,7 @@ impl Applier {
             if let Ok(id) = id
                 && let Some(record) = rows::at_revision(connection, self.feed, &id, revision)?
             {
-                return Ok(Ok(Written { record, outcome: codes::outcome(outcome) }));
+                return Ok(Ok(Written { record, outcome: enum_codes::outcome(outcome) }));
             }
         }
         let applied = self.apply_now(connection, write)?;
@@ -299,7 +300,7 @@ impl Applier {
     }
 
     /// Applies at most `limit` due timed transitions. Returns their number.
-    pub(super) fn turn_clock(
+    pub(super) fn apply_due_transitions(
         &mut self,
         connection: &Connection,
         now: Timestamp,
@@ -313,7 +314,7 @@ impl Applier {
             let Ok(id) = id.parse::<ArticleId>() else { continue };
             let Some(current) = self.current(connection, &id)? else { continue };
             let revision = Revision::of_clock(&current.record, *due);
-            self.apply_due(connection, &current, &revision, codes::time(*due), now)?;
+            self.apply_due(connection, &current, &revision, enum_codes::time(*due), now)?;
         }
         Ok(due.len())
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension};
 
 use crate::article::Facet;
-use crate::store::codes::facet_number;
+use crate::store::enum_codes::facet_number;
 
 /// Facet that every article has.
 pub(super) const EVERY: i64 = 0;

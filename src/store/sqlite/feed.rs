@@ -7,16 +7,16 @@ use rusqlite::{OptionalExtension, Row};
 use super::readers::Reader;
 use super::rows::{self, HISTORY, RECORD, RECORD_COLUMNS, position, sequence};
 use crate::article::{ArticleId, EditorFields, Position, Record};
-use crate::store::codes::{kind, lifecycle, time};
-use crate::store::{Change, Place, Revision, Standing, StoreError, Touched};
+use crate::store::enum_codes::{kind, lifecycle, time};
+use crate::store::{Change, ChangedIds, FeedCursor, Revision, StoreError, Visibility};
 
 /// Columns of the article's current visibility, after those of [`RECORD`].
 const STANDING: &str = "a.lifecycle, a.embargo, a.expire, \
      (SELECT n.revision FROM changes n WHERE n.position = a.position), a.editor_fields";
 const STANDING_COLUMNS: usize = 5;
 
-fn standing(row: &Row<'_>, first: usize) -> rusqlite::Result<Standing> {
-    Ok(Standing {
+fn standing(row: &Row<'_>, first: usize) -> rusqlite::Result<Visibility> {
+    Ok(Visibility {
         lifecycle: lifecycle(row.get(first)?),
         embargo_time: row.get::<_, Option<i64>>(first + 1)?.map(time),
         expire_time: row.get::<_, Option<i64>>(first + 2)?.map(time),
@@ -66,7 +66,7 @@ fn at(reader: &Reader, key: i64, revision: i64) -> rusqlite::Result<Option<Arc<R
     statement.query_row((key, revision), |row| rows::record(row, reader.feed)).optional()
 }
 
-pub(super) fn touched(reader: &Reader, after: Place, limit: usize) -> Result<Touched, StoreError> {
+pub(super) fn changed_ids(reader: &Reader, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError> {
     // The feed loses nothing while the store is open, but a follower may have a cursor from before a restored backup.
     let mut there = reader.connection.prepare_cached("SELECT time FROM changes WHERE position = ?1")?;
     let there: Option<i64> = there.query_row([sequence(after.position)], |row| row.get(0)).optional()?;
@@ -83,10 +83,10 @@ pub(super) fn touched(reader: &Reader, after: Place, limit: usize) -> Result<Tou
     let mut articles = Vec::new();
     while let Some(row) = rows.next()? {
         let id: String = row.get(1)?;
-        reached = Place { position: position(row.get(0)?), time: Some(time(row.get(2)?)) };
+        reached = FeedCursor { position: position(row.get(0)?), time: Some(time(row.get(2)?)) };
         articles.push((reached.position, id.parse().map_err(|_| StoreError::Damaged)?));
     }
-    Ok(Touched { articles, reached })
+    Ok(ChangedIds { articles, reached })
 }
 
 pub(super) fn revisions(
@@ -131,9 +131,9 @@ pub(super) fn snapshot(
     at: Position,
     after: Option<&ArticleId>,
     limit: usize,
-) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
+) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
     let after = match after {
-        Some(id) => rows::key_of(&reader.connection, id)?.ok_or(StoreError::Foreign)?,
+        Some(id) => rows::key_of(&reader.connection, id)?.ok_or(StoreError::UnknownPosition)?,
         None => 0,
     };
     let sql = [

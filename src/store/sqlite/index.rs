@@ -16,7 +16,7 @@ use super::open_files::OpenFiles;
 use super::{SqliteOptions, migrate, rows};
 use crate::article::{Position, Query};
 use crate::proto::Article;
-use crate::store::codes::INDEXED;
+use crate::store::enum_codes::INDEXED;
 
 /// Maximum number of changes per transaction of the index. A larger batch has more throughput and more latency.
 const BATCH: usize = 4_000;

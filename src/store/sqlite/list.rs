@@ -81,7 +81,7 @@ fn walk(
     let after = match &query.after {
         None => None,
         Some(cursor) => {
-            let key = rows::key_of(&reader.connection, &cursor.id)?.ok_or(StoreError::Foreign)?;
+            let key = rows::key_of(&reader.connection, &cursor.id)?.ok_or(StoreError::UnknownPosition)?;
             Some((cursor.sort_time.as_microsecond(), rows::sequence(cursor.position), key))
         }
     };

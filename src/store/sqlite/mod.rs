@@ -33,12 +33,12 @@ use uuid::Uuid;
 pub use error::OpenError;
 pub use keys::SqliteKeys;
 
-use super::gate::Kind;
 use super::{
-    Change, Consistency, Fetched, ListQuery, LookupKey, Place, Revision, SearchPage, SearchQuery, Standing, Store,
-    StoreError, StoreStats, Touched, Write, WriteError, Written,
+    Change, ChangedIds, Consistency, FeedCursor, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery,
+    Store, StoreError, StoreStats, Visibility, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, Position, Record};
+use crate::overload::admission::ReadKind;
 use index::Index;
 use open_files::OpenFiles;
 use readers::Readers;
@@ -146,7 +146,7 @@ impl SqliteStore {
         let files = Arc::new(OpenFiles::of(&options)?);
         let writer = Writer::start(connection, feed, Arc::clone(&files));
         let writer = writer.map_err(|cause| OpenError::sqlite(&options.articles(), &cause))?;
-        let index = Index::start(&options, writer.wake(), Arc::clone(&files))
+        let index = Index::start(&options, writer.subscribe(), Arc::clone(&files))
             .map_err(|cause| OpenError::sqlite(&options.search(), &cause))?;
         let readers = Readers::new(&options, feed, Arc::clone(&files));
         Ok(Self { feed, writer, index, readers, files, articles: options.articles(), _lock: lock })
@@ -175,7 +175,7 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
-    fn feed(&self) -> Uuid {
+    fn feed_id(&self) -> Uuid {
         self.feed
     }
 
@@ -183,13 +183,13 @@ impl Store for SqliteStore {
         self.writer.write(writes).await
     }
 
-    async fn rehearse(&self, write: Write) -> Result<Written, WriteError> {
-        self.writer.rehearse(write).await
+    async fn dry_run(&self, write: Write) -> Result<Written, WriteError> {
+        self.writer.dry_run(write).await
     }
 
     async fn get(&self, ids: &[ArticleId], _consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
         let ids = ids.to_vec();
-        self.readers.run(Kind::Short, move |reader| ids.iter().map(|id| rows::fetch(reader, id)).collect()).await
+        self.readers.run(ReadKind::Short, move |reader| ids.iter().map(|id| rows::fetch(reader, id)).collect()).await
     }
 
     async fn get_revision(
@@ -199,7 +199,7 @@ impl Store for SqliteStore {
         _consistency: Consistency,
     ) -> Result<Option<Arc<Record>>, StoreError> {
         let id = id.clone();
-        self.readers.run(Kind::Short, move |reader| rows::revision(reader, &id, revision)).await
+        self.readers.run(ReadKind::Short, move |reader| rows::revision(reader, &id, revision)).await
     }
 
     async fn lookup(
@@ -209,17 +209,17 @@ impl Store for SqliteStore {
         _consistency: Consistency,
     ) -> Result<Option<ArticleId>, StoreError> {
         let key = key.clone();
-        self.readers.run(Kind::Short, move |reader| list::lookup(reader, &key, now)).await
+        self.readers.run(ReadKind::Short, move |reader| list::lookup(reader, &key, now)).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
         let query = query.clone();
-        self.readers.run(Kind::Page(query.weight()), move |reader| list::list(reader, &query)).await
+        self.readers.run(ReadKind::Page(query.weight()), move |reader| list::list(reader, &query)).await
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
         let query = query.clone();
-        self.readers.run(Kind::Page(query.weight()), move |reader| search::search(reader, &query)).await
+        self.readers.run(ReadKind::Page(query.weight()), move |reader| search::search(reader, &query)).await
     }
 
     async fn revisions(
@@ -230,20 +230,20 @@ impl Store for SqliteStore {
         _consistency: Consistency,
     ) -> Result<Vec<Revision>, StoreError> {
         let id = id.clone();
-        self.readers.run(Kind::Page(1), move |reader| feed::revisions(reader, &id, before, limit)).await
+        self.readers.run(ReadKind::Page(1), move |reader| feed::revisions(reader, &id, before, limit)).await
     }
 
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
-        self.readers.run(Kind::Stream, move |reader| feed::changes(reader, after, limit)).await
+        self.readers.run(ReadKind::Stream, move |reader| feed::changes(reader, after, limit)).await
     }
 
-    async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
-        self.readers.run_first(move |reader| feed::touched(reader, after, limit)).await
+    async fn changed_ids(&self, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError> {
+        self.readers.run_first(move |reader| feed::changed_ids(reader, after, limit)).await
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
         // The writer announces a position after its commit, so every read sees it.
-        Ok(*self.writer.wake().borrow())
+        Ok(*self.writer.subscribe().borrow())
     }
 
     async fn snapshot(
@@ -251,21 +251,21 @@ impl Store for SqliteStore {
         at: Position,
         after: Option<&ArticleId>,
         limit: usize,
-    ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
+    ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
         let after = after.cloned();
-        self.readers.run(Kind::Stream, move |reader| feed::snapshot(reader, at, after.as_ref(), limit)).await
+        self.readers.run(ReadKind::Stream, move |reader| feed::snapshot(reader, at, after.as_ref(), limit)).await
     }
 
-    fn wake(&self) -> watch::Receiver<Position> {
-        self.writer.wake()
+    fn subscribe(&self) -> watch::Receiver<Position> {
+        self.writer.subscribe()
     }
 
-    async fn indexed(&self) -> Result<Position, StoreError> {
+    async fn index_position(&self) -> Result<Position, StoreError> {
         Ok(self.index.position())
     }
 
-    async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.writer.turn_clock(now).await
+    async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.writer.apply_due_transitions(now).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::open_files::OpenFiles;
 use super::{SqliteOptions, migrate};
-use crate::priority::work_behind_connections;
-use crate::store::gate::{Gate, Kind};
+use crate::overload::admission::{Gate, ReadKind};
+use crate::overload::thread_priority::work_behind_connections;
 use crate::store::{StoreError, StoreStats};
 
 /// Number of SQLite's virtual machine steps between checks for cancellation.
@@ -47,7 +47,7 @@ impl Readers {
     /// Runs a read of a caller. It stops when the future is dropped.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        kind: Kind,
+        kind: ReadKind,
         read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (place, recall) = self.gate.enter(kind).await?;
@@ -65,7 +65,7 @@ impl Readers {
 
     /// Adds the statistics of reads to others.
     pub(super) fn stats(&self, others: StoreStats) -> StoreStats {
-        self.gate.stats(others)
+        others.with_reads(self.gate.counts())
     }
 
     async fn run_in<T: Send + 'static>(

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::readers::Reader;
 use crate::article::{ArticleId, ChangeToken, Digest, Record, RecordParts};
-use crate::store::codes::{lifecycle, time};
-pub(super) use crate::store::codes::{position, sequence};
+use crate::store::enum_codes::{lifecycle, time};
+pub(super) use crate::store::enum_codes::{position, sequence};
 use crate::store::{Fetched, StoreError};
 
 /// Columns of a record: of the article `a`, the change `c` that created the revision, and the change `b` that contains

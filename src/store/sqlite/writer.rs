@@ -19,7 +19,7 @@ use super::rows;
 use crate::article::Position;
 use crate::store::plan::unplaced;
 use crate::store::{StoreError, StoreStats, Write, WriteError, Written};
-use crate::telemetry::trace::{Here, Kind, Part, here};
+use crate::telemetry::trace::{Kind, SpanGuard, TraceContext, current_context};
 
 /// Maximum number of writes per commit, so that the first does not wait long for the last.
 const GROUP: usize = 2_000;
@@ -36,7 +36,7 @@ type Answers = Vec<Result<Written, WriteError>>;
 
 enum Command {
     /// With the trace context of the caller, if it is traced.
-    Write(Vec<Write>, oneshot::Sender<Answers>, Option<Here>),
+    Write(Vec<Write>, oneshot::Sender<Answers>, Option<TraceContext>),
     Rehearse(Box<Write>, oneshot::Sender<Result<Written, WriteError>>),
     TurnClock(Timestamp, oneshot::Sender<Result<usize, StoreError>>),
 }
@@ -85,7 +85,7 @@ impl Writer {
         Ok(Self { commands: Some(commands), places, wake, counters, thread: Some(thread) })
     }
 
-    pub(super) fn wake(&self) -> watch::Receiver<Position> {
+    pub(super) fn subscribe(&self) -> watch::Receiver<Position> {
         self.wake.clone()
     }
 
@@ -107,17 +107,17 @@ impl Writer {
     pub(super) async fn write(&self, writes: Vec<Write>) -> Answers {
         let count = writes.len();
         let failed = |error: StoreError| (0..count).map(|_| Err(error.clone().into())).collect();
-        match self.ask(|answer| Command::Write(writes, answer, here())).await {
+        match self.ask(|answer| Command::Write(writes, answer, current_context())).await {
             Ok(answers) => answers,
             Err(error) => failed(error),
         }
     }
 
-    pub(super) async fn rehearse(&self, write: Write) -> Result<Written, WriteError> {
+    pub(super) async fn dry_run(&self, write: Write) -> Result<Written, WriteError> {
         self.ask(|answer| Command::Rehearse(Box::new(write), answer)).await?
     }
 
-    pub(super) async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {
+    pub(super) async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
         self.ask(|answer| Command::TurnClock(now, answer)).await?
     }
 
@@ -180,9 +180,9 @@ impl Command {
     }
 
     /// Begins the span of its commit. None if its call is not traced.
-    fn part(&self) -> Option<Part> {
+    fn part(&self) -> Option<SpanGuard> {
         match self {
-            Self::Write(_, _, Some(here)) => here.span(Kind::Internal, "store.commit"),
+            Self::Write(_, _, Some(trace)) => trace.span(Kind::Internal, "store.commit"),
             _ => None,
         }
     }
@@ -243,7 +243,7 @@ impl State {
 
     fn perform(&mut self, mut group: Vec<Command>) {
         match group.pop() {
-            Some(Command::Rehearse(write, caller)) => drop(caller.send(self.rehearse(&write))),
+            Some(Command::Rehearse(write, caller)) => drop(caller.send(self.dry_run(&write))),
             last => {
                 group.extend(last);
                 self.commit(group);
@@ -273,10 +273,10 @@ impl State {
         self.files.check()?;
         let began = Instant::now();
         // One span for each traced call in the group.
-        let parts: Vec<Part> = commands.iter().filter_map(Command::part).collect();
+        let parts: Vec<SpanGuard> = commands.iter().filter_map(Command::part).collect();
         let done = self.apply_all(commands).map_err(StoreError::from);
         if done.is_err() {
-            parts.iter().for_each(Part::fail);
+            parts.iter().for_each(SpanGuard::fail);
         }
         drop(parts);
         match done {
@@ -311,7 +311,7 @@ impl State {
                         self.trimmed = Instant::now();
                         trim_requests(&transaction, *now - REQUESTS_KEPT)?;
                     }
-                    Done::Turned(self.applier.turn_clock(&transaction, *now, TURN)?)
+                    Done::Turned(self.applier.apply_due_transitions(&transaction, *now, TURN)?)
                 }
                 // Never grouped: see `run`.
                 Command::Rehearse(..) => Done::Turned(0),
@@ -322,7 +322,7 @@ impl State {
     }
 
     /// Applies a write in a transaction that is rolled back.
-    fn rehearse(&mut self, write: &Write) -> Result<Written, WriteError> {
+    fn dry_run(&mut self, write: &Write) -> Result<Written, WriteError> {
         let answer = {
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
             transaction.and_then(|transaction| self.applier.apply(&transaction, write)).map_err(StoreError::from)

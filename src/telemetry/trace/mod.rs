@@ -5,9 +5,9 @@
 //! slow-call log can show the longest ones; then the exporter takes them, and no call waits for it. See
 //! docs/decisions/0019.
 
+mod context;
 mod counters;
 mod export;
-mod here;
 mod otlp;
 mod parent;
 mod recording;
@@ -18,10 +18,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+pub use context::{Entered, TraceContext, Within, current_context, span, span_of, with_context};
 pub use counters::TraceMetrics;
 pub use export::Exporter;
-pub use here::{Entered, Here, Within, here, span, span_of, within};
-pub use recording::{Kind, Part, Trace, TraceId, Value};
+pub use recording::{Kind, SpanGuard, Trace, TraceId, Value};
 
 use parent::Parent;
 use recording::Recording;

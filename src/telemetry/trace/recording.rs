@@ -113,7 +113,7 @@ impl Trace {
     }
 
     /// Starts a child of the `parent`th span. None if the call has ended or has too many spans.
-    pub(super) fn part(&self, parent: usize, kind: Kind, name: impl Into<String>) -> Option<Part> {
+    pub(super) fn part(&self, parent: usize, kind: Kind, name: impl Into<String>) -> Option<SpanGuard> {
         if self.0.ended.load(Ordering::Relaxed) {
             return None;
         }
@@ -127,7 +127,7 @@ impl Trace {
         let parent = spans.get(parent).map(|span| span.id);
         spans.push(Span { id, parent, name: name.into(), kind, began, took: None, failed: false, said: Vec::new() });
         drop(spans);
-        Some(Part { trace: self.clone(), at })
+        Some(SpanGuard { trace: self.clone(), at })
     }
 
     /// Ends the call, and sets the name, status and attributes of its span. Open child spans end with it.
@@ -155,12 +155,12 @@ impl Trace {
 }
 
 /// Guard of a span in progress, which ends on drop.
-pub struct Part {
+pub struct SpanGuard {
     trace: Trace,
     at: usize,
 }
 
-impl Part {
+impl SpanGuard {
     fn update(&self, update: impl FnOnce(&mut Span)) {
         if let Some(span) = self.trace.0.spans().get_mut(self.at).filter(|span| span.took.is_none()) {
             update(span);
@@ -182,7 +182,7 @@ impl Part {
     }
 }
 
-impl Drop for Part {
+impl Drop for SpanGuard {
     fn drop(&mut self) {
         let now = self.trace.0.began.elapsed();
         self.update(|span| span.took = Some(now.saturating_sub(span.began)));

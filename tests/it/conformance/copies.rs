@@ -67,10 +67,10 @@ async fn copies_are_equal_whichever_engine_holds_them() {
         let before = get(&pair[1].store, "a-editors").await.unwrap();
         let mut lifted = titled("editors'");
         lifted.embargo_time = proto_at(0);
-        let ignored = pair[1].store.rehearse(ingest("a-editors", lifted.clone(), at(700))).await.unwrap();
+        let ignored = pair[1].store.dry_run(ingest("a-editors", lifted.clone(), at(700))).await.unwrap();
         assert_eq!(ignored.record.embargo_time, before.embargo_time);
         assert!(before.embargo_time.is_some());
-        let changed = pair[1].store.rehearse(ingest("a-held", lifted, at(700))).await.unwrap();
+        let changed = pair[1].store.dry_run(ingest("a-held", lifted, at(700))).await.unwrap();
         assert_eq!(changed.record.embargo_time, Some(at(0)));
     }
     // What an editor clears in the one is cleared in the other, though its text says the same.

@@ -18,10 +18,10 @@ use crate::redis_server::RedisServer;
 /// A new store with its folder or database.
 pub struct Engine {
     pub store: Arc<dyn Store>,
-    _place: Place,
+    _place: FeedCursor,
 }
 
-enum Place {
+enum FeedCursor {
     Folder { _dir: TempDir },
     Database { _database: Database },
 }
@@ -30,7 +30,7 @@ enum Place {
 pub async fn sqlite() -> Engine {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(SqliteOptions::new(dir.path())).unwrap());
-    Engine { store, _place: Place::Folder { _dir: dir } }
+    Engine { store, _place: FeedCursor::Folder { _dir: dir } }
 }
 
 /// The shared engine, on its own database.
@@ -40,7 +40,7 @@ pub async fn postgres() -> Engine {
     let client = database.client().await;
     client.execute("UPDATE copydesk.feed SET id = gen_random_uuid()", &[]).await.unwrap();
     let store = Arc::new(PostgresStore::open(database.options()).await.unwrap());
-    Engine { store, _place: Place::Database { _database: database } }
+    Engine { store, _place: FeedCursor::Database { _database: database } }
 }
 
 /// The shared engine, read from a standby that has replayed all writes.
@@ -54,7 +54,7 @@ pub async fn postgres_standby() -> Engine {
         poll: Duration::from_millis(5),
     };
     let standbys = Arc::new(Standbys::before_store(&store, &options).await.unwrap());
-    Engine { store: Arc::new(CaughtUp::new(standbys)), _place: Place::Database { _database: database } }
+    Engine { store: Arc::new(CaughtUp::new(standbys)), _place: FeedCursor::Database { _database: database } }
 }
 
 /// The embedded engine behind a local cache.
@@ -66,7 +66,7 @@ pub async fn cached() -> Engine {
 pub async fn postgres_pooled() -> Engine {
     let database = Cluster::shared().database().await;
     let store = Arc::new(PostgresStore::open(Bouncer::shared().options(&database)).await.unwrap());
-    Engine { store, _place: Place::Database { _database: database } }
+    Engine { store, _place: FeedCursor::Database { _database: database } }
 }
 
 /// The shared engine behind a local cache.

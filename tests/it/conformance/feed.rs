@@ -135,7 +135,7 @@ pub async fn a_snapshot_and_what_came_after_make_the_present(Engine { store, .. 
 }
 
 pub async fn commits_wake_who_waits(Engine { store, .. }: Engine) {
-    let mut wake = store.wake();
+    let mut wake = store.subscribe();
     let waiting =
         tokio::spawn(
             async move { wake.wait_for(|position| *position > Position::START).await.map(|position| *position) },

@@ -29,10 +29,10 @@ async fn what_was_written_is_there_again() {
     let (feed, head) = {
         let store = open(dir.path()).unwrap();
         assert!(get(&store, "a-49").await.is_some());
-        (store.feed(), store.head().await.unwrap())
+        (store.feed_id(), store.head().await.unwrap())
     };
     let store = open(dir.path()).unwrap();
-    assert_eq!((store.feed(), store.head().await.unwrap()), (feed, head));
+    assert_eq!((store.feed_id(), store.head().await.unwrap()), (feed, head));
     assert_eq!(super::fixtures::feed(&store).await.len(), 50);
 }
 

@@ -102,7 +102,7 @@ pub async fn feed(store: &Arc<dyn Store>) -> Vec<Change> {
 pub async fn turn(store: &Arc<dyn Store>, now: Timestamp) -> usize {
     let mut turned = 0;
     loop {
-        match store.turn_clock(now).await.unwrap() {
+        match store.apply_due_transitions(now).await.unwrap() {
             0 => return turned,
             count => turned += count,
         }
@@ -139,7 +139,7 @@ pub fn names(records: &[Arc<Record>]) -> Vec<&str> {
 pub async fn indexed(store: &Arc<dyn Store>) {
     let head = store.head().await.unwrap();
     let reached = async {
-        while store.indexed().await.unwrap() < head {
+        while store.index_position().await.unwrap() < head {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };

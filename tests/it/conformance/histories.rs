@@ -149,7 +149,7 @@ fn to_write(act: &Act, model: &Model, time: Timestamp) -> Write {
 /// Writes, and compares each answer.
 async fn perform(store: &Arc<dyn Store>, model: &mut Model, acts: &[Act], time: Timestamp) {
     let writes: Vec<Write> = acts.iter().map(|act| to_write(act, model, time)).collect();
-    let rehearsed = store.rehearse(writes[0].clone()).await;
+    let rehearsed = store.dry_run(writes[0].clone()).await;
     let answers = store.write(writes.clone()).await;
     assert_eq!(answers.len(), writes.len());
     let first = answers[0].as_ref().map(|written| (written.outcome, written.record.revision, written.record.content()));
@@ -247,7 +247,7 @@ async fn compare_feed(store: &Arc<dyn Store>, model: &Model, limit: usize) {
     let mut expected = model.feed.iter();
     loop {
         let changes = store.changes(after, limit).await.unwrap();
-        let touched = store.touched(after.into(), limit).await.unwrap().articles;
+        let touched = store.changed_ids(after.into(), limit).await.unwrap().articles;
         assert_eq!(touched.len(), changes.len());
         for (change, (position, id)) in changes.iter().zip(touched) {
             let entry = expected.next().unwrap();

@@ -7,7 +7,7 @@ use copydesk::article::{
 };
 use copydesk::proto::Article;
 use copydesk::store::{
-    Authority, IngestSource, LookupKey, OrderField, Outcome, Precondition, Standing, Write, WriteError,
+    Authority, IngestSource, LookupKey, OrderField, Outcome, Precondition, Visibility, Write, WriteError,
 };
 use jiff::Timestamp;
 
@@ -57,8 +57,8 @@ pub struct Model {
 }
 
 impl State {
-    pub fn standing(&self) -> Standing {
-        Standing {
+    pub fn standing(&self) -> Visibility {
+        Visibility {
             lifecycle: self.lifecycle,
             embargo_time: self.article.embargo_time(),
             expire_time: self.article.expire_time(),
@@ -395,7 +395,7 @@ impl Model {
     }
 
     /// Each article as it was after so many entries of the feed, and as it stands now.
-    pub fn snapshot(&self, sequence: u64) -> Vec<(&State, Standing)> {
+    pub fn snapshot(&self, sequence: u64) -> Vec<(&State, Visibility)> {
         let at_that_time = self.articles.iter().filter_map(|known| {
             let state = known.revisions.iter().rfind(|state| state.sequence <= sequence)?;
             Some((state, known.revisions.last()?.standing()))

@@ -121,8 +121,8 @@ async fn a_feed_that_lost_its_end_is_noticed() {
         }
     };
     tokio::time::timeout(Duration::from_secs(5), noticed).await.expect("the cache is cleared");
-    assert_eq!(store.changes(Position::of(2), 10).await.err(), Some(StoreError::Foreign));
-    assert_eq!(store.touched(Position::of(2).into(), 10).await.err(), Some(StoreError::Foreign));
+    assert_eq!(store.changes(Position::of(2), 10).await.err(), Some(StoreError::UnknownPosition));
+    assert_eq!(store.changed_ids(Position::of(2).into(), 10).await.err(), Some(StoreError::UnknownPosition));
 }
 
 #[tokio::test]

@@ -37,7 +37,7 @@ async fn what_commits_late_is_not_passed() {
     for store in &stores {
         assert_eq!(store.head().await.unwrap(), Position::of(1));
         assert_eq!(store.changes(Position::of(1), 10).await.unwrap().len(), 0);
-        assert_eq!(store.touched(Position::START.into(), 10).await.unwrap().articles.len(), 1);
+        assert_eq!(store.changed_ids(Position::START.into(), 10).await.unwrap().articles.len(), 1);
     }
     held.batch_execute("ROLLBACK").await.unwrap();
     assert_eq!(first.await.unwrap().unwrap().record.token.position, Position::of(2));
@@ -152,7 +152,7 @@ async fn replicas_agree_on_who_was_first() {
 async fn replicas_wake_each_other() {
     let database = Cluster::shared().database().await;
     let stores = replicas(&database, 2).await;
-    let mut wake = stores[1].wake();
+    let mut wake = stores[1].subscribe();
     // Listening begins shortly after opening; until then followers poll.
     for number in 1.. {
         let written = write(&stores[0], ingest("ferry", titled(&number.to_string()), at(number))).await.unwrap();

@@ -146,7 +146,7 @@ pub async fn hiding_what_is_readable_takes_authority(Engine { store, .. }: Engin
                     _ => ingest_from(from, &name, article, at(10)),
                 };
                 let before = store.head().await.unwrap();
-                let rehearsed = store.rehearse(change.clone()).await;
+                let rehearsed = store.dry_run(change.clone()).await;
                 let answer = write(&store, change).await;
                 match hides.filter(|_| authority == Authority::Write) {
                     Some(field) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use copydesk::article::{ChangeKind, Position, Record};
-use copydesk::store::{Change, Consistency, Precondition, Standing, StoreError};
+use copydesk::store::{Change, Consistency, Precondition, StoreError, Visibility};
 use jiff::{SignedDuration, Timestamp};
 
 use super::databases::open;
@@ -44,7 +44,7 @@ async fn a_trimmed_feed_is_whole_from_where_it_begins() {
     };
     tokio::time::timeout(Duration::from_secs(10), trimmed).await.expect("the feed is trimmed");
     for before in [Position::START, Position::of(5)] {
-        assert_eq!(store.touched(before.into(), 10).await.err(), Some(StoreError::Trimmed));
+        assert_eq!(store.changed_ids(before.into(), 10).await.err(), Some(StoreError::Trimmed));
         assert_eq!(store.snapshot(before, None, 10).await.err(), Some(StoreError::Trimmed));
     }
     // Nothing is missing from there on: changes, their previous revisions, and states.
@@ -55,8 +55,8 @@ async fn a_trimmed_feed_is_whole_from_where_it_begins() {
         changes.iter().map(tell).collect::<Vec<_>>()
     };
     assert_eq!(listed(&store.changes(Position::of(6), 10).await.unwrap()), listed(&whole[6..]));
-    assert_eq!(store.touched(Position::of(6).into(), 10).await.unwrap().articles.len(), 2);
-    let etags = |snapshot: &[(Arc<Record>, Standing)]| {
+    assert_eq!(store.changed_ids(Position::of(6).into(), 10).await.unwrap().articles.len(), 2);
+    let etags = |snapshot: &[(Arc<Record>, Visibility)]| {
         snapshot.iter().map(|(record, standing)| (record.etag(), *standing)).collect::<Vec<_>>()
     };
     assert_eq!(etags(&store.snapshot(Position::of(6), None, 10).await.unwrap()), etags(&at_six));

@@ -170,15 +170,15 @@ pub async fn a_refusal_stops_no_other_write(Engine { store, .. }: Engine) {
 }
 
 pub async fn a_rehearsal_leaves_no_trace(Engine { store, .. }: Engine) {
-    let new = store.rehearse(request("ferry", titled("1"), "r", at(0))).await.unwrap();
+    let new = store.dry_run(request("ferry", titled("1"), "r", at(0))).await.unwrap();
     assert_eq!((new.outcome, new.record.token.position), (Outcome::Created, Position::START));
     assert!(get(&store, "ferry").await.is_none());
     assert_eq!(store.head().await.unwrap(), Position::START);
     let written = write(&store, request("ferry", titled("1"), "r", at(0))).await.unwrap();
     assert_eq!(written.outcome, Outcome::Created);
-    let revised = store.rehearse(update("ferry", titled("2"), Precondition::Revision(1), at(1))).await.unwrap();
+    let revised = store.dry_run(update("ferry", titled("2"), Precondition::Revision(1), at(1))).await.unwrap();
     assert_eq!((revised.outcome, revised.record.revision), (Outcome::Revised, 2));
-    let stale = store.rehearse(update("ferry", titled("2"), Precondition::Revision(2), at(1))).await;
+    let stale = store.dry_run(update("ferry", titled("2"), Precondition::Revision(2), at(1))).await;
     assert_eq!(stale.unwrap_err(), WriteError::Conflict(id("ferry")));
     assert_eq!(get(&store, "ferry").await.unwrap().etag(), written.record.etag());
     assert_eq!(feed(&store).await.len(), 1);
@@ -209,7 +209,7 @@ pub async fn writes_of_many_callers_are_all_kept(Engine { store, .. }: Engine) {
         }
     });
     futures::future::join_all(callers).await;
-    let touched = store.touched(Position::START.into(), 1_000).await.unwrap().articles;
+    let touched = store.changed_ids(Position::START.into(), 1_000).await.unwrap().articles;
     assert_eq!(touched.len(), 80);
     let ids: Vec<_> = touched.into_iter().map(|(_, id)| id).collect();
     let fetched = store.get(&ids, Consistency::Full).await.unwrap();

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::article::Position;
-use crate::store::{Consistency, Place};
+use crate::store::{Consistency, FeedCursor};
 
 /// Approximate number of marks kept per staleness bound.
 const MARKS: u32 = 16;
@@ -18,14 +18,14 @@ const MARKS: u32 = 16;
 struct Mark {
     /// Time before the query.
     queried: Instant,
-    head: Place,
+    head: FeedCursor,
 }
 
 /// Position that must be proven alongside an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Need {
     /// Change that its feed must contain.
-    pub(super) head: Place,
+    pub(super) head: FeedCursor,
     /// Minimum position of its feed.
     pub(super) position: Position,
     /// Minimum position of its search index.
@@ -53,7 +53,7 @@ impl Freshness {
 
     /// Records that the standby has replayed up to `replayed`, and shares the history of the feed whose head was `head`
     /// at `queried`.
-    pub(super) fn confirm(&mut self, queried: Instant, head: Place, replayed: Position, indexed: Position) {
+    pub(super) fn confirm(&mut self, queried: Instant, head: FeedCursor, replayed: Position, indexed: Position) {
         if self.marks.back().is_some_and(|last| head.position < last.head.position) {
             // The primary has lost its latest changes: earlier marks are invalid.
             self.marks.clear();
@@ -109,7 +109,7 @@ mod tests {
 
     const BOUND: Duration = Duration::from_secs(10);
 
-    fn place(position: u64) -> Place {
+    fn place(position: u64) -> FeedCursor {
         Position::of(position).into()
     }
 

@@ -21,8 +21,8 @@ use uuid::Uuid;
 use super::{OpenError, PostgresStore, StandbyOptions, feed, list, rows, search};
 use crate::article::{ArticleId, Position, Record};
 use crate::store::{
-    Change, Consistency, Fetched, ListQuery, LookupKey, Place, Revision, SearchPage, SearchQuery, Standing, Store,
-    StoreError, Touched, Write, WriteError, Written,
+    Change, ChangedIds, Consistency, FeedCursor, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery,
+    Store, StoreError, Visibility, Write, WriteError, Written,
 };
 use standby::{Standby, Trouble, Turn};
 
@@ -126,12 +126,12 @@ impl Standbys {
 
     /// Returns a permit for a standby that is fresh enough: the one with the fewest reads in progress, round robin
     /// among equals.
-    fn turn(&self, consistency: Consistency, searched: bool) -> Option<Turn<'_>> {
+    fn choose(&self, consistency: Consistency, searched: bool) -> Option<Turn<'_>> {
         let (now, first) = (Instant::now(), self.next.fetch_add(1, Ordering::Relaxed));
         let count = self.standbys.len();
         let mut candidates: Vec<&Standby> = (0..count).map(|at| &*self.standbys[(first + at) % count]).collect();
         candidates.sort_by_key(|standby| standby.in_flight());
-        candidates.into_iter().find_map(|standby| standby.turn(consistency, searched, now))
+        candidates.into_iter().find_map(|standby| standby.permit(consistency, searched, now))
     }
 
     /// Counts a standby's result. Any failure falls back to the inner store.
@@ -145,7 +145,7 @@ impl Standbys {
 #[async_trait]
 impl Store for Standbys {
     async fn get(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
-        if let Some(turn) = self.articles.then(|| self.turn(consistency, false)).flatten()
+        if let Some(turn) = self.articles.then(|| self.choose(consistency, false)).flatten()
             && let Some(fetched) = self.answered(rows::fetch(&turn, self.feed, ids).await)
         {
             return Ok(fetched);
@@ -159,7 +159,7 @@ impl Store for Standbys {
         revision: i64,
         consistency: Consistency,
     ) -> Result<Option<Arc<Record>>, StoreError> {
-        if let Some(turn) = self.turn(consistency, false)
+        if let Some(turn) = self.choose(consistency, false)
             && let Some(record) = self.answered(rows::revision(&turn, self.feed, id, revision).await)
         {
             return Ok(record);
@@ -173,7 +173,7 @@ impl Store for Standbys {
         now: Timestamp,
         consistency: Consistency,
     ) -> Result<Option<ArticleId>, StoreError> {
-        if let Some(turn) = self.turn(consistency, false)
+        if let Some(turn) = self.choose(consistency, false)
             && let Some(id) = self.answered(list::lookup(&turn, key, now).await)
         {
             return Ok(id);
@@ -182,7 +182,7 @@ impl Store for Standbys {
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
-        if let Some(turn) = self.turn(query.consistency, query.filter.query.is_some())
+        if let Some(turn) = self.choose(query.consistency, query.filter.query.is_some())
             && let Some(page) = self.answered(list::list(&turn, self.feed, query).await)
         {
             return Ok(page);
@@ -191,7 +191,7 @@ impl Store for Standbys {
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
-        if let Some(turn) = self.turn(query.consistency, true)
+        if let Some(turn) = self.choose(query.consistency, true)
             && let Some(page) = self.answered(search::search(&turn, self.feed, query).await)
         {
             return Ok(page);
@@ -206,7 +206,7 @@ impl Store for Standbys {
         limit: usize,
         consistency: Consistency,
     ) -> Result<Vec<Revision>, StoreError> {
-        if let Some(turn) = self.turn(consistency, false)
+        if let Some(turn) = self.choose(consistency, false)
             && let Some(page) = self.answered(feed::revisions(&turn, self.feed, id, before, limit).await)
         {
             return Ok(page);
@@ -219,9 +219,9 @@ impl Store for Standbys {
         at: Position,
         after: Option<&ArticleId>,
         limit: usize,
-    ) -> Result<Vec<(Arc<Record>, Standing)>, StoreError> {
+    ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
         // Its feed must have reached `at`, and the articles' current state must be as fresh as in any other read.
-        if let Some(turn) = self.turn(Consistency::AtLeast(at), false)
+        if let Some(turn) = self.choose(Consistency::AtLeast(at), false)
             && let Some(page) = self.answered(feed::snapshot(&turn, self.feed, at, after, limit).await)
         {
             return Ok(page);
@@ -231,7 +231,7 @@ impl Store for Standbys {
 
     // All other methods go to the primary.
 
-    fn feed(&self) -> Uuid {
+    fn feed_id(&self) -> Uuid {
         self.feed
     }
 
@@ -239,16 +239,16 @@ impl Store for Standbys {
         self.inner.write(writes).await
     }
 
-    async fn rehearse(&self, write: Write) -> Result<Written, WriteError> {
-        self.inner.rehearse(write).await
+    async fn dry_run(&self, write: Write) -> Result<Written, WriteError> {
+        self.inner.dry_run(write).await
     }
 
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
         self.inner.changes(after, limit).await
     }
 
-    async fn touched(&self, after: Place, limit: usize) -> Result<Touched, StoreError> {
-        self.inner.touched(after, limit).await
+    async fn changed_ids(&self, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError> {
+        self.inner.changed_ids(after, limit).await
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
@@ -259,16 +259,16 @@ impl Store for Standbys {
         self.inner.reaches(position).await
     }
 
-    fn wake(&self) -> watch::Receiver<Position> {
-        self.inner.wake()
+    fn subscribe(&self) -> watch::Receiver<Position> {
+        self.inner.subscribe()
     }
 
-    async fn indexed(&self) -> Result<Position, StoreError> {
-        self.inner.indexed().await
+    async fn index_position(&self) -> Result<Position, StoreError> {
+        self.inner.index_position().await
     }
 
-    async fn turn_clock(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.inner.turn_clock(now).await
+    async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
+        self.inner.apply_due_transitions(now).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

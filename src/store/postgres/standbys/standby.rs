@@ -13,14 +13,14 @@ use uuid::Uuid;
 
 use super::freshness::{Freshness, Need};
 use crate::article::Position;
-use crate::store::codes::time;
+use crate::store::enum_codes::time;
 use crate::store::postgres::breaker::Breaker;
 use crate::store::postgres::error::{AWAY, is_lost, means_lost, told};
 use crate::store::postgres::pool::{Param, Pool};
 use crate::store::postgres::reader::Reader;
 use crate::store::postgres::rows::{get, position, sequence};
 use crate::store::postgres::{PostgresOptions, migrate};
-use crate::store::{Consistency, Place, StoreError};
+use crate::store::{Consistency, FeedCursor, StoreError};
 
 /// Timeout after which a standby counts as unreachable: short, since the primary can answer instead.
 const TIMEOUT: Duration = Duration::from_millis(500);
@@ -53,9 +53,9 @@ pub(super) enum Trouble {
 
 /// Status that a server reports about itself.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
+pub(super) struct StandbyState {
     /// Position of its feed, with the time of the change there.
-    pub(super) place: Place,
+    pub(super) place: FeedCursor,
     /// Position of its search index.
     pub(super) indexed: Position,
     /// Time of the queried change.
@@ -111,7 +111,7 @@ impl Standby {
     }
 
     /// Returns a permit to read from it, if it is fresh enough and has a free connection.
-    pub(super) fn turn(&self, consistency: Consistency, searched: bool, now: Instant) -> Option<Turn<'_>> {
+    pub(super) fn permit(&self, consistency: Consistency, searched: bool, now: Instant) -> Option<Turn<'_>> {
         if self.breaker.is_open() {
             return None;
         }
@@ -120,7 +120,7 @@ impl Standby {
     }
 
     /// Queries its status. An error of `None` means that it does not answer.
-    pub(super) async fn ask(&self) -> Result<Seen, Option<Trouble>> {
+    pub(super) async fn ask(&self) -> Result<StandbyState, Option<Trouble>> {
         let result = self.first.guard(async {
             let connection = self.first.connection().await?;
             let params: [Param<'_>; 1] = [(&0_i64, Type::INT8)];
@@ -147,12 +147,12 @@ impl Standby {
         self.seen(&rows).map_err(Some)
     }
 
-    fn seen(&self, rows: &[Row]) -> Result<Seen, Trouble> {
+    fn seen(&self, rows: &[Row]) -> Result<StandbyState, Trouble> {
         let row = rows.first().ok_or(Trouble::Schema)?;
         let read = || -> Result<_, StoreError> {
             let when = |column| Ok::<_, StoreError>(get::<Option<i64>>(row, column)?.map(time));
-            let place = Place { position: position(get(row, 3)?), time: when(4)? };
-            let seen = Seen { place, indexed: position(get(row, 5)?), time: when(6)? };
+            let place = FeedCursor { position: position(get(row, 3)?), time: when(4)? };
+            let seen = StandbyState { place, indexed: position(get(row, 5)?), time: when(6)? };
             Ok((get::<i32>(row, 0)?, get::<Uuid>(row, 1)?, get::<bool>(row, 2)?, seen))
         };
         let (version, feed, recovering, seen) = read().map_err(|_logged| Trouble::Schema)?;

@@ -1,0 +1,159 @@
+//! Background consistency check: reads sampled articles from the store, waits one staleness bound, reads them from the
+//! caches, and counts stale reads.
+//!
+//! It assumes nothing about how a cache works, so it also detects gaps in a cache's protocol. It raises no false
+//! alarms: the store's answer was committed before the bound began.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::{LocalCache, RedisCache};
+use crate::article::{ArticleId, Position, Record};
+use crate::store::{Consistency, Fetched, Layer, Store, StoreError};
+
+/// Settings of the auditor.
+#[derive(Clone, Debug)]
+pub struct ConsistencyCheckOptions {
+    /// Pause between two rounds.
+    pub every: Duration,
+    /// Number of articles checked per round: half are the latest changes, half are entries of the local cache.
+    pub sample: usize,
+    /// Staleness bound to verify.
+    pub staleness_bound: Duration,
+}
+
+/// Results of the auditor so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConsistencyCheckStats {
+    /// Completed rounds.
+    pub rounds: u64,
+    /// Cache responses compared with the store.
+    pub checked: u64,
+    /// Cache responses that were stale beyond the bound, or newer than the store. More than 0 is a defect.
+    pub violations: u64,
+}
+
+/// Compares caches with their store in the background.
+pub struct ConsistencyChecker {
+    store: Arc<dyn Store>,
+    local: Option<Arc<LocalCache>>,
+    caches: Vec<Arc<dyn Store>>,
+    options: ConsistencyCheckOptions,
+    counters: Counters,
+}
+
+#[derive(Default)]
+struct Counters {
+    rounds: AtomicU64,
+    checked: AtomicU64,
+    violations: AtomicU64,
+}
+
+/// State carried from one round to the next.
+#[derive(Default)]
+struct CheckState {
+    /// Offset of the next sample in the local cache's entries.
+    offset: usize,
+    /// Articles that were newer in a cache than in the store, with the cached position. A concurrent write explains it
+    /// once.
+    ahead: HashMap<ArticleId, Position>,
+}
+
+impl ConsistencyChecker {
+    /// Creates an auditor for the configured caches and their store.
+    pub fn new(
+        store: Arc<dyn Store>,
+        local: Option<Arc<LocalCache>>,
+        redis: Option<Arc<RedisCache>>,
+        options: ConsistencyCheckOptions,
+    ) -> Self {
+        let caches = [local.clone().map(|cache| cache as Arc<dyn Store>), redis.map(|cache| cache as Arc<dyn Store>)];
+        Self { store, local, caches: caches.into_iter().flatten().collect(), options, counters: Counters::default() }
+    }
+
+    /// Returns the results so far.
+    pub fn stats(&self) -> ConsistencyCheckStats {
+        ConsistencyCheckStats {
+            rounds: self.counters.rounds.load(Ordering::Relaxed),
+            checked: self.counters.checked.load(Ordering::Relaxed),
+            violations: self.counters.violations.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Runs until aborted.
+    pub async fn run(&self) {
+        let mut course = CheckState::default();
+        loop {
+            // Not logged here: the store logs its own outages.
+            let _unavailable = self.round(&mut course).await;
+            tokio::time::sleep(self.options.every).await;
+        }
+    }
+
+    async fn round(&self, course: &mut CheckState) -> Result<(), StoreError> {
+        let ids = self.sample(course).await?;
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let truth = self.store.get(&ids, Consistency::Full).await?;
+        tokio::time::sleep(self.options.staleness_bound).await;
+        let before = std::mem::take(&mut course.ahead);
+        for cache in &self.caches {
+            let answers = cache.get(&ids, Consistency::Bounded).await?;
+            for ((id, truth), answer) in ids.iter().zip(&truth).zip(&answers) {
+                if answer.from == Layer::Store {
+                    continue;
+                }
+                self.counters.checked.fetch_add(1, Ordering::Relaxed);
+                let (known, cached) = (position(truth), position(answer));
+                if cached > known {
+                    course.ahead.insert(id.clone(), cached);
+                }
+                // Still ahead by the same change after a full round: the store has lost that change.
+                let lost = cached > known && before.get(id) == Some(&cached);
+                if cached < known || lost {
+                    self.counters.violations.fetch_add(1, Ordering::Relaxed);
+                    tracing::error!(
+                        article = %id, cache = answer.from.as_str(), cached = revision(answer), store = revision(truth),
+                        "cache returned a stale or uncommitted revision"
+                    );
+                }
+            }
+        }
+        self.counters.rounds.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn sample(&self, course: &mut CheckState) -> Result<Vec<ArticleId>, StoreError> {
+        let half = self.options.sample.div_ceil(2);
+        let head = self.store.head().await?;
+        let changed = match self.store.changed_ids(recent(head, half).into(), half).await {
+            Ok(touched) => touched.articles,
+            // The feed is shorter than the sample, or was trimmed.
+            Err(StoreError::UnknownPosition | StoreError::Trimmed) => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let cached = self.local.as_ref().map(|cache| cache.held(course.offset, half)).unwrap_or_default();
+        course.offset = if cached.len() < half { 0 } else { course.offset + half };
+        let mut ids: BTreeSet<ArticleId> = changed.into_iter().map(|(_, id)| id).collect();
+        ids.extend(cached);
+        ids.extend(course.ahead.keys().cloned());
+        Ok(ids.into_iter().collect())
+    }
+}
+
+/// Returns the position `count` changes before `head`.
+fn recent(head: Position, count: usize) -> Position {
+    Position { sequence: head.sequence.saturating_sub(count as u64), ..head }
+}
+
+/// Returns the position of the article's revision. "Not found" counts as older than any revision.
+fn position(fetched: &Fetched) -> Position {
+    fetched.record.as_deref().map_or(Position::START, |record| record.token.position)
+}
+
+fn revision(fetched: &Fetched) -> i64 {
+    fetched.record.as_deref().map_or(0, |record: &Record| record.revision)
+}

@@ -1,0 +1,114 @@
+//! Keeper of one server: opens sessions, applies invalidations from the change feed, and renews the freshness lease.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use super::Shared;
+use super::connection::RedisError;
+use super::options::Server;
+use super::session::{Handoff, Session};
+use crate::cache::follower::wait;
+use crate::random::jittered;
+use crate::store::{FeedCursor, Store, StoreError};
+
+/// Maximum number of changes read per batch.
+const BATCH: usize = 1_000;
+/// Initial and maximum delay before Redis is retried.
+const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(250));
+
+/// Keeps the entries of one server fresh until the cache is dropped or the task is aborted. There is one task per
+/// server, so only one probe at a time checks if it is back.
+pub(super) async fn keep(shared: Weak<Shared>, server: Server) {
+    let mut retry = RETRY.0;
+    // Each outage is logged once, when it begins.
+    let mut failing = false;
+    let mut handoff = None;
+    while let Some(shared) = shared.upgrade() {
+        match open(&shared, &server, handoff.as_ref()).await {
+            Ok(session) => {
+                let session = Arc::new(session);
+                let held = shared.router.hold(Arc::clone(&session));
+                let mut place = session.marked;
+                let trusted = follow(&shared, &session, &mut place).await;
+                drop(held);
+                // If the change feed does not continue from this position, the next session will detect that as well.
+                handoff = Some(session.handoff(place));
+                if trusted {
+                    retry = RETRY.0;
+                    failing = false;
+                }
+            }
+            // The store logs its own outages.
+            Err(None) => {}
+            Err(Some(error)) if !std::mem::replace(&mut failing, true) => {
+                tracing::warn!(redis = %server, %error, "Redis unreachable; reads fall back to the store");
+            }
+            Err(Some(_)) => {}
+        }
+        drop(shared);
+        tokio::time::sleep(jittered(retry)).await;
+        retry = (retry * 2).min(RETRY.1);
+    }
+}
+
+/// Opens a session. An error of `None` is an error of the store.
+async fn open(shared: &Shared, server: &Server, handoff: Option<&Handoff>) -> Result<Session, Option<RedisError>> {
+    // Before the generation is opened: fills into a new one are read from the store after this.
+    let head = shared.store.head().await.map_err(|_| None)?;
+    let end = shared.store.changed_ids(head.into(), BATCH).await.map_err(|_| None)?.reached;
+    let options = &shared.options;
+    let address = options.find(server).await.map_err(Some)?;
+    let counters = Arc::clone(&shared.counters);
+    Session::open(options, address, shared.store.feed_id(), end, handoff, counters).await.map_err(Some)
+}
+
+/// Follows the change feed until the session ends. Returns true if the session became trusted.
+async fn follow(shared: &Shared, session: &Session, place: &mut FeedCursor) -> bool {
+    let mut wake = shared.store.subscribe();
+    let mut trusted = false;
+    while !session.has_ended() {
+        let began = Instant::now();
+        match pass(shared.store.as_ref(), session, place).await {
+            Ok(true) => {
+                session.lease.renew(began, session.lease.position());
+                if !std::mem::replace(&mut trusted, true) {
+                    tracing::info!(redis = %session.address, "Redis enabled after replay of pending invalidations");
+                }
+            }
+            // Redis did not accept the invalidations; the lease expires.
+            Ok(false) => {}
+            // After a failover, a restored backup or trimmed changes, any entry may be stale.
+            Err(StoreError::UnknownPosition | StoreError::Trimmed) => {
+                let redis = &session.address;
+                tracing::warn!(%redis, "Redis entries discarded: the change feed does not continue from them");
+                session.close().await;
+            }
+            // The store's own follower logs it.
+            Err(_) => {}
+        }
+        tokio::select! {
+            () = session.ended() => {}
+            () = wait(&mut wake, shared.options.poll) => {}
+        }
+    }
+    trusted
+}
+
+/// Replays pending invalidations. Returns true if Redis has accepted all of them.
+async fn pass(store: &dyn Store, session: &Session, place: &mut FeedCursor) -> Result<bool, StoreError> {
+    loop {
+        let touched = store.changed_ids(*place, BATCH).await?;
+        let ended = touched.articles.len() < BATCH;
+        // In feed order, so that the newest change of an article wins.
+        let changed: BTreeMap<_, _> = touched.articles.into_iter().map(|(position, id)| (id, position)).collect();
+        if !session.invalidate(&changed).await || !session.mark(touched.reached).await {
+            return Ok(false);
+        }
+        *place = touched.reached;
+        session.lease.advance(place.position);
+        if ended {
+            return Ok(true);
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The cleaning rules: aggressive at the head and the foot of a text, careful in between. Every cut is reported.
+
+use super::phrases::{Furniture, furniture, is_teaser_heading};
+use crate::article::fold;
+use crate::extract::budget::Budget;
+use crate::extract::draft::{BlockKind, Draft};
+use crate::extract::error::ExtractError;
+use crate::extract::fields::{byline, dateline, dates};
+use crate::extract::line::Line;
+use crate::extract::report::{CutReason, Report};
+
+/// Lines at the head that are searched for content of other fields.
+const HEAD: usize = 8;
+/// Maximum length of a teaser, in characters.
+const TEASER_CHARS: usize = 260;
+
+/// Context of the rules besides the lines.
+pub(crate) struct CleaningContext<'a> {
+    pub(crate) headline: &'a str,
+    pub(crate) subheadline: &'a str,
+    /// True for text dumps. Pages have had their main text found already.
+    pub(crate) is_dump: bool,
+}
+
+/// Cuts what is not the article's text.
+pub(crate) fn clean(
+    mut lines: Vec<Line>,
+    context: &CleaningContext<'_>,
+    draft: &mut Draft,
+    report: &mut Report,
+    budget: &Budget<'_>,
+) -> Result<Vec<Line>, ExtractError> {
+    // Each rule reads every line once.
+    let read = |lines: &[Line]| lines.iter().try_for_each(|line| budget.read(line.text.len()));
+    read(&lines)?;
+    cut_rules(&mut lines, report);
+    read(&lines)?;
+    cut_repeated_headline(&mut lines, context, report);
+    read(&lines)?;
+    cut_head(&mut lines, draft, report);
+    read(&lines)?;
+    cut_teasers(&mut lines, context, report);
+    read(&lines)?;
+    cut_furniture(&mut lines, report);
+    cut_foot(&mut lines, report);
+    read(&lines)?;
+    cut_repeats(&mut lines, report);
+    if let Some(first) = lines.iter_mut().find(|line| !line.is_image() && line.kind != BlockKind::Heading)
+        && let Some(rest) = dateline::take(&first.text, draft, report)
+    {
+        first.text = rest;
+    }
+    Ok(lines)
+}
+
+fn cut(
+    lines: &mut Vec<Line>,
+    report: &mut Report,
+    rule: &'static str,
+    confidence: f32,
+    judge: impl Fn(usize, &Line) -> Option<CutReason>,
+) {
+    let mut at = 0;
+    lines.retain(|line| {
+        let reason = if line.is_image() { None } else { judge(at, line) };
+        at += 1;
+        if let Some(reason) = reason {
+            report.cut(&line.text, reason, rule, confidence);
+        }
+        reason.is_none()
+    });
+}
+
+/// Cuts horizontal rules made of dashes, and lines without a letter or a digit.
+fn cut_rules(lines: &mut Vec<Line>, report: &mut Report) {
+    cut(lines, report, "rule-line", 0.99, |_, line| {
+        (!line.text.chars().any(char::is_alphanumeric)).then_some(CutReason::Rule)
+    });
+}
+
+/// Cuts a repeated headline at the head: the same words, with any punctuation.
+fn cut_repeated_headline(lines: &mut Vec<Line>, context: &CleaningContext<'_>, report: &mut Report) {
+    let words = |text: &str| -> Vec<String> {
+        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(fold).collect()
+    };
+    let headline = words(context.headline);
+    let subheadline = words(context.subheadline);
+    if headline.is_empty() {
+        return;
+    }
+    cut(lines, report, "headline-repeated", 0.95, |at, line| {
+        let said = words(&line.text);
+        let same = said == headline || (at < 3 && said.len() > 4 && is_same(&said, &headline));
+        let sub = at < 4 && !subheadline.is_empty() && said == subheadline && !line.is_prose();
+        ((at < HEAD && same) || sub || (line.kind == BlockKind::Heading && same)).then_some(CutReason::RepeatedHeadline)
+    });
+}
+
+/// Returns true if nearly all words are the same.
+fn is_same(one: &[String], other: &[String]) -> bool {
+    // A larger difference in length rules out enough shared words.
+    if one.len().min(other.len()) * 10 < one.len().max(other.len()) * 8 {
+        return false;
+    }
+    let common = one.iter().filter(|word| other.contains(word)).count();
+    common * 10 >= one.len().max(other.len()) * 8
+}
+
+/// Cuts bylines, dates and reading times at the head.
+fn cut_head(lines: &mut Vec<Line>, draft: &mut Draft, report: &mut Report) {
+    let prose = lines.iter().position(Line::is_prose).unwrap_or(0);
+    let authors = draft.authors.clone();
+    let mut found = Vec::new();
+    cut(lines, report, "head-byline", 0.9, |at, line| {
+        let byline = at < HEAD.min(prose + 2) && byline::is_byline(&line.text, &authors);
+        let date = at < HEAD.min(prose + 2) && (dates::is_date_line(&line.text) || is_reading_time(&line.text));
+        (byline || date).then_some(CutReason::Byline)
+    });
+    for cut in &report.cuts {
+        if cut.rule == "head-byline" {
+            found.extend(byline::split(&cut.text, &[&draft.publisher]));
+            if draft.publish_time.is_none() {
+                draft.publish_time =
+                    dates::parse(cut.text.trim_start_matches(|c: char| c.is_alphabetic() || c == ' ' || c == ':'))
+                        .or(dates::parse(&cut.text));
+            }
+        }
+    }
+    if draft.authors.is_empty() {
+        found.into_iter().for_each(|name| byline::push(&mut draft.authors, name));
+    }
+}
+
+fn is_reading_time(line: &str) -> bool {
+    let folded = fold(line);
+    line.chars().count() < 40
+        && folded.starts_with(|c: char| c.is_ascii_digit())
+        && (folded.contains("min read") || folded.contains("minute read") || folded.contains("minutes read"))
+}
+
+/// Cuts a teaser heading with its teasers: to the end if only teasers follow, otherwise only the links below it.
+fn cut_teasers(lines: &mut Vec<Line>, context: &CleaningContext<'_>, report: &mut Report) {
+    // In a dump a teaser looks like prose. It is recognized as a single line below a teaser heading.
+    let is_teaser = |line: &Line| {
+        line.is_image()
+            || line.chars() <= TEASER_CHARS
+                && (context.is_dump || !line.is_prose() || line.is_links() || line.kind == BlockKind::ListItem)
+    };
+    // Only teasers follow from here on.
+    let foot = lines.iter().rposition(|line| !is_teaser(line)).map_or(0, |last| last + 1);
+    let mut kept = Vec::with_capacity(lines.len());
+    let mut prose_before = false;
+    let mut rest = std::mem::take(lines).into_iter().enumerate().peekable();
+    while let Some((at, line)) = rest.next() {
+        if line.is_image() || !is_teaser_heading(&line.text) {
+            prose_before |= line.is_prose();
+            kept.push(line);
+            continue;
+        }
+        let all = prose_before && at + 1 >= foot;
+        let (rule, confidence) = if all { ("teasers-at-foot", 0.9) } else { ("teasers", 0.8) };
+        report.cut(&line.text, CutReason::Teasers, rule, confidence);
+        let under = |line: &Line| all || line.is_links() || is_teaser_heading(&line.text);
+        while let Some((_, line)) = rest.next_if(|(_, line)| under(line)) {
+            if !line.is_image() {
+                report.cut(&line.text, CutReason::Teasers, rule, confidence);
+            }
+        }
+    }
+    *lines = kept;
+}
+
+/// Cuts lines that match known furniture phrases.
+fn cut_furniture(lines: &mut Vec<Line>, report: &mut Report) {
+    let last_prose = lines.iter().rposition(Line::is_prose).unwrap_or(0);
+    cut(lines, report, "furniture-line", 0.85, |at, line| {
+        let kind = furniture(&line.text)?;
+        let chars = line.chars();
+        let outside = at > last_prose;
+        let applies = match kind {
+            Furniture::Teaser => {
+                chars <= 200 && (line.is_links() || line.linked * 2 > chars || !ends_a_sentence(&line.text) || outside)
+            }
+            Furniture::Share | Furniture::Advertisement => chars <= 80,
+            Furniture::SignUp => chars <= 240 && (line.linked > 0 || outside || !line.is_prose()),
+            Furniture::Copyright => outside || chars <= 120 && (line.text.contains('©') || at + 3 > last_prose),
+            Furniture::Comments => chars <= 240 && (outside || at + 2 > last_prose || chars <= 40),
+        };
+        applies.then_some(match kind {
+            Furniture::Teaser => CutReason::Teasers,
+            Furniture::Share => CutReason::Share,
+            Furniture::SignUp => CutReason::SignUp,
+            Furniture::Advertisement => CutReason::Advertisement,
+            Furniture::Copyright => CutReason::Copyright,
+            Furniture::Comments => CutReason::Comments,
+        })
+    });
+    cut(lines, report, "linked-heading", 0.7, |_, line| {
+        (line.is_links() && line.kind == BlockKind::Heading).then_some(CutReason::Teasers)
+    });
+}
+
+fn ends_a_sentence(text: &str) -> bool {
+    text.ends_with(['.', '!', '”', '"', '。'])
+}
+
+/// Cuts from the end up to the first line of prose. A short line may be the article's last sentence, so it is cut only
+/// if it is linked or is a heading with nothing below it.
+fn cut_foot(lines: &mut Vec<Line>, report: &mut Report) {
+    while let Some(last) = lines.last() {
+        if last.is_image() {
+            break;
+        }
+        let reason = if last.is_links() || (last.linked * 2 > last.chars() && !last.is_prose()) {
+            CutReason::Teasers
+        } else if last.kind == BlockKind::Heading || is_teaser_heading(&last.text) {
+            CutReason::Furniture
+        } else {
+            break;
+        };
+        report.cut(&last.text, reason, "foot", 0.8);
+        lines.pop();
+    }
+}
+
+/// Cuts repeated paragraphs.
+fn cut_repeats(lines: &mut Vec<Line>, report: &mut Report) {
+    let mut seen = std::collections::HashSet::new();
+    let mut kept = Vec::with_capacity(lines.len());
+    for line in lines.drain(..) {
+        if !line.is_image() && line.chars() >= 60 && !seen.insert(line.text.clone()) {
+            report.cut(&line.text, CutReason::RepeatedText, "said-twice", 0.9);
+        } else {
+            kept.push(line);
+        }
+    }
+    *lines = kept;
+}

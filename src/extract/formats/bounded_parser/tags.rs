@@ -1,0 +1,88 @@
+//! Limits on attributes, checked before the parser sees them.
+
+use crate::extract::error::ExtractError;
+
+/// A parser reports a tag only at its end, and its search for repeated attributes takes quadratic time. Beyond this
+/// multiple of the limit, the tag never reaches the parser.
+const UNSEEN_TAG: usize = 2;
+
+/// Rejects a page with very many attributes in anything that may be a tag. Tags are read as in the HTML standard, from
+/// every possible start, so none is missed. False positives (in a script, say) need far more attributes than usual.
+pub(super) fn check(html: &str, limit: usize) -> Result<(), ExtractError> {
+    let bytes = html.as_bytes();
+    let mut from = 0;
+    // Unterminated tags are read again from each start within them. Ordinary pages terminate theirs.
+    let mut budget = 8 * html.len() + (64 << 10);
+    while let Some(at) = bytes[from..].iter().position(|byte| *byte == b'<') {
+        from += at + 1;
+        let name = from + usize::from(bytes.get(from) == Some(&b'/'));
+        if bytes.get(name).is_some_and(u8::is_ascii_alphabetic) {
+            let (count, read) = count_attributes(&bytes[name..], limit * UNSEEN_TAG);
+            if count > limit * UNSEEN_TAG || read > budget {
+                return Err(ExtractError::TooManyAttributes { limit });
+            }
+            budget -= read;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the number of attributes of a tag, counted up to `enough`, and the number of bytes read. `tag` starts at
+/// its name.
+fn count_attributes(tag: &[u8], enough: usize) -> (usize, usize) {
+    enum State {
+        TagName,
+        BeforeName,
+        Name,
+        AfterName,
+        BeforeValue,
+        Quoted(u8),
+        Unquoted,
+    }
+    use State::{AfterName, BeforeName, BeforeValue, Name, Quoted, TagName, Unquoted};
+    let mut state = TagName;
+    let mut count = 0;
+    for (at, byte) in tag.iter().copied().enumerate() {
+        let space = byte.is_ascii_whitespace();
+        state = match (state, byte) {
+            (Quoted(quote), _) if byte == quote => BeforeName,
+            (Quoted(quote), _) => Quoted(quote),
+            (_, b'>') => return (count, at),
+            (BeforeValue, b'"' | b'\'') => Quoted(byte),
+            (BeforeValue, _) => {
+                if space {
+                    BeforeValue
+                } else {
+                    Unquoted
+                }
+            }
+            (Unquoted, _) => {
+                if space {
+                    BeforeName
+                } else {
+                    Unquoted
+                }
+            }
+            (Name | AfterName, b'=') => BeforeValue,
+            (_, b'/') => BeforeName,
+            (TagName, _) => {
+                if space {
+                    BeforeName
+                } else {
+                    TagName
+                }
+            }
+            (Name | AfterName, _) if space => AfterName,
+            (BeforeName, _) if space => BeforeName,
+            (Name, _) => Name,
+            (BeforeName | AfterName, _) => {
+                count += 1;
+                if count > enough {
+                    return (count, at);
+                }
+                Name
+            }
+        };
+    }
+    (count, tag.len())
+}

@@ -1,0 +1,118 @@
+//! Report of an extraction: the method, the cuts and the warnings.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::budget::Budget;
+use super::error::ExtractError;
+use crate::article::invisible;
+
+/// Maximum number of bytes searched to sort the cuts of a report.
+const MAX_SEARCHED: usize = 64 << 20;
+/// Maximum number of positions recorded for repeated lines.
+const MAX_PLACES: usize = 16;
+
+/// Report of an extraction.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Method that found the text.
+    pub method: &'static str,
+    /// Charset of the bytes.
+    pub charset: String,
+    /// Confidence in the result, from 0 to 1.
+    pub confidence: f32,
+    /// Cuts, in document order.
+    pub cuts: Vec<Cut>,
+    /// Anomalies that are not errors.
+    pub warnings: Vec<String>,
+}
+
+/// Text of the document that is not in the article.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cut {
+    /// The text, cut to 2,000 characters.
+    pub text: String,
+    /// Reason for the cut.
+    pub reason: CutReason,
+    /// Stable name of the rule.
+    pub rule: &'static str,
+    /// Confidence in the cut, from 0 to 1.
+    pub confidence: f32,
+}
+
+/// Reason for a cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum CutReason {
+    RepeatedHeadline,
+    RepeatedText,
+    Dateline,
+    Byline,
+    Furniture,
+    Teasers,
+    Share,
+    SignUp,
+    Advertisement,
+    Rule,
+    Copyright,
+    Comments,
+    Caption,
+    ControlCharacters,
+}
+
+impl Report {
+    /// Adds a cut.
+    pub(super) fn cut(&mut self, text: &str, reason: CutReason, rule: &'static str, confidence: f32) {
+        const MAX_CHARS: usize = 2_000;
+        const MAX_CUTS: usize = 1_000;
+        if self.cuts.len() < MAX_CUTS {
+            let text = text.chars().take(MAX_CHARS).collect();
+            self.cuts.push(Cut { text, reason, rule, confidence });
+        }
+    }
+
+    /// Adds a cut with the invisible characters that cleaning removes: each character, and its count.
+    pub(super) fn cut_invisible(&mut self, text: &str) {
+        let mut counts = BTreeMap::<char, usize>::new();
+        for character in invisible(text) {
+            *counts.entry(character).or_default() += 1;
+        }
+        let kinds: Vec<String> =
+            counts.iter().map(|(character, count)| format!("U+{:04X} x {count}", u32::from(*character))).collect();
+        if !kinds.is_empty() {
+            self.cut(&kinds.join(", "), CutReason::ControlCharacters, "invisible-characters", 1.0);
+        }
+    }
+
+    /// Sorts the cuts by their position in the source text. Cuts that do not occur in it verbatim come last.
+    pub(super) fn order(&mut self, source: &str, budget: &Budget<'_>) -> Result<(), ExtractError> {
+        let mut lines = HashMap::<&str, Vec<usize>>::new();
+        let mut at = 0;
+        for line in source.split('\n') {
+            budget.read(line.len())?;
+            let places = lines.entry(line).or_default();
+            if places.len() < MAX_PLACES {
+                places.push(at);
+            }
+            at += line.len() + 1;
+        }
+        // Most cuts begin at the start of a line. The others are searched for in a limited number of bytes, since they
+        // only affect the order.
+        let mut left = MAX_SEARCHED;
+        let mut place = |cut: &Cut| {
+            let first = cut.text.split('\n').next().unwrap_or_default();
+            let places = lines.get(first).map(Vec::as_slice).unwrap_or_default();
+            let whole = places.iter().find(|at| source[**at..].starts_with(&cut.text)).or(places.first());
+            whole.copied().or_else(|| {
+                left = left.checked_sub(source.len())?;
+                source.find(first)
+            })
+        };
+        let mut placed: Vec<(usize, Cut)> = Vec::with_capacity(self.cuts.len());
+        for cut in self.cuts.drain(..) {
+            placed.push((place(&cut).unwrap_or(usize::MAX), cut));
+        }
+        placed.sort_by_key(|(place, _)| *place);
+        self.cuts = placed.into_iter().map(|(_, cut)| cut).collect();
+        budget.read(MAX_SEARCHED - left)
+    }
+}

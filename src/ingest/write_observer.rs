@@ -1,0 +1,35 @@
+//! Observers of writes. They see every result, also after the caller has left, so that no write goes unobserved.
+
+use std::sync::Arc;
+
+use super::Ingestion;
+use crate::article::ArticleId;
+use crate::store::{StoreError, Write, WriteError, Written};
+use crate::telemetry::trace::{current_context, with_context};
+
+/// Callback with the article ID and result of each write.
+pub type WriteObserver = Arc<dyn Fn(&ArticleId, &Result<Written, WriteError>) + Send + Sync>;
+
+impl Ingestion {
+    /// Returns a copy whose writes are observed.
+    pub fn witnessed(&self, witness: WriteObserver) -> Self {
+        Self { witness: Some(witness), ..self.clone() }
+    }
+
+    /// Applies writes in order. An observed write continues when its caller leaves.
+    pub(super) async fn apply_writes(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
+        let Some(witness) = self.witness.clone() else { return self.store.write(writes).await };
+        let ids: Vec<ArticleId> = writes.iter().map(|write| write.id().clone()).collect();
+        let (store, count) = (Arc::clone(&self.store), ids.len());
+        let writing = async move {
+            let results = store.write(writes).await;
+            ids.iter().zip(&results).for_each(|(id, result)| witness(id, result));
+            results
+        };
+        match tokio::spawn(with_context(current_context(), writing)).await {
+            Ok(results) => results,
+            // The panic hook has logged a panic; otherwise the process ends.
+            Err(_ended) => vec![Err(StoreError::Internal.into()); count],
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Load shedding for reads of an engine: limits of concurrent and of queued reads. Excess reads are rejected at once:
+//! while caches are cold or untrusted, all reads reach the store, and an unbounded queue would answer none in time. Nor
+//! would a standing queue: see [`CodelLimit`](crate::overload::codel::Burst). Callers share permits and queue fairly: see [`queue`]
+//! and docs/decisions/0024-callers-share-the-store.md.
+//!
+//! Writes, health checks and the reads by which caches follow the feed bypass the gate.
+
+mod queue;
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use queue::{Place, Request, WaitQueue};
+
+/// Kind of a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReadKind {
+    /// Read of a few rows.
+    Short,
+    /// Page of a list, search or history, with its weight in the fair queue, at least 1: a search weighs as much as it
+    /// has words. Leaves one permit for short reads.
+    Page(usize),
+    /// Next chunk of a watch or an export. Leaves one permit for short reads. Never rejected: the number of streams is
+    /// limited when they start, and a restart would cost more.
+    Stream,
+}
+
+/// Admission control of an engine's reads.
+pub(crate) struct Gate {
+    all: WaitQueue,
+    walks: WaitQueue,
+    max_wait: Duration,
+    shed: AtomicU64,
+}
+
+/// Error of a read that is rejected because of overload, or whose permit is revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shed;
+
+/// Numbers of reads for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReadCounts {
+    /// Reads in progress.
+    pub(crate) in_progress: u64,
+    /// Queued reads.
+    pub(crate) waiting: u64,
+    /// Reads rejected since the start.
+    pub(crate) shed: u64,
+}
+
+/// Permit to read, until it is dropped.
+pub(crate) struct Permit {
+    _place: Place,
+    _walk: Option<Place>,
+}
+
+/// Signal that a permit is revoked.
+pub(crate) struct Recall<'a> {
+    revoked: Option<oneshot::Receiver<()>>,
+    shed: &'a AtomicU64,
+}
+
+impl Gate {
+    /// Creates a gate for `size` concurrent reads. At most `queue` short reads and as many pages wait, each for at most
+    /// `max_wait`.
+    pub(crate) fn new(size: usize, queue: usize, max_wait: Duration) -> Self {
+        let all = WaitQueue::new(size.max(1), queue);
+        let walks = WaitQueue::new(size.saturating_sub(1).max(1), queue);
+        Self { all, walks, max_wait, shed: AtomicU64::new(0) }
+    }
+
+    /// Waits for a permit for the current caller. Its read must stop when the permit is recalled.
+    pub(crate) async fn enter(&self, kind: ReadKind) -> Result<(Permit, Recall<'_>), Shed> {
+        let entered = match kind {
+            ReadKind::Stream => self.walk(Request { weight: 1, refusable: false, revocable: false }).await,
+            ReadKind::Short => {
+                let passing = self.all.pass(Request { weight: 1, refusable: true, revocable: false });
+                timeout(self.max_wait, passing).await.ok().flatten().map(|place| (place, None))
+            }
+            ReadKind::Page(weight) => self.page(weight).await,
+        };
+        let Some((place, mut walk)) = entered else {
+            self.shed.fetch_add(1, Ordering::Relaxed);
+            return Err(Shed);
+        };
+        let revoked = walk.as_mut().and_then(|walk| walk.revoked.take());
+        Ok((Permit { _place: place, _walk: walk }, Recall { revoked, shed: &self.shed }))
+    }
+
+    /// Waits for half of the time. Then it revokes a permit of a caller with more permits, if any, and waits for the
+    /// rest.
+    async fn page(&self, weight: usize) -> Option<(Place, Option<Place>)> {
+        let mut walk = pin!(self.walk(Request { weight: weight.max(1) as u64, refusable: true, revocable: true }));
+        let half = self.max_wait / 2;
+        match timeout(half, &mut walk).await {
+            Ok(entered) => entered,
+            Err(_elapsed) => {
+                self.walks.recall();
+                timeout(self.max_wait - half, walk).await.ok().flatten()
+            }
+        }
+    }
+
+    /// Passes both queues. The first one limits the number of requests, so the second one does not reject them.
+    async fn walk(&self, request: Request) -> Option<(Place, Option<Place>)> {
+        let walk = self.walks.pass(request).await?;
+        let place = self.all.pass(Request { weight: 1, refusable: false, revocable: false }).await?;
+        Some((place, Some(walk)))
+    }
+
+    /// Returns the current numbers of reads.
+    pub(crate) fn counts(&self) -> ReadCounts {
+        ReadCounts {
+            in_progress: self.all.taken() as u64,
+            waiting: (self.all.waiting() + self.walks.waiting()) as u64,
+            shed: self.shed.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Recall<'_> {
+    /// Runs a read. Drops it and fails with [`Shed`] if its permit is recalled.
+    pub(crate) async fn unless_recalled<T, E: From<Shed>>(
+        self,
+        read: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let Some(revoked) = self.revoked else { return read.await };
+        tokio::select! {
+            biased;
+            answer = read => answer,
+            Ok(()) = revoked => {
+                self.shed.fetch_add(1, Ordering::Relaxed);
+                Err(Shed.into())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn walks_leave_a_place_and_what_is_too_much_is_refused_at_once() {
+        let gate = Gate::new(2, 1, Duration::from_secs(600));
+        let page = gate.enter(ReadKind::Page(1)).await.expect("a place");
+        let mut second = Box::pin(gate.enter(ReadKind::Page(1)));
+        assert!(second.as_mut().now_or_never().is_none(), "it waits");
+        assert_eq!(gate.enter(ReadKind::Page(1)).now_or_never().expect("at once").err(), Some(Shed));
+        let mut stream = Box::pin(gate.enter(ReadKind::Stream));
+        assert!(stream.as_mut().now_or_never().is_none(), "a stream waits regardless of the queue's length");
+        let short = gate.enter(ReadKind::Short).now_or_never().expect("at once").expect("a place");
+        let mut third = Box::pin(gate.enter(ReadKind::Short));
+        assert!(third.as_mut().now_or_never().is_none(), "it waits");
+        assert_eq!(gate.enter(ReadKind::Short).now_or_never().expect("at once").err(), Some(Shed));
+        let counts = gate.counts();
+        assert_eq!((counts.in_progress, counts.waiting, counts.shed), (2, 3, 2));
+        // A cancelled request frees its slot in the queue.
+        drop(third);
+        let mut fourth = Box::pin(gate.enter(ReadKind::Short));
+        assert!(fourth.as_mut().now_or_never().is_none(), "it waits");
+        drop((page, short));
+        drop(fourth.await.expect("a place"));
+        drop(second.await.expect("a place"));
+        drop(stream.await.expect("a place"));
+        let counts = gate.counts();
+        assert_eq!((counts.in_progress, counts.waiting), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn of_a_queue_that_stands_who_has_waited_longest_is_refused() {
+        const QUEUE: usize = 60;
+        let gate = Gate::new(1, QUEUE, Duration::from_secs(600));
+        let place = gate.enter(ReadKind::Short).await.expect("a place");
+        let mut waiting = VecDeque::new();
+        let wait = |waiting: &mut VecDeque<_>| {
+            let mut one = Box::pin(tokio::task::unconstrained(gate.enter(ReadKind::Short)));
+            assert!(one.as_mut().now_or_never().is_none(), "it waits");
+            waiting.push_back(one);
+        };
+        (0..QUEUE).for_each(|_| wait(&mut waiting));
+        drop(place);
+        // A whole capacity is dequeued while a new request arrives for each that leaves, so the queue never empties.
+        for number in 1..=QUEUE {
+            let place = waiting.pop_front().expect("one waits").await.expect("a burst is served");
+            if number < QUEUE {
+                wait(&mut waiting);
+            }
+            drop(place);
+        }
+        let mut refused = 0;
+        while let Some(one) = waiting.pop_front() {
+            match one.await {
+                Ok(_place) => assert!(waiting.len() <= 48, "{}", waiting.len()),
+                Err(error) => {
+                    assert_eq!(error, Shed);
+                    refused += 1;
+                }
+            }
+        }
+        assert_eq!(refused, QUEUE - 1 - 49);
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_ever() {
+        let gate = Gate::new(1, 10, Duration::from_millis(10));
+        let _place = gate.enter(ReadKind::Short).await.expect("a place");
+        assert_eq!(gate.enter(ReadKind::Short).await.err(), Some(Shed));
+    }
+}

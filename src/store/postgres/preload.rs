@@ -1,0 +1,149 @@
+//! Reads of the stored state that a group of writes depends on, within its transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::try_join3;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Error, Row};
+use uuid::Uuid;
+
+use super::batch::ArticleRow;
+use super::error::answer;
+use super::lock::new_digest;
+use super::planner::{Current, EarlierRequest, StoredState, Twin};
+use super::rows::{HISTORY, NEWEST, RECORD, RECORD_COLUMNS, STANDING, article_id, digest, get, record, standing};
+use crate::article::{ArticleId, Digest, EditorFields, RecordParts};
+use crate::store::enum_codes::{head, outcome};
+use crate::store::plan::{Provenance, time_of};
+use crate::store::{StoreError, Write, Written};
+
+/// Maximum number of twins read per text, in addition to those that the group changes. They are readable and in order
+/// of creation, so the first is the original unless times within the group differ.
+const MAX_TWINS: usize = 64;
+
+/// State to be read.
+#[derive(Default)]
+pub(super) struct Wanted {
+    articles: BTreeSet<ArticleId>,
+    digests: BTreeSet<Digest>,
+    requests: BTreeSet<Vec<u8>>,
+    /// The earliest and the latest time of a write, in microseconds since 1970.
+    times: Option<(i64, i64)>,
+}
+
+impl Wanted {
+    /// Collects the state that these writes depend on.
+    pub(super) fn by<'a>(writes: impl Iterator<Item = &'a Write>) -> Self {
+        let mut wanted = Self::default();
+        for write in writes {
+            wanted.articles.insert(write.id().clone());
+            wanted.digests.extend(new_digest(write));
+            if let Write::Ingest(ingest) = write {
+                wanted.requests.extend(ingest.request.as_ref().map(|request| request.id.clone().into_bytes()));
+            }
+            let time = time_of(write).as_microsecond();
+            let (first, last) = wanted.times.unwrap_or((time, time));
+            wanted.times = Some((first.min(time), last.max(time)));
+        }
+        wanted
+    }
+
+    /// Selects articles of which only the state changes.
+    pub(super) fn of(articles: &[ArticleId]) -> Self {
+        Self { articles: articles.iter().cloned().collect(), ..Self::default() }
+    }
+}
+
+/// Reads the wanted state in one round trip.
+pub(super) async fn load(client: &Client, feed: Uuid, wanted: &Wanted) -> Result<StoredState, StoreError> {
+    let found = try_join3(articles(client, wanted), twins(client, wanted), requests(client, wanted)).await;
+    let (articles, twins, requests) = found.map_err(|error| answer(&error))?;
+    let mut known = StoredState::default();
+    for row in &articles {
+        let current = current(row, feed)?;
+        known.articles.insert(current.record.id.clone(), current);
+    }
+    let mut by_digest: BTreeMap<Digest, Vec<Twin>> = BTreeMap::new();
+    for row in &twins {
+        let twin = Twin { key: get(row, 0)?, id: article_id(row, 1)?, standing: standing(row, 3)? };
+        by_digest.entry(digest(row, 2)?).or_default().push(twin);
+    }
+    known.twins = by_digest.into_iter().collect();
+    for row in &requests {
+        let at = RECORD_COLUMNS;
+        let written = Written { record: record(row, 0, feed)?, outcome: outcome(get::<i16>(row, at + 2)?.into()) };
+        let item = u32::try_from(get::<i64>(row, at + 3)?).map_err(|_| StoreError::Damaged)?;
+        let seen = EarlierRequest { digest: digest(row, at + 1)?, written };
+        known.requests.entry(get(row, at)?).or_default().insert(item, seen);
+    }
+    Ok(known)
+}
+
+async fn articles(client: &Client, wanted: &Wanted) -> Result<Vec<Row>, Error> {
+    let ids: Vec<&str> = wanted.articles.iter().map(ArticleId::as_str).collect();
+    let sql = format!(
+        "SELECT {RECORD}, a.key, a.sort_time, c.text, c.duplicate_of, a.fingerprint, a.due, a.facets, a.url, a.source,
+         a.external_id, a.editor_fields FROM {NEWEST} WHERE a.id = ANY($1)"
+    );
+    client.query_typed(&sql, &[(&ids, Type::TEXT_ARRAY)]).await
+}
+
+fn current(row: &Row, feed: Uuid) -> Result<Current, StoreError> {
+    let record = record(row, 0, feed)?;
+    let at = RECORD_COLUMNS;
+    let facets: Vec<i64> = get(row, at + 6)?;
+    Ok(Current {
+        text: get(row, at + 2)?,
+        listed: Some((get(row, at + 1)?, facets.clone())),
+        row: ArticleRow {
+            key: get(row, at)?,
+            parts: RecordParts::clone(&record),
+            position: super::rows::sequence(record.token.position),
+            due: get(row, at + 5)?,
+            provenance: Provenance {
+                ingested: digest(row, at + 4)?,
+                editor_fields: EditorFields::from_bits(get::<i16>(row, at + 10)?.into()),
+            },
+            duplicate_of: get(row, at + 3)?,
+            facets,
+            url: get(row, at + 7)?,
+            source: get(row, at + 8)?,
+            external_id: get(row, at + 9)?,
+        },
+        record,
+    })
+}
+
+async fn twins(client: &Client, wanted: &Wanted) -> Result<Vec<Row>, Error> {
+    let Some((first, last)) = wanted.times.filter(|_| !wanted.digests.is_empty()) else { return Ok(Vec::new()) };
+    let heads: Vec<i64> = wanted.digests.iter().map(head).collect();
+    let digests: Vec<&[u8]> = wanted.digests.iter().map(|digest| digest.0.as_slice()).collect();
+    let limit = (MAX_TWINS + wanted.articles.len()) as i64;
+    let sql = format!(
+        "SELECT t.* FROM unnest($1, $2) AS w(head, digest) CROSS JOIN LATERAL (
+            SELECT a.key, a.id, a.digest, {STANDING} FROM copydesk.articles a
+            WHERE a.digest_head = w.head AND a.digest = w.digest AND a.lifecycle = 0
+            AND (a.embargo IS NULL OR a.embargo <= $4) AND (a.expire IS NULL OR a.expire > $3)
+            ORDER BY a.key LIMIT $5) t"
+    );
+    let params: [super::pool::Param<'_>; 5] = [
+        (&heads, Type::INT8_ARRAY),
+        (&digests, Type::BYTEA_ARRAY),
+        (&first, Type::INT8),
+        (&last, Type::INT8),
+        (&limit, Type::INT8),
+    ];
+    client.query_typed(&sql, &params).await
+}
+
+async fn requests(client: &Client, wanted: &Wanted) -> Result<Vec<Row>, Error> {
+    if wanted.requests.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<&[u8]> = wanted.requests.iter().map(Vec::as_slice).collect();
+    let sql = format!(
+        "SELECT {RECORD}, r.id, r.digest, r.outcome, r.item FROM copydesk.requests r
+         JOIN {HISTORY} ON c.article = r.article AND c.revision = r.revision WHERE r.id = ANY($1)"
+    );
+    client.query_typed(&sql, &[(&ids, Type::BYTEA_ARRAY)]).await
+}
