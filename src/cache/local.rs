@@ -5,20 +5,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 use quick_cache::sync::{Cache, DefaultLifecycle, GuardResult, PlaceholderGuard};
 use quick_cache::{DefaultHashBuilder, Weighter};
-use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
-use uuid::Uuid;
 
 use super::follower::{Invalidation, follow};
 use super::lease::Lease;
 use crate::article::{ArticleId, Position, Record};
-use crate::store::{
-    Change, ChangedIds, Consistency, FeedCursor, Fetched, Layer, ListQuery, LookupKey, Revision, SearchPage,
-    SearchQuery, Store, StoreError, Visibility, Write, WriteError, Written,
-};
+use crate::store::{Consistency, Fetched, Layer, Store, StoreError, StoreLayer, Write, WriteError, Written};
 use crate::telemetry::trace::{Kind, SpanGuard, span, with_context};
 
 /// Settings of a local cache.
@@ -237,7 +231,11 @@ impl Shared {
 }
 
 #[async_trait]
-impl Store for LocalCache {
+impl StoreLayer for LocalCache {
+    fn inner(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
     async fn get(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
         if !self.shared.trusted(consistency) {
             return self.store.get(ids, consistency).await;
@@ -262,91 +260,10 @@ impl Store for LocalCache {
         answers
     }
 
-    fn feed_id(&self) -> Uuid {
-        self.store.feed_id()
-    }
-
-    async fn dry_run(&self, write: Write) -> Result<Written, WriteError> {
-        self.store.dry_run(write).await
-    }
-
-    async fn get_revision(
-        &self,
-        id: &ArticleId,
-        revision: i64,
-        consistency: Consistency,
-    ) -> Result<Option<Arc<Record>>, StoreError> {
-        self.store.get_revision(id, revision, consistency).await
-    }
-
-    async fn lookup(
-        &self,
-        key: &LookupKey,
-        now: Timestamp,
-        consistency: Consistency,
-    ) -> Result<Option<ArticleId>, StoreError> {
-        self.store.lookup(key, now, consistency).await
-    }
-
-    async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
-        self.store.list(query).await
-    }
-
-    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
-        self.store.search(query).await
-    }
-
-    async fn revisions(
-        &self,
-        id: &ArticleId,
-        before: Option<i64>,
-        limit: usize,
-        consistency: Consistency,
-    ) -> Result<Vec<Revision>, StoreError> {
-        self.store.revisions(id, before, limit, consistency).await
-    }
-
-    async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
-        self.store.changes(after, limit).await
-    }
-
-    async fn changed_ids(&self, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError> {
-        self.store.changed_ids(after, limit).await
-    }
-
-    async fn head(&self) -> Result<Position, StoreError> {
-        self.store.head().await
-    }
-
     async fn reaches(&self, position: Position) -> Result<bool, StoreError> {
         if self.shared.lease.position() >= position && self.shared.lease.holds() {
             return Ok(true);
         }
         self.store.reaches(position).await
-    }
-
-    async fn snapshot(
-        &self,
-        at: Position,
-        after: Option<&ArticleId>,
-        limit: usize,
-    ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
-        self.store.snapshot(at, after, limit).await
-    }
-
-    fn subscribe(&self) -> watch::Receiver<Position> {
-        self.store.subscribe()
-    }
-
-    async fn index_position(&self) -> Result<Position, StoreError> {
-        self.store.index_position().await
-    }
-
-    async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.store.apply_due_transitions(now).await
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.store.ping().await
     }
 }

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use tokio::sync::watch;
-use uuid::Uuid;
 
 use super::{
-    Change, ChangedIds, Consistency, FeedCursor, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery,
-    Store, StoreError, Visibility, Write, WriteError, Written,
+    Change, Consistency, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery, Store, StoreError,
+    StoreLayer, Visibility, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, Position, Record};
 use crate::telemetry::trace::{Kind, SpanGuard, Value, span, with_context};
@@ -44,9 +42,9 @@ fn failed(part: &SpanGuard, error: &StoreError) {
 }
 
 #[async_trait]
-impl Store for Traced {
-    fn feed_id(&self) -> Uuid {
-        self.store.feed_id()
+impl StoreLayer for Traced {
+    fn inner(&self) -> &dyn Store {
+        self.store.as_ref()
     }
 
     async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
@@ -114,16 +112,8 @@ impl Store for Traced {
         recorded("store.changes", self.store.changes(after, limit)).await
     }
 
-    async fn changed_ids(&self, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError> {
-        self.store.changed_ids(after, limit).await
-    }
-
     async fn head(&self) -> Result<Position, StoreError> {
         recorded("store.head", self.store.head()).await
-    }
-
-    async fn reaches(&self, position: Position) -> Result<bool, StoreError> {
-        self.store.reaches(position).await
     }
 
     async fn snapshot(
@@ -135,19 +125,7 @@ impl Store for Traced {
         recorded("store.snapshot", self.store.snapshot(at, after, limit)).await
     }
 
-    fn subscribe(&self) -> watch::Receiver<Position> {
-        self.store.subscribe()
-    }
-
     async fn index_position(&self) -> Result<Position, StoreError> {
         recorded("store.indexed", self.store.index_position()).await
-    }
-
-    async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.store.apply_due_transitions(now).await
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.store.ping().await
     }
 }

@@ -9,8 +9,6 @@ use copydesk::article::{ArticleId, Position, Record};
 use copydesk::store::postgres::Standbys;
 use copydesk::store::*;
 use jiff::Timestamp;
-use tokio::sync::watch;
-use uuid::Uuid;
 
 pub struct CaughtUp(Arc<Standbys>);
 
@@ -21,7 +19,7 @@ impl CaughtUp {
 
     /// Waits until each standby has all writes, and returns this as a consistency.
     async fn now(&self) -> Result<Consistency, StoreError> {
-        let head = self.0.head().await?;
+        let head = self.inner().head().await?;
         until(&self.0, |stats| stats.fresh == stats.standbys && stats.replayed >= head).await;
         Ok(Consistency::AtLeast(head))
     }
@@ -39,10 +37,14 @@ pub async fn until(standbys: &Standbys, reached: impl Fn(postgres::StandbyStats)
 }
 
 #[async_trait]
-impl Store for CaughtUp {
+impl StoreLayer for CaughtUp {
+    fn inner(&self) -> &dyn Store {
+        self.0.as_ref()
+    }
+
     async fn get(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
         self.now().await?;
-        self.0.get(ids, consistency).await
+        self.inner().get(ids, consistency).await
     }
 
     async fn get_revision(
@@ -51,7 +53,7 @@ impl Store for CaughtUp {
         revision: i64,
         _consistency: Consistency,
     ) -> Result<Option<Arc<Record>>, StoreError> {
-        self.0.get_revision(id, revision, self.now().await?).await
+        self.inner().get_revision(id, revision, self.now().await?).await
     }
 
     async fn lookup(
@@ -60,15 +62,15 @@ impl Store for CaughtUp {
         now: Timestamp,
         _consistency: Consistency,
     ) -> Result<Option<ArticleId>, StoreError> {
-        self.0.lookup(key, now, self.now().await?).await
+        self.inner().lookup(key, now, self.now().await?).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
-        self.0.list(&ListQuery { consistency: self.now().await?, ..query.clone() }).await
+        self.inner().list(&ListQuery { consistency: self.now().await?, ..query.clone() }).await
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
-        self.0.search(&SearchQuery { consistency: self.now().await?, ..query.clone() }).await
+        self.inner().search(&SearchQuery { consistency: self.now().await?, ..query.clone() }).await
     }
 
     async fn revisions(
@@ -78,7 +80,7 @@ impl Store for CaughtUp {
         limit: usize,
         _consistency: Consistency,
     ) -> Result<Vec<Revision>, StoreError> {
-        self.0.revisions(id, before, limit, self.now().await?).await
+        self.inner().revisions(id, before, limit, self.now().await?).await
     }
 
     async fn snapshot(
@@ -88,46 +90,6 @@ impl Store for CaughtUp {
         limit: usize,
     ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
         self.now().await?;
-        self.0.snapshot(at, after, limit).await
-    }
-
-    fn feed_id(&self) -> Uuid {
-        self.0.feed_id()
-    }
-
-    async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
-        self.0.write(writes).await
-    }
-
-    async fn dry_run(&self, write: Write) -> Result<Written, WriteError> {
-        self.0.dry_run(write).await
-    }
-
-    async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
-        self.0.changes(after, limit).await
-    }
-
-    async fn changed_ids(&self, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError> {
-        self.0.changed_ids(after, limit).await
-    }
-
-    async fn head(&self) -> Result<Position, StoreError> {
-        self.0.head().await
-    }
-
-    fn subscribe(&self) -> watch::Receiver<Position> {
-        self.0.subscribe()
-    }
-
-    async fn index_position(&self) -> Result<Position, StoreError> {
-        self.0.index_position().await
-    }
-
-    async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.0.apply_due_transitions(now).await
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.0.ping().await
+        self.inner().snapshot(at, after, limit).await
     }
 }

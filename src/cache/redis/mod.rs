@@ -27,19 +27,15 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::future::join_all;
-use jiff::Timestamp;
-use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
-use uuid::Uuid;
 
 pub use options::RedisOptions;
 pub use probe::RedisFacts;
 pub use stats::RedisCacheStats;
 
-use crate::article::{ArticleId, Position, Record};
+use crate::article::{ArticleId, Position};
 use crate::store::{
-    Change, ChangedIds, Consistency, FeedCursor, Fetched, ListQuery, LookupKey, Outcome, Revision, SearchPage,
-    SearchQuery, Store, StoreError, Visibility, Write, WriteError, Written,
+    ChangedIds, Consistency, FeedCursor, Fetched, Outcome, Store, StoreError, StoreLayer, Write, WriteError, Written,
 };
 use crate::telemetry::trace::{current_context, with_context};
 use cluster::router::Router;
@@ -97,7 +93,11 @@ impl RedisCache {
 }
 
 #[async_trait]
-impl Store for RedisCache {
+impl StoreLayer for RedisCache {
+    fn inner(&self) -> &dyn Store {
+        self.shared.store.as_ref()
+    }
+
     async fn get(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
         self.read(ids, consistency).await
     }
@@ -119,54 +119,6 @@ impl Store for RedisCache {
         answers
     }
 
-    fn feed_id(&self) -> Uuid {
-        self.shared.store.feed_id()
-    }
-
-    async fn dry_run(&self, write: Write) -> Result<Written, WriteError> {
-        self.shared.store.dry_run(write).await
-    }
-
-    async fn get_revision(
-        &self,
-        id: &ArticleId,
-        revision: i64,
-        consistency: Consistency,
-    ) -> Result<Option<Arc<Record>>, StoreError> {
-        self.shared.store.get_revision(id, revision, consistency).await
-    }
-
-    async fn lookup(
-        &self,
-        key: &LookupKey,
-        now: Timestamp,
-        consistency: Consistency,
-    ) -> Result<Option<ArticleId>, StoreError> {
-        self.shared.store.lookup(key, now, consistency).await
-    }
-
-    async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
-        self.shared.store.list(query).await
-    }
-
-    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
-        self.shared.store.search(query).await
-    }
-
-    async fn revisions(
-        &self,
-        id: &ArticleId,
-        before: Option<i64>,
-        limit: usize,
-        consistency: Consistency,
-    ) -> Result<Vec<Revision>, StoreError> {
-        self.shared.store.revisions(id, before, limit, consistency).await
-    }
-
-    async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
-        self.shared.store.changes(after, limit).await
-    }
-
     async fn changed_ids(&self, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError> {
         let touched = self.shared.store.changed_ids(after, limit).await?;
         if let Some((newest, _)) = touched.articles.last() {
@@ -179,34 +131,5 @@ impl Store for RedisCache {
             let _late = tokio::time::timeout(max_wait, repaired).await;
         }
         Ok(touched)
-    }
-
-    async fn head(&self) -> Result<Position, StoreError> {
-        self.shared.store.head().await
-    }
-
-    async fn snapshot(
-        &self,
-        at: Position,
-        after: Option<&ArticleId>,
-        limit: usize,
-    ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
-        self.shared.store.snapshot(at, after, limit).await
-    }
-
-    fn subscribe(&self) -> watch::Receiver<Position> {
-        self.shared.store.subscribe()
-    }
-
-    async fn index_position(&self) -> Result<Position, StoreError> {
-        self.shared.store.index_position().await
-    }
-
-    async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.shared.store.apply_due_transitions(now).await
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.shared.store.ping().await
     }
 }

@@ -14,15 +14,14 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures::future::join_all;
 use jiff::Timestamp;
-use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::{OpenError, PostgresStore, StandbyOptions, feed, list, rows, search};
 use crate::article::{ArticleId, Position, Record};
 use crate::store::{
-    Change, ChangedIds, Consistency, FeedCursor, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery,
-    Store, StoreError, Visibility, Write, WriteError, Written,
+    Consistency, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery, Store, StoreError, StoreLayer,
+    Visibility,
 };
 use standby::{Standby, Trouble, Turn};
 
@@ -143,7 +142,11 @@ impl Standbys {
 }
 
 #[async_trait]
-impl Store for Standbys {
+impl StoreLayer for Standbys {
+    fn inner(&self) -> &dyn Store {
+        self.inner.as_ref()
+    }
+
     async fn get(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
         if let Some(turn) = self.articles.then(|| self.choose(consistency, false)).flatten()
             && let Some(fetched) = self.answered(rows::fetch(&turn, self.feed, ids).await)
@@ -227,51 +230,5 @@ impl Store for Standbys {
             return Ok(page);
         }
         self.inner.snapshot(at, after, limit).await
-    }
-
-    // All other methods go to the primary.
-
-    fn feed_id(&self) -> Uuid {
-        self.feed
-    }
-
-    async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
-        self.inner.write(writes).await
-    }
-
-    async fn dry_run(&self, write: Write) -> Result<Written, WriteError> {
-        self.inner.dry_run(write).await
-    }
-
-    async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
-        self.inner.changes(after, limit).await
-    }
-
-    async fn changed_ids(&self, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError> {
-        self.inner.changed_ids(after, limit).await
-    }
-
-    async fn head(&self) -> Result<Position, StoreError> {
-        self.inner.head().await
-    }
-
-    async fn reaches(&self, position: Position) -> Result<bool, StoreError> {
-        self.inner.reaches(position).await
-    }
-
-    fn subscribe(&self) -> watch::Receiver<Position> {
-        self.inner.subscribe()
-    }
-
-    async fn index_position(&self) -> Result<Position, StoreError> {
-        self.inner.index_position().await
-    }
-
-    async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.inner.apply_due_transitions(now).await
-    }
-
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.inner.ping().await
     }
 }

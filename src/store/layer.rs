@@ -1,0 +1,87 @@
+//! Layers: decorators of a store that change some of its methods and forward the rest.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::page::{ListQuery, SearchPage, SearchQuery};
+use super::read::{Change, ChangedIds, Consistency, FeedCursor, Fetched, LookupKey, Revision, Visibility};
+use super::write::{Write, Written};
+use super::{Store, StoreError, WriteError};
+use crate::article::{ArticleId, Position, Record};
+
+/// Declares [`StoreLayer`] with a default for each method of [`Store`], and implements `Store` for every layer.
+macro_rules! layer {
+    ($(async $method:ident($($argument:ident: $kind:ty),*) -> $result:ty;)*) => {
+        /// Layer of a store. Each method forwards to [`StoreLayer::inner`] by default; a layer overrides those that it
+        /// changes. Every layer is a [`Store`], whose documentation applies to the methods here too.
+        #[async_trait]
+        #[allow(missing_docs)]
+        pub trait StoreLayer: Send + Sync + 'static {
+            /// Returns the store below.
+            fn inner(&self) -> &dyn Store;
+
+            fn feed_id(&self) -> Uuid {
+                self.inner().feed_id()
+            }
+
+            fn subscribe(&self) -> watch::Receiver<Position> {
+                self.inner().subscribe()
+            }
+
+            $(async fn $method(&self, $($argument: $kind),*) -> $result {
+                self.inner().$method($($argument),*).await
+            })*
+        }
+
+        #[async_trait]
+        impl<L: StoreLayer> Store for L {
+            fn feed_id(&self) -> Uuid {
+                StoreLayer::feed_id(self)
+            }
+
+            fn subscribe(&self) -> watch::Receiver<Position> {
+                StoreLayer::subscribe(self)
+            }
+
+            $(async fn $method(&self, $($argument: $kind),*) -> $result {
+                StoreLayer::$method(self, $($argument),*).await
+            })*
+        }
+    };
+}
+
+layer! {
+    async write(writes: Vec<Write>) -> Vec<Result<Written, WriteError>>;
+    async dry_run(write: Write) -> Result<Written, WriteError>;
+    async get(ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError>;
+    async get_revision(
+        id: &ArticleId,
+        revision: i64,
+        consistency: Consistency
+    ) -> Result<Option<Arc<Record>>, StoreError>;
+    async lookup(key: &LookupKey, now: Timestamp, consistency: Consistency) -> Result<Option<ArticleId>, StoreError>;
+    async list(query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError>;
+    async search(query: &SearchQuery) -> Result<SearchPage, StoreError>;
+    async revisions(
+        id: &ArticleId,
+        before: Option<i64>,
+        limit: usize,
+        consistency: Consistency
+    ) -> Result<Vec<Revision>, StoreError>;
+    async changes(after: Position, limit: usize) -> Result<Vec<Change>, StoreError>;
+    async changed_ids(after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError>;
+    async head() -> Result<Position, StoreError>;
+    async reaches(position: Position) -> Result<bool, StoreError>;
+    async snapshot(
+        at: Position,
+        after: Option<&ArticleId>,
+        limit: usize
+    ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError>;
+    async index_position() -> Result<Position, StoreError>;
+    async apply_due_transitions(now: Timestamp) -> Result<usize, StoreError>;
+    async ping() -> Result<(), StoreError>;
+}
