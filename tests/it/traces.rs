@@ -9,7 +9,9 @@ use copydesk::proto::{GetArticleRequest, IngestArticleRequest};
 use copydesk::server::StoreOptions;
 use copydesk::telemetry::trace::TraceOptions;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use tokio::net::TcpListener;
@@ -32,6 +34,8 @@ struct Collector {
     came: Arc<Notify>,
     /// True to never answer.
     hangs: bool,
+    /// Number of spans rejected of each message.
+    rejected_spans: i64,
 }
 
 #[tonic::async_trait]
@@ -47,7 +51,8 @@ impl TraceService for Collector {
         self.keys.lock().unwrap().extend(key);
         self.received.lock().unwrap().push(request.into_inner());
         self.came.notify_waiters();
-        Ok(Response::new(ExportTraceServiceResponse::default()))
+        let partial = ExportTracePartialSuccess { rejected_spans: self.rejected_spans, ..Default::default() };
+        Ok(Response::new(ExportTraceServiceResponse { partial_success: Some(partial) }))
     }
 }
 
@@ -247,6 +252,21 @@ async fn a_collector_that_hangs_costs_no_call() {
     assert!(metrics.contains("copydesk_trace_spans_exported_total 0\n"), "{metrics}");
     let stopped = tokio::time::timeout(Duration::from_secs(60), server.stop()).await;
     assert!(stopped.is_ok(), "unsent spans are dropped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_that_a_collector_rejects_are_counted_as_dropped() {
+    let collector = Collector { rejected_spans: 1, ..Collector::default() };
+    let address = collector.start().await;
+    let server = TestServer::with(|options| options.trace = traced(address, 0.0)).await;
+    const TRACE: &str = "5bf92f3577b34da6a3ce929d0e0e4736";
+    server.retrieval().await.get_article(within(TRACE, true, get("articles/none"))).await.unwrap_err();
+    let received = collector.until(TRACE).await.len();
+    assert!(received > 1);
+    server.until_metric("copydesk_trace_spans_dropped_total 1").await;
+    let exported = format!("copydesk_trace_spans_exported_total {}\n", received - 1);
+    let metrics = server.http("/metrics").await;
+    assert!(metrics.contains(&exported), "{metrics}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

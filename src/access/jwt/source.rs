@@ -6,15 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http_body_util::{BodyExt, Collected, Empty, Limited};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
+use hyper_util::rt::TokioExecutor;
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_util::task::AbortOnDropHandle;
 use url::{Host, Url};
 
 use crate::printable;
@@ -123,51 +120,93 @@ fn is_loopback(url: &Url) -> bool {
 
 /// Fetches the key set without redirects or proxies: the operator has configured its address.
 async fn fetch(url: &Url, tls: Option<&Arc<ClientConfig>>) -> Result<Bytes, String> {
-    fn text(error: impl std::fmt::Display) -> String {
-        error.to_string()
-    }
-    let host = url.host_str().unwrap_or_default();
-    let bare = host.trim_matches(['[', ']']);
-    let port = url.port_or_known_default().unwrap_or(443);
-    let stream = TcpStream::connect((bare, port)).await.map_err(text)?;
+    let mut http = HttpConnector::new();
     match tls {
-        None => get(url, stream).await,
+        None => get(url, http).await,
         Some(config) => {
-            let name = ServerName::try_from(bare.to_owned()).map_err(text)?;
-            let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await.map_err(text)?;
-            get(url, stream).await
+            http.enforce_http(false);
+            let mut https = HttpsConnector::from((http, Arc::clone(config)));
+            https.enforce_https();
+            get(url, https).await
         }
     }
 }
 
-async fn get(url: &Url, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Result<Bytes, String> {
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
-    let _driven = AbortOnDropHandle::new(tokio::spawn(connection));
-    let host = match url.port() {
-        Some(port) => format!("{}:{port}", url.host_str().unwrap_or_default()),
-        None => url.host_str().unwrap_or_default().to_owned(),
-    };
-    let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
-    let request = Request::get(path)
-        .header(header::HOST, host)
+async fn get(url: &Url, connector: impl Connect + Clone + Send + Sync + 'static) -> Result<Bytes, String> {
+    // Reads are minutes apart: a connection kept between them would rarely be usable.
+    let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+    let request = Request::get(url.as_str())
         .header(header::ACCEPT, "application/json")
         .header(header::USER_AGENT, concat!("copydesk/", env!("CARGO_PKG_VERSION")))
         .body(Empty::<Bytes>::new())
-        .map_err(|error| error.to_string())?;
-    let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+        .map_err(|error| causes(&error))?;
+    let response = client.request(request).await.map_err(|error| causes(&error))?;
     if response.status() != StatusCode::OK {
         return Err(format!("the server returned {}", response.status()));
     }
-    Limited::new(response.into_body(), MAX_BYTES)
-        .collect()
-        .await
-        .map(http_body_util::Collected::to_bytes)
-        .map_err(|error| error.to_string())
+    let body = Limited::new(response.into_body(), MAX_BYTES).collect().await;
+    body.map(Collected::to_bytes).map_err(|error| causes(error.as_ref()))
+}
+
+/// Joins an error with its sources: the client's message alone names only the step that failed.
+fn causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
+    causes.collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
     use super::*;
+
+    /// Answers one request with `response`. Returns the source to read, and the request that came.
+    fn site(response: String) -> (JwksSource, std::thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/jwks.json?tenant=7", listener.local_addr().unwrap());
+        let served = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                request.push(byte[0]);
+            }
+            // A client that refuses a response may disconnect.
+            let _gone = stream.write_all(response.as_bytes());
+            String::from_utf8(request).unwrap()
+        });
+        (JwksSource::new(&url, None).unwrap(), served)
+    }
+
+    #[tokio::test]
+    async fn a_key_set_is_read_from_its_own_address_and_up_to_its_limit() {
+        let (keys, served) = site("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".into());
+        assert_eq!(keys.read().await.unwrap(), "{}");
+        let request = served.join().unwrap();
+        let address = keys.to_string().replace("http://", "").replace("/jwks.json?tenant=7", "");
+        assert!(request.starts_with("GET /jwks.json?tenant=7 HTTP/1.1\r\n"), "{request}");
+        for header in [format!("host: {address}\r\n"), "accept: application/json\r\n".into()] {
+            assert!(request.contains(&header), "{request}");
+        }
+
+        let redirect = format!("HTTP/1.1 302 Found\r\nlocation: {keys}\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(site(redirect).0.read().await.unwrap_err(), "the server returned 302 Found");
+
+        for length in [MAX_BYTES, MAX_BYTES + 1] {
+            // With the length announced, and without.
+            for header in [format!("content-length: {length}"), "connection: close".into()] {
+                let (keys, _) = site(format!("HTTP/1.1 200 OK\r\n{header}\r\n\r\n{}", "a".repeat(length)));
+                let read = keys.read().await;
+                assert_eq!(read.is_ok(), length <= MAX_BYTES, "{header}: {:?}", read.map(|bytes| bytes.len()));
+            }
+        }
+
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let error = JwksSource::new(&format!("http://{closed}/"), None).unwrap().read().await.unwrap_err();
+        assert!(error.contains("refused"), "{error}");
+    }
 
     #[test]
     fn keys_come_from_files_and_from_where_nobody_can_change_them_on_the_way() {
