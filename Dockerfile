@@ -1,8 +1,8 @@
 # syntax=docker/dockerfile:1
 # The server as an image: `docker build -t copydesk:0.1.0 .`
 #
-# What runs is one program on a C library: no shell, no package manager. It writes nowhere but to its data folder, and not even
-# there with --store postgres://…, so the root file system may be read-only:
+# It contains one program and a C library: no shell, no package manager. The program writes only to its data folder, and not
+# even there with --store postgres://…, so the root file system can be read-only:
 #
 #   docker run --read-only --cap-drop ALL -p 127.0.0.1:50051:50051 -v copydesk:/var/lib/copydesk copydesk:0.1.0
 
@@ -12,22 +12,22 @@ COPY Cargo.toml Cargo.lock build.rs ./
 COPY .cargo .cargo
 COPY proto proto
 COPY src src
-# A member of the workspace is in it, which cargo wants to see; and service-config.json, which is compiled in.
+# Contains a member of the workspace, which cargo requires, and service-config.json, which is compiled in.
 COPY clients clients
-# The target folder stays in the cache, so the program is taken out of it in the same step. Without the lines of backtraces, which are
-# three quarters of it.
+# The target folder is a cache mount, so the program is copied from it in the same step. Without debug line tables, which are
+# three quarters of its size.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
     CARGO_PROFILE_RELEASE_DEBUG=false cargo build --locked --release --bin copydesk \
     && install -D target/release/copydesk /image/usr/local/bin/copydesk \
     && install -d -m 700 -o 65532 -g 65532 /image/var/lib/copydesk
 
-# The same Debian as above: the C library must not be older than the one that the program was linked with.
+# The same Debian release as above: the C library must not be older than the one that the program was linked with.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /image /
-# By number, so that Kubernetes' runAsNonRoot can tell that it is not root.
+# By number, so that Kubernetes can check runAsNonRoot.
 USER 65532:65532
-# Others can reach its ports, so callers need a key: `copydesk keys create`. Or COPYDESK_AUTH=off and COPYDESK_INSECURE=on.
+# The ports are not loopback, so callers need a key: `copydesk keys create`. Or COPYDESK_AUTH=off and COPYDESK_INSECURE=on.
 ENV COPYDESK_AUTH=on \
     COPYDESK_LISTEN=0.0.0.0:50051 \
     COPYDESK_HTTP_LISTEN=0.0.0.0:9464 \
@@ -35,7 +35,7 @@ ENV COPYDESK_AUTH=on \
     COPYDESK_LOG_FORMAT=json
 EXPOSE 50051 9464
 VOLUME /var/lib/copydesk
-# Whether it takes calls. Kubernetes has probes of its own and does not look at this.
+# Readiness. Kubernetes ignores this and has its own probes.
 HEALTHCHECK --interval=5s --timeout=2s --start-period=10s --retries=2 \
     CMD ["/usr/local/bin/copydesk", "health", "--service", "copydesk.v1.RetrievalService"]
 ENTRYPOINT ["/usr/local/bin/copydesk"]

@@ -1,47 +1,47 @@
-# What a developer and CI run. Each target installs what it needs (see .ci/tools.sh) and says what it does.
+# Targets for developers and CI. Each installs missing tools (see .ci/tools.sh) and prints its steps.
 .PHONY: help test test-quick clients callers chaos chaos-teeth rolling deploy-check alerts-check lint api-baseline bench bench-replicated \
 	bench-overload bench-entries bench-hostile demo
 
-# Where .ci/tools.sh puts pinned tools: outside target, so that they are fetched once a machine.
+# Folder of pinned tools of .ci/tools.sh: outside target, so that they are downloaded once per machine.
 COPYDESK_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/copydesk-tools
 export COPYDESK_TOOLS
-# Go and Node.js, where the machine's own are too old.
+# Go and Node.js, if the installed ones are too old.
 export PATH := $(COPYDESK_TOOLS)/path:$(PATH)
 BUF = $(COPYDESK_TOOLS)/bin/buf
 DENY = $(COPYDESK_TOOLS)/bin/cargo-deny
 
-# What the API must stay compatible with: the descriptors of the last release. In the tree, so that a clone without history
-# and without tags checks it as well.
+# Baseline of API compatibility: the descriptors of the last release. In the repository, so that a clone without history and
+# tags can check it as well.
 BASELINE = .ci/api-baseline.binpb
 
-# The clients of clients/, each in a folder of its own.
+# The clients in clients/, one folder each.
 LANGUAGES ?= python typescript go java cpp rust
 
 help:
-	@echo 'make test    everything that must hold: unit tests, and the service over a real port'
-	@echo 'make test-quick   unit tests, the conformance suite on SQLite, documents and methods: under a minute once built'
-	@echo 'make client-python   (or -typescript, -go, -java, -cpp, -rust): builds that client, and runs its scenario on a server of its own'
-	@echo 'make clients builds them all (or LANGUAGES="go …"), and runs them on one server and on three replicas (docs/clients.md)'
-	@echo 'make callers tests those who need none of them: grpcurl, buf curl, curl through Envoy, a page in Chromium'
-	@echo 'make chaos   three servers, PostgreSQL and Redis under faults for DURATION=60s; SEED=… replays (docs/faults.md)'
-	@echo 'make chaos-teeth    whether that catches each broken variant of the cache (about 10 minutes)'
-	@echo 'make rolling three replicas restarted, killed and frozen under load, behind BALANCERS="haproxy nginx client", DURATION=30s each (docs/operations.md)'
-	@echo 'make deploy-check   everything in deploy/: image, compose, chart, manifests, unit, balancers (RENDER=1 writes the manifests)'
-	@echo 'make alerts-check   the alert rules with their unit tests, and the dashboard (promtool)'
-	@echo 'make lint    format, clippy, the API (buf: needs npm or go), licences of dependencies, how text is written'
-	@echo 'make api-baseline   at a release: the API as it is now is what later versions must keep'
-	@echo 'make bench   the service beside a bare tonic server (about 5 minutes; ARGS="--help" for more)'
-	@echo 'make bench-replicated   on PostgreSQL and Redis, beside a hand-rolled cache-aside service (about 10 minutes)'
-	@echo 'make bench-overload     five times as many calls as can be answered (about 2 minutes)'
-	@echo 'make bench-entries      what compressing entries in Redis would do'
-	@echo 'make bench-hostile      CPU time and memory of documents that are made to be expensive (about 5 minutes)'
-	@echo 'make demo    a server with invented news in it, until Ctrl-C'
+	@echo 'make test    run all tests: unit tests, and the service over a real port'
+	@echo 'make test-quick   run unit tests, the conformance suite on SQLite, documents and methods: under a minute once built'
+	@echo 'make client-python   (or -typescript, -go, -java, -cpp, -rust) build that client, and run its scenario against its own server'
+	@echo 'make clients build all clients (or LANGUAGES="go …"), and run them on one server and on three replicas (docs/clients.md)'
+	@echo 'make callers test generic clients: grpcurl, buf curl, curl through Envoy, a page in Chromium'
+	@echo 'make chaos   run three servers, PostgreSQL and Redis under faults for DURATION=60s; SEED=… replays them (docs/faults.md)'
+	@echo 'make chaos-teeth    check that the fault test detects each faulty variant of the cache (about 10 minutes)'
+	@echo 'make rolling restart, kill and freeze three replicas under load, behind BALANCERS="haproxy nginx client", DURATION=30s each (docs/operations.md)'
+	@echo 'make deploy-check   check deploy/ and .devcontainer/: image, compose, chart, manifests, unit, load balancers (RENDER=1 writes the manifests)'
+	@echo 'make alerts-check   check the alert rules with their unit tests, and the dashboard (promtool)'
+	@echo 'make lint    check format, clippy, the API (buf: needs npm or go), licences of dependencies, writing rules'
+	@echo 'make api-baseline   at a release: make the current API the baseline of compatibility'
+	@echo 'make bench   compare the service with a bare tonic server (about 5 minutes; ARGS="--help" for more)'
+	@echo 'make bench-replicated   on PostgreSQL and Redis, compare it with a hand-written cache-aside service (about 10 minutes)'
+	@echo 'make bench-overload     measure it at five times its capacity (about 2 minutes)'
+	@echo 'make bench-entries      measure compression of entries in Redis'
+	@echo 'make bench-hostile      measure CPU time and memory of documents that are made to be expensive (about 5 minutes)'
+	@echo 'make demo    run a server with sample news, until Ctrl-C'
 
 test:
 	@.ci/tools.sh test
 	cargo test --locked
 
-# The daily loop: what needs neither PostgreSQL nor Redis.
+# The daily loop: tests that need neither PostgreSQL nor Redis.
 test-quick:
 	cargo test --locked --lib
 	cargo test --locked --test it -- sqlite service:: documents:: corpus:: rooms::

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks how text is written: doc comments that begin with a question word, and lines over the width in .editorconfig.
-# CONTRIBUTING.md says why. Prints every finding; exits 1 when there are more than the limits.
+# Checks the writing rules in CONTRIBUTING.md: doc comments that begin with a question word, and lines over the width in
+# .editorconfig. Prints wide lines (LIST=1: and doc comments); exits 1 if the limits are exceeded.
 set -euo pipefail
 export LC_ALL=C
 cd "$(dirname "$0")/.."

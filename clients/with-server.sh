@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Starts a server of its own, on a free port and an empty folder, and runs a command with its address in COPYDESK_ADDRESSES.
+# Starts a server on a free port with an empty folder, and runs a command with its address in COPYDESK_ADDRESSES.
 #
 #   clients/with-server.sh make -s -C clients/python run
 set -euo pipefail
@@ -18,14 +18,14 @@ finish() {
 }
 trap finish EXIT
 
-# Not with the settings of whoever runs this.
+# The server must not use the caller's settings.
 unset "${!COPYDESK_@}"
 cargo build --manifest-path "$root/Cargo.toml" --locked --release --quiet
 mkfifo "$folder/said"
 "$root/target/release/copydesk" serve --listen 127.0.0.1:0 --http-listen off --data-dir "$folder/data" \
     >"$folder/said" 2>"$folder/log" </dev/null &
 server=$!
-# It says where it listens once it does; a server that could not start says nothing, and the reading ends.
+# The server prints its address when it listens; if it fails to start, the pipe is closed.
 if ! read -r line <"$folder/said" || [ "${line#listening on }" = "$line" ]; then
     cat "$folder/log" >&2
     exit 1

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks what Prometheus and Grafana are given: `make alerts-check`. That every metric is there, and every alert has its paragraph,
-# is for `cargo test --test it -- watching::`.
+# Checks the files for Prometheus and Grafana: `make alerts-check`. `cargo test --test it -- watching::` checks that every metric
+# exists, and every alert has a runbook.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -8,7 +8,7 @@ promtool check config prometheus.yml
 promtool check rules --lint=all --lint-fatal alerts.yml
 promtool test rules alerts_test.yml
 
-# Each panel's expression, as a rule: that is what promtool can parse.
+# The expression of each panel as a recording rule, which promtool can parse.
 panels=$(mktemp)
 trap 'rm -f "$panels"' EXIT
 python3 - ../grafana/copydesk.json >"$panels" <<'PYTHON'
@@ -25,6 +25,6 @@ PYTHON
 echo "Checking the panels of copydesk.json"
 promtool check rules "$panels" | tail -n +2
 
-# The dashboard itself, by Grafana's own types.
+# The dashboard itself, with Grafana's types.
 go run -C ../grafana/check . ../copydesk.json
-echo "ok: copydesk.json has all that Grafana needs, and nothing that it does not know"
+echo "ok: copydesk.json has all required properties, and no unknown ones"

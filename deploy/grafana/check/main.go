@@ -1,4 +1,4 @@
-// Reads a dashboard by Grafana's own types, strictly, and says what is missing from it, unknown in it or out of range:
+// Validates a dashboard strictly with Grafana's types, and reports missing, unknown and out-of-range properties:
 //
 //	go run . dashboard.json
 package main
@@ -25,7 +25,7 @@ func check(path string) error {
 	}
 	plugins.RegisterDefaultPlugins()
 	var read dashboard.Dashboard
-	// An empty list of errors is an error that is not nil.
+	// An empty list of errors is a non-nil error.
 	if err := read.UnmarshalJSONStrict(text); err != nil && err.Error() != "" {
 		return err
 	}

@@ -23,7 +23,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end -}}
 {{- end -}}
 
-{{/* Pods may be nobody in particular: the numbers are the image's own user. */}}
+{{/* Unprivileged security context; the numbers are the user of the image. */}}
 {{- define "copydesk.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 65532
@@ -55,7 +55,7 @@ capabilities:
 {{- end }}
 {{- end -}}
 
-{{/* One of the variables that the server reads: a setting's name in capitals. */}}
+{{/* Environment variable of a setting. */}}
 {{- define "copydesk.variable" -}}
 COPYDESK_{{ . | upper | replace "-" "_" }}
 {{- end -}}
