@@ -24,8 +24,8 @@ impl Behind {
             ("store", database),
             ("cache", cache),
             ("cache-bytes", cache_bytes),
-            // The audit's sample would fill the caches before the first read here.
-            ("audit-every", "off"),
+            // The consistency check's sample would fill the caches before the first read here.
+            ("consistency-check-interval", "off"),
             ("max-concurrent-requests", "20000"),
             ("max-connection-streams", "1000"),
         ]

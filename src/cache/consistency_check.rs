@@ -13,7 +13,7 @@ use super::{LocalCache, RedisCache};
 use crate::article::{ArticleId, Position, Record};
 use crate::store::{Consistency, Fetched, Layer, Store, StoreError};
 
-/// Settings of the auditor.
+/// Settings of the consistency checker.
 #[derive(Clone, Debug)]
 pub struct ConsistencyCheckOptions {
     /// Pause between two rounds.
@@ -24,7 +24,7 @@ pub struct ConsistencyCheckOptions {
     pub staleness_bound: Duration,
 }
 
-/// Results of the auditor so far.
+/// Results of the consistency checker so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ConsistencyCheckStats {
     /// Completed rounds.
@@ -62,7 +62,7 @@ struct CheckState {
 }
 
 impl ConsistencyChecker {
-    /// Creates an auditor for the configured caches and their store.
+    /// Creates an consistency checker for the configured caches and their store.
     pub fn new(
         store: Arc<dyn Store>,
         local: Option<Arc<LocalCache>>,

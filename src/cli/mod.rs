@@ -1,8 +1,8 @@
 //! Commands, one file each. They share errors and output (`failure`) and the connection to a server (`connection`).
 
 mod article_text;
-mod audit;
 mod connection;
+mod consistency_check;
 mod demo;
 mod descriptors;
 mod doctor;
@@ -55,7 +55,7 @@ enum Command {
     /// Extract articles from files as JSON lines, without a server
     Extract(extract::ExtractArgs),
     /// Compare reads from servers with their store and count stale reads
-    Audit(audit::AuditArgs),
+    ConsistencyCheck(consistency_check::ConsistencyCheckArgs),
     /// Create, list and revoke API keys
     Keys(keys::KeysArgs),
     /// Migrate the store to the schema of this version; `serve` migrates the embedded store automatically
@@ -96,7 +96,7 @@ pub fn main() -> ExitCode {
         Command::Search(args) => block_on(reads::search(args)),
         Command::Watch(args) => block_on(watch::watch(args)),
         Command::Export(args) => block_on(watch::export(args)),
-        Command::Audit(args) => block_on(audit::run(args)),
+        Command::ConsistencyCheck(args) => block_on(consistency_check::run(args)),
         Command::Extract(args) => extract::run(&args),
         Command::Keys(args) => keys::run(args),
         Command::Migrate(flags) => serve::migrate(&flags),

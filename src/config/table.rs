@@ -146,8 +146,12 @@ pub const SETTINGS: &[Setting] = &[
     setting("cache-bytes", "64MiB", "maximum memory of the local cache"),
     setting("staleness-bound", "1s", "maximum staleness of a read; a request can ask for fresher data"),
     rare("negative-ttl", "5s", "time to live (TTL) of negative cache entries: the article does not exist"),
-    rare("audit-every", "10s", "interval of the check that compares cached articles with the store; `off` disables it"),
-    rare("audit-sample", "100", "number of articles compared in each check"),
+    rare(
+        "consistency-check-interval",
+        "10s",
+        "interval of the check that compares cached articles with the store; `off` disables it",
+    ),
+    rare("consistency-check-sample", "100", "number of articles compared in each check"),
     rare("feed-poll", "100ms", "interval of polling the change feed when no notification wakes its followers"),
     rare("max-message-bytes", "16MiB", "maximum size of a request message, after decompression"),
     rare("max-document-bytes", "8MiB", "maximum size of a document to extract, after decompression"),
@@ -291,8 +295,8 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
     })?;
     let access = access_options(settings, bound)?;
     let has_cache = cache.is_some();
-    let sample = settings.get("audit-sample", count)?;
-    let audit = settings.get("audit-every", |text| match text {
+    let sample = settings.get("consistency-check-sample", count)?;
+    let consistency_check = settings.get("consistency-check-interval", |text| match text {
         "off" => Ok(None),
         text => Ok(Some(ConsistencyCheckOptions { every: duration(text)?, sample, staleness_bound: bound })),
     })?;
@@ -314,7 +318,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         cache,
         redis,
         // Without a cache there is nothing to check.
-        audit: audit.filter(|_| has_cache),
+        consistency_check: consistency_check.filter(|_| has_cache),
         calls: CallOptions {
             max_concurrent_requests: settings.get("max-concurrent-requests", count)?,
             max_task_delay: settings.get("max-task-delay", |text| match text {

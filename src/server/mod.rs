@@ -72,7 +72,7 @@ pub struct ServerOptions {
     /// Tracing; none if absent.
     pub trace: Option<TraceOptions>,
     /// Comparison of the caches with the store; none if absent.
-    pub audit: Option<ConsistencyCheckOptions>,
+    pub consistency_check: Option<ConsistencyCheckOptions>,
     /// Limits of calls.
     pub calls: CallOptions,
     /// Limits of one read.

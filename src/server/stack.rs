@@ -1,4 +1,4 @@
-//! The store with its tracing, caches, standbys and auditor: their order, and their statistics.
+//! The store with its tracing, caches, standbys and consistency checker: their order, and their statistics.
 
 use std::sync::Arc;
 
@@ -33,8 +33,8 @@ impl Stack {
         if let Some(local) = &options.cache {
             stack.local = Some(Arc::new(LocalCache::new(stack.store(), local.clone()).await?));
         }
-        stack.consistency_checker = options.audit.clone().map(|audit| {
-            Arc::new(ConsistencyChecker::new(stack.engine.store(), stack.local.clone(), stack.redis.clone(), audit))
+        stack.consistency_checker = options.consistency_check.clone().map(|options| {
+            Arc::new(ConsistencyChecker::new(stack.engine.store(), stack.local.clone(), stack.redis.clone(), options))
         });
         // Opened last, in front of the caches, so that no cache is filled from a standby.
         stack.standbys = stack.engine.standbys(&options.store, stack.cached()).await?.map(Arc::new);
@@ -89,10 +89,10 @@ impl Stack {
             store_breaker_open: store.breaker_open,
             redis: self.redis.as_ref().map(|redis| of_redis(redis.stats())).unwrap_or_default(),
             standbys: self.standbys.as_ref().map(|standbys| of_standbys(standbys.stats())).unwrap_or_default(),
-            audit: self
+            consistency_check: self
                 .consistency_checker
                 .as_ref()
-                .map(|consistency_checker| of_audit(consistency_checker.stats()))
+                .map(|consistency_checker| of_consistency_check(consistency_checker.stats()))
                 .unwrap_or_default(),
         }
     }
@@ -124,6 +124,6 @@ fn of_standbys(stats: StandbyStats) -> StandbySnapshot {
     }
 }
 
-fn of_audit(stats: ConsistencyCheckStats) -> ConsistencyCheckSnapshot {
+fn of_consistency_check(stats: ConsistencyCheckStats) -> ConsistencyCheckSnapshot {
     ConsistencyCheckSnapshot { rounds: stats.rounds, checked: stats.checked, violations: stats.violations }
 }

@@ -98,8 +98,8 @@ pub trait Store: Send + Sync + 'static {
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError>;
 
     /// Returns the IDs of at most `limit` articles that changed after a cursor, in order. Caches follow this, since it
-    /// costs less than `changes`. Fails with [`StoreError::UnknownPosition`] if the feed has lost its end: it no longer reaches
-    /// `after` (`changes` fails then as well), or has a different change there.
+    /// costs less than `changes`. Fails with [`StoreError::UnknownPosition`] if the feed has lost its end: it no longer
+    /// reaches `after` (`changes` fails then as well), or has a different change there.
     async fn changed_ids(&self, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError>;
 
     /// Returns the position of the newest change.

@@ -42,8 +42,8 @@ pub struct Snapshot {
     pub redis: RedisSnapshot,
     /// Counters of the store's standbys.
     pub standbys: StandbySnapshot,
-    /// Counters of the auditor.
-    pub audit: ConsistencyCheckSnapshot,
+    /// Counters of the consistency checker.
+    pub consistency_check: ConsistencyCheckSnapshot,
 }
 
 /// Counters of the store's standbys; zero without standbys.
@@ -61,7 +61,7 @@ pub struct StandbySnapshot {
     pub lag: Duration,
 }
 
-/// Counters of the auditor; zero without one.
+/// Counters of the consistency checker; zero without one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ConsistencyCheckSnapshot {
     /// Completed rounds.
@@ -117,7 +117,7 @@ pub(super) struct Gauges {
     store_breaker_open: Gauge,
     redis: RedisGauges,
     standbys: StandbyGauges,
-    audit: AuditCounters,
+    consistency_check: ConsistencyCheckMetrics,
 }
 
 #[derive(Default)]
@@ -151,19 +151,23 @@ impl StandbyGauges {
 }
 
 #[derive(Default)]
-struct AuditCounters {
+struct ConsistencyCheckMetrics {
     rounds: Counter,
     checked: Counter,
     violations: Counter,
 }
 
-impl AuditCounters {
+impl ConsistencyCheckMetrics {
     fn register(&self, registry: &mut Registry) {
-        registry.register("audit_rounds", "Completed rounds of the auditor", self.rounds.clone());
-        let help = "Cache responses that the auditor compared with the store";
-        registry.register("audit_checked", help, self.checked.clone());
+        registry.register(
+            "consistency_check_rounds",
+            "Completed rounds of the consistency checker",
+            self.rounds.clone(),
+        );
+        let help = "Cache responses that the consistency checker compared with the store";
+        registry.register("consistency_check_checked", help, self.checked.clone());
         let help = "Cache responses stale beyond the bound, or newer than the store: a defect";
-        registry.register("audit_violations", help, self.violations.clone());
+        registry.register("consistency_check_violations", help, self.violations.clone());
     }
 
     fn set(&self, snapshot: &ConsistencyCheckSnapshot) {
@@ -254,7 +258,7 @@ impl Gauges {
         registry.register("store_breaker_open", help, self.store_breaker_open.clone());
         self.redis.register(registry);
         self.standbys.register(registry);
-        self.audit.register(registry);
+        self.consistency_check.register(registry);
     }
 
     pub(super) fn set(&self, snapshot: &Snapshot) {
@@ -277,6 +281,6 @@ impl Gauges {
         self.store_breaker_open.set(snapshot.store_breaker_open.into());
         self.redis.set(&snapshot.redis);
         self.standbys.set(&snapshot.standbys);
-        self.audit.set(&snapshot.audit);
+        self.consistency_check.set(&snapshot.consistency_check);
     }
 }

@@ -3,7 +3,6 @@
 
 mod abuse; // hostile clients
 mod access; // who may call what
-mod audit; // what the caches answer, compared with the store
 mod authority; // certificates of the tests' own
 mod bad_input; // whatever comes in
 mod balanced; // our own client over several replicas
@@ -12,6 +11,7 @@ mod caught_up; // a store whose standbys are waited for, for the tests
 mod cli; // the commands
 mod conformance; // what every store keeps
 mod connections; // how connections open, age, are refused and end
+mod consistency_check; // cached articles compared with the store
 mod corpus; // golden pairs of extraction
 #[allow(dead_code)] // what the fault test needs of it
 mod database; // PostgreSQL servers of the tests' own

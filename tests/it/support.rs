@@ -48,7 +48,7 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
         audit_log: AuditTarget::Off,
         insecure: false,
         trace: None,
-        audit: None,
+        consistency_check: None,
         calls: CallOptions {
             max_concurrent_requests: 1_024,
             // Tests share CPUs, and their servers share a runtime with clients.

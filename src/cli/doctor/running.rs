@@ -60,6 +60,10 @@ pub(super) fn check(metrics: &str, options: &ServerOptions, findings: &mut Vec<F
     };
     problem("copydesk_store_breaker_open", "it cannot reach PostgreSQL", "CopydeskStoreAway");
     problem("copydesk_redis_breaker_open", "it has disabled Redis", "CopydeskRedisAway");
-    problem("copydesk_audit_violations_total", "its caches have returned stale reads", "CopydeskStaleAnswers");
+    problem(
+        "copydesk_consistency_check_violations_total",
+        "its caches have returned stale reads",
+        "CopydeskStaleAnswers",
+    );
     problem("copydesk_panics_total", "calls have panicked", "CopydeskPanics");
 }

@@ -1,4 +1,4 @@
-//! The auditor finds what is older than the bound, and nothing else.
+//! The consistency check counts reads older than the bound, and nothing else.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn desk(redis: &RedisServer) -> TestServer {
     TestServer::with(|server| {
         server.cache = None;
         server.redis = Some(options);
-        server.audit =
+        server.consistency_check =
             Some(ConsistencyCheckOptions { every: Duration::from_millis(10), sample: 20, staleness_bound: BOUND });
     })
     .await
@@ -46,9 +46,10 @@ fn put(redis: &RedisServer, key: &str, entry: &[u8]) {
 }
 
 /// What the command says, and whether it found a fault.
-async fn audit(server: &TestServer) -> (i32, String) {
+async fn check(server: &TestServer) -> (i32, String) {
     let address = format!("http://{}", server.address);
-    let mut command = copydesk(&["audit", "--addr", &address, "--bound", "200", "--rounds", "3", "--sample", "20"]);
+    let mut command =
+        copydesk(&["consistency-check", "--addr", &address, "--bound", "200", "--rounds", "3", "--sample", "20"]);
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
 }
@@ -71,9 +72,9 @@ async fn an_entry_that_comes_back_is_found() {
             _ => tokio::time::sleep(Duration::from_millis(5)).await,
         }
     };
-    until(&server, "copydesk_audit_checked", |count| count >= 10).await;
-    assert_eq!(until(&server, "copydesk_audit_violations", |_| true).await, 0);
-    let (code, shown) = audit(&server).await;
+    until(&server, "copydesk_consistency_check_checked", |count| count >= 10).await;
+    assert_eq!(until(&server, "copydesk_consistency_check_violations", |_| true).await, 0);
+    let (code, shown) = check(&server).await;
     assert_eq!(code, 0, "{shown}");
     assert!(shown.contains("reads checked: 3\n") && shown.contains("violations: 0\n"), "{shown}");
 
@@ -91,10 +92,10 @@ async fn an_entry_that_comes_back_is_found() {
     };
     tokio::select! {
         () = waiting => {}
-        _ = until(&server, "copydesk_audit_violations", |count| count > 0) => {}
+        _ = until(&server, "copydesk_consistency_check_violations", |count| count > 0) => {}
     }
     put(&redis, &keys[0], &old);
-    let (code, shown) = audit(&server).await;
+    let (code, shown) = check(&server).await;
     assert_eq!(code, 1, "{shown}");
     assert!(!shown.contains("violations: 0\n"), "{shown}");
     server.stop().await;
@@ -121,8 +122,8 @@ async fn changes_under_way_are_no_fault() {
     };
     tokio::select! {
         () = writing => {}
-        _ = until(&server, "copydesk_audit_checked", |count| count >= 100) => {}
+        _ = until(&server, "copydesk_consistency_check_checked", |count| count >= 100) => {}
     }
-    assert_eq!(until(&server, "copydesk_audit_violations", |_| true).await, 0);
+    assert_eq!(until(&server, "copydesk_consistency_check_violations", |_| true).await, 0);
     server.stop().await;
 }

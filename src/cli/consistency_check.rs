@@ -1,4 +1,4 @@
-//! `audit`: check that servers keep the staleness bound, as seen by their clients.
+//! `consistency-check`: check that servers keep the staleness bound, as seen by their clients.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,7 +20,7 @@ const BATCH: usize = 100;
 const MAX_PRINTED: usize = 20;
 
 #[derive(Args)]
-pub(super) struct AuditArgs {
+pub(super) struct ConsistencyCheckArgs {
     /// Comma-separated URLs of a server, or of several replicas of one store
     #[arg(
         long,
@@ -59,7 +59,7 @@ struct Tally {
     layers: BTreeMap<String, u64>,
 }
 
-pub(super) async fn run(args: AuditArgs) -> Result<(), Failure> {
+pub(super) async fn run(args: ConsistencyCheckArgs) -> Result<(), Failure> {
     let mut tallies = Vec::new();
     let (tls, token) = (args.tls.load()?, args.credential.token()?);
     for address in &args.addr {
