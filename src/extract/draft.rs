@@ -2,6 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::error::ExtractError;
+use super::report::Report;
+
 /// An article's fields as found in a document. Empty means not found.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[allow(missing_docs)]
@@ -88,4 +91,29 @@ pub enum MediaKind {
 pub struct Link {
     pub url: String,
     pub text: String,
+}
+
+/// Result of extracting a document.
+pub enum Extraction {
+    /// One article.
+    Article(Box<Extracted>),
+    /// A feed's entries, in feed order.
+    Feed(Vec<FeedEntry>),
+}
+
+/// One entry of a feed.
+pub struct FeedEntry {
+    /// ID of the entry in the feed.
+    pub external_id: String,
+    /// The article, or the reason why there is none.
+    pub result: Result<Extracted, ExtractError>,
+}
+
+/// An article with its extraction report.
+#[derive(Debug)]
+pub struct Extracted {
+    /// The article.
+    pub draft: Draft,
+    /// The extraction report.
+    pub report: Report,
 }

@@ -2,6 +2,7 @@
 //! except that of its own CPU time.
 
 mod boilerplate;
+mod bounded_parser;
 mod budget;
 mod document;
 mod draft;
@@ -9,15 +10,14 @@ mod error;
 mod fields;
 mod formats;
 mod line;
+mod phrases;
 mod pipeline;
 mod report;
-mod result;
 
 pub use budget::Budget;
 pub use document::{Document, Hints, Limits, Payload};
-pub use draft::{Block, BlockKind, Dateline, Draft, Link, Media, MediaKind};
+pub use draft::{Block, BlockKind, Dateline, Draft, Extracted, Extraction, FeedEntry, Link, Media, MediaKind};
 pub use error::ExtractError;
 pub use formats::charset::{gzip_size, is_gzip};
 pub use formats::extract;
 pub use report::{Cut, CutReason, Report};
-pub use result::{Extracted, Extraction, FeedEntry};

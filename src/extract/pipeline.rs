@@ -4,11 +4,11 @@ use super::boilerplate::rules::{CleaningContext, clean};
 use super::budget::Budget;
 use super::document::Hints;
 use super::draft::Draft;
+use super::draft::Extracted;
 use super::error::ExtractError;
 use super::fields::{dateline, language};
 use super::line::{Line, fill};
 use super::report::Report;
-use super::result::Extracted;
 
 /// Cleans lines and fills the draft, for pages and dumps alike.
 pub(super) fn finish(

@@ -1,22 +1,17 @@
 //! Cache in Redis, shared by replicas: entries are filled under a lease and invalidated by the change feed.
 //!
 //! Three rules make it safe (see docs/decisions/0010). A fill needs a token that every change revokes. Every replica's
-//! keeper repeats invalidations that a change missed. A replica serves from Redis only while its own keeper has
+//! reconciler repeats invalidations that a change missed. A replica serves from Redis only while its own reconciler has
 //! replayed all invalidations within the staleness bound.
 
 mod cluster;
-mod connection;
-mod entry;
-mod fill_queue;
-mod generation;
 mod miss_rate;
 mod options;
 mod probe;
+mod protocol;
 mod read;
-mod read_permission;
 mod reconciler;
-pub mod scripts;
-mod server_identity;
+mod sentinel;
 mod session;
 mod stats;
 mod tls;
@@ -31,6 +26,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub use options::RedisOptions;
 pub use probe::RedisFacts;
+pub use protocol::scripts;
 pub use stats::RedisCacheStats;
 
 use crate::article::{ArticleId, Position};
@@ -45,14 +41,14 @@ use stats::Counters;
 
 /// Maximum time that the response to a write waits for the invalidation in Redis.
 const BUDGET: Duration = Duration::from_millis(20);
-/// Maximum delay of changes for a cache in front of this one, until the keeper has invalidated them in Redis.
+/// Maximum delay of changes for a cache in front of this one, until the reconciler has invalidated them in Redis.
 const REPAIR: Duration = Duration::from_millis(50);
 
 /// Store decorator that caches `get` in Redis. All other methods go to the store.
 pub struct RedisCache {
     shared: Arc<Shared>,
-    /// Keeper of one server, or the topology task of a Cluster, which runs a keeper per node.
-    _keeper: AbortOnDropHandle<()>,
+    /// Reconciler of one server, or the topology task of a Cluster, which runs a reconciler per node.
+    _reconciler: AbortOnDropHandle<()>,
 }
 
 struct Shared {
@@ -75,13 +71,13 @@ impl RedisCache {
             miss_rate: MissRate::default(),
             foreign_logged: Mutex::new(None),
         });
-        let keeper = match &shared.options.site {
+        let reconciler = match &shared.options.site {
             Endpoint::One(server) => tokio::spawn(reconciler::keep(Arc::downgrade(&shared), server.clone())),
             Endpoint::Cluster(seeds) => {
                 tokio::spawn(cluster::discovery::follow(Arc::downgrade(&shared), seeds.clone()))
             }
         };
-        Self { shared, _keeper: AbortOnDropHandle::new(keeper) }
+        Self { shared, _reconciler: AbortOnDropHandle::new(reconciler) }
     }
 
     /// Returns the counters, for metrics.
@@ -112,7 +108,8 @@ impl StoreLayer for RedisCache {
             .collect();
         let sessions = if changed.is_empty() { Vec::new() } else { self.shared.router.sessions() };
         if !sessions.is_empty() {
-            // In a separate task, which outlives the caller and the budget. The keepers repeat invalidations that fail.
+            // In a separate task, which outlives the caller and the budget. The reconcilers repeat invalidations that
+            // fail.
             let invalidate = async move { join_all(sessions.iter().map(|session| session.invalidate(&changed))).await };
             let _late = tokio::time::timeout(BUDGET, tokio::spawn(with_context(current_context(), invalidate))).await;
         }
@@ -123,8 +120,8 @@ impl StoreLayer for RedisCache {
         let touched = self.shared.store.changed_ids(after, limit).await?;
         if let Some((newest, _)) = touched.articles.last() {
             // After a change, `LocalCache` requires entries at least that fresh, and Redis can prove that only once its
-            // keeper has reached the change. Waiting preserves hits. Correctness does not depend on it, and it must not
-            // exhaust the lease.
+            // reconciler has reached the change. Waiting preserves hits. Correctness does not depend on it, and it must
+            // not exhaust the lease.
             let max_wait = REPAIR.min(self.shared.options.staleness_bound / 10);
             let sessions = self.shared.router.sessions();
             let repaired = join_all(sessions.iter().map(|session| session.repaired(*newest)));

@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::RedisCache;
-use super::connection::{Connection, RedisError, code, text};
 use super::options::{Address, Endpoint, Mode, RedisOptions};
+use super::protocol::connection::{Connection, RedisError, code, text};
 
 /// Facts that a Redis server reports about itself.
 #[derive(Clone, Debug)]

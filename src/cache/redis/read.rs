@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::cluster::router::Route;
-use super::entry::CacheEntry;
-use super::read_permission::ReadPermission;
+use super::protocol::entry::CacheEntry;
+use super::session::read_permission::ReadPermission;
 use super::session::{FillLease, Session};
 use super::stats::Counters;
 use super::{RedisCache, Shared};

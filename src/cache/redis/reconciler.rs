@@ -1,12 +1,13 @@
-//! Keeper of one server: opens sessions, applies invalidations from the change feed, and renews the freshness lease.
+//! Reconciler of one server: opens sessions, applies invalidations from the change feed, and renews the freshness
+//! lease.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::Shared;
-use super::connection::RedisError;
 use super::options::Server;
+use super::protocol::connection::RedisError;
 use super::session::{Handoff, Session};
 use crate::cache::follower::wait;
 use crate::random::jittered;

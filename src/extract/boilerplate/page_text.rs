@@ -6,13 +6,13 @@ use std::ops::Range;
 
 use dom_query::{Document, NodeRef};
 
-use super::phrases::{Furniture, furniture, is_teaser_heading};
 use crate::article::clean_line;
 use crate::extract::budget::Budget;
 use crate::extract::draft::{BlockKind, Draft};
 use crate::extract::error::ExtractError;
 use crate::extract::fields::{byline, dates};
 use crate::extract::line::Line;
+use crate::extract::phrases::{Furniture, furniture, is_teaser_heading};
 use crate::extract::report::{CutReason, Report};
 
 /// Consecutive words shared with the article for which a line counts as kept: it was only split differently.

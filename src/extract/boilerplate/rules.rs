@@ -1,12 +1,12 @@
 //! The cleaning rules: aggressive at the head and the foot of a text, careful in between. Every cut is reported.
 
-use super::phrases::{Furniture, furniture, is_teaser_heading};
 use crate::article::fold;
 use crate::extract::budget::Budget;
 use crate::extract::draft::{BlockKind, Draft};
 use crate::extract::error::ExtractError;
 use crate::extract::fields::{byline, dateline, dates};
 use crate::extract::line::Line;
+use crate::extract::phrases::{Furniture, furniture, is_teaser_heading};
 use crate::extract::report::{CutReason, Report};
 
 /// Lines at the head that are searched for content of other fields.

@@ -2,31 +2,13 @@
 
 use super::agencies::agency;
 use crate::article::{clean_line, fold};
+use crate::extract::phrases::{byline_start, is_not_a_name};
 
 /// Returns the names in a byline: `By Jane Doe and John Roe, Staff Writers`. `not` are the publisher's own names,
 /// which are excluded.
 pub(crate) fn split(byline: &str, not: &[&str]) -> Vec<String> {
     let line = clean_line(byline);
-    let mut rest = line.as_str();
-    for start in [
-        "By ",
-        "by ",
-        "BY ",
-        "By: ",
-        "Written by ",
-        "Posted by ",
-        "Reported by ",
-        "Von ",
-        "Par ",
-        "Por ",
-        "Di ",
-        "Door ",
-        "Автор: ",
-        "Text by ",
-        "Story by ",
-    ] {
-        rest = rest.strip_prefix(start).unwrap_or(rest);
-    }
+    let rest = without_start(&line);
     let mut names = Vec::new();
     for part in rest.split([',', ';', '|', '/', '•', '·', '\n']) {
         for name in part
@@ -54,9 +36,7 @@ pub(crate) fn push(names: &mut Vec<String>, name: String) {
 pub(crate) fn one(name: &str, not: &[&str]) -> Option<String> {
     let name = clean_line(name);
     let mut name = name.trim_matches(|c: char| !c.is_alphanumeric() && c != '.').to_owned();
-    for start in ["By ", "by ", "BY "] {
-        name = name.strip_prefix(start).map(str::to_owned).unwrap_or(name);
-    }
+    name = without_start(&name).to_owned();
     for marker in [" for ", " in ", " at ", " on ", " - ", " – ", " (", " @", " | "] {
         if let Some(at) = name.find(marker) {
             name.truncate(at);
@@ -64,58 +44,8 @@ pub(crate) fn one(name: &str, not: &[&str]) -> Option<String> {
     }
     let name = name.trim().to_owned();
     let folded = fold(&name);
-    const NOBODY: &[&str] = &[
-        "staff",
-        "admin",
-        "administrator",
-        "editor",
-        "editorial",
-        "newsroom",
-        "desk",
-        "correspondent",
-        "reporter",
-        "writer",
-        "team",
-        "bureau",
-        "web desk",
-        "online",
-        "contributor",
-        "contributors",
-        "press release",
-        "news service",
-        "redaktion",
-        "redaction",
-        "redacción",
-        "rédaction",
-        "redação",
-        "agency",
-        "agencies",
-        "news",
-        "updated",
-        "published",
-        "author",
-        "authors",
-        "unknown",
-        "guest",
-        "guest author",
-        "columnist",
-        "anonymous",
-        "staff writer",
-        "staff writers",
-        "staff reporter",
-        "associated press",
-        "senior",
-        "producer",
-        "opinion",
-        "sports",
-        "photographer",
-        "minutes",
-        "read",
-    ];
     let words = folded.split(' ').count();
-    let nobody = NOBODY.iter().any(|word| {
-        folded == *word || folded.ends_with(&format!(" {word}")) || folded.starts_with(&format!("{word} "))
-    });
+    let nobody = is_not_a_name(&folded);
     let ours = not.iter().any(|other| {
         !other.is_empty() && {
             let other = fold(other);
@@ -143,6 +73,12 @@ pub(crate) fn one(name: &str, not: &[&str]) -> Option<String> {
     Some(if name.chars().any(char::is_lowercase) { name } else { title_case(&name) })
 }
 
+/// Removes the words before the first name: `By `, `Written by `.
+fn without_start(line: &str) -> &str {
+    let Some(chars) = byline_start(&fold(line)) else { return line };
+    line.char_indices().nth(chars).map_or("", |(at, _)| &line[at..])
+}
+
 fn title_case(name: &str) -> String {
     let mut start = true;
     name.chars()
@@ -160,8 +96,7 @@ pub(crate) fn is_byline(line: &str, authors: &[String]) -> bool {
         return false;
     }
     let folded = fold(line);
-    let said = ["by ", "by: ", "written by ", "posted by ", "reported by ", "von ", "par ", "por ", "story by "];
-    if said.iter().any(|start| folded.starts_with(start)) && !line.ends_with('.') && line.split(' ').count() <= 16 {
+    if byline_start(&folded).is_some() && !line.ends_with('.') && line.split(' ').count() <= 16 {
         return true;
     }
     authors.iter().any(|author| {

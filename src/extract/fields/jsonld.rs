@@ -4,9 +4,9 @@ use std::cell::Cell;
 
 use serde_json::Value;
 
+use crate::extract::bounded_parser;
 use crate::extract::budget::Budget;
 use crate::extract::error::ExtractError;
-use crate::extract::formats::bounded_parser;
 use crate::extract::report::Report;
 
 /// Types of articles, the most specific first.

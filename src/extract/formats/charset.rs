@@ -9,8 +9,8 @@ use std::io::Read;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 
-use super::bounded_parser;
 use super::detect::{Format, content_type_parts};
+use crate::extract::bounded_parser;
 use crate::extract::document::Limits;
 use crate::extract::error::ExtractError;
 

@@ -4,19 +4,20 @@ use dom_query::NodeRef;
 use dom_smoothie::{Config, Readability};
 use url::Url;
 
-use super::{bounded_parser, text};
+use super::text;
 use crate::article::{clean_line, invisible, resolve_url};
 use crate::extract::boilerplate::page_text::PageText;
 use crate::extract::boilerplate::rules::CleaningContext;
+use crate::extract::bounded_parser;
 use crate::extract::budget::Budget;
 use crate::extract::document::Hints;
+use crate::extract::draft::Extracted;
 use crate::extract::draft::{BlockKind, Draft, Link, Media, MediaKind};
 use crate::extract::error::ExtractError;
 use crate::extract::fields::meta::Meta;
 use crate::extract::line::Line;
 use crate::extract::pipeline;
 use crate::extract::report::Report;
-use crate::extract::result::Extracted;
 
 /// The page's structured data is used if its text is shorter than this, in characters.
 const LITTLE: usize = 400;

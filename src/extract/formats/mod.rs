@@ -1,17 +1,17 @@
 //! Document formats: detection, and one reader for each.
 
-pub(super) mod bounded_parser;
 pub(super) mod charset;
 mod detect;
 mod html;
 mod syndication;
 pub(super) mod text;
 
+use super::bounded_parser;
 use super::budget::Budget;
 use super::document::{Document, Payload};
+use super::draft::{Extracted, Extraction};
 use super::error::ExtractError;
 use super::report::Report;
-use super::result::{Extracted, Extraction};
 use detect::Format;
 
 /// Extracts the articles of a document.

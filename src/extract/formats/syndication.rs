@@ -4,18 +4,19 @@ use feed_rs::model::{Entry, Feed};
 use jiff::Timestamp;
 use url::Url;
 
-use super::{bounded_parser, html};
+use super::html;
 use crate::article::{canonical_url, clean_line, safe_url};
 use crate::extract::boilerplate::rules::CleaningContext;
+use crate::extract::bounded_parser;
 use crate::extract::budget::Budget;
 use crate::extract::document::Hints;
 use crate::extract::draft::{Draft, Media, MediaKind};
+use crate::extract::draft::{Extracted, FeedEntry};
 use crate::extract::error::ExtractError;
 use crate::extract::fields::byline;
 use crate::extract::line::joined;
 use crate::extract::pipeline;
 use crate::extract::report::Report;
-use crate::extract::result::{Extracted, FeedEntry};
 
 /// Extracts the entries of a syndication feed. An entry without an article does not affect the others.
 pub(crate) fn extract(

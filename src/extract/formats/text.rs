@@ -4,12 +4,12 @@ use crate::article::{clean_line, clean_text};
 use crate::extract::boilerplate::rules::CleaningContext;
 use crate::extract::budget::Budget;
 use crate::extract::document::Hints;
+use crate::extract::draft::Extracted;
 use crate::extract::draft::{BlockKind, Draft};
 use crate::extract::error::ExtractError;
 use crate::extract::line::{Line, joined};
 use crate::extract::pipeline;
 use crate::extract::report::{CutReason, Report};
-use crate::extract::result::Extracted;
 
 /// Maximum length of a headline, in characters.
 const HEADLINE_CHARS: usize = 200;

@@ -1,4 +1,4 @@
-//! Topology of a Redis Cluster: discovers primaries and runs a keeper for each.
+//! Topology of a Redis Cluster: discovers primaries and runs a reconciler for each.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Weak;
@@ -8,30 +8,30 @@ use ::redis::{Pipeline, Value};
 use futures::future::{join_all, select_ok};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::cache::redis::connection::{Connection, RedisError, code, text};
 use crate::cache::redis::options::{Address, Server};
+use crate::cache::redis::protocol::connection::{Connection, RedisError, code, text};
 use crate::cache::redis::{Shared, reconciler};
 use crate::random::jittered;
 
 /// Interval between topology queries: while all slots are covered, and while some are not.
 const INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_millis(250));
 
-/// Runs one keeper per primary until the cache is dropped or the task is aborted. Each keeper queries the slots from
-/// its node; this task only discovers addresses.
+/// Runs one reconciler per primary until the cache is dropped or the task is aborted. Each reconciler queries the slots
+/// from its node; this task only discovers addresses.
 pub(in crate::cache::redis) async fn follow(shared: Weak<Shared>, seeds: Vec<Address>) {
-    let mut keepers: HashMap<Address, AbortOnDropHandle<()>> = HashMap::new();
+    let mut reconcilers: HashMap<Address, AbortOnDropHandle<()>> = HashMap::new();
     // Each outage is logged once, when it begins.
     let mut failing = false;
     while let Some(cache) = shared.upgrade() {
-        let known = seeds.iter().chain(keepers.keys()).collect();
+        let known = seeds.iter().chain(reconcilers.keys()).collect();
         match primaries(&cache, known).await {
             Ok(primaries) => {
                 failing = false;
-                keepers.retain(|address, _| primaries.contains(address));
+                reconcilers.retain(|address, _| primaries.contains(address));
                 for address in primaries {
-                    keepers.entry(address.clone()).or_insert_with(|| {
-                        let keeper = reconciler::keep(Weak::clone(&shared), Server::At(address));
-                        AbortOnDropHandle::new(tokio::spawn(keeper))
+                    reconcilers.entry(address.clone()).or_insert_with(|| {
+                        let reconciler = reconciler::keep(Weak::clone(&shared), Server::At(address));
+                        AbortOnDropHandle::new(tokio::spawn(reconciler))
                     });
                 }
             }

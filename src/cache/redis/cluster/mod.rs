@@ -1,6 +1,4 @@
-//! Several Redis servers: Redis Cluster (discovery, slots, routing) and the primary behind Sentinels.
+//! Redis Cluster: discovery of its nodes, and routing of reads to them.
 
 pub(super) mod discovery;
 pub(super) mod router;
-pub(super) mod sentinel;
-pub(super) mod slots;

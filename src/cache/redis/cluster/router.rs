@@ -5,10 +5,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 use futures::future::try_join_all;
 use tokio::sync::Notify;
 
-use super::slots::{Slots, slot};
 use crate::article::ArticleId;
 use crate::cache::redis::RedisCache;
 use crate::cache::redis::options::Mode;
+use crate::cache::redis::protocol::slots::{Slots, slot};
 use crate::cache::redis::session::Session;
 use crate::store::{Consistency, Fetched, StoreError};
 

@@ -1,5 +1,8 @@
 //! Session with one Redis server, from its identification until its identity or availability is in doubt.
 
+pub(super) mod fill_queue;
+pub(super) mod read_permission;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -10,14 +13,14 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::cluster::slots::slot;
-use super::connection::{Call, Connection, RedisError, ScriptCall, code, millis};
-use super::entry::{CacheEntry, ExpiresAt, decode, digits, encode};
-use super::fill_queue::{Fill, FillQueue};
-use super::generation;
+use self::fill_queue::{Fill, FillQueue};
+use self::read_permission::ReadPermission;
 use super::options::{Address, Mode, RedisOptions};
-use super::read_permission::ReadPermission;
-use super::server_identity::ServerIdentity;
+use super::protocol::connection::{Call, Connection, RedisError, ScriptCall, code, millis};
+use super::protocol::entry::{CacheEntry, ExpiresAt, decode, digits, encode};
+use super::protocol::generation;
+use super::protocol::server_identity::ServerIdentity;
+use super::protocol::slots::slot;
 use super::stats::Counters;
 use crate::article::{ArticleId, Position};
 use crate::cache::lease::Lease;
@@ -149,7 +152,7 @@ impl Session {
         }
     }
 
-    /// Waits until the keeper has invalidated everything up to `position`, or the session ends.
+    /// Waits until the reconciler has invalidated everything up to `position`, or the session ends.
     pub(super) async fn repaired(&self, position: Position) {
         tokio::select! {
             () = self.lease.reached(position) => {}

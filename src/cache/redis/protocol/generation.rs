@@ -12,7 +12,7 @@ use crate::store::FeedCursor;
 const GENERATION: Duration = Duration::from_secs(24 * 3_600);
 
 /// Returns the existing generation and its position, or begins the proposed one.
-pub(super) async fn open(
+pub(in crate::cache::redis) async fn open(
     wire: &Connection,
     key: &str,
     proposed: (String, FeedCursor),
@@ -28,12 +28,12 @@ pub(super) async fn open(
 }
 
 /// Records the position up to which a generation has been invalidated.
-pub(super) fn record(key: &str, generation: &str, place: FeedCursor) -> Call {
+pub(in crate::cache::redis) fn record(key: &str, generation: &str, place: FeedCursor) -> Call {
     call(ScriptCall::Mark, key, generation, place)
 }
 
 /// Ends a generation.
-pub(super) fn close(key: &str, generation: &str) -> Call {
+pub(in crate::cache::redis) fn close(key: &str, generation: &str) -> Call {
     Call { step: ScriptCall::Close, key: key.to_owned(), args: vec![generation.as_bytes().to_vec()] }
 }
 

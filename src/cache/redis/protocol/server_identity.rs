@@ -2,37 +2,37 @@
 
 use ::redis::{Pipeline, Value};
 
-use super::cluster::slots::Slots;
 use super::connection::{Connection, RedisError, text};
-use super::options::Mode;
+use super::slots::Slots;
+use crate::cache::redis::options::Mode;
 
 /// Run and replication history of a server. Every start and every change of role begins a new history.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ServerIdentity {
-    pub(super) run: String,
-    pub(super) history: String,
+pub(in crate::cache::redis) struct ServerIdentity {
+    pub(in crate::cache::redis) run: String,
+    pub(in crate::cache::redis) history: String,
     /// Slots of the node; in a Cluster only.
-    pub(super) share: Option<SlotSet>,
+    pub(in crate::cache::redis) share: Option<SlotSet>,
 }
 
 /// Slots of a Cluster node, as the node itself reports them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SlotSet {
+pub(in crate::cache::redis) struct SlotSet {
     /// Configuration epoch. It grows whenever the node takes over slots of another node.
-    pub(super) epoch: u64,
-    pub(super) slots: Slots,
+    pub(in crate::cache::redis) epoch: u64,
+    pub(in crate::cache::redis) slots: Slots,
 }
 
 impl ServerIdentity {
     /// Queries the identity of the server behind a connection.
-    pub(super) async fn of(wire: &Connection, mode: Mode) -> Result<Self, RedisError> {
+    pub(in crate::cache::redis) async fn of(wire: &Connection, mode: Mode) -> Result<Self, RedisError> {
         let mut pipeline = Pipeline::new();
         Self::query(mode, &mut pipeline);
         Self::parse(mode, &wire.ask(&pipeline).await?)
     }
 
     /// Adds the query to a pipeline.
-    pub(super) fn query(mode: Mode, pipeline: &mut Pipeline) {
+    pub(in crate::cache::redis) fn query(mode: Mode, pipeline: &mut Pipeline) {
         pipeline.cmd("INFO").arg("server").cmd("INFO").arg("replication");
         if mode == Mode::Cluster {
             pipeline.cmd("CLUSTER").arg("NODES");
@@ -40,7 +40,7 @@ impl ServerIdentity {
     }
 
     /// Parses the response to `query`.
-    pub(super) fn parse(mode: Mode, answers: &[Value]) -> Result<Self, RedisError> {
+    pub(in crate::cache::redis) fn parse(mode: Mode, answers: &[Value]) -> Result<Self, RedisError> {
         let response: String = answers.iter().filter_map(text).collect::<Vec<_>>().join("\n");
         let field = |name: &str| {
             let line = response.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -73,7 +73,7 @@ impl ServerIdentity {
 
     /// Returns the identity as part of the mark's key, with the hash tag that places the mark on the node of the
     /// entries. Each set of slots has a mark of its own, since a mark is valid for its slots only.
-    pub(super) fn mark(&self) -> Result<String, RedisError> {
+    pub(in crate::cache::redis) fn mark(&self) -> Result<String, RedisError> {
         let Self { run, history, share } = self;
         let Some(SlotSet { epoch, slots }) = share else { return Ok(format!("{run}:{history}")) };
         let tag = slots.tag().ok_or_else(|| RedisError::Refused("node has no slots".into()))?;
@@ -81,12 +81,12 @@ impl ServerIdentity {
     }
 
     /// Returns true if both are the same server, regardless of its slots.
-    pub(super) fn is_server_of(&self, other: &Self) -> bool {
+    pub(in crate::cache::redis) fn is_server_of(&self, other: &Self) -> bool {
         (&self.run, &self.history) == (&other.run, &other.history)
     }
 
     /// Returns true if it is the same node as before and has only lost slots since.
-    pub(super) fn is_less_than(&self, before: &Self) -> bool {
+    pub(in crate::cache::redis) fn is_less_than(&self, before: &Self) -> bool {
         let (Some(now), Some(then)) = (&self.share, &before.share) else { return false };
         self.is_server_of(before)
             && now.epoch == then.epoch

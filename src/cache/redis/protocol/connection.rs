@@ -10,9 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::options::Address;
 use super::scripts;
-use super::tls::Tls;
+use crate::cache::redis::options::Address;
+use crate::cache::redis::tls::Tls;
 use crate::telemetry::trace::{self, Kind, SpanGuard, span};
 
 /// Timeout of connecting, including the handshake.
@@ -27,7 +27,7 @@ const LAST: Duration = Duration::from_millis(5);
 
 /// Error of a call to Redis.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum RedisError {
+pub(in crate::cache::redis) enum RedisError {
     #[error("timed out")]
     Late,
     #[error("the connection failed")]
@@ -39,7 +39,7 @@ pub(super) enum RedisError {
 
 /// Script that runs within Redis.
 #[derive(Clone, Copy)]
-pub(super) enum ScriptCall {
+pub(in crate::cache::redis) enum ScriptCall {
     GetLease,
     Fill,
     Refresh,
@@ -85,22 +85,26 @@ impl ScriptCall {
 }
 
 /// Call of a script on a key.
-pub(super) struct Call {
-    pub(super) step: ScriptCall,
-    pub(super) key: String,
-    pub(super) args: Vec<Vec<u8>>,
+pub(in crate::cache::redis) struct Call {
+    pub(in crate::cache::redis) step: ScriptCall,
+    pub(in crate::cache::redis) key: String,
+    pub(in crate::cache::redis) args: Vec<Vec<u8>>,
 }
 
 /// Connection that is never reestablished: a new one is opened instead, and its server is identified again.
 #[derive(Clone)]
-pub(super) struct Connection {
+pub(in crate::cache::redis) struct Connection {
     connection: MultiplexedConnection,
     /// Driver task, aborted on drop: an unresponsive server would keep it alive.
     driver: Arc<AbortOnDropHandle<()>>,
 }
 
 impl Connection {
-    pub(super) async fn open(to: &Address, login: &RedisConnectionInfo, tls: Option<&Tls>) -> Result<Self, RedisError> {
+    pub(in crate::cache::redis) async fn open(
+        to: &Address,
+        login: &RedisConnectionInfo,
+        tls: Option<&Tls>,
+    ) -> Result<Self, RedisError> {
         let opening = async {
             let stream = TcpStream::connect((to.host.as_str(), to.port)).await.map_err(|_| RedisError::Lost)?;
             stream.set_nodelay(true).map_err(|_| RedisError::Lost)?;
@@ -128,12 +132,12 @@ impl Connection {
     }
 
     /// Closes the connection. Pending calls fail with `Lost`.
-    pub(super) fn end(&self) {
+    pub(in crate::cache::redis) fn end(&self) {
         self.driver.abort();
     }
 
     /// Reads one key. This is by far the most frequent call, so it avoids the cost of a pipeline.
-    pub(super) async fn get(&self, key: &str) -> Result<Value, RedisError> {
+    pub(in crate::cache::redis) async fn get(&self, key: &str) -> Result<Value, RedisError> {
         let mut command = Cmd::with_capacity(2, key.len() + 3);
         command.arg("GET").arg(key);
         let mut connection = self.connection.clone();
@@ -150,7 +154,10 @@ impl Connection {
     }
 
     /// Reads several keys in one round trip.
-    pub(super) async fn get_all(&self, keys: impl Iterator<Item = String>) -> Result<Vec<Value>, RedisError> {
+    pub(in crate::cache::redis) async fn get_all(
+        &self,
+        keys: impl Iterator<Item = String>,
+    ) -> Result<Vec<Value>, RedisError> {
         let mut pipeline = Pipeline::with_capacity(keys.size_hint().0);
         for key in keys {
             pipeline.cmd("GET").arg(key);
@@ -160,7 +167,7 @@ impl Connection {
     }
 
     /// Sends a pipeline in one round trip. A single command may return an error without affecting the others.
-    pub(super) async fn ask(&self, pipeline: &Pipeline) -> Result<Vec<Value>, RedisError> {
+    pub(in crate::cache::redis) async fn ask(&self, pipeline: &Pipeline) -> Result<Vec<Value>, RedisError> {
         let count = pipeline.len();
         let mut connection = self.connection.clone();
         let answers = match in_time(count, connection.send_packed_commands(pipeline, 0, count)).await {
@@ -178,7 +185,7 @@ impl Connection {
     }
 
     /// Runs scripts in one round trip. Scripts that Redis does not know yet are sent in a second one.
-    pub(super) async fn run(&self, calls: &[Call]) -> Result<Vec<Value>, RedisError> {
+    pub(in crate::cache::redis) async fn run(&self, calls: &[Call]) -> Result<Vec<Value>, RedisError> {
         let part = calls.first().and_then(|call| start_span(call.step.span(), calls.len()));
         end_span(part, self.run_steps(calls).await)
     }
@@ -203,7 +210,11 @@ impl Connection {
     }
 
     /// Runs a script and then further commands in one round trip. The script's response comes first.
-    pub(super) async fn run_then(&self, call: &Call, then: impl Fn(&mut Pipeline)) -> Result<Vec<Value>, RedisError> {
+    pub(in crate::cache::redis) async fn run_then(
+        &self,
+        call: &Call,
+        then: impl Fn(&mut Pipeline),
+    ) -> Result<Vec<Value>, RedisError> {
         let mut pipeline = Pipeline::new();
         call.put(&mut pipeline);
         then(&mut pipeline);
@@ -278,7 +289,7 @@ fn is_unknown(answer: &Value) -> bool {
 }
 
 /// Returns the code of an error response.
-pub(super) fn code(answer: &Value) -> Option<&str> {
+pub(in crate::cache::redis) fn code(answer: &Value) -> Option<&str> {
     match answer {
         Value::ServerError(error) => Some(error.code()),
         _ => None,
@@ -286,7 +297,7 @@ pub(super) fn code(answer: &Value) -> Option<&str> {
 }
 
 /// Returns the text of a string response.
-pub(super) fn text(answer: &Value) -> Option<String> {
+pub(in crate::cache::redis) fn text(answer: &Value) -> Option<String> {
     match answer {
         Value::BulkString(bytes) => String::from_utf8(bytes.clone()).ok(),
         Value::SimpleString(text) => Some(text.clone()),
@@ -326,6 +337,6 @@ fn trouble(error: &::redis::RedisError) -> RedisError {
 }
 
 /// Formats a duration as an argument of a script, in milliseconds.
-pub(super) fn millis(duration: Duration) -> Vec<u8> {
+pub(in crate::cache::redis) fn millis(duration: Duration) -> Vec<u8> {
     duration.as_millis().to_string().into_bytes()
 }

@@ -13,11 +13,11 @@ const BATCH: (usize, usize) = (32, 512 << 10);
 const MAX_QUEUED: (usize, usize) = (2_000, 16 << 20);
 
 /// Article, token of its fill lease, and the record that the store has returned since.
-pub(super) type Fill = (ArticleId, String, Option<Arc<Record>>);
+pub(in crate::cache::redis) type Fill = (ArticleId, String, Option<Arc<Record>>);
 
 /// Queue of fills.
 #[derive(Default)]
-pub(super) struct FillQueue(Mutex<State>);
+pub(in crate::cache::redis) struct FillQueue(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -34,7 +34,7 @@ fn weight(fill: &Fill) -> usize {
 
 impl FillQueue {
     /// Enqueues fills. Returns true if the caller must start the drain task.
-    pub(super) fn add(&self, fills: Vec<Fill>) -> bool {
+    pub(in crate::cache::redis) fn add(&self, fills: Vec<Fill>) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for fill in fills {
             let bytes = state.bytes + weight(&fill);
@@ -47,7 +47,7 @@ impl FillQueue {
     }
 
     /// Dequeues the next batch. An empty batch ends the drain task.
-    pub(super) fn next(&self) -> Vec<Fill> {
+    pub(in crate::cache::redis) fn next(&self) -> Vec<Fill> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while batch.len() < BATCH.0 && bytes < BATCH.1 {

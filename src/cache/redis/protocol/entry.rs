@@ -24,7 +24,7 @@ const BODY_AT: usize = CHECK_AT + CHECK_BYTES;
 
 /// Decoded value of a key.
 #[derive(Debug)]
-pub(super) enum CacheEntry {
+pub(in crate::cache::redis) enum CacheEntry {
     /// Article, or negative entry.
     Found(Option<Arc<Record>>, ExpiresAt),
     /// Absent or invalidated: nothing to serve.
@@ -35,21 +35,21 @@ pub(super) enum CacheEntry {
 
 /// Expiry of an entry, in milliseconds since 1970 by the clock of the replica that filled it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ExpiresAt(pub(super) i64);
+pub(in crate::cache::redis) struct ExpiresAt(pub(in crate::cache::redis) i64);
 
 impl ExpiresAt {
     /// Expiry of an entry that is never refreshed early.
     const NEVER: Self = Self(i64::MAX);
 
     /// Returns the end of a lifetime that begins now.
-    pub(super) fn after(lifetime: Duration) -> Self {
+    pub(in crate::cache::redis) fn after(lifetime: Duration) -> Self {
         Self(now().saturating_add(i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// Returns true if a reader should refresh the entry (XFetch, VLDB 2015). The probability rises towards the expiry,
     /// so that one of many readers refreshes it some seconds before, and few readers cause no needless refresh. A wrong
     /// clock makes the refresh early or late, never an entry wrong.
-    pub(super) fn should_refresh(self) -> bool {
+    pub(in crate::cache::redis) fn should_refresh(self) -> bool {
         let left = self.0.saturating_sub(now());
         left < i64::from(EARLY_MS) * 20 && (left as f64) < f64::from(EARLY_MS) * -random::unit().ln()
     }
@@ -60,18 +60,18 @@ fn now() -> i64 {
 }
 
 /// Formats a position as 40 digits that sort like positions.
-pub(super) fn digits(position: Position) -> String {
+pub(in crate::cache::redis) fn digits(position: Position) -> String {
     format!("{:020}{:020}", position.transaction, position.sequence)
 }
 
 /// Parses the output of `digits`.
-pub(super) fn position(digits: &str) -> Option<Position> {
+pub(in crate::cache::redis) fn position(digits: &str) -> Option<Position> {
     let (transaction, sequence) = digits.split_at_checked(20)?;
     Some(Position { transaction: transaction.parse().ok()?, sequence: sequence.parse().ok()? })
 }
 
 /// Encodes an article, or a negative entry if there is none.
-pub(super) fn encode(id: &ArticleId, record: Option<&Record>, ends: ExpiresAt) -> Vec<u8> {
+pub(in crate::cache::redis) fn encode(id: &ArticleId, record: Option<&Record>, ends: ExpiresAt) -> Vec<u8> {
     let Some(record) = record else { return format!("n{}", digits(Position::START)).into_bytes() };
     let body = Body::of(record, ends);
     let mut entry = Vec::with_capacity(BODY_AT + body.encoded_len());
@@ -86,7 +86,7 @@ pub(super) fn encode(id: &ArticleId, record: Option<&Record>, ends: ExpiresAt) -
 }
 
 /// Decodes an entry of an article in a change feed, without copying the article's content.
-pub(super) fn decode(id: &ArticleId, feed: Uuid, entry: Bytes) -> CacheEntry {
+pub(in crate::cache::redis) fn decode(id: &ArticleId, feed: Uuid, entry: Bytes) -> CacheEntry {
     match entry.first() {
         Some(b'v') => match value(id, feed, &entry) {
             Some((record, ends)) => CacheEntry::Found(Some(Arc::new(record)), ends),

@@ -2,14 +2,14 @@
 
 use ::redis::{Pipeline, RedisConnectionInfo, Value};
 
-use crate::cache::redis::connection::{Connection, RedisError, text};
-use crate::cache::redis::options::{Address, RedisOptions, Server};
+use super::options::{Address, RedisOptions, Server};
+use super::protocol::connection::{Connection, RedisError, text};
 
 impl RedisOptions {
     /// Resolves the current address of a server. All Sentinels are queried at once, and the first answer wins. If it is
     /// wrong, the server itself reports that it is a replica; if two servers claim to be the primary, the replicas that
     /// read from each of them also invalidate it.
-    pub(in crate::cache::redis) async fn find(&self, server: &Server) -> Result<Address, RedisError> {
+    pub(super) async fn find(&self, server: &Server) -> Result<Address, RedisError> {
         let (addresses, service) = match server {
             Server::At(address) => return Ok(address.clone()),
             Server::Named { sentinels, service } => (sentinels, service),
