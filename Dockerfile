@@ -12,7 +12,7 @@ COPY Cargo.toml Cargo.lock build.rs ./
 COPY .cargo .cargo
 COPY proto proto
 COPY src src
-# A member of the workspace is in it, which cargo wants to see; and service-config.json, which is compiled in.
+# The Rust client is in it, which the commands use; and service-config.json, which is compiled in.
 COPY clients clients
 # The target folder stays in the cache, so the program is taken out of it in the same step. Without the lines of backtraces, which are
 # three quarters of it.

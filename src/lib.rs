@@ -5,7 +5,6 @@ mod burst;
 pub mod cache;
 mod caller;
 pub mod cli;
-pub mod client;
 pub mod config;
 mod deadline;
 pub mod extract;
