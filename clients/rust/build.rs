@@ -1,4 +1,4 @@
-//! Compiles the protos in Rust (protox), so no `protoc` is needed. Generates every message, and clients of both services.
+//! Compiles the protos in Rust (protox), so no `protoc` is needed. Generates every message and the stubs of clients.
 
 use std::path::PathBuf;
 

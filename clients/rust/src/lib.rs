@@ -19,8 +19,8 @@
 //!
 //! # Deadlines
 //!
-//! A call ends with DEADLINE_EXCEEDED at its own deadline or at its method's timeout, whichever comes first. Both include
-//! all attempts.
+//! A call of a balanced client ends with DEADLINE_EXCEEDED at its own deadline or at its method's timeout, the earlier
+//! of the two. Both include all attempts.
 //!
 //! ```no_run
 //! use std::time::Duration;
