@@ -12,7 +12,7 @@ COPY Cargo.toml Cargo.lock build.rs ./
 COPY .cargo .cargo
 COPY proto proto
 COPY src src
-# Contains a member of the workspace, which cargo requires, and service-config.json, which is compiled in.
+# The Rust client is in it, which the commands use; and service-config.json, which is compiled in.
 COPY clients clients
 # The target folder is a cache mount, so the program is copied from it in the same step. Without debug line tables, which are
 # three quarters of its size.

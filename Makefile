@@ -39,11 +39,11 @@ help:
 
 test:
 	@.ci/tools.sh test
-	cargo test --locked
+	cargo test --locked --workspace
 
 # The daily loop: tests that need neither PostgreSQL nor Redis.
 test-quick:
-	cargo test --locked --lib
+	cargo test --locked --workspace --lib
 	cargo test --locked --test it -- sqlite service:: documents:: corpus:: rooms::
 
 client-%:

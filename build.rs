@@ -1,9 +1,8 @@
 //! Compiles the protos in Rust (protox), so no `protoc` is needed.
 //!
-//!
-//! Generates code twice. `copydesk.v1.rs` has every message, and clients for both services. `served/copydesk.v1.rs`
-//! has the servers, and again those response messages that contain an article, with the article as encoded bytes: a
-//! cached article is then copied into the response once, instead of being decoded, cloned and encoded for every call.
+//! Generates `served/copydesk.v1.rs`: the servers, and again those response messages that contain an article, with the
+//! article as encoded bytes: a cached article is then copied into the response once, instead of being decoded, cloned
+//! and encoded for every call. All other messages are those of the client crate, see `clients/rust/build.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -15,20 +14,8 @@ const PACKAGE: &str = ".copydesk.v1";
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    let mut compiler = protox::Compiler::new(["proto"])?;
-    compiler.include_imports(true).include_source_info(true).open_files([
-        "copydesk/v1/article.proto",
-        "copydesk/v1/ingestion_service.proto",
-        "copydesk/v1/retrieval_service.proto",
-    ])?;
-    // Includes the options that prost's own types drop: the HTTP bindings of methods.
-    std::fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
-    let descriptors = compiler.file_descriptor_set();
-
-    tonic_prost_build::configure()
-        .build_server(false)
-        .extern_path(".google.rpc.Status", "::tonic_types::Status")
-        .compile_fds(descriptors.clone())?;
+    let services = ["copydesk/v1/ingestion_service.proto", "copydesk/v1/retrieval_service.proto"];
+    let descriptors = protox::compile(services, ["proto"])?;
 
     let served = out.join("served");
     std::fs::create_dir_all(&served)?;

@@ -22,7 +22,7 @@ trap finish EXIT
 unset "${!COPYDESK_@}"
 cargo build --manifest-path "$root/Cargo.toml" --locked --release --quiet
 mkfifo "$folder/said"
-"$root/target/release/copydesk" serve --listen 127.0.0.1:0 --http-listen off --data-dir "$folder/data" \
+"${CARGO_TARGET_DIR:-$root/target}/release/copydesk" serve --listen 127.0.0.1:0 --http-listen off --data-dir "$folder/data" \
     >"$folder/said" 2>"$folder/log" </dev/null &
 server=$!
 # The server prints its address when it listens; if it fails to start, the pipe is closed.

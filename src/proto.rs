@@ -1,8 +1,4 @@
-//! The messages and clients that `build.rs` generates from `proto/`. The lowest room: everything may speak of a
-//! message.
-#![allow(missing_docs, clippy::all, clippy::pedantic)]
+//! Messages and client stubs of `copydesk.v1`, from the client crate, which generates them. The lowest room: all others
+//! may name a message.
 
-tonic::include_proto!("copydesk.v1");
-
-/// The compiled descriptors of every file under `proto/`, for reflection and for other languages' generators.
-pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+pub use copydesk_client::proto::*;

@@ -4,10 +4,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use copydesk::client::Client;
 use copydesk::proto::document::Payload;
 use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
 use copydesk::proto::{Article, Document, GetArticleRequest, IngestArticleRequest};
+use copydesk_client::Client;
 use serde_json::json;
 use tonic::Request;
 use tonic::metadata::{Ascii, MetadataValue};

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use copydesk_client::{Authorized, Client, Token};
 use tonic::transport::Channel;
 
 use super::failure::Failure;
-use crate::client::{self, Authorized, Client, Token};
 use crate::printable;
 
 /// Connection to a server.
@@ -37,11 +37,11 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    pub(super) fn load(&self) -> Result<client::Tls, Failure> {
+    pub(super) fn load(&self) -> Result<copydesk_client::Tls, Failure> {
         let read = |path: &PathBuf| {
             std::fs::read(path).map_err(|error| Failure::Usage(format!("{}: {error}", printable::path(path))))
         };
-        let mut tls = client::Tls::default();
+        let mut tls = copydesk_client::Tls::default();
         if let Some(ca) = &self.ca {
             tls = tls.ca(read(ca)?);
         }

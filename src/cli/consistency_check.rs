@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use clap::Args;
+use copydesk_client::{Authorized, Client};
 use tonic::transport::Channel;
 
 use super::connection::{Credential, Tls};
 use super::failure::{Failure, print, tell};
 use super::filter::mask;
-use crate::client::{Authorized, Client};
 use crate::proto::consistency::Requirement;
 use crate::proto::retrieval_service_client::RetrievalServiceClient;
 use crate::proto::{BatchGetArticlesRequest, Consistency, ListArticlesRequest};

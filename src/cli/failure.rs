@@ -3,10 +3,10 @@
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
+use copydesk_client::ConnectError;
 use tonic::Status;
 use tonic_types::StatusExt;
 
-use crate::client::ConnectError;
 use crate::config::ConfigError;
 use crate::printable;
 

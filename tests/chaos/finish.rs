@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use copydesk::client::Client;
 use copydesk::proto::consistency::Requirement;
 use copydesk::proto::*;
+use copydesk_client::Client;
 use tonic::Code;
 
 use crate::Run;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use copydesk::client::Client;
 use copydesk::proto::consistency::Requirement;
 use copydesk::proto::{Article, BatchGetArticlesRequest, Consistency, GetArticleRequest, ListArticlesRequest};
+use copydesk_client::Client;
 use prost_types::FieldMask;
 use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt;

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
-use copydesk::client::Client;
 use copydesk::proto::consistency::Requirement;
 use copydesk::proto::{Consistency, GetArticleRequest};
+use copydesk_client::Client;
 
 use crate::database::{Cluster, Database};
 use crate::history;

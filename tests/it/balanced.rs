@@ -3,8 +3,8 @@
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use copydesk::client::{Client, Retrying};
 use copydesk::proto::{Article, GetArticleRequest, IngestArticleRequest, ListArticlesRequest, WatchArticlesRequest};
+use copydesk_client::{Client, Retrying};
 use tonic::{Code, Request};
 
 use crate::redis_server::free_port;

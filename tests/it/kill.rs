@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use copydesk::client::Client;
 use copydesk::proto::ingest_articles_response::Result as Answer;
 use copydesk::proto::watch_articles_response::Event;
 use copydesk::proto::*;
+use copydesk_client::Client;
 use tokio_stream::StreamExt;
 
 use crate::process::Serve;

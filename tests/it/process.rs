@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use copydesk::client::Client;
+use copydesk_client::Client;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 

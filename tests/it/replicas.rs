@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use copydesk::client::Client;
 use copydesk::proto::consistency::Requirement;
 use copydesk::proto::ingest_articles_response::Result as Answer;
 use copydesk::proto::watch_articles_response::Event;
 use copydesk::proto::*;
+use copydesk_client::Client;
 use tokio_stream::StreamExt;
 
 use crate::database::{Cluster, Database};

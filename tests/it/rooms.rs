@@ -1,5 +1,6 @@
-//! The rooms (modules) of `src/` import only lower ones.
+//! The rooms (modules) of `src/` import only lower ones, and the client crate stays small.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each room, from the lowest up, with the rooms that it may import. Only `server` may name the cache, which keeps the
@@ -7,7 +8,6 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("proto", &[]),
     ("files", &[]),
-    ("grpc_timeout", &[]),
     ("printable", &[]),
     ("random", &[]),
     ("telemetry", &[]),
@@ -25,7 +25,6 @@ const ROOMS: &[(&str, &[&str])] = &[
         "server",
         &[
             "proto",
-            "grpc_timeout",
             "printable",
             "random",
             "overload",
@@ -45,7 +44,6 @@ const ROOMS: &[(&str, &[&str])] = &[
         "config",
         &["printable", "telemetry", "access", "article", "extract", "store", "cache", "ingest", "retrieve", "server"],
     ),
-    ("client", &["proto", "grpc_timeout"]),
     (
         "cli",
         &[
@@ -63,10 +61,16 @@ const ROOMS: &[(&str, &[&str])] = &[
             "grpc",
             "server",
             "config",
-            "client",
         ],
     ),
 ];
+
+/// Rooms that may name the crate `copydesk_client`: commands, which call servers, and those that re-export what client
+/// and server share.
+const CLIENT_USERS: &[&str] = &["cli", "proto"];
+
+/// Packages of stores, caches and extraction. The client must not compile them.
+const SERVER_ONLY: &[&str] = &["copydesk", "rusqlite", "libsqlite3-sys", "tokio-postgres", "redis", "html5ever"];
 
 #[test]
 fn no_arrow_runs_back_up() {
@@ -89,6 +93,56 @@ fn no_arrow_runs_back_up() {
     }
     assert!(arrows > 50, "found only {arrows} imports: the scan no longer understands the code");
     assert!(violations.is_empty(), "imports of higher rooms:\n{}", violations.join("\n"));
+}
+
+#[test]
+fn only_commands_call_servers() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    rust_files(&src, &mut files);
+    let mut users = BTreeSet::new();
+    for file in &files {
+        let text = std::fs::read_to_string(file).unwrap().replace("copydesk_client::grpc_timeout", "");
+        if text.contains("copydesk_client") {
+            users.extend(room_of(file.strip_prefix(&src).unwrap()).map(|(room, _)| room));
+        }
+    }
+    assert_eq!(users, CLIENT_USERS.iter().copied().collect(), "rooms that name copydesk_client");
+}
+
+#[test]
+fn the_client_compiles_no_store_and_no_parser() {
+    let client = dependencies("copydesk-client");
+    assert!(client.contains("tonic"), "found no tonic below the client: {client:?}");
+    let server = dependencies("copydesk");
+    for package in &SERVER_ONLY[1..] {
+        assert!(server.contains(*package), "{package} is no dependency of the server any more: name its successor");
+    }
+    let found: Vec<_> = SERVER_ONLY.iter().filter(|package| client.contains(**package)).collect();
+    assert!(found.is_empty(), "copydesk-client depends on {found:?}");
+}
+
+/// Returns the packages that a member of the workspace depends on, directly or not, by Cargo.lock: for any platform,
+/// for any feature in use, and for builds and tests too.
+fn dependencies(member: &str) -> BTreeSet<String> {
+    let lock = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock")).unwrap();
+    let lock: toml::Table = lock.parse().unwrap();
+    let packages = lock["package"].as_array().unwrap();
+    let mut found = BTreeSet::new();
+    let mut pending = vec![member.to_owned()];
+    while let Some(name) = pending.pop() {
+        // Versions of one package are taken together.
+        for package in packages.iter().filter(|package| package["name"].as_str() == Some(&name)) {
+            let needed = package.get("dependencies").and_then(toml::Value::as_array).into_iter().flatten();
+            for dependency in needed.filter_map(toml::Value::as_str) {
+                let name = dependency.split(' ').next().unwrap_or(dependency).to_owned();
+                if found.insert(name.clone()) {
+                    pending.push(name);
+                }
+            }
+        }
+    }
+    found
 }
 
 #[test]

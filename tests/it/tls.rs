@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use copydesk::client::{Client, ConnectError, Tls};
 use copydesk::proto::*;
 use copydesk::server::TlsOptions;
+use copydesk_client::{Client, ConnectError, Tls};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};

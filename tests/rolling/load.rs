@@ -1,15 +1,15 @@
-//! Steady load from Rust, by `copydesk::client`: reads, writes, streams of documents, watches.
+//! Steady load from Rust, by `copydesk_client`: reads, writes, streams of documents, watches.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use copydesk::client::{Client, Retrying};
 use copydesk::proto::document::Payload;
 use copydesk::proto::ingest_articles_response::Result as Answer;
 use copydesk::proto::watch_articles_response::Event;
 use copydesk::proto::*;
+use copydesk_client::{Client, Retrying};
 use prost_types::FieldMask;
 use tokio::task::JoinSet;
 use tonic::{Code, Request, Status};

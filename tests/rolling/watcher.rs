@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use copydesk::article::ChangeToken;
-use copydesk::client::{Client, Retrying};
 use copydesk::proto::WatchArticlesRequest;
 use copydesk::proto::watch_articles_response::Event;
+use copydesk_client::{Client, Retrying};
 use tonic::{Code, Status};
 
 use crate::load::mask;

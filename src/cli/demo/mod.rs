@@ -5,6 +5,7 @@ mod pages;
 use std::os::unix::fs::PermissionsExt;
 
 use clap::Args;
+use copydesk_client::{Client, Tls};
 use tokio::sync::oneshot;
 use tokio_stream::StreamExt;
 
@@ -13,7 +14,6 @@ use super::connection::Connected;
 use super::failure::{Failure, describe, print};
 use super::input::Input;
 use super::{ingest, serve};
-use crate::client::{Client, Tls};
 use crate::config::SettingFlags;
 use crate::files;
 use crate::proto::feed_item::Result as ItemResult;

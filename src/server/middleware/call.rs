@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use copydesk_client::grpc_timeout::timeout;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response, StatusCode};
 use tokio::time::Sleep;
@@ -17,7 +18,6 @@ use super::limits::{CallOptions, CallPermit};
 use super::rpc_span;
 use crate::access::Caller;
 use crate::grpc::status;
-use crate::grpc_timeout::timeout;
 use crate::overload::caller::{self, CallerId};
 use crate::server::transport::connection::PeerContext;
 use crate::server::transport::is_grpc;

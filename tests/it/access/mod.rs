@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use copydesk::access::{AccessOptions, JwtOptions, make};
-use copydesk::client::{Authorized, Client, Tls, Token};
 use copydesk::proto::*;
 use copydesk::server::{ServerOptions, StoreOptions};
 use copydesk::store::sqlite::SqliteOptions;
 use copydesk::store::{KeyStore, StoredKey};
+use copydesk_client::{Authorized, Client, Tls, Token};
 use jiff::Timestamp;
 use tonic::transport::Channel;
 use tonic::{Code, Status};

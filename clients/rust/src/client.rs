@@ -1,28 +1,20 @@
-//! Client of a Copydesk server, for Rust programs and for our own commands.
-
-mod policy; // timeouts and retries of clients/service-config.json, which tonic does not read
-mod replicas; // load balancing
-mod retrying; // channel that applies the policy
-mod tls; // trust roots and client certificate
-mod token; // channel that sends credentials
-
-use std::time::Duration;
-
-use replicas::Replicas;
-pub use retrying::Retrying;
-pub use tls::Tls;
-pub use token::{Authorized, Token};
+//! Client of both services.
 
 use bytes::Bytes;
 use tonic::body::Body;
 use tonic::client::GrpcService;
 use tonic::codec::CompressionEncoding;
 use tonic::codegen::StdError;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::endpoint::{ConnectError, endpoint};
 use crate::proto::ingestion_service_client::IngestionServiceClient;
 use crate::proto::retrieval_service_client::RetrievalServiceClient;
+use crate::replicas::Replicas;
+use crate::retrying::Retrying;
+use crate::tls::Tls;
+use crate::token::{Authorized, Token};
 
 /// Maximum size of a response: a batch of 1,000 articles may be large.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
@@ -37,33 +29,6 @@ pub struct Client<C = Channel> {
     pub retrieval: RetrievalServiceClient<C>,
     /// Health service (`grpc.health.v1`).
     pub health: HealthClient<C>,
-}
-
-/// Error of connecting.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// Invalid address.
-    #[error("invalid server address {address:?}; must be a URL such as http://127.0.0.1:50051")]
-    Address {
-        /// Given address.
-        address: String,
-    },
-    /// Invalid TLS settings.
-    #[error("invalid TLS settings for {address}: {cause}")]
-    Tls {
-        /// Server address.
-        address: String,
-        /// Cause.
-        cause: String,
-    },
-    /// Connection failed.
-    #[error("cannot connect to {address}: {cause}; check that `copydesk serve` is running there")]
-    Unreachable {
-        /// Server address.
-        address: String,
-        /// Cause.
-        cause: tonic::transport::Error,
-    },
 }
 
 impl Client {
@@ -97,6 +62,17 @@ impl Client<Authorized<Channel>> {
 
 impl Client<Authorized<Retrying>> {
     /// Same as [`Client::balanced`], with the TLS settings and credential of [`Client::connect_with`].
+    ///
+    /// ```no_run
+    /// use copydesk_client::{Client, Tls, Token};
+    ///
+    /// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
+    /// let tls = Tls::default().ca(std::fs::read("ca.pem")?);
+    /// let token = Token::new(&std::env::var("COPYDESK_TOKEN")?).ok_or("COPYDESK_TOKEN is not a key or token")?;
+    /// let client = Client::balanced_with(&["https://news-1.example:50051"], &tls, Some(token))?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// Same as there, and if `tls` is invalid.
@@ -146,35 +122,4 @@ fn replicas<A: AsRef<str>>(addresses: &[A], tls: &Tls) -> Result<Retrying, Conne
         return Err(ConnectError::Address { address: String::new() });
     }
     Ok(Retrying::new(Replicas::new(endpoints)))
-}
-
-fn endpoint(address: &str, tls: &Tls) -> Result<Endpoint, ConnectError> {
-    let invalid = || ConnectError::Address { address: address.to_owned() };
-    let with_scheme = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-    let endpoint = Endpoint::from_shared(with_scheme).map_err(|_invalid| invalid())?;
-    if endpoint.uri().host().is_none() {
-        return Err(invalid());
-    }
-    let endpoint = if endpoint.uri().scheme_str() == Some("https") {
-        let failed =
-            |error: tonic::transport::Error| ConnectError::Tls { address: address.to_owned(), cause: causes(&error) };
-        endpoint.tls_config(tls.config()).map_err(failed)?
-    } else {
-        endpoint
-    };
-    endpoint
-        .connect_timeout(Duration::from_secs(5))
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(Duration::from_secs(30))
-        .keep_alive_timeout(Duration::from_secs(20))
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(4 << 20)
-        .user_agent(concat!("copydesk/", env!("CARGO_PKG_VERSION")))
-        .map_err(|_invalid| invalid())
-}
-
-/// Joins an error with its sources: the message of tonic's error alone says little.
-fn causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
-    causes.collect::<Vec<_>>().join(": ")
 }

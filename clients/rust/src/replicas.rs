@@ -11,7 +11,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::policy;
+use crate::policy;
 
 /// Delay before a failed health watch is repeated: short, since it is one call and a recovered replica should be used
 /// soon.
@@ -19,7 +19,7 @@ const RETRY: Duration = Duration::from_millis(250);
 
 /// Replicas of one service. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Replicas {
+pub(crate) struct Replicas {
     all: Arc<[Replica]>,
     next: Arc<AtomicUsize>,
     /// Health watches, one per replica. They end with the last clone.
@@ -34,7 +34,7 @@ struct Replica {
 
 impl Replicas {
     /// Connects to at least one endpoint in the background. Requires a tokio runtime.
-    pub(super) fn new(endpoints: Vec<Endpoint>) -> Self {
+    pub(crate) fn new(endpoints: Vec<Endpoint>) -> Self {
         let replica = |endpoint: Endpoint| Replica { channel: endpoint.connect_lazy(), serves: Arc::default() };
         let all: Arc<[Replica]> = endpoints.into_iter().map(replica).collect();
         let mut watches = JoinSet::new();
@@ -46,7 +46,7 @@ impl Replicas {
 
     /// Returns the next replica that reports SERVING. If none does, returns any: its status may be lost or not received
     /// yet, and a failed call is more informative than none.
-    pub(super) fn next(&self) -> Channel {
+    pub(crate) fn next(&self) -> Channel {
         let first = self.next.fetch_add(1, Ordering::Relaxed);
         let mut candidates = (0..self.all.len()).map(|ahead| &self.all[first.wrapping_add(ahead) % self.all.len()]);
         let serving = candidates.find(|replica| replica.serves.load(Ordering::Relaxed));

@@ -1,11 +1,11 @@
-//! Parser of `grpc-timeout`, the deadline of a call. Used by the server, and by our client for retries.
+//! Parser of `grpc-timeout`, the deadline of a call. Used for retries, and by the server.
 
 use std::time::Duration;
 
 use http::HeaderMap;
 
 /// Returns the caller's timeout, if it sent a valid one: at most 8 digits and a unit, as the protocol says.
-pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+pub fn timeout(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {

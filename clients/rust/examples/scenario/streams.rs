@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use copydesk::proto::document::Payload;
-use copydesk::proto::ingest_articles_response::Result as Answer;
-use copydesk::proto::watch_articles_response::Event;
-use copydesk::proto::{
+use copydesk_client::proto::document::Payload;
+use copydesk_client::proto::ingest_articles_response::Result as Answer;
+use copydesk_client::proto::watch_articles_response::Event;
+use copydesk_client::proto::{
     Article, Document, IngestArticlesRequest, IngestOutcome, UpdateArticleRequest, WatchArticlesRequest,
     WatchArticlesResponse,
 };

@@ -23,7 +23,7 @@ impl Tls {
         Self { identity: Some(Identity::from_pem(cert, key)), ..self }
     }
 
-    pub(super) fn config(&self) -> ClientTlsConfig {
+    pub(crate) fn config(&self) -> ClientTlsConfig {
         let config = match &self.ca {
             Some(ca) => ClientTlsConfig::new().ca_certificate(ca.clone()),
             None => ClientTlsConfig::new().with_native_roots(),

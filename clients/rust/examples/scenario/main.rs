@@ -6,15 +6,15 @@ mod streams;
 use std::error::Error;
 use std::path::PathBuf;
 
-use copydesk::client::{Client, Retrying};
-use copydesk::proto::consistency::Requirement;
-use copydesk::proto::document::Payload;
-use copydesk::proto::feed_item::Result as Item;
-use copydesk::proto::{
+use copydesk_client::proto::consistency::Requirement;
+use copydesk_client::proto::document::Payload;
+use copydesk_client::proto::feed_item::Result as Item;
+use copydesk_client::proto::{
     Article, ArticleFilter, BatchGetArticlesRequest, Consistency, Document, GetArticleRequest, GetArticleResponse,
     IngestArticleRequest, IngestOutcome, ListArticlesRequest, RawPayload, SearchArticlesRequest,
     WithdrawArticleRequest,
 };
+use copydesk_client::{Client, Retrying};
 use prost_types::FieldMask;
 use tonic::codec::CompressionEncoding;
 use tonic::metadata::MetadataMap;

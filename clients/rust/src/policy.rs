@@ -9,7 +9,7 @@ use tonic::Code;
 
 /// Service config embedded at build time.
 static CONFIG: LazyLock<ServiceConfig> = LazyLock::new(|| {
-    let text = include_str!("../../clients/service-config.json");
+    let text = include_str!("../../service-config.json");
     serde_json::from_str(text).expect("the embedded service config is valid: a unit test parses it")
 });
 
@@ -29,12 +29,12 @@ struct HealthCheckConfig {
 /// Configuration of a set of methods.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct MethodConfig {
+pub(crate) struct MethodConfig {
     name: Vec<Name>,
     /// Timeout of a call, including all attempts.
     #[serde(default, deserialize_with = "optional_duration")]
-    pub(super) timeout: Option<Duration>,
-    pub(super) retry_policy: Option<RetryPolicy>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) retry_policy: Option<RetryPolicy>,
 }
 
 #[derive(Deserialize)]
@@ -47,9 +47,9 @@ struct Name {
 /// Retry policy, as in gRFC A6 without retry throttling and server pushback delays.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RetryPolicy {
+pub(crate) struct RetryPolicy {
     /// Maximum number of attempts, including the first.
-    pub(super) max_attempts: u32,
+    pub(crate) max_attempts: u32,
     #[serde(deserialize_with = "duration")]
     initial_backoff: Duration,
     #[serde(deserialize_with = "duration")]
@@ -60,12 +60,12 @@ pub(super) struct RetryPolicy {
 }
 
 /// Returns the service whose health decides if a replica is used.
-pub(super) fn health_service() -> &'static str {
+pub(crate) fn health_service() -> &'static str {
     &CONFIG.health_check_config.service_name
 }
 
 /// Returns the configuration of a method by its path, such as `/copydesk.v1.RetrievalService/GetArticle`.
-pub(super) fn of(path: &str) -> Option<&'static MethodConfig> {
+pub(crate) fn of(path: &str) -> Option<&'static MethodConfig> {
     let (service, method) = path.strip_prefix('/')?.split_once('/')?;
     let of = |method: Option<&str>| {
         let names = |config: &&MethodConfig| {
@@ -77,12 +77,12 @@ pub(super) fn of(path: &str) -> Option<&'static MethodConfig> {
 }
 
 impl RetryPolicy {
-    pub(super) fn retries(&self, code: Code) -> bool {
+    pub(crate) fn retries(&self, code: Code) -> bool {
         self.retryable_status_codes.contains(&code)
     }
 
     /// Returns the delay after an attempt, counted from 1, varied by ± 20 % with `jitter` from 0 to 1.
-    pub(super) fn backoff(&self, attempt: u32, jitter: f64) -> Duration {
+    pub(crate) fn backoff(&self, attempt: u32, jitter: f64) -> Duration {
         let grown = self.initial_backoff.as_secs_f64() * self.backoff_multiplier.powf(f64::from(attempt - 1));
         Duration::from_secs_f64(grown.min(self.max_backoff.as_secs_f64()) * (0.8 + 0.4 * jitter))
     }

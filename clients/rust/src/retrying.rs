@@ -16,9 +16,9 @@ use tonic::transport::Error;
 use tonic::{Code, Status};
 use tower::{Service, ServiceExt};
 
-use super::policy::{self, MethodConfig, RetryPolicy};
-use super::replicas::Replicas;
 use crate::grpc_timeout::timeout;
+use crate::policy::{self, MethodConfig, RetryPolicy};
+use crate::replicas::Replicas;
 
 /// Maximum size of a request that is retried, since it must be kept until it is answered. Larger requests are sent
 /// once.
@@ -31,7 +31,7 @@ pub struct Retrying {
 }
 
 impl Retrying {
-    pub(super) fn new(replicas: Replicas) -> Self {
+    pub(crate) fn new(replicas: Replicas) -> Self {
         Self { replicas }
     }
 }
