@@ -1,7 +1,6 @@
 //! Logs, metrics and traces. Imports no other module of the crate, so that every module may use it.
 
 mod call_article;
-mod connections;
 mod log_rate_limiter;
 mod logging;
 mod metrics;
@@ -9,8 +8,9 @@ mod snapshot;
 pub mod trace;
 
 pub use call_article::{note_article, noted_article};
-pub use connections::{ConnectionMetrics, OpenConnection};
 pub use log_rate_limiter::LogRateLimiter;
 pub use logging::{LogFormat, LoggingError, init};
-pub use metrics::{CallMetrics, Metrics};
+pub use metrics::{
+    CallMetrics, ConnectionMetrics, IngestMetrics, MethodMetrics, Metrics, OpenConnection, RetrievalMetrics,
+};
 pub use snapshot::{ConsistencyCheckSnapshot, RedisSnapshot, Snapshot, StandbySnapshot};
