@@ -4,13 +4,12 @@ mod call_article;
 mod log_rate_limiter;
 mod logging;
 mod metrics;
-mod snapshot;
 pub mod trace;
 
 pub use call_article::{note_article, noted_article};
 pub use log_rate_limiter::LogRateLimiter;
 pub use logging::{LogFormat, LoggingError, init};
 pub use metrics::{
-    CallMetrics, ConnectionMetrics, IngestMetrics, MethodMetrics, Metrics, OpenConnection, RetrievalMetrics,
+    CacheMetrics, CallMetrics, ComputedGauge, ConnectionMetrics, ConsistencyCheckMetrics, IngestMetrics, MethodMetrics,
+    Metrics, OpenConnection, ReadMetrics, RedisMetrics, RetrievalMetrics, StandbyMetrics, StoreMetrics,
 };
-pub use snapshot::{ConsistencyCheckSnapshot, RedisSnapshot, Snapshot, StandbySnapshot};

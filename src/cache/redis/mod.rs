@@ -18,7 +18,6 @@ mod reconciler;
 pub mod scripts;
 mod server_identity;
 mod session;
-mod stats;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -34,18 +33,17 @@ use uuid::Uuid;
 
 pub use options::RedisOptions;
 pub use probe::RedisFacts;
-pub use stats::RedisCacheStats;
 
 use crate::article::{ArticleId, Position, Record};
 use crate::store::{
     Change, ChangedIds, Consistency, FeedCursor, Fetched, ListQuery, LookupKey, Outcome, Revision, SearchPage,
     SearchQuery, Store, StoreError, Visibility, Write, WriteError, Written,
 };
+use crate::telemetry::RedisMetrics;
 use crate::telemetry::trace::{current_context, with_context};
 use cluster::router::Router;
 use miss_rate::MissRate;
 use options::Endpoint;
-use stats::Counters;
 
 /// Maximum time that the response to a write waits for the invalidation in Redis.
 const BUDGET: Duration = Duration::from_millis(20);
@@ -63,21 +61,27 @@ struct Shared {
     store: Arc<dyn Store>,
     options: RedisOptions,
     router: Router,
-    counters: Arc<Counters>,
+    metrics: RedisMetrics,
     miss_rate: MissRate,
     foreign_logged: Mutex<Option<Instant>>,
 }
 
 impl RedisCache {
     /// Creates a cache in front of a store. While Redis is unreachable, reads go to the store.
-    pub fn new(store: Arc<dyn Store>, options: RedisOptions) -> Self {
+    pub fn new(store: Arc<dyn Store>, options: RedisOptions, metrics: RedisMetrics) -> Self {
         let shared = Arc::new(Shared {
             store,
             router: Router::new(options.mode()),
             options,
-            counters: Arc::default(),
+            metrics: metrics.clone(),
             miss_rate: MissRate::default(),
             foreign_logged: Mutex::new(None),
+        });
+        metrics.breaker_open.read_from_weak(&shared, |shared| u64::from(!shared.router.is_whole()));
+        metrics.servers.read_from_weak(&shared, |shared| shared.router.sessions().len() as u64);
+        metrics.lag.read_from_weak(&shared, |shared| {
+            let lags = shared.router.sessions().into_iter().filter_map(|session| session.lease.age());
+            lags.max().unwrap_or_default().as_secs_f64()
         });
         let keeper = match &shared.options.site {
             Endpoint::One(server) => tokio::spawn(reconciler::keep(Arc::downgrade(&shared), server.clone())),
@@ -88,11 +92,9 @@ impl RedisCache {
         Self { shared, _keeper: AbortOnDropHandle::new(keeper) }
     }
 
-    /// Returns the counters, for metrics.
-    pub fn stats(&self) -> RedisCacheStats {
-        let sessions = self.shared.router.sessions();
-        let lag = sessions.iter().filter_map(|session| session.lease.age()).max();
-        self.shared.counters.stats(!self.shared.router.is_whole(), sessions.len() as u64, lag)
+    /// Returns the metrics.
+    pub fn metrics(&self) -> &RedisMetrics {
+        &self.shared.metrics
     }
 }
 

@@ -18,11 +18,11 @@ use super::generation;
 use super::options::{Address, Mode, RedisOptions};
 use super::read_permission::ReadPermission;
 use super::server_identity::ServerIdentity;
-use super::stats::Counters;
 use crate::article::{ArticleId, Position};
 use crate::cache::lease::Lease;
 use crate::random::jittered;
 use crate::store::{Consistency, FeedCursor, Store};
+use crate::telemetry::RedisMetrics;
 
 /// Number of consecutive failures that end a session.
 const FAILURES: u32 = 3;
@@ -67,7 +67,7 @@ pub(super) struct Session {
     pub(super) marked: FeedCursor,
     failures: AtomicU32,
     ended: CancellationToken,
-    counters: Arc<Counters>,
+    metrics: RedisMetrics,
 }
 
 /// Handoff to the next session with the same Cluster node: a generation, and the position up to which it is
@@ -88,7 +88,7 @@ impl Session {
         feed: Uuid,
         end: FeedCursor,
         handoff: Option<&Handoff>,
-        counters: Arc<Counters>,
+        metrics: RedisMetrics,
     ) -> Result<Self, RedisError> {
         let mode = options.mode();
         let open = || Connection::open(&address, &options.login, options.tls.as_ref());
@@ -123,7 +123,7 @@ impl Session {
             marked,
             failures: AtomicU32::new(0),
             ended: CancellationToken::new(),
-            counters,
+            metrics,
         })
     }
 
@@ -242,10 +242,10 @@ impl Session {
             let Some(answers) = self.noted(self.reads.run(calls)).await else { return };
             for answer in &answers {
                 match answer {
-                    Value::Int(1) => Counters::add(&self.counters.fills),
-                    Value::Int(_) => Counters::add(&self.counters.rejected),
-                    _ => Counters::add(&self.counters.errors),
-                }
+                    Value::Int(1) => self.metrics.fills.inc(),
+                    Value::Int(_) => self.metrics.rejected.inc(),
+                    _ => self.metrics.errors.inc(),
+                };
             }
         }
     }
@@ -267,7 +267,7 @@ impl Session {
         for calls in calls.chunks(STEPS) {
             let Some(answers) = self.noted(self.reads.run(calls)).await else { return };
             let refreshed = answers.iter().filter(|answer| **answer == Value::Int(1)).count();
-            self.counters.refreshes.fetch_add(refreshed as u64, Ordering::Relaxed);
+            self.metrics.refreshes.inc_by(refreshed as u64);
         }
     }
 
@@ -311,7 +311,7 @@ impl Session {
         match answers.split_first() {
             // Redis has no memory for the mark: then it accepts no fills either.
             Some((mark, _)) if code(mark).is_some() => {
-                Counters::add(&self.counters.errors);
+                self.metrics.errors.inc();
                 false
             }
             Some((Value::Int(1), rest)) if ServerIdentity::parse(self.mode, rest).as_ref() == Ok(&self.identity) => {
@@ -375,7 +375,7 @@ impl Session {
             Err(_) if self.has_ended() => return None,
             Err(error) => error,
         };
-        Counters::add(&self.counters.errors);
+        self.metrics.errors.inc();
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
         if (error != RedisError::Late || failures >= FAILURES) && !self.has_ended() {
             tracing::warn!(redis = %self.address, %error, failures, "Redis disabled; reads fall back to the store");

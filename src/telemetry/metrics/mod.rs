@@ -1,23 +1,36 @@
 //! Metrics in the OpenMetrics text format. Names begin with `copydesk_` and end with their unit.
 //!
-//! Each subject has a file: its metrics, their registration, and the methods that change them.
+//! Each subject has a file: its metrics, their registration, and the methods that change them. A module gets the
+//! metrics of its subject when it is created and increments them in place. Metrics that were not registered, such as
+//! the defaults, count but are not exported.
 
+mod cache;
 mod calls;
+mod computed;
 mod connections;
+mod consistency_check;
 mod ingest;
+mod redis;
 mod retrieval;
+mod standbys;
+mod store;
 
 use std::sync::Arc;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
+pub use cache::CacheMetrics;
 pub use calls::{CallMetrics, MethodMetrics};
+pub use computed::ComputedGauge;
 pub use connections::{ConnectionMetrics, OpenConnection};
+pub use consistency_check::ConsistencyCheckMetrics;
 pub use ingest::IngestMetrics;
+pub use redis::RedisMetrics;
 pub use retrieval::RetrievalMetrics;
+pub use standbys::StandbyMetrics;
+pub use store::{ReadMetrics, StoreMetrics};
 
-use super::snapshot::{Gauges, Snapshot};
 use super::trace::TraceMetrics;
 
 /// All metrics of a server. Cheap to clone.
@@ -31,7 +44,11 @@ struct Inner {
     ingest: IngestMetrics,
     connections: ConnectionMetrics,
     traces: TraceMetrics,
-    gauges: Gauges,
+    cache: CacheMetrics,
+    store: StoreMetrics,
+    redis: RedisMetrics,
+    standbys: StandbyMetrics,
+    consistency_check: ConsistencyCheckMetrics,
 }
 
 impl Metrics {
@@ -45,7 +62,11 @@ impl Metrics {
             ingest: IngestMetrics::default(),
             connections: ConnectionMetrics::default(),
             traces: TraceMetrics::default(),
-            gauges: Gauges::default(),
+            cache: CacheMetrics::default(),
+            store: StoreMetrics::default(),
+            redis: RedisMetrics::default(),
+            standbys: StandbyMetrics::default(),
+            consistency_check: ConsistencyCheckMetrics::default(),
         };
         let registry = &mut inner.registry;
         inner.calls.register(registry);
@@ -53,7 +74,11 @@ impl Metrics {
         inner.ingest.register(registry);
         inner.connections.register(registry);
         inner.traces.register(registry);
-        inner.gauges.register(registry);
+        inner.cache.register(registry);
+        inner.store.register(registry);
+        inner.redis.register(registry);
+        inner.standbys.register(registry);
+        inner.consistency_check.register(registry);
         Self(Arc::new(inner))
     }
 
@@ -82,9 +107,33 @@ impl Metrics {
         &self.0.traces
     }
 
+    /// Returns the metrics of the local cache.
+    pub fn cache(&self) -> &CacheMetrics {
+        &self.0.cache
+    }
+
+    /// Returns the metrics of the store.
+    pub fn store(&self) -> &StoreMetrics {
+        &self.0.store
+    }
+
+    /// Returns the metrics of the Redis cache.
+    pub fn redis(&self) -> &RedisMetrics {
+        &self.0.redis
+    }
+
+    /// Returns the metrics of the store's standbys.
+    pub fn standbys(&self) -> &StandbyMetrics {
+        &self.0.standbys
+    }
+
+    /// Returns the metrics of the comparison of caches with the store.
+    pub fn consistency_check(&self) -> &ConsistencyCheckMetrics {
+        &self.0.consistency_check
+    }
+
     /// Renders all metrics as text.
-    pub fn render(&self, snapshot: &Snapshot) -> Result<String, std::fmt::Error> {
-        self.0.gauges.set(snapshot);
+    pub fn render(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.0.registry)?;
         Ok(text)
