@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::{LocalCache, RedisCache};
 use crate::article::{ArticleId, Position, Record};
 use crate::store::{Consistency, Fetched, Layer, Store, StoreError};
+use crate::telemetry::ConsistencyCheckMetrics;
 
 /// Settings of the consistency checker.
 #[derive(Clone, Debug)]
@@ -24,31 +24,13 @@ pub struct ConsistencyCheckOptions {
     pub staleness_bound: Duration,
 }
 
-/// Results of the consistency checker so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ConsistencyCheckStats {
-    /// Completed rounds.
-    pub rounds: u64,
-    /// Cache responses compared with the store.
-    pub checked: u64,
-    /// Cache responses that were stale beyond the bound, or newer than the store. More than 0 is a defect.
-    pub violations: u64,
-}
-
 /// Compares caches with their store in the background.
 pub struct ConsistencyChecker {
     store: Arc<dyn Store>,
     local: Option<Arc<LocalCache>>,
     caches: Vec<Arc<dyn Store>>,
     options: ConsistencyCheckOptions,
-    counters: Counters,
-}
-
-#[derive(Default)]
-struct Counters {
-    rounds: AtomicU64,
-    checked: AtomicU64,
-    violations: AtomicU64,
+    metrics: ConsistencyCheckMetrics,
 }
 
 /// State carried from one round to the next.
@@ -68,18 +50,15 @@ impl ConsistencyChecker {
         local: Option<Arc<LocalCache>>,
         redis: Option<Arc<RedisCache>>,
         options: ConsistencyCheckOptions,
+        metrics: ConsistencyCheckMetrics,
     ) -> Self {
         let caches = [local.clone().map(|cache| cache as Arc<dyn Store>), redis.map(|cache| cache as Arc<dyn Store>)];
-        Self { store, local, caches: caches.into_iter().flatten().collect(), options, counters: Counters::default() }
+        Self { store, local, caches: caches.into_iter().flatten().collect(), options, metrics }
     }
 
     /// Returns the results so far.
-    pub fn stats(&self) -> ConsistencyCheckStats {
-        ConsistencyCheckStats {
-            rounds: self.counters.rounds.load(Ordering::Relaxed),
-            checked: self.counters.checked.load(Ordering::Relaxed),
-            violations: self.counters.violations.load(Ordering::Relaxed),
-        }
+    pub fn metrics(&self) -> &ConsistencyCheckMetrics {
+        &self.metrics
     }
 
     /// Runs until aborted.
@@ -106,7 +85,7 @@ impl ConsistencyChecker {
                 if answer.from == Layer::Store {
                     continue;
                 }
-                self.counters.checked.fetch_add(1, Ordering::Relaxed);
+                self.metrics.checked.inc();
                 let (known, cached) = (position(truth), position(answer));
                 if cached > known {
                     course.ahead.insert(id.clone(), cached);
@@ -114,7 +93,7 @@ impl ConsistencyChecker {
                 // Still ahead by the same change after a full round: the store has lost that change.
                 let lost = cached > known && before.get(id) == Some(&cached);
                 if cached < known || lost {
-                    self.counters.violations.fetch_add(1, Ordering::Relaxed);
+                    self.metrics.violations.inc();
                     tracing::error!(
                         article = %id, cache = answer.from.as_str(), cached = revision(answer), store = revision(truth),
                         "cache returned a stale or uncommitted revision"
@@ -122,7 +101,7 @@ impl ConsistencyChecker {
                 }
             }
         }
-        self.counters.rounds.fetch_add(1, Ordering::Relaxed);
+        self.metrics.rounds.inc();
         Ok(())
     }
 

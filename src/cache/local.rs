@@ -1,7 +1,6 @@
 //! In-process cache of wire-encoded articles, bounded in bytes and invalidated by the change feed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -13,6 +12,7 @@ use super::follower::{Invalidation, follow};
 use super::lease::Lease;
 use crate::article::{ArticleId, Position, Record};
 use crate::store::{Consistency, Fetched, Layer, Store, StoreError, StoreLayer, Write, WriteError, Written};
+use crate::telemetry::CacheMetrics;
 use crate::telemetry::trace::{Kind, SpanGuard, span, with_context};
 
 /// Settings of a local cache.
@@ -28,21 +28,6 @@ pub struct LocalCacheOptions {
     pub poll: Duration,
 }
 
-/// Counters of a local cache.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LocalCacheStats {
-    /// Memory used by the entries, in bytes.
-    pub bytes: u64,
-    /// Number of entries.
-    pub entries: u64,
-    /// Articles invalidated by the change feed or by a write of this process.
-    pub invalidations: u64,
-    /// Reads sent to the store because the follower was late.
-    pub distrusted: u64,
-    /// Time since the follower's last completed pass began.
-    pub lag: Option<Duration>,
-}
-
 /// Store decorator that caches `get`. All other methods go to the store.
 pub struct LocalCache {
     store: Arc<dyn Store>,
@@ -54,8 +39,7 @@ struct Shared {
     entries: Entries,
     lease: Arc<Lease>,
     negative_ttl: Duration,
-    invalidations: AtomicU64,
-    distrusted: AtomicU64,
+    metrics: CacheMetrics,
 }
 
 type Entries = Cache<ArticleId, Entry, Bytes>;
@@ -83,7 +67,11 @@ impl Weighter<ArticleId, Entry> for Bytes {
 
 impl LocalCache {
     /// Creates a cache in front of a store and starts following its change feed.
-    pub async fn new(store: Arc<dyn Store>, options: LocalCacheOptions) -> Result<Self, StoreError> {
+    pub async fn new(
+        store: Arc<dyn Store>,
+        options: LocalCacheOptions,
+        metrics: CacheMetrics,
+    ) -> Result<Self, StoreError> {
         let lease = Arc::new(Lease::new(options.staleness_bound, store.head().await?));
         // The capacity in entries is a guess that sizes tables; the bound is in bytes.
         let capacity = (options.bytes / 4_096).clamp(64, 1 << 20) as usize;
@@ -91,9 +79,11 @@ impl LocalCache {
             entries: Cache::with_weighter(capacity, options.bytes, Bytes),
             lease: Arc::clone(&lease),
             negative_ttl: options.negative_ttl,
-            invalidations: AtomicU64::new(0),
-            distrusted: AtomicU64::new(0),
+            metrics: metrics.clone(),
         });
+        metrics.bytes.read_from_weak(&shared, |shared| shared.entries.weight());
+        metrics.entries.read_from_weak(&shared, |shared| shared.entries.len() as u64);
+        metrics.lag.read_from_weak(&lease, |lease| lease.age().unwrap_or_default().as_secs_f64());
         let forget = {
             let shared = Arc::clone(&shared);
             move |news: Invalidation<'_>| match news {
@@ -106,15 +96,9 @@ impl LocalCache {
         Ok(Self { store, shared, _follower: AbortOnDropHandle::new(follower) })
     }
 
-    /// Returns the counters, for metrics.
-    pub fn stats(&self) -> LocalCacheStats {
-        LocalCacheStats {
-            bytes: self.shared.entries.weight(),
-            entries: self.shared.entries.len() as u64,
-            invalidations: self.shared.invalidations.load(Ordering::Relaxed),
-            distrusted: self.shared.distrusted.load(Ordering::Relaxed),
-            lag: self.shared.lease.age(),
-        }
+    /// Returns the metrics.
+    pub fn metrics(&self) -> &CacheMetrics {
+        &self.shared.metrics
     }
 
     /// Returns up to `count` cached articles after skipping `skip`, in no particular order.
@@ -206,7 +190,7 @@ impl Shared {
     /// Drops the entry of an article, and a fill in progress.
     fn forget(&self, id: &ArticleId) {
         self.entries.remove(id);
-        self.invalidations.fetch_add(1, Ordering::Relaxed);
+        self.metrics.invalidations.inc();
     }
 
     /// Returns the freshness required of a load from the shared cache: an invalidation is not repeated, so an entry
@@ -224,7 +208,7 @@ impl Shared {
             Consistency::AtLeast(position) => self.lease.position() >= position && self.lease.holds(),
         };
         if !trusted {
-            self.distrusted.fetch_add(1, Ordering::Relaxed);
+            self.metrics.distrusted.inc();
         }
         trusted
     }

@@ -6,6 +6,6 @@ mod lease;
 mod local;
 pub mod redis;
 
-pub use consistency_check::{ConsistencyCheckOptions, ConsistencyCheckStats, ConsistencyChecker};
-pub use local::{LocalCache, LocalCacheOptions, LocalCacheStats};
-pub use redis::{RedisCache, RedisCacheStats, RedisFacts, RedisOptions};
+pub use consistency_check::{ConsistencyCheckOptions, ConsistencyChecker};
+pub use local::{LocalCache, LocalCacheOptions};
+pub use redis::{RedisCache, RedisFacts, RedisOptions};

@@ -141,7 +141,7 @@ fn label(result: &Result<&Ingested, &IngestError>) -> &'static str {
 
 /// Counts a failed document and returns its status.
 pub(crate) fn failure_status(metrics: &Metrics, error: &IngestError) -> Status {
-    metrics.ingested(label(&Err(error)));
+    metrics.ingest().ingested(label(&Err(error)));
     status::ingest(error)
 }
 
@@ -158,7 +158,7 @@ fn answer(
     let report = |report: proto::ExtractionReport| (!short).then_some(report);
     match result {
         Ok(Contents::Article(ingested)) => {
-            metrics.ingested(label(&Ok(&ingested)));
+            metrics.ingest().ingested(label(&Ok(&ingested)));
             Ok(IngestArticleResponse {
                 article: Some(article(&ingested)),
                 outcome: outcome(ingested.written.outcome),
@@ -168,7 +168,7 @@ fn answer(
         }
         Ok(Contents::Feed(items)) => {
             let feed_items = items.into_iter().map(|(external_id, result)| {
-                metrics.ingested(label(&result.as_ref()));
+                metrics.ingest().ingested(label(&result.as_ref()));
                 let result = match result {
                     Ok(ingested) => feed_item::Result::Ingested(IngestedArticle {
                         article: Some(article(&ingested)),
@@ -209,7 +209,7 @@ impl IngestionService for IngestionApi {
         let ingestion = self.audited(origin, ingested).metered(meter).with_authority(Self::authority(&request));
         let result = ingestion.ingest(request.into_inner()).await;
         if matches!(result, Err(IngestError::OverRate(_))) {
-            self.metrics.refused("rate");
+            self.metrics.calls().refused("rate");
         }
         if let Ok(Contents::Article(ingested)) = &result {
             note_article(&ingested.written.record.id.name());

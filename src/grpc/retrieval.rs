@@ -31,7 +31,7 @@ impl RetrievalApi {
     }
 
     fn answered<T>(&self, message: T, from: Layer, articles: usize) -> Response<T> {
-        self.metrics.cache_answers(from.as_str(), articles as u64);
+        self.metrics.retrieval().answered(from.as_str(), articles as u64);
         let mut response = Response::new(message);
         response.metadata_mut().insert(CACHE_METADATA, MetadataValue::from_static(from.as_str()));
         response

@@ -42,7 +42,7 @@ impl ConcurrencyLimit {
     /// Adapts the limit until aborted. `delay` is the maximum scheduling delay, `in_flight` the number of calls.
     pub(crate) async fn follow(self: Arc<Self>, delay: Duration, in_flight: impl Fn() -> usize, metrics: Metrics) {
         loop {
-            metrics.limit(self.limit());
+            metrics.calls().limit(self.limit());
             let mut min = Duration::MAX;
             for _ in 0..SAMPLES {
                 let due = Instant::now() + INTERVAL;

@@ -8,13 +8,11 @@ use axum::routing::get;
 use tokio::sync::watch;
 
 use super::health::Readiness;
-use super::stack::Stack;
 use crate::telemetry::Metrics;
 
 #[derive(Clone)]
 pub(super) struct Http {
     pub(super) metrics: Metrics,
-    pub(super) stack: Stack,
     pub(super) readiness: watch::Receiver<Readiness>,
 }
 
@@ -27,7 +25,7 @@ pub(super) fn router(http: Http) -> Router {
 }
 
 async fn metrics(State(http): State<Http>) -> Response {
-    match http.metrics.render(&http.stack.snapshot()) {
+    match http.metrics.render() {
         Ok(text) => {
             let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, content_type)], text).into_response()

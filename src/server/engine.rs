@@ -8,7 +8,8 @@ use super::StartError;
 use crate::printable;
 use crate::store::postgres::{PostgresKeys, PostgresOptions, PostgresStore, Standbys};
 use crate::store::sqlite::{SqliteKeys, SqliteOptions, SqliteStore};
-use crate::store::{KeyStore, Store, StoreError, StoreStats};
+use crate::store::{KeyStore, Store, StoreError};
+use crate::telemetry::{StandbyMetrics, StoreMetrics};
 
 /// Store engine and its settings.
 #[derive(Clone, Debug)]
@@ -25,7 +26,7 @@ impl StoreOptions {
     /// # Errors
     /// Returns an error if it cannot be opened.
     pub async fn open(&self) -> Result<Arc<dyn Store>, StartError> {
-        Ok(Engine::open(self).await?.store())
+        Ok(Engine::open(self, StoreMetrics::default()).await?.store())
     }
 
     /// Opens the store as the target of a copy of the store with this feed. Nothing else opens it until
@@ -100,11 +101,13 @@ pub(super) enum Engine {
 }
 
 impl Engine {
-    pub(super) async fn open(options: &StoreOptions) -> Result<Self, StartError> {
+    pub(super) async fn open(options: &StoreOptions, metrics: StoreMetrics) -> Result<Self, StartError> {
         Ok(match options {
-            StoreOptions::Sqlite(options) => Self::Sqlite(Arc::new(SqliteStore::open(options.clone())?)),
+            StoreOptions::Sqlite(options) => {
+                Self::Sqlite(Arc::new(SqliteStore::open_with_metrics(options.clone(), metrics)?))
+            }
             StoreOptions::Postgres(options) => {
-                Self::Postgres(Arc::new(PostgresStore::open((**options).clone()).await?))
+                Self::Postgres(Arc::new(PostgresStore::open_with_metrics((**options).clone(), metrics).await?))
             }
         })
     }
@@ -125,12 +128,13 @@ impl Engine {
         &self,
         options: &StoreOptions,
         cached: Option<Arc<dyn Store>>,
+        metrics: StandbyMetrics,
     ) -> Result<Option<Standbys>, StartError> {
         let (Self::Postgres(primary), StoreOptions::Postgres(options)) = (self, options) else { return Ok(None) };
         let Some(options) = &options.standbys else { return Ok(None) };
         Ok(Some(match cached {
-            Some(cached) => Standbys::before_caches(primary, cached, options).await?,
-            None => Standbys::before_store(primary, options).await?,
+            Some(cached) => Standbys::before_caches(primary, cached, options, metrics).await?,
+            None => Standbys::before_store(primary, options, metrics).await?,
         }))
     }
 
@@ -138,13 +142,6 @@ impl Engine {
         match self {
             Self::Sqlite(store) => Arc::clone(store) as Arc<dyn Store>,
             Self::Postgres(store) => Arc::clone(store) as Arc<dyn Store>,
-        }
-    }
-
-    pub(super) fn stats(&self) -> StoreStats {
-        match self {
-            Self::Sqlite(store) => store.stats(),
-            Self::Postgres(store) => store.stats(),
         }
     }
 }

@@ -168,6 +168,7 @@ pub struct Server {
     options: ServerOptions,
     listener: TcpListener,
     http: Option<TcpListener>,
+    metrics: Metrics,
     stack: Stack,
     extraction: Extraction,
     access: Option<Access>,
@@ -187,14 +188,15 @@ impl Server {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
-        let stack = Stack::open(&options).await?;
+        let metrics = Metrics::new(paths());
+        let stack = Stack::open(&options, &metrics).await?;
         let extraction = Extraction::start(options.ingest_workers, options.ingest_queue, options.ingest_call_bytes);
         let extraction = extraction.map_err(StartError::Threads)?;
         let access = match options.access.clone() {
             Some(access) => Some(Access::open(access, stack.keys(&options)?).await),
             None => None,
         };
-        Ok(Self { options, listener, http, stack, extraction, access, audit })
+        Ok(Self { options, listener, http, metrics, stack, extraction, access, audit })
     }
 
     /// Returns the address for calls.
@@ -211,7 +213,7 @@ impl Server {
     /// calls, ends streams, and lets calls in flight finish within the grace time.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
         let stopping = CancellationToken::new();
-        let metrics = Metrics::new(paths());
+        let metrics = self.metrics.clone();
         let credentials = self.access.as_ref().is_none_or(|access| access.can_check(Instant::now()));
         let (readiness, ready) = watch::channel(Readiness { open: true, store: true, credentials });
         let ours = self.ours(&metrics);
@@ -248,8 +250,7 @@ impl Server {
             background.push(tokio::spawn(reloading.run()));
         }
         if let Some(listener) = self.http {
-            let router =
-                admin::router(admin::Http { metrics: metrics.clone(), stack: self.stack.clone(), readiness: ready });
+            let router = admin::router(admin::Http { metrics: metrics.clone(), readiness: ready });
             background.push(tokio::spawn(async move {
                 if let Err(error) = axum::serve(listener, router).await {
                     tracing::error!(%error, "metrics port failed");

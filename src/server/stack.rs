@@ -1,16 +1,15 @@
-//! The store with its tracing, caches, standbys and consistency checker: their order, and their statistics.
+//! The store with its tracing, caches, standbys and consistency checker: their order, and the metrics of each.
 
 use std::sync::Arc;
 
 use super::engine::Engine;
 use super::{ServerOptions, StartError};
-use crate::cache::{ConsistencyCheckStats, ConsistencyChecker, LocalCache, RedisCache, RedisCacheStats};
-use crate::store::postgres::{StandbyStats, Standbys};
+use crate::cache::{ConsistencyChecker, LocalCache, RedisCache};
+use crate::store::postgres::Standbys;
 use crate::store::{KeyStore, Store, Traced};
-use crate::telemetry::{ConsistencyCheckSnapshot, RedisSnapshot, Snapshot, StandbySnapshot};
+use crate::telemetry::Metrics;
 
-/// Open store behind its caches. Cheap to clone.
-#[derive(Clone)]
+/// Open store behind its caches.
 pub(super) struct Stack {
     engine: Engine,
     /// The engine's store, wrapped for tracing if calls are traced.
@@ -22,22 +21,29 @@ pub(super) struct Stack {
 }
 
 impl Stack {
-    pub(super) async fn open(options: &ServerOptions) -> Result<Self, StartError> {
-        let engine = Engine::open(&options.store).await?;
+    pub(super) async fn open(options: &ServerOptions, metrics: &Metrics) -> Result<Self, StartError> {
+        let engine = Engine::open(&options.store, metrics.store().clone()).await?;
         let store = match options.trace {
             Some(_) => Arc::new(Traced::new(engine.store())),
             None => engine.store(),
         };
-        let redis = options.redis.clone().map(|redis| Arc::new(RedisCache::new(Arc::clone(&store), redis)));
+        let redis = options
+            .redis
+            .clone()
+            .map(|redis| Arc::new(RedisCache::new(Arc::clone(&store), redis, metrics.redis().clone())));
         let mut stack = Self { engine, store, redis, local: None, consistency_checker: None, standbys: None };
         if let Some(local) = &options.cache {
-            stack.local = Some(Arc::new(LocalCache::new(stack.store(), local.clone()).await?));
+            let local = LocalCache::new(stack.store(), local.clone(), metrics.cache().clone()).await?;
+            stack.local = Some(Arc::new(local));
         }
         stack.consistency_checker = options.consistency_check.clone().map(|options| {
-            Arc::new(ConsistencyChecker::new(stack.engine.store(), stack.local.clone(), stack.redis.clone(), options))
+            let (local, redis) = (stack.local.clone(), stack.redis.clone());
+            let metrics = metrics.consistency_check().clone();
+            Arc::new(ConsistencyChecker::new(stack.engine.store(), local, redis, options, metrics))
         });
         // Opened last, in front of the caches, so that no cache is filled from a standby.
-        stack.standbys = stack.engine.standbys(&options.store, stack.cached()).await?.map(Arc::new);
+        let standbys = stack.engine.standbys(&options.store, stack.cached(), metrics.standbys().clone()).await?;
+        stack.standbys = standbys.map(Arc::new);
         Ok(stack)
     }
 
@@ -67,63 +73,4 @@ impl Stack {
     pub(super) fn consistency_checker(&self) -> Option<Arc<ConsistencyChecker>> {
         self.consistency_checker.clone()
     }
-
-    /// Returns the statistics that metrics pull.
-    pub(super) fn snapshot(&self) -> Snapshot {
-        let cache = self.local.as_ref().map(|cache| cache.stats()).unwrap_or_default();
-        let store = self.engine.stats();
-        Snapshot {
-            cache_bytes: cache.bytes,
-            cache_entries: cache.entries,
-            cache_invalidations: cache.invalidations,
-            cache_distrusted: cache.distrusted,
-            feed_lag: cache.lag.unwrap_or_default(),
-            search_lag: store.search_lag,
-            store_commits: store.commits,
-            store_writes: store.writes,
-            store_commit_time: store.commit_time,
-            store_queue: store.queued,
-            store_reads: store.reads,
-            store_reads_waiting: store.reads_waiting,
-            store_reads_shed: store.reads_shed,
-            store_breaker_open: store.breaker_open,
-            redis: self.redis.as_ref().map(|redis| of_redis(redis.stats())).unwrap_or_default(),
-            standbys: self.standbys.as_ref().map(|standbys| of_standbys(standbys.stats())).unwrap_or_default(),
-            consistency_check: self
-                .consistency_checker
-                .as_ref()
-                .map(|consistency_checker| of_consistency_check(consistency_checker.stats()))
-                .unwrap_or_default(),
-        }
-    }
-}
-
-fn of_redis(stats: RedisCacheStats) -> RedisSnapshot {
-    RedisSnapshot {
-        hits: stats.hits,
-        misses: stats.misses,
-        fills: stats.fills,
-        rejected: stats.rejected,
-        refreshes: stats.refreshes,
-        errors: stats.errors,
-        foreign: stats.foreign,
-        distrusted: stats.distrusted,
-        breaker_open: stats.breaker_open,
-        servers: stats.servers,
-        lag: stats.lag.unwrap_or_default(),
-    }
-}
-
-fn of_standbys(stats: StandbyStats) -> StandbySnapshot {
-    StandbySnapshot {
-        standbys: stats.standbys,
-        fresh: stats.fresh,
-        reads: stats.reads,
-        fallbacks: stats.fallbacks,
-        lag: stats.lag,
-    }
-}
-
-fn of_consistency_check(stats: ConsistencyCheckStats) -> ConsistencyCheckSnapshot {
-    ConsistencyCheckSnapshot { rounds: stats.rounds, checked: stats.checked, violations: stats.violations }
 }

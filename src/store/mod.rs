@@ -14,7 +14,6 @@ mod plan;
 pub mod postgres;
 mod read;
 pub mod sqlite;
-mod stats;
 mod times;
 mod traced;
 mod verify;
@@ -34,7 +33,6 @@ pub use layer::StoreLayer;
 pub use originals::Originals;
 pub use page::{ListCursor, ListQuery, Order, OrderField, SearchHit, SearchPage, SearchQuery};
 pub use read::{Change, ChangedIds, Consistency, FeedCursor, Fetched, Layer, LookupKey, Revision, Visibility};
-pub use stats::StoreStats;
 pub use traced::Traced;
 pub use verify::{Total, Verified, verify};
 pub use write::{

@@ -1,16 +1,15 @@
 //! Logs, metrics and traces. Imports no other module of the crate, so that every module may use it.
 
 mod call_article;
-mod connections;
 mod log_rate_limiter;
 mod logging;
 mod metrics;
-mod snapshot;
 pub mod trace;
 
 pub use call_article::{note_article, noted_article};
-pub use connections::{ConnectionMetrics, OpenConnection};
 pub use log_rate_limiter::LogRateLimiter;
 pub use logging::{LogFormat, LoggingError, init};
-pub use metrics::{CallMetrics, Metrics};
-pub use snapshot::{ConsistencyCheckSnapshot, RedisSnapshot, Snapshot, StandbySnapshot};
+pub use metrics::{
+    CacheMetrics, CallMetrics, ComputedGauge, ConnectionMetrics, ConsistencyCheckMetrics, IngestMetrics, MethodMetrics,
+    Metrics, OpenConnection, ReadMetrics, RedisMetrics, RetrievalMetrics, StandbyMetrics, StoreMetrics,
+};

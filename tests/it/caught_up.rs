@@ -20,20 +20,29 @@ impl CaughtUp {
     /// Waits until each standby has all writes, and returns this as a consistency.
     async fn now(&self) -> Result<Consistency, StoreError> {
         let head = self.inner().head().await?;
-        until(&self.0, |stats| stats.fresh == stats.standbys && stats.replayed >= head).await;
+        until(&self.0, |standbys| all_fresh(standbys) && standbys.replayed() >= head).await;
         Ok(Consistency::AtLeast(head))
     }
 }
 
 /// Waits until the standbys have reached a state.
-pub async fn until(standbys: &Standbys, reached: impl Fn(postgres::StandbyStats) -> bool) {
+pub async fn until(standbys: &Standbys, reached: impl Fn(&Standbys) -> bool) {
     let waited = async {
-        while !reached(standbys.stats()) {
+        while !reached(standbys) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
     let late = tokio::time::timeout(Duration::from_secs(60), waited).await.is_err();
-    assert!(!late, "{:?}", standbys.stats());
+    assert!(!late, "{:?}", standbys.metrics());
+}
+
+/// Returns the number of standbys that are fresh enough for reads.
+pub fn fresh(standbys: &Standbys) -> u64 {
+    standbys.metrics().fresh.get()
+}
+
+fn all_fresh(standbys: &Standbys) -> bool {
+    i64::try_from(fresh(standbys)) == Ok(standbys.metrics().configured.get())
 }
 
 #[async_trait]

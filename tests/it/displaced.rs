@@ -9,6 +9,7 @@ use copydesk::proto::*;
 use copydesk::server::StoreOptions;
 use copydesk::store::sqlite::{OpenError, SqliteOptions, SqliteStore};
 use copydesk::store::{Store, StoreError, WriteError, verify};
+use copydesk::telemetry::StoreMetrics;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -177,7 +178,8 @@ async fn a_database_that_is_replaced_by_a_copy_refuses_writes() {
 async fn a_folder_that_is_deleted_during_a_commit_is_not_answered_as_done() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
-    let store = Arc::new(SqliteStore::open(SqliteOptions::new(&data)).unwrap());
+    let metrics = StoreMetrics::default();
+    let store = Arc::new(SqliteStore::open_with_metrics(SqliteOptions::new(&data), metrics.clone()).unwrap());
     // The writer waits for this transaction, once it has begun to commit.
     let other = rusqlite::Connection::open(data.join("articles.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -185,7 +187,7 @@ async fn a_folder_that_is_deleted_during_a_commit_is_not_answered_as_done() {
         let store = Arc::clone(&store);
         async move { store.write(vec![fixtures::ingest("a", fixtures::titled("A"), fixtures::at(0))]).await.remove(0) }
     });
-    while store.stats().queued == 0 {
+    while metrics.queue.get() == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     // Only so that the check before is past, most probably; the answer is the same if it is not.

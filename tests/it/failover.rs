@@ -6,6 +6,7 @@ use std::time::Duration;
 use copydesk::cache::{LocalCache, RedisCache, RedisOptions};
 use copydesk::store::postgres::PostgresOptions;
 use copydesk::store::{Consistency, Layer, Precondition, Store};
+use copydesk::telemetry::{CacheMetrics, RedisMetrics};
 
 use crate::conformance::databases::{cache_options, open};
 use crate::conformance::fixtures::{at, id, ingest, titled, update, write};
@@ -52,9 +53,10 @@ async fn a_feed_that_has_grown_again_is_another() {
     answers(&store).await;
 
     // Missing from the standby, and present in both caches.
-    let redis = Arc::new(RedisCache::new(Arc::clone(&store), options.clone()));
+    let redis = Arc::new(RedisCache::new(Arc::clone(&store), options.clone(), RedisMetrics::default()));
     let backing = Arc::clone(&redis) as Arc<dyn Store>;
-    let local: Arc<dyn Store> = Arc::new(LocalCache::new(backing, cache_options(1_000)).await.unwrap());
+    let local: Arc<dyn Store> =
+        Arc::new(LocalCache::new(backing, cache_options(1_000), CacheMetrics::default()).await.unwrap());
     write(&local, update("ferry", titled("2, lost"), Precondition::None, at(1))).await.unwrap();
     until(&*redis, Layer::Redis, 2).await;
     until(&*local, Layer::Local, 2).await;
@@ -82,7 +84,7 @@ async fn who_starts_after_it_sees_it_as_well() {
     write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap();
     let mut standby = cluster.standby();
     answers(&store).await;
-    let before = RedisCache::new(Arc::clone(&store), options.clone());
+    let before = RedisCache::new(Arc::clone(&store), options.clone(), RedisMetrics::default());
     let through = update("ferry", titled("2, lost"), Precondition::None, at(1));
     before.write(vec![through]).await.remove(0).unwrap();
     until(&before, Layer::Redis, 2).await;
@@ -90,5 +92,5 @@ async fn who_starts_after_it_sees_it_as_well() {
     standby.promote();
     let grown = open(PostgresOptions::new(&standby.url(&database.name)).unwrap()).await;
     write(&grown, ingest("other", titled("3"), at(2))).await.unwrap();
-    until(&RedisCache::new(grown, options), Layer::Redis, 1).await;
+    until(&RedisCache::new(grown, options, RedisMetrics::default()), Layer::Redis, 1).await;
 }

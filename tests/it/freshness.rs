@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use copydesk::cache::{LocalCache, LocalCacheOptions, RedisCache, RedisOptions};
 use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
 use copydesk::store::{Consistency, Layer, Precondition, Store};
+use copydesk::telemetry::{CacheMetrics, RedisMetrics};
 
 use crate::conformance::fixtures::{at, id, ingest, titled, update, write};
 use crate::parted::Parted;
@@ -29,13 +30,14 @@ fn desk() -> Desk {
     let mut options = RedisOptions::new(&RedisServer::shared().url()).unwrap();
     options.staleness_bound = BOUND;
     options.poll = Duration::from_millis(20);
-    let redis = Arc::new(RedisCache::new(Arc::clone(&backing) as Arc<dyn Store>, options));
+    let redis = Arc::new(RedisCache::new(Arc::clone(&backing) as Arc<dyn Store>, options, RedisMetrics::default()));
     Desk { store, backing, redis, _dir: dir }
 }
 
 async fn local(store: Arc<dyn Store>, bytes: u64) -> LocalCache {
     let (negative_ttl, poll) = (Duration::from_secs(5), Duration::from_millis(20));
-    LocalCache::new(store, LocalCacheOptions { bytes, staleness_bound: BOUND, negative_ttl, poll }).await.unwrap()
+    let options = LocalCacheOptions { bytes, staleness_bound: BOUND, negative_ttl, poll };
+    LocalCache::new(store, options, CacheMetrics::default()).await.unwrap()
 }
 
 async fn read(store: &dyn Store, name: &str) -> (i64, Layer) {
@@ -68,9 +70,9 @@ async fn what_was_dropped_does_not_come_back_from_redis() {
     until("Redis answers", async || read(&*desk.redis, "a").await == (1, Layer::Redis)).await;
     assert_eq!(read(&local, "a").await.0, 1);
     desk.backing.hold(true);
-    let before = local.stats().invalidations;
+    let before = local.metrics().invalidations.get();
     correct(&desk.store, "a", 2).await;
-    until("the local cache hears", async || local.stats().invalidations > before).await;
+    until("the local cache hears", async || local.metrics().invalidations.get() > before).await;
     assert_eq!(read(&*desk.redis, "a").await, (1, Layer::Redis), "Redis is not repaired");
     assert_eq!(read(&local, "a").await, (2, Layer::Store));
     desk.backing.hold(false);
@@ -91,10 +93,10 @@ async fn steady_writes_leave_reads_of_others_to_redis() {
     until("Redis answers", async || read(&local, "other").await == (1, Layer::Redis)).await;
     let read_before = desk.backing.gets();
     for edition in 2..2 + WRITES {
-        let before = local.stats().invalidations;
+        let before = local.metrics().invalidations.get();
         correct(&desk.store, "busy", edition).await;
         // From then on the local cache requires a fresher position than that change.
-        until("the local cache gets the invalidation", async || local.stats().invalidations > before).await;
+        until("the local cache gets the invalidation", async || local.metrics().invalidations.get() > before).await;
         assert_eq!(read(&local, "other").await.0, 1);
     }
     let from_store = desk.backing.gets() - read_before;

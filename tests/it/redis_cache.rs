@@ -8,6 +8,7 @@ use copydesk::article::{ArticleId, Position};
 use copydesk::cache::{LocalCache, LocalCacheOptions, RedisCache, RedisOptions};
 use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
 use copydesk::store::{Consistency, Fetched, Layer, Precondition, Store};
+use copydesk::telemetry::{CacheMetrics, RedisMetrics};
 
 use crate::conformance::fixtures::{at, id, ingest, titled, update, write};
 use crate::redis_server::RedisServer;
@@ -33,7 +34,7 @@ async fn desk() -> Desk {
     let dir = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(dir.path())).unwrap());
     let redis = RedisServer::start();
-    let cache = Arc::new(RedisCache::new(Arc::clone(&store), options(&redis)));
+    let cache = Arc::new(RedisCache::new(Arc::clone(&store), options(&redis), RedisMetrics::default()));
     let desk = Desk { store, cache, redis, _dir: dir };
     write(&desk.store, ingest("a", titled("edition 1"), at(0))).await.unwrap();
     desk.cached("a").await;
@@ -80,7 +81,7 @@ async fn cached(cache: &RedisCache, name: &str) -> i64 {
         if fetched.from == Layer::Redis {
             return fetched.record.map_or(0, |record| record.revision);
         }
-        assert!(Instant::now() < until, "Redis does not answer: {:?}", cache.stats());
+        assert!(Instant::now() < until, "Redis does not answer: {:?}", cache.metrics());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -138,7 +139,7 @@ async fn a_position_is_reached_or_the_store_is_asked() {
 #[tokio::test]
 async fn what_a_dead_writer_did_not_tell_is_repaired() {
     let desk = desk().await;
-    let other = RedisCache::new(Arc::clone(&desk.store), options(&desk.redis));
+    let other = RedisCache::new(Arc::clone(&desk.store), options(&desk.redis), RedisMetrics::default());
     assert_eq!(cached(&other, "a").await, 1);
     for edition in 2..6 {
         desk.correct_unheard(edition).await;
@@ -155,7 +156,7 @@ async fn a_replica_that_starts_repairs_what_nobody_saw() {
     drop(cache);
     tokio::time::sleep(Duration::from_millis(100)).await;
     correct(&store, 2).await;
-    let cache = RedisCache::new(store, options(&redis));
+    let cache = RedisCache::new(store, options(&redis), RedisMetrics::default());
     assert_eq!(cached(&cache, "a").await, 2);
 }
 
@@ -169,11 +170,11 @@ async fn a_store_that_was_set_back_finds_nothing_of_its_future() {
     std::fs::copy(_dir.path().join("articles.db"), backup.path().join("articles.db")).unwrap();
     let store = open(_dir.path()).await;
     correct(&store, 2).await;
-    let cache = RedisCache::new(Arc::clone(&store), options(&redis));
+    let cache = RedisCache::new(Arc::clone(&store), options(&redis), RedisMetrics::default());
     assert_eq!(cached(&cache, "a").await, 2);
     tokio::time::sleep(Duration::from_millis(200)).await;
     drop((store, cache));
-    let cache = RedisCache::new(open(backup.path()).await, options(&redis));
+    let cache = RedisCache::new(open(backup.path()).await, options(&redis), RedisMetrics::default());
     assert_eq!(cached(&cache, "a").await, 1);
 }
 
@@ -196,9 +197,9 @@ async fn unhelped(desk: &Desk, edition: i64) {
     let until = Instant::now() + Duration::from_secs(60);
     let mut after = 0;
     while after < 100 {
-        assert!(Instant::now() < until, "{:?}", desk.cache.stats());
+        assert!(Instant::now() < until, "{:?}", desk.cache.metrics());
         assert_eq!(revision(&*desk.cache, Consistency::Bounded).await, (edition, Layer::Store));
-        after += usize::from(desk.cache.stats().breaker_open);
+        after += usize::from(desk.cache.metrics().breaker_open.get() == 1);
     }
 }
 
@@ -231,8 +232,8 @@ async fn a_demoted_redis_is_not_used() {
     desk.redis.ask::<()>(&["REPLICAOF", "127.0.0.1", "1"]);
     desk.correct_unheard(2).await;
     let until = Instant::now() + Duration::from_secs(60);
-    while !desk.cache.stats().breaker_open {
-        assert!(Instant::now() < until, "{:?}", desk.cache.stats());
+    while desk.cache.metrics().breaker_open.get() == 0 {
+        assert!(Instant::now() < until, "{:?}", desk.cache.metrics());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(revision(&*desk.cache, Consistency::Bounded).await, (2, Layer::Store));
@@ -260,7 +261,7 @@ async fn what_is_foreign_is_a_miss() {
         desk.redis.ask::<()>(&[b"SET", key.as_bytes(), &entry]);
         assert_eq!(revision(&*desk.cache, Consistency::Bounded).await, (1, Layer::Store));
         assert_eq!(desk.cached("a").await, 1);
-        foreign = desk.cache.stats().foreign;
+        foreign = desk.cache.metrics().foreign.get();
     }
     assert!(foreign >= 9, "{foreign}");
     desk.redis.ask::<()>(&["DEL", &key]);
@@ -287,14 +288,14 @@ async fn where_most_is_missing_what_is_there_is_found_and_what_is_foreign_replac
             assert_eq!(revision(&*desk.cache, Consistency::Bounded).await, (1, Layer::Redis));
         }
     }
-    let before = desk.cache.stats();
+    let metrics = desk.cache.metrics();
+    let (foreign, misses, hits) = (metrics.foreign.get(), metrics.misses.get(), metrics.hits.get());
     let key = desk.keys().remove(0);
     let _: String = desk.redis.ask(&["SET", &key, "v which it is not"]);
     assert_eq!(revision(&*desk.cache, Consistency::Bounded).await, (1, Layer::Store));
     assert_eq!(desk.cached("a").await, 1);
-    let after = desk.cache.stats();
-    assert_eq!(after.foreign, before.foreign + 1);
-    assert!(after.misses > before.misses && after.hits > before.hits);
+    assert_eq!(metrics.foreign.get(), foreign + 1);
+    assert!(metrics.misses.get() > misses && metrics.hits.get() > hits);
     correct(&desk.front(), 2).await;
     assert_eq!(desk.cached("a").await, 2);
 }
@@ -325,10 +326,12 @@ async fn replicas_agree_within_the_bound_whatever_is_lost() {
         negative_ttl: Duration::from_secs(5),
         poll: Duration::from_millis(20),
     };
-    let other = Arc::new(RedisCache::new(Arc::clone(&store), options(&redis)));
+    let other = Arc::new(RedisCache::new(Arc::clone(&store), options(&redis), RedisMetrics::default()));
     let mut replicas: Vec<Arc<dyn Store>> = Vec::new();
     for cache in [cache, other] {
-        replicas.push(Arc::new(LocalCache::new(cache as Arc<dyn Store>, local.clone()).await.unwrap()));
+        replicas.push(Arc::new(
+            LocalCache::new(cache as Arc<dyn Store>, local.clone(), CacheMetrics::default()).await.unwrap(),
+        ));
     }
     let names: Vec<String> = (0..ARTICLES).map(|n| format!("article-{n}")).collect();
     let committed: Arc<Vec<std::sync::Mutex<Vec<Instant>>>> =
@@ -397,14 +400,14 @@ async fn what_is_read_near_its_end_is_fetched_anew() {
     let desk = desk().await;
     let mut options = options(&desk.redis);
     options.lifetime = Duration::from_secs(3);
-    let cache = RedisCache::new(Arc::clone(&desk.store), options);
+    let cache = RedisCache::new(Arc::clone(&desk.store), options, RedisMetrics::default());
     desk.redis.ask::<()>(&["FLUSHALL"]);
     let until = Instant::now() + Duration::from_secs(60);
     let mut edition = 1;
     // Occasional corrections, so that some entries are refreshed while they change.
-    while cache.stats().refreshes < 5 {
-        assert!(Instant::now() < until, "{:?}", cache.stats());
-        if cache.stats().refreshes >= edition as u64 {
+    while cache.metrics().refreshes.get() < 5 {
+        assert!(Instant::now() < until, "{:?}", cache.metrics());
+        if cache.metrics().refreshes.get() >= edition as u64 {
             edition += 1;
             correct(&desk.store, edition as u32).await;
         }

@@ -7,6 +7,7 @@ use copydesk::article::{ArticleId, Position};
 use copydesk::cache::{ConsistencyCheckOptions, ConsistencyChecker, RedisCache, RedisOptions};
 use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
 use copydesk::store::{Consistency, Fetched, Layer, Precondition, Store};
+use copydesk::telemetry::{ConsistencyCheckMetrics, RedisMetrics};
 
 use crate::conformance::fixtures::{at, id, ingest, titled, update, write};
 use crate::redis_nodes::RedisCluster;
@@ -35,7 +36,7 @@ async fn desk(replicas: usize) -> Desk {
     }
     let mut options = RedisOptions::new(&cluster.url()).unwrap();
     options.poll = Duration::from_millis(20);
-    let cache = Arc::new(RedisCache::new(Arc::clone(&store), options));
+    let cache = Arc::new(RedisCache::new(Arc::clone(&store), options, RedisMetrics::default()));
     let desk = Desk { store, cache, cluster, names, _dir: dir };
     for name in desk.names.iter().flatten() {
         desk.cached(name, 1).await;
@@ -99,8 +100,8 @@ async fn every_node_answers_for_its_share() {
     let desk = desk(0).await;
     assert!(desk.names.iter().all(|names| names.len() > 5), "they are spread: {:?}", desk.names);
     until("all of it is used", async || {
-        let stats = desk.cache.stats();
-        (stats.servers, stats.breaker_open) == (3, false)
+        let metrics = desk.cache.metrics();
+        (metrics.servers.get(), metrics.breaker_open.get()) == (3, 0)
     })
     .await;
     for (node, names) in desk.cluster.nodes.iter().zip(&desk.names) {
@@ -139,15 +140,21 @@ async fn the_auditor_sees_every_node() {
     let desk = desk(0).await;
     let (every, staleness_bound) = (Duration::from_millis(10), Duration::from_millis(50));
     let options = ConsistencyCheckOptions { every, sample: 2 * ARTICLES, staleness_bound };
-    let consistency_checker =
-        Arc::new(ConsistencyChecker::new(Arc::clone(&desk.store), None, Some(Arc::clone(&desk.cache)), options));
+    let consistency_checker = Arc::new(ConsistencyChecker::new(
+        Arc::clone(&desk.store),
+        None,
+        Some(Arc::clone(&desk.cache)),
+        options,
+        ConsistencyCheckMetrics::default(),
+    ));
     let auditing = tokio::spawn({
         let consistency_checker = Arc::clone(&consistency_checker);
         async move { consistency_checker.run().await }
     });
-    until("each article has been compared", async || consistency_checker.stats().checked >= ARTICLES as u64).await;
+    until("each article has been compared", async || consistency_checker.metrics().checked.get() >= ARTICLES as u64)
+        .await;
     auditing.abort();
-    assert_eq!(consistency_checker.stats().violations, 0);
+    assert_eq!(consistency_checker.metrics().violations.get(), 0);
 }
 
 /// Old entries of a node become readable again when a slot returns, and have missed invalidations.
@@ -219,7 +226,7 @@ async fn a_slot_left_open_costs_no_other() {
         assert_eq!(desk.read(open).await.from, Layer::Store);
         desk.cached(other, 1).await;
     }
-    assert!(desk.cache.stats().breaker_open, "a part is not used");
+    assert_eq!(desk.cache.metrics().breaker_open.get(), 1, "a part is not used");
     desk.correct_unheard(open, 2).await;
     desk.correct_unheard(other, 2).await;
     until("it is repaired", async || revision(&desk.read(other).await) == 2).await;
@@ -254,7 +261,7 @@ async fn a_replica_that_was_behind_takes_over_and_serves_nothing_old() {
     assert_eq!(kind(replica, &old[0]), "v", "the stale entry exists");
     desk.cached(&name, 2).await;
     assert!(keys(replica, &name).iter().any(|key| !old.contains(key)), "a new generation");
-    until("all of it is used", async || !desk.cache.stats().breaker_open).await;
+    until("all of it is used", async || desk.cache.metrics().breaker_open.get() == 0).await;
 }
 
 #[tokio::test]
@@ -268,7 +275,7 @@ async fn a_node_in_trouble_costs_its_share_and_no_answer() {
         }
         until("it is noticed", async || {
             assert_eq!(revision(&desk.read(&desk.names[1][0]).await), 1);
-            desk.cache.stats().servers == 2
+            desk.cache.metrics().servers.get() == 2
         })
         .await;
         let ids: Vec<ArticleId> = desk.names.iter().flatten().map(|name| id(name)).collect();
@@ -283,7 +290,7 @@ async fn a_node_in_trouble_costs_its_share_and_no_answer() {
             from(0, Layer::Redis) && from(1, Layer::Store) && from(2, Layer::Redis)
         })
         .await;
-        assert!(desk.cache.stats().breaker_open);
+        assert_eq!(desk.cache.metrics().breaker_open.get(), 1);
         if trouble == "frozen" {
             desk.correct_unheard(&late, 2).await;
             desk.cluster.nodes[1].thaw();
@@ -318,13 +325,14 @@ async fn one_node_is_as_good_as_all_and_is_called_by_its_name() {
     let dir = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(dir.path())).unwrap());
     let port = cluster.nodes[1].port;
-    let cache = |url: String| RedisCache::new(Arc::clone(&store), RedisOptions::new(&url).unwrap());
+    let cache =
+        |url: String| RedisCache::new(Arc::clone(&store), RedisOptions::new(&url).unwrap(), RedisMetrics::default());
     let mismatched = [
         cache(format!("redis://127.0.0.1:{port}")),
         cache(format!("redis-cluster://127.0.0.1:{}", RedisServer::shared().port)),
     ];
     let matching = cache(format!("redis-cluster://127.0.0.1:1,127.0.0.1:{port}"));
-    until("all of it is used", async || !matching.stats().breaker_open).await;
-    assert_eq!(matching.stats().servers, 3);
-    assert!(mismatched.iter().all(|cache| cache.stats().breaker_open));
+    until("all of it is used", async || matching.metrics().breaker_open.get() == 0).await;
+    assert_eq!(matching.metrics().servers.get(), 3);
+    assert!(mismatched.iter().all(|cache| cache.metrics().breaker_open.get() == 1));
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use copydesk::cache::{LocalCache, LocalCacheOptions, RedisCache, RedisOptions};
 use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
 use copydesk::store::{Consistency, Layer, Precondition, Store};
+use copydesk::telemetry::{CacheMetrics, RedisMetrics};
 
 use crate::conformance::fixtures::{at, id, ingest, titled, update, write};
 use crate::redis_nodes::RedisCluster;
@@ -32,12 +33,13 @@ async fn nothing_is_older_than_the_bound_while_slots_move_and_nodes_fail() {
         .map(|_| {
             let mut options = RedisOptions::new(&cluster.url()).unwrap();
             (options.staleness_bound, options.poll) = (BOUND, poll);
-            Arc::new(RedisCache::new(Arc::clone(&store), options))
+            Arc::new(RedisCache::new(Arc::clone(&store), options, RedisMetrics::default()))
         })
         .collect();
     let local =
         LocalCacheOptions { bytes: 1 << 20, staleness_bound: BOUND, negative_ttl: Duration::from_secs(5), poll };
-    let second = LocalCache::new(Arc::clone(&caches[1]) as Arc<dyn Store>, local).await.unwrap();
+    let second =
+        LocalCache::new(Arc::clone(&caches[1]) as Arc<dyn Store>, local, CacheMetrics::default()).await.unwrap();
     let replicas: [Arc<dyn Store>; 2] = [Arc::clone(&caches[0]) as Arc<dyn Store>, Arc::new(second)];
 
     let done = Arc::new(AtomicBool::new(false));
@@ -86,7 +88,7 @@ async fn nothing_is_older_than_the_bound_while_slots_move_and_nodes_fail() {
         }
     };
     let whole = async {
-        while caches.iter().any(|cache| cache.stats().breaker_open) {
+        while caches.iter().any(|cache| cache.metrics().breaker_open.get() == 1) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use copydesk::cache::{RedisCache, RedisOptions};
 use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
 use copydesk::store::{Consistency, Layer, Precondition, Store};
+use copydesk::telemetry::RedisMetrics;
 
 use crate::conformance::fixtures::{at, id, ingest, titled, update, write};
 use crate::redis_server::RedisServer;
@@ -19,7 +20,7 @@ async fn cached(cache: &RedisCache, edition: i64) {
         if fetched.from == Layer::Redis {
             return;
         }
-        assert!(Instant::now() < until, "{:?}", cache.stats());
+        assert!(Instant::now() < until, "{:?}", cache.metrics());
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -54,7 +55,7 @@ async fn a_failover_by_sentinel_serves_nothing_old() {
     let url = format!("redis-sentinel://127.0.0.1:1,127.0.0.1:{}/news", sentinel.port);
     let mut options = RedisOptions::new(&url).unwrap();
     options.poll = Duration::from_millis(20);
-    let cache = Arc::new(RedisCache::new(Arc::clone(&store), options));
+    let cache = Arc::new(RedisCache::new(Arc::clone(&store), options, RedisMetrics::default()));
     cached(&cache, 1).await;
     let keys = |server: &RedisServer| server.ask::<Vec<String>>(&["KEYS", "*{a}"]);
     let old = keys(&primary);

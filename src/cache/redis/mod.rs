@@ -13,7 +13,6 @@ mod read;
 mod reconciler;
 mod sentinel;
 mod session;
-mod stats;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -27,17 +26,16 @@ use tokio_util::task::AbortOnDropHandle;
 pub use options::RedisOptions;
 pub use probe::RedisFacts;
 pub use protocol::scripts;
-pub use stats::RedisCacheStats;
 
 use crate::article::{ArticleId, Position};
 use crate::store::{
     ChangedIds, Consistency, FeedCursor, Fetched, Outcome, Store, StoreError, StoreLayer, Write, WriteError, Written,
 };
+use crate::telemetry::RedisMetrics;
 use crate::telemetry::trace::{current_context, with_context};
 use cluster::router::Router;
 use miss_rate::MissRate;
 use options::Endpoint;
-use stats::Counters;
 
 /// Maximum time that the response to a write waits for the invalidation in Redis.
 const BUDGET: Duration = Duration::from_millis(20);
@@ -55,21 +53,27 @@ struct Shared {
     store: Arc<dyn Store>,
     options: RedisOptions,
     router: Router,
-    counters: Arc<Counters>,
+    metrics: RedisMetrics,
     miss_rate: MissRate,
     foreign_logged: Mutex<Option<Instant>>,
 }
 
 impl RedisCache {
     /// Creates a cache in front of a store. While Redis is unreachable, reads go to the store.
-    pub fn new(store: Arc<dyn Store>, options: RedisOptions) -> Self {
+    pub fn new(store: Arc<dyn Store>, options: RedisOptions, metrics: RedisMetrics) -> Self {
         let shared = Arc::new(Shared {
             store,
             router: Router::new(options.mode()),
             options,
-            counters: Arc::default(),
+            metrics: metrics.clone(),
             miss_rate: MissRate::default(),
             foreign_logged: Mutex::new(None),
+        });
+        metrics.breaker_open.read_from_weak(&shared, |shared| u64::from(!shared.router.is_whole()));
+        metrics.servers.read_from_weak(&shared, |shared| shared.router.sessions().len() as u64);
+        metrics.lag.read_from_weak(&shared, |shared| {
+            let lags = shared.router.sessions().into_iter().filter_map(|session| session.lease.age());
+            lags.max().unwrap_or_default().as_secs_f64()
         });
         let reconciler = match &shared.options.site {
             Endpoint::One(server) => tokio::spawn(reconciler::keep(Arc::downgrade(&shared), server.clone())),
@@ -80,11 +84,9 @@ impl RedisCache {
         Self { shared, _reconciler: AbortOnDropHandle::new(reconciler) }
     }
 
-    /// Returns the counters, for metrics.
-    pub fn stats(&self) -> RedisCacheStats {
-        let sessions = self.shared.router.sessions();
-        let lag = sessions.iter().filter_map(|session| session.lease.age()).max();
-        self.shared.counters.stats(!self.shared.router.is_whole(), sessions.len() as u64, lag)
+    /// Returns the metrics.
+    pub fn metrics(&self) -> &RedisMetrics {
+        &self.shared.metrics
     }
 }
 

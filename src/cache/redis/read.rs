@@ -1,14 +1,12 @@
 //! Read through Redis: look up entries, claim the missing ones, read the store, fill.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::cluster::router::Route;
 use super::protocol::entry::CacheEntry;
 use super::session::read_permission::ReadPermission;
 use super::session::{FillLease, Session};
-use super::stats::Counters;
 use super::{RedisCache, Shared};
 use crate::article::ArticleId;
 use crate::store::{Consistency, Fetched, Layer, StoreError};
@@ -36,7 +34,7 @@ impl RedisCache {
         let shared = &self.shared;
         let trusted = session.as_ref().and_then(|session| Some((session, session.trust(consistency)?)));
         let Some((session, trust)) = trusted else {
-            shared.counters.distrusted.fetch_add(ids.len() as u64, Ordering::Relaxed);
+            shared.metrics.distrusted.inc_by(ids.len() as u64);
             return shared.store.get(ids, consistency).await;
         };
         let mut answers: Vec<Option<Fetched>> = vec![None; ids.len()];
@@ -174,15 +172,15 @@ impl Shared {
     fn count(&self, answers: &[Option<Fetched>], found: &Found) {
         let hits = answers.iter().flatten().count();
         let misses = found.absent.iter().filter(|(at, _)| answers[*at].is_none()).count();
-        self.counters.hits.fetch_add(hits as u64, Ordering::Relaxed);
-        self.counters.misses.fetch_add(misses as u64, Ordering::Relaxed);
+        self.metrics.hits.inc_by(hits as u64);
+        self.metrics.misses.inc_by(misses as u64);
         if answers.len() == 1 {
             self.miss_rate.note(misses == 1);
         }
     }
 
     fn found_foreign(&self) {
-        Counters::add(&self.counters.foreign);
+        self.metrics.foreign.inc();
         let mut logged = self.foreign_logged.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
             *logged = Some(Instant::now());

@@ -60,8 +60,7 @@ async fn open(shared: &Shared, server: &Server, handoff: Option<&Handoff>) -> Re
     let end = shared.store.changed_ids(head.into(), BATCH).await.map_err(|_| None)?.reached;
     let options = &shared.options;
     let address = options.find(server).await.map_err(Some)?;
-    let counters = Arc::clone(&shared.counters);
-    Session::open(options, address, shared.store.feed_id(), end, handoff, counters).await.map_err(Some)
+    Session::open(options, address, shared.store.feed_id(), end, handoff, shared.metrics.clone()).await.map_err(Some)
 }
 
 /// Follows the change feed until the session ends. Returns true if the session became trusted.

@@ -8,12 +8,12 @@
 mod queue;
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::telemetry::ReadMetrics;
 use queue::{Place, Request, WaitQueue};
 
 /// Kind of a read.
@@ -34,23 +34,12 @@ pub(crate) struct Gate {
     all: WaitQueue,
     walks: WaitQueue,
     max_wait: Duration,
-    shed: AtomicU64,
+    metrics: ReadMetrics,
 }
 
 /// Error of a read that is rejected because of overload, or whose permit is revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shed;
-
-/// Numbers of reads for metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ReadCounts {
-    /// Reads in progress.
-    pub(crate) in_progress: u64,
-    /// Queued reads.
-    pub(crate) waiting: u64,
-    /// Reads rejected since the start.
-    pub(crate) shed: u64,
-}
 
 /// Permit to read, until it is dropped.
 pub(crate) struct Permit {
@@ -61,16 +50,19 @@ pub(crate) struct Permit {
 /// Signal that a permit is revoked.
 pub(crate) struct Recall<'a> {
     revoked: Option<oneshot::Receiver<()>>,
-    shed: &'a AtomicU64,
+    metrics: &'a ReadMetrics,
 }
 
 impl Gate {
     /// Creates a gate for `size` concurrent reads. At most `queue` short reads and as many pages wait, each for at most
     /// `max_wait`.
-    pub(crate) fn new(size: usize, queue: usize, max_wait: Duration) -> Self {
+    pub(crate) fn new(size: usize, queue: usize, max_wait: Duration, metrics: ReadMetrics) -> Self {
         let all = WaitQueue::new(size.max(1), queue);
         let walks = WaitQueue::new(size.saturating_sub(1).max(1), queue);
-        Self { all, walks, max_wait, shed: AtomicU64::new(0) }
+        let (taken, waiting) = (all.clone(), [all.clone(), walks.clone()]);
+        metrics.in_flight.read_from(move || taken.taken() as u64);
+        metrics.waiting.read_from(move || waiting.iter().map(WaitQueue::waiting).sum::<usize>() as u64);
+        Self { all, walks, max_wait, metrics }
     }
 
     /// Waits for a permit for the current caller. Its read must stop when the permit is recalled.
@@ -84,11 +76,11 @@ impl Gate {
             ReadKind::Page(weight) => self.page(weight).await,
         };
         let Some((place, mut walk)) = entered else {
-            self.shed.fetch_add(1, Ordering::Relaxed);
+            self.metrics.shed.inc();
             return Err(Shed);
         };
         let revoked = walk.as_mut().and_then(|walk| walk.revoked.take());
-        Ok((Permit { _place: place, _walk: walk }, Recall { revoked, shed: &self.shed }))
+        Ok((Permit { _place: place, _walk: walk }, Recall { revoked, metrics: &self.metrics }))
     }
 
     /// Waits for half of the time. Then it revokes a permit of a caller with more permits, if any, and waits for the
@@ -111,15 +103,6 @@ impl Gate {
         let place = self.all.pass(Request { weight: 1, refusable: false, revocable: false }).await?;
         Some((place, Some(walk)))
     }
-
-    /// Returns the current numbers of reads.
-    pub(crate) fn counts(&self) -> ReadCounts {
-        ReadCounts {
-            in_progress: self.all.taken() as u64,
-            waiting: (self.all.waiting() + self.walks.waiting()) as u64,
-            shed: self.shed.load(Ordering::Relaxed),
-        }
-    }
 }
 
 impl Recall<'_> {
@@ -133,7 +116,7 @@ impl Recall<'_> {
             biased;
             answer = read => answer,
             Ok(()) = revoked => {
-                self.shed.fetch_add(1, Ordering::Relaxed);
+                self.metrics.shed.inc();
                 Err(Shed.into())
             }
         }
@@ -150,7 +133,7 @@ mod tests {
 
     #[tokio::test]
     async fn walks_leave_a_place_and_what_is_too_much_is_refused_at_once() {
-        let gate = Gate::new(2, 1, Duration::from_secs(600));
+        let gate = Gate::new(2, 1, Duration::from_secs(600), ReadMetrics::default());
         let page = gate.enter(ReadKind::Page(1)).await.expect("a place");
         let mut second = Box::pin(gate.enter(ReadKind::Page(1)));
         assert!(second.as_mut().now_or_never().is_none(), "it waits");
@@ -161,8 +144,8 @@ mod tests {
         let mut third = Box::pin(gate.enter(ReadKind::Short));
         assert!(third.as_mut().now_or_never().is_none(), "it waits");
         assert_eq!(gate.enter(ReadKind::Short).now_or_never().expect("at once").err(), Some(Shed));
-        let counts = gate.counts();
-        assert_eq!((counts.in_progress, counts.waiting, counts.shed), (2, 3, 2));
+        let metrics = &gate.metrics;
+        assert_eq!((metrics.in_flight.get(), metrics.waiting.get(), metrics.shed.get()), (2, 3, 2));
         // A cancelled request frees its slot in the queue.
         drop(third);
         let mut fourth = Box::pin(gate.enter(ReadKind::Short));
@@ -171,14 +154,13 @@ mod tests {
         drop(fourth.await.expect("a place"));
         drop(second.await.expect("a place"));
         drop(stream.await.expect("a place"));
-        let counts = gate.counts();
-        assert_eq!((counts.in_progress, counts.waiting), (0, 0));
+        assert_eq!((metrics.in_flight.get(), metrics.waiting.get()), (0, 0));
     }
 
     #[tokio::test]
     async fn of_a_queue_that_stands_who_has_waited_longest_is_refused() {
         const QUEUE: usize = 60;
-        let gate = Gate::new(1, QUEUE, Duration::from_secs(600));
+        let gate = Gate::new(1, QUEUE, Duration::from_secs(600), ReadMetrics::default());
         let place = gate.enter(ReadKind::Short).await.expect("a place");
         let mut waiting = VecDeque::new();
         let wait = |waiting: &mut VecDeque<_>| {
@@ -211,7 +193,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_ever() {
-        let gate = Gate::new(1, 10, Duration::from_millis(10));
+        let gate = Gate::new(1, 10, Duration::from_millis(10), ReadMetrics::default());
         let _place = gate.enter(ReadKind::Short).await.expect("a place");
         assert_eq!(gate.enter(ReadKind::Short).await.err(), Some(Shed));
     }

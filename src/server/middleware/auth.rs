@@ -43,7 +43,7 @@ impl Guard {
                 Ok(caller)
             }
             Err(refused) => {
-                self.metrics.refused(refused.refusal.label());
+                self.metrics.calls().refused(refused.refusal.label());
                 // Only refusals of known callers: anyone could fill the audit log otherwise.
                 if matches!(refused.refusal, AuthError::Lacks(_)) && changes(path) {
                     self.audit.of(path, refused.caller.as_ref(), request.headers()).refused();
@@ -54,7 +54,7 @@ impl Guard {
     }
 
     fn misdirected(&self, why: Misdirected) -> Status {
-        self.metrics.refused(why.label());
+        self.metrics.calls().refused(why.label());
         match why {
             Misdirected::Host => status::host_not_allowed(),
             Misdirected::Origin => status::origin_not_allowed(),
@@ -83,7 +83,7 @@ impl CredentialWatch {
     pub(crate) fn poll_lost(&mut self, context: &mut Context<'_>) -> Poll<Status> {
         loop {
             if let Err(refusal) = self.caller.check(Instant::now()) {
-                self.metrics.refused(refusal.label());
+                self.metrics.calls().refused(refusal.label());
                 return Poll::Ready(status::access(&refusal));
             }
             match self.ended.as_mut().poll(context) {

@@ -23,7 +23,7 @@ use crate::server::transport::connection::PeerContext;
 use crate::server::transport::is_grpc;
 use crate::server::transport::send_buffer::SendBuffer;
 use crate::telemetry::trace::{Entered, Trace, TraceContext, Tracer};
-use crate::telemetry::{CallMetrics, LogRateLimiter, Metrics};
+use crate::telemetry::{LogRateLimiter, MethodMetrics, Metrics};
 
 /// Timeout below which a call counts as expired on arrival.
 const SPENT: Duration = Duration::from_micros(1);
@@ -48,7 +48,7 @@ impl CallContext {
 /// Call in flight. Dropping it ends it in metrics and logs.
 pub(crate) struct Call {
     context: Arc<CallContext>,
-    counters: Arc<CallMetrics>,
+    counters: Arc<MethodMetrics>,
     pub(crate) kind: CallKind,
     is_grpc: bool,
     path: Option<PathAndQuery>,
@@ -88,7 +88,7 @@ impl Call {
             }
             CallKind::Stream(_) | CallKind::Other => requested,
         };
-        let counters = context.metrics.call(path);
+        let counters = context.metrics.calls().method(path);
         counters.begin();
         let mut call = Self {
             context: Arc::clone(context),
@@ -161,7 +161,7 @@ impl Call {
     }
 
     pub(crate) fn panicked(&self) -> Status {
-        self.context.metrics.panicked();
+        self.context.metrics.calls().panicked();
         tracing::error!(parent: &self.log_span(), "call panicked");
         status::internal()
     }
@@ -191,11 +191,11 @@ impl Drop for Call {
         let trace = self.trace.as_ref().map(TraceContext::trace);
         self.counters.end(self.code as usize, duration, trace.map(Trace::id));
         if let Some(trace) = trace {
-            rpc_span::finish(trace, self.counters.method(), self.code, self.cache.as_ref());
+            rpc_span::finish(trace, self.counters.name(), self.code, self.cache.as_ref());
         }
         // Durations of the parts of a traced call.
         let parts = || trace.map(Trace::summary);
-        let code = CallMetrics::code_name(self.code as usize);
+        let code = MethodMetrics::code_name(self.code as usize);
         let duration_ms = duration.as_secs_f64() * 1_000.0;
         let cache = self.cache.as_ref().and_then(|layer| layer.to_str().ok());
         match self.code {

@@ -100,7 +100,7 @@ where
                 CallFuture { handler: Some(handler), refusal: None, call, sleep: None }
             }
             Err(what) => {
-                self.shared.guard.metrics.shed();
+                self.shared.guard.metrics.calls().shed();
                 CallFuture { handler: None, refusal: Some(status::overloaded(what)), call: Some(call), sleep: None }
             }
         }

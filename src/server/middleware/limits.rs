@@ -54,7 +54,7 @@ impl CallLimits {
         let max_requests = options.max_concurrent_requests;
         let requests = Arc::new(Semaphore::new(max_requests));
         let concurrency = ConcurrencyLimit::new(max_requests);
-        metrics.limit(max_requests);
+        metrics.calls().limit(max_requests);
         let adapting = options.max_task_delay.map(|delay| {
             let requests = Arc::clone(&requests);
             let in_flight = move || max_requests - requests.available_permits();

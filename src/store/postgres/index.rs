@@ -22,6 +22,7 @@ use crate::article::{Position, Query};
 use crate::proto::Article;
 use crate::store::StoreError;
 use crate::store::enum_codes::INDEXED;
+use crate::telemetry::StoreMetrics;
 
 /// Maximum number of changes per transaction of the index.
 const BATCH: i64 = 500;
@@ -39,31 +40,20 @@ const MANY: i64 = 4 * BATCH;
 const POLL: Duration = Duration::from_millis(200);
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Search indexer, stopped on drop.
-pub(super) struct Index {
-    behind_since: BehindSince,
-    _task: AbortOnDropHandle<()>,
-}
-
-impl Index {
-    /// Starts the indexer.
-    pub(super) fn start(pool: Arc<Pool>, wake: &Wake, statement_timeout: Duration) -> Self {
-        let behind_since = BehindSince::default();
-        let follower = Follower {
-            pool,
-            statement_timeout,
-            behind_since: behind_since.clone(),
-            care: Care::None,
-            patience: Patience::new(),
-        };
-        let task = tokio::spawn(follower.run(wake.subscribe()));
-        Self { behind_since, _task: AbortOnDropHandle::new(task) }
-    }
-
-    /// Returns the age of the oldest change that is not in the index.
-    pub(super) fn lag(&self) -> Duration {
-        self.behind_since.lag()
-    }
+/// Starts the search indexer, which stops when the handle is dropped.
+pub(super) fn start(
+    pool: Arc<Pool>,
+    wake: &Wake,
+    statement_timeout: Duration,
+    metrics: &StoreMetrics,
+) -> AbortOnDropHandle<()> {
+    let behind_since = BehindSince::default();
+    metrics.search_lag.read_from({
+        let behind_since = behind_since.clone();
+        move || behind_since.lag().as_secs_f64()
+    });
+    let follower = Follower { pool, statement_timeout, behind_since, care: Care::None, patience: Patience::new() };
+    AbortOnDropHandle::new(tokio::spawn(follower.run(wake.subscribe())))
 }
 
 struct Follower {
@@ -83,6 +73,7 @@ impl BehindSince {
         self.0.store(since, Ordering::Relaxed);
     }
 
+    /// Returns the age of that change.
     fn lag(&self) -> Duration {
         match self.0.load(Ordering::Relaxed) {
             0 => Duration::ZERO,

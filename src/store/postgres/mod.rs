@@ -45,16 +45,16 @@ pub use error::OpenError;
 pub use keys::PostgresKeys;
 pub use options::{PostgresOptions, StandbyOptions};
 pub use probe::DatabaseFacts;
-pub use standbys::{StandbyStats, Standbys};
+pub use standbys::Standbys;
 
 use super::{
     Change, ChangedIds, Consistency, FeedCursor, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery,
-    Store, StoreError, StoreStats, Visibility, Write, WriteError, Written,
+    Store, StoreError, Visibility, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, Position, Record};
 use crate::overload::admission::{Gate, ReadKind};
+use crate::telemetry::StoreMetrics;
 use breaker::Breaker;
-use index::Index;
 use notify_listener::Wake;
 use pool::Pool;
 use read_batcher::Gather;
@@ -70,14 +70,13 @@ const FIRST: usize = 2;
 pub struct PostgresStore {
     feed: Uuid,
     writer: Writer,
-    index: Index,
     wake: Wake,
     gate: Gate,
     reads: Arc<Pool>,
     gather: Gather,
     first: Arc<Pool>,
-    breaker: Breaker,
     _probing: AbortOnDropHandle<()>,
+    _indexing: AbortOnDropHandle<()>,
     _listening: Option<AbortOnDropHandle<()>>,
     _trimming: Option<AbortOnDropHandle<()>>,
 }
@@ -88,9 +87,17 @@ impl PostgresStore {
     /// # Errors
     /// Fails if the database is unreachable, its schema version does not match, or a copy into it was not finished.
     pub async fn open(options: PostgresOptions) -> Result<Self, OpenError> {
+        Self::open_with_metrics(options, StoreMetrics::default()).await
+    }
+
+    /// Opens the store like [`PostgresStore::open`], with the metrics that it updates.
+    ///
+    /// # Errors
+    /// Same as [`PostgresStore::open`].
+    pub async fn open_with_metrics(options: PostgresOptions, metrics: StoreMetrics) -> Result<Self, OpenError> {
         let checked = migrate::check(&options).await?;
         copying::refuse_unfinished(&checked, &options.place())?;
-        Self::open_checked(options, checked.feed).await
+        Self::open_checked(options, checked.feed, metrics).await
     }
 
     /// Opens the store as the target of a copy, and marks it as unfinished until [`PostgresStore::finish_copy`]. `from`
@@ -102,7 +109,7 @@ impl PostgresStore {
     pub async fn open_for_copy(options: PostgresOptions, from: Uuid) -> Result<Self, OpenError> {
         let (place, checked) = (options.place(), migrate::check(&options).await?);
         copying::refuse_other(&checked, &place, from)?;
-        let store = Self::open_checked(options, checked.feed).await?;
+        let store = Self::open_checked(options, checked.feed, StoreMetrics::default()).await?;
         match copying::begin(&store.first, from).await {
             Ok(true) => Ok(store),
             Ok(false) => {
@@ -120,10 +127,14 @@ impl PostgresStore {
         copying::finish(&self.first).await
     }
 
-    async fn open_checked(options: PostgresOptions, feed: Uuid) -> Result<Self, OpenError> {
+    async fn open_checked(options: PostgresOptions, feed: Uuid, metrics: StoreMetrics) -> Result<Self, OpenError> {
         let failed = |error: StoreError| OpenError::Refused { place: options.place(), cause: error.to_string() };
         let (breaker, probing) = Breaker::start(&options);
-        let gate = Gate::new(options.connections, options.read_queue, options.read_wait);
+        metrics.breaker_open.read_from({
+            let breaker = breaker.clone();
+            move || u64::from(breaker.is_open())
+        });
+        let gate = Gate::new(options.connections, options.read_queue, options.read_wait, metrics.reads.clone());
         let reads = Arc::new(Pool::new(&options, options.connections, &breaker).map_err(failed)?);
         let gather = Gather::new(Arc::clone(&reads), feed);
         let work = Arc::new(Pool::new(&options, WORKERS, &breaker).map_err(failed)?);
@@ -131,19 +142,18 @@ impl PostgresStore {
         let wake = Wake::new(feed::head(&work).await.map_err(failed)?);
         let listening = options.listen.then(|| wake.listen(&options));
         let trimming = options.keep.map(|keep| feed_retention::start(Arc::clone(&work), keep));
-        let index = Index::start(Arc::clone(&work), &wake, options.statement_timeout);
-        let writer = Writer::start(work, feed, &options, wake.clone());
+        let indexing = index::start(Arc::clone(&work), &wake, options.statement_timeout, &metrics);
+        let writer = Writer::start(work, feed, &options, wake.clone(), &metrics);
         Ok(Self {
             feed,
             writer,
-            index,
             wake,
             gate,
             reads,
             gather,
             first,
-            breaker,
             _probing: probing,
+            _indexing: indexing,
             _listening: listening,
             _trimming: trimming,
         })
@@ -160,12 +170,6 @@ impl PostgresStore {
     /// Returns the API keys stored in the same database.
     pub fn keys(&self) -> PostgresKeys {
         PostgresKeys::over(Arc::clone(&self.first))
-    }
-
-    /// Returns the counters for metrics.
-    pub fn stats(&self) -> StoreStats {
-        let (search_lag, breaker_open) = (self.index.lag(), self.breaker.is_open());
-        StoreStats { search_lag, breaker_open, ..self.writer.stats() }.with_reads(self.gate.counts())
     }
 }
 

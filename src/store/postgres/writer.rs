@@ -3,7 +3,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -18,7 +17,8 @@ use super::pool::Pool;
 use super::rows::{article_id, position};
 use super::transaction::{Answers, Failed, Transactions};
 use crate::article::ArticleId;
-use crate::store::{StoreError, StoreStats, Write, WriteError, Written};
+use crate::store::{StoreError, Write, WriteError, Written};
+use crate::telemetry::StoreMetrics;
 use crate::telemetry::trace::{Kind, SpanGuard, TraceContext, current_context, with_context};
 
 /// Maximum number of writes per commit, so that the first does not wait long for the last and statements stay bounded.
@@ -54,46 +54,38 @@ struct Call {
 /// lives.
 pub(super) struct Writer {
     commands: mpsc::Sender<Command>,
-    counters: Arc<Counters>,
-}
-
-#[derive(Default)]
-struct Counters {
-    commits: AtomicU64,
-    writes: AtomicU64,
-    commit_micros: AtomicU64,
 }
 
 impl Writer {
     /// Starts the writer task.
-    pub(super) fn start(pool: Arc<Pool>, feed: Uuid, options: &PostgresOptions, wake: Wake) -> Self {
+    pub(super) fn start(
+        pool: Arc<Pool>,
+        feed: Uuid,
+        options: &PostgresOptions,
+        wake: Wake,
+        metrics: &StoreMetrics,
+    ) -> Self {
         let (commands, inbox) = mpsc::channel(QUEUE);
-        let counters = Arc::<Counters>::default();
+        metrics.queue.read_from({
+            // Weak, since the task ends with the last sender.
+            let commands = commands.downgrade();
+            move || commands.upgrade().map_or(0, |commands| (QUEUE - commands.capacity()) as u64)
+        });
         let state = State {
             pool,
             feed,
             statement_timeout: options.statement_timeout,
             wake,
-            counters: Arc::clone(&counters),
+            metrics: metrics.clone(),
             trimmed: Instant::now(),
         };
         tokio::spawn(state.run(inbox));
-        Self { commands, counters }
+        Self { commands }
     }
 
     /// Returns true if the task is running.
     pub(super) fn is_alive(&self) -> bool {
         !self.commands.is_closed()
-    }
-
-    pub(super) fn stats(&self) -> StoreStats {
-        StoreStats {
-            commits: self.counters.commits.load(Ordering::Relaxed),
-            writes: self.counters.writes.load(Ordering::Relaxed),
-            commit_time: Duration::from_micros(self.counters.commit_micros.load(Ordering::Relaxed)),
-            queued: (QUEUE - self.commands.capacity()) as u64,
-            ..StoreStats::default()
-        }
     }
 
     pub(super) async fn write(&self, writes: Vec<Write>) -> Answers {
@@ -130,7 +122,7 @@ struct State {
     feed: Uuid,
     statement_timeout: Duration,
     wake: Wake,
-    counters: Arc<Counters>,
+    metrics: StoreMetrics,
     trimmed: Instant,
 }
 
@@ -265,9 +257,7 @@ impl State {
             self.wake.announce(position(last));
         }
         if writes > 0 {
-            self.counters.commits.fetch_add(1, Ordering::Relaxed);
-            self.counters.writes.fetch_add(writes as u64, Ordering::Relaxed);
-            self.counters.commit_micros.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
+            self.metrics.committed(writes, took);
             tracing::debug!(writes, duration_ms = took.as_secs_f64() * 1_000.0, "writes committed");
         }
     }

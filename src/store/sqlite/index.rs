@@ -17,6 +17,7 @@ use super::{SqliteOptions, migrate, rows};
 use crate::article::{Position, Query};
 use crate::proto::Article;
 use crate::store::enum_codes::INDEXED;
+use crate::telemetry::StoreMetrics;
 
 /// Maximum number of changes per transaction of the index. A larger batch has more throughput and more latency.
 const BATCH: usize = 4_000;
@@ -46,6 +47,7 @@ impl Index {
         options: &SqliteOptions,
         wake: watch::Receiver<Position>,
         files: Arc<OpenFiles>,
+        metrics: &StoreMetrics,
     ) -> rusqlite::Result<Self> {
         let search = migrate::connect_search(&options.search())?;
         let position: i64 = search.query_row("SELECT position FROM state", (), |row| row.get(0))?;
@@ -54,6 +56,7 @@ impl Index {
             position: Mutex::new(rows::position(position)),
             behind_since: AtomicI64::new(0),
         });
+        metrics.search_lag.read_from_weak(&shared, |shared| shared.lag().as_secs_f64());
         let mut follower = Follower {
             search,
             articles: None,
@@ -74,10 +77,12 @@ impl Index {
     pub(super) fn position(&self) -> Position {
         *self.shared.position.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
+impl Shared {
     /// Returns the age of the oldest change that is not in the index.
-    pub(super) fn lag(&self) -> Duration {
-        match self.shared.behind_since.load(Ordering::Relaxed) {
+    fn lag(&self) -> Duration {
+        match self.behind_since.load(Ordering::Relaxed) {
             0 => Duration::ZERO,
             since => Duration::from_micros((Timestamp::now().as_microsecond() - since).max(0).unsigned_abs()),
         }

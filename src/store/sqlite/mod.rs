@@ -35,10 +35,11 @@ pub use keys::SqliteKeys;
 
 use super::{
     Change, ChangedIds, Consistency, FeedCursor, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery,
-    Store, StoreError, StoreStats, Visibility, Write, WriteError, Written,
+    Store, StoreError, Visibility, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, Position, Record};
 use crate::overload::admission::ReadKind;
+use crate::telemetry::StoreMetrics;
 use index::Index;
 use open_files::OpenFiles;
 use readers::Readers;
@@ -100,7 +101,15 @@ impl SqliteStore {
     /// # Errors
     /// If the folder is inaccessible or in use, or its store is damaged, newer or the target of an unfinished copy.
     pub fn open(options: SqliteOptions) -> Result<Self, OpenError> {
-        Self::open_if(options, |connection, options| {
+        Self::open_with_metrics(options, StoreMetrics::default())
+    }
+
+    /// Opens the store like [`SqliteStore::open`], with the metrics that it updates.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn open_with_metrics(options: SqliteOptions, metrics: StoreMetrics) -> Result<Self, OpenError> {
+        Self::open_if(options, metrics, |connection, options| {
             copying::refuse_unfinished(connection, &options.articles(), &options.dir)
         })
     }
@@ -111,7 +120,7 @@ impl SqliteStore {
     /// # Errors
     /// As [`SqliteStore::open`], but an unfinished copy is an error only if it is of another store.
     pub fn open_for_copy(options: SqliteOptions, from: Uuid) -> Result<Self, OpenError> {
-        Self::open_if(options, |connection, options| {
+        Self::open_if(options, StoreMetrics::default(), |connection, options| {
             copying::begin(connection, &options.articles(), &options.dir, from)
         })
     }
@@ -121,7 +130,7 @@ impl SqliteStore {
     /// # Errors
     /// As [`SqliteStore::open`], except for an unfinished copy.
     pub fn migrate(options: SqliteOptions) -> Result<(), OpenError> {
-        Self::open_if(options, |_, _| Ok(())).map(drop)
+        Self::open_if(options, StoreMetrics::default(), |_, _| Ok(())).map(drop)
     }
 
     /// Removes the mark of [`SqliteStore::open_for_copy`], durably. All writes must have completed.
@@ -136,6 +145,7 @@ impl SqliteStore {
 
     fn open_if(
         options: SqliteOptions,
+        metrics: StoreMetrics,
         may: impl FnOnce(&Connection, &SqliteOptions) -> Result<(), OpenError>,
     ) -> Result<Self, OpenError> {
         let lock = migrate::lock(&options)?;
@@ -144,11 +154,11 @@ impl SqliteStore {
         let feed = migrate::feed(&connection).map_err(|cause| OpenError::sqlite(&options.articles(), &cause))?;
         migrate::open_search(&options, feed, &connection)?;
         let files = Arc::new(OpenFiles::of(&options)?);
-        let writer = Writer::start(connection, feed, Arc::clone(&files));
+        let writer = Writer::start(connection, feed, Arc::clone(&files), &metrics);
         let writer = writer.map_err(|cause| OpenError::sqlite(&options.articles(), &cause))?;
-        let index = Index::start(&options, writer.subscribe(), Arc::clone(&files))
+        let index = Index::start(&options, writer.subscribe(), Arc::clone(&files), &metrics)
             .map_err(|cause| OpenError::sqlite(&options.search(), &cause))?;
-        let readers = Readers::new(&options, feed, Arc::clone(&files));
+        let readers = Readers::new(&options, feed, Arc::clone(&files), metrics.reads.clone());
         Ok(Self { feed, writer, index, readers, files, articles: options.articles(), _lock: lock })
     }
 
@@ -165,11 +175,6 @@ impl SqliteStore {
             Err(OpenError::InUse { .. }) => Ok(true),
             Err(error) => Err(error),
         }
-    }
-
-    /// Returns statistics for metrics.
-    pub fn stats(&self) -> StoreStats {
-        self.readers.stats(StoreStats { search_lag: self.index.lag(), ..self.writer.stats() })
     }
 }
 

@@ -11,7 +11,8 @@ use super::open_files::OpenFiles;
 use super::{SqliteOptions, migrate};
 use crate::overload::admission::{Gate, ReadKind};
 use crate::overload::thread_priority::work_behind_connections;
-use crate::store::{StoreError, StoreStats};
+use crate::store::StoreError;
+use crate::telemetry::ReadMetrics;
 
 /// Number of SQLite's virtual machine steps between checks for cancellation.
 const STEPS: i32 = 2_000;
@@ -33,10 +34,10 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) fn new(options: &SqliteOptions, feed: Uuid, files: Arc<OpenFiles>) -> Self {
+    pub(super) fn new(options: &SqliteOptions, feed: Uuid, files: Arc<OpenFiles>, metrics: ReadMetrics) -> Self {
         Self {
             idle: Arc::default(),
-            gate: Gate::new(options.readers, options.read_queue, options.read_wait),
+            gate: Gate::new(options.readers, options.read_queue, options.read_wait, metrics),
             first: Arc::new(Semaphore::new(1)),
             options: options.clone(),
             feed,
@@ -61,11 +62,6 @@ impl Readers {
     ) -> Result<T, StoreError> {
         let place = Arc::clone(&self.first).acquire_owned().await;
         self.run_in(place.map_err(|_closed| StoreError::Unavailable("it is closing"))?, read).await
-    }
-
-    /// Adds the statistics of reads to others.
-    pub(super) fn stats(&self, others: StoreStats) -> StoreStats {
-        others.with_reads(self.gate.counts())
     }
 
     async fn run_in<T: Send + 'static>(

@@ -1,7 +1,6 @@
 //! Writer thread with group commit: queued writes are committed together, and answered when they are durable.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -18,7 +17,8 @@ use super::open_files::OpenFiles;
 use super::rows;
 use crate::article::Position;
 use crate::store::plan::unplaced;
-use crate::store::{StoreError, StoreStats, Write, WriteError, Written};
+use crate::store::{StoreError, Write, WriteError, Written};
+use crate::telemetry::StoreMetrics;
 use crate::telemetry::trace::{Kind, SpanGuard, TraceContext, current_context};
 
 /// Maximum number of writes per commit, so that the first does not wait long for the last.
@@ -49,31 +49,27 @@ pub(super) struct Writer {
     commands: Option<mpsc::Sender<Queued>>,
     places: Arc<Semaphore>,
     wake: watch::Receiver<Position>,
-    counters: Arc<Counters>,
     thread: Option<JoinHandle<()>>,
-}
-
-#[derive(Default)]
-struct Counters {
-    commits: AtomicU64,
-    writes: AtomicU64,
-    commit_micros: AtomicU64,
 }
 
 impl Writer {
     /// Starts the thread on a connection.
-    pub(super) fn start(connection: Connection, feed: Uuid, files: Arc<OpenFiles>) -> rusqlite::Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        feed: Uuid,
+        files: Arc<OpenFiles>,
+        metrics: &StoreMetrics,
+    ) -> rusqlite::Result<Self> {
         let newest = connection.query_row("SELECT coalesce(max(position), 0) FROM changes", (), |row| row.get(0))?;
         let (announce, wake) = watch::channel(rows::position(newest));
         let (commands, inbox) = mpsc::channel();
-        let counters = Arc::<Counters>::default();
         let applier = Applier { feed, facet_names: FacetNames::default() };
         let state = State {
             connection,
             files,
             applier,
             announce,
-            counters: Arc::clone(&counters),
+            metrics: metrics.clone(),
             trimmed: Instant::now(),
             runtime: Handle::try_current().ok(),
         };
@@ -82,7 +78,8 @@ impl Writer {
             .spawn(move || state.run(&inbox))
             .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
         let places = Arc::new(Semaphore::new(QUEUE));
-        Ok(Self { commands: Some(commands), places, wake, counters, thread: Some(thread) })
+        metrics.queue.read_from_weak(&places, |places| (QUEUE - places.available_permits()) as u64);
+        Ok(Self { commands: Some(commands), places, wake, thread: Some(thread) })
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Position> {
@@ -92,16 +89,6 @@ impl Writer {
     /// Returns true if the thread is running.
     pub(super) fn is_alive(&self) -> bool {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
-    }
-
-    pub(super) fn stats(&self) -> StoreStats {
-        StoreStats {
-            commits: self.counters.commits.load(Ordering::Relaxed),
-            writes: self.counters.writes.load(Ordering::Relaxed),
-            commit_time: Duration::from_micros(self.counters.commit_micros.load(Ordering::Relaxed)),
-            queued: (QUEUE - self.places.available_permits()) as u64,
-            ..StoreStats::default()
-        }
     }
 
     pub(super) async fn write(&self, writes: Vec<Write>) -> Answers {
@@ -149,7 +136,7 @@ struct State {
     files: Arc<OpenFiles>,
     applier: Applier,
     announce: watch::Sender<Position>,
-    counters: Arc<Counters>,
+    metrics: StoreMetrics,
     trimmed: Instant,
     /// Runtime of the callers, if the store was opened within one.
     runtime: Option<Handle>,
@@ -351,9 +338,7 @@ impl State {
             });
         }
         if writes > 0 {
-            self.counters.commits.fetch_add(1, Ordering::Relaxed);
-            self.counters.writes.fetch_add(writes as u64, Ordering::Relaxed);
-            self.counters.commit_micros.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
+            self.metrics.committed(writes, took);
             tracing::debug!(writes, duration_ms = took.as_secs_f64() * 1_000.0, "committed");
         }
     }

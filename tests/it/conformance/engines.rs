@@ -7,6 +7,7 @@ use copydesk::cache::{LocalCache, LocalCacheOptions, RedisCache, RedisOptions};
 use copydesk::store::Store;
 use copydesk::store::postgres::{PostgresStore, StandbyOptions, Standbys};
 use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
+use copydesk::telemetry::{CacheMetrics, RedisMetrics, StandbyMetrics};
 use tempfile::TempDir;
 
 use crate::bouncer::Bouncer;
@@ -53,7 +54,7 @@ pub async fn postgres_standby() -> Engine {
         staleness_bound: Duration::from_secs(20),
         poll: Duration::from_millis(5),
     };
-    let standbys = Arc::new(Standbys::before_store(&store, &options).await.unwrap());
+    let standbys = Arc::new(Standbys::before_store(&store, &options, StandbyMetrics::default()).await.unwrap());
     Engine { store: Arc::new(CaughtUp::new(standbys)), _place: FeedCursor::Database { _database: database } }
 }
 
@@ -93,7 +94,7 @@ fn behind_redis(Engine { store, _place }: Engine, url: &str) -> Engine {
     let mut options = RedisOptions::new(url).unwrap();
     options.staleness_bound = Duration::from_secs(5);
     options.poll = Duration::from_millis(10);
-    Engine { store: Arc::new(RedisCache::new(store, options)), _place }
+    Engine { store: Arc::new(RedisCache::new(store, options, RedisMetrics::default())), _place }
 }
 
 async fn behind_a_cache(Engine { store, _place }: Engine) -> Engine {
@@ -103,6 +104,6 @@ async fn behind_a_cache(Engine { store, _place }: Engine) -> Engine {
         negative_ttl: Duration::from_secs(5),
         poll: Duration::from_millis(10),
     };
-    let store = Arc::new(LocalCache::new(store, options).await.unwrap());
+    let store = Arc::new(LocalCache::new(store, options, CacheMetrics::default()).await.unwrap());
     Engine { store, _place }
 }

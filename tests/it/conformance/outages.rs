@@ -7,6 +7,7 @@ use copydesk::article::Position;
 use copydesk::cache::LocalCache;
 use copydesk::store::postgres::{OpenError, PostgresOptions, PostgresStore};
 use copydesk::store::{Consistency, Layer, Store, StoreError, WriteError};
+use copydesk::telemetry::CacheMetrics;
 
 use super::databases::{cache_options, hold, open, waiting};
 use super::fixtures::{at, get, id, indexed, ingest, search, titled, write};
@@ -18,7 +19,8 @@ async fn an_outage_is_short_for_callers_and_over_by_itself() {
     let database = cluster.database_without_template().await;
     let store = open(database.options()).await;
     write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap();
-    let cache: Arc<dyn Store> = Arc::new(LocalCache::new(Arc::clone(&store), cache_options(700)).await.unwrap());
+    let cache: Arc<dyn Store> =
+        Arc::new(LocalCache::new(Arc::clone(&store), cache_options(700), CacheMetrics::default()).await.unwrap());
     let cached = async || cache.get(&[id("ferry")], Consistency::Bounded).await.map(|mut read| read.remove(0).from);
     while cached().await != Ok(Layer::Local) {}
     // A write in flight when the server dies has an unknown outcome, so it must not succeed.
@@ -96,7 +98,8 @@ async fn a_read_that_is_given_up_leaves_nothing_behind() {
 async fn a_feed_that_lost_its_end_is_noticed() {
     let database = Cluster::shared().database().await;
     let store = open(database.options()).await;
-    let cache: Arc<dyn Store> = Arc::new(LocalCache::new(Arc::clone(&store), cache_options(5_000)).await.unwrap());
+    let cache: Arc<dyn Store> =
+        Arc::new(LocalCache::new(Arc::clone(&store), cache_options(5_000), CacheMetrics::default()).await.unwrap());
     write(&cache, ingest("ferry", titled("1"), at(0))).await.unwrap();
     write(&cache, ingest("ferry", titled("2"), at(1))).await.unwrap();
     let read = async || cache.get(&[id("ferry")], Consistency::Bounded).await.unwrap().remove(0);

@@ -9,9 +9,10 @@ use copydesk::proto::{ArticleFilter, ListArticlesRequest, SearchArticlesRequest}
 use copydesk::server::StoreOptions;
 use copydesk::store::postgres::{PostgresOptions, PostgresStore, StandbyOptions, Standbys};
 use copydesk::store::{Consistency, Layer, ListQuery, OrderField, Precondition, Store};
+use copydesk::telemetry::{CacheMetrics, StandbyMetrics};
 use tokio_postgres::Client;
 
-use crate::caught_up::until;
+use crate::caught_up::{fresh, until};
 use crate::conformance::databases::cache_options;
 use crate::conformance::fixtures::{at, id, indexed, ingest, names, page, search, titled, update, write};
 use crate::database::{Cluster, Database};
@@ -44,9 +45,9 @@ impl Pair {
         let database = primary.database_without_template().await;
         let store = Arc::new(PostgresStore::open(database.options()).await.unwrap());
         let options = options(vec![database.at_standby(&standby)], bound);
-        let standbys = Arc::new(Standbys::before_store(&store, &options).await.unwrap());
+        let standbys = Arc::new(Standbys::before_store(&store, &options, StandbyMetrics::default()).await.unwrap());
         // The database itself must be replicated first.
-        until(&standbys, |stats| stats.fresh == 1).await;
+        until(&standbys, |standbys| fresh(standbys) == 1).await;
         Self { standby, database, store, standbys, _primary: primary }
     }
 
@@ -75,7 +76,7 @@ impl Pair {
     /// Waits until the standby is used and has all writes.
     async fn caught_up(&self) {
         let head = self.store.head().await.unwrap();
-        until(&self.standbys, |stats| stats.fresh == 1 && stats.replayed >= head).await;
+        until(&self.standbys, |standbys| fresh(standbys) == 1 && standbys.replayed() >= head).await;
     }
 
     /// Reads the newest revision of the ferry by every kind of read. None may be older than `least`.
@@ -89,9 +90,9 @@ impl Pair {
 
     /// Waits until the standby answers.
     async fn answers(&self) {
-        let before = self.standbys.stats().reads;
+        let before = self.standbys.metrics().reads.get();
         let answered = async {
-            while self.standbys.stats().reads == before {
+            while self.standbys.metrics().reads.get() == before {
                 self.read(Consistency::Bounded, 0).await;
             }
         };
@@ -165,11 +166,11 @@ async fn a_standby_that_stands_still_is_passed_over_and_used_again() {
     // Reads by token immediately, and without one after the bound; the primary is not needed for that.
     pair.read(Consistency::AtLeast(second), 2).await;
     pair.read(Consistency::Full, 2).await;
-    until(&pair.standbys, |stats| stats.fresh == 0).await;
-    let before = pair.standbys.stats();
+    until(&pair.standbys, |standbys| fresh(standbys) == 0).await;
+    let counts = || (pair.standbys.metrics().reads.get(), pair.standbys.metrics().fallbacks.get());
+    let before = counts();
     pair.read(Consistency::Bounded, 2).await;
-    let after = pair.standbys.stats();
-    assert_eq!((before.reads, before.fallbacks), (after.reads, after.fallbacks));
+    assert_eq!(counts(), before);
     pair.replay(true).await;
     pair.caught_up().await;
     pair.read(Consistency::AtLeast(second), 2).await;
@@ -186,19 +187,19 @@ async fn a_token_is_honoured_however_long_the_bound() {
     pair.caught_up().await;
     pair.replay(false).await;
     let second = edition(&store, 2).await;
-    let before = pair.standbys.stats().reads;
+    let before = pair.standbys.metrics().reads.get();
     pair.read(Consistency::AtLeast(first), 1).await;
     assert_eq!(read(&store, 2, Consistency::Bounded).await, 1, "within the bound");
-    let between = pair.standbys.stats().reads;
+    let between = pair.standbys.metrics().reads.get();
     assert!(between > before, "the standby has answered");
     pair.read(Consistency::AtLeast(second), 2).await;
     pair.read(Consistency::Full, 2).await;
     // An export of changes that it has not replayed.
     let exported = store.snapshot(second, None, 10).await.unwrap();
     assert_eq!((exported.len(), exported[0].0.revision), (1, 2));
-    assert_eq!(pair.standbys.stats().reads, between, "none of these is the standby's");
+    assert_eq!(pair.standbys.metrics().reads.get(), between, "none of these is the standby's");
     let exported = store.snapshot(first, None, 10).await.unwrap();
-    assert_eq!((exported[0].0.revision, pair.standbys.stats().reads), (1, between + 1));
+    assert_eq!((exported[0].0.revision, pair.standbys.metrics().reads.get()), (1, between + 1));
     // A text missing from the standby's index.
     indexed(&store).await;
     let mut query = page(
@@ -221,13 +222,16 @@ async fn a_token_is_honoured_however_long_the_bound() {
 async fn no_cache_is_filled_from_a_standby() {
     let pair = Pair::start(LONG).await;
     let primary = Arc::clone(&pair.store) as Arc<dyn Store>;
-    let cache: Arc<dyn Store> = Arc::new(LocalCache::new(Arc::clone(&primary), cache_options(600_000)).await.unwrap());
+    let cache: Arc<dyn Store> =
+        Arc::new(LocalCache::new(Arc::clone(&primary), cache_options(600_000), CacheMetrics::default()).await.unwrap());
     let options = options(vec![pair.database.at_standby(&pair.standby)], LONG);
-    let standbys = Arc::new(Standbys::before_caches(&pair.store, Arc::clone(&cache), &options).await.unwrap());
+    let standbys = Arc::new(
+        Standbys::before_caches(&pair.store, Arc::clone(&cache), &options, StandbyMetrics::default()).await.unwrap(),
+    );
     let store = Arc::clone(&standbys) as Arc<dyn Store>;
     edition(&store, 1).await;
     let first = store.head().await.unwrap();
-    until(&standbys, |stats| stats.fresh == 1 && stats.replayed >= first).await;
+    until(&standbys, |standbys| fresh(standbys) == 1 && standbys.replayed() >= first).await;
     pair.replay(false).await;
     // Written without the cache, which gets the invalidation.
     edition(&primary, 2).await;
@@ -242,7 +246,7 @@ async fn no_cache_is_filled_from_a_standby() {
         }
     };
     tokio::time::timeout(Duration::from_secs(60), newest).await.expect("the cache has the newest");
-    assert!(standbys.stats().reads > 0);
+    assert!(standbys.metrics().reads.get() > 0);
     for _ in 0..20 {
         assert_eq!(read_list(&store).await, 1);
         let read = store.get(&[id("ferry")], Consistency::Bounded).await.unwrap().remove(0);
@@ -261,15 +265,15 @@ async fn reads_are_spread_over_several() {
         PostgresOptions::standby(&url, None).unwrap()
     };
     let two = options(vec![named("one"), named("two")], LONG);
-    let standbys = Arc::new(Standbys::before_store(&store, &two).await.unwrap());
+    let standbys = Arc::new(Standbys::before_store(&store, &two, StandbyMetrics::default()).await.unwrap());
     let spread = Arc::clone(&standbys) as Arc<dyn Store>;
     edition(&spread, 1).await;
     let head = spread.head().await.unwrap();
-    until(&standbys, |stats| stats.fresh == 2 && stats.replayed >= head).await;
+    until(&standbys, |standbys| fresh(standbys) == 2 && standbys.replayed() >= head).await;
     for _ in 0..10 {
         read_list(&spread).await;
     }
-    assert_eq!(standbys.stats().reads, 10);
+    assert_eq!(standbys.metrics().reads.get(), 10);
     let url = standby.url(&database.name);
     let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);

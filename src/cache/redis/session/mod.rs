@@ -21,11 +21,11 @@ use super::protocol::entry::{CacheEntry, ExpiresAt, decode, digits, encode};
 use super::protocol::generation;
 use super::protocol::server_identity::ServerIdentity;
 use super::protocol::slots::slot;
-use super::stats::Counters;
 use crate::article::{ArticleId, Position};
 use crate::cache::lease::Lease;
 use crate::random::jittered;
 use crate::store::{Consistency, FeedCursor, Store};
+use crate::telemetry::RedisMetrics;
 
 /// Number of consecutive failures that end a session.
 const FAILURES: u32 = 3;
@@ -70,7 +70,7 @@ pub(super) struct Session {
     pub(super) marked: FeedCursor,
     failures: AtomicU32,
     ended: CancellationToken,
-    counters: Arc<Counters>,
+    metrics: RedisMetrics,
 }
 
 /// Handoff to the next session with the same Cluster node: a generation, and the position up to which it is
@@ -91,7 +91,7 @@ impl Session {
         feed: Uuid,
         end: FeedCursor,
         handoff: Option<&Handoff>,
-        counters: Arc<Counters>,
+        metrics: RedisMetrics,
     ) -> Result<Self, RedisError> {
         let mode = options.mode();
         let open = || Connection::open(&address, &options.login, options.tls.as_ref());
@@ -126,7 +126,7 @@ impl Session {
             marked,
             failures: AtomicU32::new(0),
             ended: CancellationToken::new(),
-            counters,
+            metrics,
         })
     }
 
@@ -245,10 +245,10 @@ impl Session {
             let Some(answers) = self.noted(self.reads.run(calls)).await else { return };
             for answer in &answers {
                 match answer {
-                    Value::Int(1) => Counters::add(&self.counters.fills),
-                    Value::Int(_) => Counters::add(&self.counters.rejected),
-                    _ => Counters::add(&self.counters.errors),
-                }
+                    Value::Int(1) => self.metrics.fills.inc(),
+                    Value::Int(_) => self.metrics.rejected.inc(),
+                    _ => self.metrics.errors.inc(),
+                };
             }
         }
     }
@@ -270,7 +270,7 @@ impl Session {
         for calls in calls.chunks(STEPS) {
             let Some(answers) = self.noted(self.reads.run(calls)).await else { return };
             let refreshed = answers.iter().filter(|answer| **answer == Value::Int(1)).count();
-            self.counters.refreshes.fetch_add(refreshed as u64, Ordering::Relaxed);
+            self.metrics.refreshes.inc_by(refreshed as u64);
         }
     }
 
@@ -314,7 +314,7 @@ impl Session {
         match answers.split_first() {
             // Redis has no memory for the mark: then it accepts no fills either.
             Some((mark, _)) if code(mark).is_some() => {
-                Counters::add(&self.counters.errors);
+                self.metrics.errors.inc();
                 false
             }
             Some((Value::Int(1), rest)) if ServerIdentity::parse(self.mode, rest).as_ref() == Ok(&self.identity) => {
@@ -378,7 +378,7 @@ impl Session {
             Err(_) if self.has_ended() => return None,
             Err(error) => error,
         };
-        Counters::add(&self.counters.errors);
+        self.metrics.errors.inc();
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
         if (error != RedisError::Late || failures >= FAILURES) && !self.has_ended() {
             tracing::warn!(redis = %self.address, %error, failures, "Redis disabled; reads fall back to the store");

@@ -8,8 +8,8 @@ mod freshness;
 mod standby;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use futures::future::join_all;
@@ -23,24 +23,8 @@ use crate::store::{
     Consistency, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery, Store, StoreError, StoreLayer,
     Visibility,
 };
+use crate::telemetry::StandbyMetrics;
 use standby::{Standby, Trouble, Turn};
-
-/// Counters of all standbys.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StandbyStats {
-    /// Configured standbys.
-    pub standbys: u64,
-    /// Standbys fresh enough for reads now.
-    pub fresh: u64,
-    /// Reads answered by standbys.
-    pub reads: u64,
-    /// Reads that failed on a standby and fell back to the inner store.
-    pub fallbacks: u64,
-    /// Replication lag of the standby furthest behind.
-    pub lag: Duration,
-    /// Position of that standby.
-    pub replayed: Position,
-}
 
 /// Store decorator that sends reads to standbys.
 pub struct Standbys {
@@ -48,10 +32,9 @@ pub struct Standbys {
     feed: Uuid,
     /// True if standbys answer `get`, too.
     articles: bool,
-    standbys: Vec<Arc<Standby>>,
+    standbys: Arc<[Arc<Standby>]>,
     next: AtomicUsize,
-    reads: AtomicU64,
-    fallbacks: AtomicU64,
+    metrics: StandbyMetrics,
     _followers: Vec<AbortOnDropHandle<()>>,
 }
 
@@ -64,16 +47,21 @@ impl Standbys {
         primary: &Arc<PostgresStore>,
         cached: Arc<dyn Store>,
         options: &StandbyOptions,
+        metrics: StandbyMetrics,
     ) -> Result<Self, OpenError> {
-        Self::open(primary, cached, false, options).await
+        Self::open(primary, cached, false, options, metrics).await
     }
 
     /// Puts standbys of `primary` in front of it, without caches: they also answer `get`.
     ///
     /// # Errors
     /// Same as [`Standbys::before_caches`].
-    pub async fn before_store(primary: &Arc<PostgresStore>, options: &StandbyOptions) -> Result<Self, OpenError> {
-        Self::open(primary, Arc::clone(primary) as Arc<dyn Store>, true, options).await
+    pub async fn before_store(
+        primary: &Arc<PostgresStore>,
+        options: &StandbyOptions,
+        metrics: StandbyMetrics,
+    ) -> Result<Self, OpenError> {
+        Self::open(primary, Arc::clone(primary) as Arc<dyn Store>, true, options, metrics).await
     }
 
     async fn open(
@@ -81,6 +69,7 @@ impl Standbys {
         inner: Arc<dyn Store>,
         articles: bool,
         options: &StandbyOptions,
+        metrics: StandbyMetrics,
     ) -> Result<Self, OpenError> {
         let (feed, bound) = (primary.feed, options.staleness_bound);
         let mut standbys = Vec::with_capacity(options.at.len());
@@ -93,6 +82,8 @@ impl Standbys {
                 return Err(OpenError::Foreign { place: standby.place.clone() });
             }
         }
+        let standbys: Arc<[_]> = standbys.into();
+        measure(&standbys, &metrics);
         let follow = |standby: &Arc<Standby>| {
             let follower = follower::follow(Arc::clone(standby), Arc::clone(primary), bound, options.poll);
             AbortOnDropHandle::new(tokio::spawn(follower))
@@ -104,23 +95,19 @@ impl Standbys {
             _followers: standbys.iter().map(follow).collect(),
             standbys,
             next: AtomicUsize::new(0),
-            reads: AtomicU64::new(0),
-            fallbacks: AtomicU64::new(0),
+            metrics,
         })
     }
 
-    /// Returns the counters, for metrics.
-    pub fn stats(&self) -> StandbyStats {
-        let lags = self.standbys.iter().map(|standby| standby.freshness().lag());
+    /// Returns the metrics.
+    pub fn metrics(&self) -> &StandbyMetrics {
+        &self.metrics
+    }
+
+    /// Returns the position of the standby furthest behind.
+    pub fn replayed(&self) -> Position {
         let replayed = self.standbys.iter().map(|standby| standby.freshness().replayed());
-        StandbyStats {
-            standbys: self.standbys.len() as u64,
-            fresh: self.standbys.iter().filter(|standby| standby.is_fresh()).count() as u64,
-            reads: self.reads.load(Ordering::Relaxed),
-            fallbacks: self.fallbacks.load(Ordering::Relaxed),
-            lag: lags.max().unwrap_or_default(),
-            replayed: replayed.min().unwrap_or(Position::START),
-        }
+        replayed.min().unwrap_or(Position::START)
     }
 
     /// Returns a permit for a standby that is fresh enough: the one with the fewest reads in progress, round robin
@@ -135,10 +122,21 @@ impl Standbys {
 
     /// Counts a standby's result. Any failure falls back to the inner store.
     fn answered<T>(&self, read: Result<T, StoreError>) -> Option<T> {
-        let count = if read.is_ok() { &self.reads } else { &self.fallbacks };
-        count.fetch_add(1, Ordering::Relaxed);
+        let counter = if read.is_ok() { &self.metrics.reads } else { &self.metrics.fallbacks };
+        counter.inc();
         read.ok()
     }
+}
+
+/// Sets the gauges of the standbys.
+fn measure(standbys: &Arc<[Arc<Standby>]>, metrics: &StandbyMetrics) {
+    metrics.configured.set(i64::try_from(standbys.len()).unwrap_or(i64::MAX));
+    let fresh = |standbys: &[Arc<Standby>]| standbys.iter().filter(|standby| standby.is_fresh()).count() as u64;
+    metrics.fresh.read_from_weak(standbys, fresh);
+    metrics.lag.read_from_weak(standbys, |standbys| {
+        let lags = standbys.iter().map(|standby| standby.freshness().lag());
+        lags.max().unwrap_or_default().as_secs_f64()
+    });
 }
 
 #[async_trait]
