@@ -218,7 +218,10 @@ impl UpdateMask {
 
 #[cfg(test)]
 mod tests {
+    use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, Value};
+
     use super::*;
+    use crate::article::changed_fields;
     use crate::proto::Dateline;
 
     fn mask(paths: &[&str]) -> FieldMask {
@@ -253,10 +256,76 @@ mod tests {
         assert!(UpdateMask::parse(Some(&mask(&["url"]))).is_err());
     }
 
+    /// Fields that Copydesk sets; those of a sender are ignored.
+    const OUTPUT_ONLY: &[&str] = &[
+        "name",
+        "uid",
+        "create_time",
+        "update_time",
+        "delete_time",
+        "state",
+        "revision",
+        "content_digest",
+        "etag",
+        "change_token",
+        "duplicate_of",
+    ];
+    /// Fields that identify the article; only ingestion sets them.
+    const IDENTITY: &[&str] = &["source", "url", "external_id"];
+
+    /// Returns an article with a value in every field, by the descriptors.
+    fn full() -> Article {
+        let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).expect("descriptors written by build.rs");
+        let article = pool.get_message_by_name("copydesk.v1.Article").expect("Article in the package");
+        Article::decode(&*filled(&article).encode_to_vec()).expect("an article")
+    }
+
+    fn filled(message: &MessageDescriptor) -> DynamicMessage {
+        let mut filled_message = DynamicMessage::new(message.clone());
+        for field in message.fields() {
+            let value = match field.kind() {
+                Kind::String => Value::String(field.name().to_owned()),
+                Kind::Bytes => Value::Bytes(field.name().to_owned().into()),
+                Kind::Bool => Value::Bool(true),
+                Kind::Int32 => Value::I32(1),
+                Kind::Int64 => Value::I64(1),
+                Kind::Uint32 => Value::U32(1),
+                Kind::Enum(_) => Value::EnumNumber(1),
+                Kind::Message(inner) => Value::Message(filled(&inner)),
+                other => panic!("{}: add a value for {other:?}", field.full_name()),
+            };
+            let value = if field.is_list() { Value::List(vec![value]) } else { value };
+            filled_message.set_field(&field, value);
+        }
+        filled_message
+    }
+
+    /// Names of the top-level fields that are changeable.
+    fn changeable() -> Vec<&'static str> {
+        CHANGEABLE.iter().copied().filter(|path| !path.contains('.')).collect()
+    }
+
+    #[test]
+    fn every_field_of_an_article_belongs_to_one_class() {
+        let mut classified: Vec<&str> = [OUTPUT_ONLY, IDENTITY, &changeable()].concat();
+        classified.sort_unstable();
+        let fields: Vec<&str> = FIELDS.keys().map(String::as_str).collect();
+        assert_eq!(classified, fields, "each field belongs to exactly one of output only, identity and changeable");
+        let compared = changed_fields(&Article::default(), &full());
+        assert_eq!(compared, [IDENTITY, &changeable()].concat(), "changed_fields must compare these");
+    }
+
     #[test]
     fn every_changeable_field_is_applied() {
+        let full = full();
         for path in CHANGEABLE {
-            UpdateMask::parse(Some(&mask(&[path]))).expect("valid").apply(&mut Article::default(), &Article::default());
+            let mut article = Article::default();
+            UpdateMask::parse(Some(&mask(&[path]))).expect("valid").apply(&mut article, &full);
+            let field = path.split('.').next().expect("a path");
+            assert_eq!(changed_fields(&Article::default(), &article), [field], "{path} is not applied alone");
         }
+        let mut article = Article::default();
+        UpdateMask::parse(Some(&mask(&["*"]))).expect("valid").apply(&mut article, &full);
+        assert_eq!(changed_fields(&article, &full), IDENTITY, "* does not apply all of them");
     }
 }

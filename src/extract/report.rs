@@ -85,13 +85,19 @@ impl Report {
 
     /// Sorts the cuts by their position in the source text. Cuts that do not occur in it verbatim come last.
     pub(super) fn order(&mut self, source: &str, budget: &Budget<'_>) -> Result<(), ExtractError> {
+        // Only lines with the length of a cut's first line are looked up: hashing every line would cost more.
+        let first_line = |cut: &Cut| cut.text.split('\n').next().unwrap_or_default().len();
+        let mut lengths = vec![false; self.cuts.iter().map(first_line).max().map_or(0, |longest| longest + 1)];
+        self.cuts.iter().for_each(|cut| lengths[first_line(cut)] = true);
         let mut lines = HashMap::<&str, Vec<usize>>::new();
         let mut at = 0;
         for line in source.split('\n') {
             budget.read(line.len())?;
-            let places = lines.entry(line).or_default();
-            if places.len() < MAX_PLACES {
-                places.push(at);
+            if lengths.get(line.len()) == Some(&true) {
+                let places = lines.entry(line).or_default();
+                if places.len() < MAX_PLACES {
+                    places.push(at);
+                }
             }
             at += line.len() + 1;
         }

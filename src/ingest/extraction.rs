@@ -28,16 +28,17 @@ impl Extraction {
     /// Size from which a document is large, decompressed, in bytes. Of 743 pages of news sites, one in eight is.
     pub(super) const LARGE_BYTES: usize = 512 << 10;
 
-    /// Starts `threads` threads for ordinary documents and `threads` more for large ones. At most `queue` ordinary ones
+    /// Starts `threads` threads for ordinary documents and half as many for large ones. At most `queue` ordinary ones
     /// wait or run at a time. Documents of unary calls may take `call_bytes` of memory.
     ///
     /// # Errors
     /// Fails if the operating system cannot start the threads.
     pub fn start(threads: usize, queue: usize, call_bytes: usize) -> std::io::Result<Self> {
         let call_kib = call_bytes.div_ceil(1 << 10).max(1);
+        let large = threads.max(1).div_ceil(2);
         Ok(Self {
             ordinary: Workers::start(threads, queue)?,
-            large: Workers::start(threads, queue.min(threads.max(1) * LARGE_QUEUE))?,
+            large: Workers::start(large, queue.min(large * LARGE_QUEUE))?,
             memory: Arc::new(Semaphore::new(call_kib)),
             call_kib,
         })
