@@ -44,7 +44,7 @@ test:
 # The daily loop: tests that need neither PostgreSQL nor Redis.
 test-quick:
 	cargo test --locked --workspace --lib
-	cargo test --locked --test it -- sqlite service:: documents:: corpus:: rooms::
+	cargo test --locked --test it -- sqlite service:: documents:: corpus:: rooms:: cycles::
 
 client-%:
 	@.ci/tools.sh clients $*

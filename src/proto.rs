@@ -1,4 +1,4 @@
-//! Messages and client stubs of `copydesk.v1`, from the client crate, which generates them. The lowest room: all others
-//! may name a message.
+//! Messages of the API, defined in `proto/copydesk/v1/*.proto`, and client stubs. The crate `copydesk-client` generates
+//! them. The lowest module: all others may name a message.
 
 pub use copydesk_client::proto::*;

@@ -1,6 +1,5 @@
 //! Savings in Redis from compressing entries, and their cost: `cargo bench --bench service -- --entries`.
 //!
-//!
 //! An entry is filled and read over a real connection, plain and compressed, in one process with one caller, so that
 //! the CPU time of both sides is the entry's.
 

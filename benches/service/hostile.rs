@@ -1,6 +1,5 @@
 //! Cost of extracting documents that are made to be expensive: `make bench-hostile`.
 //!
-//!
 //! Each document is extracted by its own process, to measure its own peak of memory.
 
 use std::process::Command;

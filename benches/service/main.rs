@@ -1,6 +1,5 @@
 //! The service compared with a bare tonic server that answers the same article from memory: `make bench`.
 //!
-//!
 //! Both are separate processes, so that the cost of each call for *the server* can be separated from the client's.
 //! Everything stays on this machine, and every loop is bounded in count.
 

@@ -84,15 +84,28 @@ impl Filter {
         let Some(filter) = filter else {
             return Ok(Self::default());
         };
+        // Without `..`: a condition that is not read would match every article.
+        let ArticleFilter {
+            sources,
+            languages,
+            sections,
+            tags,
+            authors,
+            agencies,
+            publish_time_from,
+            publish_time_until,
+            text,
+            exclude_duplicates,
+        } = filter;
         let mut violations = Violations::default();
         let mut any_of = Vec::new();
         let conditions = [
-            ("sources", FacetKind::Source, &filter.sources),
-            ("languages", FacetKind::Language, &filter.languages),
-            ("sections", FacetKind::Section, &filter.sections),
-            ("tags", FacetKind::Tag, &filter.tags),
-            ("authors", FacetKind::Author, &filter.authors),
-            ("agencies", FacetKind::Agency, &filter.agencies),
+            ("sources", FacetKind::Source, sources),
+            ("languages", FacetKind::Language, languages),
+            ("sections", FacetKind::Section, sections),
+            ("tags", FacetKind::Tag, tags),
+            ("authors", FacetKind::Author, authors),
+            ("agencies", FacetKind::Agency, agencies),
         ];
         for (name, kind, values) in conditions {
             if values.len() > MAX_VALUES {
@@ -114,19 +127,13 @@ impl Filter {
                 from_proto(time).map_err(|expected| violations.add(format!("filter.{name}"), expected)).ok()
             })
         };
-        let publish_from = time("publish_time_from", &filter.publish_time_from);
-        let publish_until = time("publish_time_until", &filter.publish_time_until);
-        let query = match filter.text.as_str() {
+        let publish_from = time("publish_time_from", publish_time_from);
+        let publish_until = time("publish_time_until", publish_time_until);
+        let query = match text.as_str() {
             "" => None,
             text => Query::parse(text, "filter.text").map_err(|inner| violations.0.extend(inner.0)).ok(),
         };
-        violations.or(Self {
-            any_of,
-            publish_from,
-            publish_until,
-            query,
-            exclude_duplicates: filter.exclude_duplicates,
-        })
+        violations.or(Self { any_of, publish_from, publish_until, query, exclude_duplicates: *exclude_duplicates })
     }
 
     /// Returns true if the filter matches every article.

@@ -1,6 +1,5 @@
 //! The domain model: articles, their names, their visibility over time, and their positions in the change feed.
 //!
-//!
 //! An article has one shape, that of `proto/`. It is stored, cached and sent as the encoded message, so a read neither
 //! decodes nor encodes it. This module holds everything that the message does not express.
 

@@ -1,6 +1,5 @@
 //! The query language of search, and the splitting of texts into words.
 //!
-//!
 //! Copydesk splits text into words itself, and the store's index gets only those words. Index results and
 //! [`Query::matches`] (for watching, without an index) therefore cannot differ.
 

@@ -279,21 +279,41 @@ fn is_front_page(url: &str) -> bool {
 }
 
 fn from_draft(draft: Draft) -> Article {
+    // Without `..`, so that no field of a draft is forgotten.
+    let Draft {
+        url: _, // chosen by `select_url`
+        external_id,
+        headline,
+        subheadline,
+        authors,
+        dateline,
+        agency,
+        publisher,
+        language,
+        section,
+        tags,
+        body,
+        blocks,
+        media,
+        links,
+        rights,
+        publish_time,
+        update_time,
+    } = draft;
     let index = |index: Option<usize>| index.and_then(|index| i32::try_from(index).ok()).unwrap_or(0);
     Article {
-        external_id: draft.external_id.unwrap_or_default(),
-        headline: draft.headline,
-        subheadline: draft.subheadline,
-        authors: draft.authors,
-        dateline: draft.dateline.map(|dateline| Dateline { place: dateline.place, text: dateline.text }),
-        agency: draft.agency,
-        publisher: draft.publisher,
-        language: draft.language,
-        section: draft.section,
-        tags: draft.tags,
-        body: draft.body,
-        blocks: draft
-            .blocks
+        external_id: external_id.unwrap_or_default(),
+        headline,
+        subheadline,
+        authors,
+        dateline: dateline.map(|dateline| Dateline { place: dateline.place, text: dateline.text }),
+        agency,
+        publisher,
+        language,
+        section,
+        tags,
+        body,
+        blocks: blocks
             .into_iter()
             .map(|block| Block {
                 kind: match block.kind {
@@ -309,8 +329,7 @@ fn from_draft(draft: Draft) -> Article {
                 media: index(block.media),
             })
             .collect(),
-        media: draft
-            .media
+        media: media
             .into_iter()
             .map(|media| Media {
                 kind: match media.kind {
@@ -326,10 +345,10 @@ fn from_draft(draft: Draft) -> Article {
                 height: pixels(media.height),
             })
             .collect(),
-        links: draft.links.into_iter().map(|link| Link { url: link.url, text: link.text }).collect(),
-        rights: draft.rights,
-        publish_time: draft.publish_time.map(to_proto),
-        source_update_time: draft.update_time.map(to_proto),
+        links: links.into_iter().map(|link| Link { url: link.url, text: link.text }).collect(),
+        rights,
+        publish_time: publish_time.map(to_proto),
+        source_update_time: update_time.map(to_proto),
         ..Article::default()
     }
 }

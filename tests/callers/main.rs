@@ -1,7 +1,6 @@
 //! Callers without a generated client: grpcurl, buf curl, curl through Envoy, and a page in a browser. Each calls a
 //! server of this test, and its output is checked.
 //!
-//!
 //! Run by `make callers`, which installs them; `CALLERS` is the folder with them. If it is not set, the test is
 //! skipped.
 #![allow(clippy::unwrap_used)] // a panic shows the failed line

@@ -1,6 +1,5 @@
 //! History of writes as known to their writers, and the versions that reads may return.
 //!
-//!
 //! Each article has one writer, which sends its next change only once the outcome of the last is known. An article's
 //! history is therefore a sequence of versions, and every revision's content is known before it is sent. A version has
 //! two times: `sent`, before which no read may return it, and `answered`, after which a read must return it within its

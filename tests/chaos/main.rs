@@ -1,7 +1,6 @@
 //! The fault test: three servers on one PostgreSQL and one Redis, writers and readers with a checked history, and
 //! faults. docs/faults.md explains the test and its output.
 //!
-//!
 //! Settings are environment variables: `DURATION` (20s), `SEED`, `FAULTS` (names of those to draw from), `PAIRS`
 //! (percentage of two faults at once), `BOUND` (1s: the servers' staleness bound), `ARTICLES` (480), `UNTIL_VIOLATION`
 //! (set: the first violation ends the run).

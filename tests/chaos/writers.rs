@@ -1,7 +1,6 @@
 //! Writers: each owns some articles that no other writer changes. A lost response is requested again from another
 //! server, until the outcome of the change is known.
 //!
-//!
 //! A document has a `request_id`, so it can be sent again unchanged. A desk's change has the `etag` of the revision
 //! that it changes, so it is applied at most once: an error about the etag on a retry means that it was applied.
 

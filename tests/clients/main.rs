@@ -2,7 +2,6 @@
 //! server, and against three replicas with Redis and PostgreSQL. Their output must be clients/report.txt in every
 //! language.
 //!
-//!
 //! Run by `make clients`, which builds them first. `LANGUAGES` names those to run; if it is not set, the test is
 //! skipped.
 #![allow(clippy::unwrap_used)] // a panic shows the failed line

@@ -14,6 +14,7 @@ mod connections; // how connections open, age, are refused and end
 mod consistency_check; // cached articles compared with the store
 mod corpus; // golden pairs of extraction
 #[allow(dead_code)] // what the fault test needs of it
+mod cycles; // dependencies between the files of a folder
 mod database; // PostgreSQL servers of the tests' own
 mod database_tls; // PostgreSQL over TLS
 mod displaced; // a data folder that is moved or deleted under its server

@@ -2,7 +2,6 @@
 //! themselves, under a steady load from Rust and Go. Each replica is restarted in turn; then one is killed, and one
 //! frozen. docs/operations.md, "Deploying", has its promises and findings.
 //!
-//!
 //! Run by `make rolling`, which builds the Go client first. Settings are environment variables: `BALANCERS` (of
 //! `haproxy nginx client`; none skips the test), `DURATION` (30s, for each of them), `LOGS` (a folder for all logs).
 #![allow(clippy::unwrap_used)] // a panic shows the failed line

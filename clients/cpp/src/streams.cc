@@ -56,7 +56,7 @@ void Scenario::Watch() {
 void Scenario::Correct() {
   UpdateArticleRequest request;
   request.mutable_article()->set_name(page.name());
-  // Refused with ETAG_MISMATCH if somebody else has changed the article since it was read.
+  // Rejected with ETAG_MISMATCH if another client changed the article since it was read.
   request.mutable_article()->set_etag(page.etag());
   request.mutable_article()->set_headline("Ferry fares to fall in May");
   request.mutable_update_mask()->add_paths("headline");

@@ -49,7 +49,7 @@ func (s *scenario) watch(ctx context.Context) error {
 
 func (s *scenario) correct(ctx context.Context) error {
 	updated, err := s.client.Ingestion.UpdateArticle(ctx, &copydeskv1.UpdateArticleRequest{
-		// Refused with ETAG_MISMATCH if somebody else has changed the article since it was read.
+		// Rejected with ETAG_MISMATCH if another client changed the article since it was read.
 		Article:    &copydeskv1.Article{Name: s.page.GetName(), Etag: s.page.GetEtag(), Headline: "Ferry fares to fall in May"},
 		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"headline"}},
 		Reason:     "The month was missing.",
@@ -62,7 +62,7 @@ func (s *scenario) correct(ctx context.Context) error {
 }
 
 func (s *scenario) stream(ctx context.Context) error {
-	// Whatever goes wrong, the sender must end too.
+	// The sender must end on any error.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream, err := s.client.Ingestion.IngestArticles(ctx)
@@ -71,7 +71,7 @@ func (s *scenario) stream(ctx context.Context) error {
 	}
 	go func() {
 		for sequence := range int64(streamed) {
-			// Waits while the stream takes no more. An error is told by Recv.
+			// Blocks while the stream accepts no more. Recv returns the error.
 			if stream.Send(story(sequence)) != nil {
 				return
 			}

@@ -142,7 +142,7 @@ class Scenario {
   }
 
   private async correct(): Promise<void> {
-    // Refused with ETAG_MISMATCH if somebody else has changed the article since it was read.
+    // Rejected with ETAG_MISMATCH if another client changed the article since it was read.
     const { name, etag } = this.page;
     const request = UpdateArticleRequest.create({
       article: { name, etag, headline: 'Ferry fares to fall in May' },

@@ -53,22 +53,25 @@ pub(crate) fn clean(
     Ok(lines)
 }
 
+/// Removes and reports the lines for which `judge` has a reason. `judge` gets the index of a line. Returns the removed
+/// lines.
 fn cut(
     lines: &mut Vec<Line>,
     report: &mut Report,
     rule: &'static str,
     confidence: f32,
     judge: impl Fn(usize, &Line) -> Option<CutReason>,
-) {
+) -> Vec<Line> {
     let mut at = 0;
-    lines.retain(|line| {
+    let removed = lines.extract_if(.., |line| {
         let reason = if line.is_image() { None } else { judge(at, line) };
         at += 1;
         if let Some(reason) = reason {
             report.cut(&line.text, reason, rule, confidence);
         }
-        reason.is_none()
+        reason.is_some()
     });
+    removed.collect()
 }
 
 /// Cuts horizontal rules made of dashes, and lines without a letter or a digit.
@@ -111,19 +114,16 @@ fn cut_head(lines: &mut Vec<Line>, draft: &mut Draft, report: &mut Report) {
     let prose = lines.iter().position(Line::is_prose).unwrap_or(0);
     let authors = draft.authors.clone();
     let mut found = Vec::new();
-    cut(lines, report, "head-byline", 0.9, |at, line| {
+    let removed = cut(lines, report, "head-byline", 0.9, |at, line| {
         let byline = at < HEAD.min(prose + 2) && byline::is_byline(&line.text, &authors);
         let date = at < HEAD.min(prose + 2) && (dates::is_date_line(&line.text) || is_reading_time(&line.text));
         (byline || date).then_some(CutReason::Byline)
     });
-    for cut in &report.cuts {
-        if cut.rule == "head-byline" {
-            found.extend(byline::split(&cut.text, &[&draft.publisher]));
-            if draft.publish_time.is_none() {
-                draft.publish_time =
-                    dates::parse(cut.text.trim_start_matches(|c: char| c.is_alphabetic() || c == ' ' || c == ':'))
-                        .or(dates::parse(&cut.text));
-            }
+    for line in removed {
+        found.extend(byline::split(&line.text, &[&draft.publisher]));
+        if draft.publish_time.is_none() {
+            let label = |c: char| c.is_alphabetic() || c == ' ' || c == ':';
+            draft.publish_time = dates::parse(line.text.trim_start_matches(label)).or(dates::parse(&line.text));
         }
     }
     if draft.authors.is_empty() {

@@ -1,6 +1,5 @@
 //! Parsing of documents within limits.
 //!
-//!
 //! Nothing else parses HTML. Documents that are too deep, too large or have too many elements are rejected during
 //! parsing, based on the tree that the parser builds. A check of the text beforehand would be a second parser, which a
 //! page could be written to fool.

@@ -1,6 +1,5 @@
 //! Splits texts that are expensive to serialize.
 //!
-//!
 //! html5ever's serializer searches the rest of a text for each character that it may have to escape. A text of n such
 //! characters takes n² steps (`write_escaped`, html5ever 0.40.1), and the library that finds the main text always
 //! serializes its result. Short texts with the same content take as many steps as they have bytes.

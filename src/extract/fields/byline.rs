@@ -1,4 +1,5 @@
-//! Authors' names in bylines.
+//! Bylines: recognises them, and splits them into names. They are found by `meta` (tags, JSON-LD, selectors),
+//! `formats::syndication` (feeds) and `boilerplate::rules` (lines at the head of the text).
 
 use super::agencies::agency;
 use crate::article::{clean_line, fold};
@@ -27,7 +28,7 @@ pub(crate) fn split(byline: &str, not: &[&str]) -> Vec<String> {
 
 /// Adds a name unless it is present already.
 pub(crate) fn push(names: &mut Vec<String>, name: String) {
-    if names.len() < 20 && !names.iter().any(|context| fold(context) == fold(&name)) {
+    if names.len() < 20 && !names.iter().any(|known| fold(known) == fold(&name)) {
         names.push(name);
     }
 }

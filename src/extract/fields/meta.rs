@@ -271,7 +271,7 @@ fn tags(page: &Page, structured: &Structured) -> Vec<String> {
     for tag in listed.chain(structured.keywords.iter().cloned()).chain(keywords.split([',', ';']).map(str::to_owned)) {
         let tag = clean_line(&tag);
         let fits = !tag.is_empty() && tag.chars().count() <= 80 && tags.len() < MAX_TAGS;
-        if fits && !tags.iter().any(|context| fold(context) == fold(&tag)) {
+        if fits && !tags.iter().any(|known| fold(known) == fold(&tag)) {
             tags.push(tag);
         }
     }

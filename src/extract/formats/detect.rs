@@ -47,7 +47,7 @@ pub(super) fn format(text: &str, declared: Option<Format>) -> Format {
         // The feed parser reports a malformed feed.
         Some(Format::Feed) => Format::Feed,
         Some(Format::Html) => Format::Html,
-        _ if is_html => Format::Html,
-        _ => Format::Text,
+        Some(Format::Text) | None if is_html => Format::Html,
+        Some(Format::Text) | None => Format::Text,
     }
 }

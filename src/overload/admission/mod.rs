@@ -1,7 +1,7 @@
 //! Load shedding for reads of an engine: limits of concurrent and of queued reads. Excess reads are rejected at once:
 //! while caches are cold or untrusted, all reads reach the store, and an unbounded queue would answer none in time. Nor
-//! would a standing queue: see [`CodelLimit`](crate::overload::codel::Burst). Callers share permits and queue fairly:
-//! see [`queue`] and docs/decisions/0024-callers-share-the-store.md.
+//! would a standing queue: see [`CodelLimit`](crate::overload::codel::CodelLimit). Callers share permits and queue
+//! fairly: see [`queue`] and docs/decisions/0024-callers-share-the-store.md.
 //!
 //! Writes, health checks and the reads by which caches follow the feed bypass the gate.
 

@@ -145,7 +145,7 @@ class Scenario:
         print(f'07 watch {kind} revision={change.revision} headline="{change.article.headline}"')
 
     def correct(self) -> None:
-        # Refused with ETAG_MISMATCH if somebody else has changed the article since it was read.
+        # Rejected with ETAG_MISMATCH if another client changed the article since it was read.
         corrected = Article(name=self.page.name, etag=self.page.etag, headline="Ferry fares to fall in May")
         request = UpdateArticleRequest(
             article=corrected, update_mask=FieldMask(paths=["headline"]), reason="The month was missing."

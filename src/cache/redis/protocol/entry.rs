@@ -1,4 +1,5 @@
-//! Binary format of entries. Bytes that this version would not write are not an entry.
+//! Entries: binary format, and lifetime (TTL with jitter, early refresh). Bytes that this version would not write are
+//! not an entry.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::article::{ArticleId, ChangeToken, Digest, Lifecycle, Position, Record, RecordParts};
-use crate::random;
+use crate::random::{self, jittered};
 
 /// Format version of an entry after its head. An entry of another version is a miss, so the version may be changed
 /// freely. It must be changed whenever the fields that Copydesk writes into an article (`Record::new`) change.
@@ -21,6 +22,11 @@ const HEAD_BYTES: usize = 41;
 const CHECK_AT: usize = HEAD_BYTES + 1;
 const CHECK_BYTES: usize = 8;
 const BODY_AT: usize = CHECK_AT + CHECK_BYTES;
+
+/// Returns the lifetime of a new entry: the TTL ± 10 %, so that entries filled together do not expire together.
+pub(in crate::cache::redis) fn entry_lifetime(ttl: Duration) -> Duration {
+    jittered(ttl)
+}
 
 /// Decoded value of a key.
 #[derive(Debug)]

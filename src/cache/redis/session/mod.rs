@@ -17,13 +17,12 @@ use self::fill_queue::{Fill, FillQueue};
 use self::read_permission::ReadPermission;
 use super::options::{Address, Mode, RedisOptions};
 use super::protocol::connection::{Call, Connection, RedisError, ScriptCall, code, millis};
-use super::protocol::entry::{CacheEntry, ExpiresAt, decode, digits, encode};
+use super::protocol::entry::{CacheEntry, ExpiresAt, decode, digits, encode, entry_lifetime};
 use super::protocol::generation;
 use super::protocol::server_identity::ServerIdentity;
 use super::protocol::slots::slot;
 use crate::article::{ArticleId, Position};
 use crate::cache::lease::Lease;
-use crate::random::jittered;
 use crate::store::{Consistency, FeedCursor, Store};
 use crate::telemetry::RedisMetrics;
 
@@ -229,7 +228,7 @@ impl Session {
         let mut calls = Vec::with_capacity(claimed.len());
         for (id, token, record) in claimed {
             let lifetime = match record {
-                Some(_) => jittered(self.lifetime),
+                Some(_) => entry_lifetime(self.lifetime),
                 None => self.negative_ttl,
             };
             if lifetime.as_millis() > 0 {
@@ -262,7 +261,7 @@ impl Session {
             .iter()
             .zip(&fetched)
             .filter_map(|(id, fetched)| {
-                let lifetime = jittered(self.lifetime);
+                let lifetime = entry_lifetime(self.lifetime);
                 let entry = encode(id, Some(fetched.record.as_deref()?), ExpiresAt::after(lifetime));
                 Some(Call { step: ScriptCall::Refresh, key: self.key(id), args: vec![entry, millis(lifetime)] })
             })

@@ -63,7 +63,7 @@ final class Streams {
   }
 
   private Article correct(Article page) {
-    // Refused with ETAG_MISMATCH if somebody else has changed the article since it was read.
+    // Rejected with ETAG_MISMATCH if another client changed the article since it was read.
     Article.Builder corrected =
         Article.newBuilder().setName(page.getName()).setEtag(page.getEtag()).setHeadline("Ferry fares to fall in May");
     return client
