@@ -9,13 +9,13 @@ use copydesk::proto::{BatchGetArticlesRequest, GetArticleRequest};
 use prost::Message;
 
 use crate::args::Args;
-use crate::behind::{Behind, answered, warm_up};
+use crate::backends::{Behind, answered, warm_up};
 use crate::database::{Cluster, Database};
 use crate::load::{Measured, run};
 use crate::process::Process;
 use crate::redis_server::RedisServer;
 use crate::table::Table;
-use crate::{Result, aside, bulk, reads, scale, trouble, writes};
+use crate::{Result, bulk_ingest, cache_aside_baseline, failures_and_herd, reads, replica_scaling, writes};
 
 /// Number of articles read from Redis in turn. More than the calls in flight, so that no two calls share one read.
 const WARM: usize = 2_000;
@@ -28,8 +28,8 @@ pub async fn all(args: &Args, dir: &Path) -> Result<()> {
     let behind = Behind { cluster: Cluster::start(true), redis: RedisServer::start() };
     let mut table = Table::new(args);
     if args.wants("ingest") {
-        bulk::copy(args, &behind.cluster, &mut table).await?;
-        bulk::search_lag(args, &behind.cluster, &mut table).await?;
+        bulk_ingest::copy(args, &behind.cluster, &mut table).await?;
+        bulk_ingest::search_lag(args, &behind.cluster, &mut table).await?;
     }
     let database = behind.cluster.database_without_template().await;
     let count = (WARM + COLD * (ROUNDS + 1)) as u64;
@@ -42,10 +42,10 @@ pub async fn all(args: &Args, dir: &Path) -> Result<()> {
     }
     writer.stop()?;
     if args.wants("scale") {
-        scale::all(args, &behind, &database, &names, &mut table).await?;
+        replica_scaling::all(args, &behind, &database, &names, &mut table).await?;
     }
     if args.wants("trouble") {
-        trouble::all(args, behind, &database, &names, &mut table).await?;
+        failures_and_herd::all(args, behind, &database, &names, &mut table).await?;
     }
     println!("\n{table}");
     Ok(())
@@ -54,7 +54,7 @@ pub async fn all(args: &Args, dir: &Path) -> Result<()> {
 /// Copies the articles to the hand-rolled service.
 async fn copy_aside(from: &Process, names: &[String], database: &Database) -> Result<()> {
     let to = database.client().await;
-    to.batch_execute(aside::TABLE).await?;
+    to.batch_execute(cache_aside_baseline::TABLE).await?;
     let mut client = RetrievalServiceClient::new(from.channel().await?).max_decoding_message_size(64 << 20);
     for names in names.chunks(500) {
         let request = BatchGetArticlesRequest { names: names.to_vec(), ..Default::default() };

@@ -9,7 +9,7 @@ use crate::proxy::Way;
 use crate::random::Random;
 use crate::redis_server::RedisServer;
 use crate::report::CALM;
-use crate::world::{SERVERS, World};
+use crate::system::{SERVERS, World};
 
 /// Component that a fault affects. No read may fail while it is Redis alone.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@
 #[path = "../it/database.rs"]
 mod database;
 mod faults; // injected faults
-mod finish; // the final check
+mod final_check; // the final check
 mod history; // writes, and the reads that they allow
 #[allow(dead_code)] // used by other tests
 #[path = "../it/process.rs"]
@@ -23,8 +23,8 @@ mod readers;
 #[path = "../it/redis_server.rs"]
 mod redis_server;
 mod report; // results by fault
+mod system; // the servers, PostgreSQL and Redis
 mod watchers;
-mod world; // the servers, PostgreSQL and Redis
 mod writers;
 
 use std::process::ExitCode;
@@ -36,9 +36,9 @@ use faults::Faults;
 use history::History;
 use random::Random;
 use report::Report;
+use system::{RECOVERY, SERVERS, World};
 use tokio::task::JoinSet;
 use watchers::Watcher;
-use world::{RECOVERY, SERVERS, World};
 use writers::Writer;
 
 const WRITERS: usize = 6;
@@ -145,7 +145,7 @@ async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults)
         }
         run.readers_done.store(true, Ordering::Relaxed);
         readers.join_all().await;
-        finish::check(&run).await;
+        final_check::check(&run).await;
     }
     let is_ok = run.report.print();
     let logs = run.world.end(!is_ok);

@@ -12,7 +12,7 @@ use crate::Run;
 use crate::history::{number, position};
 use crate::random::Random;
 use crate::readers::{brief, mask};
-use crate::world::SERVERS;
+use crate::system::SERVERS;
 
 /// Maximum silence of a stream: checkpoints come every 5 seconds.
 const SILENCE: Duration = Duration::from_secs(8);

@@ -18,7 +18,7 @@ use crate::Run;
 use crate::history::{self, State, headline, id, name};
 use crate::random::Random;
 use crate::readers::{brief, mask};
-use crate::world::SERVERS;
+use crate::system::SERVERS;
 
 /// Timeout of a response.
 const TIMEOUT: Duration = Duration::from_millis(1_500);

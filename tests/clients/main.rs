@@ -10,14 +10,14 @@
 #[allow(dead_code)] // used by other tests
 #[path = "../it/database.rs"]
 mod database;
-mod place; // the servers that a client calls
+mod observing_proxy; // a proxy that observes a client's channel
 #[allow(dead_code)] // used by other tests
 #[path = "../it/process.rs"]
 mod process;
 #[allow(dead_code)] // used by other tests
 #[path = "../it/redis_server.rs"]
 mod redis_server;
-mod witness; // a proxy that observes a client's channel
+mod target_servers; // the servers that a client calls
 
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use place::{FeedCursor, Kind};
+use target_servers::{FeedCursor, Kind};
 
 /// Timeout of a client. No client spends most of it waiting on purpose.
 const TIMEOUT: Duration = Duration::from_secs(180);

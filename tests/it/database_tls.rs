@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use copydesk::store::postgres::{OpenError, PostgresOptions, PostgresStore};
 
-use crate::authority::Authority;
 use crate::conformance::fixtures::{at, get, ingest, titled, write};
 use crate::database::{Cluster, Database};
 use crate::process::{Serve, run};
+use crate::test_certificates::Authority;
 
 /// Returns the URL of a database with another host name.
 fn url(database: &Database, host: &str, mode: &str) -> String {

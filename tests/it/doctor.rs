@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::authority::Authority;
 use crate::database::Cluster;
 use crate::process::{Serve, run};
 use crate::redis_server::{RedisServer, free_port};
+use crate::test_certificates::Authority;
 
 /// What it found: its exit code, and each part with its level, what was found, and what to do.
 fn doctor(flags: &[&str]) -> (i32, Vec<[String; 4]>) {

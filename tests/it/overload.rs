@@ -15,8 +15,8 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
 use crate::database::{Cluster, Database};
+use crate::raw_http2_client::{Wire, enveloped, status};
 use crate::support::{TestServer, ingest, invented, ready};
-use crate::wire::{Wire, enveloped, status};
 
 const INGEST: &str = "/copydesk.v1.IngestionService/IngestArticle";
 /// Timeout that exceeds every wait here.

@@ -9,11 +9,11 @@ use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
 use copydesk::store::{Consistency, Layer, Store};
 use copydesk::telemetry::RedisMetrics;
 
-use crate::authority::Authority;
 use crate::conformance::fixtures::{at, id, ingest, titled, write};
 use crate::process::run;
 use crate::redis_nodes::RedisCluster;
 use crate::redis_server::{RedisServer, free_port};
+use crate::test_certificates::Authority;
 
 /// Returns the configuration for a certificate for `localhost`, and the TLS port.
 fn config(authority: &Authority, dir: &Path) -> (String, u16) {

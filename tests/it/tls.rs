@@ -17,9 +17,9 @@ use tokio_rustls::client::TlsStream;
 use tokio_stream::StreamExt;
 use tonic_health::pb::HealthCheckRequest;
 
-use crate::authority::Authority;
 use crate::process::run;
 use crate::support::{TestServer, invented, ready};
+use crate::test_certificates::Authority;
 
 const SOON: Duration = Duration::from_secs(60);
 

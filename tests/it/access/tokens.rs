@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use super::issuer::{AUDIENCE, ISSUER, Signer, Site, claims, claims_but, message, publish, set};
+use super::token_issuer::{AUDIENCE, ISSUER, Signer, Site, claims, claims_but, message, publish, set};
 use super::{client, desk, end_of, guarded, key, read, reason, until, until_read};
-use crate::authority::Authority;
 use crate::support::TestServer;
+use crate::test_certificates::Authority;
 
 fn jwt(keys: &str, ca: Option<&Path>) -> JwtOptions {
     let keys = JwksSource::new(keys, ca).unwrap();

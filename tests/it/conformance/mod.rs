@@ -1,57 +1,65 @@
 //! The conformance suite of stores. Each engine, and each decorator of one, runs all of it.
 
-mod copies; // copies and verification of stores
+mod batched_reads; // reads of single articles that share statements
+mod copy_and_verify; // copies and verification of stores
 pub mod databases; // replicas on one database, and transactions held open
+mod embargo_and_expiry; // embargo and expiry of articles that come in again
 pub mod engines; // engines and decorators under test
 mod feed; // the feed, history and the clock
+mod feed_trimming; // trimming of the feed, and its followers
 mod files; // files of the embedded engine
 pub mod fixtures; // invented articles, helpers to write and read
-mod gathered; // reads of single articles that share statements
-pub mod histories; // random histories, against the model
 mod lists; // lists, lookups and their pages
 mod model; // in-memory model of a store
 mod outages; // databases that stop, stall, or lose data
+pub mod random_histories; // random histories, against the model
 mod replicated; // several replicas on one database
 mod schemas; // the schema, and the role that creates it
 mod search; // the search index
-mod times; // embargo and expiry of articles that come in again
-mod trimming; // trimming of the feed, and its followers
 mod writes; // cases of each kind of write
 
 macro_rules! suite {
     ($($room:ident::$case:ident,)*) => {
         mod sqlite {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::sqlite().await).await; })*
-            #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::sqlite())); }
+            #[test] fn reads_equal_the_model() {
+                super::random_histories::check(|| Box::pin(super::engines::sqlite()));
+            }
         }
         mod cached {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::cached().await).await; })*
-            #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::cached())); }
+            #[test] fn reads_equal_the_model() {
+                super::random_histories::check(|| Box::pin(super::engines::cached()));
+            }
         }
         mod postgres {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::postgres().await).await; })*
-            #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::postgres())); }
+            #[test] fn reads_equal_the_model() {
+                super::random_histories::check(|| Box::pin(super::engines::postgres()));
+            }
         }
         mod postgres_cached {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::postgres_cached().await).await; })*
             #[test] fn reads_equal_the_model() {
-                super::histories::check(|| Box::pin(super::engines::postgres_cached()));
+                super::random_histories::check(|| Box::pin(super::engines::postgres_cached()));
             }
         }
         mod postgres_standby {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::postgres_standby().await).await; })*
             #[test] fn reads_equal_the_model() {
-                super::histories::check(|| Box::pin(super::engines::postgres_standby()));
+                super::random_histories::check(|| Box::pin(super::engines::postgres_standby()));
             }
         }
         mod sqlite_redis {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::sqlite_redis().await).await; })*
-            #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::sqlite_redis())); }
+            #[test] fn reads_equal_the_model() {
+                super::random_histories::check(|| Box::pin(super::engines::sqlite_redis()));
+            }
         }
         mod sqlite_cluster {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::sqlite_cluster().await).await; })*
             #[test] fn reads_equal_the_model() {
-                super::histories::check(|| Box::pin(super::engines::sqlite_cluster()));
+                super::random_histories::check(|| Box::pin(super::engines::sqlite_cluster()));
             }
         }
         mod postgres_redis_cached {
@@ -59,14 +67,14 @@ macro_rules! suite {
                 super::$room::$case(super::engines::postgres_redis_cached().await).await;
             })*
             #[test] fn reads_equal_the_model() {
-                super::histories::check(|| Box::pin(super::engines::postgres_redis_cached()));
+                super::random_histories::check(|| Box::pin(super::engines::postgres_redis_cached()));
             }
         }
     };
 }
 
 suite! {
-    copies::what_was_written_is_found_sound,
+    copy_and_verify::what_was_written_is_found_sound,
     writes::a_request_is_answered_once,
     writes::a_request_that_changed_nothing_is_answered_alike,
     writes::the_same_page_does_not_undo_a_correction,
@@ -79,13 +87,13 @@ suite! {
     writes::a_write_whose_caller_left_is_done,
     writes::writes_of_many_callers_are_all_kept,
     writes::clocks_may_step_back,
-    times::absence_keeps_the_times_that_stand,
-    times::a_repeated_document_with_other_times_undoes_no_correction,
-    times::what_an_editor_has_set_is_changed_by_editors_only,
-    times::the_clock_changes_nothing_of_whose_a_field_is,
-    times::hiding_what_is_readable_takes_authority,
-    times::a_time_that_is_an_editors_is_no_takedown,
-    times::a_time_that_contradicts_the_one_that_stands_is_refused,
+    embargo_and_expiry::absence_keeps_the_times_that_stand,
+    embargo_and_expiry::a_repeated_document_with_other_times_undoes_no_correction,
+    embargo_and_expiry::what_an_editor_has_set_is_changed_by_editors_only,
+    embargo_and_expiry::the_clock_changes_nothing_of_whose_a_field_is,
+    embargo_and_expiry::hiding_what_is_readable_takes_authority,
+    embargo_and_expiry::a_time_that_is_an_editors_is_no_takedown,
+    embargo_and_expiry::a_time_that_contradicts_the_one_that_stands_is_refused,
     feed::corrections_carry_what_they_replaced,
     feed::what_happens_under_embargo_is_not_announced,
     feed::pulling_back_under_embargo_is_announced,

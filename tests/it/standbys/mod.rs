@@ -12,14 +12,14 @@ use copydesk::store::{Consistency, Layer, ListQuery, OrderField, Precondition, S
 use copydesk::telemetry::{CacheMetrics, StandbyMetrics};
 use tokio_postgres::Client;
 
-use crate::caught_up::{fresh, until};
 use crate::conformance::databases::cache_options;
 use crate::conformance::fixtures::{at, id, indexed, ingest, names, page, search, titled, update, write};
 use crate::database::{Cluster, Database};
+use crate::standby_catch_up::{fresh, until};
 use crate::support::{TestServer, ingest as ingest_by_wire, invented};
 
-mod histories; // random histories: no read is too old
-mod trouble; // standbys that are frozen, killed, promoted, slow, or none
+mod failures; // standbys that are frozen, killed, promoted, slow, or none
+mod random_histories; // random histories: no read is too old
 
 /// Longer than any test takes: a standby stays fresh.
 const LONG: Duration = Duration::from_secs(600);

@@ -8,7 +8,7 @@ use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
 
 use crate::Result;
 use crate::args::Args;
-use crate::behind::Behind;
+use crate::backends::Behind;
 use crate::database::Database;
 use crate::load::{Measured, run};
 use crate::process::Process;

@@ -13,7 +13,7 @@ use futures::future::join_all;
 
 use crate::conformance::databases::{follow, open};
 use crate::conformance::fixtures::{at, indexed, ingest, search, titled};
-use crate::conformance::{engines, histories};
+use crate::conformance::{engines, random_histories};
 use crate::database::{Cluster, Database, USER, as_other_user, other_user};
 use crate::redis_server::free_port;
 
@@ -82,7 +82,7 @@ impl Bouncer {
 
 #[test]
 fn reads_equal_the_model() {
-    histories::check(|| Box::pin(engines::postgres_pooled()));
+    random_histories::check(|| Box::pin(engines::postgres_pooled()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -12,7 +12,7 @@ use tonic::Code;
 use crate::Run;
 use crate::history::{Change, Promise, Seen, State, digest, name};
 use crate::readers::{brief, mask, request};
-use crate::world::SERVERS;
+use crate::system::SERVERS;
 
 pub async fn check(run: &Arc<Run>) {
     // The staleness bound must pass before every server shows the last write.

@@ -12,7 +12,7 @@ use tonic::transport::Channel;
 
 use crate::Result;
 use crate::args::Args;
-use crate::behind::{Behind, answered, warm_up};
+use crate::backends::{Behind, answered, warm_up};
 use crate::database::Database;
 use crate::load::{Measured, run};
 use crate::process::Process;

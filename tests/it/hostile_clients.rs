@@ -14,10 +14,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::Code;
 
-use crate::frames::*;
+use crate::http2_frames::*;
 use crate::process::Serve;
+use crate::raw_http2_client::{Ended, Wire, enveloped};
 use crate::support::{invented, ready};
-use crate::wire::{Ended, Wire, enveloped};
 
 const GET: &str = "/copydesk.v1.RetrievalService/GetArticle";
 const INGEST: &str = "/copydesk.v1.IngestionService/IngestArticle";

@@ -9,8 +9,8 @@ use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::raw_http2_client::enveloped;
 use crate::support::{TestServer, ingest, invented};
-use crate::wire::enveloped;
 
 const DELETE: &str = "/copydesk.v1.IngestionService/DeleteArticle";
 const LIST: &str = "/copydesk.v1.RetrievalService/ListArticles";

@@ -14,13 +14,13 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 
 use crate::args::Args;
-use crate::authority::Authority;
 use crate::hpack::Credential;
-use crate::issuer::{AUDIENCE, ISSUER, Signer, claims_but, publish, set};
 use crate::load::{Measured, run};
 use crate::process::Process;
 use crate::table::Table;
-use crate::{Result, scratch, wire};
+use crate::test_certificates::Authority;
+use crate::token_issuer::{AUDIENCE, ISSUER, Signer, claims_but, publish, set};
+use crate::{Result, raw_http2_client, scratch};
 
 /// A row, and the index of its baseline.
 struct Row<'a> {
@@ -83,7 +83,7 @@ pub async fn all(args: &Args) -> Result<()> {
         for row in &mut rows {
             let done = match row.way {
                 Way::Tonic(channels, credential) => get(row.server, channels, args, &name, credential).await?,
-                Way::Wire(credential) => wire::get(row.server, args, &name, credential)?,
+                Way::Wire(credential) => raw_http2_client::get(row.server, args, &name, credential)?,
             };
             // The first round is a warm-up.
             if round > 0 {

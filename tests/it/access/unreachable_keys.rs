@@ -9,7 +9,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
-use super::issuer::{AUDIENCE, ISSUER, Signer, claims, publish, set};
+use super::token_issuer::{AUDIENCE, ISSUER, Signer, claims, publish, set};
 use super::{SOON, client, desk, end_of, guarded, key, read, reason, until, until_read};
 use crate::database::Cluster;
 use crate::support::TestServer;

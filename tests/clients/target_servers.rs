@@ -6,9 +6,9 @@ use tempfile::TempDir;
 
 use crate::Client;
 use crate::database::{Cluster, Database};
+use crate::observing_proxy::Witness;
 use crate::process::Serve;
 use crate::redis_server::RedisServer;
-use crate::witness::Witness;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

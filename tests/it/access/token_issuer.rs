@@ -26,7 +26,7 @@ pub enum Signer {
 
 impl Signer {
     pub fn rsa() -> Self {
-        Self::Rsa(Box::new(RsaKeyPair::from_der(include_bytes!("rsa-of-the-tests.der")).unwrap()))
+        Self::Rsa(Box::new(RsaKeyPair::from_der(include_bytes!("test-rsa-key.der")).unwrap()))
     }
 
     pub fn ec() -> Self {
