@@ -61,7 +61,7 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 /// The local cache has dropped an article, and will get no further invalidation; Redis has not been repaired. Its
 /// stale entry must not come back, because it would stay.
 #[tokio::test]
-async fn what_was_dropped_does_not_come_back_from_redis() {
+async fn dropped_entries_do_not_return_from_redis() {
     let desk = desk();
     write(&desk.store, ingest("a", titled("edition 1"), at(1))).await.unwrap();
     // The local cache follows immediately, even while the repair of Redis is held back.
@@ -83,7 +83,7 @@ async fn what_was_dropped_does_not_come_back_from_redis() {
 /// One article is written repeatedly; reads of another, which does not fit in the local cache, are still answered by
 /// Redis.
 #[tokio::test]
-async fn steady_writes_leave_reads_of_others_to_redis() {
+async fn redis_serves_other_articles_during_steady_writes() {
     const WRITES: i64 = 200;
     let desk = desk();
     for name in ["busy", "other"] {

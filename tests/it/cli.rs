@@ -22,7 +22,7 @@ fn with_input(args: &[&str], input: &str) -> (i32, String, String) {
 }
 
 #[test]
-fn the_demo_shows_what_it_promises() {
+fn the_demo_prints_the_expected_lines() {
     let (code, shown, errors) = run(&["demo", "--once", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"]);
     assert_eq!(code, 0, "{errors}");
     for words in [
@@ -42,7 +42,7 @@ fn the_demo_shows_what_it_promises() {
 }
 
 #[test]
-fn wrong_settings_are_refused_by_name() {
+fn invalid_settings_are_rejected_by_name() {
     let (code, _, errors) = run(&["serve", "--staleness-bound", "soon"]);
     assert_eq!(code, 2);
     assert!(errors.contains("staleness-bound") && errors.contains("soon") && errors.contains("500ms"), "{errors}");
@@ -58,7 +58,7 @@ fn wrong_settings_are_refused_by_name() {
 }
 
 #[test]
-fn config_prints_what_is_in_force_and_no_secret() {
+fn config_prints_effective_settings_without_secrets() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("copydesk.toml");
     std::fs::write(&file, "cache-bytes = \"1MiB\"\nlisten = \"127.0.0.1:1\"\n").unwrap();
@@ -109,7 +109,7 @@ fn extract_needs_no_server() {
 }
 
 #[test]
-fn files_go_in_and_come_out_again() {
+fn ingested_files_are_exported_and_reingested() {
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let server = Serve::on(first.path(), &["--log-level", "error"]);
     let addr = ["--addr", server.address.as_str()];
@@ -163,7 +163,7 @@ fn files_go_in_and_come_out_again() {
 }
 
 #[test]
-fn a_command_without_its_server_says_so() {
+fn commands_report_an_unreachable_server() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (code, _, errors) = run(&["health", "--addr", &format!("http://{port}")]);
     assert_eq!(code, 1);
@@ -174,7 +174,7 @@ fn a_command_without_its_server_says_so() {
 }
 
 #[test]
-fn migrate_brings_the_files_up_to_date_and_version_is_told() {
+fn migrate_upgrades_the_files_and_version_is_printed() {
     let dir = tempfile::tempdir().unwrap();
     let (code, shown, errors) = run(&["migrate", "--data-dir", dir.path().to_str().unwrap()]);
     assert_eq!(code, 0, "{errors}");
@@ -184,7 +184,7 @@ fn migrate_brings_the_files_up_to_date_and_version_is_told() {
 }
 
 #[test]
-fn whoever_stops_reading_is_no_error() {
+fn a_closed_stdout_is_no_error() {
     let mut child = copydesk(&["config", "--list"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let (code, _, errors) = output(child.wait_with_output().unwrap());

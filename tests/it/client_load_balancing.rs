@@ -16,7 +16,7 @@ fn balanced(addresses: &[String]) -> Client<Retrying> {
 }
 
 #[tokio::test]
-async fn a_read_that_is_refused_is_tried_again() {
+async fn rejected_reads_are_retried() {
     let server = TestServer::start().await;
     let article = ingest(&mut server.ingestion().await, invented(1)).await.article.unwrap();
     let witness = Witness::start(&server.address.to_string(), 2).await;
@@ -27,7 +27,7 @@ async fn a_read_that_is_refused_is_tried_again() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_better_is_not_tried_again() {
+async fn permanent_errors_are_not_retried() {
     let server = TestServer::with(|options| options.max_message_bytes = 64 << 10).await;
     let witness = Witness::start(&server.address.to_string(), 0).await;
     let large = Article { body: "word ".repeat(30_000), ..invented(1) };
@@ -37,7 +37,7 @@ async fn what_cannot_be_better_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn a_replica_that_is_not_there_is_left_out() {
+async fn unreachable_replicas_are_skipped() {
     let server = TestServer::start().await;
     let mut client = balanced(&[format!("127.0.0.1:{}", free_port()), server.address.to_string()]);
     for _ in 0..20 {
@@ -47,7 +47,7 @@ async fn a_replica_that_is_not_there_is_left_out() {
 
 /// While it still accepts calls: no call should fail to detect the stop.
 #[tokio::test]
-async fn a_replica_that_says_that_it_stops_is_not_called() {
+async fn replicas_that_announce_a_stop_are_not_called() {
     let stopping = TestServer::with(|options| options.drain_wait = Duration::from_secs(60)).await;
     let staying = TestServer::start().await;
     let at_stopping = Witness::start(&stopping.address.to_string(), 0).await;
@@ -73,7 +73,7 @@ async fn a_replica_that_says_that_it_stops_is_not_called() {
 }
 
 #[tokio::test]
-async fn a_deadline_is_told_as_one() {
+async fn an_expired_deadline_is_reported_as_deadline_exceeded() {
     // It accepts connections, and never answers.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut client = balanced(&[silent.local_addr().unwrap().to_string()]);

@@ -55,7 +55,7 @@ async fn check(server: &TestServer) -> (i32, String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_entry_that_comes_back_is_found() {
+async fn a_restored_stale_entry_is_counted_as_violation() {
     let redis = RedisServer::start();
     let server = desk(&redis).await;
     let (mut ingestion, mut retrieval) = (server.ingestion().await, server.retrieval().await);
@@ -102,7 +102,7 @@ async fn an_entry_that_comes_back_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn changes_under_way_are_no_fault() {
+async fn concurrent_changes_are_not_violations() {
     let redis = RedisServer::start();
     let server = desk(&redis).await;
     let (mut ingestion, mut retrieval) = (server.ingestion().await, server.retrieval().await);

@@ -41,7 +41,7 @@ async fn answers(store: &Arc<dyn Store>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_feed_that_has_grown_again_is_another() {
+async fn a_feed_that_lost_changes_and_grew_again_is_a_new_feed() {
     let mut cluster = Cluster::start(true);
     let database = cluster.database_without_template().await;
     let server = RedisServer::start();
@@ -75,7 +75,7 @@ async fn a_feed_that_has_grown_again_is_another() {
 
 /// No replica saw the failover: Redis itself has the repaired position and the change at it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_starts_after_it_sees_it_as_well() {
+async fn a_replica_started_after_the_failover_detects_it() {
     let mut cluster = Cluster::start(true);
     let database = cluster.database_without_template().await;
     let server = RedisServer::start();

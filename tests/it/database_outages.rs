@@ -136,7 +136,7 @@ async fn until(mut reached: impl AsyncFnMut() -> bool) {
 }
 
 #[tokio::test]
-async fn a_database_that_freezes() {
+async fn a_frozen_database_fails_calls_fast_and_recovers() {
     let cluster = Cluster::start(true);
     let database = cluster.database_without_template().await;
     let desk = Desk::open(&database).await;
@@ -147,7 +147,7 @@ async fn a_database_that_freezes() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_killed_and_started_again() {
+async fn a_restarted_database_fails_calls_fast_and_recovers() {
     let mut cluster = Cluster::start(true);
     let database = cluster.database_without_template().await;
     let desk = Desk::open(&database).await;

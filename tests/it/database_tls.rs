@@ -16,7 +16,7 @@ fn url(database: &Database, host: &str, mode: &str) -> String {
 }
 
 #[tokio::test]
-async fn tls_is_spoken_as_asked_and_who_answers_is_looked_at() {
+async fn tls_follows_sslmode_and_verifies_the_server() {
     let authority = Authority::new();
     let cluster = Cluster::start_encrypted(|data| authority.vouch(data));
     let database = cluster.database_without_template().await;
@@ -51,7 +51,7 @@ async fn tls_is_spoken_as_asked_and_who_answers_is_looked_at() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_will_not_do_where_it_is_required() {
+async fn rejects_a_plaintext_server_when_tls_is_required() {
     let database = Cluster::shared().database().await;
     let dir = tempfile::tempdir().unwrap();
     let ca = dir.path().join("ca.pem");
@@ -63,7 +63,7 @@ async fn a_server_without_tls_will_not_do_where_it_is_required() {
 }
 
 #[test]
-fn the_command_is_told_whom_to_trust() {
+fn store_ca_is_validated_and_used() {
     let authority = Authority::new();
     let cluster = Cluster::start_encrypted(|data| authority.vouch(data));
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -23,7 +23,7 @@ fn hold_writes(server: &TestServer) -> Connection {
 }
 
 #[tokio::test]
-async fn a_call_past_its_deadline_ends_and_its_write_is_whole() {
+async fn a_call_past_its_deadline_ends_and_its_write_completes() {
     let server = TestServer::start().await;
     let held = hold_writes(&server);
     let mut request = Request::new(IngestArticleRequest { document: Some(ready(invented(1))), ..Default::default() });
@@ -59,7 +59,7 @@ async fn a_call_past_its_deadline_ends_and_its_write_is_whole() {
 }
 
 #[tokio::test]
-async fn the_servers_own_deadline_holds_for_callers_that_name_none() {
+async fn the_default_deadline_applies_to_calls_without_one() {
     let server = TestServer::with(|options| options.calls.default_deadline = Duration::from_millis(100)).await;
     let _held = hold_writes(&server);
     let request = IngestArticleRequest { document: Some(ready(invented(1))), ..Default::default() };
@@ -69,7 +69,7 @@ async fn the_servers_own_deadline_holds_for_callers_that_name_none() {
 }
 
 #[tokio::test]
-async fn what_is_too_much_is_refused_at_once_and_health_is_not() {
+async fn excess_calls_are_rejected_at_once_except_health() {
     let server = TestServer::with(|options| options.calls.max_concurrent_requests = 1).await;
     let held = hold_writes(&server);
     let mut writes = server.ingestion().await;
@@ -91,7 +91,7 @@ async fn what_is_too_much_is_refused_at_once_and_health_is_not() {
 }
 
 #[tokio::test]
-async fn stopping_finishes_what_is_in_flight_and_tells_health() {
+async fn graceful_stop_finishes_calls_in_flight_and_reports_not_serving() {
     let server = TestServer::start().await;
     let mut health = HealthClient::new(server.channel().await);
     for service in ["", "copydesk.v1.IngestionService", "copydesk.v1.RetrievalService"] {
@@ -121,7 +121,7 @@ async fn stopping_finishes_what_is_in_flight_and_tells_health() {
 }
 
 #[tokio::test]
-async fn a_connection_that_does_not_open_is_closed_and_one_that_idles_is_not() {
+async fn handshakes_time_out_and_idle_connections_stay_open() {
     let server = TestServer::with(|options| options.connections.handshake = Duration::from_millis(200)).await;
     let watch = WatchArticlesRequest::default();
     let mut watch = server.retrieval().await.watch_articles(watch).await.unwrap().into_inner();
@@ -139,7 +139,7 @@ async fn a_connection_that_does_not_open_is_closed_and_one_that_idles_is_not() {
 }
 
 #[tokio::test]
-async fn reflection_tells_what_is_served() {
+async fn reflection_lists_the_services() {
     use tonic_reflection::pb::{v1, v1alpha};
     let server = TestServer::start().await;
     let request = v1::ServerReflectionRequest {
@@ -170,7 +170,7 @@ async fn reflection_tells_what_is_served() {
 }
 
 #[tokio::test]
-async fn metrics_count_what_happened() {
+async fn metrics_count_calls_and_outcomes() {
     let server = TestServer::start().await;
     let mut writes = server.ingestion().await;
     let name = ingest(&mut writes, invented(1)).await.article.unwrap().name;
@@ -205,7 +205,7 @@ async fn metrics_count_what_happened() {
 
 // Two threads: the client must notice the server's stop while the test waits for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_callers_trace_and_request_id_are_carried_through() {
+async fn trace_and_request_id_are_propagated() {
     let dir = tempfile::tempdir().unwrap();
     let server = Serve::on(dir.path(), &["--log-format", "json", "--log-level", "debug"]);
     let mut request = Request::new(IngestArticleRequest { document: Some(ready(invented(1))), ..Default::default() });
@@ -232,7 +232,7 @@ async fn a_callers_trace_and_request_id_are_carried_through() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_line_about_a_call_says_which_at_any_level() {
+async fn slow_call_log_lines_identify_the_call_at_any_level() {
     let dir = tempfile::tempdir().unwrap();
     // Every call counts as slow, and the log level is warn.
     let server = Serve::on(dir.path(), &["--log-format", "json", "--log-level", "warn", "--slow-call", "0ms"]);

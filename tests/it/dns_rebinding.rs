@@ -106,7 +106,7 @@ fn names_of_pages(port: u16) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_page_that_rebinds_its_name_deletes_nothing() {
+async fn rejects_writes_of_pages_after_dns_rebinding() {
     let server = TestServer::start().await;
     let (address, port) = (server.address, server.address.port());
     let name = ingest(&mut server.ingestion().await, invented(1)).await.article.unwrap().name;
@@ -158,7 +158,7 @@ async fn a_page_that_rebinds_its_name_deletes_nothing() {
 }
 
 #[tokio::test]
-async fn names_are_allowed_as_set() {
+async fn accepts_only_configured_host_names() {
     let list = ListArticlesRequest::default();
     let server = TestServer::with(|options| options.hosts = "copydesk,desk.internal".parse().unwrap()).await;
     for (host, expected) in [
@@ -192,7 +192,7 @@ async fn names_are_allowed_as_set() {
 }
 
 #[tokio::test]
-async fn pages_of_other_origins_write_nothing() {
+async fn rejects_writes_of_pages_of_other_origins() {
     let origin_of = |server: &TestServer| format!("http://127.0.0.1:{}", server.address.port());
     let server = TestServer::with(|options| options.web.origins = "https://desk.example".parse().unwrap()).await;
     let name = ingest(&mut server.ingestion().await, invented(1)).await.article.unwrap().name;

@@ -82,7 +82,7 @@ async fn traces(reads: &mut RetrievalServiceClient<Channel>, article: &Article, 
 const EVERY_WAY: [&str; 8] = ["get", "revision", "batch", "lookup", "list", "search", "revisions", "export"];
 
 #[tokio::test]
-async fn nobody_learns_of_an_embargoed_article_until_the_clock_opens_it() {
+async fn embargoed_articles_are_invisible_until_the_embargo_ends() {
     let server = TestServer::start().await;
     let mut reads = server.retrieval().await;
     let mut writes = server.ingestion().await;
@@ -139,7 +139,7 @@ async fn update(
 }
 
 #[tokio::test]
-async fn what_was_corrected_under_embargo_is_never_told() {
+async fn corrections_under_embargo_are_not_disclosed() {
     let server = TestServer::start().await;
     let (mut reads, mut writes) = (server.retrieval().await, server.ingestion().await);
     let draft = Article { body: "The secret name of the harbour.".into(), ..invented(1) };
@@ -181,7 +181,7 @@ async fn what_was_corrected_under_embargo_is_never_told() {
 }
 
 #[tokio::test]
-async fn what_is_killed_under_embargo_never_was() {
+async fn articles_withdrawn_under_embargo_are_never_disclosed() {
     let server = TestServer::start().await;
     let (mut reads, mut writes) = (server.retrieval().await, server.ingestion().await);
     for (number, kill) in [(1, true), (2, false)] {
@@ -208,7 +208,7 @@ fn invented_as(article: &Article) -> Article {
 }
 
 #[tokio::test]
-async fn what_expires_is_gone_from_every_read_and_watchers_are_told() {
+async fn expired_articles_leave_every_read_and_watchers_are_notified() {
     let server = TestServer::start().await;
     let (mut reads, mut writes) = (server.retrieval().await, server.ingestion().await);
     let mut watch = reads.watch_articles(WatchArticlesRequest::default()).await.unwrap().into_inner();

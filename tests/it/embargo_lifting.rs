@@ -89,7 +89,7 @@ async fn is_readable(server: &TestServer, article: &Article) -> bool {
 }
 
 #[tokio::test]
-async fn ingesting_again_lifts_no_embargo_and_no_expiry() {
+async fn repeated_ingest_keeps_embargo_and_expiry() {
     for way in [Way::Article, Way::Page, Way::FeedItem] {
         for embargoed in [true, false] {
             let server = TestServer::start().await;
@@ -130,7 +130,7 @@ async fn ingesting_again_lifts_no_embargo_and_no_expiry() {
 }
 
 #[tokio::test]
-async fn what_the_desk_has_set_is_lifted_by_the_desk_only() {
+async fn times_set_by_an_editor_are_changed_only_by_editors() {
     for way in [Way::Article, Way::Page, Way::FeedItem] {
         let server = TestServer::start().await;
         let mut writes = server.ingestion().await;
@@ -161,7 +161,7 @@ async fn what_the_desk_has_set_is_lifted_by_the_desk_only() {
 
 /// A page says when it may be shown, in every way that pages have to say it: that is its publisher's advice to others.
 #[tokio::test]
-async fn a_page_sets_no_embargo_and_no_expiry_by_itself() {
+async fn page_metadata_sets_no_embargo_and_no_expiry() {
     let server = TestServer::start().await;
     let mut writes = server.ingestion().await;
     let own = "<meta property=\"article:expiration_time\" content=\"2001-01-01T00:00:00Z\">
@@ -177,7 +177,7 @@ async fn a_page_sets_no_embargo_and_no_expiry_by_itself() {
 }
 
 #[tokio::test]
-async fn a_time_that_contradicts_the_one_that_stands_is_named() {
+async fn contradicting_times_are_rejected_by_field_name() {
     let server = TestServer::start().await;
     let mut writes = server.ingestion().await;
     send(&mut writes, Document { expire_time: from_now(3_600), ..document(Way::Article, 1) }).await;

@@ -40,7 +40,7 @@ fn on_deep_stacks(work: impl Fn() + Sync) {
 }
 
 #[test]
-fn twice_the_size_takes_at_most_2_2_times_the_work() {
+fn doubling_the_size_takes_at_most_2_2_times_the_work() {
     let cases = cases();
     let next = AtomicUsize::new(0);
     on_deep_stacks(|| {
@@ -83,7 +83,7 @@ fn limits_hold_while_a_document_is_parsed() {
 }
 
 #[test]
-fn structured_data_beyond_the_limit_costs_a_page_only_that() {
+fn oversized_structured_data_is_skipped_without_losing_the_page() {
     let case = cases().into_iter().find(|case| case.name == "json-empty-objects").expect("there is such a case");
     let document = case.document(1 << 20);
     let limits = Limits::default();
@@ -115,7 +115,7 @@ async fn a_document_that_is_too_complex_is_an_invalid_argument() {
 /// Large documents, plain and compressed, more at once than are taken in: what they take stays bounded, and ordinary
 /// pages are answered while they are under way.
 #[tokio::test]
-async fn hostile_documents_at_once_are_bounded_and_keep_no_ordinary_page_waiting() {
+async fn concurrent_hostile_documents_are_bounded_and_delay_no_ordinary_page() {
     const BYTES: usize = 2 << 20;
     const EACH: usize = 2;
     let dir = tempfile::tempdir().unwrap();

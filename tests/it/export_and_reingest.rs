@@ -21,7 +21,7 @@ fn folder(dir: &Path) -> [&str; 2] {
 }
 
 #[tokio::test]
-async fn an_export_ingested_elsewhere_is_the_same_there() {
+async fn an_export_ingested_into_another_engine_is_equal() {
     let database = Cluster::shared().database().await;
     let dirs = [(); 3].map(|()| tempfile::tempdir().unwrap());
     let database = ["--store", database.url.as_str()];

@@ -53,7 +53,7 @@ fn private(folder: &Path, expected: &[&str]) {
 }
 
 #[tokio::test]
-async fn what_any_command_creates_is_for_its_owner_only() {
+async fn files_of_every_command_are_private_to_the_owner() {
     for umask in ["000", "022", "277"] {
         let dir = tempfile::tempdir().unwrap();
         let place = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
@@ -99,7 +99,7 @@ async fn what_any_command_creates_is_for_its_owner_only() {
 
 /// Somebody may rely on them: `doctor` names them, with the command that narrows them.
 #[test]
-fn wider_modes_are_kept_and_named() {
+fn wider_permissions_are_kept_and_reported() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("the data");
     let flags = ["--data-dir", data.to_str().unwrap()];

@@ -95,7 +95,7 @@ async fn preflight(server: &TestServer, origin: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_page_gets_articles_errors_and_streams() {
+async fn web_pages_receive_articles_errors_and_streams() {
     let server = TestServer::start().await;
     let article = ingest(&mut server.ingestion().await, invented(1)).await.article.unwrap();
     let got = call(&server, GET, GetArticleRequest { name: article.name.clone(), ..Default::default() }, &[]).await;
@@ -118,7 +118,7 @@ async fn a_page_gets_articles_errors_and_streams() {
 }
 
 #[tokio::test]
-async fn only_pages_of_the_origins_set_may_call() {
+async fn only_configured_origins_may_call() {
     let header = "access-control-allow-origin";
     let server = TestServer::start().await;
     assert_eq!(preflight(&server, "https://desk.example").await.header(header), None, "off by default");
@@ -146,7 +146,7 @@ async fn only_pages_of_the_origins_set_may_call() {
 
 /// Requests that any page may send without a preflight are refused; through a proxy they arrive over HTTP/2.
 #[tokio::test]
-async fn what_does_not_say_that_it_is_grpc_is_no_call() {
+async fn requests_without_a_grpc_content_type_are_rejected() {
     let server = TestServer::start().await;
     let mut channel = server.channel().await;
     let request = IngestArticleRequest { document: Some(ready(invented(1))), ..Default::default() };
@@ -177,7 +177,7 @@ async fn what_does_not_say_that_it_is_grpc_is_no_call() {
 
 /// A browser sends a preflight without the credential, and then calls with it.
 #[tokio::test]
-async fn a_page_calls_with_its_credential() {
+async fn web_pages_call_with_a_credential() {
     let server = TestServer::with(|options| {
         options.web.origins = "https://desk.example".parse().unwrap();
         let staleness_bound = std::time::Duration::from_secs(1);
@@ -229,7 +229,7 @@ async fn a_page_calls_with_its_credential() {
 }
 
 #[tokio::test]
-async fn where_it_is_off_nothing_but_http2_is_spoken() {
+async fn only_http2_is_accepted_when_grpc_web_is_off() {
     let server = TestServer::with(|options| options.web.serve = false).await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(b"POST / HTTP/1.1\r\nhost: desk.example\r\ncontent-length: 0\r\n\r\n").await.unwrap();

@@ -142,7 +142,7 @@ async fn turn(writes: &mut Writes, way: &str, name: &str, hide: bool) -> Article
 }
 
 #[tokio::test]
-async fn an_original_that_cannot_be_read_is_not_named_and_hides_no_copy() {
+async fn unreadable_originals_are_not_disclosed_and_hide_no_copy() {
     let server = TestServer::start().await;
     let (mut reads, mut writes) = (server.retrieval().await, server.ingestion().await);
     for (number, way) in ["embargoed", "withdrawn", "deleted", "expired"].into_iter().enumerate() {

@@ -103,7 +103,7 @@ async fn pour(stream: TcpStream, pieces: impl Iterator<Item = Vec<u8>> + Send + 
 }
 
 #[tokio::test]
-async fn calls_that_are_reset_at_once() {
+async fn withstands_rapid_resets() {
     let besieged = Besieged::start(&[]).await;
     besieged
         .withstands("rapid reset, 4 connections of 50,000", 64, async {
@@ -126,7 +126,7 @@ fn call_and_reset(id: u32, block: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn headers_that_never_end() {
+async fn withstands_endless_headers() {
     let besieged = Besieged::start(&[]).await;
     let taken = besieged
         .withstands("CONTINUATION flood of 256 MiB", 32, async {
@@ -143,7 +143,7 @@ async fn headers_that_never_end() {
 }
 
 #[tokio::test]
-async fn pings_and_settings_without_end() {
+async fn withstands_ping_and_settings_floods() {
     let besieged = Besieged::start(&[]).await;
     besieged
         .withstands("ping flood, 500,000", 32, async {
@@ -172,7 +172,7 @@ async fn pings_and_settings_without_end() {
 }
 
 #[tokio::test]
-async fn calls_that_say_nothing() {
+async fn withstands_empty_calls() {
     let besieged = Besieged::start(&[]).await;
     besieged
         .withstands("200,000 empty calls", 64, async {
@@ -194,7 +194,7 @@ fn id_of(hundred: u32, number: u32) -> u32 {
 }
 
 #[tokio::test]
-async fn headers_that_grow_when_they_are_read() {
+async fn withstands_hpack_bombs() {
     let besieged = Besieged::start(&[]).await;
     besieged
         .withstands("HPACK bomb, 100 calls of 40 MiB", 64, async {
@@ -214,7 +214,7 @@ async fn headers_that_grow_when_they_are_read() {
 }
 
 #[tokio::test]
-async fn messages_that_grow_when_they_are_read_or_claim_to_be_large() {
+async fn withstands_compression_bombs_and_false_lengths() {
     let besieged = Besieged::start(&[]).await;
     let mut bomb = GzEncoder::new(Vec::new(), Compression::best());
     for _ in 0..512 {
@@ -267,7 +267,7 @@ async fn answered(stream: &mut TcpStream) {
 }
 
 #[tokio::test]
-async fn answers_that_nobody_reads() {
+async fn withstands_unread_responses() {
     let besieged = Besieged::start(&[]).await;
     besieged
         .withstands("5,000 lists on 20 connections with a window of 0", 128, async {
@@ -294,7 +294,7 @@ async fn answers_that_nobody_reads() {
 
 /// Reads batches of 2 MiB; all of them would take 1,000 MiB.
 #[tokio::test]
-async fn large_answers_that_nobody_reads() {
+async fn withstands_unread_large_responses() {
     let besieged = Besieged::start(&[]).await;
     let mut client = besieged.server.client().await;
     let large = Article { body: "The harbour is silting up. ".repeat(38_000), ..invented(2) };
@@ -336,7 +336,7 @@ async fn large_answers_that_nobody_reads() {
 }
 
 #[tokio::test]
-async fn callers_who_take_their_time() {
+async fn withstands_slow_clients() {
     let besieged = Besieged::start(&["--handshake-timeout", "1s"]).await;
     besieged
         .withstands("500 silent connections, 500 that send a byte now and then, 500 half calls", 128, async {
@@ -373,7 +373,7 @@ async fn callers_who_take_their_time() {
 }
 
 #[tokio::test]
-async fn reflection_that_is_asked_and_not_heard() {
+async fn withstands_unread_reflection_responses() {
     use tonic_reflection::pb::v1;
     let besieged = Besieged::start(&[]).await;
     let request = v1::ServerReflectionRequest {

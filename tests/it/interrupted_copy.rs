@@ -162,22 +162,22 @@ async fn is_marked_until_another_run(from: FeedCursor, to: FeedCursor) {
 }
 
 #[tokio::test]
-async fn into_a_database() {
+async fn into_a_database_is_marked_until_completed() {
     is_marked_until_another_run(FeedCursor::folder().await, FeedCursor::database().await).await;
 }
 
 #[tokio::test]
-async fn into_a_folder() {
+async fn into_a_folder_is_marked_until_completed() {
     is_marked_until_another_run(FeedCursor::database().await, FeedCursor::folder().await).await;
 }
 
 #[tokio::test]
-async fn from_a_folder_into_a_folder() {
+async fn from_folder_to_folder_is_marked_until_completed() {
     is_marked_until_another_run(FeedCursor::folder().await, FeedCursor::folder().await).await;
 }
 
 #[tokio::test]
-async fn the_mark_of_a_database_is_seen_by_the_doctor() {
+async fn doctor_reports_an_interrupted_copy() {
     let database = FeedCursor::database().await;
     let FeedCursor::Database(place) = &database else { unreachable!() };
     let client = place.client().await;

@@ -27,7 +27,7 @@ async fn served() -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn every_metric_that_is_watched_is_there_and_every_one_is_documented() {
+async fn metrics_in_rules_and_panels_exist_and_all_are_documented() {
     let served = served().await;
     for path in ["deploy/grafana/copydesk.json", "deploy/prometheus/alerts.yml", "docs/operations.md"] {
         let named = named(&file(path));
@@ -44,7 +44,7 @@ async fn every_metric_that_is_watched_is_there_and_every_one_is_documented() {
 }
 
 #[test]
-fn every_alert_has_a_test_and_a_paragraph_that_says_what_to_do() {
+fn every_alert_has_a_test_and_a_runbook_paragraph() {
     let (rules, tests) = (file("deploy/prometheus/alerts.yml"), file("deploy/prometheus/alerts_test.yml"));
     let operations = file("docs/operations.md");
     let mut alerts = Vec::new();

@@ -17,7 +17,7 @@ const SENT: i64 = 400;
 
 // Two threads: the last client must notice that the server stops, while the test waits for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_answered_survives_fifty_kills() {
+async fn acknowledged_writes_survive_fifty_kills() {
     let dir = tempfile::tempdir().unwrap();
     let mut answered: BTreeMap<String, i64> = BTreeMap::new();
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;

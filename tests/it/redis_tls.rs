@@ -37,7 +37,7 @@ async fn cached(cache: &RedisCache) {
 }
 
 #[tokio::test]
-async fn tls_is_spoken_and_who_answers_is_looked_at() {
+async fn tls_is_used_and_the_server_is_verified() {
     let dir = tempfile::tempdir().unwrap();
     let (ca, other) = (dir.path().join("ca.pem"), dir.path().join("other.pem"));
     let (config, port) = config(&Authority::new(), dir.path());
@@ -61,7 +61,7 @@ async fn tls_is_spoken_and_who_answers_is_looked_at() {
 
 /// Its nodes announce their addresses, and must present a certificate for them.
 #[tokio::test]
-async fn a_cluster_is_spoken_to_by_tls_where_it_says_that_it_is() {
+async fn cluster_nodes_are_reached_by_tls_at_announced_addresses() {
     let dir = tempfile::tempdir().unwrap();
     let (config, port) = config(&Authority::new(), dir.path());
     let config = format!(
@@ -85,7 +85,7 @@ async fn a_cluster_is_spoken_to_by_tls_where_it_says_that_it_is() {
 }
 
 #[test]
-fn what_is_no_certificate_is_refused_at_the_start() {
+fn invalid_ca_files_fail_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let empty = dir.path().join("empty.pem");
     std::fs::write(&empty, "").unwrap();

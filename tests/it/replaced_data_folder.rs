@@ -108,7 +108,7 @@ async fn verified(dir: &Path, names: &[String]) {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_moved_refuses_writes_until_it_is_back() {
+async fn a_moved_folder_rejects_writes_until_it_is_back() {
     for replaced in [false, true] {
         let desk = Desk::start().await;
         let mut names = vec![desk.write(0).await.unwrap()];
@@ -142,7 +142,7 @@ async fn a_folder_that_is_moved_refuses_writes_until_it_is_back() {
 
 /// None of these can be put back: a name that leads to another file is as wrong as one that leads to none.
 #[tokio::test]
-async fn files_that_are_deleted_or_replaced_refuse_writes_for_good() {
+async fn deleted_or_replaced_files_reject_writes_permanently() {
     for file in ["", "articles.db", "articles.db-wal", "articles.db-shm", "lock"] {
         let desk = Desk::start().await;
         desk.write(0).await.unwrap();
@@ -160,7 +160,7 @@ async fn files_that_are_deleted_or_replaced_refuse_writes_for_good() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_replaced_by_a_copy_refuses_writes() {
+async fn a_database_replaced_by_a_copy_rejects_writes() {
     let desk = Desk::start().await;
     desk.write(0).await.unwrap();
     let (file, copy) = (desk.data.join("articles.db"), desk.data.join("copy.db"));
@@ -175,7 +175,7 @@ async fn a_database_that_is_replaced_by_a_copy_refuses_writes() {
 
 /// A check before a commit is too early for this.
 #[tokio::test]
-async fn a_folder_that_is_deleted_during_a_commit_is_not_answered_as_done() {
+async fn a_folder_deleted_during_a_commit_fails_the_write() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let metrics = StoreMetrics::default();
@@ -200,7 +200,7 @@ async fn a_folder_that_is_deleted_during_a_commit_is_not_answered_as_done() {
 
 /// Writers do not stop while the folder comes and goes; what was answered as done is there in the end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_that_was_answered_is_lost_while_the_folder_comes_and_goes() {
+async fn acknowledged_writes_survive_while_the_folder_comes_and_goes() {
     const ROUNDS: usize = 20;
     let desk = Arc::new(Desk::start().await);
     let [done, refused, next] = [(); 3].map(|()| Arc::new(AtomicUsize::new(0)));

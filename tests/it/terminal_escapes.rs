@@ -21,7 +21,7 @@ fn shown(expected: i32, args: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn messages_escape_what_controls_a_terminal() {
+async fn messages_escape_terminal_control_characters() {
     let dir = tempfile::tempdir().unwrap();
     let named = dir.path().join(NAME);
     std::fs::create_dir(&named).unwrap();

@@ -72,7 +72,7 @@ async fn raw(
 }
 
 #[tokio::test]
-async fn callers_who_trust_the_certificate_are_served_and_others_go() {
+async fn clients_that_trust_the_certificate_are_served() {
     let (authority, dir) = (Authority::new(), tempfile::tempdir().unwrap());
     let server = server(&authority, dir.path(), None).await;
     call(&server, &Tls::default().ca(&authority.pem)).await.unwrap();
@@ -90,7 +90,7 @@ async fn callers_who_trust_the_certificate_are_served_and_others_go() {
 }
 
 #[tokio::test]
-async fn both_versions_are_spoken_and_the_protocol_is_agreed_upon() {
+async fn tls_1_2_and_1_3_are_supported_with_alpn() {
     let (authority, dir) = (Authority::new(), tempfile::tempdir().unwrap());
     let server = server(&authority, dir.path(), None).await;
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
@@ -105,7 +105,7 @@ async fn both_versions_are_spoken_and_the_protocol_is_agreed_upon() {
 }
 
 #[tokio::test]
-async fn callers_must_show_a_certificate_that_holds_where_one_is_asked_for() {
+async fn mutual_tls_requires_a_valid_client_certificate() {
     let (authority, callers, dir) = (Authority::new(), Authority::new(), tempfile::tempdir().unwrap());
     let server = server(&authority, dir.path(), Some(&callers)).await;
     let tls = Tls::default().ca(&authority.pem);
@@ -125,7 +125,7 @@ async fn callers_must_show_a_certificate_that_holds_where_one_is_asked_for() {
 }
 
 #[tokio::test]
-async fn new_certificates_are_taken_over_and_broken_ones_are_not() {
+async fn new_certificates_are_reloaded_and_invalid_ones_are_ignored() {
     let (old, new, dir) = (Authority::new(), Authority::new(), tempfile::tempdir().unwrap());
     let server = server(&old, dir.path(), None).await;
     let mut before = Client::connect_with(&address(&server), &Tls::default().ca(&old.pem), None).await.unwrap();
@@ -151,7 +151,7 @@ async fn new_certificates_are_taken_over_and_broken_ones_are_not() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_is_half_made_holds_up_nobody() {
+async fn an_incomplete_handshake_blocks_no_other_client() {
     let (authority, dir) = (Authority::new(), tempfile::tempdir().unwrap());
     let server = server(&authority, dir.path(), None).await;
     let mut halves = Vec::new();
@@ -167,7 +167,7 @@ async fn a_handshake_that_is_half_made_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_takes_too_long_is_ended() {
+async fn a_slow_handshake_times_out() {
     let (authority, dir) = (Authority::new(), tempfile::tempdir().unwrap());
     authority.vouch(dir.path());
     let tls = TlsOptions { cert: dir.path().join("server.crt"), key: dir.path().join("server.key"), client_ca: None };
@@ -186,7 +186,7 @@ async fn a_handshake_that_takes_too_long_is_ended() {
 }
 
 #[tokio::test]
-async fn browsers_are_served_by_tls_too() {
+async fn browsers_are_served_over_tls() {
     let (authority, dir) = (Authority::new(), tempfile::tempdir().unwrap());
     let server = server(&authority, dir.path(), None).await;
     let mut stream = raw(&server, &authority, rustls::ALL_VERSIONS, &["http/1.1"]).await.unwrap();
@@ -200,7 +200,7 @@ async fn browsers_are_served_by_tls_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_commands_speak_tls() {
+async fn the_commands_support_tls() {
     let (authority, callers, dir) = (Authority::new(), Authority::new(), tempfile::tempdir().unwrap());
     let server = server(&authority, dir.path(), Some(&callers)).await;
     let (ca, cert, key) = (dir.path().join("ca.pem"), dir.path().join("desk.crt"), dir.path().join("desk.key"));
@@ -221,7 +221,7 @@ async fn the_commands_speak_tls() {
 }
 
 #[test]
-fn what_is_wrong_with_the_files_is_told_at_the_start_by_the_name_of_the_setting() {
+fn invalid_certificate_files_fail_the_start_by_setting_name() {
     let dir = tempfile::tempdir().unwrap();
     let (authority, other) = (Authority::new(), dir.path().join("other"));
     authority.vouch(dir.path());

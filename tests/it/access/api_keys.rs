@@ -19,7 +19,7 @@ use crate::process::{Serve, copydesk, output, run};
 use crate::support::{invented, ready};
 
 #[tokio::test]
-async fn a_wrong_key_is_refused_and_which_keys_there_are_is_not_told() {
+async fn invalid_keys_are_rejected_without_disclosing_which_exist() {
     let (server, keys) = desk(|_| {}).await;
     let (_, good) = key(&keys, "articles.read", |_| {}).await;
     let past = Timestamp::now() - Duration::from_secs(1);
@@ -81,7 +81,7 @@ async fn a_wrong_key_is_refused_and_which_keys_there_are_is_not_told() {
 }
 
 #[tokio::test]
-async fn a_key_that_expires_ends_what_lasts_by_it() {
+async fn expiry_of_a_key_ends_its_streams() {
     let (server, keys) = desk(|_| {}).await;
     let end = Timestamp::now() + Duration::from_secs(3);
     let (_, text) = key(&keys, "articles.read", |key| key.expires = Some(end)).await;
@@ -96,7 +96,7 @@ async fn a_key_that_expires_ends_what_lasts_by_it() {
 
 /// Uses the commands, as an operator does, with two replicas at the most verbose log level.
 #[tokio::test]
-async fn keys_are_made_and_taken_back_while_two_replicas_serve() {
+async fn keys_are_created_and_revoked_while_two_replicas_serve() {
     let database = Cluster::shared().database().await;
     let dir = tempfile::tempdir().unwrap();
     let log = |number: usize| dir.path().join(format!("log-{number}"));
@@ -160,7 +160,7 @@ async fn keys_are_made_and_taken_back_while_two_replicas_serve() {
 }
 
 #[tokio::test]
-async fn keys_of_an_embedded_store_are_made_while_it_is_in_use_and_used_by_the_commands() {
+async fn keys_are_created_while_the_embedded_store_is_in_use() {
     let dir = tempfile::tempdir().unwrap();
     let server = Serve::on(dir.path(), &["--auth", "on", "--log-level", "error"]);
     let store = ["--data-dir", dir.path().to_str().unwrap()];
@@ -199,7 +199,7 @@ async fn keys_of_an_embedded_store_are_made_while_it_is_in_use_and_used_by_the_c
 }
 
 #[tokio::test]
-async fn both_stores_keep_keys_alike() {
+async fn both_stores_handle_keys_equally() {
     let database = Cluster::shared().database().await;
     let dir = tempfile::tempdir().unwrap();
     let embedded = StoreOptions::Sqlite(SqliteOptions::new(dir.path()));

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use crate::process::{Serve, run};
 
 #[test]
-fn a_port_for_others_is_not_opened_by_oversight() {
+fn rejects_an_exposed_port_without_protection() {
     let dir = tempfile::tempdir().unwrap();
     let data_dir = dir.path().to_str().unwrap();
     let (code, _, errors) = run(&["serve", "--listen", "0.0.0.0:0", "--http-listen", "off", "--data-dir", data_dir]);

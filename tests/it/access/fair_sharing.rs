@@ -67,7 +67,7 @@ async fn until_indexed(caller: &Connected, articles: usize) {
 
 /// One key runs ten loops of the most expensive search while other keys list and search.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_caller_that_searches_without_pause_has_nobody_else_refused() {
+async fn continuous_searches_of_one_caller_cause_no_rejection_of_others() {
     const ROUNDS: usize = 20;
     let (server, keys) = desk(|options| {
         let StoreOptions::Sqlite(store) = &mut options.store else { panic!("the store is not the embedded one") };
@@ -133,7 +133,7 @@ async fn a_caller_that_searches_without_pause_has_nobody_else_refused() {
 
 /// One key's lists hold every read slot of the store and do not end. Another key's searches are still served.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn places_at_the_store_are_taken_back_for_another_caller() {
+async fn store_slots_are_reclaimed_for_another_caller() {
     let database = Cluster::shared().database().await;
     let mut store = database.options();
     (store.connections, store.read_queue, store.read_wait) = (4, 8, Duration::from_secs(2));
@@ -190,7 +190,7 @@ async fn stream_one(caller: &Connected, number: usize) -> Result<IngestArticlesR
 
 /// One key opens as many watches as it gets. Other keys still watch, export and ingest.
 #[tokio::test]
-async fn watches_of_one_caller_leave_streams_for_others() {
+async fn watches_of_one_caller_leave_streams_for_other_callers() {
     const STREAMS: usize = 8;
     let (server, keys) = desk(|options| {
         (options.calls.max_concurrent_streams, options.calls.max_ingest_streams) = (STREAMS, 2);
@@ -232,7 +232,7 @@ async fn watches_of_one_caller_leave_streams_for_others() {
 
 /// Without authentication, all calls may come from one gateway: it may use a whole pool, but the pools are separate.
 #[tokio::test]
-async fn without_authentication_watches_take_no_stream_of_documents() {
+async fn without_authentication_watches_and_ingest_streams_have_separate_pools() {
     let server = TestServer::with(|options| {
         (options.calls.max_concurrent_streams, options.calls.max_ingest_streams) = (4, 1);
     })

@@ -11,7 +11,7 @@ use super::{client, desk, key, read, reason, until_read};
 use crate::support::{invented, ready};
 
 #[tokio::test]
-async fn a_caller_that_has_had_its_share_is_told_when_there_is_more() {
+async fn rejections_by_rate_carry_a_retry_delay() {
     let (server, keys) = desk(|options| options.access.as_mut().unwrap().rate = Some("3/h".parse().unwrap())).await;
     let (id, own) = key(&keys, "articles.read", |key| key.rate = "7/h".into()).await;
     let (_, default) = key(&keys, "articles.read", |_| {}).await;
@@ -38,7 +38,7 @@ async fn a_caller_that_has_had_its_share_is_told_when_there_is_more() {
 
 /// The burst passes at once and the rest at the rate; nothing is refused.
 #[tokio::test]
-async fn a_stream_of_documents_is_slowed_down_and_not_refused() {
+async fn document_streams_are_throttled_not_rejected() {
     const SENT: usize = 50;
     let (server, keys) = desk(|_| {}).await;
     let (_, text) = key(&keys, "articles.write", |key| key.rate = "20/s".into()).await;
@@ -81,7 +81,7 @@ fn feed(items: usize) -> Document {
 }
 
 #[tokio::test]
-async fn a_feed_counts_as_many_documents_as_it_has_items() {
+async fn each_item_of_a_feed_counts_as_a_document() {
     let (server, keys) = desk(|_| {}).await;
     let (id, text) = key(&keys, "articles.read articles.write", |key| key.rate = "20/h".into()).await;
     let (_, unlimited) = key(&keys, "articles.read", |_| {}).await;
@@ -114,7 +114,7 @@ async fn a_feed_counts_as_many_documents_as_it_has_items() {
 
 /// A feed that exceeds the rate is accepted if the bucket is full, and then owed.
 #[tokio::test]
-async fn a_feed_that_is_larger_than_the_rate_is_owed() {
+async fn a_feed_above_the_rate_is_accepted_and_owed() {
     let (server, keys) = desk(|_| {}).await;
     let (_, text) = key(&keys, "articles.write", |key| key.rate = "20/m".into()).await;
     let caller = client(&server, &text).await;
@@ -142,7 +142,7 @@ async fn a_feed_that_is_larger_than_the_rate_is_owed() {
 
 /// The feed waits, and so do the documents after it.
 #[tokio::test]
-async fn a_feed_in_a_stream_is_slowed_down_by_its_items() {
+async fn feeds_in_a_stream_are_throttled_by_items() {
     let (server, keys) = desk(|_| {}).await;
     let (_, text) = key(&keys, "articles.write", |key| key.rate = "20/s".into()).await;
     let mut caller = client(&server, &text).await;

@@ -33,7 +33,7 @@ async fn outcome(server: &TestServer, token: &str) -> (Code, String) {
 }
 
 #[tokio::test]
-async fn tokens_are_taken_by_the_three_algorithms_and_for_the_scopes_they_carry() {
+async fn accepts_tokens_of_three_algorithms_with_their_scopes() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("jwks.json");
     let signers = [Signer::rsa(), Signer::ec(), Signer::ed()];
@@ -82,7 +82,7 @@ async fn tokens_are_taken_by_the_three_algorithms_and_for_the_scopes_they_carry(
 }
 
 #[tokio::test]
-async fn tokens_that_are_forged_or_for_others_are_refused() {
+async fn rejects_forged_tokens_and_tokens_for_other_audiences() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("jwks.json");
     let (rsa, ec, stranger) = (Signer::rsa(), Signer::ec(), Signer::ec());
@@ -161,7 +161,7 @@ async fn tokens_that_are_forged_or_for_others_are_refused() {
 }
 
 #[tokio::test]
-async fn keys_in_a_file_are_changed_while_the_server_runs() {
+async fn a_changed_key_file_is_reloaded() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("jwks.json");
     let (old, stays, new) = (Signer::ec(), Signer::ed(), Signer::ec());
@@ -210,7 +210,7 @@ async fn an_empty_key_set_revokes_every_token() {
 }
 
 #[tokio::test]
-async fn tokens_beyond_the_maximum_lifetime_are_refused() {
+async fn rejects_tokens_beyond_the_maximum_lifetime() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("jwks.json");
     let signer = Signer::ed();
@@ -246,7 +246,7 @@ async fn tokens_beyond_the_maximum_lifetime_are_refused() {
 }
 
 #[tokio::test]
-async fn a_token_that_expires_ends_what_lasts_by_it() {
+async fn expiry_of_a_token_ends_its_streams() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("jwks.json");
     let signer = Signer::ed();
@@ -261,7 +261,7 @@ async fn a_token_that_expires_ends_what_lasts_by_it() {
 }
 
 #[tokio::test]
-async fn keys_are_fetched_and_a_new_one_is_asked_for_but_not_by_everyone() {
+async fn key_sets_are_fetched_and_refetches_are_rate_limited() {
     let authority = Authority::new();
     let dir = tempfile::tempdir().unwrap();
     authority.vouch(dir.path());
@@ -303,7 +303,7 @@ async fn keys_are_fetched_and_a_new_one_is_asked_for_but_not_by_everyone() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_comes_up_later_is_found() {
+async fn an_issuer_that_starts_later_is_found() {
     let site = Site::default();
     site.publish("not yet");
     let port = site.serve(None).await;

@@ -15,7 +15,7 @@ use crate::database::Cluster;
 use crate::support::TestServer;
 
 #[tokio::test]
-async fn a_database_that_does_not_answer_lets_nobody_in_by_key() {
+async fn rejects_keys_while_the_database_does_not_answer() {
     let cluster = Cluster::start(true);
     let database = cluster.database_without_template().await;
     let server = TestServer::with(|options| {
@@ -57,7 +57,7 @@ async fn a_database_that_does_not_answer_lets_nobody_in_by_key() {
 }
 
 #[tokio::test]
-async fn a_file_of_keys_that_is_gone_is_not_a_file_without_keys() {
+async fn a_missing_key_file_is_not_treated_as_empty() {
     let (server, keys) = desk(|_| {}).await;
     let (_, text) = key(&keys, "articles.read", |_| {}).await;
     let reader = client(&server, &text).await;
@@ -71,7 +71,7 @@ async fn a_file_of_keys_that_is_gone_is_not_a_file_without_keys() {
 
 /// A bound of zero cannot be kept, and means the shortest possible one.
 #[tokio::test]
-async fn the_shortest_bound_lets_callers_in() {
+async fn a_revocation_bound_of_zero_accepts_valid_keys() {
     let (server, keys) = desk(|options| {
         options.access = Some(AccessOptions { staleness_bound: std::time::Duration::ZERO, rate: None, jwt: None });
     })

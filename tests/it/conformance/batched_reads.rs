@@ -49,7 +49,7 @@ fn is_of(answer: &Answer, name: &str) -> bool {
 }
 
 #[tokio::test]
-async fn each_gets_its_own() {
+async fn each_read_gets_its_own_response() {
     let (database, store, held) = held(40).await;
     // Each existing article is requested three times, and each other one once.
     let names: Vec<String> = (0..160).map(|read| name(if read < 120 { read % 40 } else { read })).collect();
@@ -66,7 +66,7 @@ async fn each_gets_its_own() {
 }
 
 #[tokio::test]
-async fn what_was_written_before_a_read_is_in_it() {
+async fn reads_include_earlier_writes() {
     let (database, store, held) = held(1).await;
     // These began before the article exists, and wait.
     let early: Vec<_> = (0..20).map(|_| read(&store, "late")).collect();
@@ -81,7 +81,7 @@ async fn what_was_written_before_a_read_is_in_it() {
 }
 
 #[tokio::test]
-async fn who_leaves_takes_nobody_along() {
+async fn a_cancelled_read_cancels_no_other() {
     let (database, store, held) = held(60).await;
     let mut reads: Vec<_> = (0..60).map(|number| (number, read(&store, &name(number)))).collect();
     waiting(&database, 2).await;
@@ -98,7 +98,7 @@ async fn who_leaves_takes_nobody_along() {
 
 /// No other caller arrives that could take over the waiting reads.
 #[tokio::test]
-async fn slow_statements_hold_nobody_up() {
+async fn slow_statements_block_no_other_read() {
     let (database, store, held) = held(12).await;
     let reads: Vec<_> = (0..12).map(|number| read(&store, &name(number))).collect();
     waiting(&database, 3).await;
@@ -110,7 +110,7 @@ async fn slow_statements_hold_nobody_up() {
 
 /// Otherwise later reads would wait for its connection.
 #[tokio::test]
-async fn a_statement_that_nobody_waits_for_is_stopped() {
+async fn a_statement_without_waiting_reads_is_cancelled() {
     let (database, store, held) = held(40).await;
     let reads: Vec<_> = (0..40).map(|number| read(&store, &name(number))).collect();
     waiting(&database, 2).await;
@@ -123,7 +123,7 @@ async fn a_statement_that_nobody_waits_for_is_stopped() {
 
 /// A row that Copydesk cannot decode, and a row that fails the statement in the database.
 #[tokio::test]
-async fn what_is_wrong_with_one_is_not_the_others_fault() {
+async fn a_failing_row_fails_only_its_own_read() {
     let damaged = "UPDATE copydesk.changes SET digest = '\\x00'
         WHERE position = (SELECT position FROM copydesk.articles WHERE id = 'a-7')";
     // Like a page of a text that the disk has lost.

@@ -38,7 +38,7 @@ async fn sound(store: &Arc<dyn Store>) -> Verified {
     found
 }
 
-pub async fn what_was_written_is_found_sound(Engine { store, .. }: Engine) {
+pub async fn a_written_store_passes_verification(Engine { store, .. }: Engine) {
     written(&store).await;
     let found = sound(&store).await;
     assert_eq!((found.articles, found.states, found.changes), (452, [448, 2, 1, 1, 0], 456));
@@ -49,7 +49,7 @@ pub async fn what_was_written_is_found_sound(Engine { store, .. }: Engine) {
 
 /// From the embedded engine to the shared one, and back.
 #[tokio::test]
-async fn copies_are_equal_whichever_engine_holds_them() {
+async fn copies_between_engines_are_equal() {
     let stores = [sqlite().await, postgres().await, sqlite().await];
     written(&stores[0].store).await;
     let first = sound(&stores[0].store).await;
@@ -92,7 +92,7 @@ async fn copies_are_equal_whichever_engine_holds_them() {
 
 /// A row that was changed by hand.
 #[tokio::test]
-async fn a_text_that_was_tampered_with_is_named() {
+async fn verification_names_a_tampered_text() {
     let database = crate::database::Cluster::shared().database().await;
     let store: Arc<dyn Store> =
         Arc::new(copydesk::store::postgres::PostgresStore::open(database.options()).await.unwrap());

@@ -32,7 +32,7 @@ fn told(record: &Record) -> (String, Option<i64>, Option<i64>) {
     (article.headline, seconds(record.embargo_time), seconds(record.expire_time))
 }
 
-pub async fn absence_keeps_the_times_that_stand(Engine { store, .. }: Engine) {
+pub async fn unset_times_keep_the_current_ones(Engine { store, .. }: Engine) {
     write(&store, ingest("ferry", timed("Ferry", 50, 90), at(0))).await.unwrap();
     let again = write(&store, ingest("ferry", titled("Ferry"), at(1))).await.unwrap();
     assert_eq!((again.outcome, again.record.revision), (Outcome::Unchanged, 1));
@@ -49,7 +49,7 @@ pub async fn absence_keeps_the_times_that_stand(Engine { store, .. }: Engine) {
 }
 
 /// Its text is not what has changed, so what the desk has made of it stays.
-pub async fn a_repeated_document_with_other_times_undoes_no_correction(Engine { store, .. }: Engine) {
+pub async fn a_repeated_document_with_other_times_keeps_a_correction(Engine { store, .. }: Engine) {
     write(&store, ingest("ferry", timed("Fery", 50, None), at(0))).await.unwrap();
     write(&store, update("ferry", timed("Ferry", 50, None), Precondition::None, at(1))).await.unwrap();
     let again = write(&store, ingest("ferry", titled("Fery"), at(2))).await.unwrap();
@@ -62,7 +62,7 @@ pub async fn a_repeated_document_with_other_times_undoes_no_correction(Engine { 
     assert_eq!(again.outcome, Outcome::Unchanged);
 }
 
-pub async fn what_an_editor_has_set_is_changed_by_editors_only(Engine { store, .. }: Engine) {
+pub async fn fields_set_by_an_editor_are_changed_only_by_editors(Engine { store, .. }: Engine) {
     let edit = |fields, article, time| {
         write(&store, update_of(fields, Authority::Admin, "ferry", article, Precondition::None, at(time)))
     };
@@ -95,7 +95,7 @@ pub async fn what_an_editor_has_set_is_changed_by_editors_only(Engine { store, .
 }
 
 /// Neither does a change of state.
-pub async fn the_clock_changes_nothing_of_whose_a_field_is(Engine { store, .. }: Engine) {
+pub async fn due_transitions_keep_the_owner_of_a_field(Engine { store, .. }: Engine) {
     for (name, fields) in [("editors", EMBARGO.with(EXPIRE)), ("publishers", EditorFields::NONE)] {
         write(&store, ingest(name, timed(name, 40, 60), at(0))).await.unwrap();
         let article = timed(name, 50, 60);
@@ -113,7 +113,7 @@ pub async fn the_clock_changes_nothing_of_whose_a_field_is(Engine { store, .. }:
 }
 
 /// Every way in which the times of an article can be changed, readable and not, with and without the authority.
-pub async fn hiding_what_is_readable_takes_authority(Engine { store, .. }: Engine) {
+pub async fn hiding_a_readable_article_requires_authority(Engine { store, .. }: Engine) {
     // What stands; what is new; the field that hides a readable article at second 10.
     let cases: [(Pair, Pair, Option<&str>); 14] = [
         ((None, None), (None, None), None),
@@ -169,7 +169,7 @@ pub async fn hiding_what_is_readable_takes_authority(Engine { store, .. }: Engin
 }
 
 /// One that is ignored hides nothing.
-pub async fn a_time_that_is_an_editors_is_no_takedown(Engine { store, .. }: Engine) {
+pub async fn an_ignored_time_requires_no_authority(Engine { store, .. }: Engine) {
     write(&store, ingest("ferry", titled("Ferry"), at(0))).await.unwrap();
     let cleared = update_of(EMBARGO, Authority::Write, "ferry", titled("Ferry"), Precondition::None, at(1));
     assert_eq!(write(&store, cleared).await.unwrap().outcome, Outcome::Unchanged);
@@ -177,7 +177,7 @@ pub async fn a_time_that_is_an_editors_is_no_takedown(Engine { store, .. }: Engi
     assert_eq!(told(&ignored.record), ("Ferry late".into(), None, None));
 }
 
-pub async fn a_time_that_contradicts_the_one_that_stands_is_refused(Engine { store, .. }: Engine) {
+pub async fn rejects_times_that_contradict_the_current_ones(Engine { store, .. }: Engine) {
     write(&store, ingest("ferry", timed("Ferry", 50, 90), at(0))).await.unwrap();
     let embargo = write(&store, ingest_from(ADMIN, "ferry", timed("Ferry", 90, None), at(1))).await;
     let stands = |field, stands| WriteError::TimesContradict { id: id("ferry"), field, stands: at(stands) };

@@ -13,7 +13,7 @@ use crate::database::Cluster;
 
 /// Of old changes, only those that later readers cannot need are removed.
 #[tokio::test]
-async fn a_trimmed_feed_is_whole_from_where_it_begins() {
+async fn a_trimmed_feed_is_complete_from_its_start() {
     let database = Cluster::shared().database().await;
     let store = open(database.options()).await;
     let now = Timestamp::now();
@@ -73,7 +73,7 @@ async fn a_trimmed_feed_is_whole_from_where_it_begins() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_indexed_keeps_nothing_else_out() {
+async fn an_unindexable_article_blocks_no_other() {
     let database = Cluster::shared().database().await;
     let client = database.client().await;
     client

@@ -273,7 +273,7 @@ const FLUSH: Sizes = Sizes { claims: 1, evictions: 0, restarts: 1, flushes: 1, .
 const FAILOVER: Sizes = Sizes { claims: 1, evictions: 1, failovers: 1, ..REFRESH };
 
 #[test]
-fn nothing_old_is_ever_trusted() {
+fn no_stale_entry_is_ever_trusted() {
     let began = Instant::now();
     let mut states = 0;
     let all = [
@@ -292,7 +292,7 @@ fn nothing_old_is_ever_trusted() {
 }
 
 #[test]
-fn every_short_cut_is_caught() {
+fn every_simplification_is_detected() {
     for (variant, sizes) in [
         (Variant::PlainSet, PLAIN),
         (Variant::RevisionOnly, PLAIN),
@@ -317,7 +317,7 @@ fn every_short_cut_is_caught() {
 /// A fill reads the primary after its token was issued, and every change removes the token. Revisions protect entries
 /// from late messages and are a second defense; in this model nothing depends on them.
 #[test]
-fn revisions_are_the_second_line() {
+fn revisions_are_a_second_defense() {
     let small = Sizes { claims: 1, ..PLAIN };
     println!("without revisions: {} states", explore(Variant::LeaseAlone, small).unwrap());
 }

@@ -58,7 +58,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
-    fn the_scripts_do_what_the_model_does(steps in prop::collection::vec(step(), 1..40)) {
+    fn scripts_match_the_model(steps in prop::collection::vec(step(), 1..40)) {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let key = format!("trace:{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let redis = &mut RedisServer::shared().connect().unwrap();

@@ -51,7 +51,7 @@ async fn a_standby_that_is_frozen_killed_or_promoted_fails_no_read() {
 
 /// Between two checks of the follower, only the response itself shows that the server must not be used.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_server_was_when_it_was_looked_at_counts_for_nothing() {
+async fn a_standby_promoted_between_checks_answers_no_read() {
     let mut pair = Pair::start(LONG).await;
     edition(&pair.store(), 1).await;
     pair.caught_up().await;
@@ -72,7 +72,7 @@ async fn what_a_server_was_when_it_was_looked_at_counts_for_nothing() {
 
 /// The standby is fresh but does not answer: a lock that it has replayed lasts while replay is paused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_read_that_a_standby_is_too_slow_for_is_the_primarys() {
+async fn reads_fall_back_to_the_primary_when_a_standby_is_slow() {
     let pair = Pair::start(LONG).await;
     let mut at_standby = pair.database.at_standby(&pair.standby);
     at_standby.statement_timeout = Duration::from_millis(600);
@@ -102,7 +102,7 @@ async fn a_read_that_a_standby_is_too_slow_for_is_the_primarys() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_set_is_looked_at() {
+async fn configured_standbys_are_verified() {
     let (primary, standby) = Cluster::shared_pair();
     let (database, other) = (primary.database_without_template().await, primary.database_without_template().await);
     let store = Arc::new(PostgresStore::open(database.options()).await.unwrap());

@@ -39,7 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// No read is older than the bound or its token, for any writes and any lag of the standby.
 #[test]
-fn no_read_is_older_than_it_may_be() {
+fn no_read_is_older_than_its_bound_or_token() {
     const BOUND: Duration = Duration::from_millis(400);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let pair = runtime.block_on(Pair::start(BOUND));
