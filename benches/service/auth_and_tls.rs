@@ -18,7 +18,7 @@ use crate::hpack::Credential;
 use crate::load::{Measured, run};
 use crate::process::Process;
 use crate::table::Table;
-use crate::test_certificates::Authority;
+use crate::test_certificates::CertificateAuthority;
 use crate::token_issuer::{AUDIENCE, ISSUER, Signer, claims_but, publish, set};
 use crate::{Result, raw_http2_client, scratch};
 
@@ -116,8 +116,8 @@ fn guarded(args: &Args, dir: &Path, jwks: &Path) -> Result<Process> {
 }
 
 fn encrypted(args: &Args, dir: &Path) -> Result<Process> {
-    let authority = Authority::new();
-    authority.vouch(dir);
+    let authority = CertificateAuthority::new();
+    authority.write_server_certificate(dir);
     let [certificate_file, key_file] = ["server.crt", "server.key"].map(|name| dir.join(name));
     let settings = [("data-dir", dir), ("tls-cert", certificate_file.as_path()), ("tls-key", key_file.as_path())];
     let settings: Vec<_> = settings.iter().map(|(name, path)| (*name, path.to_str().unwrap_or_default())).collect();

@@ -12,12 +12,12 @@ use crate::process::Process;
 use crate::redis_server::RedisServer;
 
 /// The servers behind the service.
-pub struct Behind {
+pub struct Backends {
     pub cluster: Cluster,
     pub redis: RedisServer,
 }
 
-impl Behind {
+impl Backends {
     /// Returns the settings of a replica that uses these servers.
     pub fn settings<'a>(database: &'a str, cache: &'a str, cache_bytes: &'a str) -> [(&'static str, &'a str); 6] {
         [
@@ -47,7 +47,7 @@ pub async fn warm_up(server: &Process, names: &[String]) -> Result<()> {
 async fn layer(client: &mut RetrievalServiceClient<Channel>, name: &str) -> Result<String> {
     let request = GetArticleRequest { name: name.to_owned(), ..Default::default() };
     let response = client.get_article(request).await?;
-    let layer = response.metadata().get("copydesk-cache").ok_or("it does not say who answered")?;
+    let layer = response.metadata().get("copydesk-cache").ok_or("the response does not name the layer")?;
     Ok(layer.to_str()?.to_owned())
 }
 

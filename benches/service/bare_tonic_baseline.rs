@@ -15,13 +15,13 @@ use crate::{Result, one_method};
 /// Serves the article in a file.
 pub async fn serve(article: &Path) -> Result<()> {
     let article = Arc::new(Article::decode(&std::fs::read(article)?[..])?);
-    one_method::serve(Floor(article)).await
+    one_method::serve(BareTonic(article)).await
 }
 
 #[derive(Clone)]
-struct Floor(Arc<Article>);
+struct BareTonic(Arc<Article>);
 
-impl UnaryService<GetArticleRequest> for Floor {
+impl UnaryService<GetArticleRequest> for BareTonic {
     type Response = GetArticleResponse;
     type Future = Ready<std::result::Result<Response<GetArticleResponse>, Status>>;
 

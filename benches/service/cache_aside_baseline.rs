@@ -30,18 +30,18 @@ pub async fn serve(redis: &str, postgres: &str) -> Result<()> {
     let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = Manager::from_config(postgres.parse()?, NoTls, manager);
     let pool = Pool::builder(manager).max_size(CONNECTIONS).runtime(Runtime::Tokio1).build()?;
-    one_method::serve(Aside(Arc::new(Shared { redis, pool }))).await
+    one_method::serve(CacheAside(Arc::new(Shared { redis, pool }))).await
 }
 
 #[derive(Clone)]
-struct Aside(Arc<Shared>);
+struct CacheAside(Arc<Shared>);
 
 struct Shared {
     redis: MultiplexedConnection,
     pool: Pool,
 }
 
-impl UnaryService<GetArticleRequest> for Aside {
+impl UnaryService<GetArticleRequest> for CacheAside {
     type Response = GetArticleResponse;
     type Future = Pin<Box<dyn Future<Output = std::result::Result<Response<GetArticleResponse>, Status>> + Send>>;
 

@@ -12,7 +12,7 @@ use tonic::transport::Channel;
 
 use crate::Result;
 use crate::args::Args;
-use crate::backends::{Behind, answered, warm_up};
+use crate::backends::{Backends, answered, warm_up};
 use crate::database::Database;
 use crate::load::{Measured, run};
 use crate::process::Process;
@@ -30,15 +30,15 @@ const CALLERS: (usize, Duration) = (8, Duration::from_millis(2));
 
 pub async fn all(
     args: &Args,
-    mut behind: Behind,
+    mut backends: Backends,
     database: &Database,
     names: &[String],
     table: &mut Table,
 ) -> Result<()> {
-    let redis = behind.redis.url();
-    corrections(args, &Behind::settings(&database.url, &redis, "64MiB"), &names[0], table).await?;
-    herd(args, &behind, database, &names[1], table).await?;
-    away(args, &mut behind.redis, database, &names[..50], table).await
+    let redis = backends.redis.url();
+    corrections(args, &Backends::settings(&database.url, &redis, "64MiB"), &names[0], table).await?;
+    herd(args, &backends, database, &names[1], table).await?;
+    away(args, &mut backends.redis, database, &names[..50], table).await
 }
 
 /// Measures the time from the answer to a correction on one replica to the first read on another that shows it.
@@ -73,11 +73,11 @@ async fn corrections(args: &Args, settings: &[(&str, &str)], name: &str, table: 
 }
 
 /// Reads one article from two replicas concurrently, just after their start and FLUSHALL.
-async fn herd(args: &Args, behind: &Behind, database: &Database, name: &str, table: &mut Table) -> Result<()> {
+async fn herd(args: &Args, backends: &Backends, database: &Database, name: &str, table: &mut Table) -> Result<()> {
     eprintln!("{READERS} readers of one article after FLUSHALL");
-    let redis = behind.redis.url();
+    let redis = backends.redis.url();
     for cache_bytes in ["64MiB", "0"] {
-        let settings = Behind::settings(&database.url, &redis, cache_bytes);
+        let settings = Backends::settings(&database.url, &redis, cache_bytes);
         let replicas = [Process::replica(args, &settings)?, Process::replica(args, &settings)?];
         let mut channels = Vec::new();
         for replica in &replicas {
@@ -91,7 +91,7 @@ async fn herd(args: &Args, behind: &Behind, database: &Database, name: &str, tab
         for replica in &replicas {
             before.push(answered(replica, "store").await?);
         }
-        behind.redis.ask::<()>(&["FLUSHALL"]);
+        backends.redis.ask::<()>(&["FLUSHALL"]);
         let request = GetArticleRequest { name: name.to_owned(), ..Default::default() };
         let measured = run(&replicas[0], &channels, READERS / channels.len(), READERS, move |channel, _| {
             let request = request.clone();
@@ -131,7 +131,7 @@ async fn away(
     table: &mut Table,
 ) -> Result<()> {
     let url = redis.url();
-    let server = Arc::new(Process::replica(args, &Behind::settings(&database.url, &url, "0"))?);
+    let server = Arc::new(Process::replica(args, &Backends::settings(&database.url, &url, "0"))?);
     for trouble in ["frozen", "killed", "stopped"] {
         eprintln!("Redis {trouble}, {TIMES} times");
         let (mut healthy, mut before, mut after, mut back) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());

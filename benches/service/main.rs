@@ -111,7 +111,7 @@ async fn hot(args: &Args, dir: &Path, server: &Process, name: &str, table: &mut 
     std::fs::write(&file, answer.article.ok_or("no article in the answer")?.encode_to_vec())?;
     let floor = Process::floor(&file)?;
 
-    eprintln!("get: the same article, floor and service by turns");
+    eprintln!("get: the same article, floor and service in turn");
     let (floor_channels, channels) =
         (floor.channels(args.connections).await?, server.channels(args.connections).await?);
     let (mut base, mut ours) = (Vec::new(), Vec::new());

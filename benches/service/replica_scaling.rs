@@ -8,7 +8,7 @@ use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
 
 use crate::Result;
 use crate::args::Args;
-use crate::backends::Behind;
+use crate::backends::Backends;
 use crate::database::Database;
 use crate::load::{Measured, run};
 use crate::process::Process;
@@ -21,10 +21,16 @@ const ROUNDS: usize = 7;
 
 /// Measures reads from local caches on one, two and four replicas in turn. All replicas run throughout, so their idle
 /// cost is the same.
-pub async fn all(args: &Args, behind: &Behind, database: &Database, names: &[String], table: &mut Table) -> Result<()> {
-    eprintln!("one, two and four replicas, by turns");
-    let redis = behind.redis.url();
-    let settings = Behind::settings(&database.url, &redis, "64MiB");
+pub async fn all(
+    args: &Args,
+    backends: &Backends,
+    database: &Database,
+    names: &[String],
+    table: &mut Table,
+) -> Result<()> {
+    eprintln!("one, two and four replicas, in turn");
+    let redis = backends.redis.url();
+    let settings = Backends::settings(&database.url, &redis, "64MiB");
     let mut replicas = Vec::new();
     let mut channels = Vec::new();
     for _ in 0..REPLICAS[REPLICAS.len() - 1] {

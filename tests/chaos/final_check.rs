@@ -26,13 +26,13 @@ pub async fn check(run: &Arc<Run>) {
     };
     futures::future::join_all((0..SERVERS).map(each)).await;
     // Revisions of hidden articles are not readable, so these are restored first.
-    let mut client = run.world.client(0);
+    let mut client = run.system.client(0);
     for article in 0..run.history.articles() {
         reveal(run, &mut client, article).await;
     }
     tokio::time::sleep(run.bound + Duration::from_millis(1)).await;
     let each = async |server| {
-        let mut client = run.world.client(server);
+        let mut client = run.system.client(server);
         for article in 0..run.history.articles() {
             revisions(run, &mut client, article).await;
         }
@@ -49,7 +49,7 @@ async fn standing(run: &Run, server: usize, article: usize, fully_consistent: bo
         consistency: Some(Consistency { requirement }),
     };
     let promise = Promise { start: Instant::now(), bound: Duration::ZERO, position: None };
-    let checked = match run.world.client(server).retrieval.get_article(request(message)).await {
+    let checked = match run.system.client(server).retrieval.get_article(request(message)).await {
         Ok(answer) => {
             let found = answer.into_inner().article.unwrap_or_default();
             run.history.check(article, &Seen::Article { revision: found.revision, headline: &found.headline }, promise)

@@ -36,7 +36,7 @@ use faults::Faults;
 use history::History;
 use random::Random;
 use report::Report;
-use system::{RECOVERY, SERVERS, World};
+use system::{RECOVERY, SERVERS, System};
 use tokio::task::JoinSet;
 use watchers::Watcher;
 use writers::Writer;
@@ -48,7 +48,7 @@ const WATCHERS: usize = 2;
 
 /// Context shared by all tasks.
 pub struct Run {
-    pub world: Arc<World>,
+    pub system: Arc<System>,
     pub history: History,
     pub report: Report,
     /// Staleness bound of reads without a stricter requirement.
@@ -100,7 +100,7 @@ async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults)
     let articles = setting("ARTICLES").map_or(ARTICLES, |text| text.parse().expect("ARTICLES: must be a whole number"));
     assert!(articles >= WRITERS, "ARTICLES: must be at least {WRITERS}, one for each writer");
     let run = Arc::new(Run {
-        world: World::start(bound, articles).await,
+        system: System::start(bound, articles).await,
         history: History::new(articles),
         report: Report::new(),
         bound,
@@ -140,7 +140,7 @@ async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults)
         writers.join_all().await;
         run.writers_ended.store(true, Ordering::Relaxed);
         watchers.join_all().await;
-        if run.world.answers_from_redis(Instant::now(), RECOVERY).await.is_none() {
+        if run.system.answers_from_redis(Instant::now(), RECOVERY).await.is_none() {
             run.report.unwell("a server does not answer from Redis after all faults ended");
         }
         run.readers_done.store(true, Ordering::Relaxed);
@@ -148,7 +148,7 @@ async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults)
         final_check::check(&run).await;
     }
     let is_ok = run.report.print();
-    let logs = run.world.end(!is_ok);
+    let logs = run.system.end(!is_ok);
     if !is_ok {
         println!("to replay: SEED={seed}; server logs: {}", logs.display());
     }

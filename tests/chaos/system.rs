@@ -32,7 +32,7 @@ struct Settings {
     cache_bytes: String,
 }
 
-pub struct World {
+pub struct System {
     pub store: Mutex<Cluster>,
     pub redis: Mutex<RedisServer>,
     pub to_store: Vec<Proxy>,
@@ -47,7 +47,7 @@ pub struct World {
     database: Database,
 }
 
-impl World {
+impl System {
     pub async fn start(bound: Duration, articles: usize) -> Arc<Self> {
         let cluster = tokio::task::spawn_blocking(|| Cluster::start(true)).await.unwrap();
         let database = cluster.database_without_template().await;
@@ -132,8 +132,8 @@ impl World {
 
     /// Runs blocking work on a thread for it.
     pub async fn blocking<T: Send + 'static>(self: &Arc<Self>, work: impl FnOnce(&Self) -> T + Send + 'static) -> T {
-        let world = Arc::clone(self);
-        tokio::task::spawn_blocking(move || work(&world)).await.unwrap()
+        let system = Arc::clone(self);
+        tokio::task::spawn_blocking(move || work(&system)).await.unwrap()
     }
 
     pub fn answered_from(&self, server: usize, layer: Option<&str>) {

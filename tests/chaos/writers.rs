@@ -166,7 +166,7 @@ impl Writer {
             consistency: Some(Consistency { requirement }),
         };
         loop {
-            let mut client = self.run.world.client(self.random.below(SERVERS));
+            let mut client = self.run.system.client(self.random.below(SERVERS));
             match client.retrieval.get_article(patient(message.clone())).await {
                 Ok(answer) => {
                     let found = answer.into_inner().article.unwrap_or_default();
@@ -189,7 +189,7 @@ impl Writer {
     }
 
     async fn send(&self, at: usize, sent: &Sent, server: usize) -> Result<Article, Status> {
-        let mut to = self.run.world.client(server).ingestion;
+        let mut to = self.run.system.client(server).ingestion;
         let Desk { article, etag, .. } = self.desks[at].clone();
         let name = name(article);
         let written = match sent.kind {
@@ -242,7 +242,7 @@ impl Writer {
                 IngestArticlesRequest { sequence: sequence as i64, document, request_id, brief: true }
             })
             .collect();
-        let mut client = self.run.world.client(self.random.below(SERVERS)).ingestion;
+        let mut client = self.run.system.client(self.random.below(SERVERS)).ingestion;
         let streamed = async {
             let mut answers = client.ingest_articles(tokio_stream::iter(requests)).await?.into_inner();
             while let Some(answer) = answers.message().await? {

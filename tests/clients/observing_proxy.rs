@@ -25,7 +25,7 @@ const REPORTED: [&str; 2] = [GET, "/copydesk.v1.RetrievalService/BatchGetArticle
 const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
 
 /// Stops when dropped.
-pub struct Witness {
+pub struct ObservingProxy {
     address: String,
     shared: Arc<Shared>,
     serving: JoinHandle<()>,
@@ -49,7 +49,7 @@ struct Shared {
     health_watches: AtomicU64,
 }
 
-impl Witness {
+impl ObservingProxy {
     pub async fn start(to: &str, refusals: u64) -> Self {
         let to = Endpoint::from_shared(format!("http://{to}")).unwrap().connect().await.unwrap();
         let shared = Arc::new(Shared {
@@ -79,7 +79,7 @@ impl Witness {
     }
 }
 
-impl Drop for Witness {
+impl Drop for ObservingProxy {
     fn drop(&mut self) {
         self.serving.abort();
     }
@@ -96,7 +96,7 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
     if path == GET && shared.refusals > 0 {
         attempts = shared.gets.fetch_add(1, Ordering::Relaxed) + 1;
         if attempts <= shared.refusals {
-            return Status::unavailable("the witness refuses at first").into_http();
+            return Status::unavailable("the proxy refuses at first").into_http();
         }
         let said = request.headers().get(PREVIOUS_ATTEMPTS).and_then(|value| value.to_str().ok());
         if said != Some(shared.refusals.to_string().as_str()) {
@@ -107,7 +107,7 @@ async fn pass(State(shared): State<Arc<Shared>>, request: Request) -> Response<B
     let is_reported = REPORTED.contains(&path.as_str());
     let passed =
         if is_reported { reported_call(&shared, request, attempts).await } else { call(&shared, request).await };
-    passed.unwrap_or_else(|problem| Status::unknown(format!("the witness cannot pass it on: {problem}")).into_http())
+    passed.unwrap_or_else(|problem| Status::unknown(format!("the proxy cannot pass it on: {problem}")).into_http())
 }
 
 async fn call(shared: &Shared, request: Request) -> Result<Response<Body>, String> {
@@ -132,9 +132,9 @@ async fn reported_call(shared: &Shared, request: Request, attempts: u64) -> Resu
     let trailers = collected.trailers().cloned();
     let message = collected.to_bytes();
     let answered = encoding(&parts.headers, &message);
-    parts.headers.insert("witness-attempts", attempts.into());
-    parts.headers.insert("witness-request-encoding", sent);
-    parts.headers.insert("witness-response-encoding", answered);
+    parts.headers.insert("proxy-attempts", attempts.into());
+    parts.headers.insert("proxy-request-encoding", sent);
+    parts.headers.insert("proxy-response-encoding", answered);
     let body = Full::new(message).with_trailers(std::future::ready(trailers.map(Ok)));
     Ok(Response::from_parts(parts, Body::new(body)))
 }

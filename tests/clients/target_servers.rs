@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::Client;
 use crate::database::{Cluster, Database};
-use crate::observing_proxy::Witness;
+use crate::observing_proxy::ObservingProxy;
 use crate::process::Serve;
 use crate::redis_server::RedisServer;
 
@@ -26,16 +26,16 @@ impl Kind {
     }
 }
 
-pub struct FeedCursor {
-    pub fronts: Vec<Witness>,
+pub struct TargetServers {
+    pub fronts: Vec<ObservingProxy>,
     /// Proxy of the last server.
-    pub witness: Witness,
+    pub proxy: ObservingProxy,
     _servers: Vec<Serve>,
     _stores: Option<(Database, RedisServer)>,
     _dir: TempDir,
 }
 
-impl FeedCursor {
+impl TargetServers {
     pub async fn open(kind: Kind) -> Self {
         let dir = tempfile::Builder::new().prefix("copydesk-clients-").tempdir().unwrap();
         let (stores, servers) = match kind {
@@ -54,15 +54,15 @@ impl FeedCursor {
         };
         let mut fronts = Vec::new();
         for server in &servers {
-            fronts.push(Witness::start(&server.address, 0).await);
+            fronts.push(ObservingProxy::start(&server.address, 0).await);
         }
-        let witness = Witness::start(&servers.last().unwrap().address, 2).await;
-        Self { fronts, witness, _servers: servers, _stores: stores, _dir: dir }
+        let proxy = ObservingProxy::start(&servers.last().unwrap().address, 2).await;
+        Self { fronts, proxy, _servers: servers, _stores: stores, _dir: dir }
     }
 
     /// Returns the addresses in the client's format.
     pub fn addresses(&self) -> String {
-        self.fronts.iter().map(Witness::address).collect::<Vec<_>>().join(",")
+        self.fronts.iter().map(ObservingProxy::address).collect::<Vec<_>>().join(",")
     }
 
     /// Returns the expected actions that the client's channel did not take.

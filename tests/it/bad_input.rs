@@ -1,4 +1,4 @@
-//! Invalid input: each gets a status that names the field, the service goes on, and nothing is lost.
+//! Invalid input: each gets a status that names the field, the service continues, and nothing is lost.
 
 use copydesk::proto::document::Payload;
 use copydesk::proto::*;
@@ -43,7 +43,7 @@ fn html(page: impl Into<String>) -> Document {
 }
 
 /// Checks that the service still ingests and returns articles.
-async fn goes_on(server: &TestServer) {
+async fn still_serves(server: &TestServer) {
     let name = ingest(&mut server.ingestion().await, invented(4_711)).await.article.unwrap().name;
     server.retrieval().await.get_article(GetArticleRequest { name, ..Default::default() }).await.unwrap();
 }
@@ -70,7 +70,7 @@ async fn rejects_empty_input() {
     assert_eq!(fields(&refused(&server, html("")).await), ["document.html"]);
     assert_eq!(fields(&refused(&server, raw("", "")).await), ["document.raw.data"]);
     assert_eq!(fields(&refused(&server, ready(Article::default())).await), ["document.article.body"]);
-    goes_on(&server).await;
+    still_serves(&server).await;
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn rejects_oversized_input() {
     if let Ok(answer) = server.ingestion().await.ingest_article(request).await {
         assert!(answer.into_inner().article.unwrap().headline.len() <= 4_000);
     }
-    goes_on(&server).await;
+    still_serves(&server).await;
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn rejects_binary_noise_and_invalid_utf8() {
     broken[at] = 0xFF;
     let article = accepted(&server, raw(broken, "text/html; charset=utf-8")).await;
     assert!(article.article.unwrap().body.contains("dredge the northern channel"));
-    goes_on(&server).await;
+    still_serves(&server).await;
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn rejects_or_bounds_hostile_pages() {
         Ok(answer) => assert!(prost::Message::encoded_len(&answer.into_inner()) < 100_000),
         Err(refusal) => assert_eq!(fields(&refusal), ["document.raw.data"]),
     }
-    goes_on(&server).await;
+    still_serves(&server).await;
 }
 
 #[tokio::test]
@@ -196,7 +196,7 @@ async fn rejects_compression_bombs() {
     let client = server.ingestion().await.send_compressed(tonic::codec::CompressionEncoding::Gzip);
     let refusal = { client }.ingest_article(request).await.expect_err("refused");
     assert_eq!(refusal.code(), Code::ResourceExhausted, "{refusal:?}");
-    goes_on(&server).await;
+    still_serves(&server).await;
 }
 
 #[tokio::test]
@@ -406,7 +406,7 @@ async fn a_client_that_stops_reading_blocks_no_other() {
     for n in 0..300 {
         ingest(&mut writes, Article { body: format!("{n} {body}"), ..invented(n) }).await;
     }
-    goes_on(&server).await;
+    still_serves(&server).await;
     // The client reads on and has missed nothing.
     let mut seen = 0;
     while seen < 301 {
@@ -514,5 +514,5 @@ async fn an_invalid_message_in_a_stream_is_rejected() {
         let status = answers.message().await.unwrap_err();
         assert_eq!((status.code(), fields(&status)), (code, vec!["request".to_string()]), "{status:?}");
     }
-    goes_on(&server).await;
+    still_serves(&server).await;
 }

@@ -10,7 +10,7 @@ use copydesk::telemetry::{CacheMetrics, RedisMetrics};
 
 use crate::conformance::fixtures::{at, id, ingest, titled, update, write};
 use crate::redis_server::RedisServer;
-use crate::split_store::Parted;
+use crate::split_store::SplitStore;
 
 /// Long enough to have no effect here.
 const BOUND: Duration = Duration::from_secs(300);
@@ -18,7 +18,7 @@ const BOUND: Duration = Duration::from_secs(300);
 struct Desk {
     store: Arc<dyn Store>,
     /// The store behind Redis.
-    backing: Arc<Parted>,
+    backing: Arc<SplitStore>,
     redis: Arc<RedisCache>,
     _dir: tempfile::TempDir,
 }
@@ -26,7 +26,7 @@ struct Desk {
 fn desk() -> Desk {
     let dir = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(dir.path())).unwrap());
-    let backing = Parted::new(&store, &store);
+    let backing = SplitStore::new(&store, &store);
     let mut options = RedisOptions::new(&RedisServer::shared().url()).unwrap();
     options.staleness_bound = BOUND;
     options.poll = Duration::from_millis(20);
@@ -65,7 +65,7 @@ async fn dropped_entries_do_not_return_from_redis() {
     let desk = desk();
     write(&desk.store, ingest("a", titled("edition 1"), at(1))).await.unwrap();
     // The local cache follows immediately, even while the repair of Redis is held back.
-    let front = Parted::new(&(Arc::clone(&desk.redis) as Arc<dyn Store>), &desk.store);
+    let front = SplitStore::new(&(Arc::clone(&desk.redis) as Arc<dyn Store>), &desk.store);
     let local = local(front, 1 << 20).await;
     until("Redis answers", async || read(&*desk.redis, "a").await == (1, Layer::Redis)).await;
     assert_eq!(read(&local, "a").await.0, 1);

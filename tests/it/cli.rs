@@ -115,11 +115,11 @@ fn ingested_files_are_exported_and_reingested() {
     let addr = ["--addr", server.address.as_str()];
     let call = |args: &[&str]| run(&[args, &addr].concat());
 
-    let (code, _, told) = call(&["ingest", PAGES]);
-    assert_eq!(code, 0, "{told}");
-    assert!(told.contains("8 created"), "{told}");
-    let (_, _, told) = call(&["ingest", PAGES]);
-    assert!(told.contains("9 unchanged"), "{told}");
+    let (code, _, stderr) = call(&["ingest", PAGES]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stderr.contains("8 created"), "{stderr}");
+    let (_, _, stderr) = call(&["ingest", PAGES]);
+    assert!(stderr.contains("9 unchanged"), "{stderr}");
 
     let (_, shown, _) = call(&["list", "--json", "--order-by", "create_time asc"]);
     let listed = lines(&shown);
@@ -129,11 +129,11 @@ fn ingested_files_are_exported_and_reingested() {
     assert!(shown.contains(listed[0]["headline"].as_str().unwrap()), "{shown}");
     let (_, shown, _) = call(&["get", "--json", "--fields", "headline", name, listed[1]["name"].as_str().unwrap()]);
     assert_eq!(lines(&shown).len(), 2);
-    let (code, _, told) = call(&["get", "articles/none"]);
+    let (code, _, stderr) = call(&["get", "articles/none"]);
     assert_eq!(code, 1);
-    assert!(told.contains("articles/none") && told.contains("ARTICLE_NOT_FOUND"), "{told}");
-    let (code, shown, told) = call(&["get", "--url", "https://herald.example/local/lighthouse-stays-lit"]);
-    assert_eq!(code, 0, "{told}");
+    assert!(stderr.contains("articles/none") && stderr.contains("ARTICLE_NOT_FOUND"), "{stderr}");
+    let (code, shown, stderr) = call(&["get", "--url", "https://herald.example/local/lighthouse-stays-lit"]);
+    assert_eq!(code, 0, "{stderr}");
     assert!(shown.contains("Lowmouth lighthouse"), "{shown}");
 
     let newest = listed.last().unwrap()["changeToken"].as_str().unwrap();
@@ -142,24 +142,24 @@ fn ingested_files_are_exported_and_reingested() {
     let (code, shown, _) = call(&["watch", "--from-beginning", "--limit", "9"]);
     assert_eq!((code, shown.lines().filter(|line| line.starts_with("CREATED")).count()), (0, 9), "{shown}");
 
-    let (_, exported, told) = call(&["export"]);
-    assert!(told.contains("exported 9 articles"), "{told}");
+    let (_, exported, stderr) = call(&["export"]);
+    assert!(stderr.contains("exported 9 articles"), "{stderr}");
     assert_eq!(call(&["health"]).1, "SERVING\n");
     server.stop();
 
-    // What one server exports, another takes in, under the same names.
+    // The export of one server is ingested by another, under the same names.
     let server = Serve::on(second.path(), &["--log-level", "error"]);
     let addr = ["--addr", server.address.as_str()];
-    let (code, answers, told) = with_input(&[&["ingest", "--json", "-"][..], &addr].concat(), &exported);
-    assert_eq!(code, 0, "{told}");
+    let (code, answers, stderr) = with_input(&[&["ingest", "--json", "-"][..], &addr].concat(), &exported);
+    assert_eq!(code, 0, "{stderr}");
     let names = |lines: &[Value], at: &str| -> Vec<String> {
         lines.iter().map(|line| line.pointer(at).unwrap().as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(names(&lines(&answers), "/ingested/article/name"), names(&lines(&exported), "/name"));
-    let (code, _, told) = with_input(&[&["ingest", "-"][..], &addr].concat(), "{\"text\": \"\"}\n{\"txt\": 1}\n");
+    let (code, _, stderr) = with_input(&[&["ingest", "-"][..], &addr].concat(), "{\"text\": \"\"}\n{\"txt\": 1}\n");
     assert_eq!(code, 1);
-    assert!(told.contains("-:1: InvalidArgument") && told.contains("document.text"), "{told}");
-    assert!(told.contains("-:2: ") && told.contains("txt"), "{told}");
+    assert!(stderr.contains("-:1: InvalidArgument") && stderr.contains("document.text"), "{stderr}");
+    assert!(stderr.contains("-:2: ") && stderr.contains("txt"), "{stderr}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use copydesk::proto::{Article, GetArticleRequest, IngestArticleRequest, ListArti
 use copydesk_client::{Client, Retrying};
 use tonic::{Code, Request};
 
-use crate::observing_proxy::Witness;
+use crate::observing_proxy::ObservingProxy;
 use crate::redis_server::free_port;
 use crate::support::{TestServer, ingest, invented, ready};
 
@@ -19,21 +19,21 @@ fn balanced(addresses: &[String]) -> Client<Retrying> {
 async fn rejected_reads_are_retried() {
     let server = TestServer::start().await;
     let article = ingest(&mut server.ingestion().await, invented(1)).await.article.unwrap();
-    let witness = Witness::start(&server.address.to_string(), 2).await;
+    let proxy = ObservingProxy::start(&server.address.to_string(), 2).await;
     let request = GetArticleRequest { name: article.name.clone(), ..Default::default() };
-    let answer = balanced(&[witness.address()]).retrieval.get_article(request).await.unwrap();
-    assert_eq!(answer.metadata().get("witness-attempts").unwrap(), "3");
+    let answer = balanced(&[proxy.address()]).retrieval.get_article(request).await.unwrap();
+    assert_eq!(answer.metadata().get("proxy-attempts").unwrap(), "3");
     assert_eq!(answer.into_inner().article.unwrap().name, article.name);
 }
 
 #[tokio::test]
 async fn permanent_errors_are_not_retried() {
     let server = TestServer::with(|options| options.max_message_bytes = 64 << 10).await;
-    let witness = Witness::start(&server.address.to_string(), 0).await;
+    let proxy = ObservingProxy::start(&server.address.to_string(), 0).await;
     let large = Article { body: "word ".repeat(30_000), ..invented(1) };
     let request = IngestArticleRequest { document: Some(ready(large)), ..Default::default() };
-    let refusal = balanced(&[witness.address()]).ingestion.ingest_article(request).await.unwrap_err();
-    assert_eq!((refusal.code(), witness.seen().calls), (Code::ResourceExhausted, 1));
+    let refusal = balanced(&[proxy.address()]).ingestion.ingest_article(request).await.unwrap_err();
+    assert_eq!((refusal.code(), proxy.seen().calls), (Code::ResourceExhausted, 1));
 }
 
 #[tokio::test]
@@ -50,10 +50,10 @@ async fn unreachable_replicas_are_skipped() {
 async fn replicas_that_announce_a_stop_are_not_called() {
     let stopping = TestServer::with(|options| options.drain_wait = Duration::from_secs(60)).await;
     let staying = TestServer::start().await;
-    let at_stopping = Witness::start(&stopping.address.to_string(), 0).await;
-    let at_staying = Witness::start(&staying.address.to_string(), 0).await;
+    let at_stopping = ObservingProxy::start(&stopping.address.to_string(), 0).await;
+    let at_staying = ObservingProxy::start(&staying.address.to_string(), 0).await;
     let mut client = balanced(&[at_stopping.address(), at_staying.address()]);
-    let mut called = async |of: &Witness| {
+    let mut called = async |of: &ObservingProxy| {
         let before = of.seen().calls;
         for _ in 0..10 {
             client.retrieval.list_articles(ListArticlesRequest::default()).await.unwrap();

@@ -47,7 +47,7 @@ impl Case {
     }
 }
 
-/// Returns a response as JSON, without what differs from run to run.
+/// Returns a response as JSON, without values that differ between runs.
 fn stable(pool: &DescriptorPool, mut response: IngestArticleResponse) -> Value {
     for item in &mut response.feed_items {
         if let Some(feed_item::Result::Error(status)) = &mut item.result {

@@ -94,7 +94,7 @@ impl Desk {
     }
 
     /// Checks everything that holds during an outage.
-    async fn is_in_trouble(&self, since: Instant, what: &str) {
+    async fn fails_fast(&self, since: Instant, what: &str) {
         let list = async { self.reads.clone().list_articles(ListArticlesRequest::default()).await.map(drop) };
         let (one, two, listed, written) =
             tokio::join!(self.read(&self.other, None), self.fresh(&self.cached), list, self.write(3));
@@ -116,7 +116,7 @@ impl Desk {
         println!("{what}: later reads failed after {:?} each", began.elapsed() / 100);
     }
 
-    async fn is_well(&self, since: Instant, what: &str) {
+    async fn recovers(&self, since: Instant, what: &str) {
         until(async || self.layer(&self.other).await.is_ok()).await;
         println!("{what}: reads succeeded {:?} after the database's return", since.elapsed());
         until(async || self.write(4).await.is_ok()).await;
@@ -141,9 +141,9 @@ async fn a_frozen_database_fails_calls_fast_and_recovers() {
     let database = cluster.database_without_template().await;
     let desk = Desk::open(&database).await;
     cluster.freeze();
-    desk.is_in_trouble(Instant::now(), "frozen").await;
+    desk.fails_fast(Instant::now(), "frozen").await;
     cluster.thaw();
-    desk.is_well(Instant::now(), "frozen").await;
+    desk.recovers(Instant::now(), "frozen").await;
 }
 
 #[tokio::test]
@@ -152,7 +152,7 @@ async fn a_restarted_database_fails_calls_fast_and_recovers() {
     let database = cluster.database_without_template().await;
     let desk = Desk::open(&database).await;
     cluster.crash();
-    desk.is_in_trouble(Instant::now(), "killed").await;
+    desk.fails_fast(Instant::now(), "killed").await;
     cluster.resume();
-    desk.is_well(Instant::now(), "killed").await;
+    desk.recovers(Instant::now(), "killed").await;
 }

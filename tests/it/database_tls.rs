@@ -8,7 +8,7 @@ use copydesk::store::postgres::{OpenError, PostgresOptions, PostgresStore};
 use crate::conformance::fixtures::{at, get, ingest, titled, write};
 use crate::database::{Cluster, Database};
 use crate::process::{Serve, run};
-use crate::test_certificates::Authority;
+use crate::test_certificates::CertificateAuthority;
 
 /// Returns the URL of a database with another host name.
 fn url(database: &Database, host: &str, mode: &str) -> String {
@@ -17,13 +17,13 @@ fn url(database: &Database, host: &str, mode: &str) -> String {
 
 #[tokio::test]
 async fn tls_follows_sslmode_and_verifies_the_server() {
-    let authority = Authority::new();
-    let cluster = Cluster::start_encrypted(|data| authority.vouch(data));
+    let authority = CertificateAuthority::new();
+    let cluster = Cluster::start_encrypted(|data| authority.write_server_certificate(data));
     let database = cluster.database_without_template().await;
     let dir = tempfile::tempdir().unwrap();
     let (ca, other) = (dir.path().join("ca.pem"), dir.path().join("other.pem"));
     std::fs::write(&ca, &authority.pem).unwrap();
-    std::fs::write(&other, Authority::new().pem).unwrap();
+    std::fs::write(&other, CertificateAuthority::new().pem).unwrap();
 
     for mode in ["require", "verify-ca", "verify-full"] {
         let trusting =
@@ -55,7 +55,7 @@ async fn rejects_a_plaintext_server_when_tls_is_required() {
     let database = Cluster::shared().database().await;
     let dir = tempfile::tempdir().unwrap();
     let ca = dir.path().join("ca.pem");
-    std::fs::write(&ca, Authority::new().pem).unwrap();
+    std::fs::write(&ca, CertificateAuthority::new().pem).unwrap();
     let options = PostgresOptions::trusting(&url(&database, "localhost", "require"), Some(&ca)).unwrap();
     let refused = PostgresStore::open(options).await.err().unwrap().to_string();
     assert!(refused.contains("does not support TLS"), "{refused}");
@@ -64,8 +64,8 @@ async fn rejects_a_plaintext_server_when_tls_is_required() {
 
 #[test]
 fn store_ca_is_validated_and_used() {
-    let authority = Authority::new();
-    let cluster = Cluster::start_encrypted(|data| authority.vouch(data));
+    let authority = CertificateAuthority::new();
+    let cluster = Cluster::start_encrypted(|data| authority.write_server_certificate(data));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let database = runtime.block_on(cluster.database_without_template());
     let dir = tempfile::tempdir().unwrap();

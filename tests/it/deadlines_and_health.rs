@@ -44,7 +44,7 @@ async fn a_call_past_its_deadline_ends_and_its_write_completes() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), either).await.expect("the call goes on past its deadline");
+    tokio::time::timeout(Duration::from_secs(20), either).await.expect("the call continues past its deadline");
     drop(held);
     // The write was handed to the store before the deadline, so it completes.
     let mut reads = server.retrieval().await;

@@ -1,13 +1,13 @@
-//! `copydesk doctor`, on parts that are well and parts that are not.
+//! `copydesk doctor`, with valid and invalid configurations.
 
 use serde_json::Value;
 
 use crate::database::Cluster;
 use crate::process::{Serve, run};
 use crate::redis_server::{RedisServer, free_port};
-use crate::test_certificates::Authority;
+use crate::test_certificates::CertificateAuthority;
 
-/// What it found: its exit code, and each part with its level, what was found, and what to do.
+/// Exit code and findings: level, part, finding and advice.
 fn doctor(flags: &[&str]) -> (i32, Vec<[String; 4]>) {
     let (code, shown, errors) = run(&[&["doctor", "--json"], flags].concat());
     let findings = shown.lines().map(|line| {
@@ -17,7 +17,7 @@ fn doctor(flags: &[&str]) -> (i32, Vec<[String; 4]>) {
     (code, findings.collect())
 }
 
-/// Flags for ports that nobody has.
+/// Returns flags for free ports.
 fn ports() -> [String; 4] {
     let any = || format!("127.0.0.1:{}", free_port());
     ["--listen".into(), any(), "--http-listen".into(), any()]
@@ -61,7 +61,7 @@ async fn reports_ok_when_all_checks_pass() {
     ] {
         assert!(has(&findings, "ok", part, words), "{part} {words} in {findings:#?}");
     }
-    // It leaves nothing behind.
+    // It leaves no files.
     let keys: Vec<String> = redis.ask(&["KEYS", "*"]);
     assert!(keys.is_empty(), "{keys:?}");
 }
@@ -154,7 +154,7 @@ async fn a_read_only_role_and_an_unreachable_database_are_problems() {
 #[test]
 fn an_unwritable_folder_is_a_problem() {
     let dir = tempfile::tempdir().unwrap();
-    // A file is no folder, whoever asks: permissions do not keep the superuser out.
+    // A file instead of a folder, because permissions do not apply to the superuser.
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
     let found = doctor_of(&["--data-dir", file.join("data").to_str().unwrap()]);
@@ -182,7 +182,7 @@ fn certificate_expiry_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     let looked = |year: i32| {
-        let (certificate, key) = Authority::new().issue("localhost", |params| {
+        let (certificate, key) = CertificateAuthority::new().issue("localhost", |params| {
             params.not_after = rcgen::date_time_ymd(year, 1, 1);
         });
         std::fs::write(path("server.crt"), certificate).unwrap();

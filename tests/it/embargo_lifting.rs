@@ -1,4 +1,4 @@
-//! Documents that come in again, and the embargo or the expiry of the articles that they are.
+//! Documents that are ingested again, and the embargo or expiry of their articles.
 
 use std::time::{Duration, SystemTime};
 
@@ -53,7 +53,7 @@ fn from_now(seconds: i64) -> Option<prost_types::Timestamp> {
     Some(time.into())
 }
 
-/// Each article of a document, and what was done with it.
+/// Returns each article of a document, and its outcome.
 async fn send(writes: &mut Writes, document: Document) -> Vec<(Article, IngestOutcome)> {
     let request = IngestArticleRequest { document: Some(document), ..Default::default() };
     let answer = writes.ingest_article(request).await.unwrap().into_inner();
@@ -146,7 +146,7 @@ async fn times_set_by_an_editor_are_changed_only_by_editors() {
                 assert!(!is_readable(&server, &article).await, "{way:?}");
             }
         }
-        // What the desk has lifted is not set again by the publisher either.
+        // The publisher does not set an embargo again that an editor has lifted.
         for (article, _) in &created {
             let open = Article { name: article.name.clone(), ..Default::default() };
             assert_eq!(edit(&mut writes, open, "embargo_time").await.state(), ArticleState::Active);
@@ -185,6 +185,9 @@ async fn contradicting_times_are_rejected_by_field_name() {
     let request = IngestArticleRequest { document: Some(later), ..Default::default() };
     let refused = writes.ingest_article(request).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
-    let told = refused.message();
-    assert!(told.contains("embargo_time") && told.contains("expire_time") && told.contains("send both"), "{told}");
+    let message = refused.message();
+    assert!(
+        message.contains("embargo_time") && message.contains("expire_time") && message.contains("send both"),
+        "{message}"
+    );
 }

@@ -1,5 +1,4 @@
-//! Documents made to be expensive: the work that each takes grows no faster than its size, and none keeps others
-//! waiting.
+//! Documents that are made to be expensive: work grows no faster than size, and no document delays others.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -112,8 +111,8 @@ async fn a_document_that_is_too_complex_is_an_invalid_argument() {
     assert!(refusal.message().contains("too complex: more than") && refusal.message().contains("steps of work"));
 }
 
-/// Large documents, plain and compressed, more at once than are taken in: what they take stays bounded, and ordinary
-/// pages are answered while they are under way.
+/// More concurrent large documents, plain and compressed, than the limit: their memory stays bounded, and ordinary
+/// pages are answered meanwhile.
 #[tokio::test]
 async fn concurrent_hostile_documents_are_bounded_and_delay_no_ordinary_page() {
     const BYTES: usize = 2 << 20;

@@ -1,4 +1,4 @@
-//! Folders are for their owner only, and so are files: whatever the umask, and whichever command creates them.
+//! Permissions: folders and files are private to their owner for any umask and any command that creates them.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -44,8 +44,8 @@ fn modes(folder: &Path) -> BTreeMap<String, u32> {
 fn private(folder: &Path, expected: &[&str]) {
     let found = modes(folder);
     for (name, mode) in &found {
-        let right = if name.ends_with('/') { 0o700 } else { 0o600 };
-        assert_eq!(*mode, right, "{name} has {mode:04o}, of {found:?}");
+        let expected = if name.ends_with('/') { 0o700 } else { 0o600 };
+        assert_eq!(*mode, expected, "{name} has {mode:04o}, of {found:?}");
     }
     for name in expected {
         assert!(found.contains_key(*name), "{name} is not among {found:?}");
@@ -81,7 +81,7 @@ async fn files_of_every_command_are_private_to_the_owner() {
         private(dir.path(), &all);
         server.kill();
         private(dir.path(), &all);
-        // What a kill has left is taken up; and a lost index is made again.
+        // Files left by a kill are reused, and a lost index is rebuilt.
         std::fs::remove_file(place("made/data/search.db")).unwrap();
         drop(serve().unwrap());
         private(dir.path(), &all);
@@ -97,7 +97,7 @@ async fn files_of_every_command_are_private_to_the_owner() {
     }
 }
 
-/// Somebody may rely on them: `doctor` names them, with the command that narrows them.
+/// Operators may rely on them: `doctor` reports them, with the command that narrows them.
 #[test]
 fn wider_permissions_are_kept_and_reported() {
     let dir = tempfile::tempdir().unwrap();
@@ -125,10 +125,10 @@ fn wider_permissions_are_kept_and_reported() {
     let (code, shown, errors) = look();
     assert_eq!((code, shown.matches("advice ").count(), shown.matches("chmod").count()), (0, 4, 4), "{shown}{errors}");
     for (path, mode) in &wide {
-        let (found, right) = (path.display(), if path.is_dir() { "700" } else { "600" });
+        let (found, expected) = (path.display(), if path.is_dir() { "700" } else { "600" });
         assert!(shown.contains(&format!("{found} has mode {mode:04o}")), "{shown}");
         let quote = if *path == audit { "" } else { "'" };
-        assert!(shown.contains(&format!("-> chmod {right} {quote}{found}{quote}\n")), "{shown}");
+        assert!(shown.contains(&format!("-> chmod {expected} {quote}{found}{quote}\n")), "{shown}");
         assert_eq!(std::fs::metadata(path).unwrap().mode() & 0o7777, *mode, "{found}");
     }
 }

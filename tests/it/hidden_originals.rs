@@ -1,4 +1,4 @@
-//! Copies of articles that cannot be read any more: by no method is the original named, and none hides the copy.
+//! Duplicates of articles that are no longer readable: no method names the original, and none hides the duplicate.
 
 use std::collections::BTreeSet;
 
@@ -157,15 +157,15 @@ async fn unreadable_originals_are_not_disclosed_and_hide_no_copy() {
             if hide || token != copy.change_token {
                 token = turn(&mut writes, way, &original.name, hide).await.change_token;
             }
-            let right = if hide { "" } else { &original.name };
-            for (method, told) in named(&mut reads, &mut writes, &copy, &token).await {
-                assert_eq!(told, right, "{method} of a copy whose original is {way}: {hide}");
+            let expected = if hide { "" } else { &original.name };
+            for (method, actual) in named(&mut reads, &mut writes, &copy, &token).await {
+                assert_eq!(actual, expected, "{method} of a copy whose original is {way}: {hide}");
             }
             let shown = ways_that_show(&mut reads, &copy.name, &token).await;
             let all = ["list", "search", "export", "watch"];
             assert_eq!(shown, if hide { &all[..] } else { &[] }, "{way}: {hide}");
         }
-        // The rest begins without these.
+        // The following checks start without these.
         for name in [&copy.name, &original.name] {
             turn(&mut writes, "withdrawn", name, true).await;
         }

@@ -27,13 +27,13 @@ const SOON: Duration = Duration::from_secs(120);
 const SERVED: usize = 50;
 
 /// Server process with one article.
-struct Besieged {
+struct AttackedServer {
     server: Serve,
     name: String,
     _dir: tempfile::TempDir,
 }
 
-impl Besieged {
+impl AttackedServer {
     async fn start(more: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let log = std::process::Stdio::null();
@@ -104,11 +104,11 @@ async fn pour(stream: TcpStream, pieces: impl Iterator<Item = Vec<u8>> + Send + 
 
 #[tokio::test]
 async fn withstands_rapid_resets() {
-    let besieged = Besieged::start(&[]).await;
-    besieged
+    let attacked = AttackedServer::start(&[]).await;
+    attacked
         .withstands("rapid reset, 4 connections of 50,000", 64, async {
             for _ in 0..4 {
-                let stream = besieged.connect(&[]).await;
+                let stream = attacked.connect(&[]).await;
                 let block = headers(GET, &[]);
                 let pieces = (0..500).map(move |hundred| {
                     let each = (0..100).map(|number| call_and_reset(id_of(hundred, number), &block));
@@ -127,10 +127,10 @@ fn call_and_reset(id: u32, block: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn withstands_endless_headers() {
-    let besieged = Besieged::start(&[]).await;
-    let taken = besieged
+    let attacked = AttackedServer::start(&[]).await;
+    let taken = attacked
         .withstands("CONTINUATION flood of 256 MiB", 32, async {
-            let stream = besieged.connect(&[]).await;
+            let stream = attacked.connect(&[]).await;
             let begin = std::iter::once(frame(HEADERS, 0, 1, &headers(GET, &[])));
             let mut more = vec![0];
             text(&mut more, "x-more");
@@ -144,23 +144,23 @@ async fn withstands_endless_headers() {
 
 #[tokio::test]
 async fn withstands_ping_and_settings_floods() {
-    let besieged = Besieged::start(&[]).await;
-    besieged
+    let attacked = AttackedServer::start(&[]).await;
+    attacked
         .withstands("ping flood, 500,000", 32, async {
-            let stream = besieged.connect(&[]).await;
+            let stream = attacked.connect(&[]).await;
             pour(stream, std::iter::repeat_with(|| frame(PING, 0, 0, b"copydesk").repeat(1_000)).take(500)).await
         })
         .await;
-    besieged
+    attacked
         .withstands("SETTINGS flood, 500,000", 32, async {
-            let stream = besieged.connect(&[]).await;
+            let stream = attacked.connect(&[]).await;
             pour(stream, std::iter::repeat_with(|| frame(SETTINGS, 0, 0, &[]).repeat(1_000)).take(500)).await
         })
         .await;
     // With unread answers: the server reads no more until they are sent.
-    besieged
+    attacked
         .withstands("ping flood, unread", 32, async {
-            let mut stream = besieged.connect(&[]).await;
+            let mut stream = attacked.connect(&[]).await;
             let flood = frame(PING, 0, 0, b"copydesk").repeat(1_000);
             let mut taken = 0_u64;
             while let Ok(Ok(())) = tokio::time::timeout(Duration::from_secs(2), stream.write_all(&flood)).await {
@@ -173,10 +173,10 @@ async fn withstands_ping_and_settings_floods() {
 
 #[tokio::test]
 async fn withstands_empty_calls() {
-    let besieged = Besieged::start(&[]).await;
-    besieged
+    let attacked = AttackedServer::start(&[]).await;
+    attacked
         .withstands("200,000 empty calls", 64, async {
-            let stream = besieged.connect(&[]).await;
+            let stream = attacked.connect(&[]).await;
             let block = headers(GET, &[]);
             let pieces = (0..2_000).map(move |hundred| {
                 let each =
@@ -195,10 +195,10 @@ fn id_of(hundred: u32, number: u32) -> u32 {
 
 #[tokio::test]
 async fn withstands_hpack_bombs() {
-    let besieged = Besieged::start(&[]).await;
-    besieged
+    let attacked = AttackedServer::start(&[]).await;
+    attacked
         .withstands("HPACK bomb, 100 calls of 40 MiB", 64, async {
-            let stream = besieged.connect(&[]).await;
+            let stream = attacked.connect(&[]).await;
             let pieces = (0..100).map(|number| {
                 let mut block = headers(GET, &[]);
                 // Added to the table once, and then referenced with one byte each.
@@ -215,7 +215,7 @@ async fn withstands_hpack_bombs() {
 
 #[tokio::test]
 async fn withstands_compression_bombs_and_false_lengths() {
-    let besieged = Besieged::start(&[]).await;
+    let attacked = AttackedServer::start(&[]).await;
     let mut bomb = GzEncoder::new(Vec::new(), Compression::best());
     for _ in 0..512 {
         bomb.write_all(&[0; 1 << 20]).unwrap();
@@ -223,9 +223,9 @@ async fn withstands_compression_bombs_and_false_lengths() {
     let bomb = bomb.finish().unwrap();
     let length = u32::try_from(bomb.len()).unwrap().to_be_bytes();
     let message = Bytes::from([&[1][..], &length, &bomb].concat());
-    besieged
+    attacked
         .withstands("6 messages of 0.5 MiB that are 512 MiB", 256, async {
-            let wire = Wire::connect(besieged.server.address.parse().unwrap()).await;
+            let wire = Wire::connect(attacked.server.address.parse().unwrap()).await;
             let calls = (0..6).map(|_| wire.send(INGEST, message.clone(), &[("grpc-encoding", "gzip")]));
             for ended in futures::future::join_all(calls).await {
                 assert!(matches!(ended, Ended::Status(code) if code == Code::ResourceExhausted as i32), "{ended:?}");
@@ -234,9 +234,9 @@ async fn withstands_compression_bombs_and_false_lengths() {
         .await;
     // A plausible length reserves that much memory, of which 1 to 2 MiB become resident.
     for (what, claim, bound) in [("4 GiB", u32::MAX, 64), ("16 MiB, the maximum", 16 << 20, 512)] {
-        besieged
+        attacked
             .withstands(&format!("200 messages that claim to have {what}"), bound, async {
-                let mut stream = besieged.connect(&[]).await;
+                let mut stream = attacked.connect(&[]).await;
                 for number in 0..200 {
                     let id = id_of(0, number);
                     let begin = [&[0][..], &u32::to_be_bytes(claim)].concat();
@@ -268,13 +268,13 @@ async fn answered(stream: &mut TcpStream) {
 
 #[tokio::test]
 async fn withstands_unread_responses() {
-    let besieged = Besieged::start(&[]).await;
-    besieged
+    let attacked = AttackedServer::start(&[]).await;
+    attacked
         .withstands("5,000 lists on 20 connections with a window of 0", 128, async {
             let list = ListArticlesRequest { page_size: 1_000, ..Default::default() };
             let mut streams = Vec::new();
             for _ in 0..20 {
-                let mut stream = besieged.connect(&[(4, 0)]).await;
+                let mut stream = attacked.connect(&[(4, 0)]).await;
                 for number in 0..250 {
                     let id = id_of(0, number);
                     let path = "/copydesk.v1.RetrievalService/ListArticles";
@@ -295,8 +295,8 @@ async fn withstands_unread_responses() {
 /// Reads batches of 2 MiB; all of them would take 1,000 MiB.
 #[tokio::test]
 async fn withstands_unread_large_responses() {
-    let besieged = Besieged::start(&[]).await;
-    let mut client = besieged.server.client().await;
+    let attacked = AttackedServer::start(&[]).await;
+    let mut client = attacked.server.client().await;
     let large = Article { body: "The harbour is silting up. ".repeat(38_000), ..invented(2) };
     let request = IngestArticleRequest { document: Some(ready(large)), ..Default::default() };
     let name = client.ingestion.ingest_article(request).await.unwrap().into_inner().article.unwrap().name;
@@ -311,13 +311,13 @@ async fn withstands_unread_large_responses() {
         .unwrap()
         != "local"
     {}
-    besieged
+    attacked
         .withstands("500 batches of 2 MiB on 5 connections, one byte read of each", 256, async {
             let batch = BatchGetArticlesRequest { names: vec![name.clone(), name.clone()], ..Default::default() };
             let mut streams = Vec::new();
             for _ in 0..5 {
                 // A window of one byte, so that each response begins.
-                let mut stream = besieged.connect(&[(4, 1)]).await;
+                let mut stream = attacked.connect(&[(4, 1)]).await;
                 for number in 0..100 {
                     let id = id_of(0, number);
                     let path = "/copydesk.v1.RetrievalService/BatchGetArticles";
@@ -337,20 +337,20 @@ async fn withstands_unread_large_responses() {
 
 #[tokio::test]
 async fn withstands_slow_clients() {
-    let besieged = Besieged::start(&["--handshake-timeout", "1s"]).await;
-    besieged
+    let attacked = AttackedServer::start(&["--handshake-timeout", "1s"]).await;
+    attacked
         .withstands("500 silent connections, 500 that send a byte now and then, 500 half calls", 128, async {
             let mut held = Vec::new();
             for _ in 0..500 {
-                held.push(TcpStream::connect(&besieged.server.address).await.unwrap());
-                let mut stream = besieged.connect(&[]).await;
+                held.push(TcpStream::connect(&attacked.server.address).await.unwrap());
+                let mut stream = attacked.connect(&[]).await;
                 let call = [frame(HEADERS, END_HEADERS, 1, &headers(INGEST, &[])), frame(DATA, 0, 1, &[0, 0])].concat();
                 stream.write_all(&call).await.unwrap();
                 held.push(stream);
             }
             let mut slow = Vec::new();
             for _ in 0..500 {
-                slow.push(TcpStream::connect(&besieged.server.address).await.unwrap());
+                slow.push(TcpStream::connect(&attacked.server.address).await.unwrap());
             }
             // A byte every 100 ms of a preface that is never complete: each connection is closed in time.
             let byte = |at: usize| [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r"[at.min(22)]];
@@ -375,7 +375,7 @@ async fn withstands_slow_clients() {
 #[tokio::test]
 async fn withstands_unread_reflection_responses() {
     use tonic_reflection::pb::v1;
-    let besieged = Besieged::start(&[]).await;
+    let attacked = AttackedServer::start(&[]).await;
     let request = v1::ServerReflectionRequest {
         host: String::new(),
         message_request: Some(v1::server_reflection_request::MessageRequest::FileContainingSymbol(
@@ -384,9 +384,9 @@ async fn withstands_unread_reflection_responses() {
     };
     let message = enveloped(&request);
     assert!(message.len() == request.encoded_len() + 5);
-    besieged
+    attacked
         .withstands("200 streams of reflection with 400 requests each, unread", 128, async {
-            let mut stream = besieged.connect(&[(4, 0)]).await;
+            let mut stream = attacked.connect(&[(4, 0)]).await;
             for number in 0..200 {
                 let id = id_of(0, number);
                 let data = frame(DATA, 0, id, &message.repeat(400));

@@ -1,4 +1,4 @@
-//! Copies that are killed: what they leave is marked, is not served, and is completed by another run.
+//! Killed copies: an incomplete target is marked, is not served, and is completed by another run.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -20,12 +20,12 @@ const ARTICLES: i64 = 4_000;
 const SOME: i64 = 500;
 
 /// A store, as flags name it.
-enum FeedCursor {
+enum StoreLocation {
     Folder(tempfile::TempDir),
     Database(Database),
 }
 
-impl FeedCursor {
+impl StoreLocation {
     async fn folder() -> Self {
         Self::Folder(tempfile::tempdir().unwrap())
     }
@@ -55,7 +55,7 @@ impl FeedCursor {
         }
     }
 
-    /// Articles that are in it; 0 while it cannot be read.
+    /// Returns the number of its articles; 0 while it cannot be read.
     async fn articles(&self) -> i64 {
         match self {
             Self::Folder(dir) => {
@@ -79,9 +79,9 @@ impl FeedCursor {
 
     /// The digest of all articles, of a store in which nothing is wrong.
     fn digest(&self) -> String {
-        let (code, told, errors) = self.run(&["verify"]);
-        assert_eq!(code, 0, "{told}{errors}");
-        told.lines().find_map(|line| line.strip_prefix("digest: ")).unwrap().to_owned()
+        let (code, stdout, errors) = self.run(&["verify"]);
+        assert_eq!(code, 0, "{stdout}{errors}");
+        stdout.lines().find_map(|line| line.strip_prefix("digest: ")).unwrap().to_owned()
     }
 
     fn serve(&self) -> Result<Serve, String> {
@@ -106,7 +106,7 @@ async fn fill(store: &Arc<dyn Store>) {
 }
 
 /// Kills a copy when some articles are in its target, and not all.
-async fn killed_midway(from: &FeedCursor, to: &FeedCursor) {
+async fn killed_midway(from: &StoreLocation, to: &StoreLocation) {
     let [flag, value] = from.flags();
     let mut command = copydesk(&["copy", "--to", &to.target(), &flag, &value]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -122,10 +122,10 @@ async fn killed_midway(from: &FeedCursor, to: &FeedCursor) {
     assert_eq!(status.code(), None, "the copy has ended before it was killed: {status}");
 }
 
-async fn is_marked_until_another_run(from: FeedCursor, to: FeedCursor) {
+async fn is_marked_until_another_run(from: StoreLocation, to: StoreLocation) {
     fill(&from.open().await).await;
     let digest = from.digest();
-    let other = FeedCursor::folder().await;
+    let other = StoreLocation::folder().await;
     drop(other.open().await);
     killed_midway(&from, &to).await;
 
@@ -134,25 +134,25 @@ async fn is_marked_until_another_run(from: FeedCursor, to: FeedCursor) {
     };
     refused(&to.serve().err().expect("it is not served"));
     for args in [&["verify"][..], &["copy", "--to", &other.target()]] {
-        let (code, told, errors) = to.run(args);
-        assert_eq!((code, told.as_str()), (1, ""), "{args:?}: {errors}");
+        let (code, stdout, errors) = to.run(args);
+        assert_eq!((code, stdout.as_str()), (1, ""), "{args:?}: {errors}");
         refused(&errors);
     }
     // Another store's articles would not make it whole.
     let (code, _, errors) = other.run(&["copy", "--to", &to.target()]);
     assert!(code == 1 && errors.contains("copy of another store"), "{errors}");
-    // Who may call is another matter, and so is the schema: an upgrade must not stand in the way of the next run.
+    // API keys and the schema are independent of it: an upgrade must not prevent the next run.
     for args in [&["keys", "list"][..], &["migrate"]] {
         let (code, _, errors) = to.run(args);
         assert_eq!(code, 0, "{args:?}: {errors}");
     }
     refused(&to.serve().err().expect("it is not served"));
 
-    let (code, told, errors) = from.run(&["copy", "--to", &to.target()]);
+    let (code, stdout, errors) = from.run(&["copy", "--to", &to.target()]);
     assert_eq!(code, 0, "{errors}");
-    let there = told.strip_prefix(&format!("copied: {ARTICLES}, of which ")).unwrap_or_else(|| panic!("{told}"));
+    let there = stdout.strip_prefix(&format!("copied: {ARTICLES}, of which ")).unwrap_or_else(|| panic!("{stdout}"));
     let there: i64 = there.split(' ').next().unwrap().parse().unwrap();
-    assert!((SOME..ARTICLES).contains(&there), "{told}");
+    assert!((SOME..ARTICLES).contains(&there), "{stdout}");
     assert_eq!(to.digest(), digest);
     to.serve().unwrap_or_else(|errors| panic!("{errors}")).stop();
     // Once it is whole, another store may be copied into it.
@@ -163,28 +163,28 @@ async fn is_marked_until_another_run(from: FeedCursor, to: FeedCursor) {
 
 #[tokio::test]
 async fn into_a_database_is_marked_until_completed() {
-    is_marked_until_another_run(FeedCursor::folder().await, FeedCursor::database().await).await;
+    is_marked_until_another_run(StoreLocation::folder().await, StoreLocation::database().await).await;
 }
 
 #[tokio::test]
 async fn into_a_folder_is_marked_until_completed() {
-    is_marked_until_another_run(FeedCursor::database().await, FeedCursor::folder().await).await;
+    is_marked_until_another_run(StoreLocation::database().await, StoreLocation::folder().await).await;
 }
 
 #[tokio::test]
 async fn from_folder_to_folder_is_marked_until_completed() {
-    is_marked_until_another_run(FeedCursor::folder().await, FeedCursor::folder().await).await;
+    is_marked_until_another_run(StoreLocation::folder().await, StoreLocation::folder().await).await;
 }
 
 #[tokio::test]
 async fn doctor_reports_an_interrupted_copy() {
-    let database = FeedCursor::database().await;
-    let FeedCursor::Database(place) = &database else { unreachable!() };
+    let database = StoreLocation::database().await;
+    let StoreLocation::Database(place) = &database else { unreachable!() };
     let client = place.client().await;
     let ports = ["doctor", "--listen", "127.0.0.1:0", "--http-listen", "off"];
     client.execute("UPDATE copydesk.feed SET copying = gen_random_uuid()", &[]).await.unwrap();
-    let (code, told, _) = database.run(&ports);
-    assert!(code == 1 && told.contains("was interrupted") && told.contains("run `copydesk copy`"), "{told}");
+    let (code, stdout, _) = database.run(&ports);
+    assert!(code == 1 && stdout.contains("was interrupted") && stdout.contains("run `copydesk copy`"), "{stdout}");
     client.execute("UPDATE copydesk.feed SET copying = NULL", &[]).await.unwrap();
     assert_eq!(database.run(&ports).0, 0);
 }

@@ -28,15 +28,15 @@ const SETTINGS: &str = "
     ignore_startup_parameters = extra_float_digits
 ";
 
-pub struct Bouncer {
+pub struct PgBouncer {
     port: u16,
     _child: Child,
 }
 
-impl Bouncer {
+impl PgBouncer {
     /// Returns the pgbouncer in front of the server that most tests share.
     pub fn shared() -> &'static Self {
-        static SHARED: LazyLock<Bouncer> = LazyLock::new(|| Bouncer::start(Cluster::shared()));
+        static SHARED: LazyLock<PgBouncer> = LazyLock::new(|| PgBouncer::start(Cluster::shared()));
         &SHARED
     }
 
@@ -90,7 +90,7 @@ async fn the_feed_of_several_replicas_has_no_gap() {
     const WRITERS: usize = 8;
     const EACH: usize = 10;
     let database = Cluster::shared().database().await;
-    let bouncer = Bouncer::shared();
+    let bouncer = PgBouncer::shared();
     let stores: Vec<Arc<dyn Store>> = join_all((0..3).map(|_| open(bouncer.options(&database)))).await;
     let writing = (0..WRITERS).map(|writer| {
         let store = Arc::clone(&stores[writer % stores.len()]);

@@ -58,7 +58,7 @@ impl Serve {
         Self::spawn(command, log)
     }
 
-    /// A command that serves, whatever starts it.
+    /// A serving command, started in any way.
     pub fn spawn(mut command: Command, log: Stdio) -> Result<Self, String> {
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();

@@ -57,7 +57,7 @@ impl Wire {
         }
     }
 
-    /// Begins a call and sends `part` of its message, never the rest. Returns once the call has begun.
+    /// Begins a call and sends `part` of its message, never all of it. Returns once the call has begun.
     pub async fn half(&self, path: &str, part: &[u8]) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
         let mut requests = self.requests.clone().ready().await.unwrap();
         let (response, mut body) = requests.send_request(self.request(path, &[]), false).unwrap();

@@ -13,7 +13,7 @@ use crate::support::{TestServer, invented, ready};
 type Reads = retrieval_service_client::RetrievalServiceClient<Channel>;
 type Writes = ingestion_service_client::IngestionServiceClient<Channel>;
 
-/// One write: what to do, to which of a few articles.
+/// One write to one of a few articles.
 #[derive(Clone, Debug)]
 enum Step {
     /// Ingest the article's page as its publisher has it in this version.
@@ -68,7 +68,7 @@ enum State {
     Deleted,
 }
 
-/// What the model knows of an article.
+/// An article in the model.
 #[derive(Clone, Debug)]
 struct Known {
     name: String,
@@ -92,8 +92,8 @@ struct Entry {
     announced: bool,
 }
 
-/// What a watch tells of a change.
-type Told = (String, ChangeKind, i64, Option<String>);
+/// A change as a watch returns it.
+type WatchedChange = (String, ChangeKind, i64, Option<String>);
 
 #[derive(Default)]
 struct Model {
@@ -102,7 +102,7 @@ struct Model {
 }
 
 impl Model {
-    /// What a step does; the code that it is answered with.
+    /// Applies a step; returns the expected status code.
     fn apply(&mut self, step: &Step) -> Code {
         let (article, kind, next) = match *step {
             Step::Ingest { article, version } => {
@@ -183,25 +183,25 @@ impl Model {
         article < EMBARGOED && self.state(article) == Some(State::Live)
     }
 
-    /// What a watch tells of the feed from an entry on.
-    fn watched(&self, from: usize) -> Vec<Told> {
+    /// Returns the expected changes of a watch from an entry of the feed on.
+    fn watched(&self, from: usize) -> Vec<WatchedChange> {
         let announced = self.feed[from..].iter().filter(|entry| entry.announced);
-        let told = announced.map(|entry| {
+        let changes = announced.map(|entry| {
             let shown = entry.live && self.readable(entry.article);
             let name = self.articles[&entry.article].name.clone();
             (name, entry.kind, entry.revision, shown.then(|| entry.headline.clone()))
         });
-        told.collect()
+        changes.collect()
     }
 
-    /// The headlines of what can be read, in the order of the key.
+    /// Returns the headlines of readable articles, in the order of the key.
     fn readable_by(&self, key: impl Fn(usize) -> i64) -> Vec<String> {
         let mut live: Vec<usize> = self.articles.keys().copied().filter(|article| self.readable(*article)).collect();
         live.sort_by_key(|article| key(*article));
         live.iter().map(|article| self.articles[article].headline.clone()).collect()
     }
 
-    /// Where in the feed an article's entries stand.
+    /// Returns the positions of an article's entries in the feed.
     fn place(&self, article: usize, newest: bool) -> i64 {
         let mut of_article = self.feed.iter().enumerate().filter(|(_, entry)| entry.article == article);
         let found = if newest { of_article.next_back() } else { of_article.next() };
@@ -266,25 +266,25 @@ async fn list(reads: &mut Reads, order_by: &str, page_size: i32) -> Vec<String> 
     }
 }
 
-/// What a watch tells from a token on, up to the newest change.
-async fn watch(reads: &mut Reads, change_token: String) -> Vec<Told> {
+/// Returns the changes of a watch from a token up to the newest change.
+async fn watch(reads: &mut Reads, change_token: String) -> Vec<WatchedChange> {
     let from_beginning = change_token.is_empty();
     let request = WatchArticlesRequest { change_token, from_beginning, ..Default::default() };
     let mut events = reads.watch_articles(request).await.unwrap().into_inner();
-    let mut told = Vec::new();
+    let mut changes = Vec::new();
     while let Some(event) = events.next().await {
         match event.unwrap().event.unwrap() {
             watch_articles_response::Event::Checkpoint(_) => break,
             watch_articles_response::Event::Change(change) => {
                 let text = change.article.as_ref().map(|article| article.headline.clone());
-                told.push((change.name.clone(), change.kind(), change.revision, text));
+                changes.push((change.name.clone(), change.kind(), change.revision, text));
             }
         }
     }
-    told
+    changes
 }
 
-/// What an export sends, and its token.
+/// Returns the articles of an export, and its token.
 async fn export(reads: &mut Reads) -> (Vec<String>, String) {
     let mut items = reads.export_articles(ExportArticlesRequest::default()).await.unwrap().into_inner();
     let mut headlines = Vec::new();

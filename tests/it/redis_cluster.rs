@@ -186,7 +186,7 @@ async fn a_returning_slot_serves_no_stale_entry() {
     assert_eq!(kind(&nodes[0], &old[0]), "v", "it is back");
     desk.cached(moved, 2).await;
     desk.cached(stays, 2).await;
-    assert_eq!(kind(&nodes[0], &old[0]), "v", "and is still there, under a key that nobody reads");
+    assert_eq!(kind(&nodes[0], &old[0]), "v", "and is still there, under a key that is never read");
 }
 
 /// An aborted migration may leave an undetected copy at the target, until the slot does move there.

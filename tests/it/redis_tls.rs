@@ -13,11 +13,11 @@ use crate::conformance::fixtures::{at, id, ingest, titled, write};
 use crate::process::run;
 use crate::redis_nodes::RedisCluster;
 use crate::redis_server::{RedisServer, free_port};
-use crate::test_certificates::Authority;
+use crate::test_certificates::CertificateAuthority;
 
 /// Returns the configuration for a certificate for `localhost`, and the TLS port.
-fn config(authority: &Authority, dir: &Path) -> (String, u16) {
-    authority.vouch(dir);
+fn config(authority: &CertificateAuthority, dir: &Path) -> (String, u16) {
+    authority.write_server_certificate(dir);
     std::fs::write(dir.join("ca.pem"), &authority.pem).unwrap();
     let (port, dir) = (free_port(), dir.display());
     let config = format!(
@@ -40,9 +40,9 @@ async fn cached(cache: &RedisCache) {
 async fn tls_is_used_and_the_server_is_verified() {
     let dir = tempfile::tempdir().unwrap();
     let (ca, other) = (dir.path().join("ca.pem"), dir.path().join("other.pem"));
-    let (config, port) = config(&Authority::new(), dir.path());
+    let (config, port) = config(&CertificateAuthority::new(), dir.path());
     let _redis = RedisServer::configured(&config);
-    std::fs::write(&other, Authority::new().pem).unwrap();
+    std::fs::write(&other, CertificateAuthority::new().pem).unwrap();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(dir.path().join("store"))).unwrap());
     write(&store, ingest("a", titled("edition 1"), at(0))).await.unwrap();
     let cache = |host: &str, ca: &Path| {
@@ -63,7 +63,7 @@ async fn tls_is_used_and_the_server_is_verified() {
 #[tokio::test]
 async fn cluster_nodes_are_reached_by_tls_at_announced_addresses() {
     let dir = tempfile::tempdir().unwrap();
-    let (config, port) = config(&Authority::new(), dir.path());
+    let (config, port) = config(&CertificateAuthority::new(), dir.path());
     let config = format!(
         "{config}\ntls-cluster yes\ncluster-announce-hostname localhost\ncluster-preferred-endpoint-type hostname"
     );

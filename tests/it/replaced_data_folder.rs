@@ -1,4 +1,4 @@
-//! A data folder that is moved, deleted or replaced under its server: nothing is answered as done that would be lost.
+//! A data folder that is moved, deleted or replaced under its server: no write is acknowledged that would be lost.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::support::{TestServer, invented, ready};
 
 const SOON: Duration = Duration::from_secs(60);
 
-/// A server whose data folder can be moved; and a place to move it to.
+/// A server whose data folder can be moved, and a target to move it to.
 struct Desk {
     server: TestServer,
     data: PathBuf,
@@ -129,7 +129,7 @@ async fn a_moved_folder_rejects_writes_until_it_is_back() {
         }
         std::fs::rename(&desk.aside, &desk.data).unwrap();
         desk.until_ready(true).await;
-        // What was refused was not done.
+        // Rejected writes were not applied.
         names.push(desk.write(1).await.unwrap());
         assert_eq!(desk.read(&names[0]).await.unwrap().revision, 1);
         let listed = desk.server.retrieval().await.list_articles(ListArticlesRequest::default()).await.unwrap();
@@ -140,7 +140,7 @@ async fn a_moved_folder_rejects_writes_until_it_is_back() {
     }
 }
 
-/// None of these can be put back: a name that leads to another file is as wrong as one that leads to none.
+/// None of these can be restored: a path to another file is as invalid as a path to none.
 #[tokio::test]
 async fn deleted_or_replaced_files_reject_writes_permanently() {
     for file in ["", "articles.db", "articles.db-wal", "articles.db-shm", "lock"] {
@@ -190,7 +190,7 @@ async fn a_folder_deleted_during_a_commit_fails_the_write() {
     while metrics.queue.get() == 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    // Only so that the check before is past, most probably; the answer is the same if it is not.
+    // Makes it likely that the check before the commit is over; the outcome is the same if it is not.
     tokio::time::sleep(Duration::from_millis(100)).await;
     std::fs::remove_dir_all(&data).unwrap();
     other.execute_batch("ROLLBACK").unwrap();
@@ -198,7 +198,7 @@ async fn a_folder_deleted_during_a_commit_fails_the_write() {
     assert!(matches!(refused, WriteError::Store(StoreError::Unavailable(_))), "{refused:?}");
 }
 
-/// Writers do not stop while the folder comes and goes; what was answered as done is there in the end.
+/// Writers continue while the folder is moved back and forth; all acknowledged writes are there in the end.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_writes_survive_while_the_folder_comes_and_goes() {
     const ROUNDS: usize = 20;

@@ -8,14 +8,14 @@ use copydesk::article::{ArticleId, Position};
 use copydesk::store::*;
 use tokio::sync::watch;
 
-pub struct Parted {
+pub struct SplitStore {
     reads: Arc<dyn Store>,
     feed: Arc<dyn Store>,
     held: AtomicBool,
     gets: AtomicU64,
 }
 
-impl Parted {
+impl SplitStore {
     pub fn new(reads: &Arc<dyn Store>, feed: &Arc<dyn Store>) -> Arc<Self> {
         let (reads, feed) = (Arc::clone(reads), Arc::clone(feed));
         Arc::new(Self { reads, feed, held: AtomicBool::new(false), gets: AtomicU64::new(0) })
@@ -33,7 +33,7 @@ impl Parted {
 }
 
 #[async_trait]
-impl StoreLayer for Parted {
+impl StoreLayer for SplitStore {
     fn inner(&self) -> &dyn Store {
         self.reads.as_ref()
     }

@@ -10,9 +10,9 @@ use copydesk::store::postgres::Standbys;
 use copydesk::store::*;
 use jiff::Timestamp;
 
-pub struct CaughtUp(Arc<Standbys>);
+pub struct StandbyCatchUp(Arc<Standbys>);
 
-impl CaughtUp {
+impl StandbyCatchUp {
     pub fn new(standbys: Arc<Standbys>) -> Self {
         Self(standbys)
     }
@@ -46,7 +46,7 @@ fn all_fresh(standbys: &Standbys) -> bool {
 }
 
 #[async_trait]
-impl StoreLayer for CaughtUp {
+impl StoreLayer for StandbyCatchUp {
     fn inner(&self) -> &dyn Store {
         self.0.as_ref()
     }

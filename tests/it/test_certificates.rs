@@ -5,13 +5,13 @@ use std::path::Path;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 /// A CA that signs certificates for host names, not for addresses.
-pub struct Authority {
+pub struct CertificateAuthority {
     issuer: Issuer<'static, KeyPair>,
     /// The CA certificate.
     pub pem: String,
 }
 
-impl Authority {
+impl CertificateAuthority {
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -29,7 +29,7 @@ impl Authority {
     }
 
     /// Writes a certificate for `localhost` and its key into a server's folder.
-    pub fn vouch(&self, dir: &Path) {
+    pub fn write_server_certificate(&self, dir: &Path) {
         let (certificate, key) = self.issue("localhost", |_| {});
         std::fs::write(dir.join("server.crt"), certificate).unwrap();
         std::fs::write(dir.join("server.key"), key).unwrap();

@@ -59,7 +59,7 @@ fn hiding(field: &str, document: Document) -> Document {
     }
 }
 
-/// Tries to hide an article, and answers with what it was told.
+/// Tries to hide an article, and returns the outcome.
 async fn hide(desk: &mut Connected, way: &str, field: &str, number: usize, name: &str) -> Result<(), Status> {
     let hidden = hiding(field, document(way, number));
     let request = IngestArticleRequest { document: Some(hidden.clone()), ..Default::default() };

@@ -16,7 +16,7 @@ use tonic_types::StatusExt;
 use super::token_issuer::{AUDIENCE, ISSUER, Signer, Site, claims, claims_but, message, publish, set};
 use super::{client, desk, end_of, guarded, key, read, reason, until, until_read};
 use crate::support::TestServer;
-use crate::test_certificates::Authority;
+use crate::test_certificates::CertificateAuthority;
 
 fn jwt(keys: &str, ca: Option<&Path>) -> JwtOptions {
     let keys = JwksSource::new(keys, ca).unwrap();
@@ -174,7 +174,7 @@ async fn a_changed_key_file_is_reloaded() {
     assert_ne!(read(&by_new).await.code(), Code::NotFound);
     let watch = by_old.retrieval.watch_articles(WatchArticlesRequest::default()).await.unwrap().into_inner();
     let from_beginning = WatchArticlesRequest { from_beginning: true, ..Default::default() };
-    let mut goes_on = by_staying.retrieval.watch_articles(from_beginning).await.unwrap().into_inner();
+    let mut other_watch = by_staying.retrieval.watch_articles(from_beginning).await.unwrap().into_inner();
 
     // A malformed set does not count as an empty one.
     publish(&file, "{");
@@ -183,7 +183,7 @@ async fn a_changed_key_file_is_reloaded() {
     assert_eq!(reason(&until_read(&by_old, Code::Unauthenticated).await), "CREDENTIAL_INVALID");
     assert_eq!(reason(&end_of(watch).await), "CREDENTIAL_INVALID");
     assert_eq!(read(&by_staying).await.code(), Code::NotFound);
-    goes_on.message().await.unwrap().expect("the watch goes on");
+    other_watch.message().await.unwrap().expect("the watch continues");
 
     publish(&file, &set(&[old.published("old")]));
     until_read(&by_old, Code::NotFound).await;
@@ -262,9 +262,9 @@ async fn expiry_of_a_token_ends_its_streams() {
 
 #[tokio::test]
 async fn key_sets_are_fetched_and_refetches_are_rate_limited() {
-    let authority = Authority::new();
+    let authority = CertificateAuthority::new();
     let dir = tempfile::tempdir().unwrap();
-    authority.vouch(dir.path());
+    authority.write_server_certificate(dir.path());
     let ca = dir.path().join("ca.pem");
     std::fs::write(&ca, &authority.pem).unwrap();
     let chain = vec![CertificateDer::from_pem_file(dir.path().join("server.crt")).unwrap()];
@@ -295,7 +295,7 @@ async fn key_sets_are_fetched_and_refetches_are_rate_limited() {
 
     // A key server without a trusted certificate is not used, so tokens cannot be checked.
     let stranger = dir.path().join("stranger.pem");
-    std::fs::write(&stranger, Authority::new().pem).unwrap();
+    std::fs::write(&stranger, CertificateAuthority::new().pem).unwrap();
     let other = TestServer::with(|options| guarded(options, Some(jwt(&url, Some(&stranger))))).await;
     let refused = read(&client(&other, &first.token("first", &claims())).await).await;
     assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Unavailable, "CREDENTIALS_UNAVAILABLE"));

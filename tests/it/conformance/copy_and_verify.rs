@@ -63,7 +63,7 @@ async fn copies_between_engines_are_equal() {
         let again = copy(&*pair[0].store, &*pair[1].store).await.unwrap();
         assert_eq!((again.articles, again.unchanged, again.refused), (452, 452, Vec::new()));
         assert_eq!(sound(&pair[1].store).await.digest, first.digest);
-        // What was an editor's is an editor's in the copy.
+        // Fields set by editors are marked as such in the copy.
         let before = get(&pair[1].store, "a-editors").await.unwrap();
         let mut lifted = titled("editors'");
         lifted.embargo_time = proto_at(0);
@@ -73,7 +73,7 @@ async fn copies_between_engines_are_equal() {
         let changed = pair[1].store.dry_run(ingest("a-held", lifted, at(700))).await.unwrap();
         assert_eq!(changed.record.embargo_time, Some(at(0)));
     }
-    // What an editor clears in the one is cleared in the other, though its text says the same.
+    // A field cleared by an editor is cleared in the copy, although the text is equal.
     let (from, to) = (&stores[0].store, &stores[1].store);
     let clear =
         |name| update_of(EditorFields::EMBARGO_TIME, Authority::Admin, name, titled(name), Precondition::None, at(800));
@@ -82,7 +82,7 @@ async fn copies_between_engines_are_equal() {
     }
     copy(&**from, &**to).await.unwrap();
     assert_eq!(sound(to).await.digest, sound(from).await.digest);
-    // What only an editor of the copy has set stays.
+    // Fields set only by an editor of the copy are kept.
     let article = || Article { embargo_time: proto_at(900), ..titled("article 10") };
     let held = update_of(EditorFields::EMBARGO_TIME, Authority::Admin, "a-10", article(), Precondition::None, at(801));
     write(to, held).await.unwrap();

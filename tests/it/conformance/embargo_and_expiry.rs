@@ -1,4 +1,4 @@
-//! Embargo and expiry of articles that come in again, and who may change them.
+//! Embargo and expiry of articles that are ingested again, and the authority to change them.
 
 use copydesk::article::{ChangeKind, EditorFields, Record};
 use copydesk::proto::Article;
@@ -23,7 +23,7 @@ fn timed(headline: &str, embargo: impl Into<Option<i64>>, expire: impl Into<Opti
 }
 
 /// Headline, embargo and expiry.
-fn told(record: &Record) -> (String, Option<i64>, Option<i64>) {
+fn headline_and_times(record: &Record) -> (String, Option<i64>, Option<i64>) {
     let seconds = |time: Option<jiff::Timestamp>| time.map(|time| time.as_second() - at(0).as_second());
     // Parts and content say the same.
     let article = record.decode().unwrap();
@@ -38,26 +38,26 @@ pub async fn unset_times_keep_the_current_ones(Engine { store, .. }: Engine) {
     assert_eq!((again.outcome, again.record.revision), (Outcome::Unchanged, 1));
     let other = write(&store, ingest("ferry", titled("Ferry late"), at(2))).await.unwrap();
     assert_eq!(other.outcome, Outcome::Revised);
-    assert_eq!(told(&other.record), ("Ferry late".into(), Some(50), Some(90)));
-    // An explicit value changes what stands, each of the two by itself.
+    assert_eq!(headline_and_times(&other.record), ("Ferry late".into(), Some(50), Some(90)));
+    // An explicit value replaces the current one, independently for both fields.
     let later = write(&store, ingest("ferry", timed("Ferry late", 60, None), at(3))).await.unwrap();
-    assert_eq!(told(&later.record), ("Ferry late".into(), Some(60), Some(90)));
+    assert_eq!(headline_and_times(&later.record), ("Ferry late".into(), Some(60), Some(90)));
     let longer = write(&store, ingest("ferry", timed("Ferry late", None, 99), at(4))).await.unwrap();
-    assert_eq!(told(&longer.record), ("Ferry late".into(), Some(60), Some(99)));
-    assert_eq!(told(&get(&store, "ferry").await.unwrap()), ("Ferry late".into(), Some(60), Some(99)));
+    assert_eq!(headline_and_times(&longer.record), ("Ferry late".into(), Some(60), Some(99)));
+    assert_eq!(headline_and_times(&get(&store, "ferry").await.unwrap()), ("Ferry late".into(), Some(60), Some(99)));
     assert_eq!(feed(&store).await.len(), 4);
 }
 
-/// Its text is not what has changed, so what the desk has made of it stays.
+/// Its text has not changed, so the editors' changes are kept.
 pub async fn a_repeated_document_with_other_times_keeps_a_correction(Engine { store, .. }: Engine) {
     write(&store, ingest("ferry", timed("Fery", 50, None), at(0))).await.unwrap();
     write(&store, update("ferry", timed("Ferry", 50, None), Precondition::None, at(1))).await.unwrap();
     let again = write(&store, ingest("ferry", titled("Fery"), at(2))).await.unwrap();
     assert_eq!(again.outcome, Outcome::Unchanged);
-    assert_eq!(told(&again.record), ("Ferry".into(), Some(50), None));
+    assert_eq!(headline_and_times(&again.record), ("Ferry".into(), Some(50), None));
     let later = write(&store, ingest("ferry", timed("Fery", 70, None), at(3))).await.unwrap();
     assert_eq!(later.outcome, Outcome::Revised);
-    assert_eq!(told(&later.record), ("Ferry".into(), Some(70), None));
+    assert_eq!(headline_and_times(&later.record), ("Ferry".into(), Some(70), None));
     let again = write(&store, ingest("ferry", timed("Fery", 70, None), at(4))).await.unwrap();
     assert_eq!(again.outcome, Outcome::Unchanged);
 }
@@ -71,25 +71,25 @@ pub async fn fields_set_by_an_editor_are_changed_only_by_editors(Engine { store,
     edit(EMBARGO, timed("Ferry", 60, None), 1).await.unwrap();
     // With another word, with another embargo, or without one.
     let ignored = publish(timed("Ferry 1", 50, None), 2).await.unwrap();
-    assert_eq!(told(&ignored.record), ("Ferry 1".into(), Some(60), None));
+    assert_eq!(headline_and_times(&ignored.record), ("Ferry 1".into(), Some(60), None));
     let ignored = publish(titled("Ferry 2"), 3).await.unwrap();
-    assert_eq!(told(&ignored.record), ("Ferry 2".into(), Some(60), None));
+    assert_eq!(headline_and_times(&ignored.record), ("Ferry 2".into(), Some(60), None));
     let ignored = publish(timed("Ferry 2", 55, None), 4).await.unwrap();
-    assert_eq!((ignored.outcome, told(&ignored.record).1), (Outcome::Unchanged, Some(60)));
+    assert_eq!((ignored.outcome, headline_and_times(&ignored.record).1), (Outcome::Unchanged, Some(60)));
     // The other field is still the publisher's.
     let expiring = publish(timed("Ferry 2", 55, 90), 5).await.unwrap();
-    assert_eq!(told(&expiring.record), ("Ferry 2".into(), Some(60), Some(90)));
-    // To leave it as it stands is to take it over, too.
+    assert_eq!(headline_and_times(&expiring.record), ("Ferry 2".into(), Some(60), Some(90)));
+    // An update with the current value also makes the field an editor's.
     let taken = edit(EXPIRE, timed("Ferry 2", 60, 90), 6).await.unwrap();
     assert_eq!(taken.outcome, Outcome::Unchanged);
     let ignored = publish(timed("Ferry 2", None, 95), 7).await.unwrap();
-    assert_eq!((ignored.outcome, told(&ignored.record).2), (Outcome::Unchanged, Some(90)));
-    // What an editor has cleared stays cleared; and editors change it again.
+    assert_eq!((ignored.outcome, headline_and_times(&ignored.record).2), (Outcome::Unchanged, Some(90)));
+    // A field cleared by an editor stays cleared; editors can change it again.
     edit(EMBARGO, timed("Ferry 2", None, 90), 8).await.unwrap();
     let ignored = publish(timed("Ferry 3", 60, None), 9).await.unwrap();
-    assert_eq!(told(&ignored.record), ("Ferry 3".into(), None, Some(90)));
+    assert_eq!(headline_and_times(&ignored.record), ("Ferry 3".into(), None, Some(90)));
     edit(EMBARGO, timed("Ferry 3", 70, 90), 10).await.unwrap();
-    assert_eq!(told(&get(&store, "ferry").await.unwrap()), ("Ferry 3".into(), Some(70), Some(90)));
+    assert_eq!(headline_and_times(&get(&store, "ferry").await.unwrap()), ("Ferry 3".into(), Some(70), Some(90)));
     let newest = feed(&store).await.pop().unwrap().now;
     assert_eq!(newest.editor_fields, EMBARGO.with(EXPIRE));
 }
@@ -108,13 +108,13 @@ pub async fn due_transitions_keep_the_owner_of_a_field(Engine { store, .. }: Eng
         write(&store, transition(name, ChangeKind::Reinstated, at(67))).await.unwrap();
         write(&store, ingest(name, timed(name, None, 99), at(68))).await.unwrap();
     }
-    assert_eq!(told(&get(&store, "editors").await.unwrap()).2, Some(60));
-    assert_eq!(told(&get(&store, "publishers").await.unwrap()).2, Some(99));
+    assert_eq!(headline_and_times(&get(&store, "editors").await.unwrap()).2, Some(60));
+    assert_eq!(headline_and_times(&get(&store, "publishers").await.unwrap()).2, Some(99));
 }
 
 /// Every way in which the times of an article can be changed, readable and not, with and without the authority.
 pub async fn hiding_a_readable_article_requires_authority(Engine { store, .. }: Engine) {
-    // What stands; what is new; the field that hides a readable article at second 10.
+    // Current times; new times; the field that hides a readable article at second 10.
     let cases: [(Pair, Pair, Option<&str>); 14] = [
         ((None, None), (None, None), None),
         ((None, None), (Some(5), None), None),
@@ -154,13 +154,13 @@ pub async fn hiding_a_readable_article_requires_authority(Engine { store, .. }: 
                         assert_eq!(rehearsed.err(), Some(denied.clone()), "{name}");
                         assert_eq!(answer.err(), Some(denied), "{name}");
                         assert_eq!(store.head().await.unwrap(), before, "{name}");
-                        assert_eq!(told(&get(&store, &name).await.unwrap()), (name, embargo, expire));
+                        assert_eq!(headline_and_times(&get(&store, &name).await.unwrap()), (name, embargo, expire));
                     }
                     None => {
                         let record = answer.unwrap().record;
                         let stands = |new: Option<i64>, old| if way == "update" { new } else { new.or(old) };
                         let times = (stands(new_embargo, embargo), stands(new_expire, expire));
-                        assert_eq!(told(&record), (headline, times.0, times.1), "{name}");
+                        assert_eq!(headline_and_times(&record), (headline, times.0, times.1), "{name}");
                     }
                 }
             }
@@ -174,7 +174,7 @@ pub async fn an_ignored_time_requires_no_authority(Engine { store, .. }: Engine)
     let cleared = update_of(EMBARGO, Authority::Write, "ferry", titled("Ferry"), Precondition::None, at(1));
     assert_eq!(write(&store, cleared).await.unwrap().outcome, Outcome::Unchanged);
     let ignored = write(&store, ingest_from(WRITER, "ferry", timed("Ferry late", 99, None), at(2))).await.unwrap();
-    assert_eq!(told(&ignored.record), ("Ferry late".into(), None, None));
+    assert_eq!(headline_and_times(&ignored.record), ("Ferry late".into(), None, None));
 }
 
 pub async fn rejects_times_that_contradict_the_current_ones(Engine { store, .. }: Engine) {
@@ -186,5 +186,5 @@ pub async fn rejects_times_that_contradict_the_current_ones(Engine { store, .. }
     assert_eq!(expiry.err(), Some(stands("expire_time", 50)));
     assert_eq!(feed(&store).await.len(), 1);
     let both = write(&store, ingest_from(ADMIN, "ferry", timed("Ferry", 90, 95), at(3))).await.unwrap();
-    assert_eq!(told(&both.record), ("Ferry".into(), Some(90), Some(95)));
+    assert_eq!(headline_and_times(&both.record), ("Ferry".into(), Some(90), Some(95)));
 }

@@ -137,7 +137,7 @@ async fn a_full_store_rejects_writes_and_stays_readable() {
     assert_eq!(store.head().await.unwrap(), changes.last().unwrap().position);
 }
 
-/// As a version left it that did not know whose a field is, and that indexed what nobody may read.
+/// Files of a version that did not record the owner of a field, and that indexed unreadable articles.
 #[tokio::test]
 async fn files_of_an_older_version_are_migrated() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Random histories: whatever is written, every read says what the model says.
+//! Random histories: after any writes, every read equals the model.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::model::Model;
 const ARTICLES: usize = 5;
 const BOUNDED: Consistency = Consistency::Bounded;
 
-/// What an article says: few enough variants that they meet again.
+/// Content of an article: few variants, so that they repeat.
 #[derive(Clone, Copy, Debug)]
 struct Text {
     variant: u8,
@@ -48,7 +48,7 @@ enum Act {
 #[derive(Clone, Debug)]
 enum Step {
     Write(Vec<Act>),
-    /// The clock goes on (or a little back) by so many seconds.
+    /// Advances the clock by a number of seconds, or sets it back a little.
     Pass(i64),
     Turn,
 }

@@ -44,7 +44,7 @@ async fn an_older_schema_is_migrated() {
     indexed(&store).await;
     drop(store);
     let client = database.client().await;
-    // It indexed what nobody may read, too.
+    // That version also indexed unreadable articles.
     let hidden = "INSERT INTO copydesk.search SELECT key, to_tsvector('simple', 'ferry') FROM copydesk.articles
          WHERE embargo IS NOT NULL";
     assert_eq!(client.execute(hidden, &[]).await.unwrap(), 2);

@@ -47,7 +47,7 @@ pub async fn withdrawn_articles_are_not_found(Engine { store, .. }: Engine) {
     assert_eq!(hit_names(&search(&store, "ferry", at(1)).await), ["live"]);
     write(&store, transition("live", ChangeKind::Withdrawn, at(2))).await.unwrap();
     assert!(search(&store, "ferry", at(3)).await.is_empty());
-    // What is held back is not in the index until the feed tells that it has opened.
+    // An embargoed article is not in the index until the feed has the end of its embargo.
     assert!(search(&store, "ferry", at(100)).await.is_empty());
     turn(&store, at(100)).await;
     indexed(&store).await;
@@ -130,7 +130,7 @@ pub async fn the_index_and_the_query_tokenize_equally(Engine { store, .. }: Engi
     }
 }
 
-/// A repeated word, phrase, alternative or exclusion changes neither what is found nor its scores.
+/// A repeated word, phrase, alternative or exclusion changes neither the matches nor their scores.
 pub async fn repeated_query_terms_change_no_score(Engine { store, .. }: Engine) {
     for (name, headline, body) in [
         ("one", "Ferry to Port Ellery", "The ferry left the harbour."),
@@ -160,7 +160,7 @@ pub async fn repeated_query_terms_change_no_score(Engine { store, .. }: Engine) 
     }
 }
 
-/// However many hidden articles have the phrase, in whatever way they are hidden, and whatever happened to them before.
+/// For any number of hidden articles with the phrase, hidden in any way, with any history.
 pub async fn hidden_articles_do_not_affect_scores(Engine { store, .. }: Engine) {
     for (name, headline, body) in [
         ("short", "Orchid ledger found", "The harbour was quiet."),

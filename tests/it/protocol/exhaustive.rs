@@ -231,7 +231,7 @@ fn reopened(variant: Variant, state: &State, at: usize) -> State {
     let mut changed = *state;
     let repaired = match state.mark {
         Some(mark) if variant != Variant::StartsAtHead => mark,
-        None if variant != Variant::NoGeneration => return anew(state),
+        None if variant != Variant::NoGeneration => return new_generation(state),
         _ => state.committed,
     };
     changed.replicas[at] = Replica { repaired, ..STARTS };
@@ -241,7 +241,7 @@ fn reopened(variant: Variant, state: &State, at: usize) -> State {
 
 /// Begins another generation with other keys. Fills in flight go to the old ones. Readers of those are isolated, so
 /// there is nothing else to explore.
-fn anew(state: &State) -> State {
+fn new_generation(state: &State) -> State {
     let readers = state.readers.map(|reader| match reader {
         Reader::Idle { claims }
         | Reader::Claimed { claims, .. }
@@ -261,7 +261,8 @@ fn redis_fails_over(variant: Variant, sizes: Sizes, state: &State, next: &mut Ve
         next.push(State { copy: Some(state.entry), ..*state });
         return;
     };
-    let changed = if variant == Variant::NoGeneration { State { entry: copy, ..*state } } else { anew(state) };
+    let changed =
+        if variant == Variant::NoGeneration { State { entry: copy, ..*state } } else { new_generation(state) };
     next.push(State { copy: None, failovers: state.failovers + 1, ..changed });
 }
 
