@@ -17,9 +17,9 @@ use crate::args::Args;
 use crate::hpack::Credential;
 use crate::load::{Measured, run};
 use crate::process::Process;
+use crate::support::certificates::CertificateAuthority;
+use crate::support::token_issuer::{AUDIENCE, ISSUER, Signer, claims_but, publish, set};
 use crate::table::Table;
-use crate::test_certificates::CertificateAuthority;
-use crate::token_issuer::{AUDIENCE, ISSUER, Signer, claims_but, publish, set};
 use crate::{Result, raw_http2_client, scratch};
 
 /// A row, and the index of its baseline.

@@ -7,9 +7,9 @@ use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
 use tonic::transport::Channel;
 
 use crate::Result;
-use crate::database::Cluster;
 use crate::process::Process;
-use crate::redis_server::RedisServer;
+use crate::support::database::Cluster;
+use crate::support::redis_server::RedisServer;
 
 /// The servers behind the service.
 pub struct Backends {

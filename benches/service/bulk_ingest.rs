@@ -8,8 +8,8 @@ use futures::{SinkExt, TryStreamExt, pin_mut};
 use crate::Result;
 use crate::args::Args;
 use crate::articles::Articles;
-use crate::database::{Cluster, Database};
 use crate::process::Process;
+use crate::support::database::{Cluster, Database};
 use crate::table::Table;
 use crate::writes;
 

@@ -15,7 +15,7 @@ use redis::Connection;
 
 use crate::Result;
 use crate::articles::{Random, paragraph};
-use crate::redis_server::RedisServer;
+use crate::support::redis_server::RedisServer;
 
 /// Size of a body in bytes, and number of fills and reads in a round.
 const SIZES: [(usize, u32); 3] = [(3_000, 2_000), (30_000, 500), (300_000, 100)];

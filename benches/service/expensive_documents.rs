@@ -10,7 +10,7 @@ use copydesk::extract::{Budget, Document, Hints, Limits, Payload, extract};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::Result;
-use crate::hostile_documents::cases;
+use crate::support::hostile_documents::cases;
 
 /// Sizes of documents, in bytes.
 const SIZES: [usize; 3] = [2_000_000, 4_000_000, 8_000_000];

@@ -13,10 +13,10 @@ use tonic::transport::Channel;
 use crate::Result;
 use crate::args::Args;
 use crate::backends::{Backends, answered, warm_up};
-use crate::database::Database;
 use crate::load::{Measured, run};
 use crate::process::Process;
-use crate::redis_server::RedisServer;
+use crate::support::database::Database;
+use crate::support::redis_server::RedisServer;
 use crate::table::Table;
 
 const CORRECTIONS: u32 = 300;

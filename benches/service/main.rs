@@ -23,24 +23,10 @@ mod raw_http2_client;
 mod reads;
 mod replica_scaling;
 mod replicated;
+#[path = "../../tests/support/mod.rs"]
+mod support; // servers, databases and Redis as processes
 mod table;
 mod writes;
-
-// Servers from the tests. They panic on failure, and have more functions than are used here.
-#[path = "../../tests/it/database.rs"]
-#[allow(dead_code, clippy::unwrap_used)]
-mod database;
-#[path = "../../tests/hostile/documents.rs"]
-mod hostile_documents;
-#[path = "../../tests/it/redis_server.rs"]
-#[allow(dead_code, clippy::unwrap_used)]
-mod redis_server;
-#[path = "../../tests/it/test_certificates.rs"]
-#[allow(dead_code, clippy::unwrap_used)]
-mod test_certificates;
-#[path = "../../tests/it/access/token_issuer.rs"]
-#[allow(dead_code, clippy::unwrap_used)]
-mod token_issuer;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -9,9 +9,9 @@ use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
 use crate::Result;
 use crate::args::Args;
 use crate::backends::Backends;
-use crate::database::Database;
 use crate::load::{Measured, run};
 use crate::process::Process;
+use crate::support::database::Database;
 use crate::table::Table;
 
 const REPLICAS: [usize; 3] = [1, 2, 4];

@@ -10,10 +10,10 @@ use prost::Message;
 
 use crate::args::Args;
 use crate::backends::{Backends, answered, warm_up};
-use crate::database::{Cluster, Database};
 use crate::load::{Measured, run};
 use crate::process::Process;
-use crate::redis_server::RedisServer;
+use crate::support::database::{Cluster, Database};
+use crate::support::redis_server::RedisServer;
 use crate::table::Table;
 use crate::{Result, bulk_ingest, cache_aside_baseline, failures_and_herd, reads, replica_scaling, writes};
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use crate::Run;
 use crate::proxy::Way;
 use crate::random::Random;
-use crate::redis_server::RedisServer;
 use crate::report::CALM;
+use crate::support::redis_server::RedisServer;
 use crate::system::{SERVERS, System};
 
 /// Component that a fault affects. No read may fail while it is Redis alone.

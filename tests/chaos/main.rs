@@ -7,22 +7,15 @@
 //! (set: the first violation ends the run).
 #![allow(clippy::unwrap_used)] // a panic shows the failed line
 
-#[allow(dead_code)] // used by other tests
-#[path = "../it/database.rs"]
-mod database;
 mod faults; // injected faults
 mod final_check; // the final check
 mod history; // writes, and the reads that they allow
-#[allow(dead_code)] // used by other tests
-#[path = "../it/process.rs"]
-mod process;
 mod proxy; // slow, cut or blocked connections
 mod random; // seeded random numbers
 mod readers;
-#[allow(dead_code)] // used by other tests
-#[path = "../it/redis_server.rs"]
-mod redis_server;
 mod report; // results by fault
+#[path = "../support/mod.rs"]
+mod support; // servers, databases and Redis as processes
 mod system; // the servers, PostgreSQL and Redis
 mod watchers;
 mod writers;

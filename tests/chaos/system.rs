@@ -11,11 +11,11 @@ use copydesk::proto::consistency::Requirement;
 use copydesk::proto::{Consistency, GetArticleRequest};
 use copydesk_client::Client;
 
-use crate::database::{Cluster, Database};
 use crate::history;
-use crate::process::Serve;
 use crate::proxy::{Proxy, Way};
-use crate::redis_server::RedisServer;
+use crate::support::database::{Cluster, Database};
+use crate::support::process::Serve;
+use crate::support::redis_server::RedisServer;
 
 pub const SERVERS: usize = 3;
 /// Maximum time for recovery once no fault is left.

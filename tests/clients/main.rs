@@ -7,16 +7,8 @@
 //! skipped.
 #![allow(clippy::unwrap_used)] // a panic shows the failed line
 
-#[allow(dead_code)] // used by other tests
-#[path = "../it/database.rs"]
-mod database;
-mod observing_proxy; // a proxy that observes a client's channel
-#[allow(dead_code)] // used by other tests
-#[path = "../it/process.rs"]
-mod process;
-#[allow(dead_code)] // used by other tests
-#[path = "../it/redis_server.rs"]
-mod redis_server;
+#[path = "../support/mod.rs"]
+mod support; // servers, databases and Redis as processes
 mod target_servers; // the servers that a client calls
 
 use std::io::Read;

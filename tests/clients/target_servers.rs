@@ -5,10 +5,10 @@ use std::process::Stdio;
 use tempfile::TempDir;
 
 use crate::Client;
-use crate::database::{Cluster, Database};
-use crate::observing_proxy::ObservingProxy;
-use crate::process::Serve;
-use crate::redis_server::RedisServer;
+use crate::support::database::{Cluster, Database};
+use crate::support::observing_proxy::ObservingProxy;
+use crate::support::process::Serve;
+use crate::support::redis_server::RedisServer;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -7,7 +7,7 @@ use tokio_stream::StreamExt;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::support::{TestServer, ingest, invented, ready};
+use crate::test_server::{TestServer, ingest, invented, ready};
 
 /// Returns the fields that a refusal names.
 fn fields(status: &Status) -> Vec<String> {
@@ -107,7 +107,7 @@ async fn rejects_binary_noise_and_invalid_utf8() {
     let mut grpc = tonic::client::Grpc::new(server.channel().await);
     grpc.ready().await.unwrap();
     let path = http::uri::PathAndQuery::from_static("/copydesk.v1.IngestionService/IngestArticle");
-    let codec = crate::support::RawCodec;
+    let codec = crate::test_server::RawCodec;
     let refusal = grpc.unary(tonic::Request::new(message), path, codec).await.expect_err("refused");
     assert_eq!((refusal.code(), fields(&refusal)), (Code::InvalidArgument, vec!["request".to_string()]));
     // A few invalid bytes in a page do not spoil the article.
@@ -506,7 +506,7 @@ async fn an_invalid_message_in_a_stream_is_rejected() {
         grpc.ready().await.unwrap();
         let path = http::uri::PathAndQuery::from_static("/copydesk.v1.IngestionService/IngestArticles");
         let request = tonic::Request::new(tokio_stream::iter(messages));
-        let mut answers = grpc.streaming(request, path, crate::support::RawCodec).await.unwrap().into_inner();
+        let mut answers = grpc.streaming(request, path, crate::test_server::RawCodec).await.unwrap().into_inner();
         // Earlier messages get responses; then the stream ends with the error.
         for _ in 0..3 {
             answers.message().await.unwrap().unwrap();

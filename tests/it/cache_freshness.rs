@@ -9,8 +9,8 @@ use copydesk::store::{Consistency, Layer, Precondition, Store};
 use copydesk::telemetry::{CacheMetrics, RedisMetrics};
 
 use crate::conformance::fixtures::{at, id, ingest, titled, update, write};
-use crate::redis_server::RedisServer;
 use crate::split_store::SplitStore;
+use crate::support::redis_server::RedisServer;
 
 /// Long enough to have no effect here.
 const BOUND: Duration = Duration::from_secs(300);

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 
-use crate::process::{Serve, copydesk, output, run};
+use crate::support::process::{Serve, copydesk, output, run};
 
 const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo/pages");
 

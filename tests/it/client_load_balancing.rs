@@ -7,9 +7,9 @@ use copydesk::proto::{Article, GetArticleRequest, IngestArticleRequest, ListArti
 use copydesk_client::{Client, Retrying};
 use tonic::{Code, Request};
 
-use crate::observing_proxy::ObservingProxy;
-use crate::redis_server::free_port;
-use crate::support::{TestServer, ingest, invented, ready};
+use crate::support::observing_proxy::ObservingProxy;
+use crate::support::redis_server::free_port;
+use crate::test_server::{TestServer, ingest, invented, ready};
 
 fn balanced(addresses: &[String]) -> Client<Retrying> {
     Client::balanced(addresses).unwrap()

@@ -17,7 +17,7 @@ use tonic_types::StatusExt;
 
 use crate::http2_frames::{DATA, END_HEADERS, END_STREAM, HEADERS, frame, headers, opening};
 use crate::raw_http2_client::{Ended, Wire, enveloped, status};
-use crate::support::{TestServer, ingest, invented};
+use crate::test_server::{TestServer, ingest, invented};
 
 const GET: &str = "/copydesk.v1.RetrievalService/GetArticle";
 /// Timeout that exceeds every wait here, and is far shorter than the grace times that must not be waited for.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use copydesk::cache::{ConsistencyCheckOptions, RedisOptions};
 use copydesk::proto::GetArticleRequest;
 
-use crate::process::copydesk;
-use crate::redis_server::RedisServer;
-use crate::support::{TestServer, ingest, invented};
+use crate::support::process::copydesk;
+use crate::support::redis_server::RedisServer;
+use crate::test_server::{TestServer, ingest, invented};
 
 const BOUND: Duration = Duration::from_millis(200);
 

@@ -13,7 +13,7 @@ use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 use serde_json::{Map, Value, json};
 
-use crate::support::TestServer;
+use crate::test_server::TestServer;
 
 /// Fields that differ from run to run.
 const VOLATILE: [&str; 5] = ["uid", "createTime", "updateTime", "etag", "changeToken"];

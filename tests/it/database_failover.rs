@@ -10,8 +10,8 @@ use copydesk::telemetry::{CacheMetrics, RedisMetrics};
 
 use crate::conformance::databases::{cache_options, open};
 use crate::conformance::fixtures::{at, id, ingest, titled, update, write};
-use crate::database::Cluster;
-use crate::redis_server::RedisServer;
+use crate::support::database::Cluster;
+use crate::support::redis_server::RedisServer;
 
 /// Reads until a cache answers with this revision.
 async fn until(cache: &dyn Store, layer: Layer, revision: i64) {

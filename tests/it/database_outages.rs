@@ -14,8 +14,8 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
-use crate::database::{Cluster, Database};
-use crate::support::{TestServer, ingest, invented, ready};
+use crate::support::database::{Cluster, Database};
+use crate::test_server::{TestServer, ingest, invented, ready};
 
 /// Timeout that exceeds every wait here, and is far below the statement timeout.
 const SOON: Duration = Duration::from_secs(60);

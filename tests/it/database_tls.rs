@@ -6,9 +6,9 @@ use std::time::Duration;
 use copydesk::store::postgres::{OpenError, PostgresOptions, PostgresStore};
 
 use crate::conformance::fixtures::{at, get, ingest, titled, write};
-use crate::database::{Cluster, Database};
-use crate::process::{Serve, run};
-use crate::test_certificates::CertificateAuthority;
+use crate::support::certificates::CertificateAuthority;
+use crate::support::database::{Cluster, Database};
+use crate::support::process::{Serve, run};
 
 /// Returns the URL of a database with another host name.
 fn url(database: &Database, host: &str, mode: &str) -> String {

@@ -12,8 +12,8 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
-use crate::process::Serve;
-use crate::support::{TestServer, ingest, invented, ready};
+use crate::support::process::Serve;
+use crate::test_server::{TestServer, ingest, invented, ready};
 
 /// Holds the store's write lock until dropped; SQLite waits for it up to five seconds.
 fn hold_writes(server: &TestServer) -> Connection {

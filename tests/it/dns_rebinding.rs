@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::raw_http2_client::enveloped;
-use crate::support::{TestServer, ingest, invented};
+use crate::test_server::{TestServer, ingest, invented};
 
 const DELETE: &str = "/copydesk.v1.IngestionService/DeleteArticle";
 const LIST: &str = "/copydesk.v1.RetrievalService/ListArticles";

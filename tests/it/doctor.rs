@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use crate::database::Cluster;
-use crate::process::{Serve, run};
-use crate::redis_server::{RedisServer, free_port};
-use crate::test_certificates::CertificateAuthority;
+use crate::support::certificates::CertificateAuthority;
+use crate::support::database::Cluster;
+use crate::support::process::{Serve, run};
+use crate::support::redis_server::{RedisServer, free_port};
 
 /// Exit code and findings: level, part, finding and advice.
 fn doctor(flags: &[&str]) -> (i32, Vec<[String; 4]>) {

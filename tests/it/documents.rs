@@ -9,7 +9,7 @@ use flate2::{Compression, write::GzEncoder};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use crate::support::TestServer;
+use crate::test_server::TestServer;
 
 const DUMP: &str = include_str!("../../src/cli/demo/pages/ferry-talks.txt");
 const PAGE: &str = include_str!("../../src/cli/demo/pages/lighthouse.html");

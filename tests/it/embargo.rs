@@ -10,7 +10,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt;
 
-use crate::support::{TestServer, ingest, invented, ready};
+use crate::test_server::{TestServer, ingest, invented, ready};
 
 fn in_time(from_now: Duration) -> Option<prost_types::Timestamp> {
     Some((SystemTime::now() + from_now).into())

@@ -8,7 +8,7 @@ use copydesk::proto::*;
 use tonic::Code;
 use tonic::transport::Channel;
 
-use crate::support::{TestServer, invented, ready};
+use crate::test_server::{TestServer, invented, ready};
 
 const PAGE: &str = include_str!("../../src/cli/demo/pages/lighthouse.html");
 const FEED: &str = include_str!("../../src/cli/demo/pages/wire.rss");

@@ -10,9 +10,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tonic::Code;
 
-use crate::hostile_documents::{Case, cases};
-use crate::process::Serve;
-use crate::support::TestServer;
+use crate::support::hostile_documents::{Case, cases};
+use crate::support::process::Serve;
+use crate::test_server::TestServer;
 
 /// Sizes of the documents that are compared, in bytes. Small, so that a debug build is done in a minute.
 const SIZE: usize = 48 << 10;

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use crate::database::Cluster;
-use crate::process::{Serve, run};
+use crate::support::database::Cluster;
+use crate::support::process::{Serve, run};
 
 const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo/pages");
 

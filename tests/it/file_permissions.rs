@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::process::{Serve, copydesk, output, run};
+use crate::support::process::{Serve, copydesk, output, run};
 
 const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo/pages");
 

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tonic::body::Body;
 use tower::{Service, ServiceExt};
 
-use crate::support::{TestServer, ingest, invented, ready};
+use crate::test_server::{TestServer, ingest, invented, ready};
 
 const GET: &str = "/copydesk.v1.RetrievalService/GetArticle";
 

@@ -9,7 +9,7 @@ use copydesk::proto::*;
 use tokio_stream::StreamExt;
 use tonic::transport::Channel;
 
-use crate::support::{TestServer, ingest, invented, ready};
+use crate::test_server::{TestServer, ingest, invented, ready};
 
 type Reads = RetrievalServiceClient<Channel>;
 type Writes = IngestionServiceClient<Channel>;

@@ -15,9 +15,9 @@ use tokio::net::TcpStream;
 use tonic::Code;
 
 use crate::http2_frames::*;
-use crate::process::Serve;
 use crate::raw_http2_client::{Ended, Wire, enveloped};
-use crate::support::{invented, ready};
+use crate::support::process::Serve;
+use crate::test_server::{invented, ready};
 
 const GET: &str = "/copydesk.v1.RetrievalService/GetArticle";
 const INGEST: &str = "/copydesk.v1.IngestionService/IngestArticle";

@@ -11,8 +11,8 @@ use copydesk::store::postgres::PostgresStore;
 use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
 
 use crate::conformance::fixtures::{at, ingest, titled, transition};
-use crate::database::{Cluster, Database};
-use crate::process::{Serve, copydesk, run};
+use crate::support::database::{Cluster, Database};
+use crate::support::process::{Serve, copydesk, run};
 
 /// Articles in the source: a copy writes them in several batches.
 const ARTICLES: i64 = 4_000;

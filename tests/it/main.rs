@@ -10,8 +10,6 @@ mod conformance; // the conformance suite of stores
 mod connections; // opening, age, refusal and end of connections
 mod consistency_check; // cached articles compared with the store
 mod corpus; // golden pairs of extraction
-#[allow(dead_code)] // used by other tests
-mod database; // PostgreSQL servers for the tests
 mod database_failover; // a database that has lost its last changes
 mod database_outages; // database outages as clients see them
 mod database_tls; // PostgreSQL over TLS
@@ -27,18 +25,11 @@ mod file_permissions; // file permissions under any umask
 mod grpc_web; // gRPC-Web as browsers use it
 mod hidden_originals; // duplicates of unreadable articles
 mod hostile_clients; // attacks by HTTP/2 clients
-#[path = "../hostile/documents.rs"]
-mod hostile_documents; // generators of expensive documents
 mod http2_frames; // HTTP/2 frames, byte by byte
 mod interrupted_copy; // copies that are killed
 mod monitoring; // metrics, alerts and their documentation
-#[allow(dead_code)] // used by other tests
-#[path = "../clients/observing_proxy.rs"]
-mod observing_proxy; // a gRPC proxy that observes and rejects a client's calls
 mod overload; // more reads and pages than the limits
 mod pgbouncer; // pgbouncer between a store and its database
-#[allow(dead_code)] // used by other tests
-mod process; // servers and commands as processes
 mod process_kill; // durability of acknowledged writes
 mod protocol; // model check of the shared cache
 mod raw_http2_client; // hand-written HTTP/2 clients
@@ -48,8 +39,6 @@ mod redis_cluster; // Redis Cluster in front of a store
 mod redis_nodes; // Redis Clusters for the tests
 mod redis_resharding; // moving slots and failing nodes
 mod redis_sentinel; // Redis Sentinel and failover
-#[allow(dead_code)] // used by other tests
-mod redis_server; // Redis servers for the tests
 mod redis_tls; // Redis over TLS
 mod reference; // docs/reference.md, generated from proto/
 mod replaced_data_folder; // a data folder that is moved, deleted or replaced
@@ -59,8 +48,9 @@ mod service; // basic case of each method
 mod split_store; // a store composed of two, for the tests
 mod standby_catch_up; // a store that waits for its standbys, for the tests
 mod standbys; // standbys of PostgreSQL
-mod support; // servers and clients for the tests
+#[path = "../support/mod.rs"]
+mod support; // servers, databases and Redis as processes
 mod terminal_escapes; // control characters in file names
-mod test_certificates; // certificate authority of the tests
+mod test_server; // servers in this process, with clients
 mod tls; // TLS for callers
 mod traces; // traces as a collector receives them

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::TestServer;
+use crate::test_server::TestServer;
 
 fn file(path: &str) -> String {
     std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()

@@ -14,9 +14,9 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
-use crate::database::{Cluster, Database};
 use crate::raw_http2_client::{Wire, enveloped, status};
-use crate::support::{TestServer, ingest, invented, ready};
+use crate::support::database::{Cluster, Database};
+use crate::test_server::{TestServer, ingest, invented, ready};
 
 const INGEST: &str = "/copydesk.v1.IngestionService/IngestArticle";
 /// Timeout that exceeds every wait here.

@@ -14,8 +14,8 @@ use futures::future::join_all;
 use crate::conformance::databases::{follow, open};
 use crate::conformance::fixtures::{at, indexed, ingest, search, titled};
 use crate::conformance::{engines, random_histories};
-use crate::database::{Cluster, Database, USER, as_other_user, other_user};
-use crate::redis_server::free_port;
+use crate::support::database::{Cluster, Database, USER, as_other_user, other_user};
+use crate::support::redis_server::free_port;
 
 /// Two server processes for each database: a transaction rarely gets the one of the previous transaction.
 const SETTINGS: &str = "

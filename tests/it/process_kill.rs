@@ -8,8 +8,8 @@ use copydesk::proto::*;
 use copydesk_client::Client;
 use tokio_stream::StreamExt;
 
-use crate::process::Serve;
-use crate::support::{invented, ready};
+use crate::support::process::Serve;
+use crate::test_server::{invented, ready};
 
 const KILLS: usize = 50;
 /// Number of articles sent in each life of the server; it dies before it has ingested them all.

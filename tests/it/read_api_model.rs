@@ -8,7 +8,7 @@ use tokio_stream::StreamExt;
 use tonic::Code;
 use tonic::transport::Channel;
 
-use crate::support::{TestServer, invented, ready};
+use crate::test_server::{TestServer, invented, ready};
 
 type Reads = retrieval_service_client::RetrievalServiceClient<Channel>;
 type Writes = ingestion_service_client::IngestionServiceClient<Channel>;

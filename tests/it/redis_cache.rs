@@ -11,7 +11,7 @@ use copydesk::store::{Consistency, Fetched, Layer, Precondition, Store};
 use copydesk::telemetry::{CacheMetrics, RedisMetrics};
 
 use crate::conformance::fixtures::{at, id, ingest, titled, update, write};
-use crate::redis_server::RedisServer;
+use crate::support::redis_server::RedisServer;
 
 const BOUND: Duration = Duration::from_secs(1);
 

@@ -11,7 +11,7 @@ use copydesk::telemetry::{ConsistencyCheckMetrics, RedisMetrics};
 
 use crate::conformance::fixtures::{at, id, ingest, titled, update, write};
 use crate::redis_nodes::RedisCluster;
-use crate::redis_server::RedisServer;
+use crate::support::redis_server::RedisServer;
 
 const ARTICLES: usize = 60;
 

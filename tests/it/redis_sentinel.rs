@@ -9,7 +9,7 @@ use copydesk::store::{Consistency, Layer, Precondition, Store};
 use copydesk::telemetry::RedisMetrics;
 
 use crate::conformance::fixtures::{at, id, ingest, titled, update, write};
-use crate::redis_server::RedisServer;
+use crate::support::redis_server::RedisServer;
 
 /// Reads until Redis answers. No read may return an older edition.
 async fn cached(cache: &RedisCache, edition: i64) {

@@ -10,10 +10,10 @@ use copydesk::store::{Consistency, Layer, Store};
 use copydesk::telemetry::RedisMetrics;
 
 use crate::conformance::fixtures::{at, id, ingest, titled, write};
-use crate::process::run;
 use crate::redis_nodes::RedisCluster;
-use crate::redis_server::{RedisServer, free_port};
-use crate::test_certificates::CertificateAuthority;
+use crate::support::certificates::CertificateAuthority;
+use crate::support::process::run;
+use crate::support::redis_server::{RedisServer, free_port};
 
 /// Returns the configuration for a certificate for `localhost`, and the TLS port.
 fn config(authority: &CertificateAuthority, dir: &Path) -> (String, u16) {

@@ -16,7 +16,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::conformance::fixtures;
-use crate::support::{TestServer, invented, ready};
+use crate::test_server::{TestServer, invented, ready};
 
 const SOON: Duration = Duration::from_secs(60);
 

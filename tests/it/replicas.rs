@@ -9,9 +9,9 @@ use copydesk::proto::*;
 use copydesk_client::Client;
 use tokio_stream::StreamExt;
 
-use crate::database::{Cluster, Database};
-use crate::process::{Serve, run};
-use crate::support::{invented, ready};
+use crate::support::database::{Cluster, Database};
+use crate::support::process::{Serve, run};
+use crate::test_server::{invented, ready};
 
 /// Returns the flags of a server on a database. It stores nothing in the data folder that every server gets.
 fn flags(database: &Database) -> [&str; 4] {

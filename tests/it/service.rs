@@ -6,7 +6,7 @@ use copydesk::proto::*;
 use tokio_stream::StreamExt;
 use tonic::Code;
 
-use crate::support::{TestServer, ingest, invented, ready};
+use crate::test_server::{TestServer, ingest, invented, ready};
 
 #[tokio::test]
 async fn an_ingested_article_is_returned() {

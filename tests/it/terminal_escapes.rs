@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::process::{Serve, run};
+use crate::support::process::{Serve, run};
 
 /// Clears a screen, renames a window, and begins another line.
 const NAME: &str = "a\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\nb";

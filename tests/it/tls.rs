@@ -17,9 +17,9 @@ use tokio_rustls::client::TlsStream;
 use tokio_stream::StreamExt;
 use tonic_health::pb::HealthCheckRequest;
 
-use crate::process::run;
-use crate::support::{TestServer, invented, ready};
-use crate::test_certificates::CertificateAuthority;
+use crate::support::certificates::CertificateAuthority;
+use crate::support::process::run;
+use crate::test_server::{TestServer, invented, ready};
 
 const SOON: Duration = Duration::from_secs(60);
 

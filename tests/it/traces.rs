@@ -19,10 +19,10 @@ use tokio::sync::Notify;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
-use crate::database::Cluster;
-use crate::process::Serve;
-use crate::redis_server::RedisServer;
-use crate::support::{TestServer, invented, ready};
+use crate::support::database::Cluster;
+use crate::support::process::Serve;
+use crate::support::redis_server::RedisServer;
+use crate::test_server::{TestServer, invented, ready};
 
 const PARENT: &str = "00f067aa0ba902b7";
 
@@ -230,7 +230,7 @@ async fn a_hanging_collector_fails_no_call() {
     let address = collector.start().await;
     let server = TestServer::with(|options| options.trace = traced(address, 1.0)).await;
     let mut ingestion = server.ingestion().await;
-    let name = crate::support::ingest(&mut ingestion, invented(1)).await.article.unwrap().name;
+    let name = crate::test_server::ingest(&mut ingestion, invented(1)).await.article.unwrap().name;
     // More spans than fit in the queue and a message.
     let retrieval = server.retrieval().await;
     for _ in 0..30 {

@@ -8,19 +8,12 @@
 #![allow(clippy::unwrap_used)] // a panic shows the failed line
 
 mod balancer; // load balancers
-#[allow(dead_code)] // used by other tests
-#[path = "../it/database.rs"]
-mod database;
 mod disruptions; // restarts, kill and freeze
 mod fleet; // the replicas, PostgreSQL and Redis
 mod go_load; // the load from Go
-#[allow(dead_code)] // used by other tests
-#[path = "../it/process.rs"]
-mod process;
-#[allow(dead_code)] // used by other tests
-#[path = "../it/redis_server.rs"]
-mod redis_server;
 mod rust_load; // the load from Rust
+#[path = "../support/mod.rs"]
+mod support; // servers, databases and Redis as processes
 mod tally; // calls and failures
 mod watcher;
 

@@ -14,9 +14,9 @@ use tonic::metadata::MetadataValue;
 use uuid::Uuid;
 
 use super::{client, connect, desk, end_of, key, read, reason, until_read};
-use crate::database::Cluster;
-use crate::process::{Serve, copydesk, output, run};
-use crate::support::{invented, ready};
+use crate::support::database::Cluster;
+use crate::support::process::{Serve, copydesk, output, run};
+use crate::test_server::{invented, ready};
 
 #[tokio::test]
 async fn invalid_keys_are_rejected_without_disclosing_which_exist() {

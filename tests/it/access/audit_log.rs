@@ -13,9 +13,9 @@ use tonic::{Code, Request};
 
 use super::{client, connect, desk, key, until, until_read};
 use crate::conformance::databases::{hold, waiting};
-use crate::database::{Cluster, Database};
-use crate::process::{Serve, run};
-use crate::support::{TestServer, invented, ready};
+use crate::support::database::{Cluster, Database};
+use crate::support::process::{Serve, run};
+use crate::test_server::{TestServer, invented, ready};
 
 fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
@@ -148,7 +148,7 @@ async fn audit_lines_are_in_the_log_by_default_with_authentication() {
 #[tokio::test]
 async fn an_unwritable_audit_log_fails_the_start() {
     let dir = tempfile::tempdir().unwrap();
-    let mut options = crate::support::options(dir.path());
+    let mut options = crate::test_server::options(dir.path());
     options.audit_log = AuditTarget::File(dir.path().join("none/audit.jsonl"));
     let error = copydesk::server::Server::bind(options).await.err().unwrap().to_string();
     assert!(error.contains("audit-log") && error.contains("none/audit.jsonl"), "{error}");

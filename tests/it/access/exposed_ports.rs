@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use crate::process::{Serve, run};
+use crate::support::process::{Serve, run};
 
 #[test]
 fn rejects_an_exposed_port_without_protection() {
@@ -15,11 +15,12 @@ fn rejects_an_exposed_port_without_protection() {
     }
     let warned = |flags: &[&str]| {
         let serve = [&["serve", "--data-dir", data_dir], flags].concat();
-        let mut child = crate::process::copydesk(&serve).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            crate::support::process::copydesk(&serve).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.as_mut().unwrap()), &mut line).unwrap();
         child.kill().unwrap();
-        let (_, _, log) = crate::process::output(child.wait_with_output().unwrap());
+        let (_, _, log) = crate::support::process::output(child.wait_with_output().unwrap());
         assert!(line.starts_with("listening on"), "{log}");
         log
     };

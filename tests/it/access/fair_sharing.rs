@@ -11,8 +11,8 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::{Connected, SOON, client, desk, guarded, key, reason, until_read};
-use crate::database::Cluster;
-use crate::support::{TestServer, invented, ready};
+use crate::support::database::Cluster;
+use crate::test_server::{TestServer, invented, ready};
 
 /// Maximum number of distinct words in a query.
 const WORDS: usize = 64;

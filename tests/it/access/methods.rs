@@ -8,7 +8,7 @@ use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
 use super::{client, desk, key, reason, until_read};
-use crate::support::{RawCodec, TestServer};
+use crate::test_server::{RawCodec, TestServer};
 
 /// Returns every method of the API.
 fn methods() -> Vec<(String, String)> {
@@ -144,7 +144,7 @@ fn tests_named_in_the_security_document_exist() {
 async fn identifying_and_output_only_fields_cannot_be_updated() {
     let server = TestServer::start().await;
     let mut writes = server.ingestion().await;
-    let article = crate::support::ingest(&mut writes, crate::support::invented(1)).await.article.unwrap();
+    let article = crate::test_server::ingest(&mut writes, crate::test_server::invented(1)).await.article.unwrap();
     let set =
         ["name", "uid", "source", "url", "external_id", "revision", "create_time", "update_time", "state", "etag"];
     for path in set {

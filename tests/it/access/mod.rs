@@ -7,7 +7,6 @@ mod fair_sharing; // fair sharing of the store and the streams
 mod methods; // each method with each credential
 mod rate_limits; // rate limits
 mod takedown; // hiding readable articles by their times
-mod token_issuer; // test issuer of tokens
 mod tokens; // tokens of an issuer
 mod unreachable_keys; // unreadable keys
 
@@ -25,7 +24,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::support::TestServer;
+use crate::test_server::TestServer;
 
 /// Timeout that exceeds every wait here.
 const SOON: Duration = Duration::from_secs(60);

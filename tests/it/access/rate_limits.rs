@@ -8,7 +8,7 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 use super::{client, desk, key, read, reason, until_read};
-use crate::support::{invented, ready};
+use crate::test_server::{invented, ready};
 
 #[tokio::test]
 async fn rejections_by_rate_carry_a_retry_delay() {

@@ -9,7 +9,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::{Connected, client, desk, key, until, until_read};
-use crate::support::{invented, ready};
+use crate::test_server::{invented, ready};
 
 const FIELDS: [&str; 2] = ["embargo_time", "expire_time"];
 const WAYS: [&str; 6] = ["article", "page", "feed", "stream", "validated", "update"];

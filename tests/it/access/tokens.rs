@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use super::token_issuer::{AUDIENCE, ISSUER, Signer, Site, claims, claims_but, message, publish, set};
 use super::{client, desk, end_of, guarded, key, read, reason, until, until_read};
-use crate::support::TestServer;
-use crate::test_certificates::CertificateAuthority;
+use crate::support::certificates::CertificateAuthority;
+use crate::support::token_issuer::{AUDIENCE, ISSUER, Signer, Site, claims, claims_but, message, publish, set};
+use crate::test_server::TestServer;
 
 fn jwt(keys: &str, ca: Option<&Path>) -> JwtOptions {
     let keys = JwksSource::new(keys, ca).unwrap();

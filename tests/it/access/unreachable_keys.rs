@@ -9,10 +9,10 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
-use super::token_issuer::{AUDIENCE, ISSUER, Signer, claims, publish, set};
 use super::{SOON, client, desk, end_of, guarded, key, read, reason, until, until_read};
-use crate::database::Cluster;
-use crate::support::TestServer;
+use crate::support::database::Cluster;
+use crate::support::token_issuer::{AUDIENCE, ISSUER, Signer, claims, publish, set};
+use crate::test_server::TestServer;
 
 #[tokio::test]
 async fn rejects_keys_while_the_database_does_not_answer() {

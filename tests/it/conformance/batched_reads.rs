@@ -10,7 +10,7 @@ use tokio_postgres::Client;
 
 use super::databases::{nobody_waits, open, waiting};
 use super::fixtures::{at, id, ingest, titled, write};
-use crate::database::{Cluster, Database};
+use crate::support::database::{Cluster, Database};
 
 type Answer = Result<Vec<Fetched>, StoreError>;
 

@@ -93,7 +93,7 @@ async fn copies_between_engines_are_equal() {
 /// A row that was changed by hand.
 #[tokio::test]
 async fn verification_names_a_tampered_text() {
-    let database = crate::database::Cluster::shared().database().await;
+    let database = crate::support::database::Cluster::shared().database().await;
     let store: Arc<dyn Store> =
         Arc::new(copydesk::store::postgres::PostgresStore::open(database.options()).await.unwrap());
     written(&store).await;

@@ -10,11 +10,11 @@ use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
 use copydesk::telemetry::{CacheMetrics, RedisMetrics, StandbyMetrics};
 use tempfile::TempDir;
 
-use crate::database::{Cluster, Database};
 use crate::pgbouncer::PgBouncer;
 use crate::redis_nodes::RedisCluster;
-use crate::redis_server::RedisServer;
 use crate::standby_catch_up::StandbyCatchUp;
+use crate::support::database::{Cluster, Database};
+use crate::support::redis_server::RedisServer;
 
 /// A new store with its folder or database.
 pub struct Engine {

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::databases::open;
 use super::fixtures::{at, feed, get, hit_names, id, indexed, ingest, search, titled, transition, update, write};
-use crate::database::Cluster;
+use crate::support::database::Cluster;
 
 /// Of old changes, only those that later readers cannot need are removed.
 #[tokio::test]

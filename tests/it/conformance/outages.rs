@@ -11,7 +11,7 @@ use copydesk::telemetry::CacheMetrics;
 
 use super::databases::{cache_options, hold, open, waiting};
 use super::fixtures::{at, get, id, indexed, ingest, search, titled, write};
-use crate::database::Cluster;
+use crate::support::database::Cluster;
 
 #[tokio::test]
 async fn calls_fail_fast_during_an_outage_and_recovery_is_automatic() {

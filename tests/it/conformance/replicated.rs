@@ -10,7 +10,7 @@ use futures::future::join_all;
 
 use super::databases::{follow, hold, open, replicas, waiting};
 use super::fixtures::{at, feed, get, hit_names, id, indexed, ingest, request, search, titled, update, write};
-use crate::database::Cluster;
+use crate::support::database::Cluster;
 
 #[tokio::test]
 async fn readers_do_not_skip_late_commits() {

@@ -7,7 +7,7 @@ use futures::future::join_all;
 
 use super::databases::open;
 use super::fixtures::{at, get, indexed, ingest, proto_at, titled, update, write};
-use crate::database::Cluster;
+use crate::support::database::Cluster;
 
 #[tokio::test]
 async fn concurrent_migrations_succeed_and_servers_require_one() {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use redis::{Commands, Connection, Script};
 
 use super::{Entry, Variant};
-use crate::redis_server::RedisServer;
+use crate::support::redis_server::RedisServer;
 
 #[derive(Clone, Debug)]
 enum Step {

@@ -14,9 +14,9 @@ use tokio_postgres::Client;
 
 use crate::conformance::databases::cache_options;
 use crate::conformance::fixtures::{at, id, indexed, ingest, names, page, search, titled, update, write};
-use crate::database::{Cluster, Database};
 use crate::standby_catch_up::{fresh, until};
-use crate::support::{TestServer, ingest as ingest_by_wire, invented};
+use crate::support::database::{Cluster, Database};
+use crate::test_server::{TestServer, ingest as ingest_by_wire, invented};
 
 mod failures; // standbys that are frozen, killed, promoted, slow, or none
 mod random_histories; // random histories: no read is too old

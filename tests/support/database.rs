@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio_postgres::{Client, NoTls};
 
-use crate::redis_server::free_port;
+use super::redis_server::free_port;
 
 /// Template of the other databases: empty, with the schema.
 const TEMPLATE: &str = "copydesk_template";
