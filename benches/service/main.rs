@@ -5,41 +5,27 @@
 
 mod args;
 mod articles;
-mod aside;
-mod behind;
-mod bulk;
-mod entries;
-mod floor;
-mod guarded;
-mod hostile;
+mod auth_and_tls;
+mod backends;
+mod bare_tonic_baseline;
+mod bulk_ingest;
+mod cache_aside_baseline;
+mod entry_compression;
+mod expensive_documents;
+mod failures_and_herd;
 mod hpack;
 mod load;
 mod one_method;
 mod overload;
 mod process;
+mod raw_http2_client;
 mod reads;
+mod replica_scaling;
 mod replicated;
-mod scale;
+#[path = "../../tests/support/mod.rs"]
+mod support; // servers, databases and Redis as processes
 mod table;
-mod trouble;
-mod wire;
 mod writes;
-
-// Servers from the tests. They panic on failure, and have more functions than are used here.
-#[path = "../../tests/it/authority.rs"]
-#[allow(dead_code, clippy::unwrap_used)]
-mod authority;
-#[path = "../../tests/it/database.rs"]
-#[allow(dead_code, clippy::unwrap_used)]
-mod database;
-#[path = "../../tests/hostile/documents.rs"]
-mod hostile_documents;
-#[path = "../../tests/it/access/issuer.rs"]
-#[allow(dead_code, clippy::unwrap_used)]
-mod issuer;
-#[path = "../../tests/it/redis_server.rs"]
-#[allow(dead_code, clippy::unwrap_used)]
-mod redis_server;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -59,17 +45,17 @@ pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + S
 fn main() -> Result<()> {
     let args = Args::parse();
     if let [name, bytes] = args.hostile_case.as_slice() {
-        return hostile::one(name, bytes.parse()?);
+        return expensive_documents::one(name, bytes.parse()?);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match (&args.floor, args.aside.as_slice()) {
-            (Some(article), _) => floor::serve(article).await,
-            (None, [redis, postgres]) => aside::serve(redis, postgres).await,
-            _ if args.hostile => hostile::all(),
+            (Some(article), _) => bare_tonic_baseline::serve(article).await,
+            (None, [redis, postgres]) => cache_aside_baseline::serve(redis, postgres).await,
+            _ if args.hostile => expensive_documents::all(),
             _ if args.large => large(&args).await,
-            _ if args.guarded => guarded::all(&args).await,
-            _ if args.entries => entries::all().await,
+            _ if args.guarded => auth_and_tls::all(&args).await,
+            _ if args.entries => entry_compression::all().await,
             _ if args.overload => overload::all(&args, scratch(&args)?.path()).await,
             _ if !args.replicated.is_empty() => replicated::all(&args, scratch(&args)?.path()).await,
             _ => all(&args).await,
@@ -110,7 +96,7 @@ async fn hot(args: &Args, dir: &Path, server: &Process, name: &str, table: &mut 
     std::fs::write(&file, answer.article.ok_or("no article in the answer")?.encode_to_vec())?;
     let floor = Process::floor(&file)?;
 
-    eprintln!("get: the same article, floor and service by turns");
+    eprintln!("get: the same article, floor and service in turn");
     let (floor_channels, channels) =
         (floor.channels(args.connections).await?, server.channels(args.connections).await?);
     let (mut base, mut ours) = (Vec::new(), Vec::new());

@@ -9,13 +9,13 @@ use copydesk::proto::{BatchGetArticlesRequest, GetArticleRequest};
 use prost::Message;
 
 use crate::args::Args;
-use crate::behind::{Behind, answered, warm_up};
-use crate::database::{Cluster, Database};
+use crate::backends::{Backends, answered, warm_up};
 use crate::load::{Measured, run};
 use crate::process::Process;
-use crate::redis_server::RedisServer;
+use crate::support::database::{Cluster, Database};
+use crate::support::redis_server::RedisServer;
 use crate::table::Table;
-use crate::{Result, aside, bulk, reads, scale, trouble, writes};
+use crate::{Result, bulk_ingest, cache_aside_baseline, failures_and_herd, reads, replica_scaling, writes};
 
 /// Number of articles read from Redis in turn. More than the calls in flight, so that no two calls share one read.
 const WARM: usize = 2_000;
@@ -25,27 +25,27 @@ const COLD: usize = 2_000;
 const ROUNDS: usize = 7;
 
 pub async fn all(args: &Args, dir: &Path) -> Result<()> {
-    let behind = Behind { cluster: Cluster::start(true), redis: RedisServer::start() };
+    let backends = Backends { cluster: Cluster::start(true), redis: RedisServer::start() };
     let mut table = Table::new(args);
     if args.wants("ingest") {
-        bulk::copy(args, &behind.cluster, &mut table).await?;
-        bulk::search_lag(args, &behind.cluster, &mut table).await?;
+        bulk_ingest::copy(args, &backends.cluster, &mut table).await?;
+        bulk_ingest::search_lag(args, &backends.cluster, &mut table).await?;
     }
-    let database = behind.cluster.database_without_template().await;
+    let database = backends.cluster.database_without_template().await;
     let count = (WARM + COLD * (ROUNDS + 1)) as u64;
     let writer = Process::replica(args, &[("store", &database.url), ("cache", "off")])?;
     let names = writes::ready(&writer, args, count, &mut Table::new(args)).await?;
     if args.wants("reads") {
         copy_aside(&writer, &names, &database).await?;
-        hits_of_the_local_cache(args, dir, &behind, &database, &names[0], &mut table).await?;
-        redis_and_store(args, &behind, &database, &names, &mut table).await?;
+        hits_of_the_local_cache(args, dir, &backends, &database, &names[0], &mut table).await?;
+        redis_and_store(args, &backends, &database, &names, &mut table).await?;
     }
     writer.stop()?;
     if args.wants("scale") {
-        scale::all(args, &behind, &database, &names, &mut table).await?;
+        replica_scaling::all(args, &backends, &database, &names, &mut table).await?;
     }
     if args.wants("trouble") {
-        trouble::all(args, behind, &database, &names, &mut table).await?;
+        failures_and_herd::all(args, backends, &database, &names, &mut table).await?;
     }
     println!("\n{table}");
     Ok(())
@@ -54,7 +54,7 @@ pub async fn all(args: &Args, dir: &Path) -> Result<()> {
 /// Copies the articles to the hand-rolled service.
 async fn copy_aside(from: &Process, names: &[String], database: &Database) -> Result<()> {
     let to = database.client().await;
-    to.batch_execute(aside::TABLE).await?;
+    to.batch_execute(cache_aside_baseline::TABLE).await?;
     let mut client = RetrievalServiceClient::new(from.channel().await?).max_decoding_message_size(64 << 20);
     for names in names.chunks(500) {
         let request = BatchGetArticlesRequest { names: names.to_vec(), ..Default::default() };
@@ -69,13 +69,13 @@ async fn copy_aside(from: &Process, names: &[String], database: &Database) -> Re
 async fn hits_of_the_local_cache(
     args: &Args,
     dir: &Path,
-    behind: &Behind,
+    backends: &Backends,
     database: &Database,
     name: &str,
     table: &mut Table,
 ) -> Result<()> {
-    eprintln!("hits of the local cache, floor and service by turns");
-    let ours = Process::replica(args, &Behind::settings(&database.url, &behind.redis.url(), "64MiB"))?;
+    eprintln!("hits of the local cache, floor and service in turn");
+    let ours = Process::replica(args, &Backends::settings(&database.url, &backends.redis.url(), "64MiB"))?;
     let request = GetArticleRequest { name: name.to_owned(), ..Default::default() };
     let answer = RetrievalServiceClient::new(ours.channel().await?).get_article(request.clone()).await?.into_inner();
     let file = dir.join("floor-article");
@@ -92,25 +92,25 @@ async fn hits_of_the_local_cache(
 /// without Redis.
 async fn redis_and_store(
     args: &Args,
-    behind: &Behind,
+    backends: &Backends,
     database: &Database,
     names: &[String],
     table: &mut Table,
 ) -> Result<()> {
-    let redis = behind.redis.url();
+    let redis = backends.redis.url();
     let aside = Process::aside(&redis, &database.url)?;
     // A local cache of size 0: concurrent loads are shared, but nothing is kept.
-    let ours = Process::replica(args, &Behind::settings(&database.url, &redis, "0"))?;
+    let ours = Process::replica(args, &Backends::settings(&database.url, &redis, "0"))?;
     let (warm, cold) = names.split_at(WARM);
     let request = |name: &String| GetArticleRequest { name: name.clone(), ..Default::default() };
 
-    eprintln!("hits of Redis, by turns");
+    eprintln!("hits of Redis, in turn");
     warm_up(&ours, warm).await?;
     let requests = |_| warm.iter().cycle().take(args.calls).map(request).collect();
     let (base, hits) = by_turns(args, [&aside, &ours], requests, "redis").await?;
     table.compare("hand-rolled: from Redis", "Redis hit, no local cache", &base, &hits);
 
-    eprintln!("misses, by turns");
+    eprintln!("misses, in turn");
     let requests = |round: usize| cold[round * COLD..(round + 1) * COLD].iter().map(request).collect();
     let (base, misses) = by_turns(args, [&aside, &ours], requests, "store").await?;
     table.compare("hand-rolled: a miss", "miss: Redis, then PostgreSQL", &base, &misses);

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use crate::authority;
-use crate::process::Serve;
+use crate::support::process::Serve;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/web/dist");
 /// Timeout of Chromium, which starts within a second or two.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::process::{self, Serve};
+use crate::support::process::{self, Serve};
 use crate::{authority, read, said};
 
 /// Killed when it is dropped.

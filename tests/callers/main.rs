@@ -7,16 +7,15 @@
 
 mod browser; // a page in Chromium
 mod envoy; // JSON over HTTP
-#[allow(dead_code)] // used by other tests
-#[path = "../it/process.rs"]
-mod process;
+#[path = "../support/mod.rs"]
+mod support; // servers, databases and Redis as processes
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-use process::Serve;
 use serde_json::{Value, json};
+use support::process::{self, Serve};
 
 /// A typical text dump: the headline is repeated, and teasers follow.
 const DUMP: &str = "Ferry returns to Port Ellery\n\nFerry returns to Port Ellery\n\n\

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use crate::Run;
 use crate::proxy::Way;
 use crate::random::Random;
-use crate::redis_server::RedisServer;
 use crate::report::CALM;
-use crate::world::{SERVERS, World};
+use crate::support::redis_server::RedisServer;
+use crate::system::{SERVERS, System};
 
 /// Component that a fault affects. No read may fail while it is Redis alone.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum FeedCursor {
+enum Component {
     Servers,
     Redis,
     Store,
@@ -44,29 +44,29 @@ enum Fault {
 }
 
 /// A fault, with its name, its component, and its weight.
-type Choice = (Fault, &'static str, FeedCursor, usize);
+type Choice = (Fault, &'static str, Component, usize);
 
 const FAULTS: [Choice; 20] = [
-    (Fault::ServerKills, "server-kills", FeedCursor::Servers, 40),
-    (Fault::ServerFreeze, "server-freeze", FeedCursor::Servers, 8),
-    (Fault::RedisKill, "redis-kill", FeedCursor::Redis, 4),
-    (Fault::RedisFreeze, "redis-freeze", FeedCursor::Redis, 4),
-    (Fault::RedisFlush, "redis-flush", FeedCursor::Redis, 4),
-    (Fault::RedisEvictions, "redis-evictions", FeedCursor::Redis, 4),
-    (Fault::RedisSmall, "redis-small", FeedCursor::Redis, 4),
-    (Fault::RedisFull, "redis-full", FeedCursor::Redis, 4),
-    (Fault::RedisReadonly, "redis-readonly", FeedCursor::Redis, 4),
-    (Fault::RedisPause, "redis-pause", FeedCursor::Redis, 4),
-    (Fault::RedisSlow, "redis-slow", FeedCursor::Redis, 4),
-    (Fault::RedisCuts, "redis-cuts", FeedCursor::Redis, 4),
-    (Fault::RedisClosed, "redis-closed", FeedCursor::Redis, 4),
-    (Fault::RedisBlackHole, "redis-black-hole", FeedCursor::Redis, 4),
-    (Fault::StoreCrash, "store-crash", FeedCursor::Store, 4),
-    (Fault::StoreFreeze, "store-freeze", FeedCursor::Store, 4),
-    (Fault::StoreSlow, "store-slow", FeedCursor::Store, 6),
-    (Fault::StoreFitful, "store-fitful", FeedCursor::Store, 6),
-    (Fault::StoreCuts, "store-cuts", FeedCursor::Store, 4),
-    (Fault::StoreBlackHole, "store-black-hole", FeedCursor::Store, 4),
+    (Fault::ServerKills, "server-kills", Component::Servers, 40),
+    (Fault::ServerFreeze, "server-freeze", Component::Servers, 8),
+    (Fault::RedisKill, "redis-kill", Component::Redis, 4),
+    (Fault::RedisFreeze, "redis-freeze", Component::Redis, 4),
+    (Fault::RedisFlush, "redis-flush", Component::Redis, 4),
+    (Fault::RedisEvictions, "redis-evictions", Component::Redis, 4),
+    (Fault::RedisSmall, "redis-small", Component::Redis, 4),
+    (Fault::RedisFull, "redis-full", Component::Redis, 4),
+    (Fault::RedisReadonly, "redis-readonly", Component::Redis, 4),
+    (Fault::RedisPause, "redis-pause", Component::Redis, 4),
+    (Fault::RedisSlow, "redis-slow", Component::Redis, 4),
+    (Fault::RedisCuts, "redis-cuts", Component::Redis, 4),
+    (Fault::RedisClosed, "redis-closed", Component::Redis, 4),
+    (Fault::RedisBlackHole, "redis-black-hole", Component::Redis, 4),
+    (Fault::StoreCrash, "store-crash", Component::Store, 4),
+    (Fault::StoreFreeze, "store-freeze", Component::Store, 4),
+    (Fault::StoreSlow, "store-slow", Component::Store, 6),
+    (Fault::StoreFitful, "store-fitful", Component::Store, 6),
+    (Fault::StoreCuts, "store-cuts", Component::Store, 4),
+    (Fault::StoreBlackHole, "store-black-hole", Component::Store, 4),
 ];
 
 /// Label of two simultaneous faults. They never affect the same component, so never Redis alone.
@@ -120,15 +120,15 @@ impl Faults {
             let (one, other) = (self.decide(first.0), self.decide(second.0));
             let alone = first.0 == second.0;
             let label = if alone { first.1 } else { TWO };
-            run.report.enter(label, !alone || first.2 != FeedCursor::Redis);
+            run.report.enter(label, !alone || first.2 != Component::Redis);
             if alone {
                 one.happen(run).await;
             } else {
                 tokio::join!(one.happen(run), other.happen(run));
             }
             let healed = Instant::now();
-            run.world.reads_store().await.map_err(|what| format!("after {label}: {what}"))?;
-            run.report.returned(label, run.world.answers_from_redis(healed, MAX_WAIT).await);
+            run.system.reads_store().await.map_err(|what| format!("after {label}: {what}"))?;
+            run.report.returned(label, run.system.answers_from_redis(healed, MAX_WAIT).await);
             run.report.enter(CALM, false);
         }
         Ok(())
@@ -158,80 +158,80 @@ impl Faults {
 
 impl Drawn {
     async fn happen(mut self, run: &Arc<Run>) {
-        let world = &run.world;
+        let system = &run.system;
         let until = Instant::now() + self.hold;
         match self.fault {
             Fault::ServerKills => self.kill_servers(run, until).await,
             Fault::ServerFreeze => {
                 let server = self.random.below(SERVERS);
-                world.freeze(server);
+                system.freeze(server);
                 self.hold().await;
-                world.thaw(server);
+                system.thaw(server);
             }
             Fault::RedisKill => {
                 run.report.kills.fetch_add(1, Ordering::Relaxed);
-                world.blocking(|world| world.redis.lock().unwrap().kill()).await;
+                system.blocking(|system| system.redis.lock().unwrap().kill()).await;
                 self.hold().await;
-                world.blocking(|world| world.redis.lock().unwrap().resume()).await;
+                system.blocking(|system| system.redis.lock().unwrap().resume()).await;
             }
             Fault::RedisFreeze => {
-                world.redis.lock().unwrap().freeze();
+                system.redis.lock().unwrap().freeze();
                 self.hold().await;
-                world.redis.lock().unwrap().thaw();
+                system.redis.lock().unwrap().thaw();
             }
-            Fault::RedisFlush => self.again(until, 50, 500, world, |redis| redis.ask::<()>(&["FLUSHALL"])).await,
-            Fault::RedisEvictions => self.again(until, 1, 100, world, evict).await,
+            Fault::RedisFlush => self.again(until, 50, 500, system, |redis| redis.ask::<()>(&["FLUSHALL"])).await,
+            Fault::RedisEvictions => self.again(until, 1, 100, system, evict).await,
             Fault::RedisSmall => {
                 // Less than it uses now, so that any new entry causes an eviction.
-                let max = world.blocking(|world| used_bytes(&world.redis.lock().unwrap())).await - 100_000;
+                let max = system.blocking(|system| used_bytes(&system.redis.lock().unwrap())).await - 100_000;
                 let limit = format!("CONFIG SET maxmemory {max}");
-                tell(world, &["CONFIG SET maxmemory-policy allkeys-lru", &limit]).await;
+                tell(system, &["CONFIG SET maxmemory-policy allkeys-lru", &limit]).await;
                 self.hold().await;
-                tell(world, &["CONFIG SET maxmemory 0"]).await;
+                tell(system, &["CONFIG SET maxmemory 0"]).await;
             }
             Fault::RedisFull => {
-                tell(world, &["CONFIG SET maxmemory-policy noeviction", "CONFIG SET maxmemory 1"]).await;
+                tell(system, &["CONFIG SET maxmemory-policy noeviction", "CONFIG SET maxmemory 1"]).await;
                 self.hold().await;
-                tell(world, &["CONFIG SET maxmemory 0"]).await;
+                tell(system, &["CONFIG SET maxmemory 0"]).await;
             }
             Fault::RedisReadonly => {
-                tell(world, &["REPLICAOF 127.0.0.1 1"]).await;
+                tell(system, &["REPLICAOF 127.0.0.1 1"]).await;
                 self.hold().await;
-                tell(world, &["REPLICAOF NO ONE"]).await;
+                tell(system, &["REPLICAOF NO ONE"]).await;
             }
             Fault::RedisPause => {
                 // Redis ends the pause.
-                tell(world, &[&format!("CLIENT PAUSE {} ALL", self.hold.as_millis())]).await;
+                tell(system, &[&format!("CLIENT PAUSE {} ALL", self.hold.as_millis())]).await;
                 self.hold().await;
             }
             Fault::RedisSlow => {
                 let max = self.random.millis(5, 80);
-                self.way(world, true, Way::Slow(max)).await;
+                self.way(system, true, Way::Slow(max)).await;
             }
-            Fault::RedisCuts => self.cut(world, true, until).await,
-            Fault::RedisClosed => self.way(world, true, Way::Closed).await,
-            Fault::RedisBlackHole => self.way(world, true, Way::BlackHole).await,
+            Fault::RedisCuts => self.cut(system, true, until).await,
+            Fault::RedisClosed => self.way(system, true, Way::Closed).await,
+            Fault::RedisBlackHole => self.way(system, true, Way::BlackHole).await,
             Fault::StoreCrash => {
                 run.report.kills.fetch_add(1, Ordering::Relaxed);
-                world.blocking(|world| world.store.lock().unwrap().crash()).await;
+                system.blocking(|system| system.store.lock().unwrap().crash()).await;
                 self.hold().await;
-                world.blocking(|world| world.store.lock().unwrap().resume()).await;
+                system.blocking(|system| system.store.lock().unwrap().resume()).await;
             }
             Fault::StoreFreeze => {
-                world.blocking(|world| world.store.lock().unwrap().freeze()).await;
+                system.blocking(|system| system.store.lock().unwrap().freeze()).await;
                 self.hold().await;
-                world.blocking(|world| world.store.lock().unwrap().thaw()).await;
+                system.blocking(|system| system.store.lock().unwrap().thaw()).await;
             }
             Fault::StoreSlow => {
                 let max = self.random.millis(5, 60);
-                self.way(world, false, Way::Slow(max)).await;
+                self.way(system, false, Way::Slow(max)).await;
             }
             Fault::StoreFitful => {
                 let max = self.random.millis(100, 400);
-                self.way(world, false, Way::Fitful(max)).await;
+                self.way(system, false, Way::Fitful(max)).await;
             }
-            Fault::StoreCuts => self.cut(world, false, until).await,
-            Fault::StoreBlackHole => self.way(world, false, Way::BlackHole).await,
+            Fault::StoreCuts => self.cut(system, false, until).await,
+            Fault::StoreBlackHole => self.way(system, false, Way::BlackHole).await,
         }
     }
 
@@ -243,22 +243,22 @@ impl Drawn {
         while Instant::now() < until {
             let server = self.random.below(SERVERS);
             run.report.kills.fetch_add(1, Ordering::Relaxed);
-            run.world.blocking(move |world| world.kill(server)).await;
+            run.system.blocking(move |system| system.kill(server)).await;
             tokio::time::sleep(self.random.millis(0, 100)).await;
-            run.world.restart(server).await;
+            run.system.restart(server).await;
             tokio::time::sleep(self.random.millis(0, 250)).await;
         }
     }
 
-    async fn way(&self, world: &World, to_redis: bool, way: Way) {
-        let ways = if to_redis { &world.to_redis } else { &world.to_store };
-        world.set(ways, self.only, way);
+    async fn way(&self, system: &System, to_redis: bool, way: Way) {
+        let ways = if to_redis { &system.to_redis } else { &system.to_store };
+        system.set(ways, self.only, way);
         self.hold().await;
-        world.set(ways, self.only, Way::Open);
+        system.set(ways, self.only, Way::Open);
     }
 
-    async fn cut(&mut self, world: &World, to_redis: bool, until: Instant) {
-        let ways = if to_redis { &world.to_redis } else { &world.to_store };
+    async fn cut(&mut self, system: &System, to_redis: bool, until: Instant) {
+        let ways = if to_redis { &system.to_redis } else { &system.to_store };
         while Instant::now() < until {
             ways[self.random.below(SERVERS)].cut();
             tokio::time::sleep(self.random.millis(5, 150)).await;
@@ -270,22 +270,22 @@ impl Drawn {
         until: Instant,
         from: u64,
         to: u64,
-        world: &Arc<World>,
+        system: &Arc<System>,
         what: impl Fn(&RedisServer) + Clone + Send + 'static,
     ) {
         while Instant::now() < until {
             let what = what.clone();
-            world.blocking(move |world| what(&world.redis.lock().unwrap())).await;
+            system.blocking(move |system| what(&system.redis.lock().unwrap())).await;
             tokio::time::sleep(self.random.millis(from, to)).await;
         }
     }
 }
 
 /// Runs commands written as in redis-cli.
-async fn tell(world: &Arc<World>, commands: &[&str]) {
+async fn tell(system: &Arc<System>, commands: &[&str]) {
     for command in commands {
         let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
-        world.blocking(move |world| world.redis.lock().unwrap().ask::<()>(&words)).await;
+        system.blocking(move |system| system.redis.lock().unwrap().ask::<()>(&words)).await;
     }
 }
 

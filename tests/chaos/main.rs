@@ -6,24 +6,17 @@
 //! (set: the first violation ends the run).
 #![allow(clippy::unwrap_used)] // a panic shows the failed line
 
-#[allow(dead_code)] // used by other tests
-#[path = "../it/database.rs"]
-mod database;
 mod faults; // injected faults
-mod finish; // the final check
+mod final_check; // the final check
 mod history; // writes, and the reads that they allow
-#[allow(dead_code)] // used by other tests
-#[path = "../it/process.rs"]
-mod process;
 mod proxy; // slow, cut or blocked connections
 mod random; // seeded random numbers
 mod readers;
-#[allow(dead_code)] // used by other tests
-#[path = "../it/redis_server.rs"]
-mod redis_server;
 mod report; // results by fault
+#[path = "../support/mod.rs"]
+mod support; // servers, databases and Redis as processes
+mod system; // the servers, PostgreSQL and Redis
 mod watchers;
-mod world; // the servers, PostgreSQL and Redis
 mod writers;
 
 use std::process::ExitCode;
@@ -35,9 +28,9 @@ use faults::Faults;
 use history::History;
 use random::Random;
 use report::Report;
+use system::{RECOVERY, SERVERS, System};
 use tokio::task::JoinSet;
 use watchers::Watcher;
-use world::{RECOVERY, SERVERS, World};
 use writers::Writer;
 
 const WRITERS: usize = 6;
@@ -47,7 +40,7 @@ const WATCHERS: usize = 2;
 
 /// Context shared by all tasks.
 pub struct Run {
-    pub world: Arc<World>,
+    pub system: Arc<System>,
     pub history: History,
     pub report: Report,
     /// Staleness bound of reads without a stricter requirement.
@@ -99,7 +92,7 @@ async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults)
     let articles = setting("ARTICLES").map_or(ARTICLES, |text| text.parse().expect("ARTICLES: must be a whole number"));
     assert!(articles >= WRITERS, "ARTICLES: must be at least {WRITERS}, one for each writer");
     let run = Arc::new(Run {
-        world: World::start(bound, articles).await,
+        system: System::start(bound, articles).await,
         history: History::new(articles),
         report: Report::new(),
         bound,
@@ -139,15 +132,15 @@ async fn run(seed: u64, duration: Duration, bound: Duration, mut faults: Faults)
         writers.join_all().await;
         run.writers_ended.store(true, Ordering::Relaxed);
         watchers.join_all().await;
-        if run.world.answers_from_redis(Instant::now(), RECOVERY).await.is_none() {
+        if run.system.answers_from_redis(Instant::now(), RECOVERY).await.is_none() {
             run.report.unwell("a server does not answer from Redis after all faults ended");
         }
         run.readers_done.store(true, Ordering::Relaxed);
         readers.join_all().await;
-        finish::check(&run).await;
+        final_check::check(&run).await;
     }
     let is_ok = run.report.print();
-    let logs = run.world.end(!is_ok);
+    let logs = run.system.end(!is_ok);
     if !is_ok {
         println!("to replay: SEED={seed}; server logs: {}", logs.display());
     }

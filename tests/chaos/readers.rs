@@ -25,7 +25,7 @@ const BATCH: usize = 50;
 /// Reads from one server until the run is over.
 pub async fn read(run: Arc<Run>, server: usize, mut random: Random) {
     while !run.readers_done.load(Ordering::Relaxed) {
-        let client = run.world.client(server);
+        let client = run.system.client(server);
         let (consistency, promised) = draw(&run, &mut random);
         let promise = Promise { start: Instant::now(), ..promised };
         let once = Once { run: &run, server, consistency, promise };
@@ -66,7 +66,7 @@ impl Once<'_> {
         match client.retrieval.get_article(request(message)).await {
             Ok(answer) => {
                 let from = layer(&answer);
-                self.run.world.answered_from(self.server, from.as_deref());
+                self.run.system.answered_from(self.server, from.as_deref());
                 self.run.report.read(self.promise.start, 1, None);
                 self.article(answer.get_ref().article.as_ref(), from.as_deref());
             }

@@ -12,7 +12,7 @@ use crate::Run;
 use crate::history::{number, position};
 use crate::random::Random;
 use crate::readers::{brief, mask};
-use crate::world::SERVERS;
+use crate::system::SERVERS;
 
 /// Maximum silence of a stream: checkpoints come every 5 seconds.
 const SILENCE: Duration = Duration::from_secs(8);
@@ -58,7 +58,7 @@ impl Watcher {
     }
 
     async fn follow(&mut self) -> Result<(), Status> {
-        let mut client = self.run.world.client(self.random.below(SERVERS));
+        let mut client = self.run.system.client(self.random.below(SERVERS));
         let request = WatchArticlesRequest {
             change_token: self.token.clone(),
             from_beginning: self.token.is_empty(),
@@ -118,7 +118,7 @@ impl Watcher {
         for (article, seen) in self.revisions.iter().enumerate() {
             let newest = self.run.history.standing(article).0;
             if *seen < newest {
-                self.run.report.lost(&format!("article {article}: {newest} is written, the feed tells up to {seen}"));
+                self.run.report.lost(&format!("article {article}: {newest} is written, the feed has up to {seen}"));
             }
         }
     }

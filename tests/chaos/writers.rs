@@ -17,7 +17,7 @@ use crate::Run;
 use crate::history::{self, State, headline, id, name};
 use crate::random::Random;
 use crate::readers::{brief, mask};
-use crate::world::SERVERS;
+use crate::system::SERVERS;
 
 /// Timeout of a response.
 const TIMEOUT: Duration = Duration::from_millis(1_500);
@@ -165,7 +165,7 @@ impl Writer {
             consistency: Some(Consistency { requirement }),
         };
         loop {
-            let mut client = self.run.world.client(self.random.below(SERVERS));
+            let mut client = self.run.system.client(self.random.below(SERVERS));
             match client.retrieval.get_article(patient(message.clone())).await {
                 Ok(answer) => {
                     let found = answer.into_inner().article.unwrap_or_default();
@@ -188,7 +188,7 @@ impl Writer {
     }
 
     async fn send(&self, at: usize, sent: &Sent, server: usize) -> Result<Article, Status> {
-        let mut to = self.run.world.client(server).ingestion;
+        let mut to = self.run.system.client(server).ingestion;
         let Desk { article, etag, .. } = self.desks[at].clone();
         let name = name(article);
         let written = match sent.kind {
@@ -241,7 +241,7 @@ impl Writer {
                 IngestArticlesRequest { sequence: sequence as i64, document, request_id, brief: true }
             })
             .collect();
-        let mut client = self.run.world.client(self.random.below(SERVERS)).ingestion;
+        let mut client = self.run.system.client(self.random.below(SERVERS)).ingestion;
         let streamed = async {
             let mut answers = client.ingest_articles(tokio_stream::iter(requests)).await?.into_inner();
             while let Some(answer) = answers.message().await? {

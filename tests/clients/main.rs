@@ -6,17 +6,9 @@
 //! skipped.
 #![allow(clippy::unwrap_used)] // a panic shows the failed line
 
-#[allow(dead_code)] // used by other tests
-#[path = "../it/database.rs"]
-mod database;
-mod place; // the servers that a client calls
-#[allow(dead_code)] // used by other tests
-#[path = "../it/process.rs"]
-mod process;
-#[allow(dead_code)] // used by other tests
-#[path = "../it/redis_server.rs"]
-mod redis_server;
-mod witness; // a proxy that observes a client's channel
+#[path = "../support/mod.rs"]
+mod support; // servers, databases and Redis as processes
+mod target_servers; // the servers that a client calls
 
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -26,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use place::{FeedCursor, Kind};
+use target_servers::{Kind, TargetServers};
 
 /// Timeout of a client. No client spends most of it waiting on purpose.
 const TIMEOUT: Duration = Duration::from_secs(180);
@@ -72,19 +64,19 @@ async fn run(chosen: &[Client]) -> bool {
     for kind in [Kind::Embedded, Kind::Replicas] {
         for client in chosen {
             // One set of servers for each run, because the scenario begins with an empty store.
-            let place = FeedCursor::open(kind).await;
+            let servers = TargetServers::open(kind).await;
             let began = Instant::now();
-            let said = scenario(&clients, client.language, &place).await;
+            let said = scenario(&clients, client.language, &servers).await;
             let seconds = began.elapsed().as_secs_f64();
             let mut problems = said.map_or_else(|problem| vec![problem], |said| differences(&report, &said));
-            problems.extend(place.problems(client));
+            problems.extend(servers.problems(client));
             let verdict = if problems.is_empty() { "passed" } else { "FAILED" };
-            let Seen { reached, health } = Seen::of(&place);
+            let Seen { reached, health } = Seen::of(&servers);
             println!(
                 "{:10} {:10} {verdict} in {seconds:4.1} s; {reached} of {} servers called, health {health}",
                 kind.name(),
                 client.language,
-                place.fronts.len()
+                servers.fronts.len()
             );
             problems.iter().for_each(|problem| println!("    {problem}"));
             failures += usize::from(!problems.is_empty());
@@ -100,18 +92,18 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(place: &FeedCursor) -> Self {
-        let reached = place.fronts.iter().filter(|front| front.seen().calls > 0).count();
-        let watched = place.fronts.iter().any(|front| front.seen().health_watches > 0);
+    fn of(servers: &TargetServers) -> Self {
+        let reached = servers.fronts.iter().filter(|front| front.seen().calls > 0).count();
+        let watched = servers.fronts.iter().any(|front| front.seen().health_watches > 0);
         Self { reached, health: if watched { "watched" } else { "not watched" } }
     }
 }
 
 /// Returns the client's output, or the reason why it did not finish.
-async fn scenario(clients: &Path, language: &str, place: &FeedCursor) -> Result<String, String> {
+async fn scenario(clients: &Path, language: &str, servers: &TargetServers) -> Result<String, String> {
     let mut command = Command::new("make");
     command.args(["-s", "--no-print-directory", "-C"]).arg(clients.join(language)).arg("run");
-    command.env("COPYDESK_ADDRESSES", place.addresses()).env("COPYDESK_WITNESS", place.witness.address());
+    command.env("COPYDESK_ADDRESSES", servers.addresses()).env("COPYDESK_WITNESS", servers.proxy.address());
     command.env("COPYDESK_CLIENTS", PathBuf::from(clients)).stdin(Stdio::null()).stdout(Stdio::piped());
     // Within `make clients`, make would use the outer make's settings.
     command.env_remove("MAKEFLAGS").env_remove("MAKELEVEL").env_remove("MFLAGS");

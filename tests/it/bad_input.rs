@@ -1,4 +1,4 @@
-//! Invalid input: each gets a status that names the field, the service goes on, and nothing is lost.
+//! Invalid input: each gets a status that names the field, the service continues, and nothing is lost.
 
 use copydesk::proto::document::Payload;
 use copydesk::proto::*;
@@ -7,7 +7,7 @@ use tokio_stream::StreamExt;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::support::{TestServer, ingest, invented, ready};
+use crate::test_server::{TestServer, ingest, invented, ready};
 
 /// Returns the fields that a refusal names.
 fn fields(status: &Status) -> Vec<String> {
@@ -43,7 +43,7 @@ fn html(page: impl Into<String>) -> Document {
 }
 
 /// Checks that the service still ingests and returns articles.
-async fn goes_on(server: &TestServer) {
+async fn still_serves(server: &TestServer) {
     let name = ingest(&mut server.ingestion().await, invented(4_711)).await.article.unwrap().name;
     server.retrieval().await.get_article(GetArticleRequest { name, ..Default::default() }).await.unwrap();
 }
@@ -60,7 +60,7 @@ fn page(body: &str) -> String {
 }
 
 #[tokio::test]
-async fn nothing_at_all() {
+async fn rejects_empty_input() {
     let server = TestServer::start().await;
     let none = server.ingestion().await.ingest_article(IngestArticleRequest::default()).await.expect_err("refused");
     assert_eq!(fields(&none), ["document"]);
@@ -70,11 +70,11 @@ async fn nothing_at_all() {
     assert_eq!(fields(&refused(&server, html("")).await), ["document.html"]);
     assert_eq!(fields(&refused(&server, raw("", "")).await), ["document.raw.data"]);
     assert_eq!(fields(&refused(&server, ready(Article::default())).await), ["document.article.body"]);
-    goes_on(&server).await;
+    still_serves(&server).await;
 }
 
 #[tokio::test]
-async fn far_too_much() {
+async fn rejects_oversized_input() {
     let server = TestServer::start().await;
     let request = IngestArticleRequest { document: Some(raw(vec![b'a'; 100 << 20], "")), ..Default::default() };
     let refusal = server.ingestion().await.ingest_article(request).await.expect_err("refused");
@@ -89,11 +89,11 @@ async fn far_too_much() {
     if let Ok(answer) = server.ingestion().await.ingest_article(request).await {
         assert!(answer.into_inner().article.unwrap().headline.len() <= 4_000);
     }
-    goes_on(&server).await;
+    still_serves(&server).await;
 }
 
 #[tokio::test]
-async fn noise_and_broken_text() {
+async fn rejects_binary_noise_and_invalid_utf8() {
     let server = TestServer::start().await;
     let noise: Vec<u8> = (0..50_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     assert_eq!(fields(&refused(&server, raw(noise, "")).await), ["document.raw.data"]);
@@ -107,7 +107,7 @@ async fn noise_and_broken_text() {
     let mut grpc = tonic::client::Grpc::new(server.channel().await);
     grpc.ready().await.unwrap();
     let path = http::uri::PathAndQuery::from_static("/copydesk.v1.IngestionService/IngestArticle");
-    let codec = crate::support::RawCodec;
+    let codec = crate::test_server::RawCodec;
     let refusal = grpc.unary(tonic::Request::new(message), path, codec).await.expect_err("refused");
     assert_eq!((refusal.code(), fields(&refusal)), (Code::InvalidArgument, vec!["request".to_string()]));
     // A few invalid bytes in a page do not spoil the article.
@@ -116,11 +116,11 @@ async fn noise_and_broken_text() {
     broken[at] = 0xFF;
     let article = accepted(&server, raw(broken, "text/html; charset=utf-8")).await;
     assert!(article.article.unwrap().body.contains("dredge the northern channel"));
-    goes_on(&server).await;
+    still_serves(&server).await;
 }
 
 #[tokio::test]
-async fn a_charset_that_lies() {
+async fn wrong_charset_declarations_are_handled() {
     let server = TestServer::start().await;
     let text = page("<p>Gouverneur Émile Précourt a dit à l’hôtel que « ça » suffirait — très bien, déjà.</p>");
     for declared in ["text/html; charset=windows-1251", "text/html; charset=shift_jis", "text/html; charset=no-such"] {
@@ -131,7 +131,7 @@ async fn a_charset_that_lies() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_seen() {
+async fn invisible_characters_are_removed() {
     let server = TestServer::start().await;
     let dirty = "Port\u{0}\u{7} El\u{202E}le\u{2066}ry\u{FEFF}";
     let article = Article {
@@ -153,7 +153,7 @@ async fn what_cannot_be_seen() {
 }
 
 #[tokio::test]
-async fn pages_made_to_hurt() {
+async fn rejects_or_bounds_hostile_pages() {
     let server = TestServer::start().await;
     let nested = format!("{}{PARAGRAPH}{}", "<div>".repeat(100_000), "</div>".repeat(100_000));
     let attributes: String = (0..1_000_000).map(|n| format!(" a{n}")).collect();
@@ -178,11 +178,11 @@ async fn pages_made_to_hurt() {
         Ok(answer) => assert!(prost::Message::encoded_len(&answer.into_inner()) < 100_000),
         Err(refusal) => assert_eq!(fields(&refusal), ["document.raw.data"]),
     }
-    goes_on(&server).await;
+    still_serves(&server).await;
 }
 
 #[tokio::test]
-async fn bombs() {
+async fn rejects_compression_bombs() {
     use std::io::Write;
     let server = TestServer::start().await;
     let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
@@ -196,11 +196,11 @@ async fn bombs() {
     let client = server.ingestion().await.send_compressed(tonic::codec::CompressionEncoding::Gzip);
     let refusal = { client }.ingest_article(request).await.expect_err("refused");
     assert_eq!(refusal.code(), Code::ResourceExhausted, "{refusal:?}");
-    goes_on(&server).await;
+    still_serves(&server).await;
 }
 
 #[tokio::test]
-async fn dates_addresses_and_enums_out_of_range() {
+async fn rejects_dates_urls_and_enums_out_of_range() {
     let server = TestServer::start().await;
     let year_0 = Some(prost_types::Timestamp { seconds: -62_167_219_200, nanos: 0 });
     let year_99999 = Some(prost_types::Timestamp { seconds: 3_093_527_980_800, nanos: 0 });
@@ -233,7 +233,7 @@ async fn dates_addresses_and_enums_out_of_range() {
 }
 
 #[tokio::test]
-async fn markup_never_comes_out_again() {
+async fn markup_is_never_returned() {
     let server = TestServer::start().await;
     let evil = "<p onclick=\"x()\">Read <a href=\"javascript:steal()\">this</a> or \
         <a href=\"https://herald.example/next\">the next story</a> of the harbour, which is longer than one might \
@@ -247,7 +247,7 @@ async fn markup_never_comes_out_again() {
 }
 
 #[tokio::test]
-async fn other_languages_in_every_string() {
+async fn injection_strings_are_plain_text() {
     let server = TestServer::start().await;
     let (mut writes, mut reads) = (server.ingestion().await, server.retrieval().await);
     let article = ingest(&mut writes, invented(1)).await.article.unwrap();
@@ -303,7 +303,7 @@ async fn other_languages_in_every_string() {
 }
 
 #[tokio::test]
-async fn tokens_masks_and_sizes() {
+async fn rejects_invalid_tokens_masks_and_sizes() {
     let server = TestServer::start().await;
     let (mut writes, mut reads) = (server.ingestion().await, server.retrieval().await);
     for n in 0..3 {
@@ -341,7 +341,7 @@ async fn tokens_masks_and_sizes() {
 }
 
 #[tokio::test]
-async fn requests_repeated_and_writers_racing() {
+async fn repeated_requests_are_idempotent_and_one_racing_writer_wins() {
     let server = TestServer::start().await;
     let mut writes = server.ingestion().await;
     let request =
@@ -397,7 +397,7 @@ async fn one_bad_document_ends_no_stream() {
 }
 
 #[tokio::test]
-async fn a_client_that_stops_reading() {
+async fn a_client_that_stops_reading_blocks_no_other() {
     let server = TestServer::start().await;
     let mut writes = server.ingestion().await;
     let watch = WatchArticlesRequest { from_beginning: true, ..Default::default() };
@@ -406,7 +406,7 @@ async fn a_client_that_stops_reading() {
     for n in 0..300 {
         ingest(&mut writes, Article { body: format!("{n} {body}"), ..invented(n) }).await;
     }
-    goes_on(&server).await;
+    still_serves(&server).await;
     // The client reads on and has missed nothing.
     let mut seen = 0;
     while seen < 301 {
@@ -417,7 +417,7 @@ async fn a_client_that_stops_reading() {
 }
 
 #[tokio::test]
-async fn a_disk_that_is_full() {
+async fn a_full_store_rejects_writes_and_serves_reads() {
     let server = TestServer::with(|options| {
         if let StoreOptions::Sqlite(sqlite) = &mut options.store {
             sqlite.max_bytes = Some(1 << 20);
@@ -449,7 +449,7 @@ fn fits_in_headers(status: &Status) {
 }
 
 #[tokio::test]
-async fn very_many_faults_in_one_request() {
+async fn error_details_of_many_violations_are_bounded() {
     let server = TestServer::start().await;
     let mut reads = server.retrieval().await;
     let paths = |count: usize| Some(prost_types::FieldMask { paths: (0..count).map(|n| format!("no.{n}")).collect() });
@@ -485,7 +485,7 @@ async fn very_many_faults_in_one_request() {
 }
 
 #[tokio::test]
-async fn a_message_in_a_stream_that_cannot_be_read() {
+async fn an_invalid_message_in_a_stream_is_rejected() {
     let server = TestServer::start().await;
     let large = raw(vec![b'a'; 17 << 20], "text/plain");
     for (bad, code) in [(Some(large), Code::ResourceExhausted), (None, Code::InvalidArgument)] {
@@ -506,7 +506,7 @@ async fn a_message_in_a_stream_that_cannot_be_read() {
         grpc.ready().await.unwrap();
         let path = http::uri::PathAndQuery::from_static("/copydesk.v1.IngestionService/IngestArticles");
         let request = tonic::Request::new(tokio_stream::iter(messages));
-        let mut answers = grpc.streaming(request, path, crate::support::RawCodec).await.unwrap().into_inner();
+        let mut answers = grpc.streaming(request, path, crate::test_server::RawCodec).await.unwrap().into_inner();
         // Earlier messages get responses; then the stream ends with the error.
         for _ in 0..3 {
             answers.message().await.unwrap().unwrap();
@@ -514,5 +514,5 @@ async fn a_message_in_a_stream_that_cannot_be_read() {
         let status = answers.message().await.unwrap_err();
         assert_eq!((status.code(), fields(&status)), (code, vec!["request".to_string()]), "{status:?}");
     }
-    goes_on(&server).await;
+    still_serves(&server).await;
 }

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 
-use crate::process::{Serve, copydesk, output, run};
+use crate::support::process::{Serve, copydesk, output, run};
 
 const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo/pages");
 
@@ -22,7 +22,7 @@ fn with_input(args: &[&str], input: &str) -> (i32, String, String) {
 }
 
 #[test]
-fn the_demo_shows_what_it_promises() {
+fn the_demo_prints_the_expected_lines() {
     let (code, shown, errors) = run(&["demo", "--once", "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"]);
     assert_eq!(code, 0, "{errors}");
     for words in [
@@ -42,7 +42,7 @@ fn the_demo_shows_what_it_promises() {
 }
 
 #[test]
-fn wrong_settings_are_refused_by_name() {
+fn invalid_settings_are_rejected_by_name() {
     let (code, _, errors) = run(&["serve", "--staleness-bound", "soon"]);
     assert_eq!(code, 2);
     assert!(errors.contains("staleness-bound") && errors.contains("soon") && errors.contains("500ms"), "{errors}");
@@ -58,7 +58,7 @@ fn wrong_settings_are_refused_by_name() {
 }
 
 #[test]
-fn config_prints_what_is_in_force_and_no_secret() {
+fn config_prints_effective_settings_without_secrets() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("copydesk.toml");
     std::fs::write(&file, "cache-bytes = \"1MiB\"\nlisten = \"127.0.0.1:1\"\n").unwrap();
@@ -109,17 +109,17 @@ fn extract_needs_no_server() {
 }
 
 #[test]
-fn files_go_in_and_come_out_again() {
+fn ingested_files_are_exported_and_reingested() {
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let server = Serve::on(first.path(), &["--log-level", "error"]);
     let addr = ["--addr", server.address.as_str()];
     let call = |args: &[&str]| run(&[args, &addr].concat());
 
-    let (code, _, told) = call(&["ingest", PAGES]);
-    assert_eq!(code, 0, "{told}");
-    assert!(told.contains("8 created"), "{told}");
-    let (_, _, told) = call(&["ingest", PAGES]);
-    assert!(told.contains("9 unchanged"), "{told}");
+    let (code, _, stderr) = call(&["ingest", PAGES]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stderr.contains("8 created"), "{stderr}");
+    let (_, _, stderr) = call(&["ingest", PAGES]);
+    assert!(stderr.contains("9 unchanged"), "{stderr}");
 
     let (_, shown, _) = call(&["list", "--json", "--order-by", "create_time asc"]);
     let listed = lines(&shown);
@@ -129,11 +129,11 @@ fn files_go_in_and_come_out_again() {
     assert!(shown.contains(listed[0]["headline"].as_str().unwrap()), "{shown}");
     let (_, shown, _) = call(&["get", "--json", "--fields", "headline", name, listed[1]["name"].as_str().unwrap()]);
     assert_eq!(lines(&shown).len(), 2);
-    let (code, _, told) = call(&["get", "articles/none"]);
+    let (code, _, stderr) = call(&["get", "articles/none"]);
     assert_eq!(code, 1);
-    assert!(told.contains("articles/none") && told.contains("ARTICLE_NOT_FOUND"), "{told}");
-    let (code, shown, told) = call(&["get", "--url", "https://herald.example/local/lighthouse-stays-lit"]);
-    assert_eq!(code, 0, "{told}");
+    assert!(stderr.contains("articles/none") && stderr.contains("ARTICLE_NOT_FOUND"), "{stderr}");
+    let (code, shown, stderr) = call(&["get", "--url", "https://herald.example/local/lighthouse-stays-lit"]);
+    assert_eq!(code, 0, "{stderr}");
     assert!(shown.contains("Lowmouth lighthouse"), "{shown}");
 
     let newest = listed.last().unwrap()["changeToken"].as_str().unwrap();
@@ -142,28 +142,28 @@ fn files_go_in_and_come_out_again() {
     let (code, shown, _) = call(&["watch", "--from-beginning", "--limit", "9"]);
     assert_eq!((code, shown.lines().filter(|line| line.starts_with("CREATED")).count()), (0, 9), "{shown}");
 
-    let (_, exported, told) = call(&["export"]);
-    assert!(told.contains("exported 9 articles"), "{told}");
+    let (_, exported, stderr) = call(&["export"]);
+    assert!(stderr.contains("exported 9 articles"), "{stderr}");
     assert_eq!(call(&["health"]).1, "SERVING\n");
     server.stop();
 
-    // What one server exports, another takes in, under the same names.
+    // The export of one server is ingested by another, under the same names.
     let server = Serve::on(second.path(), &["--log-level", "error"]);
     let addr = ["--addr", server.address.as_str()];
-    let (code, answers, told) = with_input(&[&["ingest", "--json", "-"][..], &addr].concat(), &exported);
-    assert_eq!(code, 0, "{told}");
+    let (code, answers, stderr) = with_input(&[&["ingest", "--json", "-"][..], &addr].concat(), &exported);
+    assert_eq!(code, 0, "{stderr}");
     let names = |lines: &[Value], at: &str| -> Vec<String> {
         lines.iter().map(|line| line.pointer(at).unwrap().as_str().unwrap().to_owned()).collect()
     };
     assert_eq!(names(&lines(&answers), "/ingested/article/name"), names(&lines(&exported), "/name"));
-    let (code, _, told) = with_input(&[&["ingest", "-"][..], &addr].concat(), "{\"text\": \"\"}\n{\"txt\": 1}\n");
+    let (code, _, stderr) = with_input(&[&["ingest", "-"][..], &addr].concat(), "{\"text\": \"\"}\n{\"txt\": 1}\n");
     assert_eq!(code, 1);
-    assert!(told.contains("-:1: InvalidArgument") && told.contains("document.text"), "{told}");
-    assert!(told.contains("-:2: ") && told.contains("txt"), "{told}");
+    assert!(stderr.contains("-:1: InvalidArgument") && stderr.contains("document.text"), "{stderr}");
+    assert!(stderr.contains("-:2: ") && stderr.contains("txt"), "{stderr}");
 }
 
 #[test]
-fn a_command_without_its_server_says_so() {
+fn commands_report_an_unreachable_server() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (code, _, errors) = run(&["health", "--addr", &format!("http://{port}")]);
     assert_eq!(code, 1);
@@ -174,7 +174,7 @@ fn a_command_without_its_server_says_so() {
 }
 
 #[test]
-fn migrate_brings_the_files_up_to_date_and_version_is_told() {
+fn migrate_upgrades_the_files_and_version_is_printed() {
     let dir = tempfile::tempdir().unwrap();
     let (code, shown, errors) = run(&["migrate", "--data-dir", dir.path().to_str().unwrap()]);
     assert_eq!(code, 0, "{errors}");
@@ -184,7 +184,7 @@ fn migrate_brings_the_files_up_to_date_and_version_is_told() {
 }
 
 #[test]
-fn whoever_stops_reading_is_no_error() {
+fn a_closed_stdout_is_no_error() {
     let mut child = copydesk(&["config", "--list"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let (code, _, errors) = output(child.wait_with_output().unwrap());

@@ -15,9 +15,9 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
-use crate::frames::{DATA, END_HEADERS, END_STREAM, HEADERS, frame, headers, opening};
-use crate::support::{TestServer, ingest, invented};
-use crate::wire::{Ended, Wire, enveloped, status};
+use crate::http2_frames::{DATA, END_HEADERS, END_STREAM, HEADERS, frame, headers, opening};
+use crate::raw_http2_client::{Ended, Wire, enveloped, status};
+use crate::test_server::{TestServer, ingest, invented};
 
 const GET: &str = "/copydesk.v1.RetrievalService/GetArticle";
 /// Timeout that exceeds every wait here, and is far shorter than the grace times that must not be waited for.
@@ -73,7 +73,7 @@ async fn all(mut callers: tokio::task::JoinSet<()>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_call_is_lost_to_a_stop() {
+async fn no_call_fails_during_a_graceful_stop() {
     let server = TestServer::with(|options| options.drain_wait = Duration::from_millis(500)).await;
     let name = ingest(&mut server.ingestion().await, invented(1)).await.article.unwrap().name;
     let (answered, callers) = call_without_pause(&server, &name, 4).await;
@@ -87,7 +87,7 @@ async fn no_call_is_lost_to_a_stop() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_call_is_lost_to_age() {
+async fn no_call_fails_at_the_maximum_connection_age() {
     let server = TestServer::with(|options| options.connections.age = Some(Duration::from_millis(50))).await;
     let name = ingest(&mut server.ingestion().await, invented(1)).await.article.unwrap().name;
     for _ in 0..10 {
@@ -103,7 +103,7 @@ async fn no_call_is_lost_to_age() {
 }
 
 #[tokio::test]
-async fn a_stop_is_announced_before_anything_ends() {
+async fn a_stop_is_announced_before_connections_end() {
     let server = TestServer::with(|options| options.drain_wait = Duration::from_secs(3)).await;
     let mut writes = server.ingestion().await;
     let name = ingest(&mut writes, invented(1)).await.article.unwrap().name;
@@ -141,7 +141,7 @@ async fn a_stop_is_announced_before_anything_ends() {
 
 /// Models a proxy that does not follow health: it connects just before the port closes and calls just after.
 #[tokio::test]
-async fn who_has_connected_before_a_stop_is_answered() {
+async fn calls_on_connections_opened_before_a_stop_are_served() {
     // One success suffices: a slow machine may exceed the grace time of a second.
     for attempt in 1.. {
         let server = TestServer::start().await;
@@ -168,7 +168,7 @@ async fn who_has_connected_before_a_stop_is_answered() {
 }
 
 #[tokio::test]
-async fn what_waits_for_its_caller_does_not_hold_up_a_stop() {
+async fn calls_that_wait_for_their_client_do_not_delay_a_stop() {
     let server = TestServer::with(|options| options.shutdown_grace = LONG).await;
     // A silent connection, and one with half of the HTTP/2 preface.
     let silent = TcpStream::connect(server.address).await.unwrap();
@@ -201,7 +201,7 @@ async fn what_waits_for_its_caller_does_not_hold_up_a_stop() {
 }
 
 #[tokio::test]
-async fn the_streams_of_an_old_connection_end_and_go_on_by_another() {
+async fn streams_of_an_aged_connection_resume_on_another() {
     let server = TestServer::with(|options| {
         options.connections.age = Some(Duration::from_millis(100));
         options.connections.age_grace = Duration::from_millis(100);
@@ -242,7 +242,7 @@ async fn the_streams_of_an_old_connection_end_and_go_on_by_another() {
 }
 
 #[tokio::test]
-async fn more_connections_than_may_be_are_closed_as_they_come() {
+async fn connections_beyond_the_limit_are_closed_at_once() {
     let server = TestServer::with(|options| options.connections.most = 2).await;
     let wire = Wire::connect(server.address).await;
     let second = TcpStream::connect(server.address).await.unwrap();
@@ -260,7 +260,7 @@ async fn more_connections_than_may_be_are_closed_as_they_come() {
 }
 
 #[tokio::test]
-async fn who_does_not_answer_a_ping_is_gone_and_who_pings_is_answered() {
+async fn keepalive_closes_unresponsive_connections_and_pings_are_answered() {
     let server = TestServer::with(|options| {
         options.connections.keepalive = Some(Duration::from_millis(200));
         options.connections.keepalive_timeout = Duration::from_millis(200);
@@ -285,7 +285,7 @@ async fn who_does_not_answer_a_ping_is_gone_and_who_pings_is_answered() {
 }
 
 #[tokio::test]
-async fn a_deadline_that_is_spent_is_refused_on_arrival() {
+async fn rejects_expired_deadlines_on_arrival() {
     let server = TestServer::start().await;
     let name = ingest(&mut server.ingestion().await, invented(1)).await.article.unwrap().name;
     let wire = Wire::connect(server.address).await;
@@ -304,7 +304,7 @@ async fn a_deadline_that_is_spent_is_refused_on_arrival() {
 }
 
 #[tokio::test]
-async fn health_is_watched_as_the_protocol_says() {
+async fn health_watch_follows_the_protocol() {
     let server = TestServer::start().await;
     let mut health = HealthClient::new(server.channel().await);
     let request = HealthCheckRequest { service: "none".into() };
@@ -318,7 +318,7 @@ async fn health_is_watched_as_the_protocol_says() {
 
 /// Refused documents get a status, and the connection stays open.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn refusing_documents_ends_no_connection() {
+async fn rejecting_documents_ends_no_connection() {
     const CALLS: usize = 1_000;
     const AT_ONCE: usize = 200;
     let server = TestServer::with(|options| options.calls.max_concurrent_requests = 0).await;

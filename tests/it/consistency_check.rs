@@ -5,13 +5,13 @@ use std::time::Duration;
 use copydesk::cache::{ConsistencyCheckOptions, RedisOptions};
 use copydesk::proto::GetArticleRequest;
 
-use crate::process::copydesk;
-use crate::redis_server::RedisServer;
-use crate::support::{TestServer, ingest, invented};
+use crate::support::process::copydesk;
+use crate::support::redis_server::RedisServer;
+use crate::test_server::{TestServer, ingest, invented};
 
 const BOUND: Duration = Duration::from_millis(200);
 
-/// A server whose only cache is Redis: what stands there is what it answers.
+/// A server whose only cache is Redis: it returns the entries there.
 async fn desk(redis: &RedisServer) -> TestServer {
     let mut options = RedisOptions::new(&redis.url()).unwrap();
     options.staleness_bound = BOUND;
@@ -26,13 +26,13 @@ async fn desk(redis: &RedisServer) -> TestServer {
 }
 
 /// Waits until a metric is as it should be.
-async fn until(server: &TestServer, metric: &str, right: impl Fn(u64) -> bool) -> u64 {
+async fn until(server: &TestServer, metric: &str, reached: impl Fn(u64) -> bool) -> u64 {
     let waiting = async {
         loop {
             let text = server.http("/metrics").await;
             let line = text.lines().find_map(|line| line.strip_prefix(metric)?.strip_prefix("_total "));
             let value = line.unwrap_or_else(|| panic!("{metric} is not among the metrics")).parse().unwrap();
-            if right(value) {
+            if reached(value) {
                 return value;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -45,7 +45,7 @@ fn put(redis: &RedisServer, key: &str, entry: &[u8]) {
     redis.ask::<()>(&[b"SET".as_slice(), key.as_bytes(), entry]);
 }
 
-/// What the command says, and whether it found a fault.
+/// Returns the output of the command, and true if it found a violation.
 async fn check(server: &TestServer) -> (i32, String) {
     let address = format!("http://{}", server.address);
     let mut command =
@@ -55,14 +55,14 @@ async fn check(server: &TestServer) -> (i32, String) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_entry_that_comes_back_is_found() {
+async fn a_restored_stale_entry_is_counted_as_violation() {
     let redis = RedisServer::start();
     let server = desk(&redis).await;
     let (mut ingestion, mut retrieval) = (server.ingestion().await, server.retrieval().await);
     let name = ingest(&mut ingestion, invented(1)).await.article.unwrap().name;
     let get = GetArticleRequest { name: name.clone(), ..Default::default() };
     let key = format!("*{{{}}}", name.strip_prefix("articles/").unwrap());
-    // Filled by reads, and found to be right.
+    // Filled by reads, and found to be consistent.
     let old: Vec<u8> = loop {
         retrieval.get_article(get.clone()).await.unwrap();
         let keys: Vec<String> = redis.ask(&["KEYS", &key]);
@@ -78,13 +78,13 @@ async fn an_entry_that_comes_back_is_found() {
     assert_eq!(code, 0, "{shown}");
     assert!(shown.contains("reads checked: 3\n") && shown.contains("violations: 0\n"), "{shown}");
 
-    // A correction; and what no fault of ours can do, somebody puts the old entry back.
+    // After a correction the test restores the old entry, which no fault of Copydesk can do.
     let mut corrected = invented(1);
     corrected.headline = "Ferry 1 does not return".into();
     ingest(&mut ingestion, corrected).await;
     let keys: Vec<String> = redis.ask(&["KEYS", &key]);
     let waiting = async {
-        // Again and again, for those who repair take it away.
+        // Repeatedly, because the repair removes it.
         loop {
             put(&redis, &keys[0], &old);
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -102,7 +102,7 @@ async fn an_entry_that_comes_back_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn changes_under_way_are_no_fault() {
+async fn concurrent_changes_are_not_violations() {
     let redis = RedisServer::start();
     let server = desk(&redis).await;
     let (mut ingestion, mut retrieval) = (server.ingestion().await, server.retrieval().await);

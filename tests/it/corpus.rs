@@ -13,7 +13,7 @@ use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 use serde_json::{Map, Value, json};
 
-use crate::support::TestServer;
+use crate::test_server::TestServer;
 
 /// Fields that differ from run to run.
 const VOLATILE: [&str; 5] = ["uid", "createTime", "updateTime", "etag", "changeToken"];
@@ -47,7 +47,7 @@ impl Case {
     }
 }
 
-/// Returns a response as JSON, without what differs from run to run.
+/// Returns a response as JSON, without values that differ between runs.
 fn stable(pool: &DescriptorPool, mut response: IngestArticleResponse) -> Value {
     for item in &mut response.feed_items {
         if let Some(feed_item::Result::Error(status)) = &mut item.result {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use copydesk::store::postgres::{OpenError, PostgresOptions, PostgresStore};
 
-use crate::authority::Authority;
 use crate::conformance::fixtures::{at, get, ingest, titled, write};
-use crate::database::{Cluster, Database};
-use crate::process::{Serve, run};
+use crate::support::certificates::CertificateAuthority;
+use crate::support::database::{Cluster, Database};
+use crate::support::process::{Serve, run};
 
 /// Returns the URL of a database with another host name.
 fn url(database: &Database, host: &str, mode: &str) -> String {
@@ -16,14 +16,14 @@ fn url(database: &Database, host: &str, mode: &str) -> String {
 }
 
 #[tokio::test]
-async fn tls_is_spoken_as_asked_and_who_answers_is_looked_at() {
-    let authority = Authority::new();
-    let cluster = Cluster::start_encrypted(|data| authority.vouch(data));
+async fn tls_follows_sslmode_and_verifies_the_server() {
+    let authority = CertificateAuthority::new();
+    let cluster = Cluster::start_encrypted(|data| authority.write_server_certificate(data));
     let database = cluster.database_without_template().await;
     let dir = tempfile::tempdir().unwrap();
     let (ca, other) = (dir.path().join("ca.pem"), dir.path().join("other.pem"));
     std::fs::write(&ca, &authority.pem).unwrap();
-    std::fs::write(&other, Authority::new().pem).unwrap();
+    std::fs::write(&other, CertificateAuthority::new().pem).unwrap();
 
     for mode in ["require", "verify-ca", "verify-full"] {
         let trusting =
@@ -51,11 +51,11 @@ async fn tls_is_spoken_as_asked_and_who_answers_is_looked_at() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_will_not_do_where_it_is_required() {
+async fn rejects_a_plaintext_server_when_tls_is_required() {
     let database = Cluster::shared().database().await;
     let dir = tempfile::tempdir().unwrap();
     let ca = dir.path().join("ca.pem");
-    std::fs::write(&ca, Authority::new().pem).unwrap();
+    std::fs::write(&ca, CertificateAuthority::new().pem).unwrap();
     let options = PostgresOptions::trusting(&url(&database, "localhost", "require"), Some(&ca)).unwrap();
     let refused = PostgresStore::open(options).await.err().unwrap().to_string();
     assert!(refused.contains("does not support TLS"), "{refused}");
@@ -63,9 +63,9 @@ async fn a_server_without_tls_will_not_do_where_it_is_required() {
 }
 
 #[test]
-fn the_command_is_told_whom_to_trust() {
-    let authority = Authority::new();
-    let cluster = Cluster::start_encrypted(|data| authority.vouch(data));
+fn store_ca_is_validated_and_used() {
+    let authority = CertificateAuthority::new();
+    let cluster = Cluster::start_encrypted(|data| authority.write_server_certificate(data));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let database = runtime.block_on(cluster.database_without_template());
     let dir = tempfile::tempdir().unwrap();

@@ -1,13 +1,13 @@
-//! `copydesk doctor`, on parts that are well and parts that are not.
+//! `copydesk doctor`, with valid and invalid configurations.
 
 use serde_json::Value;
 
-use crate::authority::Authority;
-use crate::database::Cluster;
-use crate::process::{Serve, run};
-use crate::redis_server::{RedisServer, free_port};
+use crate::support::certificates::CertificateAuthority;
+use crate::support::database::Cluster;
+use crate::support::process::{Serve, run};
+use crate::support::redis_server::{RedisServer, free_port};
 
-/// What it found: its exit code, and each part with its level, what was found, and what to do.
+/// Exit code and findings: level, part, finding and advice.
 fn doctor(flags: &[&str]) -> (i32, Vec<[String; 4]>) {
     let (code, shown, errors) = run(&[&["doctor", "--json"], flags].concat());
     let findings = shown.lines().map(|line| {
@@ -17,7 +17,7 @@ fn doctor(flags: &[&str]) -> (i32, Vec<[String; 4]>) {
     (code, findings.collect())
 }
 
-/// Flags for ports that nobody has.
+/// Returns flags for free ports.
 fn ports() -> [String; 4] {
     let any = || format!("127.0.0.1:{}", free_port());
     ["--listen".into(), any(), "--http-listen".into(), any()]
@@ -44,7 +44,7 @@ fn has(findings: &[[String; 4]], level: &str, part: &str, words: &str) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_everything_is_well_it_says_so() {
+async fn reports_ok_when_all_checks_pass() {
     let database = Cluster::shared().database().await;
     let redis = RedisServer::configured("maxmemory 64mb\nmaxmemory-policy allkeys-lru");
     let (code, findings) = doctor_of(&["--store", &database.url, "--cache", &redis.url(), "--max-connections", "16"]);
@@ -61,13 +61,13 @@ async fn where_everything_is_well_it_says_so() {
     ] {
         assert!(has(&findings, "ok", part, words), "{part} {words} in {findings:#?}");
     }
-    // It leaves nothing behind.
+    // It leaves no files.
     let keys: Vec<String> = redis.ask(&["KEYS", "*"]);
     assert!(keys.is_empty(), "{keys:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_runs_is_looked_at_and_its_folder_and_ports_are_its_own() {
+async fn a_running_server_is_checked_and_owns_its_folder_and_ports() {
     let (dir, ports) = (tempfile::tempdir().unwrap(), ports());
     let flags = ports.each_ref().map(String::as_str);
     let server = Serve::on_ports(dir.path(), &flags);
@@ -82,7 +82,7 @@ async fn a_server_that_runs_is_looked_at_and_its_folder_and_ports_are_its_own() 
 }
 
 #[test]
-fn a_redis_that_is_away_is_a_problem_and_its_password_is_nobodys() {
+fn an_unreachable_redis_is_a_problem_and_its_password_is_masked() {
     let dir = tempfile::tempdir().unwrap();
     let cache = format!("redis://desk:hunter2@127.0.0.1:{}", free_port());
     let found = doctor_of(&["--data-dir", dir.path().to_str().unwrap(), "--cache", &cache]);
@@ -91,7 +91,7 @@ fn a_redis_that_is_away_is_a_problem_and_its_password_is_nobodys() {
 }
 
 #[test]
-fn a_redis_that_is_full_and_keeps_everything_is_a_problem() {
+fn a_full_redis_without_eviction_is_a_problem() {
     let dir = tempfile::tempdir().unwrap();
     // Less than it has taken by the time it answers.
     let redis = RedisServer::configured("maxmemory 1\nmaxmemory-policy noeviction");
@@ -111,7 +111,7 @@ fn a_redis_user_without_rights_is_a_problem() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_schema_that_is_not_ours_and_an_encoding_are_problems() {
+async fn a_foreign_schema_and_a_wrong_encoding_are_problems() {
     let database = Cluster::shared().empty_database().await;
     let found = doctor_of(&["--store", &database.url]);
     let [_, _, text, advice] = the_problem(&found);
@@ -132,7 +132,7 @@ async fn a_schema_that_is_not_ours_and_an_encoding_are_problems() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_may_not_write_and_a_database_that_is_away_are_problems() {
+async fn a_read_only_role_and_an_unreachable_database_are_problems() {
     let database = Cluster::shared().database().await;
     let client = database.client().await;
     let role = format!("reader_{}", free_port());
@@ -152,9 +152,9 @@ async fn a_role_that_may_not_write_and_a_database_that_is_away_are_problems() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_a_problem() {
+fn an_unwritable_folder_is_a_problem() {
     let dir = tempfile::tempdir().unwrap();
-    // A file is no folder, whoever asks: permissions do not keep the superuser out.
+    // A file instead of a folder, because permissions do not apply to the superuser.
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
     let found = doctor_of(&["--data-dir", file.join("data").to_str().unwrap()]);
@@ -164,7 +164,7 @@ fn a_folder_that_cannot_be_written_is_a_problem() {
 }
 
 #[test]
-fn a_collector_that_is_away_is_advice() {
+fn an_unreachable_collector_is_advice() {
     let dir = tempfile::tempdir().unwrap();
     let collector = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let place = collector.local_addr().unwrap().to_string();
@@ -178,11 +178,11 @@ fn a_collector_that_is_away_is_advice() {
 }
 
 #[test]
-fn the_end_of_a_certificate_is_told() {
+fn certificate_expiry_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     let looked = |year: i32| {
-        let (certificate, key) = Authority::new().issue("localhost", |params| {
+        let (certificate, key) = CertificateAuthority::new().issue("localhost", |params| {
             params.not_after = rcgen::date_time_ymd(year, 1, 1);
         });
         std::fs::write(path("server.crt"), certificate).unwrap();
@@ -198,7 +198,7 @@ fn the_end_of_a_certificate_is_told() {
 }
 
 #[test]
-fn wrong_settings_and_somebody_elses_port_are_problems() {
+fn invalid_settings_and_occupied_ports_are_problems() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().to_str().unwrap();
     let found = doctor(&["--staleness-bound", "soon"]);
@@ -214,7 +214,7 @@ fn wrong_settings_and_somebody_elses_port_are_problems() {
 }
 
 #[test]
-fn the_keys_of_an_issuer_are_looked_at() {
+fn the_key_set_of_an_issuer_is_checked() {
     let dir = tempfile::tempdir().unwrap();
     let (file, data) = (dir.path().join("jwks.json"), dir.path().join("data"));
     let look = |set: &str| {

@@ -9,7 +9,7 @@ use flate2::{Compression, write::GzEncoder};
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use crate::support::TestServer;
+use crate::test_server::TestServer;
 
 const DUMP: &str = include_str!("../../src/cli/demo/pages/ferry-talks.txt");
 const PAGE: &str = include_str!("../../src/cli/demo/pages/lighthouse.html");
@@ -29,7 +29,7 @@ fn raw(data: impl Into<Vec<u8>>, content_type: &str) -> Document {
 }
 
 #[tokio::test]
-async fn a_dump_comes_out_clean_and_the_report_says_what_was_cut() {
+async fn a_text_dump_is_cleaned_and_the_report_lists_removed_text() {
     let server = TestServer::start().await;
     let document = Document { payload: Some(Payload::Text(DUMP.into())), ..Document::default() };
     let answer = take(&mut server.ingestion().await, document).await.unwrap();
@@ -60,7 +60,7 @@ async fn a_dump_comes_out_clean_and_the_report_says_what_was_cut() {
 }
 
 #[tokio::test]
-async fn a_page_is_read_in_the_charset_that_it_is_in() {
+async fn the_charset_of_a_page_is_detected() {
     let server = TestServer::start().await;
     let mut client = server.ingestion().await;
     let story = "НОВООЗЕРСК, 14 октября. Разводной мост через пролив откроют для движения на две недели раньше срока, \
@@ -110,7 +110,7 @@ async fn a_page_is_read_in_the_charset_that_it_is_in() {
 }
 
 #[tokio::test]
-async fn gzip_is_undone() {
+async fn gzip_is_decompressed() {
     let server = TestServer::start().await;
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(PAGE.as_bytes()).unwrap();
@@ -122,7 +122,7 @@ async fn gzip_is_undone() {
 }
 
 #[tokio::test]
-async fn a_feed_becomes_its_articles() {
+async fn each_item_of_a_feed_becomes_an_article() {
     let server = TestServer::start().await;
     let mut client = server.ingestion().await;
     let feed = || Document { url: "https://northline.example/coast.rss".into(), ..raw(FEED, "") };
@@ -155,7 +155,7 @@ async fn a_feed_becomes_its_articles() {
 }
 
 #[tokio::test]
-async fn what_the_sender_knows_wins_and_twins_are_told() {
+async fn sender_metadata_wins_and_duplicates_are_reported() {
     let server = TestServer::start().await;
     let mut client = server.ingestion().await;
     let hints = DocumentHints {
@@ -186,7 +186,7 @@ async fn what_the_sender_knows_wins_and_twins_are_told() {
 }
 
 #[tokio::test]
-async fn a_request_may_be_repeated_or_only_tried() {
+async fn requests_are_idempotent_and_validate_only_writes_nothing() {
     let server = TestServer::start().await;
     let mut client = server.ingestion().await;
     let request = |text: &str, request_id: &str, validate_only: bool| IngestArticleRequest {
@@ -232,7 +232,7 @@ fn headlines(answer: &IngestArticleResponse) -> Vec<(IngestOutcome, String)> {
 }
 
 #[tokio::test]
-async fn a_feed_is_read_in_the_charset_that_it_is_in() {
+async fn the_charset_of_a_feed_is_detected() {
     let server = TestServer::start().await;
     for encoding in ["windows-1251", "koi8-r", "utf-16le", "utf-8"] {
         let title = format!("Мост открыт, {encoding}");
@@ -242,7 +242,7 @@ async fn a_feed_is_read_in_the_charset_that_it_is_in() {
 }
 
 #[tokio::test]
-async fn an_item_without_an_id_is_still_the_same_item() {
+async fn items_without_an_id_keep_their_identity() {
     let server = TestServer::start().await;
     let mut client = server.ingestion().await;
     let link = "<link>https://lenta.example/most</link>";
@@ -258,7 +258,7 @@ async fn an_item_without_an_id_is_still_the_same_item() {
 }
 
 #[tokio::test]
-async fn each_item_of_a_repeated_feed_is_answered_as_it_was() {
+async fn a_repeated_feed_returns_the_same_response_for_each_item() {
     let server = TestServer::start().await;
     let mut client = server.ingestion().await;
     let guid = "<guid>same</guid>";
@@ -282,7 +282,7 @@ async fn each_item_of_a_repeated_feed_is_answered_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_pages_furniture_is_in_the_report_and_its_address_is_weighed() {
+async fn page_boilerplate_is_reported_and_the_url_is_validated() {
     let server = TestServer::start().await;
     let mut client = server.ingestion().await;
     let url = "https://herald.example/news/lighthouse";

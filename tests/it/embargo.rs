@@ -1,4 +1,4 @@
-//! What is held back is told to nobody; the clock opens it, and the clock ends it.
+//! Embargo and expiry: hidden articles are not disclosed, and due transitions publish and expire them.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +10,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt;
 
-use crate::support::{TestServer, ingest, invented, ready};
+use crate::test_server::{TestServer, ingest, invented, ready};
 
 fn in_time(from_now: Duration) -> Option<prost_types::Timestamp> {
     Some((SystemTime::now() + from_now).into())
@@ -24,14 +24,14 @@ async fn next_change(watch: &mut Streaming<WatchArticlesResponse>) -> ArticleCha
     }
 }
 
-/// Not even that there is something to wait for: the caller's own words, and nothing that they do not say.
-fn as_if_it_had_never_been(status: &Status, asked: &str) {
-    assert_eq!((status.code(), status.message()), (Code::NotFound, format!("{asked} does not exist").as_str()));
+/// Checks that an error does not disclose the article: it has only the name from the request.
+fn is_plain_not_found(status: &Status, requested: &str) {
+    assert_eq!((status.code(), status.message()), (Code::NotFound, format!("{requested} does not exist").as_str()));
     assert_eq!(status.get_details_error_info().unwrap().reason, "ARTICLE_NOT_FOUND");
-    assert_eq!(status.get_details_resource_info().unwrap().resource_name, asked);
+    assert_eq!(status.get_details_resource_info().unwrap().resource_name, requested);
 }
 
-/// The ways in which a client can learn that an article is there. Each says what it found.
+/// Returns the methods that disclose an article, of all that could.
 async fn traces(reads: &mut RetrievalServiceClient<Channel>, article: &Article, token: &str) -> Vec<&'static str> {
     let consistency =
         Some(Consistency { requirement: Some(consistency::Requirement::AtLeastAsFresh(token.to_owned())) });
@@ -42,7 +42,7 @@ async fn traces(reads: &mut RetrievalServiceClient<Channel>, article: &Article, 
     for (way, request) in [("get", get), ("revision", past)] {
         match reads.get_article(request.clone()).await {
             Ok(_) => found.push(way),
-            Err(status) => as_if_it_had_never_been(&status, &request.name),
+            Err(status) => is_plain_not_found(&status, &request.name),
         }
     }
     let names = vec![name.clone()];
@@ -53,7 +53,7 @@ async fn traces(reads: &mut RetrievalServiceClient<Channel>, article: &Article, 
     let key = Some(lookup_article_request::Key::Url(article.url.clone()));
     match reads.lookup_article(LookupArticleRequest { key, ..Default::default() }).await {
         Ok(_) => found.push("lookup"),
-        Err(status) => as_if_it_had_never_been(&status, &article.url),
+        Err(status) => is_plain_not_found(&status, &article.url),
     }
     let list = ListArticlesRequest { consistency: consistency.clone(), ..Default::default() };
     if reads.list_articles(list).await.unwrap().into_inner().articles.iter().any(|it| it.name == name) {
@@ -82,7 +82,7 @@ async fn traces(reads: &mut RetrievalServiceClient<Channel>, article: &Article, 
 const EVERY_WAY: [&str; 8] = ["get", "revision", "batch", "lookup", "list", "search", "revisions", "export"];
 
 #[tokio::test]
-async fn nobody_learns_of_an_embargoed_article_until_the_clock_opens_it() {
+async fn embargoed_articles_are_invisible_until_the_embargo_ends() {
     let server = TestServer::start().await;
     let mut reads = server.retrieval().await;
     let mut writes = server.ingestion().await;
@@ -95,7 +95,7 @@ async fn nobody_learns_of_an_embargoed_article_until_the_clock_opens_it() {
     let held = writes.ingest_article(request).await.unwrap().into_inner().article.unwrap();
     assert_eq!(held.state(), ArticleState::Embargoed);
     assert_eq!(traces(&mut reads, &held, &held.change_token).await, Vec::<&str>::new());
-    // A write after it: the first change that the watch tells of is this one, not the article that is held back.
+    // A later write: it is the first change of the watch, not the embargoed article.
     let after = ingest(&mut writes, invented(3)).await.article.unwrap();
     assert_eq!(next_change(&mut watch).await.name, after.name);
 
@@ -139,7 +139,7 @@ async fn update(
 }
 
 #[tokio::test]
-async fn what_was_corrected_under_embargo_is_never_told() {
+async fn corrections_under_embargo_are_not_disclosed() {
     let server = TestServer::start().await;
     let (mut reads, mut writes) = (server.retrieval().await, server.ingestion().await);
     let draft = Article { body: "The secret name of the harbour.".into(), ..invented(1) };
@@ -149,26 +149,27 @@ async fn what_was_corrected_under_embargo_is_never_told() {
     let name = held.name;
     let clean = Article { name: name.clone(), body: "The plain name of the harbour.".into(), ..Article::default() };
     update(&mut writes, clean, &["body"], "legal: strike the name").await;
-    // Opened by hand, and with the word gone that was only ever in what was held.
+    // Published by an editor, without the word that only the embargoed text had.
     let open = Article { name: name.clone(), ..Article::default() };
     update(&mut writes, open, &["embargo_time"], "released").await;
 
     let shown = |revision: i64| GetArticleRequest { name: format!("{name}@{revision}"), ..Default::default() };
     for revision in [1, 2] {
         let status = reads.get_article(shown(revision)).await.unwrap_err();
-        as_if_it_had_never_been(&status, &format!("{name}@{revision}"));
+        is_plain_not_found(&status, &format!("{name}@{revision}"));
     }
     reads.get_article(shown(3)).await.unwrap();
     let revisions = ListArticleRevisionsRequest { name: name.clone(), ..Default::default() };
     let revisions = reads.list_article_revisions(revisions).await.unwrap().into_inner().revisions;
-    let told: Vec<_> = revisions.iter().map(|it| (it.revision, it.reason.as_str(), it.changed_fields.len())).collect();
-    assert_eq!(told, [(3, "released", 0)]);
+    let revisions: Vec<_> =
+        revisions.iter().map(|it| (it.revision, it.reason.as_str(), it.changed_fields.len())).collect();
+    assert_eq!(revisions, [(3, "released", 0)]);
     assert_eq!(watched(&mut reads, "").await, [(3, Some("The plain name of the harbour.".to_owned()))]);
-    // A filter does not tell either what had been written.
+    // A filter does not disclose the earlier text either.
     assert_eq!(watched(&mut reads, "secret").await, []);
     assert_eq!(watched(&mut reads, "plain").await.len(), 1);
 
-    // Pulled back under embargo with a new text: that it has gone is told, to those who could see what it was.
+    // A new embargo with a new text: the removal is announced to clients that could see the article.
     let hidden = Article {
         name: name.clone(),
         body: "The laundering of the harbour.".into(),
@@ -181,7 +182,7 @@ async fn what_was_corrected_under_embargo_is_never_told() {
 }
 
 #[tokio::test]
-async fn what_is_killed_under_embargo_never_was() {
+async fn articles_withdrawn_under_embargo_are_never_disclosed() {
     let server = TestServer::start().await;
     let (mut reads, mut writes) = (server.retrieval().await, server.ingestion().await);
     for (number, kill) in [(1, true), (2, false)] {
@@ -196,7 +197,7 @@ async fn what_is_killed_under_embargo_never_was() {
             let request = DeleteArticleRequest { name, ..Default::default() };
             writes.delete_article(request).await.unwrap().into_inner().article
         };
-        // Its editors see what it is; readers, nothing.
+        // Editors see its state; readers see nothing.
         assert_ne!(gone.as_ref().unwrap().state(), ArticleState::Embargoed);
         assert_eq!(traces(&mut reads, &held, &gone.unwrap().change_token).await, Vec::<&str>::new());
     }
@@ -208,7 +209,7 @@ fn invented_as(article: &Article) -> Article {
 }
 
 #[tokio::test]
-async fn what_expires_is_gone_from_every_read_and_watchers_are_told() {
+async fn expired_articles_leave_every_read_and_watchers_are_notified() {
     let server = TestServer::start().await;
     let (mut reads, mut writes) = (server.retrieval().await, server.ingestion().await);
     let mut watch = reads.watch_articles(WatchArticlesRequest::default()).await.unwrap().into_inner();
@@ -217,7 +218,7 @@ async fn what_expires_is_gone_from_every_read_and_watchers_are_told() {
     let article = writes.ingest_article(request).await.unwrap().into_inner().article.unwrap();
     let get = GetArticleRequest { name: article.name.clone(), ..Default::default() };
     // Twice: the second is from the cache, which must not outlive the article. A machine that is slow enough may find
-    // it gone already, which is right too, but not before its time.
+    // it expired already, which is correct too, but not before its time.
     for _ in 0..2 {
         if reads.get_article(get.clone()).await.is_err() {
             assert!(SystemTime::now() >= SystemTime::try_from(article.expire_time.unwrap()).unwrap(), "gone too early");

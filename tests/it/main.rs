@@ -1,67 +1,57 @@
-//! Copydesk as its clients see it: over a real port, on a real store.
-#![allow(clippy::unwrap_used)] // a test that cannot go on should say where
+//! Integration tests of Copydesk over a real port, on a real store.
+#![allow(clippy::unwrap_used)] // a panic shows the failed line
 
-mod abuse; // hostile clients
-mod access; // who may call what
-mod authority; // certificates of the tests' own
-mod bad_input; // whatever comes in
-mod balanced; // our own client over several replicas
-mod bouncer; // pgbouncer, between a store and its database
-mod caught_up; // a store whose standbys are waited for, for the tests
+mod access; // authentication, authorization, rate limits, audit log
+mod bad_input; // invalid input of every kind
+mod cache_freshness; // local cache and repair of Redis on one feed
 mod cli; // the commands
-mod conformance; // what every store keeps
-mod connections; // how connections open, age, are refused and end
+mod client_load_balancing; // the Rust client over several replicas
+mod conformance; // the conformance suite of stores
+mod connections; // opening, age, refusal and end of connections
 mod consistency_check; // cached articles compared with the store
 mod corpus; // golden pairs of extraction
-#[allow(dead_code)] // what the fault test needs of it
 mod cycles; // dependencies between the files of a folder
-mod database; // PostgreSQL servers of the tests' own
+mod database_failover; // a database that has lost its last changes
+mod database_outages; // database outages as clients see them
 mod database_tls; // PostgreSQL over TLS
-mod displaced; // a data folder that is moved or deleted under its server
-mod doctor; // what is wrong, by its word
-mod documents; // pages, dumps and feeds, and what becomes of them
-mod edge; // deadlines, limits, health, metrics, stopping
-mod embargo; // what the clock opens and ends
-mod failover; // a database that has lost its last changes
-mod frames; // HTTP/2 by the byte, for them
-mod freshness; // two caches on one feed, one behind the other
-mod hostile; // documents made to be expensive
-#[path = "../hostile/documents.rs"]
-mod hostile_documents; // their generators
-mod interrupted; // copies that are killed
-mod kill; // an answer means durable
-mod lifting; // documents that come in again, and what hides their articles
-mod model; // lists, watches and exports over random histories
-mod modes; // permissions of files, whatever the umask
-mod moving; // exports from one engine into another
-mod originals; // copies whose originals cannot be read
-mod outages; // a database in trouble, as clients see it
-mod overload; // more reads than the store takes on
-mod parted; // a store put together from two, for the tests
-#[allow(dead_code)] // what the fault test needs of it
-mod process; // servers and commands as processes of their own
-mod protocol; // the protocol of the shared cache, model-checked
-mod rebinding; // web pages that call by names of their own
-mod redis_cache; // Redis in front of a store, and its troubles
-mod redis_cluster; // a Redis in several parts, and theirs
-mod redis_nodes; // Redis Clusters of the tests' own
-mod redis_resharding; // a Cluster whose slots move and whose nodes fail
-mod redis_sentinel; // Sentinels say which Redis
-#[allow(dead_code)] // what the fault test needs of it
-mod redis_server; // Redis servers of the tests' own
-mod redis_tls; // Redis behind TLS
-mod reference; // docs/reference.md, written from the comments in proto/
+mod deadlines_and_health; // deadlines, limits, health, metrics, graceful stop
+mod dns_rebinding; // DNS rebinding and pages of other origins
+mod doctor; // `copydesk doctor`
+mod documents; // pages, text dumps and feeds
+mod embargo; // embargo and expiry
+mod embargo_lifting; // embargo of articles that are ingested again
+mod expensive_documents; // documents that are expensive to parse
+mod export_and_reingest; // export from one engine into another
+mod file_permissions; // file permissions under any umask
+mod grpc_web; // gRPC-Web as browsers use it
+mod hidden_originals; // duplicates of unreadable articles
+mod hostile_clients; // attacks by HTTP/2 clients
+mod http2_frames; // HTTP/2 frames, byte by byte
+mod interrupted_copy; // copies that are killed
+mod monitoring; // metrics, alerts and their documentation
+mod overload; // more reads and pages than the limits
+mod pgbouncer; // pgbouncer between a store and its database
+mod process_kill; // durability of acknowledged writes
+mod protocol; // model check of the shared cache
+mod raw_http2_client; // hand-written HTTP/2 clients
+mod read_api_model; // List, Watch and Export against a model
+mod redis_cache; // Redis in front of a store, and its failures
+mod redis_cluster; // Redis Cluster in front of a store
+mod redis_nodes; // Redis Clusters for the tests
+mod redis_resharding; // moving slots and failing nodes
+mod redis_sentinel; // Redis Sentinel and failover
+mod redis_tls; // Redis over TLS
+mod reference; // docs/reference.md, generated from proto/
+mod replaced_data_folder; // a data folder that is moved, deleted or replaced
 mod replicas; // several servers on one database
-mod rooms; // which room may import which
-mod service; // each method's plain case
-mod standbys; // standbys of PostgreSQL, and what they may answer
-mod support; // servers and clients for the tests
-mod terminal; // control characters in file names
-mod tls; // TLS to callers
-mod traces; // what a collector of traces receives
-mod watching; // metrics, alerts, and what is said of them
-mod web; // gRPC-Web, as browsers speak it
-mod wire; // clients that say what no library would
-#[allow(dead_code)] // what the clients' runner needs of it
-#[path = "../clients/witness.rs"]
-mod witness; // a proxy that refuses, and sees what a client's channel does by itself
+mod rooms; // imports between the modules of src/
+mod service; // basic case of each method
+mod split_store; // a store composed of two, for the tests
+mod standby_catch_up; // a store that waits for its standbys, for the tests
+mod standbys; // standbys of PostgreSQL
+#[path = "../support/mod.rs"]
+mod support; // servers, databases and Redis as processes
+mod terminal_escapes; // control characters in file names
+mod test_server; // servers in this process, with clients
+mod tls; // TLS for callers
+mod traces; // traces as a collector receives them

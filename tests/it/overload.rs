@@ -14,9 +14,9 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
 
-use crate::database::{Cluster, Database};
-use crate::support::{TestServer, ingest, invented, ready};
-use crate::wire::{Wire, enveloped, status};
+use crate::raw_http2_client::{Wire, enveloped, status};
+use crate::support::database::{Cluster, Database};
+use crate::test_server::{TestServer, ingest, invented, ready};
 
 const INGEST: &str = "/copydesk.v1.IngestionService/IngestArticle";
 /// Timeout that exceeds every wait here.
@@ -56,7 +56,7 @@ fn long_page(number: i64) -> Document {
 }
 
 #[tokio::test]
-async fn reads_beyond_what_may_wait_are_refused_and_nothing_else_is() {
+async fn only_reads_beyond_the_queue_limit_are_rejected() {
     let database = Cluster::shared().database().await;
     let server = start(&database).await;
     let (mut writes, reads) = (server.ingestion().await, server.retrieval().await);
@@ -119,7 +119,7 @@ async fn reads_beyond_what_may_wait_are_refused_and_nothing_else_is() {
 
 /// Further pages are refused at once during an extraction; those of a stream wait.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pages_beyond_what_may_wait_are_refused_and_those_of_a_stream_are_not() {
+async fn pages_beyond_the_queue_limit_are_rejected_except_in_streams() {
     const CALLS: usize = 32;
     const STREAMED: i64 = 8;
     let server = TestServer::with(|options| (options.ingest_workers, options.ingest_queue) = (1, 1)).await;
@@ -159,7 +159,7 @@ async fn pages_beyond_what_may_wait_are_refused_and_those_of_a_stream_are_not() 
 
 /// A page is refused before all of it is sent. Ready articles are ingested meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_page_that_is_one_too_many_is_refused_when_it_begins_to_come() {
+async fn an_excess_page_is_rejected_before_it_is_received() {
     const BEGINNING: usize = 1_000;
     let server = TestServer::with(|options| (options.ingest_workers, options.ingest_queue) = (1, 1)).await;
     let writes = server.ingestion().await;
@@ -197,7 +197,7 @@ async fn a_page_that_is_one_too_many_is_refused_when_it_begins_to_come() {
 
 /// A single page is ingested under any load of streams.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pages_of_streams_leave_room_for_those_of_calls() {
+async fn streamed_pages_leave_capacity_for_unary_calls() {
     const STREAMED: i64 = 60;
     let server = TestServer::with(|options| (options.ingest_workers, options.ingest_queue) = (1, 8)).await;
     let writes = server.ingestion().await;
@@ -235,7 +235,7 @@ async fn pages_of_streams_leave_room_for_those_of_calls() {
 
 /// The limit falls by the load of the processors, not by the latency of calls: the test makes none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn fewer_calls_are_let_in_while_processors_do_not_keep_up() {
+async fn the_concurrency_limit_falls_while_processors_are_overloaded() {
     let server = TestServer::with(|options| options.calls.max_task_delay = Some(Duration::from_millis(5))).await;
     let hogs: Vec<_> = (0..16)
         .map(|_| {
@@ -254,7 +254,7 @@ async fn fewer_calls_are_let_in_while_processors_do_not_keep_up() {
 }
 
 #[tokio::test]
-async fn lists_leave_a_place_for_articles() {
+async fn lists_leave_a_slot_for_single_article_reads() {
     let database = Cluster::shared().database().await;
     let server = start(&database).await;
     let (mut writes, reads) = (server.ingestion().await, server.retrieval().await);
@@ -281,7 +281,7 @@ async fn lists_leave_a_place_for_articles() {
 }
 
 #[tokio::test]
-async fn many_readers_of_one_article_are_one_read() {
+async fn concurrent_reads_of_one_article_are_coalesced() {
     let database = Cluster::shared().database().await;
     let server = start(&database).await;
     let (mut writes, reads) = (server.ingestion().await, server.retrieval().await);
@@ -312,7 +312,7 @@ async fn many_readers_of_one_article_are_one_read() {
 
 /// Streams whose clients do not read are ended, since they hold memory that all streams share.
 #[tokio::test]
-async fn streams_that_nobody_reads_are_ended_and_others_go_on() {
+async fn unread_streams_are_ended_and_others_continue() {
     const UNREAD: Duration = Duration::from_millis(200);
     let server = TestServer::with(|options| {
         options.ingest.stream_bytes = 1 << 20;

@@ -11,7 +11,7 @@ use copydesk::store::{Consistency, Fetched, Layer, Precondition, Store};
 use copydesk::telemetry::{CacheMetrics, RedisMetrics};
 
 use crate::conformance::fixtures::{at, id, ingest, titled, update, write};
-use crate::redis_server::RedisServer;
+use crate::support::redis_server::RedisServer;
 
 const BOUND: Duration = Duration::from_secs(1);
 
@@ -103,7 +103,7 @@ async fn revision(store: &dyn Store, consistency: Consistency) -> (i64, Layer) {
 }
 
 #[tokio::test]
-async fn redis_answers_what_the_store_has_answered() {
+async fn redis_returns_entries_that_the_store_filled() {
     let desk = desk().await;
     assert_eq!(revision(&*desk.cache, Consistency::Full).await, (1, Layer::Store));
     assert_eq!(desk.cached("none").await, 0);
@@ -125,7 +125,7 @@ async fn redis_answers_what_the_store_has_answered() {
 }
 
 #[tokio::test]
-async fn a_position_is_reached_or_the_store_is_asked() {
+async fn reads_at_a_position_fall_back_to_the_store() {
     let desk = desk().await;
     for edition in 2..40 {
         let position = desk.correct_unheard(edition).await;
@@ -137,7 +137,7 @@ async fn a_position_is_reached_or_the_store_is_asked() {
 }
 
 #[tokio::test]
-async fn what_a_dead_writer_did_not_tell_is_repaired() {
+async fn missing_invalidations_of_a_dead_writer_are_repaired() {
     let desk = desk().await;
     let other = RedisCache::new(Arc::clone(&desk.store), options(&desk.redis), RedisMetrics::default());
     assert_eq!(cached(&other, "a").await, 1);
@@ -151,7 +151,7 @@ async fn what_a_dead_writer_did_not_tell_is_repaired() {
 }
 
 #[tokio::test]
-async fn a_replica_that_starts_repairs_what_nobody_saw() {
+async fn a_starting_replica_repairs_missed_invalidations() {
     let Desk { store, cache, redis, _dir } = desk().await;
     drop(cache);
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -161,7 +161,7 @@ async fn a_replica_that_starts_repairs_what_nobody_saw() {
 }
 
 #[tokio::test]
-async fn a_store_that_was_set_back_finds_nothing_of_its_future() {
+async fn a_store_restored_from_backup_ignores_newer_cache_entries() {
     let Desk { store, cache, redis, _dir } = desk().await;
     drop((store, cache));
     let backup = tempfile::tempdir().unwrap();
@@ -179,7 +179,7 @@ async fn a_store_that_was_set_back_finds_nothing_of_its_future() {
 }
 
 #[tokio::test]
-async fn a_flush_lets_nothing_old_in() {
+async fn a_redis_flush_admits_no_stale_entry() {
     let desk = desk().await;
     for edition in 2..20 {
         let position = desk.correct_unheard(edition).await;
@@ -204,7 +204,7 @@ async fn unhelped(desk: &Desk, edition: i64) {
 }
 
 #[tokio::test]
-async fn a_killed_redis_costs_time_and_no_answer() {
+async fn reads_succeed_while_redis_is_killed() {
     let mut desk = desk().await;
     desk.redis.kill();
     desk.correct_unheard(2).await;
@@ -214,7 +214,7 @@ async fn a_killed_redis_costs_time_and_no_answer() {
 }
 
 #[tokio::test]
-async fn a_frozen_redis_serves_nothing_old_when_it_thaws() {
+async fn a_frozen_redis_serves_no_stale_entry_after_it_resumes() {
     let desk = desk().await;
     for edition in 2..5 {
         desk.redis.freeze();
@@ -244,7 +244,7 @@ async fn a_demoted_redis_is_not_used() {
 }
 
 #[tokio::test]
-async fn what_is_foreign_is_a_miss() {
+async fn malformed_entries_are_misses() {
     let desk = desk().await;
     let key = desk.keys().remove(0);
     let good: Vec<u8> = desk.redis.ask(&["GET", &key]);
@@ -279,7 +279,7 @@ async fn what_is_foreign_is_a_miss() {
 
 /// Then entries are claimed without a prior read.
 #[tokio::test]
-async fn where_most_is_missing_what_is_there_is_found_and_what_is_foreign_replaced() {
+async fn at_a_low_hit_ratio_entries_are_found_and_malformed_ones_replaced() {
     let desk = desk().await;
     for number in 0..200 {
         let missing = read(&*desk.cache, &format!("none-{number}"), Consistency::Bounded).await;
@@ -316,7 +316,7 @@ async fn a_full_redis_fails_no_read() {
 /// Two replicas, each with a local cache, and a writer that sends only half of the invalidations; Redis is flushed,
 /// and frozen, in between. No read is older than the bound, and in the end both have everything.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn replicas_agree_within_the_bound_whatever_is_lost() {
+async fn replicas_agree_within_the_bound_despite_lost_invalidations() {
     const ARTICLES: usize = 8;
     const CHANGES: usize = 600;
     let Desk { store, cache, redis, _dir } = desk().await;
@@ -396,7 +396,7 @@ async fn replicas_agree_within_the_bound_whatever_is_lost() {
 
 /// A frequently read article is refreshed before its TTL in Redis ends, with the store's revision.
 #[tokio::test]
-async fn what_is_read_near_its_end_is_fetched_anew() {
+async fn entries_read_near_their_expiry_are_refreshed() {
     let desk = desk().await;
     let mut options = options(&desk.redis);
     options.lifetime = Duration::from_secs(3);

@@ -11,7 +11,7 @@ use copydesk::telemetry::{ConsistencyCheckMetrics, RedisMetrics};
 
 use crate::conformance::fixtures::{at, id, ingest, titled, update, write};
 use crate::redis_nodes::RedisCluster;
-use crate::redis_server::RedisServer;
+use crate::support::redis_server::RedisServer;
 
 const ARTICLES: usize = 60;
 
@@ -96,7 +96,7 @@ async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 }
 
 #[tokio::test]
-async fn every_node_answers_for_its_share() {
+async fn each_node_serves_its_slots() {
     let desk = desk(0).await;
     assert!(desk.names.iter().all(|names| names.len() > 5), "they are spread: {:?}", desk.names);
     until("all of it is used", async || {
@@ -136,7 +136,7 @@ async fn every_node_answers_for_its_share() {
 }
 
 #[tokio::test]
-async fn the_auditor_sees_every_node() {
+async fn the_consistency_check_covers_every_node() {
     let desk = desk(0).await;
     let (every, staleness_bound) = (Duration::from_millis(10), Duration::from_millis(50));
     let options = ConsistencyCheckOptions { every, sample: 2 * ARTICLES, staleness_bound };
@@ -159,7 +159,7 @@ async fn the_auditor_sees_every_node() {
 
 /// Old entries of a node become readable again when a slot returns, and have missed invalidations.
 #[tokio::test]
-async fn a_slot_that_comes_back_brings_nothing_old() {
+async fn a_returning_slot_serves_no_stale_entry() {
     let desk = desk(0).await;
     let (moved, stays) = desk.of(0);
     let slot = desk.cluster.slot(moved);
@@ -186,12 +186,12 @@ async fn a_slot_that_comes_back_brings_nothing_old() {
     assert_eq!(kind(&nodes[0], &old[0]), "v", "it is back");
     desk.cached(moved, 2).await;
     desk.cached(stays, 2).await;
-    assert_eq!(kind(&nodes[0], &old[0]), "v", "and is still there, under a key that nobody reads");
+    assert_eq!(kind(&nodes[0], &old[0]), "v", "and is still there, under a key that is never read");
 }
 
 /// An aborted migration may leave an undetected copy at the target, until the slot does move there.
 #[tokio::test]
-async fn a_copy_that_was_left_behind_is_not_served() {
+async fn a_copy_left_by_an_aborted_migration_is_not_served() {
     let desk = desk(0).await;
     let name = desk.of(0).0;
     let slot = desk.cluster.slot(name);
@@ -216,7 +216,7 @@ async fn a_copy_that_was_left_behind_is_not_served() {
 
 /// An aborted migration leaves a slot open until an operator intervenes.
 #[tokio::test]
-async fn a_slot_left_open_costs_no_other() {
+async fn an_open_slot_affects_no_other_slot() {
     let desk = desk(0).await;
     let (open, other) = desk.of(0);
     let slot = desk.cluster.slot(open);
@@ -237,7 +237,7 @@ async fn a_slot_left_open_costs_no_other() {
 }
 
 #[tokio::test]
-async fn a_replica_that_was_behind_takes_over_and_serves_nothing_old() {
+async fn a_lagging_replica_serves_no_stale_entry_after_failover() {
     let mut desk = desk(1).await;
     let name = desk.names[0][0].clone();
     let (primary, replica) = (&desk.cluster.nodes[0], &desk.cluster.nodes[3]);
@@ -265,7 +265,7 @@ async fn a_replica_that_was_behind_takes_over_and_serves_nothing_old() {
 }
 
 #[tokio::test]
-async fn a_node_in_trouble_costs_its_share_and_no_answer() {
+async fn a_failing_node_affects_only_its_slots_and_fails_no_read() {
     let mut desk = desk(0).await;
     let late = desk.names[1].pop().unwrap();
     for trouble in ["frozen", "killed"] {
@@ -301,7 +301,7 @@ async fn a_node_in_trouble_costs_its_share_and_no_answer() {
 }
 
 #[tokio::test]
-async fn a_flush_of_one_node_is_no_matter_of_the_others() {
+async fn a_flush_of_one_node_does_not_affect_others() {
     let desk = desk(0).await;
     let (here, there) = (desk.of(1).0, desk.of(2).0);
     let kept = keys(&desk.cluster.nodes[2], there);
@@ -320,7 +320,7 @@ async fn a_flush_of_one_node_is_no_matter_of_the_others() {
 
 /// A Cluster node is not accepted as a single server, nor the reverse; one node suffices to find all.
 #[tokio::test]
-async fn one_node_is_as_good_as_all_and_is_called_by_its_name() {
+async fn one_node_finds_the_cluster_and_the_url_scheme_must_match() {
     let cluster = RedisCluster::shared();
     let dir = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(dir.path())).unwrap());

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
-use crate::redis_server::{RedisServer, free_port};
+use crate::support::redis_server::{RedisServer, free_port};
 
 const SLOTS: u16 = 16_384;
 

@@ -18,7 +18,7 @@ const ARTICLES: usize = 12;
 /// Two replicas, one with a local cache, and writers that send few invalidations. No read is older than the bound, and
 /// in the end both have everything.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_older_than_the_bound_while_slots_move_and_nodes_fail() {
+async fn no_read_exceeds_the_bound_while_slots_move_and_nodes_fail() {
     let cluster = RedisCluster::start(3, 1);
     let dir = tempfile::tempdir().unwrap();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(dir.path())).unwrap());

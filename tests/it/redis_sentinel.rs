@@ -9,7 +9,7 @@ use copydesk::store::{Consistency, Layer, Precondition, Store};
 use copydesk::telemetry::RedisMetrics;
 
 use crate::conformance::fixtures::{at, id, ingest, titled, update, write};
-use crate::redis_server::RedisServer;
+use crate::support::redis_server::RedisServer;
 
 /// Reads until Redis answers. No read may return an older edition.
 async fn cached(cache: &RedisCache, edition: i64) {
@@ -34,7 +34,7 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 #[tokio::test]
-async fn a_failover_by_sentinel_serves_nothing_old() {
+async fn a_sentinel_failover_serves_no_stale_entry() {
     let mut primary = RedisServer::start();
     let replica = RedisServer::configured(&format!("replicaof 127.0.0.1 {}", primary.port));
     let sentinel = RedisServer::configured(&format!(

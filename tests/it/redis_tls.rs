@@ -9,15 +9,15 @@ use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
 use copydesk::store::{Consistency, Layer, Store};
 use copydesk::telemetry::RedisMetrics;
 
-use crate::authority::Authority;
 use crate::conformance::fixtures::{at, id, ingest, titled, write};
-use crate::process::run;
 use crate::redis_nodes::RedisCluster;
-use crate::redis_server::{RedisServer, free_port};
+use crate::support::certificates::CertificateAuthority;
+use crate::support::process::run;
+use crate::support::redis_server::{RedisServer, free_port};
 
 /// Returns the configuration for a certificate for `localhost`, and the TLS port.
-fn config(authority: &Authority, dir: &Path) -> (String, u16) {
-    authority.vouch(dir);
+fn config(authority: &CertificateAuthority, dir: &Path) -> (String, u16) {
+    authority.write_server_certificate(dir);
     std::fs::write(dir.join("ca.pem"), &authority.pem).unwrap();
     let (port, dir) = (free_port(), dir.display());
     let config = format!(
@@ -37,12 +37,12 @@ async fn cached(cache: &RedisCache) {
 }
 
 #[tokio::test]
-async fn tls_is_spoken_and_who_answers_is_looked_at() {
+async fn tls_is_used_and_the_server_is_verified() {
     let dir = tempfile::tempdir().unwrap();
     let (ca, other) = (dir.path().join("ca.pem"), dir.path().join("other.pem"));
-    let (config, port) = config(&Authority::new(), dir.path());
+    let (config, port) = config(&CertificateAuthority::new(), dir.path());
     let _redis = RedisServer::configured(&config);
-    std::fs::write(&other, Authority::new().pem).unwrap();
+    std::fs::write(&other, CertificateAuthority::new().pem).unwrap();
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(SqliteOptions::new(dir.path().join("store"))).unwrap());
     write(&store, ingest("a", titled("edition 1"), at(0))).await.unwrap();
     let cache = |host: &str, ca: &Path| {
@@ -61,9 +61,9 @@ async fn tls_is_spoken_and_who_answers_is_looked_at() {
 
 /// Its nodes announce their addresses, and must present a certificate for them.
 #[tokio::test]
-async fn a_cluster_is_spoken_to_by_tls_where_it_says_that_it_is() {
+async fn cluster_nodes_are_reached_by_tls_at_announced_addresses() {
     let dir = tempfile::tempdir().unwrap();
-    let (config, port) = config(&Authority::new(), dir.path());
+    let (config, port) = config(&CertificateAuthority::new(), dir.path());
     let config = format!(
         "{config}\ntls-cluster yes\ncluster-announce-hostname localhost\ncluster-preferred-endpoint-type hostname"
     );
@@ -85,7 +85,7 @@ async fn a_cluster_is_spoken_to_by_tls_where_it_says_that_it_is() {
 }
 
 #[test]
-fn what_is_no_certificate_is_refused_at_the_start() {
+fn invalid_ca_files_fail_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let empty = dir.path().join("empty.pem");
     std::fs::write(&empty, "").unwrap();

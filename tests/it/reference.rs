@@ -11,7 +11,7 @@ use prost_reflect::{
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reference.md");
 
 #[test]
-fn the_reference_says_what_the_protos_say() {
+fn the_reference_matches_the_protos() {
     let written = reference();
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(PATH, &written).unwrap();

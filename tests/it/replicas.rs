@@ -9,9 +9,9 @@ use copydesk::proto::*;
 use copydesk_client::Client;
 use tokio_stream::StreamExt;
 
-use crate::database::{Cluster, Database};
-use crate::process::{Serve, run};
-use crate::support::{invented, ready};
+use crate::support::database::{Cluster, Database};
+use crate::support::process::{Serve, run};
+use crate::test_server::{invented, ready};
 
 /// Returns the flags of a server on a database. It stores nothing in the data folder that every server gets.
 fn flags(database: &Database) -> [&str; 4] {
@@ -28,7 +28,7 @@ async fn headline(client: &mut Client, name: &str, consistency: Option<Consisten
 }
 
 #[test]
-fn a_server_on_another_schema_says_what_to_run() {
+fn a_server_on_an_old_schema_names_the_migrate_command() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let database = runtime.block_on(Cluster::shared().empty_database());
     let serve = || run(&["serve", "--listen", "127.0.0.1:0", "--http-listen", "off", "--store", &database.url]);
@@ -55,7 +55,7 @@ fn a_server_on_another_schema_says_what_to_run() {
 }
 
 #[tokio::test]
-async fn what_one_replica_answers_another_knows() {
+async fn confirmed_writes_are_visible_on_every_replica() {
     let database = Cluster::shared().database().await;
     let dir = tempfile::tempdir().unwrap();
     let servers = [Serve::on(dir.path(), &flags(&database)), Serve::on(dir.path(), &flags(&database))];
@@ -96,7 +96,7 @@ async fn what_one_replica_answers_another_knows() {
 }
 
 #[tokio::test]
-async fn what_replicas_answered_survives_their_kills() {
+async fn acknowledged_writes_survive_kills_of_replicas() {
     const KILLS: i64 = 12;
     const SENT: i64 = 300;
     let cluster = Cluster::start(true);

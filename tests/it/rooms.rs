@@ -73,7 +73,7 @@ const CLIENT_USERS: &[&str] = &["cli", "proto"];
 const SERVER_ONLY: &[&str] = &["copydesk", "rusqlite", "libsqlite3-sys", "tokio-postgres", "redis", "html5ever"];
 
 #[test]
-fn no_arrow_runs_back_up() {
+fn modules_import_only_lower_modules() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     rust_files(&src, &mut files);
@@ -111,7 +111,7 @@ fn only_commands_call_servers() {
 }
 
 #[test]
-fn the_client_compiles_no_store_and_no_parser() {
+fn the_client_crate_depends_on_no_store_and_no_parser() {
     let client = dependencies("copydesk-client");
     assert!(client.contains("tonic"), "found no tonic below the client: {client:?}");
     let server = dependencies("copydesk");
@@ -146,7 +146,7 @@ fn dependencies(member: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_room_stands_above_what_it_imports() {
+fn allowed_imports_are_lower_modules() {
     for (index, (room, allowed)) in ROOMS.iter().enumerate() {
         for import in *allowed {
             assert!(
@@ -158,7 +158,7 @@ fn every_room_stands_above_what_it_imports() {
 }
 
 #[test]
-fn the_scan_sees_every_form_of_import() {
+fn the_scan_finds_every_form_of_import() {
     let code = "use crate::store::Store;\n\
         // crate::server::Server in a comment\n\
         use crate::{article::Record, cache::{LocalCache, Other},\n    grpc};\n\

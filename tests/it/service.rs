@@ -6,10 +6,10 @@ use copydesk::proto::*;
 use tokio_stream::StreamExt;
 use tonic::Code;
 
-use crate::support::{TestServer, ingest, invented, ready};
+use crate::test_server::{TestServer, ingest, invented, ready};
 
 #[tokio::test]
-async fn an_article_goes_in_and_comes_out() {
+async fn an_ingested_article_is_returned() {
     let server = TestServer::start().await;
     let (mut writes, mut reads) = (server.ingestion().await, server.retrieval().await);
     let first = ingest(&mut writes, invented(1)).await;
@@ -45,7 +45,7 @@ async fn an_article_goes_in_and_comes_out() {
 }
 
 #[tokio::test]
-async fn a_correction_a_kill_and_their_history() {
+async fn corrections_and_withdrawals_are_in_the_history() {
     let server = TestServer::start().await;
     let (mut writes, mut reads) = (server.ingestion().await, server.retrieval().await);
     let article = ingest(&mut writes, invented(1)).await.article.unwrap();
@@ -86,7 +86,7 @@ async fn a_correction_a_kill_and_their_history() {
 }
 
 #[tokio::test]
-async fn lists_searches_watches_and_exports() {
+async fn lists_searches_watches_and_exports_return_the_article() {
     let server = TestServer::start().await;
     let (mut writes, mut reads) = (server.ingestion().await, server.retrieval().await);
     let requests = (0..30).map(|n| IngestArticlesRequest {
@@ -156,7 +156,7 @@ async fn lists_searches_watches_and_exports() {
 }
 
 #[tokio::test]
-async fn a_list_by_text_is_as_fresh_as_it_was_asked_to_be() {
+async fn lists_by_text_honour_the_requested_consistency() {
     let server = TestServer::start().await;
     let (mut reads, mut writes) = (server.retrieval().await, server.ingestion().await);
     for number in 0..20 {
@@ -176,7 +176,7 @@ async fn a_list_by_text_is_as_fresh_as_it_was_asked_to_be() {
 }
 
 #[tokio::test]
-async fn corrections_without_an_etag_all_come_to_their_turn() {
+async fn concurrent_corrections_without_an_etag_all_succeed() {
     let server = TestServer::start().await;
     let mut writes = server.ingestion().await;
     let name = ingest(&mut writes, invented(1)).await.article.unwrap().name;

@@ -17,15 +17,15 @@ use tokio_rustls::client::TlsStream;
 use tokio_stream::StreamExt;
 use tonic_health::pb::HealthCheckRequest;
 
-use crate::authority::Authority;
-use crate::process::run;
-use crate::support::{TestServer, invented, ready};
+use crate::support::certificates::CertificateAuthority;
+use crate::support::process::run;
+use crate::test_server::{TestServer, invented, ready};
 
 const SOON: Duration = Duration::from_secs(60);
 
 /// Starts a server with a certificate for `localhost` of this authority.
-async fn server(authority: &Authority, dir: &Path, callers: Option<&Authority>) -> TestServer {
-    authority.vouch(dir);
+async fn server(authority: &CertificateAuthority, dir: &Path, callers: Option<&CertificateAuthority>) -> TestServer {
+    authority.write_server_certificate(dir);
     let client_ca = callers.map(|callers| {
         let path = dir.join("callers.pem");
         std::fs::write(&path, &callers.pem).unwrap();
@@ -55,7 +55,7 @@ async fn call(server: &TestServer, tls: &Tls) -> Result<(), String> {
 /// Opens a connection with these TLS versions and ALPN protocols.
 async fn raw(
     server: &TestServer,
-    authority: &Authority,
+    authority: &CertificateAuthority,
     versions: &[&'static SupportedProtocolVersion],
     protocols: &[&str],
 ) -> std::io::Result<TlsStream<TcpStream>> {
@@ -72,11 +72,11 @@ async fn raw(
 }
 
 #[tokio::test]
-async fn callers_who_trust_the_certificate_are_served_and_others_go() {
-    let (authority, dir) = (Authority::new(), tempfile::tempdir().unwrap());
+async fn clients_that_trust_the_certificate_are_served() {
+    let (authority, dir) = (CertificateAuthority::new(), tempfile::tempdir().unwrap());
     let server = server(&authority, dir.path(), None).await;
     call(&server, &Tls::default().ca(&authority.pem)).await.unwrap();
-    let untrusted = call(&server, &Tls::default().ca(Authority::new().pem)).await.unwrap_err();
+    let untrusted = call(&server, &Tls::default().ca(CertificateAuthority::new().pem)).await.unwrap_err();
     assert!(untrusted.contains("InvalidCertificate"), "{untrusted}");
     // The certificate is for a name, not for the address.
     let by_address = format!("https://{}", server.address);
@@ -90,8 +90,8 @@ async fn callers_who_trust_the_certificate_are_served_and_others_go() {
 }
 
 #[tokio::test]
-async fn both_versions_are_spoken_and_the_protocol_is_agreed_upon() {
-    let (authority, dir) = (Authority::new(), tempfile::tempdir().unwrap());
+async fn tls_1_2_and_1_3_are_supported_with_alpn() {
+    let (authority, dir) = (CertificateAuthority::new(), tempfile::tempdir().unwrap());
     let server = server(&authority, dir.path(), None).await;
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         for (offered, agreed) in [(&["h2", "http/1.1"][..], "h2"), (&["http/1.1"][..], "http/1.1")] {
@@ -105,8 +105,9 @@ async fn both_versions_are_spoken_and_the_protocol_is_agreed_upon() {
 }
 
 #[tokio::test]
-async fn callers_must_show_a_certificate_that_holds_where_one_is_asked_for() {
-    let (authority, callers, dir) = (Authority::new(), Authority::new(), tempfile::tempdir().unwrap());
+async fn mutual_tls_requires_a_valid_client_certificate() {
+    let (authority, callers, dir) =
+        (CertificateAuthority::new(), CertificateAuthority::new(), tempfile::tempdir().unwrap());
     let server = server(&authority, dir.path(), Some(&callers)).await;
     let tls = Tls::default().ca(&authority.pem);
     let shown = |(cert, key): (String, String)| tls.clone().identity(cert, key);
@@ -125,8 +126,8 @@ async fn callers_must_show_a_certificate_that_holds_where_one_is_asked_for() {
 }
 
 #[tokio::test]
-async fn new_certificates_are_taken_over_and_broken_ones_are_not() {
-    let (old, new, dir) = (Authority::new(), Authority::new(), tempfile::tempdir().unwrap());
+async fn new_certificates_are_reloaded_and_invalid_ones_are_ignored() {
+    let (old, new, dir) = (CertificateAuthority::new(), CertificateAuthority::new(), tempfile::tempdir().unwrap());
     let server = server(&old, dir.path(), None).await;
     let mut before = Client::connect_with(&address(&server), &Tls::default().ca(&old.pem), None).await.unwrap();
     let mut watch = before.retrieval.watch_articles(WatchArticlesRequest::default()).await.unwrap().into_inner();
@@ -151,8 +152,8 @@ async fn new_certificates_are_taken_over_and_broken_ones_are_not() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_is_half_made_holds_up_nobody() {
-    let (authority, dir) = (Authority::new(), tempfile::tempdir().unwrap());
+async fn an_incomplete_handshake_blocks_no_other_client() {
+    let (authority, dir) = (CertificateAuthority::new(), tempfile::tempdir().unwrap());
     let server = server(&authority, dir.path(), None).await;
     let mut halves = Vec::new();
     for _ in 0..20 {
@@ -167,9 +168,9 @@ async fn a_handshake_that_is_half_made_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_takes_too_long_is_ended() {
-    let (authority, dir) = (Authority::new(), tempfile::tempdir().unwrap());
-    authority.vouch(dir.path());
+async fn a_slow_handshake_times_out() {
+    let (authority, dir) = (CertificateAuthority::new(), tempfile::tempdir().unwrap());
+    authority.write_server_certificate(dir.path());
     let tls = TlsOptions { cert: dir.path().join("server.crt"), key: dir.path().join("server.key"), client_ca: None };
     let server = TestServer::with(|options| {
         options.tls = Some(tls);
@@ -186,8 +187,8 @@ async fn a_handshake_that_takes_too_long_is_ended() {
 }
 
 #[tokio::test]
-async fn browsers_are_served_by_tls_too() {
-    let (authority, dir) = (Authority::new(), tempfile::tempdir().unwrap());
+async fn browsers_are_served_over_tls() {
+    let (authority, dir) = (CertificateAuthority::new(), tempfile::tempdir().unwrap());
     let server = server(&authority, dir.path(), None).await;
     let mut stream = raw(&server, &authority, rustls::ALL_VERSIONS, &["http/1.1"]).await.unwrap();
     let request = "POST /grpc.health.v1.Health/Check HTTP/1.1\r\nhost: localhost\r\n\
@@ -200,8 +201,9 @@ async fn browsers_are_served_by_tls_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_commands_speak_tls() {
-    let (authority, callers, dir) = (Authority::new(), Authority::new(), tempfile::tempdir().unwrap());
+async fn the_commands_support_tls() {
+    let (authority, callers, dir) =
+        (CertificateAuthority::new(), CertificateAuthority::new(), tempfile::tempdir().unwrap());
     let server = server(&authority, dir.path(), Some(&callers)).await;
     let (ca, cert, key) = (dir.path().join("ca.pem"), dir.path().join("desk.crt"), dir.path().join("desk.key"));
     let (desk, desk_key) = callers.issue("desk", |_| {});
@@ -221,12 +223,12 @@ async fn the_commands_speak_tls() {
 }
 
 #[test]
-fn what_is_wrong_with_the_files_is_told_at_the_start_by_the_name_of_the_setting() {
+fn invalid_certificate_files_fail_the_start_by_setting_name() {
     let dir = tempfile::tempdir().unwrap();
-    let (authority, other) = (Authority::new(), dir.path().join("other"));
-    authority.vouch(dir.path());
+    let (authority, other) = (CertificateAuthority::new(), dir.path().join("other"));
+    authority.write_server_certificate(dir.path());
     std::fs::create_dir(&other).unwrap();
-    authority.vouch(&other);
+    authority.write_server_certificate(&other);
     std::fs::write(dir.path().join("empty"), "").unwrap();
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     let (cert, key, other_key, empty, none) =

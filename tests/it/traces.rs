@@ -19,10 +19,10 @@ use tokio::sync::Notify;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
-use crate::database::Cluster;
-use crate::process::Serve;
-use crate::redis_server::RedisServer;
-use crate::support::{TestServer, invented, ready};
+use crate::support::database::Cluster;
+use crate::support::process::Serve;
+use crate::support::redis_server::RedisServer;
+use crate::test_server::{TestServer, invented, ready};
 
 const PARENT: &str = "00f067aa0ba902b7";
 
@@ -132,7 +132,7 @@ fn said(span: &Span, key: &str) -> Option<Value> {
 const GET: &str = "copydesk.v1.RetrievalService/GetArticle";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_is_followed_through_redis_and_the_database() {
+async fn traces_follow_a_call_through_redis_and_the_database() {
     const WRITTEN: &str = "0af7651916cd43dd8448eb211c80319c";
     const UNSAMPLED: &str = "1af7651916cd43dd8448eb211c80319c";
     const MISSED: &str = "2af7651916cd43dd8448eb211c80319c";
@@ -211,7 +211,7 @@ async fn a_call_is_followed_through_redis_and_the_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_sampled_by_itself_has_no_parent_and_is_told_at_the_stop() {
+async fn sampled_root_spans_are_exported_before_the_stop() {
     let collector = Collector::default();
     let address = collector.start().await;
     let server = TestServer::with(|options| options.trace = traced(address, 1.0)).await;
@@ -225,12 +225,12 @@ async fn what_is_sampled_by_itself_has_no_parent_and_is_told_at_the_stop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_collector_that_hangs_costs_no_call() {
+async fn a_hanging_collector_fails_no_call() {
     let collector = Collector { hangs: true, ..Collector::default() };
     let address = collector.start().await;
     let server = TestServer::with(|options| options.trace = traced(address, 1.0)).await;
     let mut ingestion = server.ingestion().await;
-    let name = crate::support::ingest(&mut ingestion, invented(1)).await.article.unwrap().name;
+    let name = crate::test_server::ingest(&mut ingestion, invented(1)).await.article.unwrap().name;
     // More spans than fit in the queue and a message.
     let retrieval = server.retrieval().await;
     for _ in 0..30 {
@@ -270,7 +270,7 @@ async fn spans_that_a_collector_rejects_are_counted_as_dropped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_call_that_was_traced_says_where_the_time_went() {
+async fn the_log_line_of_a_slow_traced_call_has_its_durations() {
     let dir = tempfile::tempdir().unwrap();
     // No collector: the recorded spans are still logged.
     let flags =

@@ -12,8 +12,8 @@ use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::fleet::{Fleet, REPLICAS};
-use crate::redis_server::free_port;
 use crate::setting;
+use crate::support::redis_server::free_port;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -12,10 +12,10 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::database::{Cluster, Database};
-use crate::process::{copydesk, run};
-use crate::redis_server::{RedisServer, free_port};
 use crate::setting;
+use crate::support::database::{Cluster, Database};
+use crate::support::process::{copydesk, run};
+use crate::support::redis_server::{RedisServer, free_port};
 
 pub const REPLICAS: usize = 3;
 /// Maximum time for anything that should take moments.

@@ -7,20 +7,13 @@
 #![allow(clippy::unwrap_used)] // a panic shows the failed line
 
 mod balancer; // load balancers
-#[allow(dead_code)] // used by other tests
-#[path = "../it/database.rs"]
-mod database;
+mod disruptions; // restarts, kill and freeze
 mod fleet; // the replicas, PostgreSQL and Redis
-mod go; // the load from Go
-mod load; // the load from Rust
-#[allow(dead_code)] // used by other tests
-#[path = "../it/process.rs"]
-mod process;
-#[allow(dead_code)] // used by other tests
-#[path = "../it/redis_server.rs"]
-mod redis_server;
+mod go_load; // the load from Go
+mod rust_load; // the load from Rust
+#[path = "../support/mod.rs"]
+mod support; // servers, databases and Redis as processes
 mod tally; // calls and failures
-mod trial; // restarts, kill and freeze
 mod watcher;
 
 use std::process::ExitCode;
@@ -29,8 +22,8 @@ use std::time::Duration;
 
 use balancer::{Balancer, Kind};
 use fleet::Fleet;
-use go::GoLoad;
-use load::Load;
+use go_load::GoLoad;
+use rust_load::Load;
 use tally::Tally;
 
 fn main() -> ExitCode {
@@ -64,11 +57,11 @@ async fn run(kind: Kind, duration: Duration) -> Arc<Tally> {
     balancer.answers().await;
     let mut load = Load::start(&balancer.addresses, &tally).await;
     let mut go = GoLoad::start(&balancer.addresses, &tally);
-    trial::happen(&mut fleet, &tally, duration).await;
+    disruptions::happen(&mut fleet, &tally, duration).await;
     load.stop().await;
     go.stop_calls().await;
     // The committed changes, as read from the store.
-    let committed = load::committed(&fleet.address(0)).await;
+    let committed = rust_load::committed(&fleet.address(0)).await;
     load.finish(committed).await;
     go.finish(committed).await;
     drop(balancer);

@@ -138,7 +138,7 @@ impl Tally {
             println!("failed calls, {}: {} of {}", phase.name(), self.failed_in(phase), in_phase(phase));
         }
         let (changes, resumed) = (self.changes.load(Ordering::Relaxed), self.resumed.load(Ordering::Relaxed));
-        println!("watch gaps: {}, in {changes} changes told; watches resumed {resumed} times", self.gaps());
+        println!("watch gaps: {}, in {changes} changes received; watches resumed {resumed} times", self.gaps());
         println!("streams of documents resumed: {}", self.resent.load(Ordering::Relaxed));
         self.failed_in_restarts() == 0 && self.gaps() == 0 && self.broken.lock().unwrap().is_empty()
     }

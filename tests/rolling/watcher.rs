@@ -10,7 +10,7 @@ use copydesk::proto::watch_articles_response::Event;
 use copydesk_client::{Client, Retrying};
 use tonic::{Code, Status};
 
-use crate::load::mask;
+use crate::rust_load::mask;
 use crate::tally::Tally;
 
 /// Maximum silence of a stream: checkpoints come every 5 seconds.

@@ -13,9 +13,9 @@ use tonic::{Code, Request};
 
 use super::{client, connect, desk, key, until, until_read};
 use crate::conformance::databases::{hold, waiting};
-use crate::database::{Cluster, Database};
-use crate::process::{Serve, run};
-use crate::support::{TestServer, invented, ready};
+use crate::support::database::{Cluster, Database};
+use crate::support::process::{Serve, run};
+use crate::test_server::{TestServer, invented, ready};
 
 fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
@@ -28,7 +28,7 @@ fn document(number: usize) -> IngestArticleRequest {
 }
 
 #[tokio::test]
-async fn what_changes_an_article_is_noted_with_who_and_when() {
+async fn changes_are_logged_with_caller_and_time() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.jsonl");
     let (server, keys) = desk(|options| options.audit_log = AuditTarget::File(path.clone())).await;
@@ -120,7 +120,7 @@ async fn what_changes_an_article_is_noted_with_who_and_when() {
 
 /// Audit lines are logged at every log level.
 #[tokio::test]
-async fn with_authentication_it_stands_in_the_log_unless_it_is_switched_off() {
+async fn audit_lines_are_in_the_log_by_default_with_authentication() {
     let serve = |more: &[&str]| {
         let dir = tempfile::tempdir().unwrap();
         let log = std::fs::File::create(dir.path().join("log")).unwrap();
@@ -146,9 +146,9 @@ async fn with_authentication_it_stands_in_the_log_unless_it_is_switched_off() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_written_is_told_at_the_start() {
+async fn an_unwritable_audit_log_fails_the_start() {
     let dir = tempfile::tempdir().unwrap();
-    let mut options = crate::support::options(dir.path());
+    let mut options = crate::test_server::options(dir.path());
     options.audit_log = AuditTarget::File(dir.path().join("none/audit.jsonl"));
     let error = copydesk::server::Server::bind(options).await.err().unwrap().to_string();
     assert!(error.contains("audit-log") && error.contains("none/audit.jsonl"), "{error}");
@@ -170,7 +170,7 @@ async fn noting(database: &Database, path: &Path) -> TestServer {
 
 /// Otherwise a caller could avoid the audit log by cancelling its call.
 #[tokio::test]
-async fn who_leaves_before_the_answer_is_noted_all_the_same() {
+async fn cancelled_calls_are_logged() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.jsonl");
     let database = Cluster::shared().database().await;
@@ -194,7 +194,7 @@ async fn who_leaves_before_the_answer_is_noted_all_the_same() {
 
 /// The outcome is unknown to the caller and to the audit log, which records UNKNOWN.
 #[tokio::test]
-async fn what_the_store_did_not_answer_is_noted_as_unknown() {
+async fn writes_without_a_response_of_the_store_are_logged_as_unknown() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.jsonl");
     let database = Cluster::shared().database().await;

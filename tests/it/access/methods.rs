@@ -8,7 +8,7 @@ use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
 use super::{client, desk, key, reason, until_read};
-use crate::support::{RawCodec, TestServer};
+use crate::test_server::{RawCodec, TestServer};
 
 /// Returns every method of the API.
 fn methods() -> Vec<(String, String)> {
@@ -58,7 +58,7 @@ fn every_method_of_the_api_is_in_the_table() {
 }
 
 #[tokio::test]
-async fn each_method_takes_the_scope_that_is_meant_for_it_and_no_other() {
+async fn each_method_requires_exactly_its_scope() {
     let (server, keys) = desk(|_| {}).await;
     let mut credentials = Vec::new();
     for scopes in
@@ -100,7 +100,7 @@ async fn each_method_takes_the_scope_that_is_meant_for_it_and_no_other() {
 }
 
 #[tokio::test]
-async fn what_is_no_method_of_ours_is_refused_and_probes_are_not() {
+async fn unknown_methods_are_rejected_and_probes_are_allowed() {
     let (server, keys) = desk(|_| {}).await;
     let (_, text) = key(&keys, "", |_| {}).await;
     let credential = client(&server, &text).await;
@@ -125,7 +125,7 @@ async fn what_is_no_method_of_ours_is_refused_and_probes_are_not() {
 
 /// docs/security.md names tests, all of which exist.
 #[test]
-fn the_tests_that_the_document_names_exist() {
+fn tests_named_in_the_security_document_exist() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let document = std::fs::read_to_string(root.join("docs/security.md")).unwrap();
     let mut named = 0;
@@ -141,10 +141,10 @@ fn the_tests_that_the_document_names_exist() {
 
 /// Callers of any scope can change an article's content, but neither its identity nor the fields that Copydesk sets.
 #[tokio::test]
-async fn what_identifies_an_article_and_what_copydesk_sets_cannot_be_corrected() {
+async fn identifying_and_output_only_fields_cannot_be_updated() {
     let server = TestServer::start().await;
     let mut writes = server.ingestion().await;
-    let article = crate::support::ingest(&mut writes, crate::support::invented(1)).await.article.unwrap();
+    let article = crate::test_server::ingest(&mut writes, crate::test_server::invented(1)).await.article.unwrap();
     let set =
         ["name", "uid", "source", "url", "external_id", "revision", "create_time", "update_time", "state", "etag"];
     for path in set {

@@ -1,15 +1,14 @@
 //! Authentication, authorization, rate limits and the audit log.
 
+mod api_keys; // API keys: created, wrong, revoked
 mod audit_log; // audit log of writes
-mod away; // unreadable keys
-mod issuer; // test issuer of tokens
-mod keys; // API keys: created, wrong, revoked
+mod exposed_ports; // ports that others can reach
+mod fair_sharing; // fair sharing of the store and the streams
 mod methods; // each method with each credential
-mod ports; // ports that others can reach
-mod rates; // rate limits
-mod shares; // fair sharing of the store and the streams
+mod rate_limits; // rate limits
 mod takedown; // hiding readable articles by their times
 mod tokens; // tokens of an issuer
+mod unreachable_keys; // unreadable keys
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +24,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::support::TestServer;
+use crate::test_server::TestServer;
 
 /// Timeout that exceeds every wait here.
 const SOON: Duration = Duration::from_secs(60);

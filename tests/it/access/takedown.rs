@@ -9,7 +9,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::{Connected, client, desk, key, until, until_read};
-use crate::support::{invented, ready};
+use crate::test_server::{invented, ready};
 
 const FIELDS: [&str; 2] = ["embargo_time", "expire_time"];
 const WAYS: [&str; 6] = ["article", "page", "feed", "stream", "validated", "update"];
@@ -59,7 +59,7 @@ fn hiding(field: &str, document: Document) -> Document {
     }
 }
 
-/// Tries to hide an article, and answers with what it was told.
+/// Tries to hide an article, and returns the outcome.
 async fn hide(desk: &mut Connected, way: &str, field: &str, number: usize, name: &str) -> Result<(), Status> {
     let hidden = hiding(field, document(way, number));
     let request = IngestArticleRequest { document: Some(hidden.clone()), ..Default::default() };
@@ -117,7 +117,7 @@ async fn newest(reader: &mut Connected, name: &str) -> Result<Article, Status> {
 }
 
 #[tokio::test]
-async fn hiding_a_readable_article_takes_the_scope_that_withdraws() {
+async fn hiding_a_readable_article_requires_the_withdraw_scope() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.jsonl");
     let (server, keys) = desk(|options| options.audit_log = AuditTarget::File(path.clone())).await;
@@ -174,7 +174,7 @@ async fn hiding_a_readable_article_takes_the_scope_that_withdraws() {
 
 /// Hiding an article that is not readable, or new, takes nothing from readers.
 #[tokio::test]
-async fn writers_hold_back_what_nobody_can_read_yet() {
+async fn writers_may_embargo_articles_that_are_not_readable_yet() {
     let (server, keys) = desk(|_| {}).await;
     let mut writer = client(&server, &key(&keys, "articles.write", |_| {}).await.1).await;
     until_read(&writer, Code::PermissionDenied).await;

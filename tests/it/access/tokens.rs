@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use super::issuer::{AUDIENCE, ISSUER, Signer, Site, claims, claims_but, message, publish, set};
 use super::{client, desk, end_of, guarded, key, read, reason, until, until_read};
-use crate::authority::Authority;
-use crate::support::TestServer;
+use crate::support::certificates::CertificateAuthority;
+use crate::support::token_issuer::{AUDIENCE, ISSUER, Signer, Site, claims, claims_but, message, publish, set};
+use crate::test_server::TestServer;
 
 fn jwt(keys: &str, ca: Option<&Path>) -> JwtOptions {
     let keys = JwksSource::new(keys, ca).unwrap();
@@ -33,7 +33,7 @@ async fn outcome(server: &TestServer, token: &str) -> (Code, String) {
 }
 
 #[tokio::test]
-async fn tokens_are_taken_by_the_three_algorithms_and_for_the_scopes_they_carry() {
+async fn accepts_tokens_of_three_algorithms_with_their_scopes() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("jwks.json");
     let signers = [Signer::rsa(), Signer::ec(), Signer::ed()];
@@ -82,7 +82,7 @@ async fn tokens_are_taken_by_the_three_algorithms_and_for_the_scopes_they_carry(
 }
 
 #[tokio::test]
-async fn tokens_that_are_forged_or_for_others_are_refused() {
+async fn rejects_forged_tokens_and_tokens_for_other_audiences() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("jwks.json");
     let (rsa, ec, stranger) = (Signer::rsa(), Signer::ec(), Signer::ec());
@@ -161,7 +161,7 @@ async fn tokens_that_are_forged_or_for_others_are_refused() {
 }
 
 #[tokio::test]
-async fn keys_in_a_file_are_changed_while_the_server_runs() {
+async fn a_changed_key_file_is_reloaded() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("jwks.json");
     let (old, stays, new) = (Signer::ec(), Signer::ed(), Signer::ec());
@@ -174,7 +174,7 @@ async fn keys_in_a_file_are_changed_while_the_server_runs() {
     assert_ne!(read(&by_new).await.code(), Code::NotFound);
     let watch = by_old.retrieval.watch_articles(WatchArticlesRequest::default()).await.unwrap().into_inner();
     let from_beginning = WatchArticlesRequest { from_beginning: true, ..Default::default() };
-    let mut goes_on = by_staying.retrieval.watch_articles(from_beginning).await.unwrap().into_inner();
+    let mut other_watch = by_staying.retrieval.watch_articles(from_beginning).await.unwrap().into_inner();
 
     // A malformed set does not count as an empty one.
     publish(&file, "{");
@@ -183,7 +183,7 @@ async fn keys_in_a_file_are_changed_while_the_server_runs() {
     assert_eq!(reason(&until_read(&by_old, Code::Unauthenticated).await), "CREDENTIAL_INVALID");
     assert_eq!(reason(&end_of(watch).await), "CREDENTIAL_INVALID");
     assert_eq!(read(&by_staying).await.code(), Code::NotFound);
-    goes_on.message().await.unwrap().expect("the watch goes on");
+    other_watch.message().await.unwrap().expect("the watch continues");
 
     publish(&file, &set(&[old.published("old")]));
     until_read(&by_old, Code::NotFound).await;
@@ -210,7 +210,7 @@ async fn an_empty_key_set_revokes_every_token() {
 }
 
 #[tokio::test]
-async fn tokens_beyond_the_maximum_lifetime_are_refused() {
+async fn rejects_tokens_beyond_the_maximum_lifetime() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("jwks.json");
     let signer = Signer::ed();
@@ -246,7 +246,7 @@ async fn tokens_beyond_the_maximum_lifetime_are_refused() {
 }
 
 #[tokio::test]
-async fn a_token_that_expires_ends_what_lasts_by_it() {
+async fn expiry_of_a_token_ends_its_streams() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("jwks.json");
     let signer = Signer::ed();
@@ -261,10 +261,10 @@ async fn a_token_that_expires_ends_what_lasts_by_it() {
 }
 
 #[tokio::test]
-async fn keys_are_fetched_and_a_new_one_is_asked_for_but_not_by_everyone() {
-    let authority = Authority::new();
+async fn key_sets_are_fetched_and_refetches_are_rate_limited() {
+    let authority = CertificateAuthority::new();
     let dir = tempfile::tempdir().unwrap();
-    authority.vouch(dir.path());
+    authority.write_server_certificate(dir.path());
     let ca = dir.path().join("ca.pem");
     std::fs::write(&ca, &authority.pem).unwrap();
     let chain = vec![CertificateDer::from_pem_file(dir.path().join("server.crt")).unwrap()];
@@ -295,7 +295,7 @@ async fn keys_are_fetched_and_a_new_one_is_asked_for_but_not_by_everyone() {
 
     // A key server without a trusted certificate is not used, so tokens cannot be checked.
     let stranger = dir.path().join("stranger.pem");
-    std::fs::write(&stranger, Authority::new().pem).unwrap();
+    std::fs::write(&stranger, CertificateAuthority::new().pem).unwrap();
     let other = TestServer::with(|options| guarded(options, Some(jwt(&url, Some(&stranger))))).await;
     let refused = read(&client(&other, &first.token("first", &claims())).await).await;
     assert_eq!((refused.code(), reason(&refused).as_str()), (Code::Unavailable, "CREDENTIALS_UNAVAILABLE"));
@@ -303,7 +303,7 @@ async fn keys_are_fetched_and_a_new_one_is_asked_for_but_not_by_everyone() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_comes_up_later_is_found() {
+async fn an_issuer_that_starts_later_is_found() {
     let site = Site::default();
     site.publish("not yet");
     let port = site.serve(None).await;

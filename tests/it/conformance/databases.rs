@@ -10,7 +10,7 @@ use copydesk::store::postgres::{PostgresOptions, PostgresStore};
 use futures::future::join_all;
 use tokio_postgres::Client;
 
-use crate::database::Database;
+use crate::support::database::Database;
 
 pub async fn open(options: PostgresOptions) -> Arc<dyn Store> {
     Arc::new(PostgresStore::open(options).await.unwrap())

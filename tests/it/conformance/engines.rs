@@ -10,19 +10,19 @@ use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
 use copydesk::telemetry::{CacheMetrics, RedisMetrics, StandbyMetrics};
 use tempfile::TempDir;
 
-use crate::bouncer::Bouncer;
-use crate::caught_up::CaughtUp;
-use crate::database::{Cluster, Database};
+use crate::pgbouncer::PgBouncer;
 use crate::redis_nodes::RedisCluster;
-use crate::redis_server::RedisServer;
+use crate::standby_catch_up::StandbyCatchUp;
+use crate::support::database::{Cluster, Database};
+use crate::support::redis_server::RedisServer;
 
 /// A new store with its folder or database.
 pub struct Engine {
     pub store: Arc<dyn Store>,
-    _place: FeedCursor,
+    _storage: Storage,
 }
 
-enum FeedCursor {
+enum Storage {
     Folder { _dir: TempDir },
     Database { _database: Database },
 }
@@ -31,7 +31,7 @@ enum FeedCursor {
 pub async fn sqlite() -> Engine {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(SqliteOptions::new(dir.path())).unwrap());
-    Engine { store, _place: FeedCursor::Folder { _dir: dir } }
+    Engine { store, _storage: Storage::Folder { _dir: dir } }
 }
 
 /// The shared engine, on its own database.
@@ -41,7 +41,7 @@ pub async fn postgres() -> Engine {
     let client = database.client().await;
     client.execute("UPDATE copydesk.feed SET id = gen_random_uuid()", &[]).await.unwrap();
     let store = Arc::new(PostgresStore::open(database.options()).await.unwrap());
-    Engine { store, _place: FeedCursor::Database { _database: database } }
+    Engine { store, _storage: Storage::Database { _database: database } }
 }
 
 /// The shared engine, read from a standby that has replayed all writes.
@@ -55,7 +55,7 @@ pub async fn postgres_standby() -> Engine {
         poll: Duration::from_millis(5),
     };
     let standbys = Arc::new(Standbys::before_store(&store, &options, StandbyMetrics::default()).await.unwrap());
-    Engine { store: Arc::new(CaughtUp::new(standbys)), _place: FeedCursor::Database { _database: database } }
+    Engine { store: Arc::new(StandbyCatchUp::new(standbys)), _storage: Storage::Database { _database: database } }
 }
 
 /// The embedded engine behind a local cache.
@@ -66,8 +66,8 @@ pub async fn cached() -> Engine {
 /// The same through pgbouncer, where each transaction may use another server process.
 pub async fn postgres_pooled() -> Engine {
     let database = Cluster::shared().database().await;
-    let store = Arc::new(PostgresStore::open(Bouncer::shared().options(&database)).await.unwrap());
-    Engine { store, _place: FeedCursor::Database { _database: database } }
+    let store = Arc::new(PostgresStore::open(PgBouncer::shared().options(&database)).await.unwrap());
+    Engine { store, _storage: Storage::Database { _database: database } }
 }
 
 /// The shared engine behind a local cache.
@@ -90,14 +90,14 @@ pub async fn postgres_redis_cached() -> Engine {
     behind_a_cache(behind_redis(postgres().await, &RedisServer::shared().url())).await
 }
 
-fn behind_redis(Engine { store, _place }: Engine, url: &str) -> Engine {
+fn behind_redis(Engine { store, _storage }: Engine, url: &str) -> Engine {
     let mut options = RedisOptions::new(url).unwrap();
     options.staleness_bound = Duration::from_secs(5);
     options.poll = Duration::from_millis(10);
-    Engine { store: Arc::new(RedisCache::new(store, options, RedisMetrics::default())), _place }
+    Engine { store: Arc::new(RedisCache::new(store, options, RedisMetrics::default())), _storage }
 }
 
-async fn behind_a_cache(Engine { store, _place }: Engine) -> Engine {
+async fn behind_a_cache(Engine { store, _storage }: Engine) -> Engine {
     let options = LocalCacheOptions {
         bytes: 1 << 20,
         staleness_bound: Duration::from_secs(5),
@@ -105,5 +105,5 @@ async fn behind_a_cache(Engine { store, _place }: Engine) -> Engine {
         poll: Duration::from_millis(10),
     };
     let store = Arc::new(LocalCache::new(store, options, CacheMetrics::default()).await.unwrap());
-    Engine { store, _place }
+    Engine { store, _storage }
 }

@@ -17,7 +17,7 @@ fn expiring(headline: &str, from: i64) -> Article {
     Article { expire_time: proto_at(from), ..titled(headline) }
 }
 
-pub async fn corrections_carry_what_they_replaced(Engine { store, .. }: Engine) {
+pub async fn corrections_carry_the_previous_state(Engine { store, .. }: Engine) {
     write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap();
     write(&store, transition("ferry", ChangeKind::Withdrawn, at(1))).await.unwrap();
     write(&store, transition("ferry", ChangeKind::Reinstated, at(2))).await.unwrap();
@@ -46,7 +46,7 @@ pub async fn corrections_carry_what_they_replaced(Engine { store, .. }: Engine) 
     assert_eq!(older.iter().map(|r| r.before.as_ref().map(|b| b.revision)).collect::<Vec<_>>(), [Some(1), None]);
 }
 
-pub async fn what_happens_under_embargo_is_not_announced(Engine { store, .. }: Engine) {
+pub async fn changes_under_embargo_are_not_announced(Engine { store, .. }: Engine) {
     write(&store, ingest("ferry", embargoed("1", 100), at(0))).await.unwrap();
     write(&store, update("ferry", embargoed("2", 100), Precondition::None, at(1))).await.unwrap();
     write(&store, transition("ferry", ChangeKind::Withdrawn, at(2))).await.unwrap();
@@ -59,14 +59,14 @@ pub async fn what_happens_under_embargo_is_not_announced(Engine { store, .. }: E
     assert!(opened.announced && opened.kind == ChangeKind::Opened && opened.now.readable(at(100)));
 }
 
-pub async fn pulling_back_under_embargo_is_announced(Engine { store, .. }: Engine) {
+pub async fn a_new_embargo_on_a_readable_article_is_announced(Engine { store, .. }: Engine) {
     write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap();
     write(&store, update("ferry", embargoed("1", 100), Precondition::None, at(1))).await.unwrap();
     let feed = feed(&store).await;
     assert!(feed[1].announced && !feed[1].now.readable(at(1)));
 }
 
-pub async fn the_clock_opens_and_expires_once(Engine { store, .. }: Engine) {
+pub async fn due_transitions_are_applied_once(Engine { store, .. }: Engine) {
     let article = Article { embargo_time: proto_at(10), ..expiring("1", 20) };
     write(&store, ingest("ferry", article.clone(), at(0))).await.unwrap();
     write(&store, ingest("past", Article { headline: "2".into(), ..article }, at(30))).await.unwrap();
@@ -88,7 +88,7 @@ pub async fn the_clock_opens_and_expires_once(Engine { store, .. }: Engine) {
 }
 
 /// A reader that was shown an article must learn that it is gone, whether the clock or another write comes first.
-pub async fn an_expiry_is_told_even_when_a_write_comes_first(Engine { store, .. }: Engine) {
+pub async fn an_expiry_is_announced_even_after_an_earlier_write(Engine { store, .. }: Engine) {
     write(&store, ingest("killed", expiring("1", 10), at(0))).await.unwrap();
     write(&store, ingest("revised", expiring("2", 10), at(0))).await.unwrap();
     write(&store, transition("killed", ChangeKind::Withdrawn, at(11))).await.unwrap();
@@ -102,7 +102,7 @@ pub async fn an_expiry_is_told_even_when_a_write_comes_first(Engine { store, .. 
     }
 }
 
-pub async fn a_snapshot_and_what_came_after_make_the_present(Engine { store, .. }: Engine) {
+pub async fn a_snapshot_plus_later_changes_is_the_current_state(Engine { store, .. }: Engine) {
     for number in 0..10 {
         let name = format!("a-{number}");
         write(&store, ingest(&name, titled(&name), at(number))).await.unwrap();
@@ -134,7 +134,7 @@ pub async fn a_snapshot_and_what_came_after_make_the_present(Engine { store, .. 
     assert!(store.snapshot(Position::START, None, 10).await.unwrap().is_empty());
 }
 
-pub async fn commits_wake_who_waits(Engine { store, .. }: Engine) {
+pub async fn commits_wake_subscribers(Engine { store, .. }: Engine) {
     let mut wake = store.subscribe();
     let waiting =
         tokio::spawn(

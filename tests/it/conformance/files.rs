@@ -23,7 +23,7 @@ async fn filled(dir: &Path) {
 }
 
 #[tokio::test]
-async fn what_was_written_is_there_again() {
+async fn writes_persist_after_reopening() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path()).await;
     let (feed, head) = {
@@ -37,7 +37,7 @@ async fn what_was_written_is_there_again() {
 }
 
 #[tokio::test]
-async fn a_folder_has_one_process() {
+async fn a_folder_is_locked_by_one_process() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).unwrap();
     assert!(matches!(open(dir.path()), Err(OpenError::InUse { .. })));
@@ -46,7 +46,7 @@ async fn a_folder_has_one_process() {
 }
 
 #[tokio::test]
-async fn damaged_files_are_refused_and_left_alone() {
+async fn damaged_files_are_rejected_and_unchanged() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path()).await;
     let path = dir.path().join("articles.db");
@@ -67,7 +67,7 @@ async fn damaged_files_are_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn newer_and_foreign_files_are_refused() {
+async fn newer_and_foreign_files_are_rejected() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path()).await;
     let path = dir.path().join("articles.db");
@@ -79,7 +79,7 @@ async fn newer_and_foreign_files_are_refused() {
 }
 
 #[tokio::test]
-async fn a_lost_or_damaged_index_is_made_anew() {
+async fn a_missing_or_damaged_index_is_rebuilt() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path()).await;
     let path = dir.path().join("search.db");
@@ -98,7 +98,7 @@ async fn a_lost_or_damaged_index_is_made_anew() {
 }
 
 #[tokio::test]
-async fn a_full_store_says_so_and_stays_readable() {
+async fn a_full_store_rejects_writes_and_stays_readable() {
     let dir = tempfile::tempdir().unwrap();
     let options = SqliteOptions { max_bytes: Some(1 << 20), ..SqliteOptions::new(dir.path()) };
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(options).unwrap());
@@ -137,9 +137,9 @@ async fn a_full_store_says_so_and_stays_readable() {
     assert_eq!(store.head().await.unwrap(), changes.last().unwrap().position);
 }
 
-/// As a version left it that did not know whose a field is, and that indexed what nobody may read.
+/// Files of a version that did not record the owner of a field, and that indexed unreadable articles.
 #[tokio::test]
-async fn files_of_an_older_version_are_brought_up_to_date() {
+async fn files_of_an_older_version_are_migrated() {
     let dir = tempfile::tempdir().unwrap();
     let held = |headline: &str, embargo| Article { embargo_time: proto_at(embargo), ..titled(headline) };
     let (scores, key) = {

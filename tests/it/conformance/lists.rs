@@ -16,7 +16,7 @@ fn tagged(tags: &[&str]) -> ArticleFilter {
     ArticleFilter { tags: tags.iter().map(|tag| (*tag).to_owned()).collect(), ..ArticleFilter::default() }
 }
 
-pub async fn pages_stay_true_while_articles_arrive(Engine { store, .. }: Engine) {
+pub async fn pagination_neither_skips_nor_repeats_during_writes(Engine { store, .. }: Engine) {
     for number in 0..10 {
         let name = format!("a-{number}");
         write(&store, ingest(&name, published(&name, number, &["sea"]), at(100))).await.unwrap();
@@ -49,7 +49,7 @@ pub async fn an_article_with_two_values_is_listed_once(Engine { store, .. }: Eng
     assert!(list(&store, page(tagged(&["air"]), OrderField::PublishTime, false, 9, at(20))).await.is_empty());
 }
 
-pub async fn a_cursor_outlives_its_article(Engine { store, .. }: Engine) {
+pub async fn a_cursor_is_valid_after_its_article_is_withdrawn(Engine { store, .. }: Engine) {
     for (number, name) in ["a", "b", "c", "d"].into_iter().enumerate() {
         write(&store, ingest(name, published(name, number as i64, &[]), at(10))).await.unwrap();
     }
@@ -66,7 +66,7 @@ pub async fn a_cursor_outlives_its_article(Engine { store, .. }: Engine) {
     }
 }
 
-pub async fn the_readable_article_has_the_address(Engine { store, .. }: Engine) {
+pub async fn lookup_by_url_prefers_the_readable_article(Engine { store, .. }: Engine) {
     let article = |headline: &str| Article {
         url: "https://herald.example/1".into(),
         source: "herald.example".into(),
@@ -95,7 +95,7 @@ pub async fn the_readable_article_has_the_address(Engine { store, .. }: Engine) 
     }
 }
 
-pub async fn an_address_follows_its_article(Engine { store, .. }: Engine) {
+pub async fn lookup_by_url_follows_a_changed_url(Engine { store, .. }: Engine) {
     let article = |number: u8| Article {
         url: format!("https://herald.example/{number}"),
         external_id: format!("N-{number}"),
@@ -116,7 +116,7 @@ pub async fn an_address_follows_its_article(Engine { store, .. }: Engine) {
     }
 }
 
-pub async fn a_page_is_of_one_moment(Engine { store, .. }: Engine) {
+pub async fn a_page_is_a_consistent_snapshot(Engine { store, .. }: Engine) {
     let ingest_all = |round: i64| {
         (0..30).map(move |number| ingest(&format!("a-{number}"), titled(&format!("{number} at {round}")), at(round)))
     };

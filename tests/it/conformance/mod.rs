@@ -1,57 +1,65 @@
 //! The conformance suite of stores. Each engine, and each decorator of one, runs all of it.
 
-mod copies; // copies and verification of stores
+mod batched_reads; // reads of single articles that share statements
+mod copy_and_verify; // copies and verification of stores
 pub mod databases; // replicas on one database, and transactions held open
+mod embargo_and_expiry; // embargo and expiry of articles that come in again
 pub mod engines; // engines and decorators under test
 mod feed; // the feed, history and the clock
+mod feed_trimming; // trimming of the feed, and its followers
 mod files; // files of the embedded engine
 pub mod fixtures; // invented articles, helpers to write and read
-mod gathered; // reads of single articles that share statements
-pub mod histories; // random histories, against the model
 mod lists; // lists, lookups and their pages
 mod model; // in-memory model of a store
 mod outages; // databases that stop, stall, or lose data
+pub mod random_histories; // random histories, against the model
 mod replicated; // several replicas on one database
 mod schemas; // the schema, and the role that creates it
 mod search; // the search index
-mod times; // embargo and expiry of articles that come in again
-mod trimming; // trimming of the feed, and its followers
 mod writes; // cases of each kind of write
 
 macro_rules! suite {
     ($($room:ident::$case:ident,)*) => {
         mod sqlite {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::sqlite().await).await; })*
-            #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::sqlite())); }
+            #[test] fn reads_equal_the_model() {
+                super::random_histories::check(|| Box::pin(super::engines::sqlite()));
+            }
         }
         mod cached {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::cached().await).await; })*
-            #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::cached())); }
+            #[test] fn reads_equal_the_model() {
+                super::random_histories::check(|| Box::pin(super::engines::cached()));
+            }
         }
         mod postgres {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::postgres().await).await; })*
-            #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::postgres())); }
+            #[test] fn reads_equal_the_model() {
+                super::random_histories::check(|| Box::pin(super::engines::postgres()));
+            }
         }
         mod postgres_cached {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::postgres_cached().await).await; })*
             #[test] fn reads_equal_the_model() {
-                super::histories::check(|| Box::pin(super::engines::postgres_cached()));
+                super::random_histories::check(|| Box::pin(super::engines::postgres_cached()));
             }
         }
         mod postgres_standby {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::postgres_standby().await).await; })*
             #[test] fn reads_equal_the_model() {
-                super::histories::check(|| Box::pin(super::engines::postgres_standby()));
+                super::random_histories::check(|| Box::pin(super::engines::postgres_standby()));
             }
         }
         mod sqlite_redis {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::sqlite_redis().await).await; })*
-            #[test] fn reads_equal_the_model() { super::histories::check(|| Box::pin(super::engines::sqlite_redis())); }
+            #[test] fn reads_equal_the_model() {
+                super::random_histories::check(|| Box::pin(super::engines::sqlite_redis()));
+            }
         }
         mod sqlite_cluster {
             $(#[tokio::test] async fn $case() { super::$room::$case(super::engines::sqlite_cluster().await).await; })*
             #[test] fn reads_equal_the_model() {
-                super::histories::check(|| Box::pin(super::engines::sqlite_cluster()));
+                super::random_histories::check(|| Box::pin(super::engines::sqlite_cluster()));
             }
         }
         mod postgres_redis_cached {
@@ -59,50 +67,50 @@ macro_rules! suite {
                 super::$room::$case(super::engines::postgres_redis_cached().await).await;
             })*
             #[test] fn reads_equal_the_model() {
-                super::histories::check(|| Box::pin(super::engines::postgres_redis_cached()));
+                super::random_histories::check(|| Box::pin(super::engines::postgres_redis_cached()));
             }
         }
     };
 }
 
 suite! {
-    copies::what_was_written_is_found_sound,
-    writes::a_request_is_answered_once,
-    writes::a_request_that_changed_nothing_is_answered_alike,
-    writes::the_same_page_does_not_undo_a_correction,
-    writes::twins_are_told_apart,
-    writes::preconditions_hold_or_nothing_is_written,
+    copy_and_verify::a_written_store_passes_verification,
+    writes::requests_are_idempotent_by_id,
+    writes::a_repeated_request_without_changes_returns_the_same_response,
+    writes::ingesting_the_same_page_keeps_a_correction,
+    writes::duplicates_name_the_earliest_readable_article,
+    writes::a_failed_precondition_writes_nothing,
     writes::every_transition_is_as_documented,
     writes::writes_of_one_call_see_each_other,
-    writes::a_refusal_stops_no_other_write,
-    writes::a_rehearsal_leaves_no_trace,
-    writes::a_write_whose_caller_left_is_done,
-    writes::writes_of_many_callers_are_all_kept,
-    writes::clocks_may_step_back,
-    times::absence_keeps_the_times_that_stand,
-    times::a_repeated_document_with_other_times_undoes_no_correction,
-    times::what_an_editor_has_set_is_changed_by_editors_only,
-    times::the_clock_changes_nothing_of_whose_a_field_is,
-    times::hiding_what_is_readable_takes_authority,
-    times::a_time_that_is_an_editors_is_no_takedown,
-    times::a_time_that_contradicts_the_one_that_stands_is_refused,
-    feed::corrections_carry_what_they_replaced,
-    feed::what_happens_under_embargo_is_not_announced,
-    feed::pulling_back_under_embargo_is_announced,
-    feed::the_clock_opens_and_expires_once,
-    feed::an_expiry_is_told_even_when_a_write_comes_first,
-    feed::a_snapshot_and_what_came_after_make_the_present,
-    feed::commits_wake_who_waits,
-    lists::pages_stay_true_while_articles_arrive,
+    writes::a_rejected_write_stops_no_other_write,
+    writes::a_dry_run_writes_nothing,
+    writes::a_write_of_a_disconnected_caller_completes,
+    writes::concurrent_writes_are_all_kept,
+    writes::update_time_never_decreases_when_the_clock_steps_back,
+    embargo_and_expiry::unset_times_keep_the_current_ones,
+    embargo_and_expiry::a_repeated_document_with_other_times_keeps_a_correction,
+    embargo_and_expiry::fields_set_by_an_editor_are_changed_only_by_editors,
+    embargo_and_expiry::due_transitions_keep_the_owner_of_a_field,
+    embargo_and_expiry::hiding_a_readable_article_requires_authority,
+    embargo_and_expiry::an_ignored_time_requires_no_authority,
+    embargo_and_expiry::rejects_times_that_contradict_the_current_ones,
+    feed::corrections_carry_the_previous_state,
+    feed::changes_under_embargo_are_not_announced,
+    feed::a_new_embargo_on_a_readable_article_is_announced,
+    feed::due_transitions_are_applied_once,
+    feed::an_expiry_is_announced_even_after_an_earlier_write,
+    feed::a_snapshot_plus_later_changes_is_the_current_state,
+    feed::commits_wake_subscribers,
+    lists::pagination_neither_skips_nor_repeats_during_writes,
     lists::an_article_with_two_values_is_listed_once,
-    lists::a_cursor_outlives_its_article,
-    lists::a_page_is_of_one_moment,
-    lists::the_readable_article_has_the_address,
-    lists::an_address_follows_its_article,
-    search::headlines_weigh_more,
-    search::what_is_withdrawn_is_not_found,
+    lists::a_cursor_is_valid_after_its_article_is_withdrawn,
+    lists::a_page_is_a_consistent_snapshot,
+    lists::lookup_by_url_prefers_the_readable_article,
+    lists::lookup_by_url_follows_a_changed_url,
+    search::headline_matches_score_higher,
+    search::withdrawn_articles_are_not_found,
     search::a_revised_text_is_found_by_its_new_words_only,
-    search::the_index_and_the_query_agree,
-    search::repetition_changes_no_score,
-    search::scores_tell_nothing_of_what_is_hidden,
+    search::the_index_and_the_query_tokenize_equally,
+    search::repeated_query_terms_change_no_score,
+    search::hidden_articles_do_not_affect_scores,
 }

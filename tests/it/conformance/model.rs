@@ -1,4 +1,4 @@
-//! What a store should be: a list of articles, each a list of revisions; and the feed. Slow, and plainly right.
+//! Reference model of a store: a list of articles, each a list of revisions, and the feed. Slow and simple.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ pub struct State {
     pub id: ArticleId,
     pub revision: i64,
     pub lifecycle: Lifecycle,
-    /// Its place in the feed, from 1.
+    /// Its position in the feed, from 1.
     pub sequence: u64,
     pub created: Timestamp,
     pub updated: Timestamp,
@@ -42,8 +42,8 @@ struct Known {
     revisions: Vec<State>,
     /// The document that was ingested last, without its times.
     ingested: Article,
-    /// Up to when the feed has told what the clock does to it.
-    told: Timestamp,
+    /// Time up to which the feed has its due transitions.
+    applied_until: Timestamp,
 }
 
 #[derive(Default)]
@@ -127,7 +127,7 @@ impl Model {
         self.articles.iter().filter_map(|known| known.revisions.last())
     }
 
-    /// What a write does.
+    /// Applies a write.
     pub fn apply(&mut self, write: &Write) -> Result<(Outcome, State), WriteError> {
         let Write::Ingest(ingest) = write else { return self.apply_now(write) };
         let Some(request) = &ingest.request else { return self.apply_now(write) };
@@ -162,7 +162,7 @@ impl Model {
                 let IngestSource::Publisher(authority) = ingest.from else { panic!("histories have no copies") };
                 let sent = ingest.article.article();
                 let stood = current.article.article();
-                // A document that is repeated says what the desk has made of it; one that is not, what it says.
+                // A repeated document keeps the editors' changes; another one replaces them.
                 let untimed = Article { embargo_time: None, expire_time: None, ..sent.clone() };
                 let repeated = self.articles[at].ingested == untimed;
                 let mut after = if repeated { stood.clone() } else { sent.clone() };
@@ -262,7 +262,7 @@ impl Model {
             editor_fields,
         };
         let ingested = Article { embargo_time: None, expire_time: None, ..article.article().clone() };
-        self.articles.push(Known { revisions: vec![state.clone()], ingested, told: time });
+        self.articles.push(Known { revisions: vec![state.clone()], ingested, applied_until: time });
         self.feed.push(Entry {
             article: at,
             revision: 1,
@@ -299,28 +299,28 @@ impl Model {
             }
             after.article = article.clone();
         }
-        // What the clock has done and nobody was told of is told by this change.
-        let untold = self.due(at).is_some_and(|(due, _)| due <= time);
+        // This change announces a due transition that the feed does not have yet.
+        let is_unapplied = self.due(at).is_some_and(|(due, _)| due <= time);
         self.feed.push(Entry {
             article: at,
             revision: after.revision,
             kind,
             reason: reason.to_owned(),
-            announced: untold || !before.held(time) || !after.held(time),
+            announced: is_unapplied || !before.held(time) || !after.held(time),
             brought_text: article.is_some(),
         });
-        self.articles[at].told = time;
+        self.articles[at].applied_until = time;
         self.articles[at].revisions.push(after.clone());
         (Outcome::Revised, after)
     }
 
-    /// What the clock does next to an article that the feed has not told.
+    /// Returns the next due transition of an article that the feed does not have yet.
     fn due(&self, at: usize) -> Option<(Timestamp, ChangeKind)> {
         let known = &self.articles[at];
         let standing = known.revisions.last()?.standing();
-        let untold = |time: &Timestamp| *time > known.told && standing.lifecycle == Lifecycle::Live;
-        let opened = standing.embargo_time.filter(untold).map(|time| (time, ChangeKind::Opened));
-        opened.or(standing.expire_time.filter(untold).map(|time| (time, ChangeKind::Expired)))
+        let is_unapplied = |time: &Timestamp| *time > known.applied_until && standing.lifecycle == Lifecycle::Live;
+        let opened = standing.embargo_time.filter(is_unapplied).map(|time| (time, ChangeKind::Opened));
+        opened.or(standing.expire_time.filter(is_unapplied).map(|time| (time, ChangeKind::Expired)))
     }
 
     /// Turns the clock until nothing is due. Answers how many changes that made.
@@ -337,7 +337,7 @@ impl Model {
             turned += due.len();
             for (due, at, kind) in due {
                 self.revise(at, kind, Lifecycle::Live, None, "", now);
-                self.articles[at].told = due;
+                self.articles[at].applied_until = due;
             }
         }
     }
@@ -352,8 +352,8 @@ impl Model {
         let known = &self.articles[at];
         let standing = known.revisions.last().expect("it has one").standing();
         standing.lifecycle == Lifecycle::Live
-            && standing.embargo_time.is_none_or(|time| time <= known.told)
-            && standing.expire_time.is_none_or(|time| time > known.told)
+            && standing.embargo_time.is_none_or(|time| time <= known.applied_until)
+            && standing.expire_time.is_none_or(|time| time > known.applied_until)
     }
 
     /// A whole list.
@@ -364,12 +364,12 @@ impl Model {
             if !state.duplicate_of.as_ref().is_some_and(|original| self.is_readable(original, now)) {
                 article.duplicate_of.clear();
             }
-            // What a text finds is the index's answer.
+            // Matches of a text come from the index.
             let found = filter.query.is_none() || self.is_indexed(at);
             (state.standing().readable(now) && found && filter.matches(&article)).then_some(state)
         });
         let mut listed: Vec<&State> = matching.collect();
-        // The sort is stable: what is equal stays in the order of creation.
+        // The sort is stable: equal articles stay in the order of creation.
         match field {
             OrderField::PublishTime => listed.sort_by_key(|state| state.sort_time()),
             OrderField::CreateTime => {}
@@ -394,7 +394,7 @@ impl Model {
         readable.or(found.last()).map(|state| state.id.clone())
     }
 
-    /// Each article as it was after so many entries of the feed, and as it stands now.
+    /// Each article after a number of entries of the feed, and now.
     pub fn snapshot(&self, sequence: u64) -> Vec<(&State, Visibility)> {
         let at_that_time = self.articles.iter().filter_map(|known| {
             let state = known.revisions.iter().rfind(|state| state.sequence <= sequence)?;

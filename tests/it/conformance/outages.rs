@@ -11,10 +11,10 @@ use copydesk::telemetry::CacheMetrics;
 
 use super::databases::{cache_options, hold, open, waiting};
 use super::fixtures::{at, get, id, indexed, ingest, search, titled, write};
-use crate::database::Cluster;
+use crate::support::database::Cluster;
 
 #[tokio::test]
-async fn an_outage_is_short_for_callers_and_over_by_itself() {
+async fn calls_fail_fast_during_an_outage_and_recovery_is_automatic() {
     let mut cluster = Cluster::start(true);
     let database = cluster.database_without_template().await;
     let store = open(database.options()).await;
@@ -64,7 +64,7 @@ async fn an_outage_is_short_for_callers_and_over_by_itself() {
 }
 
 #[tokio::test]
-async fn a_read_that_is_given_up_leaves_nothing_behind() {
+async fn a_cancelled_read_leaves_nothing_behind() {
     let database = Cluster::shared().database().await;
     let mut options = database.options();
     options.connections = 1;
@@ -95,7 +95,7 @@ async fn a_read_that_is_given_up_leaves_nothing_behind() {
 
 /// As after a failover to a standby that lacked the newest changes.
 #[tokio::test]
-async fn a_feed_that_lost_its_end_is_noticed() {
+async fn a_truncated_feed_is_detected() {
     let database = Cluster::shared().database().await;
     let store = open(database.options()).await;
     let cache: Arc<dyn Store> =
@@ -129,7 +129,7 @@ async fn a_feed_that_lost_its_end_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_answer_is_not_waited_for() {
+async fn connecting_to_an_unresponsive_server_times_out() {
     // A port that accepts connections, without a server.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut options = PostgresOptions::new(&format!("postgres://desk@{}/news", silent.local_addr().unwrap())).unwrap();
@@ -142,7 +142,7 @@ async fn a_server_that_does_not_answer_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn of_several_hosts_the_one_that_can_be_written_is_used() {
+async fn the_writable_one_of_several_hosts_is_used() {
     let database = Cluster::shared().database().await;
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let several = database.url.replacen('@', &format!("@{closed},"), 1);

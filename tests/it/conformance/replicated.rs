@@ -10,10 +10,10 @@ use futures::future::join_all;
 
 use super::databases::{follow, hold, open, replicas, waiting};
 use super::fixtures::{at, feed, get, hit_names, id, indexed, ingest, request, search, titled, update, write};
-use crate::database::Cluster;
+use crate::support::database::Cluster;
 
 #[tokio::test]
-async fn what_commits_late_is_not_passed() {
+async fn readers_do_not_skip_late_commits() {
     let database = Cluster::shared().database().await;
     let stores = replicas(&database, 3).await;
     write(&stores[2], ingest("before", titled("0"), at(0))).await.unwrap();
@@ -50,7 +50,7 @@ async fn what_commits_late_is_not_passed() {
 }
 
 #[tokio::test]
-async fn what_is_not_in_the_feed_yet_holds_nobody_up() {
+async fn open_transactions_without_a_position_block_no_reader() {
     let database = Cluster::shared().database().await;
     let stores = replicas(&database, 2).await;
     // A foreign transaction that has written and stays open; and one of ours with a text and no position yet.
@@ -110,7 +110,7 @@ async fn the_feed_of_several_replicas_has_no_gap() {
 
 /// Guarantees of one process hold across several: duplicates, request IDs, preconditions.
 #[tokio::test]
-async fn replicas_agree_on_who_was_first() {
+async fn replicas_agree_on_the_first_write() {
     let database = Cluster::shared().database().await;
     let stores = replicas(&database, 4).await;
     let outcomes = |answers: &[Result<Written, WriteError>]| {
@@ -149,7 +149,7 @@ async fn replicas_agree_on_who_was_first() {
 }
 
 #[tokio::test]
-async fn replicas_wake_each_other() {
+async fn writes_wake_watchers_on_other_replicas() {
     let database = Cluster::shared().database().await;
     let stores = replicas(&database, 2).await;
     let mut wake = stores[1].subscribe();
@@ -166,7 +166,7 @@ async fn replicas_wake_each_other() {
 }
 
 #[tokio::test]
-async fn a_call_that_cannot_be_stored_harms_no_other() {
+async fn a_write_that_fails_in_the_database_fails_no_other() {
     let database = Cluster::shared().database().await;
     let client = database.client().await;
     client

@@ -7,10 +7,10 @@ use futures::future::join_all;
 
 use super::databases::open;
 use super::fixtures::{at, get, indexed, ingest, proto_at, titled, update, write};
-use crate::database::Cluster;
+use crate::support::database::Cluster;
 
 #[tokio::test]
-async fn several_may_migrate_and_all_others_are_told_to() {
+async fn concurrent_migrations_succeed_and_servers_require_one() {
     let database = Cluster::shared().empty_database().await;
     let refused = PostgresStore::open(database.options()).await.err().unwrap();
     assert!(matches!(refused, OpenError::Older { found: 0, .. }), "{refused:?}");
@@ -32,7 +32,7 @@ async fn several_may_migrate_and_all_others_are_told_to() {
 
 /// From the schema of a version before API keys, with articles.
 #[tokio::test]
-async fn a_schema_of_an_older_version_is_brought_up_to_date() {
+async fn an_older_schema_is_migrated() {
     let database = Cluster::shared().database().await;
     let store = open(database.options()).await;
     write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap();
@@ -44,7 +44,7 @@ async fn a_schema_of_an_older_version_is_brought_up_to_date() {
     indexed(&store).await;
     drop(store);
     let client = database.client().await;
-    // It indexed what nobody may read, too.
+    // That version also indexed unreadable articles.
     let hidden = "INSERT INTO copydesk.search SELECT key, to_tsvector('simple', 'ferry') FROM copydesk.articles
          WHERE embargo IS NOT NULL";
     assert_eq!(client.execute(hidden, &[]).await.unwrap(), 2);
@@ -68,7 +68,7 @@ async fn a_schema_of_an_older_version_is_brought_up_to_date() {
 }
 
 #[tokio::test]
-async fn a_database_that_cannot_hold_every_script_is_refused() {
+async fn rejects_a_database_with_a_non_unicode_encoding() {
     let database = Cluster::shared().latin_database().await;
     let message = |refused: OpenError| {
         let refused = refused.to_string();
@@ -80,7 +80,7 @@ async fn a_database_that_cannot_hold_every_script_is_refused() {
 
 /// An administrator may create the schema, without granting rights on the database.
 #[tokio::test]
-async fn a_role_with_a_schema_of_its_own_needs_no_right_to_the_database() {
+async fn a_role_with_its_own_schema_needs_no_right_on_the_database() {
     let database = Cluster::shared().empty_database().await;
     let client = database.client().await;
     let name: String = client.query_one("SELECT current_database()::text", &[]).await.unwrap().get(0);

@@ -13,7 +13,7 @@ fn with_body(headline: &str, body: &str) -> Article {
     Article { body: body.into(), ..titled(headline) }
 }
 
-pub async fn headlines_weigh_more(Engine { store, .. }: Engine) {
+pub async fn headline_matches_score_higher(Engine { store, .. }: Engine) {
     let filler = "The harbour was quiet, and the crossing took an hour.";
     for (name, headline, body) in [
         ("body", "A calm day", "The lighthouse is lit."),
@@ -39,7 +39,7 @@ pub async fn headlines_weigh_more(Engine { store, .. }: Engine) {
 }
 
 /// Does not wait for the index: its lag must not matter.
-pub async fn what_is_withdrawn_is_not_found(Engine { store, .. }: Engine) {
+pub async fn withdrawn_articles_are_not_found(Engine { store, .. }: Engine) {
     let embargo = Article { embargo_time: proto_at(100), ..titled("Ferry embargoed") };
     write(&store, ingest("embargoed", embargo, at(0))).await.unwrap();
     write(&store, ingest("live", titled("Ferry sails"), at(0))).await.unwrap();
@@ -47,7 +47,7 @@ pub async fn what_is_withdrawn_is_not_found(Engine { store, .. }: Engine) {
     assert_eq!(hit_names(&search(&store, "ferry", at(1)).await), ["live"]);
     write(&store, transition("live", ChangeKind::Withdrawn, at(2))).await.unwrap();
     assert!(search(&store, "ferry", at(3)).await.is_empty());
-    // What is held back is not in the index until the feed tells that it has opened.
+    // An embargoed article is not in the index until the feed has the end of its embargo.
     assert!(search(&store, "ferry", at(100)).await.is_empty());
     turn(&store, at(100)).await;
     indexed(&store).await;
@@ -66,7 +66,7 @@ pub async fn a_revised_text_is_found_by_its_new_words_only(Engine { store, .. }:
     assert_eq!(search(&store, "ferry", at(2)).await.len(), 1);
 }
 
-pub async fn the_index_and_the_query_agree(Engine { store, .. }: Engine) {
+pub async fn the_index_and_the_query_tokenize_equally(Engine { store, .. }: Engine) {
     let texts = [
         "Missile-defense dispute grows",
         "The defense of a missile",
@@ -130,8 +130,8 @@ pub async fn the_index_and_the_query_agree(Engine { store, .. }: Engine) {
     }
 }
 
-/// A repeated word, phrase, alternative or exclusion changes neither what is found nor its scores.
-pub async fn repetition_changes_no_score(Engine { store, .. }: Engine) {
+/// A repeated word, phrase, alternative or exclusion changes neither the matches nor their scores.
+pub async fn repeated_query_terms_change_no_score(Engine { store, .. }: Engine) {
     for (name, headline, body) in [
         ("one", "Ferry to Port Ellery", "The ferry left the harbour."),
         ("two", "Harbour dredged", "No ferry sailed from Port Ellery."),
@@ -160,8 +160,8 @@ pub async fn repetition_changes_no_score(Engine { store, .. }: Engine) {
     }
 }
 
-/// However many hidden articles have the phrase, in whatever way they are hidden, and whatever happened to them before.
-pub async fn scores_tell_nothing_of_what_is_hidden(Engine { store, .. }: Engine) {
+/// For any number of hidden articles with the phrase, hidden in any way, with any history.
+pub async fn hidden_articles_do_not_affect_scores(Engine { store, .. }: Engine) {
     for (name, headline, body) in [
         ("short", "Orchid ledger found", "The harbour was quiet."),
         ("long", "A calm day", "The orchid ledger is lost. The harbour was quiet, and the crossing took an hour."),

@@ -6,7 +6,7 @@ use copydesk::store::{Consistency, Outcome, Precondition, WriteError};
 use super::engines::Engine;
 use super::fixtures::{at, feed, get, id, ingest, request, titled, transition, transition_if, update, write};
 
-pub async fn a_request_is_answered_once(Engine { store, .. }: Engine) {
+pub async fn requests_are_idempotent_by_id(Engine { store, .. }: Engine) {
     let first = write(&store, request("ferry", titled("Ferry sails"), "r-1", at(0))).await.unwrap();
     write(&store, update("ferry", titled("Ferry stays"), Precondition::None, at(1))).await.unwrap();
     let again = write(&store, request("ferry", titled("Ferry sails"), "r-1", at(2))).await.unwrap();
@@ -25,7 +25,7 @@ pub async fn a_request_is_answered_once(Engine { store, .. }: Engine) {
     assert_eq!(taken.outcome, Outcome::Revised);
 }
 
-pub async fn a_request_that_changed_nothing_is_answered_alike(Engine { store, .. }: Engine) {
+pub async fn a_repeated_request_without_changes_returns_the_same_response(Engine { store, .. }: Engine) {
     write(&store, ingest("ferry", titled("Ferry sails"), at(0))).await.unwrap();
     for time in [1, 3] {
         let answer = write(&store, request("ferry", titled("Ferry sails"), "r", at(time))).await.unwrap();
@@ -34,7 +34,7 @@ pub async fn a_request_that_changed_nothing_is_answered_alike(Engine { store, ..
     }
 }
 
-pub async fn the_same_page_does_not_undo_a_correction(Engine { store, .. }: Engine) {
+pub async fn ingesting_the_same_page_keeps_a_correction(Engine { store, .. }: Engine) {
     write(&store, ingest("ferry", titled("Fery sails"), at(0))).await.unwrap();
     write(&store, update("ferry", titled("Ferry sails"), Precondition::None, at(1))).await.unwrap();
     let same = write(&store, ingest("ferry", titled("Fery sails"), at(2))).await.unwrap();
@@ -45,7 +45,7 @@ pub async fn the_same_page_does_not_undo_a_correction(Engine { store, .. }: Engi
     assert_eq!((other.outcome, other.record.revision), (Outcome::Revised, 3));
 }
 
-pub async fn twins_are_told_apart(Engine { store, .. }: Engine) {
+pub async fn duplicates_name_the_earliest_readable_article(Engine { store, .. }: Engine) {
     let first = write(&store, ingest("first", titled("Ferry sails"), at(0))).await.unwrap();
     assert_eq!(first.outcome, Outcome::Created);
     let second = write(&store, ingest("second", titled("Ferry sails"), at(1))).await.unwrap();
@@ -63,7 +63,7 @@ pub async fn twins_are_told_apart(Engine { store, .. }: Engine) {
     assert_eq!(stored.decode().unwrap().duplicate_of, "articles/first");
 }
 
-pub async fn preconditions_hold_or_nothing_is_written(Engine { store, .. }: Engine) {
+pub async fn a_failed_precondition_writes_nothing(Engine { store, .. }: Engine) {
     let first = write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap().record;
     let second = Precondition::Etag(first.etag());
     let second = write(&store, update("ferry", titled("2"), second, at(1))).await.unwrap().record;
@@ -159,7 +159,7 @@ pub async fn writes_of_one_call_see_each_other(Engine { store, .. }: Engine) {
     assert_eq!(store.head().await.unwrap(), positions[3]);
 }
 
-pub async fn a_refusal_stops_no_other_write(Engine { store, .. }: Engine) {
+pub async fn a_rejected_write_stops_no_other_write(Engine { store, .. }: Engine) {
     let missing = || update("nothing", titled("x"), Precondition::None, at(0));
     let answers =
         store.write(vec![missing(), ingest("a", titled("a"), at(0)), missing(), ingest("b", titled("b"), at(0))]).await;
@@ -169,7 +169,7 @@ pub async fn a_refusal_stops_no_other_write(Engine { store, .. }: Engine) {
     assert!(store.write(Vec::new()).await.is_empty());
 }
 
-pub async fn a_rehearsal_leaves_no_trace(Engine { store, .. }: Engine) {
+pub async fn a_dry_run_writes_nothing(Engine { store, .. }: Engine) {
     let new = store.dry_run(request("ferry", titled("1"), "r", at(0))).await.unwrap();
     assert_eq!((new.outcome, new.record.token.position), (Outcome::Created, Position::START));
     assert!(get(&store, "ferry").await.is_none());
@@ -184,7 +184,7 @@ pub async fn a_rehearsal_leaves_no_trace(Engine { store, .. }: Engine) {
     assert_eq!(feed(&store).await.len(), 1);
 }
 
-pub async fn a_write_whose_caller_left_is_done(Engine { store, .. }: Engine) {
+pub async fn a_write_of_a_disconnected_caller_completes(Engine { store, .. }: Engine) {
     // Polled once, so that it is submitted, and dropped.
     let mut left =
         Box::pin(store.write(vec![ingest("left", titled("left"), at(0)), ingest("two", titled("2"), at(0))]));
@@ -196,7 +196,7 @@ pub async fn a_write_whose_caller_left_is_done(Engine { store, .. }: Engine) {
     assert_eq!(feed, ["left", "two", "after"]);
 }
 
-pub async fn writes_of_many_callers_are_all_kept(Engine { store, .. }: Engine) {
+pub async fn concurrent_writes_are_all_kept(Engine { store, .. }: Engine) {
     let callers = (0..8).map(|caller| {
         let store = &store;
         async move {
@@ -216,7 +216,7 @@ pub async fn writes_of_many_callers_are_all_kept(Engine { store, .. }: Engine) {
     assert!(ids.iter().zip(&fetched).all(|(id, fetched)| fetched.record.as_ref().is_some_and(|r| r.id == *id)));
 }
 
-pub async fn clocks_may_step_back(Engine { store, .. }: Engine) {
+pub async fn update_time_never_decreases_when_the_clock_steps_back(Engine { store, .. }: Engine) {
     write(&store, ingest("ferry", titled("1"), at(100))).await.unwrap();
     let later = write(&store, ingest("ferry", titled("2"), at(50))).await.unwrap();
     assert_eq!((later.record.create_time, later.record.update_time), (at(100), at(100)));

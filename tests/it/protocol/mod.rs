@@ -1,7 +1,7 @@
 //! The protocol of the shared cache, as a model: the effect of each script on an entry.
 
-mod explore; // exhaustive exploration at small sizes
-mod trace; // the model and the real scripts, side by side
+mod exhaustive; // exhaustive exploration at small sizes
+mod random_traces; // the model and the real scripts, side by side
 
 /// Content of a key. Claim tokens are numbers; real tokens are as unique.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

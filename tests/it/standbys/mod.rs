@@ -12,14 +12,14 @@ use copydesk::store::{Consistency, Layer, ListQuery, OrderField, Precondition, S
 use copydesk::telemetry::{CacheMetrics, StandbyMetrics};
 use tokio_postgres::Client;
 
-use crate::caught_up::{fresh, until};
 use crate::conformance::databases::cache_options;
 use crate::conformance::fixtures::{at, id, indexed, ingest, names, page, search, titled, update, write};
-use crate::database::{Cluster, Database};
-use crate::support::{TestServer, ingest as ingest_by_wire, invented};
+use crate::standby_catch_up::{fresh, until};
+use crate::support::database::{Cluster, Database};
+use crate::test_server::{TestServer, ingest as ingest_by_wire, invented};
 
-mod histories; // random histories: no read is too old
-mod trouble; // standbys that are frozen, killed, promoted, slow, or none
+mod failures; // standbys that are frozen, killed, promoted, slow, or none
+mod random_histories; // random histories: no read is too old
 
 /// Longer than any test takes: a standby stays fresh.
 const LONG: Duration = Duration::from_secs(600);
@@ -155,7 +155,7 @@ async fn read_list(store: &Arc<dyn Store>) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_standby_that_stands_still_is_passed_over_and_used_again() {
+async fn a_lagging_standby_is_skipped_until_it_catches_up() {
     let pair = Pair::start(Duration::from_millis(500)).await;
     let store = pair.store();
     edition(&store, 1).await;
@@ -179,7 +179,7 @@ async fn a_standby_that_stands_still_is_passed_over_and_used_again() {
 
 /// With an infinite bound, only the token can require the new revision.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_token_is_honoured_however_long_the_bound() {
+async fn a_change_token_is_honoured_with_an_infinite_bound() {
     let pair = Pair::start(LONG).await;
     let store = pair.store();
     let first = edition(&store, 1).await;
@@ -255,7 +255,7 @@ async fn no_cache_is_filled_from_a_standby() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn reads_are_spread_over_several() {
+async fn reads_are_spread_over_standbys() {
     let (primary, standby) = Cluster::shared_pair();
     let database = primary.database().await;
     let store = Arc::new(PostgresStore::open(database.options()).await.unwrap());

@@ -1,0 +1,121 @@
+//! The final check: no fault is left, and every acknowledged write must be on every server.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use copydesk::proto::consistency::Requirement;
+use copydesk::proto::*;
+use copydesk_client::Client;
+use tonic::Code;
+
+use crate::Run;
+use crate::history::{Change, Promise, Seen, State, digest, name};
+use crate::readers::{brief, mask, request};
+use crate::system::SERVERS;
+
+pub async fn check(run: &Arc<Run>) {
+    // The staleness bound must pass before every server shows the last write.
+    tokio::time::sleep(run.bound + Duration::from_millis(1)).await;
+    let each = async |server| {
+        for article in 0..run.history.articles() {
+            for fully_consistent in [false, true] {
+                standing(run, server, article, fully_consistent).await;
+            }
+        }
+    };
+    futures::future::join_all((0..SERVERS).map(each)).await;
+    // Revisions of hidden articles are not readable, so these are restored first.
+    let mut client = run.system.client(0);
+    for article in 0..run.history.articles() {
+        reveal(run, &mut client, article).await;
+    }
+    tokio::time::sleep(run.bound + Duration::from_millis(1)).await;
+    let each = async |server| {
+        let mut client = run.system.client(server);
+        for article in 0..run.history.articles() {
+            revisions(run, &mut client, article).await;
+        }
+    };
+    futures::future::join_all((0..SERVERS).map(each)).await;
+}
+
+/// Checks that exactly the newest version is read.
+async fn standing(run: &Run, server: usize, article: usize, fully_consistent: bool) {
+    let requirement = Some(Requirement::FullyConsistent(fully_consistent));
+    let message = GetArticleRequest {
+        name: name(article),
+        read_mask: mask(&["name", "revision", "headline"]),
+        consistency: Some(Consistency { requirement }),
+    };
+    let promise = Promise { start: Instant::now(), bound: Duration::ZERO, position: None };
+    let checked = match run.system.client(server).retrieval.get_article(request(message)).await {
+        Ok(answer) => {
+            let found = answer.into_inner().article.unwrap_or_default();
+            run.history.check(article, &Seen::Article { revision: found.revision, headline: &found.headline }, promise)
+        }
+        Err(status) if status.code() == Code::NotFound => {
+            let state = run.history.standing(article).1;
+            run.history.check(article, &Seen::Hidden(Some(state)), promise)
+        }
+        Err(status) => Err(format!("{}: {}", name(article), brief(&status))),
+    };
+    run.report.reads.fetch_add(1, Ordering::Relaxed);
+    if let Err(violation) = checked {
+        run.report.lost(&format!("at the end, server {server}: {violation}"));
+    }
+}
+
+async fn reveal(run: &Run, client: &mut Client, article: usize) {
+    let (_, state, edition) = run.history.standing(article);
+    let (name, etag) = (name(article), String::new());
+    let written = match state {
+        State::Live => return,
+        State::Withdrawn => {
+            run.history.begin(article, ChangeKind::Reinstated, edition);
+            let message = ReinstateArticleRequest { name, etag, ..Default::default() };
+            client.ingestion.reinstate_article(request(message)).await.map(|answer| answer.into_inner().article)
+        }
+        State::Deleted => {
+            run.history.begin(article, ChangeKind::Undeleted, edition);
+            let message = UndeleteArticleRequest { name, etag };
+            client.ingestion.undelete_article(request(message)).await.map(|answer| answer.into_inner().article)
+        }
+    };
+    match written {
+        Ok(article_now) => run.history.answered(article, article_now.map(|it| it.change_token).as_deref()),
+        Err(status) => run.report.violation(&format!("article {article} cannot be brought back: {}", brief(&status))),
+    }
+}
+
+/// Checks each change, with its kind and the article's text after it.
+async fn revisions(run: &Run, client: &mut Client, article: usize) {
+    let changes = run.history.changes(article);
+    let mut next = changes.len();
+    let mut page_token = String::new();
+    loop {
+        let message = ListArticleRevisionsRequest { name: name(article), page_size: 1_000, page_token };
+        let page = match client.retrieval.list_article_revisions(request(message)).await {
+            Ok(page) => page.into_inner(),
+            Err(status) => return run.report.lost(&format!("revisions of {}: {}", name(article), brief(&status))),
+        };
+        for found in &page.revisions {
+            let is_expected = next > 0 && found.revision == next as i64 && is(article, changes[next - 1], found);
+            if !is_expected {
+                return run.report.lost(&format!("{}@{next} is in the revisions as {found:?}", name(article)));
+            }
+            next -= 1;
+        }
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    if next > 0 {
+        run.report.lost(&format!("{}: revisions up to {next} are gone", name(article)));
+    }
+}
+
+fn is(article: usize, change: Change, found: &ArticleRevision) -> bool {
+    found.kind == change.kind as i32 && found.content_digest == digest(article, change.edition)
+}

@@ -1,0 +1,323 @@
+//! Random histories: after any writes, every read equals the model.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use copydesk::article::{ArticleId, ChangeKind, Digest, EditorFields, Filter, Position};
+use copydesk::proto::{Article, ArticleFilter};
+use copydesk::store::{
+    Authority, Consistency, Ingest, IngestSource, LookupKey, OrderField, Precondition, RequestKey, Store, Transition,
+    Update, Write,
+};
+use jiff::Timestamp;
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use super::engines::Engine;
+use super::fixtures::{at, clean, id, indexed, list, page, proto_at, turn};
+use super::model::Model;
+
+const ARTICLES: usize = 5;
+const BOUNDED: Consistency = Consistency::Bounded;
+
+/// Content of an article: few variants, so that they repeat.
+#[derive(Clone, Copy, Debug)]
+struct Text {
+    variant: u8,
+    /// From the epoch; held back until, and gone from.
+    embargo: Option<i64>,
+    expire: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Demand {
+    Nothing,
+    /// The etag of the newest revision but so many.
+    Etag(i64),
+    Revision(i64),
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Ingest(usize, Text, Option<u8>, Authority),
+    /// With the fields that its mask names, as bits.
+    Update(usize, Text, Demand, i64, Authority),
+    Transition(usize, ChangeKind, Demand),
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Write(Vec<Act>),
+    /// Advances the clock by a number of seconds, or sets it back a little.
+    Pass(i64),
+    Turn,
+}
+
+fn text() -> impl Strategy<Value = Text> {
+    let time = || prop_oneof![4 => Just(None), 1 => (0..60_i64).prop_map(Some)];
+    (0..6_u8, time(), time()).prop_map(|(variant, embargo, expire)| {
+        let expire = expire.filter(|expire| embargo.is_none_or(|embargo| embargo < *expire));
+        Text { variant, embargo, expire }
+    })
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    use ChangeKind::{Deleted, Reinstated, Undeleted, Withdrawn};
+    let demand = || {
+        prop_oneof![
+            3 => Just(Demand::Nothing),
+            1 => (0..2_i64).prop_map(Demand::Etag),
+            1 => (0..2_i64).prop_map(Demand::Revision),
+        ]
+    };
+    let authority = || prop::sample::select(vec![Authority::Admin, Authority::Write]);
+    let fields = prop::sample::select(vec![0, 0, 1, 2, 3]);
+    let kind = prop::sample::select(vec![Withdrawn, Reinstated, Reinstated, Deleted, Undeleted, Undeleted]);
+    prop_oneof![
+        4 => (0..ARTICLES, text(), prop::option::weighted(0.3, 0..4_u8), authority())
+            .prop_map(|(a, t, r, by)| Act::Ingest(a, t, r, by)),
+        3 => (0..ARTICLES, text(), demand(), fields, authority()).prop_map(|(a, t, d, f, by)| {
+            Act::Update(a, t, d, f, by)
+        }),
+        3 => (0..ARTICLES, kind, demand()).prop_map(|(a, k, d)| Act::Transition(a, k, d)),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => prop::collection::vec(act(), 1..5).prop_map(Step::Write),
+        2 => (-2..12_i64).prop_map(Step::Pass),
+        1 => Just(Step::Turn),
+    ]
+}
+
+fn name(article: usize) -> ArticleId {
+    id(&format!("a-{article}"))
+}
+
+fn article(number: usize, Text { variant, embargo, expire }: Text) -> Article {
+    // The variants from 4 on are the same text for every article.
+    let headline = if variant < 4 { format!("Ferry {number} report {variant}") } else { format!("Wire {variant}") };
+    Article {
+        headline,
+        body: "The crossing was calm.".into(),
+        url: format!("https://herald.example/{}", if variant == 0 { 0 } else { number % 2 + 1 }),
+        external_id: if variant.is_multiple_of(2) { format!("N-{}", number % 3) } else { String::new() },
+        language: if variant == 1 { "pt-BR".into() } else { "en".into() },
+        section: if variant.is_multiple_of(3) { "harbour" } else { "" }.to_owned(),
+        agency: if variant.is_multiple_of(2) { "Reuters" } else { "AP" }.to_owned(),
+        tags: ["sea", "port", "land"][..usize::from(variant % 4)].iter().map(|tag| (*tag).to_owned()).collect(),
+        authors: vec![format!("Writer {}", number % 2)],
+        publish_time: if variant == 3 { None } else { proto_at(i64::from(variant) * 3 - 5) },
+        embargo_time: embargo.and_then(proto_at),
+        expire_time: expire.and_then(proto_at),
+        ..Article::default()
+    }
+}
+
+fn to_write(act: &Act, model: &Model, time: Timestamp) -> Write {
+    let demanded = |number: usize, demand: Demand| {
+        let newest = model.revisions(&name(number)).len() as i64;
+        match demand {
+            Demand::Nothing => Precondition::None,
+            Demand::Revision(back) => Precondition::Revision(newest - back),
+            Demand::Etag(back) => {
+                let etag = model.etags.get(&(name(number), newest - back));
+                Precondition::Etag(etag.cloned().unwrap_or_else(|| "none".into()))
+            }
+        }
+    };
+    match *act {
+        Act::Ingest(number, text, request, authority) => {
+            let article = clean(article(number, text));
+            let digest = Digest::of_bytes(&[article.content(), &[number as u8]].concat());
+            let request = request.map(|request| RequestKey { id: format!("r-{request}"), item: 0, digest });
+            let from = IngestSource::Publisher(authority);
+            Write::Ingest(Box::new(Ingest { id: name(number), article, request, from, time }))
+        }
+        Act::Update(number, text, demand, fields, authority) => {
+            let (article, reason) = (clean(article(number, text)), format!("variant {}", text.variant));
+            let precondition = demanded(number, demand);
+            let (id, editor_fields) = (name(number), EditorFields::from_bits(fields));
+            Write::Update(Box::new(Update { id, article, editor_fields, authority, precondition, reason, time }))
+        }
+        Act::Transition(number, kind, demand) => {
+            let precondition = demanded(number, demand);
+            Write::Transition(Transition { id: name(number), kind, precondition, reason: "r".into(), time })
+        }
+    }
+}
+
+/// Writes, and compares each answer.
+async fn perform(store: &Arc<dyn Store>, model: &mut Model, acts: &[Act], time: Timestamp) {
+    let writes: Vec<Write> = acts.iter().map(|act| to_write(act, model, time)).collect();
+    let rehearsed = store.dry_run(writes[0].clone()).await;
+    let answers = store.write(writes.clone()).await;
+    assert_eq!(answers.len(), writes.len());
+    let first = answers[0].as_ref().map(|written| (written.outcome, written.record.revision, written.record.content()));
+    let rehearsed =
+        rehearsed.as_ref().map(|written| (written.outcome, written.record.revision, written.record.content()));
+    assert_eq!(rehearsed, first);
+    for (write, answer) in writes.iter().zip(answers) {
+        match (model.apply(write), answer) {
+            (Ok((outcome, state)), Ok(written)) => {
+                assert_eq!(written.outcome, outcome, "{write:?}");
+                state.check(&written.record);
+                model.etags.insert((state.id, state.revision), written.record.etag());
+            }
+            (expected, answer) => assert_eq!(answer.err(), expected.err(), "{write:?}"),
+        }
+    }
+}
+
+async fn compare(store: &Arc<dyn Store>, model: &Model, now: Timestamp, limit: usize, choice: usize) {
+    let head = store.head().await.unwrap();
+    assert_eq!(head, Position::of(model.feed.len() as u64));
+    compare_articles(store, model, head, limit, now).await;
+    compare_feed(store, model, limit).await;
+    compare_snapshot(store, model, choice as u64 % (head.sequence + 1), limit).await;
+    indexed(store).await;
+    let strings = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<String>>();
+    let none = ArticleFilter::default;
+    let filters = [
+        none(),
+        ArticleFilter { tags: strings(&["Sea", "port"]), ..none() },
+        ArticleFilter { tags: strings(&["land"]), authors: strings(&["writer 1"]), ..none() },
+        ArticleFilter { languages: strings(&["pt"]), ..none() },
+        ArticleFilter { sections: strings(&["Harbour"]), ..none() },
+        ArticleFilter { agencies: strings(&["reuters"]), ..none() },
+        ArticleFilter { sources: strings(&["herald.example"]), exclude_duplicates: true, ..none() },
+        ArticleFilter { publish_time_from: proto_at(-2), publish_time_until: proto_at(7), ..none() },
+        ArticleFilter { languages: strings(&["en"]), publish_time_from: proto_at(1), ..none() },
+        ArticleFilter { text: "report -3 OR calm".into(), tags: strings(&["sea"]), ..none() },
+        ArticleFilter { text: "\"ferry 1\" OR wire".into(), ..none() },
+    ];
+    for filter in filters {
+        let checked = Filter::parse(Some(&filter)).unwrap();
+        for field in [OrderField::PublishTime, OrderField::CreateTime, OrderField::UpdateTime] {
+            let descending = choice.is_multiple_of(2);
+            let listed = list(store, page(filter.clone(), field, descending, limit, now)).await;
+            let expected = model.list(&checked, field, descending, now);
+            let ids = |states: &[&super::model::State]| states.iter().map(|s| s.id.clone()).collect::<Vec<_>>();
+            let listed_ids: Vec<_> = listed.iter().map(|record| record.id.clone()).collect();
+            assert_eq!(listed_ids, ids(&expected), "{filter:?} {field:?} descending: {descending}");
+            expected.iter().zip(&listed).for_each(|(state, record)| state.check(record));
+        }
+    }
+}
+
+async fn compare_articles(store: &Arc<dyn Store>, model: &Model, head: Position, limit: usize, now: Timestamp) {
+    let ids: Vec<ArticleId> = (0..=ARTICLES).map(name).collect();
+    for consistency in [Consistency::Full, Consistency::AtLeast(head)] {
+        let fetched = store.get(&ids, consistency).await.unwrap();
+        for (id, fetched) in ids.iter().zip(&fetched) {
+            match (model.revisions(id).last(), &fetched.record) {
+                (Some(state), Some(record)) => state.check(record),
+                (state, record) => assert!(state.is_none() && record.is_none(), "{id:?}"),
+            }
+        }
+    }
+    for id in &ids {
+        let expected = model.revisions(id);
+        for state in expected {
+            state.check(&store.get_revision(id, state.revision, BOUNDED).await.unwrap().unwrap());
+        }
+        assert!(store.get_revision(id, expected.len() as i64 + 1, BOUNDED).await.unwrap().is_none());
+        let (mut before, mut left) = (None, expected);
+        loop {
+            let page = store.revisions(id, before, limit, BOUNDED).await.unwrap();
+            assert_eq!(page.len(), limit.min(left.len()));
+            for revision in &page {
+                let (newest, older) = left.split_last().unwrap();
+                newest.check(&revision.record);
+                let entry = &model.feed[newest.sequence as usize - 1];
+                assert_eq!((revision.kind, &revision.reason), (entry.kind, &entry.reason));
+                assert_eq!(revision.before.as_ref().map(|b| b.revision), older.last().map(|o| o.revision));
+                left = older;
+            }
+            let Some(last) = page.last() else { break };
+            before = Some(last.record.revision);
+        }
+    }
+    let urls = (0..4).map(|number| LookupKey::Url(format!("https://herald.example/{number}")));
+    let external = |number| LookupKey::External { source: "herald.example".into(), external_id: format!("N-{number}") };
+    for key in urls.chain((0..4).map(external)) {
+        assert_eq!(store.lookup(&key, now, BOUNDED).await.unwrap(), model.lookup(&key, now), "{key:?}");
+    }
+}
+
+async fn compare_feed(store: &Arc<dyn Store>, model: &Model, limit: usize) {
+    let mut after = Position::START;
+    let mut expected = model.feed.iter();
+    loop {
+        let changes = store.changes(after, limit).await.unwrap();
+        let touched = store.changed_ids(after.into(), limit).await.unwrap().articles;
+        assert_eq!(touched.len(), changes.len());
+        for (change, (position, id)) in changes.iter().zip(touched) {
+            let entry = expected.next().unwrap();
+            let state = model.state(entry);
+            state.check(&change.record);
+            assert_eq!((change.position, change.position.sequence), (position, state.sequence));
+            assert_eq!(change.record.id, id);
+            assert_eq!((change.kind, change.announced), (entry.kind, entry.announced), "{id:?}@{}", state.revision);
+            assert_eq!(change.now, model.revisions(&id).last().unwrap().standing());
+            let before = (entry.brought_text && entry.revision > 1).then_some(entry.revision - 1);
+            assert_eq!(change.before.as_ref().map(|before| before.revision), before);
+        }
+        match changes.last() {
+            Some(last) if changes.len() == limit => after = last.position,
+            _ => break,
+        }
+    }
+    assert!(expected.next().is_none());
+}
+
+async fn compare_snapshot(store: &Arc<dyn Store>, model: &Model, sequence: u64, limit: usize) {
+    let mut got = Vec::new();
+    loop {
+        let after = got.last().map(|(record, _): &(Arc<copydesk::article::Record>, _)| record.id.clone());
+        let page = store.snapshot(Position::of(sequence), after.as_ref(), limit).await.unwrap();
+        let ended = page.len() < limit;
+        got.extend(page);
+        if ended {
+            break;
+        }
+    }
+    let expected = model.snapshot(sequence);
+    assert_eq!(got.len(), expected.len());
+    for ((record, standing), (state, now)) in got.iter().zip(expected) {
+        state.check(record);
+        assert_eq!(*standing, now);
+    }
+}
+
+async fn run(store: Arc<dyn Store>, steps: Vec<Step>, limit: usize, choice: usize) {
+    let mut model = Model::default();
+    let mut now = at(0);
+    for step in &steps {
+        match step {
+            Step::Pass(seconds) => now += jiff::SignedDuration::from_secs(*seconds),
+            Step::Turn => assert_eq!(turn(&store, now).await, model.turn(now)),
+            Step::Write(acts) => perform(&store, &mut model, acts, now).await,
+        }
+    }
+    compare(&store, &model, now, limit, choice).await;
+    // The end of every embargo and of every article.
+    assert_eq!(turn(&store, at(100)).await, model.turn(at(100)));
+    compare(&store, &model, at(100), limit, choice + 1).await;
+}
+
+/// Checks an engine.
+pub fn check(open: impl Fn() -> Pin<Box<dyn Future<Output = Engine>>>) {
+    let config = ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() };
+    let histories = (prop::collection::vec(step(), 1..30), 1..7_usize, 0..1_000_usize);
+    let checked = TestRunner::new(config).run(&histories, |(steps, limit, choice)| {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+        runtime.block_on(async {
+            let engine = open().await;
+            run(Arc::clone(&engine.store), steps, limit, choice).await;
+        });
+        Ok(())
+    });
+    checked.unwrap_or_else(|failure| panic!("{failure}"));
+}

@@ -1,0 +1,100 @@
+//! A response means durable: repeated SIGKILL during streaming ingestion.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use copydesk::proto::ingest_articles_response::Result as Answer;
+use copydesk::proto::watch_articles_response::Event;
+use copydesk::proto::*;
+use copydesk_client::Client;
+use tokio_stream::StreamExt;
+
+use crate::support::process::Serve;
+use crate::test_server::{invented, ready};
+
+const KILLS: usize = 50;
+/// Number of articles sent in each life of the server; it dies before it has ingested them all.
+const SENT: i64 = 400;
+
+// Two threads: the last client must notice that the server stops, while the test waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acknowledged_writes_survive_fifty_kills() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut answered: BTreeMap<String, i64> = BTreeMap::new();
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    for life in 0..KILLS as i64 {
+        // A server without a local cache, so that reads come from the disk.
+        let server = Serve::on(dir.path(), &["--cache", "off", "--log-level", "error"]);
+        let mut client = server.client().await;
+        all_there(&mut client, &answered).await;
+
+        // Half of the articles are new, half are corrections of earlier ones.
+        let requests = (0..SENT).map(move |n| {
+            let number = if n % 2 == 0 { life * SENT + n } else { (life * SENT + n) / 2 };
+            let mut article = invented(number as usize);
+            article.headline = format!("Ferry {number} returns, edition {life}-{n}");
+            IngestArticlesRequest { sequence: n, document: Some(ready(article)), brief: true, ..Default::default() }
+        });
+        let mut answers = client.ingestion.ingest_articles(tokio_stream::iter(requests)).await.unwrap().into_inner();
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let mut until_killed = (random >> 33) as i64 % (SENT - 50) + 1;
+        while until_killed > 0 {
+            let answer = answers.next().await.unwrap().unwrap();
+            let Some(Answer::Ingested(ingested)) = answer.result else { panic!("{answer:?}") };
+            let article = ingested.article.unwrap();
+            let revision = answered.entry(article.name).or_default();
+            *revision = article.revision.max(*revision);
+            until_killed -= 1;
+        }
+        server.kill();
+    }
+    let server = Serve::on(dir.path(), &["--log-level", "error"]);
+    let mut client = server.client().await;
+    all_there(&mut client, &answered).await;
+    assert!(answered.len() > KILLS * 20, "too few articles were answered to show anything: {}", answered.len());
+    each_change_once(&mut client, &answered).await;
+    server.stop();
+}
+
+async fn all_there(client: &mut Client, answered: &BTreeMap<String, i64>) {
+    let names: Vec<&String> = answered.keys().collect();
+    for names in names.chunks(1_000) {
+        let request = BatchGetArticlesRequest {
+            names: names.iter().map(|name| (*name).clone()).collect(),
+            read_mask: Some(prost_types::FieldMask { paths: vec!["name".into(), "revision".into()] }),
+            ..Default::default()
+        };
+        let answer = client.retrieval.batch_get_articles(request).await.unwrap().into_inner();
+        assert_eq!(answer.not_found, Vec::<String>::new(), "acknowledged, but lost");
+        for article in answer.articles {
+            assert!(article.revision >= answered[&article.name], "{} lost a revision", article.name);
+        }
+    }
+}
+
+/// Checks the feed from its beginning: each article's revisions from 1 up, each once, and no token twice.
+async fn each_change_once(client: &mut Client, answered: &BTreeMap<String, i64>) {
+    let request = WatchArticlesRequest {
+        from_beginning: true,
+        read_mask: Some(prost_types::FieldMask { paths: vec!["name".into()] }),
+        ..Default::default()
+    };
+    let mut watch = client.retrieval.watch_articles(request).await.unwrap().into_inner();
+    let mut newest: BTreeMap<String, i64> = BTreeMap::new();
+    let mut tokens = BTreeSet::new();
+    // The end of the feed is a checkpoint after a change.
+    loop {
+        match watch.next().await.unwrap().unwrap().event.unwrap() {
+            Event::Change(change) => {
+                let revision = newest.entry(change.name.clone()).or_default();
+                assert_eq!(change.revision, *revision + 1, "{}", change.name);
+                *revision = change.revision;
+                assert!(tokens.insert(change.change_token), "a token came twice");
+            }
+            Event::Checkpoint(_) if !newest.is_empty() => break,
+            Event::Checkpoint(_) => {}
+        }
+    }
+    for (name, revision) in answered {
+        assert!(newest.get(name).is_some_and(|seen| seen >= revision), "{name} is not in the feed as it was answered");
+    }
+}
