@@ -1,5 +1,5 @@
-//! Helpers of several test binaries and of the benchmark: servers, databases and Redis as processes, certificates, tokens,
-//! a proxy, and generated documents. Each binary uses only some of them. They panic on failure.
+//! Helpers of several test binaries and of the benchmark: servers, databases and Redis as processes, certificates,
+//! tokens, a proxy, and generated documents. Each binary uses only some of them. They panic on failure.
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod certificates; // certificate authority of the tests
