@@ -15,10 +15,10 @@ use crate::telemetry::LogFormat;
 pub use flags::SettingFlags;
 pub use table::{SETTINGS, Setting};
 
-/// Prefix of environment variables. One that is neither a setting nor in [`OTHERS`] is an error.
+/// Prefix of environment variables. One that is neither a setting nor in [`OTHER_VARIABLES`] is an error.
 const PREFIX: &str = "COPYDESK_";
 /// Variables with the prefix that are not settings of the server.
-const OTHERS: [&str; 8] = [
+const OTHER_VARIABLES: [&str; 8] = [
     "COPYDESK_CONFIG",
     "COPYDESK_ADDR",
     "COPYDESK_COPY_TO",
@@ -65,7 +65,7 @@ pub enum ConfigError {
         origin: SettingSource,
     },
     /// Invalid value.
-    #[error("{name} = {value:?} ({origin}): {right}")]
+    #[error("{name} = {value:?} ({origin}): {expected}")]
     Value {
         /// Setting.
         name: &'static str,
@@ -74,7 +74,7 @@ pub enum ConfigError {
         /// Source.
         origin: SettingSource,
         /// Expected value.
-        right: String,
+        expected: String,
     },
     /// File that cannot be read or parsed.
     #[error("{path}: {cause}")]
@@ -108,7 +108,7 @@ impl Settings {
             settings.read_file(path)?;
         }
         for (variable, value) in &environment {
-            if !OTHERS.contains(&variable.as_str()) {
+            if !OTHER_VARIABLES.contains(&variable.as_str()) {
                 let name = variable[PREFIX.len()..].to_ascii_lowercase().replace('_', "-");
                 settings.set(&name, variable, value.clone(), SettingSource::Environment(variable.clone()))?;
             }
@@ -153,12 +153,7 @@ impl Settings {
 
     fn get<T>(&self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, ConfigError> {
         let (value, origin) = self.values.get(name).cloned().unwrap_or_else(|| (String::new(), SettingSource::Default));
-        parse(&value).map_err(|expected| ConfigError::Value {
-            name,
-            value: masked(name, &value),
-            origin,
-            right: expected,
-        })
+        parse(&value).map_err(|expected| ConfigError::Value { name, value: masked(name, &value), origin, expected })
     }
 
     /// Returns the log format.
@@ -327,7 +322,7 @@ mod tests {
             let settings = standbys(valid).unwrap();
             assert!(!settings.to_toml().contains("hunter2"), "{}", settings.to_toml());
             let StoreOptions::Postgres(options) = settings.server_options().unwrap().store else { panic!() };
-            assert_eq!(options.standbys.map_or(0, |standbys| standbys.at.len()), count, "{valid}");
+            assert_eq!(options.standbys.map_or(0, |standbys| standbys.servers.len()), count, "{valid}");
         }
         for (invalid, expected) in [
             ("postgres://desk:hunter2@one.example,two.example/news", "must be postgres://"),

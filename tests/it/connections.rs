@@ -243,7 +243,7 @@ async fn the_streams_of_an_old_connection_end_and_go_on_by_another() {
 
 #[tokio::test]
 async fn more_connections_than_may_be_are_closed_as_they_come() {
-    let server = TestServer::with(|options| options.connections.most = 2).await;
+    let server = TestServer::with(|options| options.connections.max = 2).await;
     let wire = Wire::connect(server.address).await;
     let second = TcpStream::connect(server.address).await.unwrap();
     server.until_metric("copydesk_connections 2").await;
