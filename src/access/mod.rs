@@ -158,10 +158,10 @@ impl Access {
 
     /// Returns the caller of a request with exactly one credential.
     fn caller(&self, headers: &HeaderMap, now: Instant) -> Result<Arc<Caller>, AuthError> {
-        let mut given = headers.get_all(header::AUTHORIZATION).iter();
-        let Some(credential) = given.next() else { return Err(AuthError::Missing) };
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        let Some(credential) = values.next() else { return Err(AuthError::Missing) };
         // A proxy in front of this server may have checked the other one.
-        if given.next().is_some() {
+        if values.next().is_some() {
             return Err(AuthError::Invalid);
         }
         let (scheme, credential) = credential.as_bytes().split_at_checked(7).ok_or(AuthError::Invalid)?;

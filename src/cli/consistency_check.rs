@@ -88,8 +88,10 @@ pub(super) async fn run(args: ConsistencyCheckArgs) -> Result<(), Failure> {
                     tally.stale += 1;
                     reported += 1;
                     if reported <= MAX_PRINTED {
-                        let shown = |revision: Option<&i64>| revision.map_or("none".to_owned(), i64::to_string);
-                        let (address, returned, expected) = (&tally.address, shown(returned), shown(before));
+                        let format_revision =
+                            |revision: Option<&i64>| revision.map_or("none".to_owned(), i64::to_string);
+                        let (address, returned, expected) =
+                            (&tally.address, format_revision(returned), format_revision(before));
                         print_error(&format!(
                             "stale read: {address} returned revision {returned} of {name}, the store had {expected}"
                         ));

@@ -122,8 +122,8 @@ impl Settings {
     }
 
     fn read_file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let shown = printable::path(path);
-        let failed = |cause: String| ConfigError::File { path: shown.clone(), cause };
+        let displayed = printable::path(path);
+        let failed = |cause: String| ConfigError::File { path: displayed.clone(), cause };
         let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| failed(error.to_string()))?;
         for (name, value) in table {
@@ -133,7 +133,7 @@ impl Settings {
                 toml::Value::Boolean(on) => if on { "on" } else { "off" }.to_owned(),
                 other => return Err(failed(format!("{name} must be a string, a number or a boolean, not {other}"))),
             };
-            self.set(&name.replace('_', "-"), &name, text, SettingSource::File(shown.clone()))?;
+            self.set(&name.replace('_', "-"), &name, text, SettingSource::File(displayed.clone()))?;
         }
         Ok(())
     }
@@ -214,8 +214,8 @@ fn masked(name: &str, value: &str) -> String {
 fn masked_url(value: &str) -> String {
     let Ok(mut url) = url::Url::parse(value) else {
         // An invalid URL may contain a password too: everything after its scheme is masked.
-        let shown = value.find(['@', '?']).and_then(|_| value.find("://")).map_or(value.len(), |at| at + 3);
-        return if shown < value.len() { format!("{}***", &value[..shown]) } else { value.to_owned() };
+        let displayed = value.find(['@', '?']).and_then(|_| value.find("://")).map_or(value.len(), |at| at + 3);
+        return if displayed < value.len() { format!("{}***", &value[..displayed]) } else { value.to_owned() };
     };
     let secret = |key: &str| key.to_ascii_lowercase().contains("password");
     if url.query_pairs().any(|(key, _)| secret(&key)) {
@@ -281,8 +281,11 @@ mod tests {
             "postgres://desk:also@db.example/x?Password=hunter2&application_name=a",
         ] {
             let settings = load(&[("store", url)], &[], "");
-            let shown = settings.map_or_else(|error| error.to_string(), |settings| settings.to_toml());
-            assert!(shown.contains("***") && !shown.contains("hunter2") && !shown.contains("also@"), "{shown}");
+            let displayed = settings.map_or_else(|error| error.to_string(), |settings| settings.to_toml());
+            assert!(
+                displayed.contains("***") && !displayed.contains("hunter2") && !displayed.contains("also@"),
+                "{displayed}"
+            );
         }
         for invalid in [
             "postgres://desk:hunter2@db.example/x?sslmode=allow",
@@ -298,8 +301,8 @@ mod tests {
     fn what_is_sent_to_the_collector_is_shown_by_name() {
         let headers = ("otlp-headers", "api-key=hunter2,x=hunter2");
         let settings = load(&[("otlp-endpoint", "http://collector.example:4317"), headers], &[], "").unwrap();
-        let shown = settings.to_toml();
-        assert!(shown.contains("api-key=***,x=***") && !shown.contains("hunter2"), "{shown}");
+        let displayed = settings.to_toml();
+        assert!(displayed.contains("api-key=***,x=***") && !displayed.contains("hunter2"), "{displayed}");
         assert!(!format!("{:?}", settings.server_options().unwrap()).contains("hunter2"));
         for invalid in [
             ("otlp-endpoint", "collector:4317"),

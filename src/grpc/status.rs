@@ -313,9 +313,9 @@ fn write(error: &WriteError) -> Status {
                 "embargo_time" => ("earlier", "expire_time"),
                 _ => ("later", "embargo_time"),
             };
-            let right =
+            let expected =
                 format!("must be {order} than the {other} of {} that stands, {stands}; or send both", id.name());
-            invalid(&Violations::one(*field, right))
+            invalid(&Violations::one(*field, expected))
         }
         WriteError::RequestReused => {
             let mut details = details("REQUEST_ID_REUSED");

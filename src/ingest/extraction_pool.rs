@@ -253,12 +253,12 @@ mod tests {
         for call in calls.drain(..2) {
             assert_eq!(call.await.expect("no panic"), Ok(()));
         }
-        let mut answered = Vec::new();
+        let mut results = Vec::new();
         for call in calls {
-            answered.push(call.await.expect("no panic"));
+            results.push(call.await.expect("no panic"));
         }
-        let refused = answered.iter().take_while(|answer| **answer == Err(IngestError::Busy)).count();
+        let refused = results.iter().take_while(|answer| **answer == Err(IngestError::Busy)).count();
         assert_eq!(refused, QUEUE - 2 - 49);
-        assert!(answered[refused..].iter().all(|answer| *answer == Ok(())), "{answered:?}");
+        assert!(results[refused..].iter().all(|answer| *answer == Ok(())), "{results:?}");
     }
 }

@@ -38,9 +38,9 @@ pub(super) async fn list(reader: &impl Reader, feed: Uuid, query: &ListQuery) ->
 fn scans(values: &mut Values, query: &ListQuery, key: Option<i64>, limit: &str) -> String {
     let (beyond, direction) = if query.order.descending { ("<", "DESC") } else { (">", "ASC") };
     let cursor = query.after.as_ref().zip(key);
-    let after = |values: &mut Values, columns: &str, place: i64| match cursor {
+    let after = |values: &mut Values, columns: &str, sort_value: i64| match cursor {
         Some((_, key)) => {
-            format!(" AND ({columns}) {beyond} ({}, {})", values.number(place), values.number(key))
+            format!(" AND ({columns}) {beyond} ({}, {})", values.number(sort_value), values.number(key))
         }
         None => String::new(),
     };
@@ -72,7 +72,7 @@ fn scans(values: &mut Values, query: &ListQuery, key: Option<i64>, limit: &str) 
         });
         return scans.collect::<Vec<_>>().join(" UNION ALL ");
     }
-    let (place, after) = match query.order.field {
+    let (sort_value, after) = match query.order.field {
         OrderField::PublishTime => ("a.sort_time", after(values, "a.sort_time, a.key", sort_time)),
         OrderField::CreateTime => {
             ("a.key", cursor.map_or(String::new(), |(_, key)| format!(" AND a.key {beyond} {}", values.number(key))))
@@ -84,13 +84,13 @@ fn scans(values: &mut Values, query: &ListQuery, key: Option<i64>, limit: &str) 
             }),
         ),
     };
-    let order = if place == "a.sort_time" {
+    let order = if sort_value == "a.sort_time" {
         format!("a.sort_time {direction}, a.key {direction}")
     } else {
-        format!("{place} {direction}")
+        format!("{sort_value} {direction}")
     };
     format!(
-        "SELECT {place} AS place, a.key FROM copydesk.articles a WHERE {READABLE}{after}{conditions}
+        "SELECT {sort_value} AS place, a.key FROM copydesk.articles a WHERE {READABLE}{after}{conditions}
          ORDER BY {order} LIMIT {limit}"
     )
 }

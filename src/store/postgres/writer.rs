@@ -252,13 +252,13 @@ impl WriterTask {
         Ok(())
     }
 
-    fn record(&self, took: Duration, writes: usize, last: Option<i64>) {
+    fn record(&self, elapsed: Duration, writes: usize, last: Option<i64>) {
         if let Some(last) = last {
             self.wake.announce(position(last));
         }
         if writes > 0 {
-            self.metrics.committed(writes, took);
-            tracing::debug!(writes, duration_ms = took.as_secs_f64() * 1_000.0, "writes committed");
+            self.metrics.committed(writes, elapsed);
+            tracing::debug!(writes, duration_ms = elapsed.as_secs_f64() * 1_000.0, "writes committed");
         }
     }
 }

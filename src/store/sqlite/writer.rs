@@ -330,7 +330,7 @@ impl WriterThread {
         }
     }
 
-    fn record(&self, took: Duration, writes: usize) {
+    fn record(&self, elapsed: Duration, writes: usize) {
         let newest = self.connection.prepare_cached("SELECT coalesce(max(position), 0) FROM changes");
         let newest = newest.and_then(|mut statement| statement.query_row((), |row| row.get(0)));
         if let Ok(newest) = newest {
@@ -340,8 +340,8 @@ impl WriterThread {
             });
         }
         if writes > 0 {
-            self.metrics.committed(writes, took);
-            tracing::debug!(writes, duration_ms = took.as_secs_f64() * 1_000.0, "committed");
+            self.metrics.committed(writes, elapsed);
+            tracing::debug!(writes, duration_ms = elapsed.as_secs_f64() * 1_000.0, "committed");
         }
     }
 }

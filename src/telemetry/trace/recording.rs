@@ -158,9 +158,9 @@ impl Trace {
         let mut longest: Vec<(&str, Duration)> =
             spans.iter().skip(1).map(|span| (span.name.as_str(), span.duration.unwrap_or_default())).collect();
         longest.sort_by_key(|(_, duration)| std::cmp::Reverse(*duration));
-        let shown =
+        let summary =
             longest.iter().take(6).map(|(name, duration)| format!("{name} {:.1}ms", duration.as_secs_f64() * 1_000.0));
-        shown.collect::<Vec<_>>().join(", ")
+        summary.collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -113,12 +113,12 @@ mod tests {
 
     const BOUND: Duration = Duration::from_secs(10);
 
-    fn place(position: u64) -> FeedCursor {
+    fn cursor(position: u64) -> FeedCursor {
         Position::of(position).into()
     }
 
     fn confirm(freshness: &mut Freshness, queried: Instant, head: u64, replayed: u64) {
-        freshness.confirm(queried, place(head), Position::of(replayed), Position::START);
+        freshness.confirm(queried, cursor(head), Position::of(replayed), Position::START);
     }
 
     #[test]
@@ -143,7 +143,7 @@ mod tests {
     fn a_token_and_what_a_text_finds_are_asked_for_besides() {
         let now = Instant::now();
         let mut freshness = Freshness::new(BOUND);
-        freshness.confirm(now, place(5), Position::of(7), Position::of(6));
+        freshness.confirm(now, cursor(5), Position::of(7), Position::of(6));
         let required =
             |position, searched| freshness.required(Consistency::AtLeast(Position::of(position)), searched, now);
         assert_eq!(required(7, false).map(|required| required.position), Some(Position::of(7)));
@@ -162,6 +162,6 @@ mod tests {
         confirm(&mut freshness, now, 9, 9);
         confirm(&mut freshness, now, 6, 6);
         let required = freshness.required(Consistency::Bounded, false, now);
-        assert_eq!(required.map(|required| required.head), Some(place(6)));
+        assert_eq!(required.map(|required| required.head), Some(cursor(6)));
     }
 }
