@@ -50,10 +50,10 @@ enum Sink {
 
 /// Call that a write belongs to. Empty if auditing is off.
 #[derive(Clone, Default)]
-pub struct AuditSource(Option<Box<Whose>>);
+pub struct AuditSource(Option<Box<WriteContext>>);
 
 #[derive(Clone)]
-struct Whose {
+struct WriteContext {
     audit: Audit,
     method: String,
     caller: Option<Arc<Caller>>,
@@ -101,7 +101,7 @@ impl Audit {
     }
 
     /// Returns the origin of the writes of a call.
-    pub fn of(&self, method: &str, caller: Option<&Arc<Caller>>, headers: &HeaderMap) -> AuditSource {
+    pub fn source(&self, method: &str, caller: Option<&Arc<Caller>>, headers: &HeaderMap) -> AuditSource {
         if matches!(self.0, Sink::Off) {
             return AuditSource(None);
         }
@@ -109,7 +109,7 @@ impl Audit {
             let value = headers.get(name).filter(|value| value.len() <= MAX_HEADER)?;
             value.to_str().ok().map(str::to_owned)
         };
-        AuditSource(Some(Box::new(Whose {
+        AuditSource(Some(Box::new(WriteContext {
             audit: self.clone(),
             method: method.trim_start_matches('/').to_owned(),
             caller: caller.cloned(),
@@ -146,7 +146,7 @@ impl Audit {
 
 impl AuditSource {
     /// Returns true if writes are audited.
-    pub fn is_kept(&self) -> bool {
+    pub fn is_enabled(&self) -> bool {
         self.0.is_some()
     }
 
@@ -171,21 +171,21 @@ impl AuditSource {
     }
 
     fn line(&self, outcome: &str, article: Option<&str>, revision: Option<i64>) {
-        let Some(whose) = &self.0 else { return };
-        let (caller, caller_name) = match &whose.caller {
+        let Some(context) = &self.0 else { return };
+        let (caller, caller_name) = match &context.caller {
             Some(caller) => (caller.id.as_str(), caller.name.as_str()),
             None => ("anonymous", ""),
         };
-        whose.audit.line(&Line {
+        context.audit.line(&Line {
             time: Timestamp::now().to_string(),
             caller,
             caller_name,
-            method: &whose.method,
+            method: &context.method,
             outcome,
             article,
             revision,
-            request_id: whose.request_id.as_deref(),
-            traceparent: whose.traceparent.as_deref(),
+            request_id: context.request_id.as_deref(),
+            traceparent: context.traceparent.as_deref(),
         });
     }
 }

@@ -20,22 +20,22 @@ pub struct Caller {
     /// Name of the key, or issuer of the token.
     pub name: String,
     /// Identity for fair sharing, derived from `id`.
-    pub(crate) shares: CallerId,
+    pub(crate) caller_id: CallerId,
     pub(super) scopes: Scopes,
     pub(super) expires: Option<Timestamp>,
     pub(super) bucket: Option<Arc<Bucket>>,
     /// Changes when the API key, or the key that signed the token, ends.
-    pub(super) life: watch::Receiver<CredentialState>,
-    pub(super) trust: Arc<Freshness>,
+    pub(super) state: watch::Receiver<CredentialState>,
+    pub(super) freshness: Arc<Freshness>,
 }
 
 /// State of a credential that was valid once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CredentialState {
     /// Still valid.
-    Good,
+    Valid,
     /// Revoked.
-    Ended,
+    Revoked,
     /// Cannot be checked at present.
     Unknown,
 }
@@ -59,7 +59,7 @@ impl Freshness {
         self.until.store(u64::try_from(until.as_nanos()).unwrap_or(u64::MAX), Ordering::Release);
     }
 
-    pub(super) fn holds(&self, now: Instant) -> bool {
+    pub(super) fn is_fresh(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.began).as_nanos() < u128::from(self.until.load(Ordering::Acquire))
     }
 }
@@ -70,11 +70,11 @@ impl Caller {
     /// # Errors
     /// Returns the reason if it is not.
     pub fn check(&self, now: Instant) -> Result<(), AuthError> {
-        if !self.trust.holds(now) {
+        if !self.freshness.is_fresh(now) {
             return Err(AuthError::Unavailable);
         }
         if !self.is_alive() {
-            return Err(if *self.life.borrow() == CredentialState::Unknown {
+            return Err(if *self.state.borrow() == CredentialState::Unknown {
                 AuthError::Unavailable
             } else {
                 AuthError::Invalid
@@ -88,12 +88,12 @@ impl Caller {
 
     /// Returns true if no revocation is known.
     pub(super) fn is_alive(&self) -> bool {
-        matches!(self.life.has_changed(), Ok(false))
+        matches!(self.state.has_changed(), Ok(false))
     }
 
     /// Waits until the credential may have ended; `check` decides.
     pub async fn ended(&self) {
-        let mut life = self.life.clone();
+        let mut state = self.state.clone();
         let expiry = async {
             match self.expires.map(|end| Duration::try_from(end.duration_since(Timestamp::now()))) {
                 // Negative if it has passed.
@@ -103,7 +103,7 @@ impl Caller {
         };
         tokio::select! {
             // An error means that its sender is gone, and with it the key.
-            _changed = life.changed() => {}
+            _changed = state.changed() => {}
             () = expiry => {}
         }
     }
@@ -114,7 +114,7 @@ impl Caller {
     }
 
     /// Charges one call to the rate.
-    pub(super) fn count(&self, now: Instant) -> Result<(), AuthError> {
+    pub(super) fn charge_call(&self, now: Instant) -> Result<(), AuthError> {
         let Some(bucket) = &self.bucket else { return Ok(()) };
         bucket.take(now).map_err(|wait| AuthError::Rate { subject: self.id.clone(), rate: bucket.rate(), wait })
     }
@@ -123,22 +123,22 @@ impl Caller {
     ///
     /// # Errors
     /// Returns an error if the rate has too few left.
-    pub fn count_more(&self, now: Instant, documents: usize) -> Result<(), AuthError> {
+    pub fn charge_documents(&self, now: Instant, documents: usize) -> Result<(), AuthError> {
         let Some(bucket) = &self.bucket else { return Ok(()) };
         let refused = |wait| AuthError::Rate { subject: self.id.clone(), rate: bucket.rate(), wait };
-        bucket.take_more(now, documents).map_err(refused)
+        bucket.take_additional(now, documents).map_err(refused)
     }
 
     /// Charges documents beyond the one that their message was charged as. Returns the time that they have to wait.
-    pub fn borrow_more(&self, now: Instant, documents: usize) -> Duration {
-        self.bucket.as_ref().map_or(Duration::ZERO, |bucket| bucket.borrow_more(now, documents))
+    pub fn reserve_more(&self, now: Instant, documents: usize) -> Duration {
+        self.bucket.as_ref().map_or(Duration::ZERO, |bucket| bucket.reserve_additional(now, documents))
     }
 
     /// Charges one document of a stream and waits until it may be ingested. Streams are slowed down instead of refused,
     /// so that nothing has to be sent again.
-    pub async fn pace(&self) {
+    pub async fn throttle(&self) {
         if let Some(bucket) = &self.bucket {
-            let wait = bucket.borrow(Instant::now());
+            let wait = bucket.reserve(Instant::now());
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }

@@ -22,7 +22,7 @@ pub use caller::Caller;
 pub use jwt::{JwksSource, JwtOptions};
 pub use rate::Rate;
 pub use scope::{Requirement, Scope, Scopes, needs};
-pub use secret::{NewKey, make};
+pub use secret::{NewKey, generate_key};
 
 use crate::store::KeyStore;
 use jwt::Tokens;
@@ -53,7 +53,7 @@ pub enum AuthError {
     /// The credential cannot be checked at present.
     Unavailable,
     /// The credential lacks this scope.
-    Lacks(Scope),
+    MissingScope(Scope),
     /// The method does not exist.
     Unknown,
     /// The caller has exceeded its rate.
@@ -76,7 +76,7 @@ impl AuthError {
             Self::Expired => "expired",
             Self::Lifetime => "lifetime",
             Self::Unavailable => "unavailable",
-            Self::Lacks(_) => "scope",
+            Self::MissingScope(_) => "scope",
             Self::Unknown => "method",
             Self::Rate { .. } => "rate",
         }
@@ -110,9 +110,9 @@ impl Access {
     pub async fn open(options: AccessOptions, store: Arc<dyn KeyStore>) -> Self {
         let keys = Arc::new(KeyRing::new(store, options.staleness_bound, options.rate));
         let tokens = options.jwt.map(|jwt| Arc::new(Tokens::new(jwt, options.rate)));
-        keys.pass().await;
+        keys.refresh().await;
         if let Some(tokens) = &tokens {
-            tokens.pass().await;
+            tokens.refresh().await;
         }
         Self { keys, tokens }
     }
@@ -145,9 +145,9 @@ impl Access {
         }
         let caller = self.caller(headers, now)?;
         // Charged before authorization, so that the rate limits refusals too: the audit log records them.
-        let refusal = caller.count(now).err().or(match needs {
+        let refusal = caller.charge_call(now).err().or(match needs {
             None => Some(AuthError::Unknown),
-            Some(Requirement::Scope(scope)) if !caller.may(scope) => Some(AuthError::Lacks(scope)),
+            Some(Requirement::Scope(scope)) if !caller.may(scope) => Some(AuthError::MissingScope(scope)),
             Some(_) => None,
         });
         match refusal {
@@ -158,10 +158,10 @@ impl Access {
 
     /// Returns the caller of a request with exactly one credential.
     fn caller(&self, headers: &HeaderMap, now: Instant) -> Result<Arc<Caller>, AuthError> {
-        let mut given = headers.get_all(header::AUTHORIZATION).iter();
-        let Some(credential) = given.next() else { return Err(AuthError::Missing) };
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        let Some(credential) = values.next() else { return Err(AuthError::Missing) };
         // A proxy in front of this server may have checked the other one.
-        if given.next().is_some() {
+        if values.next().is_some() {
             return Err(AuthError::Invalid);
         }
         let (scheme, credential) = credential.as_bytes().split_at_checked(7).ok_or(AuthError::Invalid)?;

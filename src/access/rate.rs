@@ -71,7 +71,7 @@ impl Bucket {
 
     /// Takes one, or returns the time to wait for one.
     pub(super) fn take(&self, now: Instant) -> Result<(), Duration> {
-        match self.draw(now, 1, 1, false) {
+        match self.acquire(now, 1, 1, false) {
             Duration::ZERO => Ok(()),
             wait => Err(wait),
         }
@@ -80,41 +80,41 @@ impl Bucket {
     /// Takes `more` for something that one was taken for already, or returns the time to wait before retrying all of
     /// it. More than the bucket holds is granted if the bucket is full except for that one; the rest is owed, and later
     /// callers wait until it has flowed in.
-    pub(super) fn take_more(&self, now: Instant, more: usize) -> Result<(), Duration> {
+    pub(super) fn take_additional(&self, now: Instant, more: usize) -> Result<(), Duration> {
         let more = u32::try_from(more).unwrap_or(u32::MAX);
-        match self.draw(now, more, more.min(self.rate.count - 1), false) {
+        match self.acquire(now, more, more.min(self.rate.count - 1), false) {
             Duration::ZERO => Ok(()),
             // Includes the one that the retry takes first.
-            wait => Err(wait + Duration::from_nanos(self.one())),
+            wait => Err(wait + Duration::from_nanos(self.emission_interval())),
         }
     }
 
     /// Takes one in advance and returns the time to wait before using it. For streams, which can be slowed down.
-    pub(super) fn borrow(&self, now: Instant) -> Duration {
-        self.borrow_more(now, 1)
+    pub(super) fn reserve(&self, now: Instant) -> Duration {
+        self.reserve_additional(now, 1)
     }
 
     /// Takes `more` in advance, like `borrow`.
-    pub(super) fn borrow_more(&self, now: Instant, more: usize) -> Duration {
+    pub(super) fn reserve_additional(&self, now: Instant, more: usize) -> Duration {
         let more = u32::try_from(more).unwrap_or(u32::MAX);
-        self.draw(now, more, more, true)
+        self.acquire(now, more, more, true)
     }
 
     /// Time in which one flows in, in nanoseconds.
-    fn one(&self) -> u64 {
+    fn emission_interval(&self) -> u64 {
         self.period() / u64::from(self.rate.count)
     }
 
-    /// Takes `count` if `needed` are available or if `borrowing`. Returns the time until the needed ones are available.
-    fn draw(&self, now: Instant, count: u32, needed: u32, borrowing: bool) -> Duration {
+    /// Takes `count` if `needed` are available or if `reserving`. Returns the time until the needed ones are available.
+    fn acquire(&self, now: Instant, count: u32, needed: u32, reserving: bool) -> Duration {
         let now = u64::try_from(now.saturating_duration_since(self.began).as_nanos()).unwrap_or(u64::MAX);
-        let flow = |count: u32| self.one().saturating_mul(u64::from(count));
+        let flow = |count: u32| self.emission_interval().saturating_mul(u64::from(count));
         let mut wait = 0;
         // A refusal changes nothing; only `wait` is used then.
-        let _drawn = self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| {
+        let _updated = self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| {
             let full_at = full_at.max(now);
             wait = full_at.saturating_add(flow(needed)).saturating_sub(now.saturating_add(self.period()));
-            (borrowing || wait == 0).then_some(full_at.saturating_add(flow(count)))
+            (reserving || wait == 0).then_some(full_at.saturating_add(flow(count)))
         });
         Duration::from_nanos(wait)
     }
@@ -147,8 +147,8 @@ mod tests {
         assert_eq!(bucket.take(later), Ok(()));
         assert!(bucket.take(later).is_err());
         // Each borrower waits longer than the one before.
-        assert_eq!(bucket.borrow(later), Duration::from_secs(1));
-        assert_eq!(bucket.borrow(later), Duration::from_secs(2));
+        assert_eq!(bucket.reserve(later), Duration::from_secs(1));
+        assert_eq!(bucket.reserve(later), Duration::from_secs(2));
         let much_later = later + Duration::from_secs(3_600);
         assert_eq!(
             (0..100).filter(|_| bucket.take(much_later).is_ok()).count(),
@@ -162,14 +162,14 @@ mod tests {
         let bucket = Bucket::new("60/m".parse().unwrap());
         let began = bucket.began;
         assert_eq!(bucket.take(began), Ok(()));
-        assert_eq!(bucket.take_more(began, 40), Ok(()));
+        assert_eq!(bucket.take_additional(began, 40), Ok(()));
         assert_eq!(bucket.take(began), Ok(()));
         // 18 are left: 2 are missing, and the retry needs one more.
-        assert_eq!(bucket.take_more(began, 20), Err(Duration::from_secs(3)));
+        assert_eq!(bucket.take_additional(began, 20), Err(Duration::from_secs(3)));
         let later = began + Duration::from_secs(3);
         assert_eq!(bucket.take(later), Ok(()));
-        assert_eq!(bucket.take_more(later, 20), Ok(()));
-        assert_eq!(bucket.borrow_more(later, 10), Duration::from_secs(10));
+        assert_eq!(bucket.take_additional(later, 20), Ok(()));
+        assert_eq!(bucket.reserve_additional(later, 10), Duration::from_secs(10));
         assert_eq!(bucket.take(later), Err(Duration::from_secs(11)));
     }
 
@@ -178,18 +178,18 @@ mod tests {
         for text in ["1/s", "5/s", "60/m"] {
             let bucket = Bucket::new(text.parse().unwrap());
             let count = bucket.rate.count;
-            let one = Duration::from_nanos(bucket.one());
+            let one = Duration::from_nanos(bucket.emission_interval());
             let began = bucket.began;
             assert_eq!(bucket.take(began), Ok(()));
-            assert_eq!(bucket.take_more(began, 1_000), Ok(()), "{text}");
+            assert_eq!(bucket.take_additional(began, 1_000), Ok(()), "{text}");
             // Refused until the debt has flowed in, and granted after exactly the returned wait.
             let wait = bucket.take(began).expect_err("the bucket is in debt");
             assert_eq!(wait, one * (1_001 + 1 - count), "{text}");
             let again = began + wait;
             assert_eq!(bucket.take(again), Ok(()), "{text}");
-            if let Err(wait) = bucket.take_more(again, 1_000) {
+            if let Err(wait) = bucket.take_additional(again, 1_000) {
                 let again = again + wait;
-                assert_eq!((bucket.take(again), bucket.take_more(again, 1_000)), (Ok(()), Ok(())), "{text}");
+                assert_eq!((bucket.take(again), bucket.take_additional(again, 1_000)), (Ok(()), Ok(())), "{text}");
             }
         }
     }

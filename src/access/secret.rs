@@ -43,20 +43,20 @@ pub struct NewKey {
 ///
 /// # Errors
 /// Returns an error if the system provides no random numbers.
-pub fn make() -> Result<NewKey, ring::error::Unspecified> {
+pub fn generate_key() -> Result<NewKey, ring::error::Unspecified> {
     let mut random = [0; 38];
     SystemRandom::new().fill(&mut random)?;
     let (id, secret) = random.split_at(6);
     let id = BASE32.encode(id);
     let secret = BASE32.encode(secret);
-    let begun = format!("{PREFIX}{id}_{secret}");
-    let text = format!("{begun}{}", checksum(begun.as_bytes()));
+    let body = format!("{PREFIX}{id}_{secret}");
+    let text = format!("{body}{}", checksum(body.as_bytes()));
     Ok(NewKey { id, text, digest: Sha256::digest(secret).into() })
 }
 
-fn checksum(begun: &[u8]) -> String {
+fn checksum(body: &[u8]) -> String {
     let mut crc = Crc::new();
-    crc.update(begun);
+    crc.update(body);
     BASE32.encode(&crc.sum().to_be_bytes())
 }
 
@@ -65,16 +65,16 @@ pub(super) fn read(text: &[u8]) -> Option<(KeyId, [u8; 32])> {
     if text.len() != LENGTH {
         return None;
     }
-    let (begun, check) = text.split_at(LENGTH - CHECK);
+    let (body, check) = text.split_at(LENGTH - CHECK);
     let mut crc = Crc::new();
-    crc.update(begun);
+    crc.update(body);
     let mut expected = [0; CHECK];
     BASE32.encode_mut(&crc.sum().to_be_bytes(), &mut expected);
     if expected != check {
         return None;
     }
-    let id = begun.get(PREFIX.len()..PREFIX.len() + ID)?.try_into().ok()?;
-    Some((id, Sha256::digest(&begun[PREFIX.len() + ID + 1..]).into()))
+    let id = body.get(PREFIX.len()..PREFIX.len() + ID)?.try_into().ok()?;
+    Some((id, Sha256::digest(&body[PREFIX.len() + ID + 1..]).into()))
 }
 
 #[cfg(test)]
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_key_is_read_as_it_was_made_and_only_whole() {
-        let key = make().unwrap();
+        let key = generate_key().unwrap();
         assert_eq!((key.id.len(), key.text.len()), (ID, LENGTH));
         let (id, digest) = read(key.text.as_bytes()).unwrap();
         assert_eq!((&id[..], digest), (key.id.as_bytes(), key.digest));
@@ -93,6 +93,6 @@ mod tests {
             assert!(read(&other).is_none(), "accepted with a changed letter at {at}");
             assert!(read(&key.text.as_bytes()[..at]).is_none(), "accepted when cut at {at}");
         }
-        assert_ne!(make().unwrap().text, key.text);
+        assert_ne!(generate_key().unwrap().text, key.text);
     }
 }

@@ -17,7 +17,7 @@ use crate::telemetry::ConsistencyCheckMetrics;
 #[derive(Clone, Debug)]
 pub struct ConsistencyCheckOptions {
     /// Pause between two rounds.
-    pub every: Duration,
+    pub interval: Duration,
     /// Number of articles checked per round: half are the latest changes, half are entries of the local cache.
     pub sample: usize,
     /// Staleness bound to verify.
@@ -44,7 +44,7 @@ struct CheckState {
 }
 
 impl ConsistencyChecker {
-    /// Creates an consistency checker for the configured caches and their store.
+    /// Creates a consistency checker for the configured caches and their store.
     pub fn new(
         store: Arc<dyn Store>,
         local: Option<Arc<LocalCache>>,
@@ -63,39 +63,42 @@ impl ConsistencyChecker {
 
     /// Runs until aborted.
     pub async fn run(&self) {
-        let mut course = CheckState::default();
+        let mut state = CheckState::default();
         loop {
             // Not logged here: the store logs its own outages.
-            let _unavailable = self.round(&mut course).await;
-            tokio::time::sleep(self.options.every).await;
+            let _unavailable = self.round(&mut state).await;
+            tokio::time::sleep(self.options.interval).await;
         }
     }
 
-    async fn round(&self, course: &mut CheckState) -> Result<(), StoreError> {
-        let ids = self.sample(course).await?;
+    async fn round(&self, state: &mut CheckState) -> Result<(), StoreError> {
+        let ids = self.sample(state).await?;
         if ids.is_empty() {
             return Ok(());
         }
-        let truth = self.store.get(&ids, Consistency::Full).await?;
+        let stored = self.store.get(&ids, Consistency::Full).await?;
         tokio::time::sleep(self.options.staleness_bound).await;
-        let before = std::mem::take(&mut course.ahead);
+        let before = std::mem::take(&mut state.ahead);
         for cache in &self.caches {
             let answers = cache.get(&ids, Consistency::Bounded).await?;
-            for ((id, truth), answer) in ids.iter().zip(&truth).zip(&answers) {
+            for ((id, stored), answer) in ids.iter().zip(&stored).zip(&answers) {
                 if answer.from == Layer::Store {
                     continue;
                 }
                 self.metrics.checked.inc();
-                let (known, cached) = (position(truth), position(answer));
+                let (known, cached) = (position(stored), position(answer));
                 if cached > known {
-                    course.ahead.insert(id.clone(), cached);
+                    state.ahead.insert(id.clone(), cached);
                 }
                 // Still ahead by the same change after a full round: the store has lost that change.
                 let lost = cached > known && before.get(id) == Some(&cached);
                 if cached < known || lost {
                     self.metrics.violations.inc();
                     tracing::error!(
-                        article = %id, cache = answer.from.as_str(), cached = revision(answer), store = revision(truth),
+                        article = %id,
+                        cache = answer.from.as_str(),
+                        cached = revision(answer),
+                        store = revision(stored),
                         "cache returned a stale or uncommitted revision"
                     );
                 }
@@ -105,20 +108,20 @@ impl ConsistencyChecker {
         Ok(())
     }
 
-    async fn sample(&self, course: &mut CheckState) -> Result<Vec<ArticleId>, StoreError> {
+    async fn sample(&self, state: &mut CheckState) -> Result<Vec<ArticleId>, StoreError> {
         let half = self.options.sample.div_ceil(2);
         let head = self.store.head().await?;
         let changed = match self.store.changed_ids(recent(head, half).into(), half).await {
-            Ok(touched) => touched.articles,
+            Ok(changed) => changed.articles,
             // The feed is shorter than the sample, or was trimmed.
             Err(StoreError::UnknownPosition | StoreError::Trimmed) => Vec::new(),
             Err(error) => return Err(error),
         };
-        let cached = self.local.as_ref().map(|cache| cache.held(course.offset, half)).unwrap_or_default();
-        course.offset = if cached.len() < half { 0 } else { course.offset + half };
+        let cached = self.local.as_ref().map(|cache| cache.cached_ids(state.offset, half)).unwrap_or_default();
+        state.offset = if cached.len() < half { 0 } else { state.offset + half };
         let mut ids: BTreeSet<ArticleId> = changed.into_iter().map(|(_, id)| id).collect();
         ids.extend(cached);
-        ids.extend(course.ahead.keys().cloned());
+        ids.extend(state.ahead.keys().cloned());
         Ok(ids.into_iter().collect())
     }
 }

@@ -20,20 +20,21 @@ pub(super) enum Invalidation<'a> {
     Lost,
 }
 
-/// Follows the change feed until the store is dropped or the task is aborted. `forget` drops the invalidated entries.
+/// Follows the change feed until the store is dropped or the task is aborted. `invalidate` drops the invalidated
+/// entries.
 pub(super) async fn follow(
     store: Arc<dyn Store>,
     lease: Arc<Lease>,
     poll: Duration,
-    mut forget: impl FnMut(Invalidation<'_>) + Send,
+    mut invalidate: impl FnMut(Invalidation<'_>) + Send,
 ) {
     let mut wake = store.subscribe();
     // Each outage is logged once, when it begins.
     let mut failing = false;
-    let mut place = FeedCursor::from(lease.position());
+    let mut cursor = FeedCursor::from(lease.position());
     loop {
         let began = Instant::now();
-        match pass(store.as_ref(), &mut place, &lease, &mut forget).await {
+        match catch_up(store.as_ref(), &mut cursor, &lease, &mut invalidate).await {
             Ok(()) => {
                 failing = false;
                 lease.renew(began, lease.position());
@@ -43,9 +44,9 @@ pub(super) async fn follow(
             Err(StoreError::UnknownPosition | StoreError::Trimmed) => match store.head().await {
                 Ok(head) => {
                     tracing::warn!(?head, "cache cleared: the change feed does not continue from its position");
-                    place = head.into();
+                    cursor = head.into();
                     lease.restart(head);
-                    forget(Invalidation::Lost);
+                    invalidate(Invalidation::Lost);
                 }
                 Err(error) => tracing::warn!(%error, "cache failed to follow the change feed"),
             },
@@ -59,22 +60,22 @@ pub(super) async fn follow(
     }
 }
 
-async fn pass(
+async fn catch_up(
     store: &dyn Store,
-    place: &mut FeedCursor,
+    cursor: &mut FeedCursor,
     lease: &Lease,
-    forget: &mut (impl FnMut(Invalidation<'_>) + Send),
+    invalidate: &mut (impl FnMut(Invalidation<'_>) + Send),
 ) -> Result<(), StoreError> {
     loop {
-        let touched = store.changed_ids(*place, BATCH).await?;
-        *place = touched.reached;
+        let changed = store.changed_ids(*cursor, BATCH).await?;
+        *cursor = changed.cursor;
         // Before any entry is dropped: loads from now on must be at least as fresh as this position.
-        lease.hear(place.position);
-        for (position, id) in &touched.articles {
-            forget(Invalidation::Changed(id, *position));
+        lease.begin_invalidation(cursor.position);
+        for (position, id) in &changed.articles {
+            invalidate(Invalidation::Changed(id, *position));
         }
-        lease.advance(place.position);
-        if touched.articles.len() < BATCH {
+        lease.advance(cursor.position);
+        if changed.articles.len() < BATCH {
             return Ok(());
         }
     }

@@ -15,11 +15,11 @@ pub(super) struct Lease {
     created: Instant,
     bound: Duration,
     /// Time at which the last completed pass *began*, in microseconds since `created`; 0 before the first.
-    passed: AtomicU64,
+    last_pass: AtomicU64,
     /// Position that the follower has reached.
     position: watch::Sender<Position>,
     /// Position up to which entries may already have been dropped. Never behind `position`.
-    heard: Mutex<Position>,
+    min_load_position: Mutex<Position>,
 }
 
 impl Lease {
@@ -27,9 +27,9 @@ impl Lease {
         Self {
             created: Instant::now(),
             bound,
-            passed: AtomicU64::new(0),
+            last_pass: AtomicU64::new(0),
             position: watch::Sender::new(position),
-            heard: Mutex::new(position),
+            min_load_position: Mutex::new(position),
         }
     }
 
@@ -38,23 +38,23 @@ impl Lease {
         self.advance(position);
         let micros = began.duration_since(self.created).as_micros().max(1);
         // 64 bits hold half a million years of microseconds.
-        self.passed.store(micros as u64, Ordering::Release);
+        self.last_pass.store(micros as u64, Ordering::Release);
     }
 
     /// Records that entries up to `position` are about to be invalidated.
-    pub(super) fn hear(&self, position: Position) {
-        let mut heard = self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *heard = (*heard).max(position);
+    pub(super) fn begin_invalidation(&self, position: Position) {
+        let mut min_load_position = self.min_load_position.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *min_load_position = (*min_load_position).max(position);
     }
 
     /// Returns the position that a load must have reached, so that it is not older than a past invalidation.
-    pub(super) fn heard(&self) -> Position {
-        *self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    pub(super) fn min_load_position(&self) -> Position {
+        *self.min_load_position.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Records that everything up to `position` has been invalidated.
     pub(super) fn advance(&self, position: Position) {
-        self.hear(position);
+        self.begin_invalidation(position);
         self.position.send_if_modified(|reached| {
             let advanced = *reached < position;
             *reached = (*reached).max(position);
@@ -64,9 +64,9 @@ impl Lease {
 
     /// Restarts the follower at `position`: the lease is invalid until a pass is complete.
     pub(super) fn restart(&self, position: Position) {
-        self.passed.store(0, Ordering::Release);
+        self.last_pass.store(0, Ordering::Release);
         self.position.send_replace(position);
-        *self.heard.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = position;
+        *self.min_load_position.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = position;
     }
 
     /// Returns the position that the follower has reached.
@@ -75,20 +75,20 @@ impl Lease {
     }
 
     /// Waits until everything up to `position` has been invalidated.
-    pub(super) async fn reached(&self, position: Position) {
+    pub(super) async fn wait_for(&self, position: Position) {
         let mut followed = self.position.subscribe();
         // Fails only if the sender is dropped, and `self` owns it.
-        let _reached = followed.wait_for(|reached| *reached >= position).await;
+        let _closed = followed.wait_for(|reached| *reached >= position).await;
     }
 
     /// Returns true if the cache may serve reads now.
-    pub(super) fn holds(&self) -> bool {
+    pub(super) fn is_valid(&self) -> bool {
         self.age().is_some_and(|age| age < self.bound)
     }
 
     /// Returns the time at which the lease expires unless renewed.
-    pub(super) fn until(&self) -> Option<Instant> {
-        match self.passed.load(Ordering::Acquire) {
+    pub(super) fn expires_at(&self) -> Option<Instant> {
+        match self.last_pass.load(Ordering::Acquire) {
             0 => None,
             micros => Some(self.created + Duration::from_micros(micros) + self.bound),
         }
@@ -96,7 +96,7 @@ impl Lease {
 
     /// Returns the time since the last completed pass began; none before the first.
     pub(super) fn age(&self) -> Option<Duration> {
-        match self.passed.load(Ordering::Acquire) {
+        match self.last_pass.load(Ordering::Acquire) {
             0 => None,
             micros => Some(self.created.elapsed().saturating_sub(Duration::from_micros(micros))),
         }
@@ -110,18 +110,18 @@ mod tests {
     #[test]
     fn no_pass_no_trust() {
         let lease = Lease::new(Duration::from_secs(3_600), Position::START);
-        assert!(!lease.holds());
+        assert!(!lease.is_valid());
         lease.renew(Instant::now(), Position::of(3));
-        assert!(lease.holds());
+        assert!(lease.is_valid());
         lease.advance(Position::of(2));
         assert_eq!(lease.position(), Position::of(3));
-        lease.hear(Position::of(4));
-        assert_eq!((lease.position(), lease.heard()), (Position::of(3), Position::of(4)));
+        lease.begin_invalidation(Position::of(4));
+        assert_eq!((lease.position(), lease.min_load_position()), (Position::of(3), Position::of(4)));
         lease.restart(Position::of(1));
-        assert!(!lease.holds());
+        assert!(!lease.is_valid());
         assert_eq!(lease.position(), Position::of(1));
         let strict = Lease::new(Duration::ZERO, Position::START);
         strict.renew(Instant::now(), Position::START);
-        assert!(!strict.holds());
+        assert!(!strict.is_valid());
     }
 }

@@ -13,7 +13,7 @@ use super::lease::Lease;
 use crate::article::{ArticleId, Position, Record};
 use crate::store::{Consistency, Fetched, Layer, Store, StoreError, StoreLayer, Write, WriteError, Written};
 use crate::telemetry::CacheMetrics;
-use crate::telemetry::trace::{Kind, SpanGuard, span, with_context};
+use crate::telemetry::trace::{SpanGuard, SpanKind, span, with_context};
 
 /// Settings of a local cache.
 #[derive(Clone, Debug)]
@@ -31,11 +31,11 @@ pub struct LocalCacheOptions {
 /// Store decorator that caches `get`. All other methods go to the store.
 pub struct LocalCache {
     store: Arc<dyn Store>,
-    shared: Arc<Shared>,
+    inner: Arc<CacheInner>,
     _follower: AbortOnDropHandle<()>,
 }
 
-struct Shared {
+struct CacheInner {
     entries: Entries,
     lease: Arc<Lease>,
     negative_ttl: Duration,
@@ -75,50 +75,51 @@ impl LocalCache {
         let lease = Arc::new(Lease::new(options.staleness_bound, store.head().await?));
         // The capacity in entries is a guess that sizes tables; the bound is in bytes.
         let capacity = (options.bytes / 4_096).clamp(64, 1 << 20) as usize;
-        let shared = Arc::new(Shared {
+        let inner = Arc::new(CacheInner {
             entries: Cache::with_weighter(capacity, options.bytes, Bytes),
             lease: Arc::clone(&lease),
             negative_ttl: options.negative_ttl,
             metrics: metrics.clone(),
         });
-        metrics.bytes.read_from_weak(&shared, |shared| shared.entries.weight());
-        metrics.entries.read_from_weak(&shared, |shared| shared.entries.len() as u64);
+        metrics.bytes.read_from_weak(&inner, |inner| inner.entries.weight());
+        metrics.entries.read_from_weak(&inner, |inner| inner.entries.len() as u64);
         metrics.lag.read_from_weak(&lease, |lease| lease.age().unwrap_or_default().as_secs_f64());
-        let forget = {
-            let shared = Arc::clone(&shared);
-            move |news: Invalidation<'_>| match news {
-                Invalidation::Changed(id, position) => shared.forget_before(id, position),
+        let invalidate = {
+            let inner = Arc::clone(&inner);
+            move |invalidation: Invalidation<'_>| match invalidation {
+                Invalidation::Changed(id, position) => inner.invalidate_before(id, position),
                 // Also rejects fills in progress.
-                Invalidation::Lost => shared.entries.clear(),
+                Invalidation::Lost => inner.entries.clear(),
             }
         };
-        let follower = tokio::spawn(follow(Arc::clone(&store), lease, options.poll, forget));
-        Ok(Self { store, shared, _follower: AbortOnDropHandle::new(follower) })
+        let follower = tokio::spawn(follow(Arc::clone(&store), lease, options.poll, invalidate));
+        Ok(Self { store, inner, _follower: AbortOnDropHandle::new(follower) })
     }
 
     /// Returns the metrics.
     pub fn metrics(&self) -> &CacheMetrics {
-        &self.shared.metrics
+        &self.inner.metrics
     }
 
     /// Returns up to `count` cached articles after skipping `skip`, in no particular order.
-    pub(super) fn held(&self, skip: usize, count: usize) -> Vec<ArticleId> {
-        self.shared.entries.iter().skip(skip).take(count).map(|(id, _)| id).collect()
+    pub(super) fn cached_ids(&self, skip: usize, count: usize) -> Vec<ArticleId> {
+        self.inner.entries.iter().skip(skip).take(count).map(|(id, _)| id).collect()
     }
 
     async fn get_one(&self, id: &ArticleId) -> Result<Fetched, StoreError> {
         // Single flight per article: concurrent reads wait for the load in progress.
-        match self.shared.entries.get_value_or_guard_async(id).await {
+        match self.inner.entries.get_value_or_guard_async(id).await {
             Ok(entry) => match entry.fresh() {
                 Some(fetched) => Ok(fetched),
                 None => {
-                    self.shared.entries.remove(id);
-                    first(self.store.get(std::slice::from_ref(id), self.shared.freshness()).await?)
+                    self.inner.entries.remove(id);
+                    first(self.store.get(std::slice::from_ref(id), self.inner.required_consistency()).await?)
                 }
             },
             Err(guard) => {
-                let fetched = first(self.store.get(std::slice::from_ref(id), self.shared.freshness()).await?)?;
-                self.shared.fill(guard, &fetched);
+                let fetched =
+                    first(self.store.get(std::slice::from_ref(id), self.inner.required_consistency()).await?)?;
+                self.inner.fill(guard, &fetched);
                 Ok(fetched)
             }
         }
@@ -129,11 +130,11 @@ impl LocalCache {
         let mut missed = Vec::new();
         let mut guards = Vec::new();
         for (at, id) in ids.iter().enumerate() {
-            let cached = self.shared.entries.get(id).and_then(|entry| entry.fresh());
+            let cached = self.inner.entries.get(id).and_then(|entry| entry.fresh());
             if cached.is_none() {
                 missed.push((at, id.clone()));
                 // If another read is loading the article, that read fills it. No wait here: one round trip loads all.
-                guards.push(match self.shared.entries.get_value_or_guard(id, Some(Duration::ZERO)) {
+                guards.push(match self.inner.entries.get_value_or_guard(id, Some(Duration::ZERO)) {
                     GuardResult::Guard(guard) => Some(guard),
                     GuardResult::Value(_) | GuardResult::Timeout => None,
                 });
@@ -142,10 +143,10 @@ impl LocalCache {
         }
         if !missed.is_empty() {
             let ids: Vec<ArticleId> = missed.iter().map(|(_, id)| id.clone()).collect();
-            let loaded = self.store.get(&ids, self.shared.freshness()).await?;
+            let loaded = self.store.get(&ids, self.inner.required_consistency()).await?;
             for (((at, _), guard), fetched) in missed.into_iter().zip(guards).zip(loaded) {
                 if let Some(guard) = guard {
-                    self.shared.fill(guard, &fetched);
+                    self.inner.fill(guard, &fetched);
                 }
                 answers[at] = Some(fetched);
             }
@@ -168,7 +169,7 @@ impl Entry {
     }
 }
 
-impl Shared {
+impl CacheInner {
     /// Stores a loaded article unless it was invalidated meanwhile: then the guard's placeholder is gone and the
     /// insertion fails. A slow fill never overwrites.
     fn fill(&self, guard: Guard<'_>, fetched: &Fetched) {
@@ -180,15 +181,15 @@ impl Shared {
     }
 
     /// Drops an entry older than `position`, and a fill in progress. A newer entry stays.
-    fn forget_before(&self, id: &ArticleId, position: Position) {
+    fn invalidate_before(&self, id: &ArticleId, position: Position) {
         match self.entries.get(id) {
             Some(Entry::Found(record)) if record.token.position >= position => {}
-            _ => self.forget(id),
+            _ => self.invalidate(id),
         }
     }
 
     /// Drops the entry of an article, and a fill in progress.
-    fn forget(&self, id: &ArticleId) {
+    fn invalidate(&self, id: &ArticleId) {
         self.entries.remove(id);
         self.metrics.invalidations.inc();
     }
@@ -196,21 +197,21 @@ impl Shared {
     /// Returns the freshness required of a load from the shared cache: an invalidation is not repeated, so an entry
     /// older than a past one must not be stored. Call it with the placeholder held, since later invalidations remove
     /// that.
-    fn freshness(&self) -> Consistency {
-        Consistency::AtLeast(self.lease.heard())
+    fn required_consistency(&self) -> Consistency {
+        Consistency::AtLeast(self.lease.min_load_position())
     }
 
-    fn trusted(&self, consistency: Consistency) -> bool {
-        let trusted = match consistency {
+    fn may_serve(&self, consistency: Consistency) -> bool {
+        let allowed = match consistency {
             Consistency::Full => return false,
-            Consistency::Bounded => self.lease.holds(),
+            Consistency::Bounded => self.lease.is_valid(),
             // Entries older than the follower's position have been dropped.
-            Consistency::AtLeast(position) => self.lease.position() >= position && self.lease.holds(),
+            Consistency::AtLeast(position) => self.lease.position() >= position && self.lease.is_valid(),
         };
-        if !trusted {
+        if !allowed {
             self.metrics.distrusted.inc();
         }
-        trusted
+        allowed
     }
 }
 
@@ -221,14 +222,14 @@ impl StoreLayer for LocalCache {
     }
 
     async fn get(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
-        if !self.shared.trusted(consistency) {
+        if !self.inner.may_serve(consistency) {
             return self.store.get(ids, consistency).await;
         }
-        let part = span(Kind::Internal, "cache.local");
+        let span = span(SpanKind::Internal, "cache.local");
         // Parent of the spans that load missing articles.
-        let context = part.as_ref().map(SpanGuard::context);
+        let context = span.as_ref().map(SpanGuard::context);
         match ids {
-            [id] => Ok(vec![match self.shared.entries.get(id).and_then(|entry| entry.fresh()) {
+            [id] => Ok(vec![match self.inner.entries.get(id).and_then(|entry| entry.fresh()) {
                 Some(fetched) => fetched,
                 None => with_context(context, self.get_one(id)).await?,
             }]),
@@ -240,12 +241,12 @@ impl StoreLayer for LocalCache {
         // Invalidates at once, so that the writer reads its own write here; the follower repeats it.
         let ids: Vec<ArticleId> = writes.iter().map(|write| write.id().clone()).collect();
         let answers = self.store.write(writes).await;
-        ids.iter().for_each(|id| self.shared.forget(id));
+        ids.iter().for_each(|id| self.inner.invalidate(id));
         answers
     }
 
     async fn reaches(&self, position: Position) -> Result<bool, StoreError> {
-        if self.shared.lease.position() >= position && self.shared.lease.holds() {
+        if self.inner.lease.position() >= position && self.inner.lease.is_valid() {
             return Ok(true);
         }
         self.store.reaches(position).await

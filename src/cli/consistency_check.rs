@@ -8,7 +8,7 @@ use copydesk_client::{Authorized, Client};
 use tonic::transport::Channel;
 
 use super::connection::{Credential, Tls};
-use super::failure::{Failure, print, tell};
+use super::failure::{Failure, print, print_error};
 use super::filter::mask;
 use crate::proto::consistency::Requirement;
 use crate::proto::retrieval_service_client::RetrievalServiceClient;
@@ -88,9 +88,11 @@ pub(super) async fn run(args: ConsistencyCheckArgs) -> Result<(), Failure> {
                     tally.stale += 1;
                     reported += 1;
                     if reported <= MAX_PRINTED {
-                        let shown = |revision: Option<&i64>| revision.map_or("none".to_owned(), i64::to_string);
-                        let (address, returned, expected) = (&tally.address, shown(returned), shown(before));
-                        tell(&format!(
+                        let format_revision =
+                            |revision: Option<&i64>| revision.map_or("none".to_owned(), i64::to_string);
+                        let (address, returned, expected) =
+                            (&tally.address, format_revision(returned), format_revision(before));
+                        print_error(&format!(
                             "stale read: {address} returned revision {returned} of {name}, the store had {expected}"
                         ));
                     }

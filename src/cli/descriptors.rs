@@ -32,12 +32,12 @@ pub(super) fn run(args: &DescriptorsArgs) -> Result<(), Failure> {
 
 fn descriptors() -> Vec<u8> {
     let read = |set: &[u8]| FileDescriptorSet::decode(set).expect("the compiled descriptor set must be valid").file;
-    let ours = read(FILE_DESCRIPTOR_SET);
+    let own = read(FILE_DESCRIPTOR_SET);
     let messages = |file: &FileDescriptorProto| {
         let package = file.package().to_owned();
         file.message_type.iter().map(move |message| format!("{package}.{}", message.name())).collect::<Vec<_>>()
     };
-    let known: HashSet<String> = ours.iter().flat_map(messages).collect();
+    let known: HashSet<String> = own.iter().flat_map(messages).collect();
     let mut file = read(tonic_types::pb::FILE_DESCRIPTOR_SET);
     // Ours already contains google.rpc.Status.
     file.retain(|file| !messages(file).iter().any(|message| known.contains(message)));

@@ -32,7 +32,7 @@ impl Failure {
             Self::Failed(message) => (message, 1),
             Self::OutputClosed => return ExitCode::SUCCESS,
         };
-        tell(&message);
+        print_error(&message);
         ExitCode::from(code)
     }
 }
@@ -82,7 +82,7 @@ pub(super) fn describe(status: &Status) -> String {
 }
 
 /// Writes a message to standard error. Control characters are escaped, since it may quote untrusted text.
-pub(super) fn tell(message: &str) {
+pub(super) fn print_error(message: &str) {
     // A closed standard error leaves nowhere to report to.
     let _ = writeln!(std::io::stderr(), "copydesk: {}", printable::message(message));
 }

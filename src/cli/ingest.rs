@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::connection::{Connected, Connection};
-use super::failure::{Failure, describe, tell};
+use super::failure::{Failure, describe, print_error};
 use super::input::{self, Input};
 use super::json;
 use crate::proto::ingest_articles_response::Result as Answer;
@@ -177,14 +177,14 @@ pub(super) async fn send(
     while let Some(answer) = answers.message().await? {
         let label = lock(&labels).remove(&answer.sequence).unwrap_or_default();
         for error in tally.take(&label, &answer) {
-            bar.suspend(|| tell(&error));
+            bar.suspend(|| print_error(&error));
         }
         each(&answer)?;
         bar.inc(1);
     }
     reader.await.map_err(Failure::failed)?;
     for error in lock(&unreadable).drain(..) {
-        bar.suspend(|| tell(&error));
+        bar.suspend(|| print_error(&error));
         tally.failed += 1;
     }
     let unanswered = lock(&labels).len();

@@ -91,7 +91,7 @@ async fn create(args: CreateArgs) -> Result<(), Failure> {
     let expires = expires.map_err(|_| Failure::Usage("--expires is out of range: must be a shorter time".into()))?;
     let store = open(&args.settings).await?;
     let NewKey { id, text, digest } =
-        access::make().map_err(|_| Failure::Failed("the system's random number generator failed".into()))?;
+        access::generate_key().map_err(|_| Failure::Failed("the system's random number generator failed".into()))?;
     let (scopes, rate) = (args.scopes.to_string(), args.rate.map(|rate| rate.to_string()).unwrap_or_default());
     let key = StoredKey { id: id.clone(), name: args.name, digest, scopes, rate, created, expires, revoked: None };
     store.add_key(key).await.map_err(Failure::failed)?;

@@ -49,6 +49,6 @@ pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()> + Send +
 pub(super) fn migrate(flags: &SettingFlags) -> Result<(), Failure> {
     let options = flags.load()?.server_options()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let place = runtime.block_on(options.store.migrate()).map_err(Failure::failed)?;
-    print(&format!("{place}: schema is up to date"))
+    let address = runtime.block_on(options.store.migrate()).map_err(Failure::failed)?;
+    print(&format!("{address}: schema is up to date"))
 }

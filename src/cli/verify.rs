@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::failure::{Failure, print, tell};
+use super::failure::{Failure, print, print_error};
 use crate::config::SettingFlags;
 use crate::store;
 
@@ -31,7 +31,7 @@ pub(super) async fn verify(flags: &SettingFlags) -> Result<(), Failure> {
     print(&format!("digest: {}", found.digest))?;
     print(&format!("digest of readable articles: {}", found.readable))?;
     for problem in &found.problems {
-        tell(problem);
+        print_error(problem);
     }
     print(&format!("problems: {}", found.count))?;
     match found.count {
@@ -60,7 +60,7 @@ pub(super) async fn copy(args: CopyArgs) -> Result<(), Failure> {
     // Also if articles were rejected: they are reported, and another run would reject them again.
     to.finish().await.map_err(Failure::failed)?;
     for rejected in &copied.refused {
-        tell(rejected);
+        print_error(rejected);
     }
     print(&format!("copied: {}, of which {} already existed", copied.articles, copied.unchanged))?;
     match copied.count {

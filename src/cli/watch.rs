@@ -6,7 +6,7 @@ use clap::Args;
 use tonic::Code;
 
 use super::connection::Connection;
-use super::failure::{Failure, describe, print, tell};
+use super::failure::{Failure, describe, print, print_error};
 use super::filter::{FilterArgs, mask};
 use super::{article_text, json};
 use crate::proto::export_articles_response::Item;
@@ -85,7 +85,7 @@ pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
             if !matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled) {
                 return Err(status.into());
             }
-            tell(&format!("{}; retrying", describe(&status)));
+            print_error(&format!("{}; retrying", describe(&status)));
         }
         tokio::time::sleep(backoff).await;
         backoff = (backoff * 2).min(RETRY.1);

@@ -10,7 +10,7 @@ use super::{ConfigError, SETTINGS, Settings};
 /// Settings given as flags, unparsed.
 #[derive(Clone, Debug, Default)]
 pub struct SettingFlags {
-    given: BTreeMap<String, String>,
+    flags: BTreeMap<String, String>,
     file: Option<PathBuf>,
 }
 
@@ -20,35 +20,35 @@ impl SettingFlags {
         // A variable whose name is not UTF-8 cannot be a setting.
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
-        Settings::load(&self.given, environment, self.file.as_deref())
+        Settings::load(&self.flags, environment, self.file.as_deref())
     }
 
     /// Returns true if the setting was given as a flag.
     pub fn has(&self, name: &str) -> bool {
-        self.given.contains_key(name)
+        self.flags.contains_key(name)
     }
 
     /// Returns a copy with one setting replaced.
     pub fn with(&self, name: &str, value: impl Into<String>) -> Self {
         let mut other = self.clone();
-        other.given.insert(name.to_owned(), value.into());
+        other.flags.insert(name.to_owned(), value.into());
         other
     }
 
     /// Sets the value if the flag was not given.
     pub fn or(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.given.entry(name.to_owned()).or_insert_with(|| value.into());
+        self.flags.entry(name.to_owned()).or_insert_with(|| value.into());
         self
     }
 }
 
 impl FromArgMatches for SettingFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let given = SETTINGS
+        let flags = SETTINGS
             .iter()
             .filter_map(|setting| Some((setting.name.to_owned(), matches.get_one::<String>(setting.name)?.clone())))
             .collect();
-        Ok(Self { given, file: matches.get_one::<PathBuf>("config").cloned() })
+        Ok(Self { flags, file: matches.get_one::<PathBuf>("config").cloned() })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {

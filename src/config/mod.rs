@@ -15,10 +15,10 @@ use crate::telemetry::LogFormat;
 pub use flags::SettingFlags;
 pub use table::{SETTINGS, Setting};
 
-/// Prefix of environment variables. One that is neither a setting nor in [`OTHERS`] is an error.
+/// Prefix of environment variables. One that is neither a setting nor in [`OTHER_VARIABLES`] is an error.
 const PREFIX: &str = "COPYDESK_";
 /// Variables with the prefix that are not settings of the server.
-const OTHERS: [&str; 8] = [
+const OTHER_VARIABLES: [&str; 8] = [
     "COPYDESK_CONFIG",
     "COPYDESK_ADDR",
     "COPYDESK_COPY_TO",
@@ -65,7 +65,7 @@ pub enum ConfigError {
         origin: SettingSource,
     },
     /// Invalid value.
-    #[error("{name} = {value:?} ({origin}): {right}")]
+    #[error("{name} = {value:?} ({origin}): {expected}")]
     Value {
         /// Setting.
         name: &'static str,
@@ -74,7 +74,7 @@ pub enum ConfigError {
         /// Source.
         origin: SettingSource,
         /// Expected value.
-        right: String,
+        expected: String,
     },
     /// File that cannot be read or parsed.
     #[error("{path}: {cause}")]
@@ -108,7 +108,7 @@ impl Settings {
             settings.read_file(path)?;
         }
         for (variable, value) in &environment {
-            if !OTHERS.contains(&variable.as_str()) {
+            if !OTHER_VARIABLES.contains(&variable.as_str()) {
                 let name = variable[PREFIX.len()..].to_ascii_lowercase().replace('_', "-");
                 settings.set(&name, variable, value.clone(), SettingSource::Environment(variable.clone()))?;
             }
@@ -122,8 +122,8 @@ impl Settings {
     }
 
     fn read_file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let shown = printable::path(path);
-        let failed = |cause: String| ConfigError::File { path: shown.clone(), cause };
+        let displayed = printable::path(path);
+        let failed = |cause: String| ConfigError::File { path: displayed.clone(), cause };
         let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| failed(error.to_string()))?;
         for (name, value) in table {
@@ -133,7 +133,7 @@ impl Settings {
                 toml::Value::Boolean(on) => if on { "on" } else { "off" }.to_owned(),
                 other => return Err(failed(format!("{name} must be a string, a number or a boolean, not {other}"))),
             };
-            self.set(&name.replace('_', "-"), &name, text, SettingSource::File(shown.clone()))?;
+            self.set(&name.replace('_', "-"), &name, text, SettingSource::File(displayed.clone()))?;
         }
         Ok(())
     }
@@ -153,12 +153,7 @@ impl Settings {
 
     fn get<T>(&self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, ConfigError> {
         let (value, origin) = self.values.get(name).cloned().unwrap_or_else(|| (String::new(), SettingSource::Default));
-        parse(&value).map_err(|expected| ConfigError::Value {
-            name,
-            value: masked(name, &value),
-            origin,
-            right: expected,
-        })
+        parse(&value).map_err(|expected| ConfigError::Value { name, value: masked(name, &value), origin, expected })
     }
 
     /// Returns the log format.
@@ -219,8 +214,8 @@ fn masked(name: &str, value: &str) -> String {
 fn masked_url(value: &str) -> String {
     let Ok(mut url) = url::Url::parse(value) else {
         // An invalid URL may contain a password too: everything after its scheme is masked.
-        let shown = value.find(['@', '?']).and_then(|_| value.find("://")).map_or(value.len(), |at| at + 3);
-        return if shown < value.len() { format!("{}***", &value[..shown]) } else { value.to_owned() };
+        let displayed = value.find(['@', '?']).and_then(|_| value.find("://")).map_or(value.len(), |at| at + 3);
+        return if displayed < value.len() { format!("{}***", &value[..displayed]) } else { value.to_owned() };
     };
     let secret = |key: &str| key.to_ascii_lowercase().contains("password");
     if url.query_pairs().any(|(key, _)| secret(&key)) {
@@ -286,8 +281,11 @@ mod tests {
             "postgres://desk:also@db.example/x?Password=hunter2&application_name=a",
         ] {
             let settings = load(&[("store", url)], &[], "");
-            let shown = settings.map_or_else(|error| error.to_string(), |settings| settings.to_toml());
-            assert!(shown.contains("***") && !shown.contains("hunter2") && !shown.contains("also@"), "{shown}");
+            let displayed = settings.map_or_else(|error| error.to_string(), |settings| settings.to_toml());
+            assert!(
+                displayed.contains("***") && !displayed.contains("hunter2") && !displayed.contains("also@"),
+                "{displayed}"
+            );
         }
         for invalid in [
             "postgres://desk:hunter2@db.example/x?sslmode=allow",
@@ -303,8 +301,8 @@ mod tests {
     fn what_is_sent_to_the_collector_is_shown_by_name() {
         let headers = ("otlp-headers", "api-key=hunter2,x=hunter2");
         let settings = load(&[("otlp-endpoint", "http://collector.example:4317"), headers], &[], "").unwrap();
-        let shown = settings.to_toml();
-        assert!(shown.contains("api-key=***,x=***") && !shown.contains("hunter2"), "{shown}");
+        let displayed = settings.to_toml();
+        assert!(displayed.contains("api-key=***,x=***") && !displayed.contains("hunter2"), "{displayed}");
         assert!(!format!("{:?}", settings.server_options().unwrap()).contains("hunter2"));
         for invalid in [
             ("otlp-endpoint", "collector:4317"),
@@ -327,7 +325,7 @@ mod tests {
             let settings = standbys(valid).unwrap();
             assert!(!settings.to_toml().contains("hunter2"), "{}", settings.to_toml());
             let StoreOptions::Postgres(options) = settings.server_options().unwrap().store else { panic!() };
-            assert_eq!(options.standbys.map_or(0, |standbys| standbys.at.len()), count, "{valid}");
+            assert_eq!(options.standbys.map_or(0, |standbys| standbys.servers.len()), count, "{valid}");
         }
         for (invalid, expected) in [
             ("postgres://desk:hunter2@one.example,two.example/news", "must be postgres://"),

@@ -62,9 +62,9 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
 }
 
 /// Parses a ratio from 0 to 1.
-pub(super) fn share(text: &str) -> Result<f64, String> {
+pub(super) fn ratio(text: &str) -> Result<f64, String> {
     match text.parse() {
-        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        Ok(ratio) if (0.0..=1.0).contains(&ratio) => Ok(ratio),
         _ => Err("must be a number from 0 to 1: 0.01".to_owned()),
     }
 }
@@ -98,9 +98,9 @@ mod tests {
         }
         assert_eq!(pairs("Api-Key = a=b, x=y,"), Ok(vec![("api-key".into(), "a=b".into()), ("x".into(), "y".into())]));
         assert!(pairs("secret").is_err_and(|error| !error.contains("secret")) && pairs("=x").is_err());
-        assert_eq!(share("0.25"), Ok(0.25));
+        assert_eq!(ratio("0.25"), Ok(0.25));
         for bad in ["", "2", "-0.1", "NaN", "1%"] {
-            assert!(share(bad).is_err(), "{bad}");
+            assert!(ratio(bad).is_err(), "{bad}");
         }
         for bad in ["", "MiB", "64MB", "-1", "99999999999GiB"] {
             assert!(bytes(bad).is_err(), "{bad}");

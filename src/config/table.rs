@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::access::{access_options, audit_log};
-use super::parse::{address, at_least, bytes, count, duration, pairs, share, size, switch};
+use super::parse::{address, at_least, bytes, count, duration, pairs, ratio, size, switch};
 use super::{ConfigError, Settings};
 use crate::article;
 use crate::cache::{ConsistencyCheckOptions, LocalCacheOptions, RedisOptions};
@@ -298,7 +298,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
     let sample = settings.get("consistency-check-sample", count)?;
     let consistency_check = settings.get("consistency-check-interval", |text| match text {
         "off" => Ok(None),
-        text => Ok(Some(ConsistencyCheckOptions { every: duration(text)?, sample, staleness_bound: bound })),
+        text => Ok(Some(ConsistencyCheckOptions { interval: duration(text)?, sample, staleness_bound: bound })),
     })?;
     let extract =
         extract::Limits { max_bytes: settings.get("max-document-bytes", size)?, ..extract::Limits::default() };
@@ -364,7 +364,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
 }
 
 fn trace(settings: &Settings) -> Result<Option<TraceOptions>, ConfigError> {
-    let sample = settings.get("trace-sample", share)?;
+    let sample = settings.get("trace-sample", ratio)?;
     let headers = settings.get("otlp-headers", pairs)?;
     settings.get("otlp-endpoint", |text| match text {
         "off" if !headers.is_empty() => Err("must be a collector's URL when `otlp-headers` is set".into()),
@@ -390,7 +390,7 @@ fn tls(settings: &Settings) -> Result<Option<TlsOptions>, ConfigError> {
     };
     match options.check() {
         Ok(()) => Ok(Some(options)),
-        Err(error) => fail(error.setting, error.right),
+        Err(error) => fail(error.setting, error.problem),
     }
 }
 
@@ -401,7 +401,7 @@ fn connections(settings: &Settings) -> Result<ConnectionOptions, ConfigError> {
         text => at_least(duration(text)?, min).map(Some).map_err(|expected| format!("{expected}, or off")),
     };
     Ok(ConnectionOptions {
-        most: settings.get("max-connections", |text| match count(text)? {
+        max: settings.get("max-connections", |text| match count(text)? {
             // Maximum number of permits of the semaphore that counts them.
             max if max <= usize::MAX >> 3 => Ok(max),
             _ => Err(format!("must be at most {}", usize::MAX >> 3)),
@@ -468,9 +468,9 @@ fn store_options(settings: &Settings) -> Result<StoreOptions, ConfigError> {
         options.listen = listen;
         options.keep = keep;
         if !standbys.is_empty() {
-            options.standbys = Some(StandbyOptions { at: standbys.clone(), staleness_bound, poll });
+            options.standbys = Some(StandbyOptions { servers: standbys.clone(), staleness_bound, poll });
         }
-        let standbys = options.standbys.iter_mut().flat_map(|standbys| &mut standbys.at);
+        let standbys = options.standbys.iter_mut().flat_map(|standbys| &mut standbys.servers);
         for options in standbys {
             limit(options);
         }

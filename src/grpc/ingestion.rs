@@ -8,21 +8,21 @@ use jiff::Timestamp;
 use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::caller_meter::meter;
 use super::convert::outcome;
-use super::rated::rate;
 use super::served::ingestion_service_server::IngestionService;
 use super::served::{
     DeleteArticleResponse, FeedItem, IngestArticleResponse, IngestArticlesResponse, IngestedArticle,
     ReinstateArticleResponse, UndeleteArticleResponse, UpdateArticleResponse, WithdrawArticleResponse, feed_item,
     ingest_articles_response,
 };
-use super::{Ending, Outgoing, status, with_farewell};
+use super::{ConnectionShutdown, Outgoing, status, with_stopping_status};
 use crate::access::{Audit, AuditSource, Caller, Scope};
 use crate::article::{ChangeKind, EncodedArticle, Record};
-use crate::ingest::{Answer, Contents, Edit, Ended, IngestError, Ingested, Ingestion};
+use crate::ingest::{Contents, Edit, IngestError, Ingested, Ingestion, StreamError, StreamResponse};
 use crate::proto;
 use crate::store::{Authority, Outcome, StoreError, WriteError};
-use crate::telemetry::{Metrics, note_article};
+use crate::telemetry::{Metrics, set_call_article};
 
 /// Service of writes.
 pub struct IngestionApi {
@@ -40,7 +40,7 @@ impl IngestionApi {
     /// Returns the origin of a request for the audit log.
     fn origin<T>(&self, method: &str, request: &Request<T>) -> AuditSource {
         let caller = request.extensions().get::<Arc<Caller>>();
-        self.audit.of(&format!("/copydesk.v1.IngestionService/{method}"), caller, request.metadata().as_ref())
+        self.audit.source(&format!("/copydesk.v1.IngestionService/{method}"), caller, request.metadata().as_ref())
     }
 
     /// Returns the authority of a request's caller. Where callers are not told apart, each may do everything.
@@ -57,10 +57,10 @@ impl IngestionApi {
         origin: AuditSource,
         done: impl Fn(Outcome) -> Option<&'static str> + Send + Sync + 'static,
     ) -> Ingestion {
-        if !origin.is_kept() {
+        if !origin.is_enabled() {
             return self.ingestion.clone();
         }
-        self.ingestion.witnessed(Arc::new(move |id, written| match written {
+        self.ingestion.with_observer(Arc::new(move |id, written| match written {
             Ok(written) => {
                 if let Some(done) = done(written.outcome) {
                     origin.changed(done, &id.name(), written.record.revision);
@@ -74,7 +74,7 @@ impl IngestionApi {
     }
 
     async fn edit(&self, edit: Edit<'_>, origin: AuditSource) -> Result<EncodedArticle, Status> {
-        note_article(edit.name);
+        set_call_article(edit.name);
         let edited = self.audited(origin, editing(edited(edit.kind))).edit(edit).await;
         Ok(whole(&edited.map_err(|error| status::ingest(&error))?))
     }
@@ -205,14 +205,14 @@ impl IngestionService for IngestionApi {
         // Validation changes nothing, so it is not audited.
         let validated = request.get_ref().validate_only;
         let origin = if validated { AuditSource::default() } else { self.origin("IngestArticle", &request) };
-        let meter = rate(request.extensions());
-        let ingestion = self.audited(origin, ingested).metered(meter).with_authority(Self::authority(&request));
+        let meter = meter(request.extensions());
+        let ingestion = self.audited(origin, ingested).with_meter(meter).with_authority(Self::authority(&request));
         let result = ingestion.ingest(request.into_inner()).await;
         if matches!(result, Err(IngestError::OverRate(_))) {
             self.metrics.calls().refused("rate");
         }
         if let Ok(Contents::Article(ingested)) = &result {
-            note_article(&ingested.written.record.id.name());
+            set_call_article(&ingested.written.record.id.name());
         }
         answer(&self.metrics, false, result).map(Response::new)
     }
@@ -226,11 +226,11 @@ impl IngestionService for IngestionApi {
         let origin = self.origin("IngestArticles", &request);
         let authority = Self::authority(&request);
         let caller = request.extensions().get::<Arc<Caller>>().cloned();
-        let meter = rate(request.extensions());
+        let meter = meter(request.extensions());
         // Once the connection ends, no more documents are read; those read are written and answered; then the stream
         // ends.
-        let ending = Ending::of(request.extensions());
-        let documents = request.into_inner().take_until(ending.clone().come());
+        let closing = ConnectionShutdown::of(request.extensions());
+        let documents = request.into_inner().take_until(closing.clone().started());
         // The stream ends after an undecodable message: the start of the next one is unknown.
         let documents = documents.map(|item| item.map_err(|error| status::undecodable(&error).unwrap_or(error)));
         let documents = documents.then(move |item| {
@@ -238,20 +238,20 @@ impl IngestionService for IngestionApi {
             async move {
                 let item = item?;
                 if let Some(caller) = caller {
-                    caller.pace().await;
+                    caller.throttle().await;
                     caller.check(Instant::now()).map_err(|refusal| status::access(&refusal))?;
                 }
                 Ok(item)
             }
         });
         let metrics = self.metrics.clone();
-        let ingestion = self.audited(origin, ingested).metered(meter).with_authority(authority);
+        let ingestion = self.audited(origin, ingested).with_meter(meter).with_authority(authority);
         let answers = ingestion.ingest_stream(documents).map(move |item| {
             let item = item.map_err(|ended| match ended {
-                Ended::Incoming(error) => error,
-                Ended::ResponsesNotRead => status::unread(),
+                StreamError::Incoming(error) => error,
+                StreamError::ResponsesNotRead => status::unread(),
             });
-            item.map(|Answer { sequence, brief, result }| {
+            item.map(|StreamResponse { sequence, brief, result }| {
                 use ingest_articles_response::Result as Api;
                 let result = match answer(&metrics, brief, result) {
                     Ok(ingested) => Api::Ingested(ingested),
@@ -260,7 +260,7 @@ impl IngestionService for IngestionApi {
                 IngestArticlesResponse { sequence, result: Some(result) }
             })
         });
-        Ok(Response::new(Box::pin(with_farewell(ending, answers))))
+        Ok(Response::new(Box::pin(with_stopping_status(closing, answers))))
     }
 
     async fn update_article(
@@ -271,7 +271,7 @@ impl IngestionService for IngestionApi {
         let authority = Self::authority(&request);
         let request = request.into_inner();
         if let Some(article) = &request.article {
-            note_article(&article.name);
+            set_call_article(&article.name);
         }
         let ingestion = self.audited(origin, editing("UPDATED")).with_authority(authority);
         let updated = ingestion.update(request).await;
@@ -305,7 +305,7 @@ impl IngestionService for IngestionApi {
     ) -> Result<Response<DeleteArticleResponse>, Status> {
         let origin = self.origin("DeleteArticle", &request);
         let proto::DeleteArticleRequest { name, etag, allow_missing } = request.get_ref();
-        note_article(name);
+        set_call_article(name);
         let deleting = self.audited(origin, editing(edited(ChangeKind::Deleted)));
         let article = match deleting.edit(Edit { name, etag, reason: "", kind: ChangeKind::Deleted }).await {
             Ok(record) => Some(whole(&record)),

@@ -1,10 +1,10 @@
 //! gRPC layer: converts Protobuf to the domain and back, and errors to statuses. One file per service; methods contain
 //! no business logic.
 
+mod caller_meter;
+mod connection_shutdown;
 mod convert;
-mod ending;
 mod ingestion;
-mod rated;
 mod retrieval;
 pub mod status;
 
@@ -14,7 +14,7 @@ pub mod served {
     include!(concat!(env!("OUT_DIR"), "/served/copydesk.v1.rs"));
 }
 
-pub use ending::Ending;
+pub use connection_shutdown::ConnectionShutdown;
 pub use ingestion::IngestionApi;
 pub(crate) use ingestion::failure_status;
 pub use retrieval::RetrievalApi;
@@ -30,18 +30,18 @@ pub const CACHE_METADATA: &str = "copydesk-cache";
 type Outgoing<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// Ends a stream with UNAVAILABLE when its connection ends.
-fn until_ended<T: Send + 'static>(
-    ending: Ending,
+fn until_shutdown<T: Send + 'static>(
+    closing: ConnectionShutdown,
     stream: impl Stream<Item = Result<T, Status>> + Send + 'static,
 ) -> Outgoing<T> {
-    Box::pin(with_farewell(ending.clone(), stream.take_until(ending.come())))
+    Box::pin(with_stopping_status(closing.clone(), stream.take_until(closing.started())))
 }
 
 /// Appends UNAVAILABLE to a stream if its connection has ended by then.
-fn with_farewell<T>(
-    ending: Ending,
+fn with_stopping_status<T>(
+    closing: ConnectionShutdown,
     stream: impl Stream<Item = Result<T, Status>>,
 ) -> impl Stream<Item = Result<T, Status>> {
-    let farewell = stream::once(async move { ending.has_come().then(|| Err(status::stopping())) });
-    stream.chain(farewell.filter_map(std::future::ready))
+    let stopping = stream::once(async move { closing.has_started().then(|| Err(status::stopping())) });
+    stream.chain(stopping.filter_map(std::future::ready))
 }

@@ -11,12 +11,12 @@ use super::served::{
     LookupArticleResponse, SearchArticlesResponse, SearchResult, WatchArticlesResponse, export_articles_response,
     watch_articles_response,
 };
-use super::{CACHE_METADATA, Ending, Outgoing, status, until_ended};
+use super::{CACHE_METADATA, ConnectionShutdown, Outgoing, status, until_shutdown};
 use crate::article::to_proto;
 use crate::proto::{self, ArticleRevision, Checkpoint, ExportSummary, ListArticleRevisionsResponse};
 use crate::retrieve::{Event, Exported, Got, Retrieval};
 use crate::store::Layer;
-use crate::telemetry::{Metrics, note_article};
+use crate::telemetry::{Metrics, set_call_article};
 
 /// Service of reads.
 pub struct RetrievalApi {
@@ -30,8 +30,8 @@ impl RetrievalApi {
         Self { retrieval, metrics }
     }
 
-    fn answered<T>(&self, message: T, from: Layer, articles: usize) -> Response<T> {
-        self.metrics.retrieval().answered(from.as_str(), articles as u64);
+    fn served<T>(&self, message: T, from: Layer, articles: usize) -> Response<T> {
+        self.metrics.retrieval().served(from.as_str(), articles as u64);
         let mut response = Response::new(message);
         response.metadata_mut().insert(CACHE_METADATA, MetadataValue::from_static(from.as_str()));
         response
@@ -45,9 +45,9 @@ impl RetrievalService for RetrievalApi {
         request: Request<proto::GetArticleRequest>,
     ) -> Result<Response<GetArticleResponse>, Status> {
         let request = request.into_inner();
-        note_article(&request.name);
+        set_call_article(&request.name);
         let Got { article, from } = self.retrieval.get(&request).await.map_err(|error| status::retrieve(&error))?;
-        Ok(self.answered(GetArticleResponse { article: Some(article) }, from, 1))
+        Ok(self.served(GetArticleResponse { article: Some(article) }, from, 1))
     }
 
     async fn batch_get_articles(
@@ -57,7 +57,7 @@ impl RetrievalService for RetrievalApi {
         let batch = self.retrieval.batch(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
         let count = batch.articles.len();
         let message = BatchGetArticlesResponse { articles: batch.articles, not_found: batch.not_found };
-        Ok(self.answered(message, batch.from, count))
+        Ok(self.served(message, batch.from, count))
     }
 
     async fn lookup_article(
@@ -66,7 +66,7 @@ impl RetrievalService for RetrievalApi {
     ) -> Result<Response<LookupArticleResponse>, Status> {
         let found = self.retrieval.lookup(request.get_ref()).await;
         let Got { article, from } = found.map_err(|error| status::retrieve(&error))?;
-        Ok(self.answered(LookupArticleResponse { article: Some(article) }, from, 1))
+        Ok(self.served(LookupArticleResponse { article: Some(article) }, from, 1))
     }
 
     async fn list_articles(
@@ -100,7 +100,7 @@ impl RetrievalService for RetrievalApi {
         &self,
         request: Request<proto::ListArticleRevisionsRequest>,
     ) -> Result<Response<ListArticleRevisionsResponse>, Status> {
-        note_article(&request.get_ref().name);
+        set_call_article(&request.get_ref().name);
         let page = self.retrieval.revisions(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
         let revisions = page.revisions.into_iter().map(|entry| ArticleRevision {
             name: entry.name,
@@ -126,7 +126,7 @@ impl RetrievalService for RetrievalApi {
     ) -> Result<Response<Self::WatchArticlesStream>, Status> {
         let events = self.retrieval.watch(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
         let messages = events.map(|event| event.map(watch_message).map_err(|error| status::retrieve(&error)));
-        Ok(Response::new(until_ended(Ending::of(request.extensions()), messages)))
+        Ok(Response::new(until_shutdown(ConnectionShutdown::of(request.extensions()), messages)))
     }
 
     type ExportArticlesStream = Outgoing<ExportArticlesResponse>;
@@ -137,7 +137,7 @@ impl RetrievalService for RetrievalApi {
     ) -> Result<Response<Self::ExportArticlesStream>, Status> {
         let items = self.retrieval.export(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
         let messages = items.map(|item| item.map(export_message).map_err(|error| status::retrieve(&error)));
-        Ok(Response::new(until_ended(Ending::of(request.extensions()), messages)))
+        Ok(Response::new(until_shutdown(ConnectionShutdown::of(request.extensions()), messages)))
     }
 }
 

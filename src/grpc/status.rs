@@ -188,7 +188,7 @@ pub fn access(refusal: &AuthError) -> Status {
             let message = "credentials cannot be checked at present; retry";
             return Status::with_error_details(Code::Unavailable, message, details);
         }
-        AuthError::Lacks(scope) => {
+        AuthError::MissingScope(scope) => {
             let scope = scope.as_str();
             let mut details = ErrorDetails::new();
             details.set_error_info("SCOPE_MISSING", DOMAIN, HashMap::from([("scope".to_owned(), scope.to_owned())]));
@@ -279,7 +279,7 @@ pub fn ingest(error: &IngestError) -> Status {
 fn write(error: &WriteError) -> Status {
     match error {
         WriteError::NotFound(id) => not_found(&id.name()),
-        WriteError::State { id, lifecycle } => {
+        WriteError::WrongLifecycle { id, lifecycle } => {
             let name = id.name();
             let (reason, message) = match lifecycle {
                 Lifecycle::Withdrawn => ("ARTICLE_WITHDRAWN", "was withdrawn; reinstate it first"),
@@ -313,9 +313,9 @@ fn write(error: &WriteError) -> Status {
                 "embargo_time" => ("earlier", "expire_time"),
                 _ => ("later", "embargo_time"),
             };
-            let right =
+            let expected =
                 format!("must be {order} than the {other} of {} that stands, {stands}; or send both", id.name());
-            invalid(&Violations::one(*field, right))
+            invalid(&Violations::one(*field, expected))
         }
         WriteError::RequestReused => {
             let mut details = details("REQUEST_ID_REUSED");

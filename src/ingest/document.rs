@@ -69,7 +69,7 @@ pub(super) fn prepare(
                 },
                 Sent::Article(_) => unreachable!("handled above"),
             };
-            let document = extract::Document { payload, url: given(&metadata.url), hints: metadata.hints() };
+            let document = extract::Document { payload, url: non_empty(&metadata.url), hints: metadata.hints() };
             let budget = Budget::new(&options.extract, is_abandoned);
             extract::extract(&document, &budget).map_err(|error| report::violation(sent, &error))?
         }
@@ -99,7 +99,7 @@ pub(super) fn prepare(
     }
 }
 
-fn given(text: &str) -> Option<&str> {
+fn non_empty(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
@@ -167,9 +167,9 @@ impl SenderMetadata {
 
     fn hints(&self) -> Hints<'_> {
         Hints {
-            headline: given(&self.headline),
-            language: given(&self.language),
-            source: given(&self.source),
+            headline: non_empty(&self.headline),
+            language: non_empty(&self.language),
+            source: non_empty(&self.source),
             publish_time: self.publish_time,
         }
     }

@@ -118,7 +118,7 @@ impl Ingestion {
     }
 
     async fn write(&self, write: Write) -> Result<Written, WriteError> {
-        self.write_and_show(vec![write]).await.pop().unwrap_or(Err(StoreError::Internal.into()))
+        self.write_redacted(vec![write]).await.pop().unwrap_or(Err(StoreError::Internal.into()))
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::IngestError;
-use crate::overload::codel::{CodelLimit, STANDING};
-use crate::overload::thread_priority::work_behind_connections;
+use crate::overload::codel::{CodelLimit, STANDING_QUEUE_LEN};
+use crate::overload::thread_priority::lower_thread_priority;
 
 /// Stack size of a thread, in bytes. Extraction crates recurse by the depth of a page, which [`crate::extract`] limits;
 /// measured, the limits need 8 MiB.
@@ -38,7 +38,7 @@ impl Workers {
         for number in 0..threads {
             let inbox = Arc::clone(&inbox);
             std::thread::Builder::new().name(format!("extract-{number}")).stack_size(STACK_BYTES).spawn(move || {
-                work_behind_connections();
+                lower_thread_priority();
                 loop {
                     // The lock is held while waiting: one thread waits for a job, the others for the lock.
                     let job = inbox.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -50,7 +50,7 @@ impl Workers {
             })?;
         }
         let slots = |count| Arc::new(Semaphore::new(count));
-        let stream_share = (threads + STANDING / 2).min(queue / 2).max(threads.min(queue - 1)).max(1);
+        let stream_share = (threads + STANDING_QUEUE_LEN / 2).min(queue / 2).max(threads.min(queue - 1)).max(1);
         Ok(Self {
             jobs,
             slots: slots(queue),
@@ -67,24 +67,24 @@ impl Workers {
         used == self.queue || used.saturating_sub(self.threads) >= self.codel.max_len()
     }
 
-    /// Runs a job on one of the threads. A job whose caller left before it started is not run. A `refusable` job (of a
+    /// Runs a job on one of the threads. A job whose caller left before it started is not run. A `rejectable` job (of a
     /// unary call) is rejected at once if the pool is full, and when it is dequeued if a standing queue has become too
     /// long behind it. Other jobs (of a stream) wait for a slot without limit, which is the stream's backpressure.
     ///
     /// The job receives a function that returns true once its caller has left.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        refusable: bool,
+        rejectable: bool,
         job: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
     ) -> Result<T, IngestError> {
         if self.slots.available_permits() == self.queue {
-            self.codel.empty();
+            self.codel.on_empty();
         }
-        if refusable && self.is_full() {
+        if rejectable && self.is_full() {
             return Err(IngestError::Busy);
         }
         let slots = Arc::clone(&self.slots);
-        let slot = if refusable {
+        let slot = if rejectable {
             // Unary calls do not queue with streams for the next free slot: their wait would be unbounded.
             (slots.try_acquire_owned().map_err(|_none| IngestError::Busy)?, None)
         } else {
@@ -99,7 +99,7 @@ impl Workers {
                 return;
             }
             let queued = queue.saturating_sub(slots.available_permits() + threads);
-            if refusable && codel.too_many(queued) {
+            if rejectable && codel.should_drop(queued) {
                 drop(slot);
                 drop(sender.send(Err(IngestError::Busy)));
                 return;
@@ -136,12 +136,12 @@ mod tests {
     #[tokio::test]
     async fn a_job_learns_that_its_caller_has_left() {
         let workers = Workers::start(1, 2).expect("threads should start");
-        let (begun, begins) = oneshot::channel();
+        let (started, starting) = oneshot::channel();
         let (ended, ends) = oneshot::channel();
         let running = workers.clone();
         let call = tokio::spawn(async move {
             let job = move |is_abandoned: &dyn Fn() -> bool| {
-                begun.send(is_abandoned()).expect("the test should be waiting");
+                started.send(is_abandoned()).expect("the test should be waiting");
                 while !is_abandoned() {
                     std::thread::yield_now();
                 }
@@ -149,7 +149,7 @@ mod tests {
             };
             running.run(true, job).await
         });
-        assert_eq!(begins.await, Ok(false));
+        assert_eq!(starting.await, Ok(false));
         call.abort();
         assert_eq!(ends.await, Ok(()));
     }
@@ -160,16 +160,16 @@ mod tests {
         let workers = Workers::start(1, QUEUE).expect("threads should start");
         let (go, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
-        let begun = Arc::new(AtomicUsize::new(0));
-        let job = |refusable| {
-            let (workers, gate, begun) = (workers.clone(), Arc::clone(&gate), Arc::clone(&begun));
+        let started = Arc::new(AtomicUsize::new(0));
+        let job = |rejectable| {
+            let (workers, gate, started) = (workers.clone(), Arc::clone(&gate), Arc::clone(&started));
             // Each job blocks until it is released.
             tokio::spawn(async move {
                 let wait = move |_: &dyn Fn() -> bool| {
-                    begun.fetch_add(1, Ordering::Relaxed);
+                    started.fetch_add(1, Ordering::Relaxed);
                     gate.lock().unwrap_or_else(PoisonError::into_inner).recv().expect("the job should be released");
                 };
-                workers.run(refusable, wait).await
+                workers.run(rejectable, wait).await
             })
         };
         let queued = |count| {
@@ -188,7 +188,7 @@ mod tests {
             "a full queue should reject, even in a burst"
         );
         // The queue becomes a standing one once as many jobs as its capacity have been dequeued.
-        const STREAMS: usize = 1 + STANDING / 2;
+        const STREAMS: usize = 1 + STANDING_QUEUE_LEN / 2;
         let streams: Vec<_> = (0..QUEUE).map(|_| job(false)).collect();
         while workers.stream_slots.available_permits() > 0 {
             tokio::task::yield_now().await;
@@ -200,13 +200,13 @@ mod tests {
             assert_eq!(call.await.expect("no panic"), Ok(()), "a burst should be served");
         }
         // One more job has started than was released: the state is stable from here on.
-        while begun.load(Ordering::Relaxed) < QUEUE + 6 {
+        while started.load(Ordering::Relaxed) < QUEUE + 6 {
             tokio::task::yield_now().await;
         }
         queued(STREAMS).await;
         // Behind the maximum number of stream jobs, unary calls still find slots, up to the limit of a standing queue.
-        let calls: Vec<_> = (STREAMS..1 + STANDING).map(|_| job(true)).collect();
-        queued(1 + STANDING).await;
+        let calls: Vec<_> = (STREAMS..1 + STANDING_QUEUE_LEN).map(|_| job(true)).collect();
+        queued(1 + STANDING_QUEUE_LEN).await;
         assert_eq!(job(true).await.expect("no panic"), Err(IngestError::Busy));
         for _ in 0..2 * QUEUE {
             go.send(()).expect("a job should be waiting");
@@ -253,12 +253,12 @@ mod tests {
         for call in calls.drain(..2) {
             assert_eq!(call.await.expect("no panic"), Ok(()));
         }
-        let mut answered = Vec::new();
+        let mut results = Vec::new();
         for call in calls {
-            answered.push(call.await.expect("no panic"));
+            results.push(call.await.expect("no panic"));
         }
-        let refused = answered.iter().take_while(|answer| **answer == Err(IngestError::Busy)).count();
+        let refused = results.iter().take_while(|answer| **answer == Err(IngestError::Busy)).count();
         assert_eq!(refused, QUEUE - 2 - 49);
-        assert!(answered[refused..].iter().all(|answer| *answer == Ok(())), "{answered:?}");
+        assert!(results[refused..].iter().all(|answer| *answer == Ok(())), "{results:?}");
     }
 }

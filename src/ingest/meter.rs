@@ -14,7 +14,7 @@ pub trait Meter: Send + Sync {
     fn take(&self, documents: usize) -> Result<(), OverRate>;
 
     /// Takes this number of documents from the rate, even beyond it, and returns the time to wait before using them.
-    fn borrow(&self, documents: usize) -> Duration;
+    fn reserve(&self, documents: usize) -> Duration;
 }
 
 /// Error of documents that exceed the rate limit of their caller.
@@ -33,18 +33,18 @@ pub struct OverRate {
 
 impl Ingestion {
     /// Returns a copy whose documents count against a rate limit.
-    pub fn metered(self, meter: Option<Arc<dyn Meter>>) -> Self {
+    pub fn with_meter(self, meter: Option<Arc<dyn Meter>>) -> Self {
         Self { meter, ..self }
     }
 
     /// Counts the items of a syndication feed, except the one counted for the message. If they exceed the rate, a unary
     /// call is rejected and a stream waits.
-    pub(super) async fn count(&self, prepared: &Contents<Prepared>, refusable: bool) -> Result<(), IngestError> {
+    pub(super) async fn count(&self, prepared: &Contents<Prepared>, rejectable: bool) -> Result<(), IngestError> {
         let (Some(meter), Contents::Feed(items)) = (&self.meter, prepared) else { return Ok(()) };
         match items.len().saturating_sub(1) {
             0 => {}
-            more if refusable => meter.take(more)?,
-            more => tokio::time::sleep(meter.borrow(more)).await,
+            more if rejectable => meter.take(more)?,
+            more => tokio::time::sleep(meter.reserve(more)).await,
         }
         Ok(())
     }

@@ -6,8 +6,8 @@ mod error;
 mod extraction;
 mod extraction_pool;
 mod meter;
+mod redact;
 mod report;
-mod shown;
 mod stream;
 mod write_observer;
 
@@ -22,14 +22,14 @@ pub use error::IngestError;
 pub use extraction::{DocumentMemory, Extraction};
 pub use extraction_pool::Workers;
 pub use meter::{Meter, OverRate};
-pub use stream::{Answer, Ended, StreamItem};
+pub use stream::{StreamError, StreamItem, StreamResponse};
 pub use write_observer::WriteObserver;
 
 use crate::article::{Digest, Limits, Violations};
 use crate::extract;
 use crate::proto;
 use crate::store::{Authority, Ingest, IngestSource, RequestKey, Store, StoreError, Write, WriteError, Written};
-use crate::telemetry::trace::{Kind, span};
+use crate::telemetry::trace::{SpanKind, span};
 
 /// Number of shares of the memory for streams. A stalled stream blocks at most one of them.
 const SHARES: usize = 4;
@@ -69,7 +69,7 @@ pub struct Ingestion {
     /// Memory for documents of streams, in KiB.
     stream_memory: Arc<Semaphore>,
     update_locks: Arc<edit::LockStripes>,
-    witness: Option<WriteObserver>,
+    observer: Option<WriteObserver>,
     meter: Option<Arc<dyn Meter>>,
     authority: Authority,
 }
@@ -125,7 +125,7 @@ impl Ingestion {
             options: Arc::new(options),
             stream_memory,
             update_locks: Arc::default(),
-            witness: None,
+            observer: None,
             meter: None,
             authority: Authority::Write,
         }
@@ -184,7 +184,8 @@ impl Ingestion {
     async fn dry_run(&self, prepared: Contents<Prepared>) -> Result<Contents<Ingested>, IngestError> {
         let one = async |prepared: Prepared| {
             let result = self.store.dry_run(self.write_of(prepared.ingest)).await;
-            let written = self.shown(vec![result]).await.pop().unwrap_or(Err(StoreError::Internal.into()))?;
+            let written =
+                self.redact_originals(vec![result]).await.pop().unwrap_or(Err(StoreError::Internal.into()))?;
             Ok(Ingested { written, report: prepared.report })
         };
         match prepared {
@@ -208,10 +209,10 @@ impl Ingestion {
         let mut written = Vec::with_capacity(writes.len());
         while writes.len() > MAX_COMMAND {
             let rest = writes.split_off(MAX_COMMAND);
-            written.extend(self.write_and_show(std::mem::replace(&mut writes, rest)).await);
+            written.extend(self.write_redacted(std::mem::replace(&mut writes, rest)).await);
         }
         if !writes.is_empty() {
-            written.extend(self.write_and_show(writes).await);
+            written.extend(self.write_redacted(writes).await);
         }
         written
     }
@@ -221,7 +222,7 @@ impl Ingestion {
         &self,
         document: Option<proto::Document>,
         request_id: String,
-        refusable: bool,
+        rejectable: bool,
     ) -> Result<Contents<Prepared>, IngestError> {
         let document = document.ok_or_else(|| Violations::one("document", "is required"))?;
         let request = request_key(request_id, &document)?;
@@ -229,8 +230,8 @@ impl Ingestion {
         if document::is_light(&document) {
             return document::prepare(document, request, time, &self.options, &|| false);
         }
-        let prepared = self.extract(document, request, time, refusable).await?;
-        self.count(&prepared, refusable).await?;
+        let prepared = self.extract(document, request, time, rejectable).await?;
+        self.count(&prepared, rejectable).await?;
         Ok(prepared)
     }
 
@@ -240,10 +241,10 @@ impl Ingestion {
         document: proto::Document,
         request: Option<RequestKey>,
         time: Timestamp,
-        refusable: bool,
+        rejectable: bool,
     ) -> Result<Contents<Prepared>, IngestError> {
         // Includes the wait for a thread.
-        let _part = span(Kind::Internal, "ingest.extract");
+        let _span = span(SpanKind::Internal, "ingest.extract");
         let options = Arc::clone(&self.options);
         let (document, size) = if document::is_compressed(&document) {
             // Measured, and not kept: while documents wait for a thread, only their compressed bytes are in memory.
@@ -251,7 +252,7 @@ impl Ingestion {
                 let size = document::decompressed_size(&document, Extraction::LARGE_BYTES);
                 (document, size)
             };
-            self.extraction.pool(0).run(refusable, measure).await?
+            self.extraction.pool(0).run(rejectable, measure).await?
         } else {
             let size = document::size(&document);
             (document, size)
@@ -259,7 +260,7 @@ impl Ingestion {
         let pool = self.extraction.pool(size);
         let prepare =
             move |is_abandoned: &dyn Fn() -> bool| document::prepare(document, request, time, &options, is_abandoned);
-        pool.run(refusable, prepare).await?
+        pool.run(rejectable, prepare).await?
     }
 }
 

@@ -32,7 +32,7 @@ const MAX_WRITING: usize = 4;
 const RESPONSE_BUFFER: usize = 64;
 
 /// Reason for the early end of a response stream.
-pub enum Ended<E> {
+pub enum StreamError<E> {
     /// The incoming stream failed with this error.
     Incoming(E),
     /// The client did not read its responses.
@@ -40,7 +40,7 @@ pub enum Ended<E> {
 }
 
 /// Response to one document of a stream.
-pub struct Answer {
+pub struct StreamResponse {
     /// Sequence number that the client gave the document.
     pub sequence: i64,
     /// True if the client requested a brief response.
@@ -67,14 +67,14 @@ impl Ingestion {
     pub fn ingest_stream<E: Send + 'static>(
         &self,
         documents: impl Stream<Item = StreamItem<E>> + Send + 'static,
-    ) -> impl Stream<Item = Result<Answer, Ended<E>>> + Send + 'static {
+    ) -> impl Stream<Item = Result<StreamResponse, StreamError<E>>> + Send + 'static {
         let (sender, receiver) = mpsc::channel(RESPONSE_BUFFER);
         let max_unread = self.options.unread;
         let responses = self.pipeline(documents);
         let pipeline = async move {
             let mut responses = std::pin::pin!(responses);
             while let Some(response) = responses.next().await {
-                match tokio::time::timeout(max_unread, sender.send(response.map_err(Ended::Incoming))).await {
+                match tokio::time::timeout(max_unread, sender.send(response.map_err(StreamError::Incoming))).await {
                     Ok(Ok(())) => {}
                     Ok(Err(_closed)) => return false,
                     Err(_elapsed) => return true,
@@ -88,7 +88,7 @@ impl Ingestion {
         )));
         let last = stream::once(async move {
             match task.await.map_err(JoinError::try_into_panic) {
-                Ok(timed_out) => timed_out.then_some(Err(Ended::ResponsesNotRead)),
+                Ok(timed_out) => timed_out.then_some(Err(StreamError::ResponsesNotRead)),
                 Err(Ok(panic)) => std::panic::resume_unwind(panic),
                 // Aborted only by dropping this stream.
                 Err(Err(_aborted)) => None,
@@ -100,7 +100,7 @@ impl Ingestion {
     fn pipeline<E: Send + 'static>(
         &self,
         documents: impl Stream<Item = StreamItem<E>> + Send + 'static,
-    ) -> impl Stream<Item = Result<Answer, E>> + Send + 'static {
+    ) -> impl Stream<Item = Result<StreamResponse, E>> + Send + 'static {
         let share = self.share();
         let reserving = self.clone();
         let preparing = self.clone();
@@ -139,7 +139,7 @@ impl Ingestion {
             })
     }
 
-    async fn write_group<E>(&self, group: Vec<Result<Ready, E>>) -> Vec<Result<Answer, E>> {
+    async fn write_group<E>(&self, group: Vec<Result<Ready, E>>) -> Vec<Result<StreamResponse, E>> {
         let mut writes = Vec::with_capacity(group.len());
         let mut permits = Vec::with_capacity(group.len());
         // In the order of the writes.
@@ -165,7 +165,7 @@ impl Ingestion {
                     Ok(Ingested { written, report })
                 })
             });
-            Answer { sequence, brief, result }
+            StreamResponse { sequence, brief, result }
         };
         pending.into_iter().map(|item| item.map(&mut respond)).collect()
     }

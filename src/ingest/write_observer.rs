@@ -12,18 +12,18 @@ pub type WriteObserver = Arc<dyn Fn(&ArticleId, &Result<Written, WriteError>) + 
 
 impl Ingestion {
     /// Returns a copy whose writes are observed.
-    pub fn witnessed(&self, witness: WriteObserver) -> Self {
-        Self { witness: Some(witness), ..self.clone() }
+    pub fn with_observer(&self, observer: WriteObserver) -> Self {
+        Self { observer: Some(observer), ..self.clone() }
     }
 
     /// Applies writes in order. An observed write continues when its caller leaves.
     pub(super) async fn apply_writes(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
-        let Some(witness) = self.witness.clone() else { return self.store.write(writes).await };
+        let Some(observer) = self.observer.clone() else { return self.store.write(writes).await };
         let ids: Vec<ArticleId> = writes.iter().map(|write| write.id().clone()).collect();
         let (store, count) = (Arc::clone(&self.store), ids.len());
         let writing = async move {
             let results = store.write(writes).await;
-            ids.iter().zip(&results).for_each(|(id, result)| witness(id, result));
+            ids.iter().zip(&results).for_each(|(id, result)| observer(id, result));
             results
         };
         match tokio::spawn(with_context(current_context(), writing)).await {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Maximum length of a standing queue: long enough that no worker idles, short enough that waits are short.
-pub(crate) const STANDING: usize = 48;
+pub(crate) const STANDING_QUEUE_LEN: usize = 48;
 
 /// Distinguishes a burst from overload by controlled delay (CoDel, RFC 8289; for servers in "Fail at Scale", ACM Queue
 /// 2015). A queue that empties now and then has absorbed a burst, or a short stall of the store, and may be long. A
@@ -23,12 +23,12 @@ impl CodelLimit {
     /// Returns the current maximum queue length.
     pub(crate) fn max_len(&self) -> usize {
         let standing = self.dequeued.load(Ordering::Relaxed) >= self.capacity;
-        if standing { STANDING.min(self.capacity) } else { self.capacity }
+        if standing { STANDING_QUEUE_LEN.min(self.capacity) } else { self.capacity }
     }
 
     /// Returns true if the request at the head should be dropped, with `queued` requests behind it. In a standing queue
     /// it has waited longest, and serving it would delay all of them (CoDel also drops from the head).
-    pub(crate) fn too_many(&self, queued: usize) -> bool {
+    pub(crate) fn should_drop(&self, queued: usize) -> bool {
         queued > self.max_len()
     }
 
@@ -39,7 +39,7 @@ impl CodelLimit {
     }
 
     /// Records that a request arrived and did not have to wait.
-    pub(crate) fn empty(&self) {
+    pub(crate) fn on_empty(&self) {
         if self.dequeued.load(Ordering::Relaxed) > 0 {
             self.dequeued.store(0, Ordering::Relaxed);
         }
@@ -56,10 +56,10 @@ mod tests {
         (0..99).for_each(|_| codel.on_dequeue());
         assert_eq!(codel.max_len(), 100);
         codel.on_dequeue();
-        assert_eq!(codel.max_len(), STANDING);
-        assert!(codel.too_many(STANDING + 1) && !codel.too_many(STANDING));
-        codel.empty();
-        assert!(!codel.too_many(STANDING + 1));
+        assert_eq!(codel.max_len(), STANDING_QUEUE_LEN);
+        assert!(codel.should_drop(STANDING_QUEUE_LEN + 1) && !codel.should_drop(STANDING_QUEUE_LEN));
+        codel.on_empty();
+        assert!(!codel.should_drop(STANDING_QUEUE_LEN + 1));
         assert_eq!(codel.max_len(), 100);
         let short = CodelLimit::new(0);
         assert_eq!(short.max_len(), 0, "the limit never exceeds the capacity");

@@ -14,7 +14,7 @@ thread_local! {
 /// Lowers the priority of this thread for its lifetime, below the threads that serve connections: it works for one call
 /// at a time, and they work for all calls, including rejected ones. Four store reads on one core left them a fifth of
 /// it.
-pub(crate) fn work_behind_connections() {
+pub(crate) fn lower_thread_priority() {
     if LOWERED.replace(true) {
         return;
     }
@@ -34,8 +34,8 @@ mod tests {
         let own = || rustix::process::getpriority_process(None).expect("priority is readable");
         let before = own();
         let other = std::thread::spawn(move || {
-            work_behind_connections();
-            work_behind_connections();
+            lower_thread_priority();
+            lower_thread_priority();
             own()
         });
         // 19 is the lowest priority.

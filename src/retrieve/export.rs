@@ -116,7 +116,7 @@ impl Export {
         if record.was_embargoed() || !standing.readable(now) {
             return Ok(None);
         }
-        let record = self.originals.show(record, now);
+        let record = self.originals.redact(record, now);
         let Ok(article) = record.readable(now) else { return Ok(None) };
         let matches = self.filter.is_empty() || self.filter.matches(&record.decode().map_err(|_| StoreError::Damaged)?);
         Ok(matches.then(|| self.mask.apply(article)))

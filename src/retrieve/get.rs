@@ -53,7 +53,7 @@ impl Retrieval {
         let Fetched { record, from } = found.pop().ok_or(StoreError::Internal)?;
         let not_found = || RetrieveError::NotFound(request.name.clone());
         let record = record.ok_or_else(not_found)?;
-        let record = self.show(record, consistency).await;
+        let record = self.redact_original(record, consistency).await;
         let now = Timestamp::now();
         let unreadable = |why| RetrieveError::unreadable(request.name.clone(), name.id.name(), why);
         let newest = record.readable(now).map_err(unreadable)?;
@@ -65,7 +65,7 @@ impl Retrieval {
                 // A replica that has the newest revision has all of them.
                 let consistency = consistency.and(record.token.position);
                 let past = self.store.get_revision(&name.id, revision, consistency).await?.ok_or_else(not_found)?;
-                let past = self.show(past, consistency).await;
+                let past = self.redact_original(past, consistency).await;
                 let article = past.readable(past.update_time).map_err(|_| not_found())?;
                 Ok(Got { article: mask.apply(article), from: Layer::Store })
             }
@@ -106,7 +106,7 @@ impl Retrieval {
         }
         let mut batch = Batch { articles: Vec::with_capacity(ids.len()), not_found: Vec::new(), from };
         for (id, fetched) in ids.iter().zip(found) {
-            let record = fetched.record.map(|record| originals.show(&record, now));
+            let record = fetched.record.map(|record| originals.redact(&record, now));
             match record.as_ref().and_then(|record| record.readable(now).ok()) {
                 Some(article) => batch.articles.push(mask.apply(article)),
                 None => batch.not_found.push(id.name()),
@@ -131,7 +131,7 @@ impl Retrieval {
         // The key is resolved by the store; the article may come from a cache.
         let mut found = self.store.get(std::slice::from_ref(&id), consistency).await?;
         let Fetched { record, from } = found.pop().ok_or(StoreError::Internal)?;
-        let record = self.show(record.ok_or_else(not_found)?, consistency).await;
+        let record = self.redact_original(record.ok_or_else(not_found)?, consistency).await;
         let article = record.readable(now).map_err(|why| RetrieveError::unreadable(requested(), id.name(), why))?;
         Ok(Got { article: mask.apply(article), from })
     }
@@ -140,12 +140,12 @@ impl Retrieval {
 impl Retrieval {
     /// Removes the name of an original that cannot be read from a record. If the store fails, the original is not named
     /// either, so that an outage does not fail a cache hit.
-    async fn show(&self, record: Arc<Record>, consistency: Consistency) -> Arc<Record> {
+    async fn redact_original(&self, record: Arc<Record>, consistency: Consistency) -> Arc<Record> {
         if record.duplicate_of.is_none() {
             return record;
         }
         let originals = self.originals([&*record], consistency).await.unwrap_or_default();
-        originals.show(&record, Timestamp::now())
+        originals.redact(&record, Timestamp::now())
     }
 }
 

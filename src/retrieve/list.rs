@@ -83,7 +83,7 @@ impl Retrieval {
             _ => String::new(),
         };
         let originals = self.originals(records.iter().map(|record| &**record), consistency.and(seen)).await?;
-        let records: Vec<_> = records.iter().map(|record| originals.show(record, now)).collect();
+        let records: Vec<_> = records.iter().map(|record| originals.redact(record, now)).collect();
         let articles = records.iter().filter_map(|record| record.readable(now).ok());
         Ok(Page { articles: articles.map(|article| mask.apply(article)).collect(), next_page_token })
     }

@@ -129,13 +129,13 @@ mod tests {
 
     #[test]
     fn tokens_belong_to_their_request() {
-        let ours = RequestDigest::of("list", Uuid::nil(), &crate::proto::ListArticlesRequest::default());
+        let list_digest = RequestDigest::of("list", Uuid::nil(), &crate::proto::ListArticlesRequest::default());
         let other = RequestDigest::of("search", Uuid::nil(), &crate::proto::ListArticlesRequest::default());
-        let token = ours.after_number(7);
-        assert_eq!(ours.number(&token), Ok(Some(7)));
+        let token = list_digest.after_number(7);
+        assert_eq!(list_digest.number(&token), Ok(Some(7)));
         assert!(other.number(&token).is_err());
-        assert!(ours.number(&token[..token.len() - 2]).is_err());
-        assert!(ours.number("%%%").is_err());
-        assert_eq!(ours.number(""), Ok(None));
+        assert!(list_digest.number(&token[..token.len() - 2]).is_err());
+        assert!(list_digest.number("%%%").is_err());
+        assert_eq!(list_digest.number(""), Ok(None));
     }
 }

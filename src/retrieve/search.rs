@@ -81,7 +81,7 @@ impl Retrieval {
         let mut hits = Vec::with_capacity(page.hits.len());
         let originals = self.originals(page.hits.iter().map(|hit| &*hit.record), consistency).await?;
         for hit in &page.hits {
-            let record = originals.show(&hit.record, now);
+            let record = originals.redact(&hit.record, now);
             let Ok(article) = record.readable(now) else { continue };
             let decoded = record.decode().map_err(|_| StoreError::Damaged)?;
             let found = snippet::snippet(&decoded.body, &search.query);

@@ -157,11 +157,11 @@ impl Watch {
         let now = Timestamp::now();
         // Of an article that was put back under embargo, only the change that did so is sent.
         let embargoed = change.now.embargo_time.is_some_and(|time| now < time);
-        let pulled_back = embargoed && change.record.readable(now).is_ok();
-        if !change.announced || pulled_back || !self.matches(change, now)? {
+        let re_embargoed = embargoed && change.record.readable(now).is_ok();
+        if !change.announced || re_embargoed || !self.matches(change, now)? {
             return Ok(None);
         }
-        let record = self.originals.show(&change.record, now);
+        let record = self.originals.redact(&change.record, now);
         // A revision that was unreadable when written stays hidden.
         let article = match record.readable(record.update_time) {
             Ok(article) if change.now.readable(now) => Some(self.mask.apply(article)),
@@ -184,7 +184,7 @@ impl Watch {
             return Ok(true);
         }
         let matches = |record: &Arc<Record>| -> Result<bool, StoreError> {
-            let record = self.originals.show(record, now);
+            let record = self.originals.redact(record, now);
             // Never matches an embargoed revision: a match would leak its text.
             Ok(!record.was_embargoed() && self.filter.matches(&record.decode().map_err(|_| StoreError::Damaged)?))
         };

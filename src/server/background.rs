@@ -43,13 +43,13 @@ pub(super) async fn watch_store(
     stopping: CancellationToken,
 ) {
     while !stopping.is_cancelled() {
-        let answered = matches!(tokio::time::timeout(PING_TIMEOUT, store.ping()).await, Ok(Ok(())));
+        let reachable = matches!(tokio::time::timeout(PING_TIMEOUT, store.ping()).await, Ok(Ok(())));
         readiness.send_if_modified(|readiness| {
-            let changed = readiness.store != answered;
+            let changed = readiness.store != reachable;
             if changed {
-                tracing::warn!(store.answers = answered, "readiness changed");
+                tracing::warn!(store.answers = reachable, "readiness changed");
             }
-            readiness.store = answered;
+            readiness.store = reachable;
             changed
         });
         tokio::time::sleep(PING).await;

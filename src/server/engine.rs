@@ -66,7 +66,7 @@ impl StoreOptions {
             }
             Self::Postgres(options) => {
                 PostgresStore::migrate(options).await?;
-                Ok(options.place())
+                Ok(options.address())
             }
         }
     }

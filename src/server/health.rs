@@ -11,7 +11,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use crate::grpc::Ending;
+use crate::grpc::ConnectionShutdown;
 
 /// Services with their own health status.
 const SERVICES: [&str; 2] = ["copydesk.v1.IngestionService", "copydesk.v1.RetrievalService"];
@@ -59,7 +59,7 @@ impl Health for HealthApi {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<HealthCheckResponse, Status>> + Send>>;
 
     async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        let ending = Ending::of(request.extensions());
+        let closing = ConnectionShutdown::of(request.extensions());
         let service = request.into_inner().service;
         let statuses = WatchStream::new(self.readiness.clone()).map(move |readiness| readiness.of(&service));
         let mut last = None;
@@ -70,7 +70,7 @@ impl Health for HealthApi {
         });
         // The stream ends 50 ms after its connection begins to close, so that NOT_SERVING goes out first.
         Ok(Response::new(Box::pin(changes.take_until(async move {
-            ending.come().await;
+            closing.started().await;
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }))))
     }

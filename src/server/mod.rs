@@ -46,9 +46,9 @@ use middleware::auth::Guard;
 use middleware::early_reject::EarlyReject;
 use middleware::hosts::HostRules;
 use middleware::layer::CallLayer;
-use middleware::router::Ours;
+use middleware::router::OwnServices;
 use stack::Stack;
-use transport::connection::Shared;
+use transport::connection::ConnectionContext;
 
 /// Settings of a server.
 #[derive(Clone, Debug)]
@@ -216,7 +216,7 @@ impl Server {
         let metrics = self.metrics.clone();
         let credentials = self.access.as_ref().is_none_or(|access| access.can_check(Instant::now()));
         let (readiness, ready) = watch::channel(Readiness { open: true, store: true, credentials });
-        let ours = self.ours(&metrics);
+        let own_services = self.own_services(&metrics);
         let routes = self.routes(&ready).map_err(|error| ServeError(error.to_string()))?;
 
         // Browsers use HTTP/2 only over TLS.
@@ -257,13 +257,13 @@ impl Server {
                 }
             }));
         }
-        let (drain_wait, begun) = (self.options.drain_wait, stopping.clone());
+        let (drain_wait, drained) = (self.options.drain_wait, stopping.clone());
         background.push(tokio::spawn(async move {
             shutdown.await;
             tracing::info!(drain_wait_ms = drain_wait.as_secs_f64() * 1_000.0, "stopping");
             readiness.send_modify(|readiness| readiness.open = false);
             tokio::time::sleep(drain_wait).await;
-            begun.cancel();
+            drained.cancel();
         }));
 
         let flush = CancellationToken::new();
@@ -278,11 +278,12 @@ impl Server {
             .layer(transport::grpc_web::cors(&self.options.web))
             .layer(transport::grpc_web::translation(&self.options.web))
             .layer(CallLayer::new(self.options.calls.clone(), guard, tracer))
-            .layer(ours)
+            .layer(own_services)
             .service(routes);
         let (options, grace) = (self.options.connections.clone(), self.options.shutdown_grace);
-        let max = options.most;
-        let connections = Shared::new(service, options, http1, tls, metrics.clone(), stopping.clone(), grace);
+        let max = options.max;
+        let connections =
+            ConnectionContext::new(service, options, http1, tls, metrics.clone(), stopping.clone(), grace);
         transport::listener::serve(self.listener, Arc::new(connections), max, &metrics, &stopping).await;
         for task in background {
             task.abort();
@@ -296,7 +297,7 @@ impl Server {
         Ok(())
     }
 
-    fn ours(&self, metrics: &Metrics) -> Ours {
+    fn own_services(&self, metrics: &Metrics) -> OwnServices {
         let max = self.options.max_message_bytes;
         let retrieval = Retrieval::new(self.stack.reads(), self.options.retrieve.clone());
         let extraction = self.extraction.clone();
@@ -316,7 +317,7 @@ impl Server {
             .send_compressed(Zstd)
             .max_decoding_message_size(max)
             .max_encoding_message_size(MAX_ANSWER_BYTES);
-        Ours { retrieval, ingestion, early }
+        OwnServices { retrieval, ingestion, early }
     }
 
     /// Returns the routes of health and reflection.
@@ -345,10 +346,10 @@ const MAX_ANSWER_BYTES: usize = 256 << 20;
 fn check_exposure(options: &ServerOptions) -> Result<(), StartError> {
     let address = options.listen;
     let calls = bind_policy::of_calls(address, options.tls.is_some(), options.authenticates(), options.insecure);
-    let metrics = options.http_listen.map_or(BindPolicy::Fine, bind_policy::of_metrics);
-    for exposure in [calls, metrics] {
-        match exposure {
-            BindPolicy::Fine => {}
+    let metrics = options.http_listen.map_or(BindPolicy::Allow, bind_policy::of_metrics);
+    for policy in [calls, metrics] {
+        match policy {
+            BindPolicy::Allow => {}
             BindPolicy::Warn(message) => tracing::warn!("{message}"),
             BindPolicy::Refuse => return Err(StartError::Exposed { address }),
         }

@@ -74,7 +74,7 @@ async fn store<'a>(
                 stored.push(record);
             }
             // An earlier run has copied it and set its state.
-            Err(WriteError::State { lifecycle, .. }) if lifecycle == record.lifecycle => {
+            Err(WriteError::WrongLifecycle { lifecycle, .. }) if lifecycle == record.lifecycle => {
                 copied.articles += 1;
                 copied.unchanged += 1;
             }

@@ -40,7 +40,7 @@ pub enum WriteError {
     NotFound(ArticleId),
     /// The state of the article does not allow the write.
     #[error("{id:?} is {lifecycle:?}")]
-    State {
+    WrongLifecycle {
         /// ID of the article.
         id: ArticleId,
         /// State of the article.

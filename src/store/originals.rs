@@ -43,7 +43,7 @@ impl Originals {
     /// Returns a record as readers may see it at `now`: without `duplicate_of` if that article is unreadable then, or
     /// was not looked up.
     #[must_use]
-    pub fn show(&self, record: &Arc<Record>, now: Timestamp) -> Arc<Record> {
+    pub fn redact(&self, record: &Arc<Record>, now: Timestamp) -> Arc<Record> {
         let named = |id| self.0.get(id).is_some_and(|original| original.unreadable(now).is_none());
         match &record.duplicate_of {
             Some(id) if !named(id) => Arc::new(record.without_duplicate_of()),

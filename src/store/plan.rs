@@ -78,29 +78,31 @@ pub(super) fn plan<'a>(
     match (write, current) {
         (Write::Ingest(ingest), None) => Ok((Effect::Create(ingest), Provenance::of(ingest))),
         (write, None) => Err(WriteError::NotFound(write.id().clone())),
-        (Write::Ingest(ingest), Some((current, known))) => plan_ingest(ingest, current, known),
-        (Write::Update(update), Some((current, known))) => {
-            let editor_fields = known.editor_fields.with(update.editor_fields);
-            Ok((plan_update(update, current)?, Provenance { editor_fields, ..known }))
+        (Write::Ingest(ingest), Some((current, provenance))) => plan_ingest(ingest, current, provenance),
+        (Write::Update(update), Some((current, provenance))) => {
+            let editor_fields = provenance.editor_fields.with(update.editor_fields);
+            Ok((plan_update(update, current)?, Provenance { editor_fields, ..provenance }))
         }
-        (Write::Transition(transition), Some((current, known))) => Ok((plan_transition(transition, current)?, known)),
+        (Write::Transition(transition), Some((current, provenance))) => {
+            Ok((plan_transition(transition, current)?, provenance))
+        }
     }
 }
 
 fn plan_ingest<'a>(
     ingest: &'a Ingest,
     current: &Record,
-    known: Provenance,
+    provenance: Provenance,
 ) -> Result<(Effect<'a>, Provenance), WriteError> {
     require_live(current)?;
-    let times = times::of_ingest(ingest, current, known.editor_fields);
+    let times = times::of_ingest(ingest, current, provenance.editor_fields);
     let editor_fields = match ingest.from {
-        IngestSource::Publisher(_) => known.editor_fields,
-        IngestSource::Copy(fields) => known.editor_fields.with(fields),
+        IngestSource::Publisher(_) => provenance.editor_fields,
+        IngestSource::Copy(fields) => provenance.editor_fields.with(fields),
     };
     let after = Provenance { ingested: ingest.article.fingerprint(), editor_fields };
     // A repeated document does not undo corrections by editors; only its times may change.
-    let article = match is_repeated(&ingest.article, known.ingested, after.ingested) {
+    let article = match is_repeated(&ingest.article, provenance.ingested, after.ingested) {
         true if times == Times::of(current) => return Ok((Effect::Nothing, after)),
         true => Cow::Owned(CleanArticle::stored(&current.content()).map_err(|_broken| StoreError::Damaged)?),
         false => Cow::Borrowed(&ingest.article),
@@ -153,7 +155,7 @@ fn plan_transition<'a>(transition: &'a Transition, current: &Record) -> Result<E
         (ChangeKind::Reinstated, Withdrawn) | (ChangeKind::Undeleted, Deleted) => Live,
         // Not (Deleted, Withdrawn): undeleting it would restore a killed article.
         (ChangeKind::Deleted, Live) => Deleted,
-        (_, lifecycle) => return Err(WriteError::State { id: current.id.clone(), lifecycle }),
+        (_, lifecycle) => return Err(WriteError::WrongLifecycle { id: current.id.clone(), lifecycle }),
     };
     Ok(Effect::Revise(Box::new(Revision {
         kind: transition.kind,
@@ -166,7 +168,7 @@ fn plan_transition<'a>(transition: &'a Transition, current: &Record) -> Result<E
 fn require_live(current: &Record) -> Result<(), WriteError> {
     match current.lifecycle {
         Lifecycle::Live => Ok(()),
-        lifecycle => Err(WriteError::State { id: current.id.clone(), lifecycle }),
+        lifecycle => Err(WriteError::WrongLifecycle { id: current.id.clone(), lifecycle }),
     }
 }
 
@@ -258,7 +260,7 @@ pub(super) fn time_of(write: &Write) -> Timestamp {
 }
 
 /// Removes the feed position from the result of a dry run, which is not in the feed.
-pub(super) fn unplaced(written: Written) -> Written {
+pub(super) fn without_position(written: Written) -> Written {
     let record = &written.record;
     if written.outcome == Outcome::Unchanged {
         return written;

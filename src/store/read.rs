@@ -119,10 +119,9 @@ impl FeedCursor {
 /// Articles that changed after a cursor.
 #[derive(Clone, Debug)]
 pub struct ChangedIds {
-    /// Position and article of each change, in order.
     pub articles: Vec<(Position, ArticleId)>,
-    /// Cursor after the last of them, from which to continue.
-    pub reached: FeedCursor,
+
+    pub cursor: FeedCursor,
 }
 
 /// Entry of the feed.

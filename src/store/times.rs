@@ -26,7 +26,7 @@ pub(super) fn of_ingest(ingest: &Ingest, current: &RecordParts, owned: EditorFie
         // An absent time keeps the stored one, and only editors change times set by editors.
         IngestSource::Publisher(_) if owned.contains(field) => stands,
         IngestSource::Publisher(_) => sent.or(stands),
-        IngestSource::Copy(theirs) if owned.contains(field) && !theirs.contains(field) => stands,
+        IngestSource::Copy(copied) if owned.contains(field) && !copied.contains(field) => stands,
         IngestSource::Copy(_) => sent,
     };
     Times {

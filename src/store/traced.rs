@@ -10,7 +10,7 @@ use super::{
     StoreLayer, Visibility, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, Position, Record};
-use crate::telemetry::trace::{Kind, SpanGuard, Value, span, with_context};
+use crate::telemetry::trace::{SpanGuard, SpanKind, Value, span, with_context};
 
 /// Decorator that records a span `store.<method>` for each method that a call waits for. Spans of the engine are its
 /// children.
@@ -26,18 +26,18 @@ impl Traced {
 }
 
 async fn recorded<T>(name: &'static str, call: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    let part = span(Kind::Internal, name);
-    let answer = with_context(part.as_ref().map(SpanGuard::context), call).await;
-    if let (Some(part), Err(error)) = (&part, &answer) {
-        failed(part, error);
+    let span = span(SpanKind::Internal, name);
+    let answer = with_context(span.as_ref().map(SpanGuard::context), call).await;
+    if let (Some(span), Err(error)) = (&span, &answer) {
+        failed(span, error);
     }
     answer
 }
 
 /// Marks a span as failed if the error is a failure of the store. A position that does not exist is none.
-fn failed(part: &SpanGuard, error: &StoreError) {
+fn failed(span: &SpanGuard, error: &StoreError) {
     if matches!(error, StoreError::Unavailable(_) | StoreError::Internal | StoreError::Damaged | StoreError::Full) {
-        part.fail();
+        span.fail();
     }
 }
 
@@ -48,15 +48,15 @@ impl StoreLayer for Traced {
     }
 
     async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
-        let part = span(Kind::Internal, "store.write");
-        if let Some(part) = &part {
-            part.say("copydesk.writes", Value::Int(i64::try_from(writes.len()).unwrap_or(i64::MAX)));
+        let span = span(SpanKind::Internal, "store.write");
+        if let Some(span) = &span {
+            span.set_attribute("copydesk.writes", Value::Int(i64::try_from(writes.len()).unwrap_or(i64::MAX)));
         }
-        let answers = with_context(part.as_ref().map(SpanGuard::context), self.store.write(writes)).await;
-        if let Some(part) = &part {
+        let answers = with_context(span.as_ref().map(SpanGuard::context), self.store.write(writes)).await;
+        if let Some(span) = &span {
             for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
                 if let WriteError::Store(error) = error {
-                    failed(part, error);
+                    failed(span, error);
                 }
             }
         }
@@ -64,8 +64,8 @@ impl StoreLayer for Traced {
     }
 
     async fn dry_run(&self, write: Write) -> Result<Written, WriteError> {
-        let part = span(Kind::Internal, "store.rehearse");
-        with_context(part.as_ref().map(SpanGuard::context), self.store.dry_run(write)).await
+        let span = span(SpanKind::Internal, "store.dry_run");
+        with_context(span.as_ref().map(SpanGuard::context), self.store.dry_run(write)).await
     }
 
     async fn get(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
@@ -126,6 +126,6 @@ impl StoreLayer for Traced {
     }
 
     async fn index_position(&self) -> Result<Position, StoreError> {
-        recorded("store.indexed", self.store.index_position()).await
+        recorded("store.index_position", self.store.index_position()).await
     }
 }

@@ -6,7 +6,7 @@ mod logging;
 mod metrics;
 pub mod trace;
 
-pub use call_article::{note_article, noted_article};
+pub use call_article::{set_call_article, take_call_article};
 pub use log_rate_limiter::LogRateLimiter;
 pub use logging::{LogFormat, LoggingError, init};
 pub use metrics::{

@@ -243,7 +243,7 @@ async fn streams_of_an_aged_connection_resume_on_another() {
 
 #[tokio::test]
 async fn connections_beyond_the_limit_are_closed_at_once() {
-    let server = TestServer::with(|options| options.connections.most = 2).await;
+    let server = TestServer::with(|options| options.connections.max = 2).await;
     let wire = Wire::connect(server.address).await;
     let second = TcpStream::connect(server.address).await.unwrap();
     server.until_metric("copydesk_connections 2").await;

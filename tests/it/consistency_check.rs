@@ -20,7 +20,7 @@ async fn desk(redis: &RedisServer) -> TestServer {
         server.cache = None;
         server.redis = Some(options);
         server.consistency_check =
-            Some(ConsistencyCheckOptions { every: Duration::from_millis(10), sample: 20, staleness_bound: BOUND });
+            Some(ConsistencyCheckOptions { interval: Duration::from_millis(10), sample: 20, staleness_bound: BOUND });
     })
     .await
 }

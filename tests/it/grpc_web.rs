@@ -186,7 +186,7 @@ async fn web_pages_call_with_a_credential() {
     .await;
     let store = copydesk::store::sqlite::SqliteOptions::new(server.dir.path());
     let keys = copydesk::server::StoreOptions::Sqlite(store).keys().await.unwrap();
-    let key = copydesk::access::make().unwrap();
+    let key = copydesk::access::generate_key().unwrap();
     let stored = copydesk::store::StoredKey {
         id: key.id,
         name: String::new(),

@@ -138,8 +138,8 @@ async fn each_node_serves_its_slots() {
 #[tokio::test]
 async fn the_consistency_check_covers_every_node() {
     let desk = desk(0).await;
-    let (every, staleness_bound) = (Duration::from_millis(10), Duration::from_millis(50));
-    let options = ConsistencyCheckOptions { every, sample: 2 * ARTICLES, staleness_bound };
+    let (interval, staleness_bound) = (Duration::from_millis(10), Duration::from_millis(50));
+    let options = ConsistencyCheckOptions { interval, sample: 2 * ARTICLES, staleness_bound };
     let consistency_checker = Arc::new(ConsistencyChecker::new(
         Arc::clone(&desk.store),
         None,

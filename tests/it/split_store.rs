@@ -45,7 +45,7 @@ impl StoreLayer for SplitStore {
 
     async fn changed_ids(&self, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError> {
         if self.held.load(Ordering::SeqCst) {
-            return Ok(ChangedIds { articles: Vec::new(), reached: after });
+            return Ok(ChangedIds { articles: Vec::new(), cursor: after });
         }
         self.feed.changed_ids(after, limit).await
     }

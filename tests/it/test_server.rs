@@ -72,7 +72,7 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
         max_message_bytes: 16 << 20,
         tls: None,
         connections: ConnectionOptions {
-            most: 4_096,
+            max: 4_096,
             streams: 256,
             handshake: Duration::from_secs(10),
             keepalive: Some(Duration::from_secs(30)),

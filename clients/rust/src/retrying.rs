@@ -166,6 +166,6 @@ fn set_timeout(headers: &mut HeaderMap, deadline: Option<Instant>) {
 
 /// Returns a random number from 0 to 1, so that clients that failed together do not retry together.
 fn jitter() -> f64 {
-    let drawn = RandomState::new().hash_one(());
-    (drawn >> 11) as f64 / (1_u64 << 53) as f64
+    let random = RandomState::new().hash_one(());
+    (random >> 11) as f64 / (1_u64 << 53) as f64
 }

@@ -69,26 +69,26 @@ struct Claims {
     iat: Option<serde_json::Value>,
     /// Used by RFC 8693 and most issuers: space-separated words.
     #[serde(default)]
-    scope: Words,
+    scope: StringOrList,
     /// Used by Microsoft and Okta.
     #[serde(default)]
-    scp: Words,
+    scp: StringOrList,
     /// Used by Auth0.
     #[serde(default)]
-    permissions: Words,
+    permissions: StringOrList,
 }
 
 /// One string of space-separated words, or a list of strings.
 #[derive(Default, Deserialize)]
 #[serde(untagged)]
-enum Words {
+enum StringOrList {
     #[default]
     None,
     One(String),
     List(Vec<String>),
 }
 
-impl Words {
+impl StringOrList {
     fn iter(&self) -> impl Iterator<Item = &str> {
         let list = match self {
             Self::None => &[],
@@ -117,13 +117,13 @@ pub(super) struct Tokens {
     options: JwtOptions,
     rate: Option<Rate>,
     validations: [Validation; ALGORITHMS.len()],
-    trust: Arc<Freshness>,
+    freshness: Arc<Freshness>,
     set: RwLock<KeySet>,
     read: Mutex<Read>,
     /// Time of the last read of the keys.
-    tried: Mutex<Option<Instant>>,
+    last_read: Mutex<Option<Instant>>,
     /// Signals that a token has named an unknown key.
-    wanted: Notify,
+    refresh_requested: Notify,
     /// Keyed by the token itself: hashing it with a random seed is cheaper than any digest.
     checked: Cache<Box<[u8]>, Arc<Caller>>,
     buckets: Cache<String, Arc<Bucket>>,
@@ -151,11 +151,11 @@ impl Tokens {
             options,
             rate,
             validations,
-            trust: Arc::new(Freshness::none()),
+            freshness: Arc::new(Freshness::none()),
             set: RwLock::default(),
             read: Mutex::new(Read { json: bytes::Bytes::new(), failing: false }),
-            tried: Mutex::default(),
-            wanted: Notify::new(),
+            last_read: Mutex::default(),
+            refresh_requested: Notify::new(),
             checked: Cache::new(CACHED),
             buckets: Cache::new(CACHED),
         }
@@ -169,7 +169,7 @@ impl Tokens {
                 return Ok(caller);
             }
         }
-        if !self.trust.holds(now) {
+        if !self.freshness.is_fresh(now) {
             return Err(AuthError::Unavailable);
         }
         let caller = Arc::new(self.verify(token, now)?);
@@ -208,19 +208,19 @@ impl Tokens {
         let id = format!("token:{}", claims.sub);
         Ok(Caller {
             scopes: Scopes::among(words),
-            shares: CallerId::principal(&id),
+            caller_id: CallerId::principal(&id),
             id,
             name: self.options.issuer.clone(),
             expires: end.and_then(|end| end.checked_add(LEEWAY).ok()),
             bucket,
-            life: key.life.subscribe(),
-            trust: Arc::clone(&self.trust),
+            state: key.state.subscribe(),
+            freshness: Arc::clone(&self.freshness),
         })
     }
 
     /// Returns true while the issuer's keys are fresh enough to decide by.
     pub(super) fn can_check(&self, now: Instant) -> bool {
-        self.trust.holds(now)
+        self.freshness.is_fresh(now)
     }
 
     /// Returns the bucket that all tokens of a subject share.
@@ -231,19 +231,20 @@ impl Tokens {
 
     /// Requests a read of the keys unless one was made recently. Returns true if the caller should retry.
     fn request_refresh(&self, now: Instant) -> bool {
-        let tried = *self.tried.lock().unwrap_or_else(PoisonError::into_inner);
-        let rested = tried.is_none_or(|tried| now.saturating_duration_since(tried) >= self.options.keys.rest());
-        if rested {
-            self.wanted.notify_one();
+        let last_read = *self.last_read.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last_read
+            .is_none_or(|last_read| now.saturating_duration_since(last_read) >= self.options.keys.retry_interval());
+        if due {
+            self.refresh_requested.notify_one();
         }
-        rested
+        due
     }
 
     /// Reads the keys.
-    pub(super) async fn pass(&self) {
+    pub(super) async fn refresh(&self) {
         let began = Instant::now();
         let found = self.options.keys.read().await;
-        *self.tried.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *self.last_read.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let same = matches!(&found, Ok(json) if *json == read.json);
         let set = found.and_then(|json| if same { Ok(None) } else { KeySet::read(&json).map(|set| Some((json, set))) });
@@ -254,24 +255,24 @@ impl Tokens {
                         let source = &self.options.keys;
                         tracing::warn!(%source, "the issuer's key set has no usable key; every token is refused");
                     }
-                    let mut held = self.set.write().unwrap_or_else(PoisonError::into_inner);
-                    set.succeed(std::mem::take(&mut held));
-                    *held = set;
+                    let mut current = self.set.write().unwrap_or_else(PoisonError::into_inner);
+                    set.replace(std::mem::take(&mut current));
+                    *current = set;
                     read.json = json;
                 }
                 if std::mem::replace(&mut read.failing, false) {
                     tracing::info!(source = %self.options.keys, "the issuer's keys were read after failures");
                 }
-                self.trust.renew(began, TRUST_PERIOD);
+                self.freshness.renew(began, TRUST_PERIOD);
             }
             Err(error) => {
                 if !std::mem::replace(&mut read.failing, true) {
-                    let trusted_s = TRUST_PERIOD.as_secs();
-                    tracing::error!(source = %self.options.keys, error, trusted_s, "the issuer's keys cannot be read");
+                    let trusted_ms = TRUST_PERIOD.as_secs_f64() * 1_000.0;
+                    tracing::error!(source = %self.options.keys, error, trusted_ms, "the issuer's keys cannot be read");
                 }
-                if !self.trust.holds(Instant::now()) {
-                    let mut held = self.set.write().unwrap_or_else(PoisonError::into_inner);
-                    std::mem::take(&mut *held).end(CredentialState::Unknown);
+                if !self.freshness.is_fresh(Instant::now()) {
+                    let mut current = self.set.write().unwrap_or_else(PoisonError::into_inner);
+                    std::mem::take(&mut *current).end(CredentialState::Unknown);
                     read.json = bytes::Bytes::new();
                 }
             }
@@ -281,9 +282,9 @@ impl Tokens {
     pub(super) async fn follow(&self) {
         loop {
             let failing = self.read.lock().unwrap_or_else(PoisonError::into_inner).failing;
-            let every = if failing { self.options.keys.rest() } else { self.options.keys.every() };
-            let _requested = tokio::time::timeout(every, self.wanted.notified()).await;
-            self.pass().await;
+            let every = if failing { self.options.keys.retry_interval() } else { self.options.keys.refresh_interval() };
+            let _requested = tokio::time::timeout(every, self.refresh_requested.notified()).await;
+            self.refresh().await;
         }
     }
 }
@@ -303,7 +304,7 @@ mod tests {
         let tokens = Tokens::new(options, None);
         let after = async |set: &str| {
             std::fs::write(&file, set).unwrap();
-            tokens.pass().await;
+            tokens.refresh().await;
             tokens.set.read().unwrap().len()
         };
         let one = format!(r#"{{"keys":[{KEY}]}}"#);
@@ -320,11 +321,11 @@ mod tests {
             r#"{"keys":[{}]}"#,
         ] {
             assert_eq!(after(malformed).await, 1, "{malformed}");
-            assert!(tokens.trust.holds(Instant::now()), "{malformed}");
+            assert!(tokens.freshness.is_fresh(Instant::now()), "{malformed}");
         }
         for without in [r#"{"keys":[]}"#, r#"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#] {
             assert_eq!(after(without).await, 0, "{without}");
-            assert!(tokens.trust.holds(Instant::now()), "{without}");
+            assert!(tokens.freshness.is_fresh(Instant::now()), "{without}");
             assert_eq!(after(&one).await, 1);
         }
     }

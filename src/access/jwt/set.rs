@@ -21,7 +21,7 @@ pub(super) struct PublicKey {
     pub(super) key: DecodingKey,
     jwk: Jwk,
     /// Ends the streams of its callers once it is no longer published.
-    pub(super) life: watch::Sender<CredentialState>,
+    pub(super) state: watch::Sender<CredentialState>,
 }
 
 #[derive(Deserialize)]
@@ -50,18 +50,18 @@ impl KeySet {
     }
 
     /// Keeps the streams of keys that are in both sets; ends those of removed keys.
-    pub(super) fn succeed(&mut self, mut before: Self) {
+    pub(super) fn replace(&mut self, mut previous: Self) {
         for key in &mut self.keys {
-            if let Some(at) = before.keys.iter().position(|old| old.jwk == key.jwk) {
-                key.life = before.keys.swap_remove(at).life;
+            if let Some(at) = previous.keys.iter().position(|old| old.jwk == key.jwk) {
+                key.state = previous.keys.swap_remove(at).state;
             }
         }
-        before.end(CredentialState::Ended);
+        previous.end(CredentialState::Revoked);
     }
 
-    pub(super) fn end(self, standing: CredentialState) {
+    pub(super) fn end(self, state: CredentialState) {
         for key in self.keys {
-            let _unheard = key.life.send(standing);
+            let _no_receiver = key.state.send(state);
         }
     }
 
@@ -97,5 +97,5 @@ fn public_key(PublishedKey { kty, mut rest }: PublishedKey) -> Option<PublicKey>
     }
     let key = DecodingKey::from_jwk(&jwk).ok()?;
     let id = jwk.common.key_id.clone();
-    Some(PublicKey { id, algorithm, key, jwk, life: watch::channel(CredentialState::Good).0 })
+    Some(PublicKey { id, algorithm, key, jwk, state: watch::channel(CredentialState::Valid).0 })
 }

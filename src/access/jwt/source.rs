@@ -81,7 +81,7 @@ impl JwksSource {
     }
 
     /// Interval of regular reads.
-    pub(super) fn every(&self) -> Duration {
+    pub(super) fn refresh_interval(&self) -> Duration {
         match self {
             Self::File(_) => Duration::from_secs(1),
             Self::Url { .. } => Duration::from_secs(300),
@@ -90,7 +90,7 @@ impl JwksSource {
 
     /// Minimum time between a read and the next one that a token with an unknown key may request: anyone can invent
     /// tokens.
-    pub(super) fn rest(&self) -> Duration {
+    pub(super) fn retry_interval(&self) -> Duration {
         match self {
             Self::File(_) => Duration::from_secs(1),
             Self::Url { .. } => Duration::from_secs(10),
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     /// Answers one request with `response`. Returns the source to read, and the request that came.
-    fn site(response: String) -> (JwksSource, std::thread::JoinHandle<String>) {
+    fn serve_once(response: String) -> (JwksSource, std::thread::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/jwks.json?tenant=7", listener.local_addr().unwrap());
         let served = std::thread::spawn(move || {
@@ -182,7 +182,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_set_is_read_from_its_own_address_and_up_to_its_limit() {
-        let (keys, served) = site("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".into());
+        let (keys, served) = serve_once("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}".into());
         assert_eq!(keys.read().await.unwrap(), "{}");
         let request = served.join().unwrap();
         let address = keys.to_string().replace("http://", "").replace("/jwks.json?tenant=7", "");
@@ -192,12 +192,12 @@ mod tests {
         }
 
         let redirect = format!("HTTP/1.1 302 Found\r\nlocation: {keys}\r\ncontent-length: 0\r\n\r\n");
-        assert_eq!(site(redirect).0.read().await.unwrap_err(), "the server returned 302 Found");
+        assert_eq!(serve_once(redirect).0.read().await.unwrap_err(), "the server returned 302 Found");
 
         for length in [MAX_BYTES, MAX_BYTES + 1] {
             // With the length announced, and without.
             for header in [format!("content-length: {length}"), "connection: close".into()] {
-                let (keys, _) = site(format!("HTTP/1.1 200 OK\r\n{header}\r\n\r\n{}", "a".repeat(length)));
+                let (keys, _) = serve_once(format!("HTTP/1.1 200 OK\r\n{header}\r\n\r\n{}", "a".repeat(length)));
                 let read = keys.read().await;
                 assert_eq!(read.is_ok(), length <= MAX_BYTES, "{header}: {:?}", read.map(|bytes| bytes.len()));
             }

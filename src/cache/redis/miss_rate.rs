@@ -15,7 +15,7 @@ pub(super) struct MissRate(AtomicU32);
 
 impl MissRate {
     /// Records a read.
-    pub(super) fn note(&self, missed: bool) {
+    pub(super) fn record(&self, missed: bool) {
         let before = self.0.load(Ordering::Relaxed);
         let after = before - before / WEIGHT + if missed { ALL / WEIGHT } else { 0 };
         if after != before {
@@ -24,7 +24,7 @@ impl MissRate {
     }
 
     /// Returns true if most recent reads were misses.
-    pub(super) fn are_likely_misses(&self) -> bool {
+    pub(super) fn expects_miss(&self) -> bool {
         self.0.load(Ordering::Relaxed) > ALL / 2
     }
 }
@@ -36,15 +36,15 @@ mod tests {
     #[test]
     fn they_follow_what_most_reads_find() {
         let miss_rate = MissRate::default();
-        let many = |missed| (0..10_000).for_each(|_| miss_rate.note(missed));
-        assert!(!miss_rate.are_likely_misses());
+        let many = |missed| (0..10_000).for_each(|_| miss_rate.record(missed));
+        assert!(!miss_rate.expects_miss());
         many(true);
-        assert!(miss_rate.are_likely_misses());
+        assert!(miss_rate.expects_miss());
         many(false);
-        assert!(!miss_rate.are_likely_misses());
-        (0..10_000).for_each(|read| miss_rate.note(read % 3 != 0));
-        assert!(miss_rate.are_likely_misses());
-        (0..10_000).for_each(|read| miss_rate.note(read % 4 == 0));
-        assert!(!miss_rate.are_likely_misses());
+        assert!(!miss_rate.expects_miss());
+        (0..10_000).for_each(|read| miss_rate.record(read % 3 != 0));
+        assert!(miss_rate.expects_miss());
+        (0..10_000).for_each(|read| miss_rate.record(read % 4 == 0));
+        assert!(!miss_rate.expects_miss());
     }
 }

@@ -44,12 +44,12 @@ const REPAIR: Duration = Duration::from_millis(50);
 
 /// Store decorator that caches `get` in Redis. All other methods go to the store.
 pub struct RedisCache {
-    shared: Arc<Shared>,
+    context: Arc<RedisContext>,
     /// Reconciler of one server, or the topology task of a Cluster, which runs a reconciler per node.
     _reconciler: AbortOnDropHandle<()>,
 }
 
-struct Shared {
+struct RedisContext {
     store: Arc<dyn Store>,
     options: RedisOptions,
     router: Router,
@@ -61,7 +61,7 @@ struct Shared {
 impl RedisCache {
     /// Creates a cache in front of a store. While Redis is unreachable, reads go to the store.
     pub fn new(store: Arc<dyn Store>, options: RedisOptions, metrics: RedisMetrics) -> Self {
-        let shared = Arc::new(Shared {
+        let context = Arc::new(RedisContext {
             store,
             router: Router::new(options.mode()),
             options,
@@ -69,31 +69,31 @@ impl RedisCache {
             miss_rate: MissRate::default(),
             foreign_logged: Mutex::new(None),
         });
-        metrics.breaker_open.read_from_weak(&shared, |shared| u64::from(!shared.router.is_whole()));
-        metrics.servers.read_from_weak(&shared, |shared| shared.router.sessions().len() as u64);
-        metrics.lag.read_from_weak(&shared, |shared| {
-            let lags = shared.router.sessions().into_iter().filter_map(|session| session.lease.age());
+        metrics.breaker_open.read_from_weak(&context, |context| u64::from(!context.router.covers_all_slots()));
+        metrics.servers.read_from_weak(&context, |context| context.router.sessions().len() as u64);
+        metrics.lag.read_from_weak(&context, |context| {
+            let lags = context.router.sessions().into_iter().filter_map(|session| session.lease.age());
             lags.max().unwrap_or_default().as_secs_f64()
         });
-        let reconciler = match &shared.options.site {
-            Endpoint::One(server) => tokio::spawn(reconciler::keep(Arc::downgrade(&shared), server.clone())),
+        let reconciler = match &context.options.endpoint {
+            Endpoint::One(server) => tokio::spawn(reconciler::run(Arc::downgrade(&context), server.clone())),
             Endpoint::Cluster(seeds) => {
-                tokio::spawn(cluster::discovery::follow(Arc::downgrade(&shared), seeds.clone()))
+                tokio::spawn(cluster::discovery::follow(Arc::downgrade(&context), seeds.clone()))
             }
         };
-        Self { shared, _reconciler: AbortOnDropHandle::new(reconciler) }
+        Self { context, _reconciler: AbortOnDropHandle::new(reconciler) }
     }
 
     /// Returns the metrics.
     pub fn metrics(&self) -> &RedisMetrics {
-        &self.shared.metrics
+        &self.context.metrics
     }
 }
 
 #[async_trait]
 impl StoreLayer for RedisCache {
     fn inner(&self) -> &dyn Store {
-        self.shared.store.as_ref()
+        self.context.store.as_ref()
     }
 
     async fn get(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
@@ -101,14 +101,14 @@ impl StoreLayer for RedisCache {
     }
 
     async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
-        let answers = self.shared.store.write(writes).await;
+        let answers = self.context.store.write(writes).await;
         let changed: BTreeMap<ArticleId, Position> = answers
             .iter()
             .flatten()
             .filter(|written| written.outcome != Outcome::Unchanged)
             .map(|written| (written.record.id.clone(), written.record.token.position))
             .collect();
-        let sessions = if changed.is_empty() { Vec::new() } else { self.shared.router.sessions() };
+        let sessions = if changed.is_empty() { Vec::new() } else { self.context.router.sessions() };
         if !sessions.is_empty() {
             // In a separate task, which outlives the caller and the budget. The reconcilers repeat invalidations that
             // fail.
@@ -119,16 +119,16 @@ impl StoreLayer for RedisCache {
     }
 
     async fn changed_ids(&self, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError> {
-        let touched = self.shared.store.changed_ids(after, limit).await?;
-        if let Some((newest, _)) = touched.articles.last() {
+        let changed = self.context.store.changed_ids(after, limit).await?;
+        if let Some((newest, _)) = changed.articles.last() {
             // After a change, `LocalCache` requires entries at least that fresh, and Redis can prove that only once its
             // reconciler has reached the change. Waiting preserves hits. Correctness does not depend on it, and it must
             // not exhaust the lease.
-            let max_wait = REPAIR.min(self.shared.options.staleness_bound / 10);
-            let sessions = self.shared.router.sessions();
+            let max_wait = REPAIR.min(self.context.options.staleness_bound / 10);
+            let sessions = self.context.router.sessions();
             let repaired = join_all(sessions.iter().map(|session| session.repaired(*newest)));
             let _late = tokio::time::timeout(max_wait, repaired).await;
         }
-        Ok(touched)
+        Ok(changed)
     }
 }

@@ -11,7 +11,7 @@ use super::tls::Tls;
 /// Settings of a cache in Redis.
 #[derive(Clone)]
 pub struct RedisOptions {
-    pub(super) site: Endpoint,
+    pub(super) endpoint: Endpoint,
     pub(super) login: RedisConnectionInfo,
     pub(super) tls: Option<Tls>,
     /// Maximum staleness of a response from the cache.
@@ -69,10 +69,10 @@ impl RedisOptions {
         };
         let kind = match plain {
             // Several hosts can only be a Cluster.
-            "" if rest.contains(',') => Kind::Cluster,
-            "" => Kind::One,
-            "-cluster" => Kind::Cluster,
-            "-sentinel" => Kind::Sentinel,
+            "" if rest.contains(',') => UrlKind::Cluster,
+            "" => UrlKind::One,
+            "-cluster" => UrlKind::Cluster,
+            "-sentinel" => UrlKind::Sentinel,
             _ => return Err(EXPECTED.into()),
         };
         if rest.contains(['?', '#']) {
@@ -83,21 +83,21 @@ impl RedisOptions {
         let mut addresses: Vec<Address> =
             hosts.split(',').map(|host| address(host, kind)).collect::<Option<_>>().ok_or(EXPECTED)?;
         let (service, db) = match (kind, path.split_once('/')) {
-            (Kind::Sentinel, None) => (path, ""),
-            (Kind::Sentinel, Some((service, db))) => (service, db),
+            (UrlKind::Sentinel, None) => (path, ""),
+            (UrlKind::Sentinel, Some((service, db))) => (service, db),
             _ => ("", path),
         };
         if !db.is_empty() && db.parse::<u16>().is_err() {
             return Err(EXPECTED.into());
         }
-        let site = match kind {
-            Kind::Cluster if !matches!(db, "" | "0") => {
+        let endpoint = match kind {
+            UrlKind::Cluster if !matches!(db, "" | "0") => {
                 return Err("names a database; a Redis Cluster supports only database 0".into());
             }
-            Kind::Cluster => Endpoint::Cluster(addresses),
-            Kind::Sentinel if service.is_empty() => return Err(EXPECTED.into()),
-            Kind::Sentinel => Endpoint::One(Server::Named { sentinels: addresses, service: service.to_owned() }),
-            Kind::One => Endpoint::One(Server::At(addresses.swap_remove(0))),
+            UrlKind::Cluster => Endpoint::Cluster(addresses),
+            UrlKind::Sentinel if service.is_empty() => return Err(EXPECTED.into()),
+            UrlKind::Sentinel => Endpoint::One(Server::Named { sentinels: addresses, service: service.to_owned() }),
+            UrlKind::One => Endpoint::One(Server::At(addresses.swap_remove(0))),
         };
         let tls = match (encrypted, ca) {
             (true, ca) => Some(Tls::trusting(ca)?),
@@ -107,7 +107,7 @@ impl RedisOptions {
         // The driver's own error could contain the password.
         let login = format!("redis://{user}@localhost/{db}").into_connection_info().map_err(|_| EXPECTED)?;
         Ok(Self {
-            site,
+            endpoint,
             login: login.redis_settings().clone(),
             tls,
             staleness_bound: Duration::from_secs(1),
@@ -118,8 +118,8 @@ impl RedisOptions {
     }
 
     /// Returns the address for display, without user and password.
-    pub fn place(&self) -> String {
-        match &self.site {
+    pub fn address(&self) -> String {
+        match &self.endpoint {
             Endpoint::One(server) => server.to_string(),
             Endpoint::Cluster(seeds) => format!("the Cluster of {}", join(seeds)),
         }
@@ -127,8 +127,8 @@ impl RedisOptions {
 
     /// Returns the required deployment mode of the servers.
     pub(super) fn mode(&self) -> Mode {
-        match self.site {
-            Endpoint::One(_) => Mode::Alone,
+        match self.endpoint {
+            Endpoint::One(_) => Mode::Standalone,
             Endpoint::Cluster(_) => Mode::Cluster,
         }
     }
@@ -138,14 +138,14 @@ impl RedisOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     /// Standalone: the server has every key.
-    Alone,
+    Standalone,
     /// Redis Cluster: the server has some of the slots.
     Cluster,
 }
 
 /// Kind of deployment in a URL.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum UrlKind {
     One,
     Cluster,
     Sentinel,
@@ -155,14 +155,14 @@ fn join(addresses: &[Address]) -> String {
     addresses.iter().map(Address::to_string).collect::<Vec<_>>().join(",")
 }
 
-fn address(text: &str, kind: Kind) -> Option<Address> {
+fn address(text: &str, kind: UrlKind) -> Option<Address> {
     let url = ::url::Url::parse(&format!("redis://{text}")).ok()?;
     let plain = url.username().is_empty() && url.password().is_none() && url.path().is_empty();
     url.host_str().filter(|host| plain && !host.is_empty())?;
     // Strips the brackets of an IPv6 address.
     match url.clone().into_connection_info().ok()?.addr() {
         ConnectionAddr::Tcp(host, port) => {
-            let port = if kind == Kind::Sentinel { url.port().unwrap_or(SENTINEL_PORT) } else { *port };
+            let port = if kind == UrlKind::Sentinel { url.port().unwrap_or(SENTINEL_PORT) } else { *port };
             Some(Address { host: host.clone(), port })
         }
         _ => None,
@@ -190,7 +190,7 @@ impl fmt::Display for Server {
 
 impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisOptions").field("place", &self.place()).finish_non_exhaustive()
+        f.debug_struct("RedisOptions").field("address", &self.address()).finish_non_exhaustive()
     }
 }
 
@@ -201,20 +201,20 @@ mod tests {
     #[test]
     fn urls_are_read_as_people_write_them() {
         let one = RedisOptions::new("redis://desk:pass%40word@cache.example/3").unwrap();
-        assert_eq!((one.place().as_str(), one.login.db()), ("cache.example:6379", 3));
+        assert_eq!((one.address().as_str(), one.login.db()), ("cache.example:6379", 3));
         assert_eq!((one.login.username(), one.login.password()), (Some("desk"), Some("pass@word")));
-        assert_eq!(RedisOptions::new("redis://[::1]:7000").unwrap().place(), "[::1]:7000");
+        assert_eq!(RedisOptions::new("redis://[::1]:7000").unwrap().address(), "[::1]:7000");
         let sentinel = RedisOptions::new("redis-sentinel://:secret@a,b:27000/news/2").unwrap();
-        assert_eq!((sentinel.place().as_str(), sentinel.login.db()), ("news of a:26379,b:27000", 2));
+        assert_eq!((sentinel.address().as_str(), sentinel.login.db()), ("news of a:26379,b:27000", 2));
         assert_eq!(sentinel.login.password(), Some("secret"));
-        for (cluster, place) in [
+        for (cluster, address_text) in [
             ("redis://desk:pass@a,b:7000", "the Cluster of a:6379,b:7000"),
             ("rediss://a,b/", "the Cluster of a:6379,b:6379"),
             ("redis-cluster://a/0", "the Cluster of a:6379"),
             ("rediss-cluster://a,[::1]:7", "the Cluster of a:6379,[::1]:7"),
         ] {
             let cluster = RedisOptions::new(cluster).unwrap();
-            assert_eq!((cluster.place().as_str(), cluster.mode()), (place, Mode::Cluster));
+            assert_eq!((cluster.address().as_str(), cluster.mode()), (address_text, Mode::Cluster));
         }
         for invalid in [
             "redis://",

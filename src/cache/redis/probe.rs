@@ -26,9 +26,9 @@ pub struct RedisFacts {
     /// Eviction policy (`maxmemory-policy`).
     pub policy: String,
     /// Error code with which it rejects an entry; not tested in a Cluster, whose nodes have only their slots.
-    pub refuses: Option<String>,
+    pub write_error: Option<String>,
     /// Clock offset, positive if its clock is ahead of ours; accurate to half the round trip.
-    pub ahead: SignedDuration,
+    pub clock_offset: SignedDuration,
     /// Round-trip time.
     pub round_trip: Duration,
 }
@@ -37,7 +37,7 @@ impl RedisCache {
     /// Queries the facts of each configured server, and returns them by address. Its test entry expires after one
     /// second.
     pub async fn probe(options: &RedisOptions) -> Vec<(String, Result<RedisFacts, String>)> {
-        let addresses = match &options.site {
+        let addresses = match &options.endpoint {
             Endpoint::Cluster(seeds) => seeds.clone(),
             Endpoint::One(server) => match options.find(server).await {
                 Ok(address) => vec![address],
@@ -54,12 +54,12 @@ impl RedisCache {
 }
 
 async fn query(options: &RedisOptions, address: &Address) -> Result<RedisFacts, RedisError> {
-    let wire = Connection::open(address, &options.login, options.tls.as_ref()).await?;
+    let connection = Connection::open(address, &options.login, options.tls.as_ref()).await?;
     let mut info = Pipeline::new();
     for section in ["server", "replication", "memory"] {
         info.cmd("INFO").arg(section);
     }
-    let response: String = wire.ask(&info).await?.iter().filter_map(text).collect::<Vec<_>>().join("\n");
+    let response: String = connection.send(&info).await?.iter().filter_map(text).collect::<Vec<_>>().join("\n");
     let field = |name: &str| {
         let line = response.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.map(str::trim).unwrap_or_default().to_owned()
@@ -69,12 +69,12 @@ async fn query(options: &RedisOptions, address: &Address) -> Result<RedisFacts, 
     let mut time = Pipeline::new();
     time.cmd("TIME");
     let (before, began) = (Timestamp::now(), Instant::now());
-    let clock = wire.ask(&time).await?;
+    let clock = connection.send(&time).await?;
     let round_trip = began.elapsed();
-    let ours = before.as_microsecond() + (round_trip / 2).as_micros() as i64;
-    let ahead = SignedDuration::from_micros(micros(&clock).map_or(0, |theirs| theirs - ours));
-    let writable = options.mode() == Mode::Alone && field("role") == "master";
-    let refuses = if writable { write_error(&wire).await? } else { None };
+    let local_time = before.as_microsecond() + (round_trip / 2).as_micros() as i64;
+    let clock_offset = SignedDuration::from_micros(micros(&clock).map_or(0, |server_time| server_time - local_time));
+    let writable = options.mode() == Mode::Standalone && field("role") == "master";
+    let write_error = if writable { test_write(&connection).await? } else { None };
     Ok(RedisFacts {
         version: field("redis_version"),
         role: field("role"),
@@ -82,8 +82,8 @@ async fn query(options: &RedisOptions, address: &Address) -> Result<RedisFacts, 
         max_memory: number("maxmemory"),
         used_memory: number("used_memory"),
         policy: field("maxmemory_policy"),
-        refuses,
-        ahead,
+        write_error,
+        clock_offset,
         round_trip,
     })
 }
@@ -96,13 +96,13 @@ fn micros(answers: &[Value]) -> Option<i64> {
 }
 
 /// Runs the cache's commands on a test key, and returns the code of the first error.
-async fn write_error(wire: &Connection) -> Result<Option<String>, RedisError> {
+async fn test_write(connection: &Connection) -> Result<Option<String>, RedisError> {
     let key = format!("copydesk:1:doctor:{}", Uuid::now_v7().simple());
     let mut pipeline = Pipeline::new();
     pipeline.cmd("SET").arg(&key).arg("x").arg("PX").arg(1_000);
     pipeline.cmd("EVAL").arg("return redis.call('GETRANGE', KEYS[1], 0, 0)").arg(1).arg(&key);
     pipeline.cmd("GET").arg(&key).cmd("DEL").arg(&key);
-    match wire.ask(&pipeline).await {
+    match connection.send(&pipeline).await {
         Ok(answers) => Ok(answers.iter().find_map(code).map(str::to_owned)),
         Err(RedisError::Refused(code)) => Ok(Some(code)),
         Err(error) => Err(error),

@@ -7,7 +7,7 @@ use super::cluster::router::Route;
 use super::protocol::entry::CacheEntry;
 use super::session::read_permission::ReadPermission;
 use super::session::{FillLease, Session};
-use super::{RedisCache, Shared};
+use super::{RedisCache, RedisContext};
 use crate::article::ArticleId;
 use crate::store::{Consistency, Fetched, Layer, StoreError};
 
@@ -18,7 +18,7 @@ const LOG_EVERY: Duration = Duration::from_secs(60);
 
 impl RedisCache {
     pub(super) async fn read(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
-        match self.shared.router.route(ids) {
+        match self.context.router.route(ids) {
             Route::Whole(session) => self.read_from(session, ids, consistency).await,
             Route::Split(shares) => self.read_split(shares, ids.len(), consistency).await,
         }
@@ -31,34 +31,34 @@ impl RedisCache {
         ids: &[ArticleId],
         consistency: Consistency,
     ) -> Result<Vec<Fetched>, StoreError> {
-        let shared = &self.shared;
-        let trusted = session.as_ref().and_then(|session| Some((session, session.trust(consistency)?)));
-        let Some((session, trust)) = trusted else {
-            shared.metrics.distrusted.inc_by(ids.len() as u64);
-            return shared.store.get(ids, consistency).await;
+        let context = &self.context;
+        let usable = session.as_ref().and_then(|session| Some((session, session.read_permission(consistency)?)));
+        let Some((session, permission)) = usable else {
+            context.metrics.distrusted.inc_by(ids.len() as u64);
+            return context.store.get(ids, consistency).await;
         };
         let mut answers: Vec<Option<Fetched>> = vec![None; ids.len()];
-        let mut found = Found::default();
+        let mut lookup = Lookup::default();
         // A single article that is probably missing is claimed at once: the claim returns the entry if there is one.
-        if ids.len() == 1 && shared.miss_rate.are_likely_misses() {
-            found.absent.push((0, false));
+        if ids.len() == 1 && context.miss_rate.expects_miss() {
+            lookup.absent.push((0, false));
         } else {
-            let Some(seen) = session.get(ids).await else { return shared.store.get(ids, consistency).await };
-            for (at, seen) in seen.into_iter().enumerate() {
-                found.take(shared, at, seen, &trust, &mut answers);
+            let Some(entry) = session.get(ids).await else { return context.store.get(ids, consistency).await };
+            for (at, entry) in entry.into_iter().enumerate() {
+                lookup.record(context, at, entry, &permission, &mut answers);
             }
         }
-        let claimed = self.claim(session, consistency, ids, &mut found, &mut answers).await;
-        shared.count(&answers, &found);
-        if !found.ending.is_empty() {
-            let (shared, session) = (Arc::clone(shared), Arc::clone(session));
-            let ending: Vec<ArticleId> = found.ending.iter().map(|at| ids[*at].clone()).collect();
-            tokio::spawn(async move { session.refresh(shared.store.as_ref(), &ending).await });
+        let claimed = self.claim(session, consistency, ids, &mut lookup, &mut answers).await;
+        context.count(&answers, &lookup);
+        if !lookup.expiring.is_empty() {
+            let (context, session) = (Arc::clone(context), Arc::clone(session));
+            let expiring: Vec<ArticleId> = lookup.expiring.iter().map(|at| ids[*at].clone()).collect();
+            tokio::spawn(async move { session.refresh(context.store.as_ref(), &expiring).await });
         }
         let open: Vec<usize> = (0..ids.len()).filter(|at| answers[*at].is_none()).collect();
         if !open.is_empty() {
             let missing: Vec<ArticleId> = open.iter().map(|at| ids[*at].clone()).collect();
-            for (at, fetched) in open.into_iter().zip(shared.store.get(&missing, consistency).await?) {
+            for (at, fetched) in open.into_iter().zip(context.store.get(&missing, consistency).await?) {
                 answers[at] = Some(fetched);
             }
             fill(session, ids, claimed, &answers);
@@ -72,75 +72,75 @@ impl RedisCache {
         session: &Arc<Session>,
         consistency: Consistency,
         ids: &[ArticleId],
-        found: &mut Found,
+        lookup: &mut Lookup,
         answers: &mut [Option<Fetched>],
     ) -> Vec<(usize, String)> {
-        if found.absent.is_empty() {
+        if lookup.absent.is_empty() {
             return Vec::new();
         }
-        let Some(trust) = session.trust(consistency) else { return Vec::new() };
-        let wanted: Vec<_> = found.absent.iter().map(|(at, foreign)| (ids[*at].clone(), *foreign)).collect();
-        let (mut ours, mut foreign) = (Vec::new(), Vec::new());
-        for ((at, _), claim) in std::mem::take(&mut found.absent).into_iter().zip(session.claim(&wanted).await) {
+        let Some(permission) = session.read_permission(consistency) else { return Vec::new() };
+        let wanted: Vec<_> = lookup.absent.iter().map(|(at, foreign)| (ids[*at].clone(), *foreign)).collect();
+        let (mut granted, mut foreign) = (Vec::new(), Vec::new());
+        for ((at, _), claim) in std::mem::take(&mut lookup.absent).into_iter().zip(session.claim(&wanted).await) {
             match claim {
-                FillLease::Ours(token) => {
-                    found.absent.push((at, false));
-                    ours.push((at, token));
+                FillLease::Granted(token) => {
+                    lookup.absent.push((at, false));
+                    granted.push((at, token));
                 }
-                FillLease::CacheEntry(seen) => {
+                FillLease::NotNeeded(entry) => {
                     // Removed, so that the next reader can claim it.
-                    if matches!(seen, CacheEntry::Foreign) {
+                    if matches!(entry, CacheEntry::Foreign) {
                         foreign.push(&ids[at]);
                     }
-                    found.take(&self.shared, at, seen, &trust, answers);
+                    lookup.record(&self.context, at, entry, &permission, answers);
                 }
-                FillLease::Theirs => {
-                    found.absent.push((at, false));
+                FillLease::HeldByOther => {
+                    lookup.absent.push((at, false));
                     // A batch reads the rest from the store anyway.
                     if ids.len() == 1 {
-                        answers[at] = look_again(session, consistency, &ids[at]).await;
+                        answers[at] = retry_lookup(session, consistency, &ids[at]).await;
                     }
                 }
-                FillLease::None => found.absent.push((at, false)),
+                FillLease::Unavailable => lookup.absent.push((at, false)),
             }
         }
         if !foreign.is_empty() {
             session.remove(&foreign).await;
         }
-        ours
+        granted
     }
 }
 
 /// Lookup results of a read.
 #[derive(Default)]
-struct Found {
+struct Lookup {
     /// Cache misses, with true if a foreign entry is in their place.
     absent: Vec<(usize, bool)>,
     /// Hits to refresh early.
-    ending: Vec<usize>,
+    expiring: Vec<usize>,
 }
 
-impl Found {
-    fn take(
+impl Lookup {
+    fn record(
         &mut self,
-        shared: &Shared,
+        context: &RedisContext,
         at: usize,
-        seen: CacheEntry,
-        trust: &ReadPermission,
+        entry: CacheEntry,
+        permission: &ReadPermission,
         answers: &mut [Option<Fetched>],
     ) {
-        match seen {
-            CacheEntry::Found(record, ends) if trust.allows(record.as_deref()) => {
-                if ends.should_refresh() {
-                    self.ending.push(at);
+        match entry {
+            CacheEntry::Found(record, expires_at) if permission.allows(record.as_deref()) => {
+                if expires_at.should_refresh() {
+                    self.expiring.push(at);
                 }
                 answers[at] = Some(Fetched { record, from: Layer::Redis });
             }
             // The entry is not provably fresh enough: there is nothing to fill.
             CacheEntry::Found(..) => {}
-            CacheEntry::Nothing => self.absent.push((at, false)),
+            CacheEntry::Absent => self.absent.push((at, false)),
             CacheEntry::Foreign => {
-                shared.found_foreign();
+                context.count_foreign();
                 self.absent.push((at, true));
             }
         }
@@ -148,11 +148,13 @@ impl Found {
 }
 
 /// Looks up an entry again after the other reader has probably filled it.
-async fn look_again(session: &Session, consistency: Consistency, id: &ArticleId) -> Option<Fetched> {
+async fn retry_lookup(session: &Session, consistency: Consistency, id: &ArticleId) -> Option<Fetched> {
     tokio::time::sleep(WAIT).await;
-    let trust = session.trust(consistency)?;
+    let permission = session.read_permission(consistency)?;
     match session.get(std::slice::from_ref(id)).await?.pop()? {
-        CacheEntry::Found(record, _) if trust.allows(record.as_deref()) => Some(Fetched { record, from: Layer::Redis }),
+        CacheEntry::Found(record, _) if permission.allows(record.as_deref()) => {
+            Some(Fetched { record, from: Layer::Redis })
+        }
         _ => None,
     }
 }
@@ -168,18 +170,18 @@ fn fill(session: &Arc<Session>, ids: &[ArticleId], claimed: Vec<(usize, String)>
     }
 }
 
-impl Shared {
-    fn count(&self, answers: &[Option<Fetched>], found: &Found) {
+impl RedisContext {
+    fn count(&self, answers: &[Option<Fetched>], lookup: &Lookup) {
         let hits = answers.iter().flatten().count();
-        let misses = found.absent.iter().filter(|(at, _)| answers[*at].is_none()).count();
+        let misses = lookup.absent.iter().filter(|(at, _)| answers[*at].is_none()).count();
         self.metrics.hits.inc_by(hits as u64);
         self.metrics.misses.inc_by(misses as u64);
         if answers.len() == 1 {
-            self.miss_rate.note(misses == 1);
+            self.miss_rate.record(misses == 1);
         }
     }
 
-    fn found_foreign(&self) {
+    fn count_foreign(&self) {
         self.metrics.foreign.inc();
         let mut logged = self.foreign_logged.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {

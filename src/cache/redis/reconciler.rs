@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::Shared;
+use super::RedisContext;
 use super::options::Server;
 use super::protocol::connection::RedisError;
 use super::session::{Handoff, Session};
@@ -20,21 +20,21 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_m
 
 /// Keeps the entries of one server fresh until the cache is dropped or the task is aborted. There is one task per
 /// server, so only one probe at a time checks if it is back.
-pub(super) async fn keep(shared: Weak<Shared>, server: Server) {
+pub(super) async fn run(context: Weak<RedisContext>, server: Server) {
     let mut retry = RETRY.0;
     // Each outage is logged once, when it begins.
     let mut failing = false;
     let mut handoff = None;
-    while let Some(shared) = shared.upgrade() {
-        match open(&shared, &server, handoff.as_ref()).await {
+    while let Some(context) = context.upgrade() {
+        match open_session(&context, &server, handoff.as_ref()).await {
             Ok(session) => {
                 let session = Arc::new(session);
-                let held = shared.router.hold(Arc::clone(&session));
-                let mut place = session.marked;
-                let trusted = follow(&shared, &session, &mut place).await;
-                drop(held);
+                let registration = context.router.register(Arc::clone(&session));
+                let mut cursor = session.marked;
+                let trusted = follow(&context, &session, &mut cursor).await;
+                drop(registration);
                 // If the change feed does not continue from this position, the next session will detect that as well.
-                handoff = Some(session.handoff(place));
+                handoff = Some(session.handoff(cursor));
                 if trusted {
                     retry = RETRY.0;
                     failing = false;
@@ -47,29 +47,33 @@ pub(super) async fn keep(shared: Weak<Shared>, server: Server) {
             }
             Err(Some(_)) => {}
         }
-        drop(shared);
+        drop(context);
         tokio::time::sleep(jittered(retry)).await;
         retry = (retry * 2).min(RETRY.1);
     }
 }
 
 /// Opens a session. An error of `None` is an error of the store.
-async fn open(shared: &Shared, server: &Server, handoff: Option<&Handoff>) -> Result<Session, Option<RedisError>> {
+async fn open_session(
+    context: &RedisContext,
+    server: &Server,
+    handoff: Option<&Handoff>,
+) -> Result<Session, Option<RedisError>> {
     // Before the generation is opened: fills into a new one are read from the store after this.
-    let head = shared.store.head().await.map_err(|_| None)?;
-    let end = shared.store.changed_ids(head.into(), BATCH).await.map_err(|_| None)?.reached;
-    let options = &shared.options;
+    let head = context.store.head().await.map_err(|_| None)?;
+    let end = context.store.changed_ids(head.into(), BATCH).await.map_err(|_| None)?.cursor;
+    let options = &context.options;
     let address = options.find(server).await.map_err(Some)?;
-    Session::open(options, address, shared.store.feed_id(), end, handoff, shared.metrics.clone()).await.map_err(Some)
+    Session::open(options, address, context.store.feed_id(), end, handoff, context.metrics.clone()).await.map_err(Some)
 }
 
 /// Follows the change feed until the session ends. Returns true if the session became trusted.
-async fn follow(shared: &Shared, session: &Session, place: &mut FeedCursor) -> bool {
-    let mut wake = shared.store.subscribe();
+async fn follow(context: &RedisContext, session: &Session, cursor: &mut FeedCursor) -> bool {
+    let mut wake = context.store.subscribe();
     let mut trusted = false;
     while !session.has_ended() {
         let began = Instant::now();
-        match pass(shared.store.as_ref(), session, place).await {
+        match replay(context.store.as_ref(), session, cursor).await {
             Ok(true) => {
                 session.lease.renew(began, session.lease.position());
                 if !std::mem::replace(&mut trusted, true) {
@@ -89,24 +93,24 @@ async fn follow(shared: &Shared, session: &Session, place: &mut FeedCursor) -> b
         }
         tokio::select! {
             () = session.ended() => {}
-            () = wait(&mut wake, shared.options.poll) => {}
+            () = wait(&mut wake, context.options.poll) => {}
         }
     }
     trusted
 }
 
 /// Replays pending invalidations. Returns true if Redis has accepted all of them.
-async fn pass(store: &dyn Store, session: &Session, place: &mut FeedCursor) -> Result<bool, StoreError> {
+async fn replay(store: &dyn Store, session: &Session, cursor: &mut FeedCursor) -> Result<bool, StoreError> {
     loop {
-        let touched = store.changed_ids(*place, BATCH).await?;
-        let ended = touched.articles.len() < BATCH;
+        let changes = store.changed_ids(*cursor, BATCH).await?;
+        let ended = changes.articles.len() < BATCH;
         // In feed order, so that the newest change of an article wins.
-        let changed: BTreeMap<_, _> = touched.articles.into_iter().map(|(position, id)| (id, position)).collect();
-        if !session.invalidate(&changed).await || !session.mark(touched.reached).await {
+        let changed: BTreeMap<_, _> = changes.articles.into_iter().map(|(position, id)| (id, position)).collect();
+        if !session.invalidate(&changed).await || !session.mark(changes.cursor).await {
             return Ok(false);
         }
-        *place = touched.reached;
-        session.lease.advance(place.position);
+        *cursor = changes.cursor;
+        session.lease.advance(cursor.position);
         if ended {
             return Ok(true);
         }

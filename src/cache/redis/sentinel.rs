@@ -20,10 +20,10 @@ impl RedisOptions {
 
     async fn primary(&self, sentinel: &Address, service: &str) -> Result<Address, RedisError> {
         // User and password belong to the server, not to the Sentinel.
-        let wire = Connection::open(sentinel, &RedisConnectionInfo::default(), self.tls.as_ref()).await?;
+        let connection = Connection::open(sentinel, &RedisConnectionInfo::default(), self.tls.as_ref()).await?;
         let mut pipeline = Pipeline::new();
         pipeline.cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(service);
-        let response = match wire.ask(&pipeline).await?.pop() {
+        let response = match connection.send(&pipeline).await?.pop() {
             Some(Value::Array(parts)) => parts.iter().filter_map(text).collect(),
             _ => Vec::new(),
         };

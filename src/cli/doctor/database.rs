@@ -21,13 +21,13 @@ pub(super) async fn check(postgres: &PostgresOptions, options: &ServerOptions, f
              pg_hba.conf",
         )),
     }
-    for options in postgres.standbys.iter().flat_map(|standbys| &standbys.at) {
+    for options in postgres.standbys.iter().flat_map(|standbys| &standbys.servers) {
         standby(options, findings).await;
     }
 }
 
 fn primary(facts: &DatabaseFacts, postgres: &PostgresOptions, options: &ServerOptions, findings: &mut Vec<Finding>) {
-    let address = &facts.place;
+    let address = &facts.address;
     let version = format!("{address} is PostgreSQL {}.{}", facts.version / 10_000, facts.version % 10_000);
     if facts.version < MIN_VERSION {
         findings.push(Finding::problem(PART, version, "upgrade to PostgreSQL 13 or newer"));
@@ -63,7 +63,7 @@ fn primary(facts: &DatabaseFacts, postgres: &PostgresOptions, options: &ServerOp
         findings.push(Finding::problem(PART, found, "raise max_connections, or lower store-connections"));
     }
     let bound = options.cache.as_ref().map(|cache| cache.staleness_bound);
-    findings.push(clock(PART, facts.ahead, bound));
+    findings.push(clock(PART, facts.clock_offset, bound));
 }
 
 fn schema(facts: &DatabaseFacts) -> Finding {
@@ -86,18 +86,18 @@ async fn standby(options: &PostgresOptions, findings: &mut Vec<Finding>) {
     const PART: &str = "standby";
     findings.push(match PostgresStore::probe(options).await {
         Ok(facts) if !facts.standby => {
-            let found = format!("{} is not a standby", facts.place);
+            let found = format!("{} is not a standby", facts.address);
             Finding::advice(PART, found, "set `store-read` to streaming standbys only; this server is not used")
         }
         Ok(facts) if facts.schema != facts.needed => {
-            let found = format!("{} has schema version {}, not {}", facts.place, facts.schema, facts.needed);
+            let found = format!("{} has schema version {}, not {}", facts.address, facts.schema, facts.needed);
             Finding::advice(
                 PART,
                 found,
                 "wait until it has replayed the migration of its primary; until then it is not used",
             )
         }
-        Ok(facts) => Finding::ok(PART, format!("{}, round trip {:.1?}", facts.place, facts.round_trip)),
+        Ok(facts) => Finding::ok(PART, format!("{}, round trip {:.1?}", facts.address, facts.round_trip)),
         Err(error) => Finding::advice(PART, error.to_string(), "bring it back; until then its reads go to the primary"),
     });
 }

@@ -48,8 +48,8 @@ pub(super) fn check(options: &SqliteOptions, findings: &mut Vec<Finding>) {
 pub(super) fn for_others(part: &'static str, path: &Path) -> Option<Finding> {
     let mode = files::mode_for_others(path)?;
     let expected = if path.is_dir() { files::FOLDER_MODE } else { files::FILE_MODE };
-    let shown = printable::path(path);
-    let found = format!("{shown} has mode {mode:04o}: other users of this machine may have access");
+    let path_text = printable::path(path);
+    let found = format!("{path_text} has mode {mode:04o}: other users of this machine may have access");
     Some(Finding::advice(part, found, format!("chmod {expected:03o} {}", quoted(path))))
 }
 

@@ -22,9 +22,9 @@ const MAX_DIFFERENCE: Duration = Duration::from_secs(1);
 
 /// Checks the difference between another server's clock and ours. It causes no stale reads, but embargoes end and
 /// entries expire too early or too late by the difference.
-pub(super) fn clock(part: &'static str, ahead: SignedDuration, bound: Option<Duration>) -> Finding {
-    let difference = ahead.unsigned_abs();
-    let found = format!("its clock is {:.3} s ahead of this machine's", ahead.as_secs_f64());
+pub(super) fn clock(part: &'static str, offset: SignedDuration, bound: Option<Duration>) -> Finding {
+    let difference = offset.unsigned_abs();
+    let found = format!("its clock is {:.3} s ahead of this machine's", offset.as_secs_f64());
     let bound = bound.unwrap_or(MAX_DIFFERENCE).max(Duration::from_millis(100));
     if difference > bound {
         Finding::advice(part, found, "synchronize both clocks with NTP: embargoes and expiries use this machine's")
@@ -55,14 +55,14 @@ pub(super) fn check(options: &ServerOptions, findings: &mut Vec<Finding>) {
     let store = match &options.store {
         StoreOptions::Sqlite(sqlite) => sqlite.readers * 3,
         StoreOptions::Postgres(postgres) => {
-            postgres.connections * (1 + postgres.standbys.iter().flat_map(|s| &s.at).count())
+            postgres.connections * (1 + postgres.standbys.iter().flat_map(|standbys| &standbys.servers).count())
         }
     };
-    let needed = OTHER_FILES + (options.connections.most as u64).saturating_add(store as u64);
+    let needed = OTHER_FILES + (options.connections.max as u64).saturating_add(store as u64);
     findings.push(match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok((soft, _)) if soft < needed => Finding::advice(
             PART,
-            format!("the limit of open files is {soft}, max-connections = {} needs {needed}", options.connections.most),
+            format!("the limit of open files is {soft}, max-connections = {} needs {needed}", options.connections.max),
             "raise the limit (ulimit -n, LimitNOFILE) or lower max-connections",
         ),
         Ok((soft, _)) => Finding::ok(PART, format!("the limit of open files is {soft}, at most {needed} are needed")),

@@ -50,7 +50,7 @@ fn server(address: &str, facts: &RedisFacts, options: &RedisOptions, findings: &
         });
     }
     findings.push(memory(facts));
-    match facts.refuses.as_deref() {
+    match facts.write_error.as_deref() {
         None | Some("OOM") => {}
         Some("NOPERM") => findings.push(Finding::problem(
             PART,
@@ -59,7 +59,7 @@ fn server(address: &str, facts: &RedisFacts, options: &RedisOptions, findings: &
         )),
         Some(code) => findings.push(Finding::problem(PART, format!("it rejects writes: {code}"), "check its log")),
     }
-    findings.push(clock(PART, facts.ahead, Some(options.staleness_bound)));
+    findings.push(clock(PART, facts.clock_offset, Some(options.staleness_bound)));
 }
 
 fn memory(facts: &RedisFacts) -> Finding {
@@ -67,7 +67,7 @@ fn memory(facts: &RedisFacts) -> Finding {
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
     let used = format!("{} MiB of {} in use, {}", mib(facts.used_memory), mib(facts.max_memory), facts.policy);
     match facts.policy.as_str() {
-        _ if facts.refuses.as_deref() == Some("OOM") => {
+        _ if facts.write_error.as_deref() == Some("OOM") => {
             Finding::problem(PART, format!("it is full and rejects writes: {used}"), ADVICE)
         }
         _ if facts.max_memory == 0 => Finding::advice(PART, "maxmemory is not set: memory use is unlimited", ADVICE),

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::telemetry::ReadMetrics;
-use queue::{Place, Request, WaitQueue};
+use queue::{Request, Slot, WaitQueue};
 
 /// Kind of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(crate) enum ReadKind {
 /// Admission control of an engine's reads.
 pub(crate) struct Gate {
     all: WaitQueue,
-    walks: WaitQueue,
+    scans: WaitQueue,
     max_wait: Duration,
     metrics: ReadMetrics,
 }
@@ -43,12 +43,12 @@ pub(crate) struct Shed;
 
 /// Permit to read, until it is dropped.
 pub(crate) struct Permit {
-    _place: Place,
-    _walk: Option<Place>,
+    _slot: Slot,
+    _scan_slot: Option<Slot>,
 }
 
 /// Signal that a permit is revoked.
-pub(crate) struct Recall<'a> {
+pub(crate) struct Revocation<'a> {
     revoked: Option<oneshot::Receiver<()>>,
     metrics: &'a ReadMetrics,
 }
@@ -58,56 +58,56 @@ impl Gate {
     /// `max_wait`.
     pub(crate) fn new(size: usize, queue: usize, max_wait: Duration, metrics: ReadMetrics) -> Self {
         let all = WaitQueue::new(size.max(1), queue);
-        let walks = WaitQueue::new(size.saturating_sub(1).max(1), queue);
-        let (taken, waiting) = (all.clone(), [all.clone(), walks.clone()]);
+        let scans = WaitQueue::new(size.saturating_sub(1).max(1), queue);
+        let (taken, waiting) = (all.clone(), [all.clone(), scans.clone()]);
         metrics.in_flight.read_from(move || taken.taken() as u64);
         metrics.waiting.read_from(move || waiting.iter().map(WaitQueue::waiting).sum::<usize>() as u64);
-        Self { all, walks, max_wait, metrics }
+        Self { all, scans, max_wait, metrics }
     }
 
     /// Waits for a permit for the current caller. Its read must stop when the permit is recalled.
-    pub(crate) async fn enter(&self, kind: ReadKind) -> Result<(Permit, Recall<'_>), Shed> {
+    pub(crate) async fn enter(&self, kind: ReadKind) -> Result<(Permit, Revocation<'_>), Shed> {
         let entered = match kind {
-            ReadKind::Stream => self.walk(Request { weight: 1, refusable: false, revocable: false }).await,
+            ReadKind::Stream => self.scan(Request { weight: 1, rejectable: false, revocable: false }).await,
             ReadKind::Short => {
-                let passing = self.all.pass(Request { weight: 1, refusable: true, revocable: false });
-                timeout(self.max_wait, passing).await.ok().flatten().map(|place| (place, None))
+                let acquiring = self.all.acquire(Request { weight: 1, rejectable: true, revocable: false });
+                timeout(self.max_wait, acquiring).await.ok().flatten().map(|slot| (slot, None))
             }
             ReadKind::Page(weight) => self.page(weight).await,
         };
-        let Some((place, mut walk)) = entered else {
+        let Some((slot, mut scan)) = entered else {
             self.metrics.shed.inc();
             return Err(Shed);
         };
-        let revoked = walk.as_mut().and_then(|walk| walk.revoked.take());
-        Ok((Permit { _place: place, _walk: walk }, Recall { revoked, metrics: &self.metrics }))
+        let revoked = scan.as_mut().and_then(|scan| scan.revoked.take());
+        Ok((Permit { _slot: slot, _scan_slot: scan }, Revocation { revoked, metrics: &self.metrics }))
     }
 
     /// Waits for half of the time. Then it revokes a permit of a caller with more permits, if any, and waits for the
     /// rest.
-    async fn page(&self, weight: usize) -> Option<(Place, Option<Place>)> {
-        let mut walk = pin!(self.walk(Request { weight: weight.max(1) as u64, refusable: true, revocable: true }));
+    async fn page(&self, weight: usize) -> Option<(Slot, Option<Slot>)> {
+        let mut scan = pin!(self.scan(Request { weight: weight.max(1) as u64, rejectable: true, revocable: true }));
         let half = self.max_wait / 2;
-        match timeout(half, &mut walk).await {
+        match timeout(half, &mut scan).await {
             Ok(entered) => entered,
             Err(_elapsed) => {
-                self.walks.recall();
-                timeout(self.max_wait - half, walk).await.ok().flatten()
+                self.scans.revoke_newest();
+                timeout(self.max_wait - half, scan).await.ok().flatten()
             }
         }
     }
 
     /// Passes both queues. The first one limits the number of requests, so the second one does not reject them.
-    async fn walk(&self, request: Request) -> Option<(Place, Option<Place>)> {
-        let walk = self.walks.pass(request).await?;
-        let place = self.all.pass(Request { weight: 1, refusable: false, revocable: false }).await?;
-        Some((place, Some(walk)))
+    async fn scan(&self, request: Request) -> Option<(Slot, Option<Slot>)> {
+        let scan = self.scans.acquire(request).await?;
+        let slot = self.all.acquire(Request { weight: 1, rejectable: false, revocable: false }).await?;
+        Some((slot, Some(scan)))
     }
 }
 
-impl Recall<'_> {
+impl Revocation<'_> {
     /// Runs a read. Drops it and fails with [`Shed`] if its permit is recalled.
-    pub(crate) async fn unless_recalled<T, E: From<Shed>>(
+    pub(crate) async fn run_unless_revoked<T, E: From<Shed>>(
         self,
         read: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
@@ -134,13 +134,13 @@ mod tests {
     #[tokio::test]
     async fn walks_leave_a_place_and_what_is_too_much_is_refused_at_once() {
         let gate = Gate::new(2, 1, Duration::from_secs(600), ReadMetrics::default());
-        let page = gate.enter(ReadKind::Page(1)).await.expect("a place");
+        let page = gate.enter(ReadKind::Page(1)).await.expect("a slot");
         let mut second = Box::pin(gate.enter(ReadKind::Page(1)));
         assert!(second.as_mut().now_or_never().is_none(), "it waits");
         assert_eq!(gate.enter(ReadKind::Page(1)).now_or_never().expect("at once").err(), Some(Shed));
         let mut stream = Box::pin(gate.enter(ReadKind::Stream));
         assert!(stream.as_mut().now_or_never().is_none(), "a stream waits regardless of the queue's length");
-        let short = gate.enter(ReadKind::Short).now_or_never().expect("at once").expect("a place");
+        let short = gate.enter(ReadKind::Short).now_or_never().expect("at once").expect("a slot");
         let mut third = Box::pin(gate.enter(ReadKind::Short));
         assert!(third.as_mut().now_or_never().is_none(), "it waits");
         assert_eq!(gate.enter(ReadKind::Short).now_or_never().expect("at once").err(), Some(Shed));
@@ -151,9 +151,9 @@ mod tests {
         let mut fourth = Box::pin(gate.enter(ReadKind::Short));
         assert!(fourth.as_mut().now_or_never().is_none(), "it waits");
         drop((page, short));
-        drop(fourth.await.expect("a place"));
-        drop(second.await.expect("a place"));
-        drop(stream.await.expect("a place"));
+        drop(fourth.await.expect("a slot"));
+        drop(second.await.expect("a slot"));
+        drop(stream.await.expect("a slot"));
         assert_eq!((metrics.in_flight.get(), metrics.waiting.get()), (0, 0));
     }
 
@@ -161,7 +161,7 @@ mod tests {
     async fn of_a_queue_that_stands_who_has_waited_longest_is_refused() {
         const QUEUE: usize = 60;
         let gate = Gate::new(1, QUEUE, Duration::from_secs(600), ReadMetrics::default());
-        let place = gate.enter(ReadKind::Short).await.expect("a place");
+        let slot = gate.enter(ReadKind::Short).await.expect("a slot");
         let mut waiting = VecDeque::new();
         let wait = |waiting: &mut VecDeque<_>| {
             let mut one = Box::pin(tokio::task::unconstrained(gate.enter(ReadKind::Short)));
@@ -169,19 +169,19 @@ mod tests {
             waiting.push_back(one);
         };
         (0..QUEUE).for_each(|_| wait(&mut waiting));
-        drop(place);
+        drop(slot);
         // A whole capacity is dequeued while a new request arrives for each that leaves, so the queue never empties.
         for number in 1..=QUEUE {
-            let place = waiting.pop_front().expect("one waits").await.expect("a burst is served");
+            let slot = waiting.pop_front().expect("one waits").await.expect("a burst is served");
             if number < QUEUE {
                 wait(&mut waiting);
             }
-            drop(place);
+            drop(slot);
         }
         let mut refused = 0;
         while let Some(one) = waiting.pop_front() {
             match one.await {
-                Ok(_place) => assert!(waiting.len() <= 48, "{}", waiting.len()),
+                Ok(_slot) => assert!(waiting.len() <= 48, "{}", waiting.len()),
                 Err(error) => {
                     assert_eq!(error, Shed);
                     refused += 1;
@@ -194,7 +194,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_waits_for_ever() {
         let gate = Gate::new(1, 10, Duration::from_millis(10), ReadMetrics::default());
-        let _place = gate.enter(ReadKind::Short).await.expect("a place");
+        let _slot = gate.enter(ReadKind::Short).await.expect("a slot");
         assert_eq!(gate.enter(ReadKind::Short).await.err(), Some(Shed));
     }
 }

@@ -1,8 +1,8 @@
 //! Semaphore with a bounded fair queue: a caller with many requests mostly waits behind its own.
 //!
-//! A free place goes to the caller that holds the fewest places. Among equals it goes to the one that was granted the
+//! A free slot goes to the caller that holds the fewest slots. Among equals it goes to the one that was granted the
 //! least weight since it began to wait (start-time fair queueing; Goyal, Vin and Cheng 1997). A single caller can use
-//! all places and the whole queue. If the queue is full, the newest request of the caller with the most queued requests
+//! all slots and the whole queue. If the queue is full, the newest request of the caller with the most queued requests
 //! is rejected ("longest queue drop"; McKenney's stochastic fairness queueing and FQ-CoDel, RFC 8290).
 
 use std::collections::{HashMap, VecDeque};
@@ -16,31 +16,31 @@ use crate::overload::codel::CodelLimit;
 /// Number of accounts above which idle ones are dropped.
 const ACCOUNTS: usize = 1_024;
 
-/// Request for a place.
+/// Request for a slot.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request {
     /// Weight in the fair queue; 1 for a cheap request.
     pub(super) weight: u64,
     /// True if it may be rejected instead of waiting.
-    pub(super) refusable: bool,
-    /// True if its place may be revoked in favor of a caller that has fewer.
+    pub(super) rejectable: bool,
+    /// True if its slot may be revoked in favor of a caller that has fewer.
     pub(super) revocable: bool,
 }
 
-/// Fixed number of places with a wait queue. Cheap to clone.
+/// Fixed number of slots with a wait queue. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct WaitQueue(Arc<Shared>);
+pub(super) struct WaitQueue(Arc<QueueInner>);
 
-struct Shared {
+struct QueueInner {
     size: usize,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
 }
 
-struct State {
+struct QueueState {
     free: usize,
     codel: CodelLimit,
     /// Number of queued requests that may be rejected; the limit of the queue applies to these.
-    refusable: usize,
+    rejectable: usize,
     /// Number of all queued requests.
     waiting: usize,
     /// Virtual time: the start tag of the last granted request.
@@ -56,56 +56,56 @@ struct Account {
     /// Start tag of its next request.
     tag: u64,
     queue: VecDeque<Waiting>,
-    refusable: usize,
-    held: Vec<Held>,
+    rejectable: usize,
+    held: Vec<HeldSlot>,
 }
 
 struct Waiting {
     number: u64,
     request: Request,
     /// Dropped if the request is rejected.
-    answer: oneshot::Sender<Place>,
+    answer: oneshot::Sender<Slot>,
 }
 
-struct Held {
+struct HeldSlot {
     number: u64,
     revoke: Option<oneshot::Sender<()>>,
     revoked: bool,
 }
 
-/// Granted place, until it is dropped.
-pub(super) struct Place {
-    shared: Arc<Shared>,
+/// Granted slot, until it is dropped.
+pub(super) struct Slot {
+    shared: Arc<QueueInner>,
     caller: CallerId,
     number: u64,
-    /// Signal that the place is revoked.
+    /// Signal that the slot is revoked.
     pub(super) revoked: Option<oneshot::Receiver<()>>,
     granted: bool,
 }
 
 /// Queued request, removed when this is dropped: a caller may cancel at any time.
-struct Ticket<'a> {
-    shared: &'a Shared,
+struct QueueEntry<'a> {
+    shared: &'a QueueInner,
     caller: CallerId,
     number: u64,
 }
 
 impl WaitQueue {
-    /// Creates a queue for `size` places, in which at most `queue` refusable requests wait.
+    /// Creates a queue for `size` slots, in which at most `queue` refusable requests wait.
     pub(super) fn new(size: usize, queue: usize) -> Self {
-        let state = State {
+        let state = QueueState {
             free: size,
             codel: CodelLimit::new(queue),
-            refusable: 0,
+            rejectable: 0,
             waiting: 0,
             clock: 0,
             arrivals: 0,
             accounts: HashMap::new(),
         };
-        Self(Arc::new(Shared { size, state: Mutex::new(state) }))
+        Self(Arc::new(QueueInner { size, state: Mutex::new(state) }))
     }
 
-    /// Returns the number of places in use.
+    /// Returns the number of slots in use.
     pub(super) fn taken(&self) -> usize {
         self.0.size - self.0.state().free
     }
@@ -115,38 +115,38 @@ impl WaitQueue {
         self.0.state().waiting
     }
 
-    /// Waits for a place for the current caller. Returns none if the request is rejected.
-    pub(super) async fn pass(&self, request: Request) -> Option<Place> {
+    /// Waits for a slot for the current caller. Returns none if the request is rejected.
+    pub(super) async fn acquire(&self, request: Request) -> Option<Slot> {
         let (caller, shared) = (CallerId::current(), &*self.0);
-        let (ticket, answered) = {
+        let (entry, response) = {
             let mut state = shared.state();
             state.arrivals += 1;
             let number = state.arrivals;
-            // If a place is free, the queue is empty.
+            // If a slot is free, the queue is empty.
             if state.free > 0 {
-                state.codel.empty();
+                state.codel.on_empty();
                 return Some(state.grant(&self.0, caller, number, request));
             }
-            if request.refusable && state.refusable >= state.codel.max_len() && !state.make_room(caller) {
+            if request.rejectable && state.rejectable >= state.codel.max_len() && !state.make_room(caller) {
                 return None;
             }
-            let (answer, answered) = oneshot::channel();
+            let (answer, response) = oneshot::channel();
             state.push(caller, Waiting { number, request, answer });
-            (Ticket { shared, caller, number }, answered)
+            (QueueEntry { shared, caller, number }, response)
         };
-        let place = answered.await.ok();
-        drop(ticket);
-        place
+        let slot = response.await.ok();
+        drop(entry);
+        slot
     }
 
-    /// Revokes the newest place of the caller that holds the most, if the current caller does not hold more than that
+    /// Revokes the newest slot of the caller that holds the most, if the current caller does not hold more than that
     /// one afterwards.
-    pub(super) fn recall(&self) {
+    pub(super) fn revoke_newest(&self) {
         let mut state = self.0.state();
-        let own = state.accounts.get(&CallerId::current()).map_or(0, Account::holds);
+        let own = state.accounts.get(&CallerId::current()).map_or(0, Account::held_slots);
         let revocable = |account: &Account| account.held.iter().any(|held| held.revoke.is_some());
-        let others = state.accounts.values_mut().filter(|account| account.holds() > own + 1 && revocable(account));
-        let Some(largest) = others.max_by_key(|account| account.holds()) else { return };
+        let others = state.accounts.values_mut().filter(|account| account.held_slots() > own + 1 && revocable(account));
+        let Some(largest) = others.max_by_key(|account| account.held_slots()) else { return };
         let newest = largest.held.iter_mut().rev().find_map(|held| Some((held.revoke.take()?, &mut held.revoked)));
         if let Some((revoke, revoked)) = newest {
             *revoked = true;
@@ -156,15 +156,15 @@ impl WaitQueue {
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl QueueInner {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Account {
-    /// Returns the number of places that are held and not revoked.
-    fn holds(&self) -> usize {
+    /// Returns the number of slots that are held and not revoked.
+    fn held_slots(&self) -> usize {
         self.held.iter().filter(|held| !held.revoked).count()
     }
 
@@ -173,7 +173,7 @@ impl Account {
     }
 }
 
-impl State {
+impl QueueState {
     fn push(&mut self, caller: CallerId, waiting: Waiting) {
         let clock = self.clock;
         let account = self.accounts.entry(caller).or_default();
@@ -181,10 +181,10 @@ impl State {
             // An idle caller accumulates no credit.
             account.tag = account.tag.max(clock);
         }
-        let refusable = usize::from(waiting.request.refusable);
+        let rejectable = usize::from(waiting.request.rejectable);
         account.queue.push_back(waiting);
-        account.refusable += refusable;
-        self.refusable += refusable;
+        account.rejectable += rejectable;
+        self.rejectable += rejectable;
         self.waiting += 1;
     }
 
@@ -192,30 +192,30 @@ impl State {
     fn pull(&mut self, caller: CallerId, at: usize) -> Option<Waiting> {
         let account = self.accounts.get_mut(&caller)?;
         let waiting = account.queue.remove(at)?;
-        let refusable = usize::from(waiting.request.refusable);
-        account.refusable -= refusable;
-        self.refusable -= refusable;
+        let rejectable = usize::from(waiting.request.rejectable);
+        account.rejectable -= rejectable;
+        self.rejectable -= rejectable;
         self.waiting -= 1;
         Some(waiting)
     }
 
     /// Returns the caller with the most refusable requests in the queue, and their number.
     fn longest(&self) -> Option<(CallerId, usize)> {
-        let longest = self.accounts.iter().max_by_key(|(_, account)| account.refusable)?;
-        Some((*longest.0, longest.1.refusable)).filter(|(_, count)| *count > 0)
+        let longest = self.accounts.iter().max_by_key(|(_, account)| account.rejectable)?;
+        Some((*longest.0, longest.1.rejectable)).filter(|(_, count)| *count > 0)
     }
 
     /// Rejects a request of the caller with the most, in favor of one of `caller`. Returns false if that would leave it
     /// with fewer than `caller`.
     fn make_room(&mut self, caller: CallerId) -> bool {
-        let own = self.accounts.get(&caller).map_or(0, |account| account.refusable);
+        let own = self.accounts.get(&caller).map_or(0, |account| account.rejectable);
         let Some((longest, count)) = self.longest().filter(|(_, count)| *count > own + 1) else { return false };
         debug_assert!(count > 1);
-        let newest = self.accounts[&longest].queue.iter().rposition(|waiting| waiting.request.refusable);
+        let newest = self.accounts[&longest].queue.iter().rposition(|waiting| waiting.request.rejectable);
         newest.and_then(|at| self.pull(longest, at)).is_some()
     }
 
-    fn grant(&mut self, shared: &Arc<Shared>, caller: CallerId, number: u64, request: Request) -> Place {
+    fn grant(&mut self, shared: &Arc<QueueInner>, caller: CallerId, number: u64, request: Request) -> Slot {
         let (revoke, revoked) = match request.revocable {
             true => {
                 let (revoke, revoked) = oneshot::channel();
@@ -226,17 +226,17 @@ impl State {
         self.free -= 1;
         let account = self.accounts.entry(caller).or_default();
         account.tag = account.tag.max(self.clock) + request.weight;
-        account.held.push(Held { number, revoke, revoked: false });
-        Place { shared: Arc::clone(shared), caller, number, revoked, granted: true }
+        account.held.push(HeldSlot { number, revoke, revoked: false });
+        Slot { shared: Arc::clone(shared), caller, number, revoked, granted: true }
     }
 
-    /// Grants free places to queued requests.
-    fn grant_free(&mut self, shared: &Arc<Shared>) {
+    /// Grants free slots to queued requests.
+    fn grant_free_slots(&mut self, shared: &Arc<QueueInner>) {
         while self.free > 0 && self.waiting > 0 {
             // In a standing queue, the requests at the head are rejected while too many are queued behind them.
-            while self.codel.too_many(self.refusable.saturating_sub(1)) {
+            while self.codel.should_drop(self.rejectable.saturating_sub(1)) {
                 let Some((longest, _)) = self.longest() else { break };
-                let oldest = self.accounts[&longest].queue.iter().position(|waiting| waiting.request.refusable);
+                let oldest = self.accounts[&longest].queue.iter().position(|waiting| waiting.request.rejectable);
                 let _refused = oldest.and_then(|at| self.pull(longest, at));
             }
             let waiting = self.accounts.iter().filter_map(|(caller, account)| {
@@ -250,14 +250,14 @@ impl State {
             }
             self.codel.on_dequeue();
             self.clock = self.accounts.get(&caller).map_or(0, |account| account.tag).max(self.clock);
-            let place = self.grant(shared, caller, number, request);
-            if let Err(mut place) = answer.send(place) {
-                // It was cancelled just now. Dropping a granted place would deadlock on the lock held here.
-                place.granted = false;
+            let slot = self.grant(shared, caller, number, request);
+            if let Err(mut slot) = answer.send(slot) {
+                // It was cancelled just now. Dropping a granted slot would deadlock on the lock held here.
+                slot.granted = false;
                 self.release(caller, number);
             }
         }
-        self.tidy();
+        self.prune_accounts();
     }
 
     fn release(&mut self, caller: CallerId, number: u64) {
@@ -268,7 +268,7 @@ impl State {
     }
 
     /// Drops accounts that have no effect any more.
-    fn tidy(&mut self) {
+    fn prune_accounts(&mut self) {
         if self.waiting == 0 {
             // With an empty queue, no caller has an advantage to make up for.
             self.clock = 0;
@@ -283,24 +283,24 @@ impl State {
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
         if self.granted {
             let mut state = self.shared.state();
             state.release(self.caller, self.number);
-            state.grant_free(&self.shared);
+            state.grant_free_slots(&self.shared);
         }
     }
 }
 
-impl Drop for Ticket<'_> {
+impl Drop for QueueEntry<'_> {
     fn drop(&mut self) {
         let mut state = self.shared.state();
         let queue = state.accounts.get(&self.caller).map(|account| &account.queue);
         let at = queue.and_then(|queue| queue.iter().position(|waiting| waiting.number == self.number));
         if let Some(at) = at {
             let _left = state.pull(self.caller, at);
-            state.tidy();
+            state.prune_accounts();
         }
     }
 }

@@ -45,8 +45,8 @@ impl Guard {
             Err(refused) => {
                 self.metrics.calls().refused(refused.refusal.label());
                 // Only refusals of known callers: anyone could fill the audit log otherwise.
-                if matches!(refused.refusal, AuthError::Lacks(_)) && changes(path) {
-                    self.audit.of(path, refused.caller.as_ref(), request.headers()).refused();
+                if matches!(refused.refusal, AuthError::MissingScope(_)) && changes(path) {
+                    self.audit.source(path, refused.caller.as_ref(), request.headers()).refused();
                 }
                 Err(status::access(&refused.refusal))
             }

@@ -26,9 +26,9 @@ use crate::telemetry::trace::{Entered, Trace, TraceContext, Tracer};
 use crate::telemetry::{LogRateLimiter, MethodMetrics, Metrics};
 
 /// Timeout below which a call counts as expired on arrival.
-const SPENT: Duration = Duration::from_micros(1);
+const EXPIRED: Duration = Duration::from_micros(1);
 /// Minimum time between log events of refusals.
-const REFUSALS: Duration = Duration::from_secs(1);
+const REJECTION_LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Settings and telemetry that all calls share.
 pub(crate) struct CallContext {
@@ -41,7 +41,7 @@ pub(crate) struct CallContext {
 
 impl CallContext {
     pub(crate) fn new(options: CallOptions, metrics: Metrics, tracer: Tracer) -> Arc<Self> {
-        Arc::new(Self { options, metrics, tracer, refusals: LogRateLimiter::new(REFUSALS) })
+        Arc::new(Self { options, metrics, tracer, refusals: LogRateLimiter::new(REJECTION_LOG_INTERVAL) })
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct Call {
     /// Caller, if callers are authenticated.
     pub(crate) caller: Option<Arc<Caller>>,
     /// Identity for fair sharing: the caller, or the peer without authentication.
-    pub(super) shares: CallerId,
+    pub(super) caller_id: CallerId,
     /// Layer that answered, if the method reports it.
     pub(crate) cache: Option<HeaderValue>,
     /// Unread responses of the connection.
@@ -105,13 +105,13 @@ impl Call {
             // A longer ID could make the response headers too large for the caller.
             request_id: request.headers().get("x-request-id").filter(|id| id.len() <= 256).cloned(),
             caller: None,
-            shares: peer.map_or(CallerId::SERVER, |peer| peer.peer),
+            caller_id: peer.map_or(CallerId::SERVER, |peer| peer.peer),
             cache: None,
             send_buffer: peer.map(|peer| peer.send_buffer.clone()),
             permit: CallPermit::default(),
             code: Code::Cancelled,
         };
-        if context.tracer.is_on() && kind != CallKind::Other {
+        if context.tracer.is_enabled() && kind != CallKind::Other {
             call.trace = context.tracer.begin(text(call.traceparent.as_ref())).map(|trace| TraceContext::of(&trace));
         }
         if tracing::enabled!(tracing::Level::DEBUG) {
@@ -122,7 +122,7 @@ impl Call {
 
     /// Returns true if the call had expired when it arrived: the network has used up its timeout.
     pub(crate) fn is_late(&self) -> bool {
-        self.deadline.is_some_and(|deadline| deadline < self.began + SPENT)
+        self.deadline.is_some_and(|deadline| deadline < self.began + EXPIRED)
     }
 
     /// Creates the span of the call: at its start if debug logging is on, else only if its end is logged, which is
@@ -142,7 +142,7 @@ impl Call {
 
     /// Enters the call on this thread, for logs, traces and the shares of its caller.
     pub(crate) fn enter(&self) -> (span::Entered<'_>, Option<Entered>, caller::Entered) {
-        (self.span.enter(), self.trace.as_ref().map(TraceContext::enter), self.shares.enter())
+        (self.span.enter(), self.trace.as_ref().map(TraceContext::enter), self.caller_id.enter())
     }
 
     /// Returns the span for log events about the whole call.

@@ -42,12 +42,12 @@ impl EarlyReject {
     }
 
     /// Returns true if a request carries a document in one message.
-    pub fn concerns(&self, request: &Request<Body>) -> bool {
+    pub fn applies_to(&self, request: &Request<Body>) -> bool {
         request.uri().path() == METHOD
     }
 
     /// Waits for the first bytes of a document, then refuses it, or reserves memory and forwards it.
-    pub async fn look<S>(self, request: Request<Body>, mut service: S) -> Result<Response<Body>, Infallible>
+    pub async fn admit_document<S>(self, request: Request<Body>, mut service: S) -> Result<Response<Body>, Infallible>
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
@@ -65,25 +65,25 @@ impl EarlyReject {
                 break;
             }
         }
-        let memory = match Beginning::of(&begin, self.max) {
-            Some(Beginning { length, is_page }) if is_page && self.extraction.is_full(length) => None,
-            Some(Beginning { length, .. }) if length > SMALL_BYTES => self.extraction.reserve(length).map(Some),
+        let memory = match MessageStart::of(&begin, self.max) {
+            Some(MessageStart { length, is_page }) if is_page && self.extraction.is_full(length) => None,
+            Some(MessageStart { length, .. }) if length > SMALL_BYTES => self.extraction.reserve(length).map(Some),
             _ => Some(None),
         };
         let Some(memory) = memory else { return Ok(failure_status(&self.metrics, &IngestError::Busy).into_http()) };
-        let response = service.call(Request::from_parts(head, Body::new(Begun { first, rest }))).await;
+        let response = service.call(Request::from_parts(head, Body::new(PeekedBody { first, rest }))).await;
         drop(memory);
         response
     }
 }
 
 /// Body whose first frames have been read and are returned again.
-struct Begun {
+struct PeekedBody {
     first: VecDeque<Result<Frame<Bytes>, Status>>,
     rest: Body,
 }
 
-impl http_body::Body for Begun {
+impl http_body::Body for PeekedBody {
     type Data = Bytes;
     type Error = Status;
 
@@ -100,14 +100,14 @@ impl http_body::Body for Begun {
 }
 
 /// Beginning of a message that is not too large.
-struct Beginning {
+struct MessageStart {
     /// Size of the message as sent, maybe compressed, in bytes.
     length: usize,
     /// True if it is known to be a document that needs extraction.
     is_page: bool,
 }
 
-impl Beginning {
+impl MessageStart {
     /// Parses the first bytes of a call, from gRPC's prefix on.
     fn of(bytes: &[u8], max: usize) -> Option<Self> {
         let [_, a, b, c, d, ..] = bytes else { return None };
@@ -149,7 +149,7 @@ mod tests {
         let length = u32::try_from(request.encoded_len()).expect("the message is short");
         let mut bytes = [&[0][..], &length.to_be_bytes()].concat();
         request.encode(&mut bytes).expect("a vector grows");
-        let is_page = Beginning::of(&bytes, MAX).is_some_and(|it| it.is_page);
+        let is_page = MessageStart::of(&bytes, MAX).is_some_and(|it| it.is_page);
         bytes[0] = 1;
         assert!(!begins_as_page(&bytes), "a compressed message was recognized");
         is_page

@@ -95,9 +95,9 @@ impl HostRules {
         let (uri, headers) = (request.uri(), request.headers());
         if let Some(names) = &self.names {
             let mut count = 0;
-            for given in given_hosts(uri, headers) {
+            for requested in requested_hosts(uri, headers) {
                 count += 1;
-                if !Host::parse(given).is_some_and(|host| host.is_among(names)) {
+                if !Host::parse(requested).is_some_and(|host| host.is_allowed(names)) {
                     return Err(Misdirected::Host);
                 }
             }
@@ -108,8 +108,10 @@ impl HostRules {
         if let Some(listed) = &self.origins {
             let same = |origin: &HeaderValue| {
                 let from = origin_host(origin);
-                let mut given = given_hosts(uri, headers).peekable();
-                from.is_some() && given.peek().is_some() && given.all(|given| Host::parse(given) == from)
+                let mut requested = requested_hosts(uri, headers).peekable();
+                from.is_some()
+                    && requested.peek().is_some()
+                    && requested.all(|requested| Host::parse(requested) == from)
             };
             for origin in headers.get_all(header::ORIGIN) {
                 if !listed.contains(origin) && !same(origin) {
@@ -123,7 +125,7 @@ impl HostRules {
 
 /// Returns all hosts of a request: `:authority` or the absolute target, and each `Host`. All are checked, so their
 /// precedence does not matter.
-fn given_hosts<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
+fn requested_hosts<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> impl Iterator<Item = &'a [u8]> {
     let authority = uri.authority().map(|authority| authority.as_str().as_bytes());
     authority.into_iter().chain(headers.get_all(header::HOST).iter().map(HeaderValue::as_bytes))
 }
@@ -141,30 +143,30 @@ fn origin_host(origin: &HeaderValue) -> Option<Host> {
 enum Host {
     /// Lower case, without a trailing dot.
     Name(String),
-    Four(Ipv4Addr),
-    Six(Ipv6Addr),
+    Ipv4(Ipv4Addr),
+    Ipv6(Ipv6Addr),
 }
 
 impl Host {
     /// Parses a host and an optional port (RFC 9110, 4.2). Returns none for anything else, such as user info.
-    fn parse(given: &[u8]) -> Option<Self> {
-        let given = std::str::from_utf8(given).ok()?;
-        if let Some(bracketed) = given.strip_prefix('[') {
+    fn parse(requested: &[u8]) -> Option<Self> {
+        let requested = std::str::from_utf8(requested).ok()?;
+        if let Some(bracketed) = requested.strip_prefix('[') {
             let (address, rest) = bracketed.split_once(']')?;
             if !rest.is_empty() {
                 port(rest.strip_prefix(':')?)?;
             }
-            return address.parse().ok().map(Self::Six);
+            return address.parse().ok().map(Self::Ipv6);
         }
-        let host = match given.split_once(':') {
+        let host = match requested.split_once(':') {
             Some((host, digits)) => {
                 port(digits)?;
                 host
             }
-            None => given,
+            None => requested,
         };
         if let Ok(address) = host.parse() {
-            return Some(Self::Four(address));
+            return Some(Self::Ipv4(address));
         }
         let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
         let label = |label: &str| {
@@ -178,9 +180,9 @@ impl Host {
 
     /// Returns true for addresses, `localhost`, and these names. No page can have an address or `localhost` as its
     /// name.
-    fn is_among(&self, names: &[String]) -> bool {
+    fn is_allowed(&self, names: &[String]) -> bool {
         match self {
-            Self::Four(_) | Self::Six(_) => true,
+            Self::Ipv4(_) | Self::Ipv6(_) => true,
             Self::Name(name) => name == "localhost" || name.ends_with(".localhost") || names.contains(name),
         }
     }

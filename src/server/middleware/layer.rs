@@ -20,16 +20,16 @@ use super::call::{Call, CallContext};
 use super::limits::{CallLimits, CallOptions};
 use super::response_body::answer;
 use crate::grpc::status;
-use crate::telemetry::noted_article;
+use crate::telemetry::take_call_article;
 use crate::telemetry::trace::Tracer;
 
 /// Layer of [`Calls`].
 #[derive(Clone)]
 pub(crate) struct CallLayer {
-    shared: Arc<Shared>,
+    policy: Arc<CallPolicy>,
 }
 
-struct Shared {
+struct CallPolicy {
     guard: Guard,
     limits: CallLimits,
     calls: Arc<CallContext>,
@@ -39,7 +39,7 @@ impl CallLayer {
     pub(crate) fn new(options: CallOptions, guard: Guard, tracer: Tracer) -> Self {
         let limits = CallLimits::new(&options, &guard.metrics);
         let calls = CallContext::new(options, guard.metrics.clone(), tracer);
-        Self { shared: Arc::new(Shared { guard, limits, calls }) }
+        Self { policy: Arc::new(CallPolicy { guard, limits, calls }) }
     }
 }
 
@@ -47,7 +47,7 @@ impl<S> Layer<S> for CallLayer {
     type Service = Calls<S>;
 
     fn layer(&self, inner: S) -> Calls<S> {
-        Calls { inner, shared: Arc::clone(&self.shared) }
+        Calls { inner, policy: Arc::clone(&self.policy) }
     }
 }
 
@@ -55,7 +55,7 @@ impl<S> Layer<S> for CallLayer {
 #[derive(Clone)]
 pub(crate) struct Calls<S> {
     inner: S,
-    shared: Arc<Shared>,
+    policy: Arc<CallPolicy>,
 }
 
 impl<S> Service<Request<Body>> for Calls<S>
@@ -72,15 +72,15 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> CallFuture<S::Future> {
-        let mut call = Call::begin(&self.shared.calls, &request);
+        let mut call = Call::begin(&self.policy.calls, &request);
         if call.is_late() {
             let refusal = Some(status::deadline_exceeded());
             return CallFuture { handler: None, refusal, call: Some(call), sleep: None };
         }
         // First, so that unauthorized calls take no permits.
-        match self.shared.guard.admit(&mut request, call.began) {
+        match self.policy.guard.admit(&mut request, call.began) {
             Ok(Some(caller)) => {
-                call.shares = caller.shares;
+                call.caller_id = caller.caller_id;
                 call.caller = Some(caller);
             }
             Ok(None) => {}
@@ -88,8 +88,8 @@ where
                 return CallFuture { handler: None, refusal: Some(refusal), call: Some(call), sleep: None };
             }
         }
-        let shares = call.caller.as_ref().map(|caller| caller.shares);
-        match self.shared.limits.admit(call.kind, shares) {
+        let caller_id = call.caller.as_ref().map(|caller| caller.caller_id);
+        match self.policy.limits.admit(call.kind, caller_id) {
             Ok(permit) => {
                 let handler = {
                     let _entered = call.enter();
@@ -100,7 +100,7 @@ where
                 CallFuture { handler: Some(handler), refusal: None, call, sleep: None }
             }
             Err(what) => {
-                self.shared.guard.metrics.calls().shed();
+                self.policy.guard.metrics.calls().shed();
                 CallFuture { handler: None, refusal: Some(status::overloaded(what)), call: Some(call), sleep: None }
             }
         }
@@ -129,7 +129,7 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>> + Unpin> Future for 
             let _entered = call.enter();
             catch_unwind(AssertUnwindSafe(|| Pin::new(handler).poll(context)))
         };
-        if let Some(article) = noted_article() {
+        if let Some(article) = take_call_article() {
             call.article = Some(article);
         }
         match polled {

@@ -36,8 +36,9 @@ pub(crate) fn answer(mut call: Call, response: Response<Body>, sleep: Option<Pin
     let response = call.finish_headers(response);
     let is_stream = call.kind != CallKind::Unary;
     let caller = call.caller.clone().filter(|_| is_stream);
-    let tenure = caller.map(|caller| CredentialWatch::new(caller, call.metrics().clone()));
-    response.map(|body| Body::new(CallBody { body: Some(body), call: Some(call), tenure, sleep, waiting: None }))
+    let credential_watch = caller.map(|caller| CredentialWatch::new(caller, call.metrics().clone()));
+    response
+        .map(|body| Body::new(CallBody { body: Some(body), call: Some(call), credential_watch, sleep, waiting: None }))
 }
 
 fn code_in(headers: &HeaderMap) -> Option<Code> {
@@ -49,9 +50,9 @@ struct CallBody {
     body: Option<Body>,
     call: Option<Call>,
     /// Watches the credential of a stream.
-    tenure: Option<CredentialWatch>,
+    credential_watch: Option<CredentialWatch>,
     sleep: Option<Pin<Box<Sleep>>>,
-    /// Waits for room in the outbox.
+    /// Waits for capacity in the send buffer.
     waiting: Option<PollSemaphore>,
 }
 
@@ -76,16 +77,16 @@ impl http_body::Body for CallBody {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
         let (Some(body), Some(call)) = (&mut this.body, &mut this.call) else { return Poll::Ready(None) };
-        if let Some(tenure) = &mut this.tenure
-            && let Poll::Ready(status) = tenure.poll_lost(context)
+        if let Some(credential_watch) = &mut this.credential_watch
+            && let Poll::Ready(status) = credential_watch.poll_lost(context)
         {
             return this.end(&status);
         }
-        let room = call
+        let capacity = call
             .send_buffer
             .as_ref()
-            .map_or(Poll::Ready(()), |send_buffer| send_buffer.poll_room(&mut this.waiting, context));
-        let polled = match room {
+            .map_or(Poll::Ready(()), |send_buffer| send_buffer.poll_capacity(&mut this.waiting, context));
+        let polled = match capacity {
             Poll::Pending => Ok(Poll::Pending),
             Poll::Ready(()) => {
                 let _entered = call.enter();
@@ -95,7 +96,7 @@ impl http_body::Body for CallBody {
         match polled {
             Ok(Poll::Ready(Some(Ok(mut frame)))) => {
                 if let Some(send_buffer) = &call.send_buffer {
-                    frame = send_buffer.hold(frame);
+                    frame = send_buffer.reserve(frame);
                 }
                 if let Some(code) = frame.trailers_ref().and_then(code_in) {
                     call.code = code;

@@ -24,25 +24,25 @@ use crate::server::transport::is_grpc;
 
 /// Copydesk's own services.
 #[derive(Clone)]
-pub(crate) struct Ours {
+pub(crate) struct OwnServices {
     pub(crate) retrieval: RetrievalServiceServer<RetrievalApi>,
     pub(crate) ingestion: IngestionServiceServer<IngestionApi>,
     pub(crate) early: EarlyReject,
 }
 
-impl Layer<Routes> for Ours {
+impl Layer<Routes> for OwnServices {
     type Service = Dispatch;
 
-    fn layer(&self, others: Routes) -> Dispatch {
-        Dispatch { ours: Arc::new(self.clone()), others }
+    fn layer(&self, other_services: Routes) -> Dispatch {
+        Dispatch { own_services: Arc::new(self.clone()), other_services }
     }
 }
 
 /// Service that tries the own services before all others.
 #[derive(Clone)]
 pub(crate) struct Dispatch {
-    ours: Arc<Ours>,
-    others: Routes,
+    own_services: Arc<OwnServices>,
+    other_services: Routes,
 }
 
 impl Service<Request<Body>> for Dispatch {
@@ -61,12 +61,16 @@ impl Service<Request<Body>> for Dispatch {
         }
         let service = request.uri().path().strip_prefix('/').and_then(|path| path.split_once('/'));
         match service {
-            Some((RetrievalServiceServer::<RetrievalApi>::NAME, _)) => self.ours.retrieval.clone().call(request),
-            Some((IngestionServiceServer::<IngestionApi>::NAME, _)) if self.ours.early.concerns(&request) => {
-                Box::pin(self.ours.early.clone().look(request, self.ours.ingestion.clone()))
+            Some((RetrievalServiceServer::<RetrievalApi>::NAME, _)) => {
+                self.own_services.retrieval.clone().call(request)
             }
-            Some((IngestionServiceServer::<IngestionApi>::NAME, _)) => self.ours.ingestion.clone().call(request),
-            _ => Box::pin(self.others.call(request)),
+            Some((IngestionServiceServer::<IngestionApi>::NAME, _)) if self.own_services.early.applies_to(&request) => {
+                Box::pin(self.own_services.early.clone().admit_document(request, self.own_services.ingestion.clone()))
+            }
+            Some((IngestionServiceServer::<IngestionApi>::NAME, _)) => {
+                self.own_services.ingestion.clone().call(request)
+            }
+            _ => Box::pin(self.other_services.call(request)),
         }
     }
 }

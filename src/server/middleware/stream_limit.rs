@@ -11,16 +11,16 @@ use crate::overload::caller::CallerId;
 /// An authenticated caller may open another stream while it has fewer open than are free (dynamic thresholds; Choudhury
 /// and Hahne 1998): one caller gets at most half, two get a third each, and a caller that has none finds one free.
 #[derive(Clone)]
-pub(crate) struct StreamPool(Arc<Shared>);
+pub(crate) struct StreamPool(Arc<StreamPoolInner>);
 
-struct Shared {
+struct StreamPoolInner {
     kind: StreamKind,
     max: usize,
-    open: Mutex<Open>,
+    open: Mutex<OpenStreams>,
 }
 
 #[derive(Default)]
-struct Open {
+struct OpenStreams {
     all: usize,
     /// Number of streams of each authenticated caller that has any.
     callers: HashMap<CallerId, usize>,
@@ -34,13 +34,13 @@ pub(crate) struct StreamPermit {
 
 impl StreamPool {
     pub(crate) fn new(kind: StreamKind, max: usize) -> Self {
-        Self(Arc::new(Shared { kind, max, open: Mutex::default() }))
+        Self(Arc::new(StreamPoolInner { kind, max, open: Mutex::default() }))
     }
 
     /// Opens a stream of a caller; none without authentication, since all callers behind a gateway would count as one.
     pub(crate) fn open(&self, caller: Option<CallerId>) -> Result<StreamPermit, TooMany> {
-        let Shared { kind, max, .. } = *self.0;
-        let mut open = self.state();
+        let StreamPoolInner { kind, max, .. } = *self.0;
+        let mut open = self.open_streams();
         if open.all >= max {
             return Err(TooMany::Streams(kind));
         }
@@ -56,14 +56,14 @@ impl StreamPool {
         Ok(StreamPermit { pool: self.clone(), caller })
     }
 
-    fn state(&self) -> MutexGuard<'_, Open> {
+    fn open_streams(&self) -> MutexGuard<'_, OpenStreams> {
         self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for StreamPermit {
     fn drop(&mut self) {
-        let mut open = self.pool.state();
+        let mut open = self.pool.open_streams();
         open.all -= 1;
         let Some(caller) = self.caller else { return };
         let left = open.callers.get_mut(&caller).map(|own| {
@@ -102,7 +102,7 @@ mod tests {
         drop(second);
         assert_eq!(fill(&pool, caller(2)).len(), 64, "closed streams were not released");
         drop(first);
-        assert!(pool.state().callers.is_empty() && pool.state().all == 0);
+        assert!(pool.open_streams().callers.is_empty() && pool.open_streams().all == 0);
     }
 
     #[test]

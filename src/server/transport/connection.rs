@@ -24,7 +24,7 @@ use super::http_version::{Version, open};
 use super::request_body::{Inbound, LINGER};
 use super::send_buffer::SendBuffer;
 use super::tls::Tls;
-use crate::grpc::Ending;
+use crate::grpc::ConnectionShutdown;
 use crate::overload::caller::CallerId;
 use crate::random::jittered;
 use crate::telemetry::Metrics;
@@ -33,7 +33,7 @@ use crate::telemetry::Metrics;
 #[derive(Clone, Debug)]
 pub struct ConnectionOptions {
     /// Maximum number of open connections. Further ones are closed on arrival.
-    pub most: usize,
+    pub max: usize,
     /// Maximum number of concurrent calls on one connection.
     pub streams: u32,
     /// Maximum duration of the handshake.
@@ -61,10 +61,10 @@ const ERROR_RESETS: usize = 256;
 /// Maximum time for the headers of an HTTP/1.1 request, and maximum idle time of such a connection.
 const HTTP1_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for the final statuses of a connection that is too old.
-const FAREWELL: Duration = LINGER.saturating_mul(2);
+const FINAL_STATUS_TIME: Duration = LINGER.saturating_mul(2);
 
 /// State that all connections share.
-pub(crate) struct Shared<S> {
+pub(crate) struct ConnectionContext<S> {
     service: S,
     one: Builder<TokioExecutor>,
     two: Builder<TokioExecutor>,
@@ -79,7 +79,7 @@ pub(crate) struct Shared<S> {
     cut: AtomicUsize,
 }
 
-impl<S, B> Shared<S>
+impl<S, B> ConnectionContext<S>
 where
     S: tower::Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -114,7 +114,7 @@ where
         let handshake = timeout(self.options.handshake, tls.accept(stream));
         let accepted = tokio::select! {
             accepted = handshake => Some(accepted),
-            () = self.late() => None,
+            () = self.refusal_due() => None,
         };
         match accepted {
             Some(Ok(Ok(stream))) => self.serve_http(stream, from).await,
@@ -124,7 +124,7 @@ where
                     |late| late.to_string(),
                     |ended| ended.err().map_or_else(String::new, |error| error.to_string()),
                 );
-                tracing::debug!(?peer, error, "TLS handshake failed");
+                tracing::debug!(peer = peer.map(tracing::field::display), error, "TLS handshake failed");
             }
             None => {}
         }
@@ -132,7 +132,7 @@ where
 
     /// Waits until a new connection is too late to be served. A peer that connected just before the stop is about to
     /// call and gets a moment: a proxy does not resend a write elsewhere if its connection breaks.
-    async fn late(&self) {
+    async fn refusal_due(&self) {
         self.stopping.cancelled().await;
         sleep(LINGER).await;
     }
@@ -148,12 +148,12 @@ where
                 Ok(Ok(opened)) => opened,
                 Ok(Err(_)) | Err(_) => return,
             },
-            () = self.late() => return,
+            () = self.refusal_due() => return,
         };
-        let ending = self.stopping.child_token();
-        let ends = Ending::new(ending.clone());
+        let closing = self.stopping.child_token();
+        let shutdown = ConnectionShutdown::new(closing.clone());
         let peer_context = PeerContext { send_buffer: SendBuffer::new(), peer };
-        let calls = Calls { service: self.service.clone(), ending: ends, peer_context };
+        let calls = Calls { service: self.service.clone(), closing: shutdown, peer_context };
         let builder = if version == Version::One { &self.one } else { &self.two };
         let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), calls));
         let old = self.options.age.map(|age| Instant::now() + jittered(age));
@@ -173,10 +173,10 @@ where
                 biased;
                 () = self.stopping.cancelled() => {}
                 _ended = &mut connection => return,
-                () = sleep(self.options.age_grace) => ending.cancel(),
+                () = sleep(self.options.age_grace) => closing.cancel(),
             }
         }
-        let rest = if self.stopping.is_cancelled() { self.grace } else { FAREWELL };
+        let rest = if self.stopping.is_cancelled() { self.grace } else { FINAL_STATUS_TIME };
         if timeout(rest, connection).await.is_err() {
             self.cut.fetch_add(1, Ordering::Relaxed);
         }
@@ -222,7 +222,7 @@ pub(crate) struct PeerContext {
 /// Service of one connection.
 struct Calls<S> {
     service: S,
-    ending: Ending,
+    closing: ConnectionShutdown,
     peer_context: PeerContext,
 }
 
@@ -235,8 +235,8 @@ where
     type Future = Oneshot<S, Request<Body>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let mut request = request.map(|body| Body::new(Inbound::new(body, self.ending.clone())));
-        request.extensions_mut().insert(self.ending.clone());
+        let mut request = request.map(|body| Body::new(Inbound::new(body, self.closing.clone())));
+        request.extensions_mut().insert(self.closing.clone());
         request.extensions_mut().insert(self.peer_context.clone());
         self.service.clone().oneshot(request)
     }

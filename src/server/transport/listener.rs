@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use tonic::body::Body;
 use tonic::transport::server::TcpIncoming;
 
-use super::connection::Shared;
+use super::connection::ConnectionContext;
 use crate::telemetry::Metrics;
 
 /// Pause after a failed accept.
@@ -27,7 +27,7 @@ const TCP_KEEPALIVE: Duration = Duration::from_secs(30);
 /// Serves connections until `stopping`, and returns once the last one has ended.
 pub(crate) async fn serve<S, B>(
     listener: TcpListener,
-    connections: Arc<Shared<S>>,
+    connections: Arc<ConnectionContext<S>>,
     max: usize,
     metrics: &Metrics,
     stopping: &CancellationToken,

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tonic::Status;
 
-use crate::grpc::{Ending, status};
+use crate::grpc::{ConnectionShutdown, status};
 
 /// Maximum time for the next frame of a request once its connection ends.
 pub(crate) const LINGER: Duration = Duration::from_secs(1);
@@ -34,8 +34,8 @@ static DRAINS: Semaphore = Semaphore::const_new(1_024);
 pub(crate) struct Inbound(Option<Rest>);
 
 impl Inbound {
-    pub(crate) fn new(body: Incoming, ending: Ending) -> Self {
-        Self(Some(Rest { body, ending, late: None }))
+    pub(crate) fn new(body: Incoming, closing: ConnectionShutdown) -> Self {
+        Self(Some(Rest { body, closing, idle_deadline: None }))
     }
 }
 
@@ -84,15 +84,15 @@ impl Body for Inbound {
 /// Unread rest of a body.
 struct Rest {
     body: Incoming,
-    ending: Ending,
+    closing: ConnectionShutdown,
     /// End of the wait for the next frame; created only if there is a wait.
-    late: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    idle_deadline: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Rest {
     /// Reads and discards frames.
     async fn drain(mut self) {
-        let ending = self.ending.clone();
+        let closing = self.closing.clone();
         let read = async {
             let mut bytes = 0;
             while let Ok(Some(Ok(frame))) = timeout(DRAIN_IDLE, self.frame()).await {
@@ -104,14 +104,14 @@ impl Rest {
         };
         tokio::select! {
             () = read => {}
-            () = late(ending) => {}
+            () = idle_deadline(closing) => {}
         }
     }
 }
 
 /// Waits until a closing connection stops waiting for frames.
-async fn late(ending: Ending) {
-    ending.come().await;
+async fn idle_deadline(closing: ConnectionShutdown) {
+    closing.started().await;
     sleep(LINGER).await;
 }
 
@@ -123,13 +123,13 @@ impl Body for Rest {
         let this = &mut *self;
         match Pin::new(&mut this.body).poll_frame(context) {
             Poll::Ready(frame) => {
-                this.late = None;
+                this.idle_deadline = None;
                 Poll::Ready(frame.map(|frame| frame.map_err(|error| Status::from_error(Box::new(error)))))
             }
             Poll::Pending => {
-                let ending = &this.ending;
-                let late = this.late.get_or_insert_with(|| Box::pin(late(ending.clone())));
-                late.as_mut().poll(context).map(|()| Some(Err(status::stopping())))
+                let closing = &this.closing;
+                let idle_deadline = this.idle_deadline.get_or_insert_with(|| Box::pin(idle_deadline(closing.clone())));
+                idle_deadline.as_mut().poll(context).map(|()| Some(Err(status::stopping())))
             }
         }
     }

@@ -27,7 +27,7 @@ impl SendBuffer {
     }
 
     /// Waits for room. `waiting` holds the state of the wait, one per caller.
-    pub(crate) fn poll_room(&self, waiting: &mut Option<PollSemaphore>, context: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_capacity(&self, waiting: &mut Option<PollSemaphore>, context: &mut Context<'_>) -> Poll<()> {
         if self.0.available_permits() == 0 {
             let waiting = waiting.get_or_insert_with(|| PollSemaphore::new(Arc::clone(&self.0)));
             // Released at once for the next waiter: the size of the frame is not known yet.
@@ -37,24 +37,24 @@ impl SendBuffer {
     }
 
     /// Returns a frame that takes its room until it is sent or dropped.
-    pub(crate) fn hold(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
+    pub(crate) fn reserve(&self, frame: Frame<Bytes>) -> Frame<Bytes> {
         frame.map_data(|bytes| {
             let units = (bytes.len() / UNIT).min(self.0.available_permits());
             let permit = u32::try_from(units).ok().filter(|units| *units > 0);
             match permit.and_then(|units| Arc::clone(&self.0).try_acquire_many_owned(units).ok()) {
-                Some(permit) => Bytes::from_owner(Held { bytes, _permit: permit }),
+                Some(permit) => Bytes::from_owner(ReservedBytes { bytes, _permit: permit }),
                 None => bytes,
             }
         })
     }
 }
 
-struct Held {
+struct ReservedBytes {
     bytes: Bytes,
     _permit: OwnedSemaphorePermit,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for ReservedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
@@ -73,10 +73,10 @@ mod tests {
         let send_buffer = SendBuffer::new();
         let room = async || {
             let mut waiting = None;
-            poll_fn(|context| send_buffer.poll_room(&mut waiting, context)).await;
+            poll_fn(|context| send_buffer.poll_capacity(&mut waiting, context)).await;
         };
         let frame =
-            |bytes: usize| send_buffer.hold(Frame::data(Bytes::from(vec![7; bytes]))).into_data().expect("data");
+            |bytes: usize| send_buffer.reserve(Frame::data(Bytes::from(vec![7; bytes]))).into_data().expect("data");
         let small = frame(UNIT - 1);
         let large = frame(BYTES / 2);
         room().now_or_never().expect("there is room");

@@ -35,12 +35,12 @@ pub struct TlsOptions {
 
 /// Error of one of the files.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{setting}: {right}")]
+#[error("{setting}: {problem}")]
 pub struct TlsError {
     /// Setting of the file: `tls-cert`, `tls-key` or `tls-client-ca`.
     pub setting: &'static str,
     /// Path of the file, its error, and the expected content.
-    pub right: String,
+    pub problem: String,
 }
 
 impl TlsOptions {
@@ -127,7 +127,7 @@ fn certificates(setting: &'static str, path: &Path, pem: &[u8]) -> Result<Vec<Ce
 }
 
 fn invalid(setting: &'static str, path: &Path, error: &dyn std::fmt::Display) -> TlsError {
-    TlsError { setting, right: format!("{}: {error}", printable::path(path)) }
+    TlsError { setting, problem: format!("{}: {error}", printable::path(path)) }
 }
 
 /// Acceptor of TLS connections, with the newest valid files.

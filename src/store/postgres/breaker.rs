@@ -9,7 +9,7 @@ use tokio_postgres::{Client, Error};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::PostgresOptions;
-use super::error::{AWAY, is_lost, told};
+use super::error::{UNREACHABLE, describe, is_lost};
 use crate::store::StoreError;
 
 /// Interval of the health check while the breaker is closed, and while it is open.
@@ -18,9 +18,9 @@ const OPEN_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Circuit breaker, open while the database does not answer.
 #[derive(Clone)]
-pub(super) struct Breaker(Arc<State>);
+pub(super) struct Breaker(Arc<BreakerState>);
 
-struct State {
+struct BreakerState {
     open: watch::Sender<bool>,
     suspected: Notify,
 }
@@ -28,7 +28,7 @@ struct State {
 impl Breaker {
     /// Creates a closed breaker, and starts the task that checks the database.
     pub(super) fn start(options: &PostgresOptions) -> (Self, AbortOnDropHandle<()>) {
-        let breaker = Self(Arc::new(State { open: watch::Sender::new(false), suspected: Notify::new() }));
+        let breaker = Self(Arc::new(BreakerState { open: watch::Sender::new(false), suspected: Notify::new() }));
         let probe = tokio::spawn(breaker.clone().watch(options.clone()));
         (breaker, AbortOnDropHandle::new(probe))
     }
@@ -48,7 +48,7 @@ impl Breaker {
         tokio::select! {
             biased;
             // The sender outlives this borrow.
-            _open = open.wait_for(|open| *open) => Err(AWAY.into()),
+            _open = open.wait_for(|open| *open) => Err(UNREACHABLE.into()),
             done = work => done,
         }
     }
@@ -75,7 +75,7 @@ impl Breaker {
 }
 
 fn log_change(options: &PostgresOptions, failure: Option<&str>) {
-    let standby = options.is_standby().then(|| options.place());
+    let standby = options.is_standby().then(|| options.address());
     match (standby, failure) {
         (None, Some(error)) => tracing::error!(error, "database unreachable; requests fail at once"),
         (None, None) => tracing::info!("database reachable again"),
@@ -108,7 +108,7 @@ impl Probe {
             Ok((client, connection)) => {
                 let driver = tokio::spawn(async move {
                     if let Err(error) = connection.await {
-                        tracing::debug!(error = told(&error), "health check connection failed");
+                        tracing::debug!(error = describe(&error), "health check connection failed");
                     }
                 });
                 self.connection = Some((client, AbortOnDropHandle::new(driver)));
@@ -137,5 +137,5 @@ impl Probe {
 }
 
 fn outage(error: &Error) -> Option<String> {
-    (error.code().is_none() || is_lost(error)).then(|| told(error))
+    (error.code().is_none() || is_lost(error)).then(|| describe(error))
 }

@@ -10,17 +10,17 @@ use super::pool::Pool;
 use crate::store::StoreError;
 
 /// Rejects a database that lacks articles, because a copy into it was not finished.
-pub(super) fn refuse_unfinished(checked: &Checked, place: &str) -> Result<(), OpenError> {
+pub(super) fn refuse_unfinished(checked: &Checked, address: &str) -> Result<(), OpenError> {
     match checked.copying {
         None => Ok(()),
-        Some(_) => Err(OpenError::Unfinished { place: place.to_owned() }),
+        Some(_) => Err(OpenError::Unfinished { address: address.to_owned() }),
     }
 }
 
 /// Rejects a database with an unfinished copy of another store than `from`.
-pub(super) fn refuse_other(checked: &Checked, place: &str, from: Uuid) -> Result<(), OpenError> {
+pub(super) fn refuse_other(checked: &Checked, address: &str, from: Uuid) -> Result<(), OpenError> {
     match checked.copying {
-        Some(found) if found != from => Err(OpenError::UnfinishedOther { place: place.to_owned(), found }),
+        Some(found) if found != from => Err(OpenError::UnfinishedOther { address: address.to_owned(), found }),
         _ => Ok(()),
     }
 }

@@ -11,54 +11,54 @@ use crate::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The database is unreachable, or denies access.
-    #[error("{place}: {cause}")]
+    #[error("{address}: {cause}")]
     Refused {
         /// Host, port and database name.
-        place: String,
+        address: String,
         /// Cause.
         cause: String,
     },
     /// The schema is older than this program requires, or absent.
-    #[error("{place}: schema version is {found}, must be {known}; run `copydesk migrate` with the same settings")]
+    #[error("{address}: schema version is {found}, must be {known}; run `copydesk migrate` with the same settings")]
     Older {
         /// Host, port and database name.
-        place: String,
+        address: String,
         /// Schema version; 0 if there is no schema.
         found: i32,
         /// Required version.
         known: i32,
     },
     /// The database is not a standby of the primary.
-    #[error("{place}: not a standby of the database in `store`; `store-read` must name its streaming standbys")]
+    #[error("{address}: not a standby of the database in `store`; `store-read` must name its streaming standbys")]
     Foreign {
         /// Host, port and database name.
-        place: String,
+        address: String,
     },
     /// A copy into the database is unfinished.
     #[error(
-        "{place}: a copy into this database is under way or was interrupted, so articles are missing; \
+        "{address}: a copy into this database is under way or was interrupted, so articles are missing; \
          run `copydesk copy` with the same source and target again"
     )]
     Unfinished {
         /// Host, port and database name.
-        place: String,
+        address: String,
     },
     /// A copy of another store into the database is unfinished.
     #[error(
-        "{place}: a copy of another store (feed {found}) into this database was not finished; \
+        "{address}: a copy of another store (feed {found}) into this database was not finished; \
          finish it from that store, or choose an empty database"
     )]
     UnfinishedOther {
         /// Host, port and database name.
-        place: String,
+        address: String,
         /// Feed ID of the other store.
         found: Uuid,
     },
     /// The schema is newer than this program supports.
-    #[error("{place}: schema version is {found}, must be at most {known}; use a newer version of copydesk")]
+    #[error("{address}: schema version is {found}, must be at most {known}; use a newer version of copydesk")]
     Newer {
         /// Host, port and database name.
-        place: String,
+        address: String,
         /// Schema version.
         found: i32,
         /// Latest supported version.
@@ -67,22 +67,22 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    pub(super) fn refused(place: &str, error: &Error) -> Self {
-        Self::Refused { place: place.to_owned(), cause: told(error) }
+    pub(super) fn refused(address: &str, error: &Error) -> Self {
+        Self::Refused { address: address.to_owned(), cause: describe(error) }
     }
 }
 
 /// Error while the database does not answer.
-pub(super) const AWAY: StoreError = StoreError::Unavailable("it cannot be reached");
+pub(super) const UNREACHABLE: StoreError = StoreError::Unavailable("it cannot be reached");
 const STOPPING: StoreError = StoreError::Unavailable("it is starting or stopping");
 
 /// Returns true if an error means that the connection was lost.
-pub(super) fn means_lost(error: &StoreError) -> bool {
-    [AWAY, STOPPING].contains(error)
+pub(super) fn is_connection_lost(error: &StoreError) -> bool {
+    [UNREACHABLE, STOPPING].contains(error)
 }
 
 /// Formats the error of the driver or server in one line, for logs and operators, not for callers.
-pub(super) fn told(error: &Error) -> String {
+pub(super) fn describe(error: &Error) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
@@ -100,27 +100,27 @@ fn is_io(error: &Error) -> bool {
 }
 
 /// Converts the error of a statement to a store error. The cause is logged here, once.
-pub(super) fn answer(error: &Error) -> StoreError {
-    let answer = meaning(error);
+pub(super) fn store_error(error: &Error) -> StoreError {
+    let answer = classify(error);
     match &answer {
         // An outage is logged once, where it is detected: see pool.rs.
         StoreError::Unavailable(_) if error.code().is_none() => {
-            tracing::debug!(error = told(error), "connection failed")
+            tracing::debug!(error = describe(error), "connection failed")
         }
         // An earlier statement of the transaction failed, and its error is logged.
         _ if error.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => {
-            tracing::debug!(error = told(error), "statement failed");
+            tracing::debug!(error = describe(error), "statement failed");
         }
-        answer => tracing::error!(error = told(error), %answer, "statement failed"),
+        answer => tracing::error!(error = describe(error), %answer, "statement failed"),
     }
     answer
 }
 
-fn meaning(error: &Error) -> StoreError {
+fn classify(error: &Error) -> StoreError {
     let Some(code) = error.code() else {
         // Not from the server: the connection was lost, or a value has an unexpected type.
         let lost = error.is_closed() || is_io(error);
-        return if lost { AWAY } else { StoreError::Internal };
+        return if lost { UNREACHABLE } else { StoreError::Internal };
     };
     if [SqlState::DATA_CORRUPTED, SqlState::INDEX_CORRUPTED].contains(code) {
         return StoreError::Damaged;
@@ -131,7 +131,7 @@ fn meaning(error: &Error) -> StoreError {
         "40001" | "40P01" | "55P03" => StoreError::Unavailable("it is busy"),
         "25006" => StoreError::Unavailable("it is a standby"),
         other => match &other[..2] {
-            "08" => AWAY,
+            "08" => UNREACHABLE,
             "28" => StoreError::Unavailable("it rejects our credentials"),
             "53" => StoreError::Unavailable("it is out of resources"),
             "57" => STOPPING,
@@ -145,8 +145,8 @@ fn meaning(error: &Error) -> StoreError {
 pub(super) fn no_connection(error: &PoolError) -> StoreError {
     match error {
         PoolError::Timeout(TimeoutType::Wait) => StoreError::Busy,
-        PoolError::Backend(error) if error.code().is_some() => meaning(error),
+        PoolError::Backend(error) if error.code().is_some() => classify(error),
         PoolError::Closed => StoreError::Unavailable("it is closing"),
-        _ => AWAY,
+        _ => UNREACHABLE,
     }
 }

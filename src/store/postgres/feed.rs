@@ -10,8 +10,8 @@ use super::feed_retention::not_trimmed;
 use super::pool::Pool;
 use super::reader::Reader;
 use super::rows::{
-    self, HISTORY, RECORD, RECORD_COLUMNS, STANDING, STANDING_COLUMNS, article_id, get, position, record, sequence,
-    standing,
+    self, HISTORY, RECORD, RECORD_COLUMNS, VISIBILITY, VISIBILITY_COLUMNS, article_id, get, position, record, sequence,
+    visibility,
 };
 use crate::article::{ArticleId, Position, Record};
 use crate::store::enum_codes::{kind, time};
@@ -50,7 +50,7 @@ pub(super) async fn changes(pool: &Pool, feed: Uuid, after: Position, limit: usi
     // `p` is the previous change, if this one replaced its text.
     let before = RECORD.replace("c.", "p.").replace("b.content", "q.content");
     let sql = format!(
-        "SELECT {RECORD}, {STANDING}, c.kind, c.announced, {before}
+        "SELECT {RECORD}, {VISIBILITY}, c.kind, c.announced, {before}
          FROM (SELECT * FROM copydesk.changes WHERE position > $1 ORDER BY position LIMIT $2) c
          JOIN copydesk.articles a ON a.key = c.article
          JOIN copydesk.texts b ON b.text = c.text
@@ -63,14 +63,14 @@ pub(super) async fn changes(pool: &Pool, feed: Uuid, after: Position, limit: usi
     let mut changes = Vec::with_capacity(rows.len());
     for row in &rows {
         let record = record(row, 0, feed)?;
-        let at = RECORD_COLUMNS + STANDING_COLUMNS;
+        let at = RECORD_COLUMNS + VISIBILITY_COLUMNS;
         let replaced = get::<Option<i64>>(row, at + 2 + 3)?.is_some();
         changes.push(Change {
             position: record.token.position,
             kind: kind(get::<i16>(row, at)?.into()),
             announced: get(row, at + 1)?,
             before: if replaced { Some(rows::record(row, at + 2, feed)?) } else { None },
-            now: standing(row, RECORD_COLUMNS)?,
+            now: visibility(row, RECORD_COLUMNS)?,
             record,
         });
     }
@@ -92,18 +92,18 @@ pub(super) async fn changed_ids(pool: &Pool, after: FeedCursor, limit: usize) ->
     let from = sequence(after.position);
     let rows = pool.query(sql, &[(&from, Type::INT8), (&at_most(limit), Type::INT8)]).await?;
     let first = rows.first().ok_or(StoreError::Damaged)?;
-    let mut reached = after.found(get::<Option<i64>>(first, 2)?.map(time), position(get(first, 0)?))?;
+    let mut cursor = after.found(get::<Option<i64>>(first, 2)?.map(time), position(get(first, 0)?))?;
     if from < get::<i64>(first, 1)? {
         return Err(StoreError::Trimmed);
     }
     let mut articles = Vec::with_capacity(rows.len());
     for row in &rows {
         if let Some(sequence) = get::<Option<i64>>(row, 3)? {
-            reached = FeedCursor { position: position(sequence), time: Some(time(get(row, 5)?)) };
-            articles.push((reached.position, article_id(row, 4)?));
+            cursor = FeedCursor { position: position(sequence), time: Some(time(get(row, 5)?)) };
+            articles.push((cursor.position, article_id(row, 4)?));
         }
     }
-    Ok(ChangedIds { articles, reached })
+    Ok(ChangedIds { articles, cursor })
 }
 
 pub(super) async fn revisions(
@@ -149,7 +149,7 @@ pub(super) async fn snapshot(
     };
     // An article's key is the position at which it was created.
     let sql = format!(
-        "SELECT {RECORD}, {STANDING} FROM copydesk.articles a
+        "SELECT {RECORD}, {VISIBILITY} FROM copydesk.articles a
          CROSS JOIN LATERAL (
             SELECT * FROM copydesk.changes h WHERE h.article = a.key AND h.position <= $1
             ORDER BY h.revision DESC LIMIT 1) c
@@ -159,7 +159,7 @@ pub(super) async fn snapshot(
     let params = [(&sequence(at) as _, Type::INT8), (&after as _, Type::INT8), (&at_most(limit) as _, Type::INT8)];
     let rows = pool.query(&sql, &params).await?;
     not_trimmed(pool, sequence(at)).await?;
-    rows.iter().map(|row| Ok((record(row, 0, feed)?, standing(row, RECORD_COLUMNS)?))).collect()
+    rows.iter().map(|row| Ok((record(row, 0, feed)?, visibility(row, RECORD_COLUMNS)?))).collect()
 }
 
 pub(super) fn at_most(limit: usize) -> i64 {

@@ -11,7 +11,7 @@ use tokio_postgres::types::Type;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::error::answer;
+use super::error::store_error;
 use super::lock;
 use super::pool::{Connection, Param, Pool};
 use super::reader::Reader;
@@ -40,8 +40,8 @@ pub(super) fn start(pool: Arc<Pool>, keep: Duration) -> AbortOnDropHandle<()> {
 async fn trim(pool: &Pool, keep: Duration) -> Result<bool, StoreError> {
     let Ok(before) = Timestamp::now().checked_sub(keep) else { return Ok(false) };
     let connection = pool.connection().await?;
-    let more = pool.guard(async { step(&connection, before).await.map_err(|error| answer(&error)) }).await?;
-    connection.give_back();
+    let more = pool.guard(async { step(&connection, before).await.map_err(|error| store_error(&error)) }).await?;
+    connection.release();
     Ok(more)
 }
 
@@ -67,15 +67,15 @@ async fn step(connection: &Connection, before: Timestamp) -> Result<bool, tokio_
     let replaced = "DELETE FROM copydesk.changes c USING copydesk.changes n
         WHERE n.position > $1 AND n.position <= $2 AND c.article = n.article AND c.revision = n.revision - 1
         RETURNING c.article, c.text";
-    let gone = connection.query_typed(replaced, &[(&from, Type::INT8), (&to, Type::INT8)]).await?;
-    let articles = gone.iter().map(|row| row.try_get(0)).collect::<Result<Vec<i64>, _>>()?;
-    let texts = gone.iter().map(|row| row.try_get(1)).collect::<Result<Vec<Uuid>, _>>()?;
+    let deleted = connection.query_typed(replaced, &[(&from, Type::INT8), (&to, Type::INT8)]).await?;
+    let articles = deleted.iter().map(|row| row.try_get(0)).collect::<Result<Vec<i64>, _>>()?;
+    let texts = deleted.iter().map(|row| row.try_get(1)).collect::<Result<Vec<Uuid>, _>>()?;
     let unused = "DELETE FROM copydesk.texts t USING unnest($1, $2) AS g(article, text) WHERE t.text = g.text
         AND NOT EXISTS (SELECT FROM copydesk.changes c WHERE c.article = g.article AND c.text = g.text)";
     connection.execute_typed(unused, &[(&articles, Type::INT8_ARRAY), (&texts, Type::UUID_ARRAY)]).await?;
     connection.execute_typed("UPDATE copydesk.trimmed SET position = $1", &[(&to, Type::INT8)]).await?;
     connection.batch_execute("COMMIT").await?;
-    tracing::info!(changes = gone.len(), "old changes trimmed");
+    tracing::info!(changes = deleted.len(), "old changes trimmed");
     Ok(to - from == STEP)
 }
 

@@ -36,9 +36,9 @@ impl Values {
 }
 
 /// Builds the conditions of a filter on `articles a`, except for the one whose lists are walked.
-pub(super) fn conditions(values: &mut Values, filter: &Filter, walked: Option<usize>) -> String {
+pub(super) fn conditions(values: &mut Values, filter: &Filter, scanned: Option<usize>) -> String {
     let mut sql = String::new();
-    for (_, any) in filter.any_of.iter().enumerate().filter(|(at, _)| Some(*at) != walked) {
+    for (_, any) in filter.any_of.iter().enumerate().filter(|(at, _)| Some(*at) != scanned) {
         let numbers: Vec<i64> = any.iter().map(facet_number).collect();
         sql += &format!(" AND a.facets && {}", values.add(numbers, Type::INT8_ARRAY));
     }

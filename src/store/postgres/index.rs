@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio_postgres::types::Type;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::error::answer;
+use super::error::store_error;
 use super::lock;
 use super::notify_listener::Wake;
 use super::pool::{Connection, Param, Pool};
@@ -130,7 +130,7 @@ impl Follower {
         let indexing = self.pool.guard(self.index_batch(&connection, backlog.changes >= MANY));
         let indexed = tokio::time::timeout(self.statement_timeout * 4, indexing).await;
         let indexed = indexed.map_err(|_elapsed| StoreError::Unavailable("it took too long"))??;
-        connection.give_back();
+        connection.release();
         Ok(indexed)
     }
 
@@ -148,7 +148,7 @@ impl Follower {
     }
 
     async fn index_batch(&self, connection: &Connection, many: bool) -> Result<bool, StoreError> {
-        let failed = |error: tokio_postgres::Error| answer(&error);
+        let failed = |error: tokio_postgres::Error| store_error(&error);
         let begin = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
              SET LOCAL statement_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = '30s'; {}",

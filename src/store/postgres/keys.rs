@@ -29,7 +29,7 @@ impl PostgresKeys {
         migrate::check(options).await?;
         let (breaker, probing) = Breaker::start(options);
         let pool = Pool::new(options, 1, &breaker)
-            .map_err(|error| OpenError::Refused { place: options.place(), cause: error.to_string() })?;
+            .map_err(|error| OpenError::Refused { address: options.address(), cause: error.to_string() })?;
         Ok(Self { pool: Arc::new(pool), _probing: Some(probing) })
     }
 

@@ -21,11 +21,11 @@ pub(super) async fn list(reader: &impl Reader, feed: Uuid, query: &ListQuery) ->
     };
     let mut values = Values::new(query.now);
     let limit = values.number(at_most(query.limit));
-    let walks = walks(&mut values, query, key, &limit);
+    let scans = scans(&mut values, query, key, &limit);
     let direction = if query.order.descending { "DESC" } else { "ASC" };
     let sql = format!(
         "SELECT {RECORD} FROM (
-            SELECT DISTINCT w.place, w.key FROM ({walks}) w
+            SELECT DISTINCT w.place, w.key FROM ({scans}) w
             ORDER BY w.place {direction}, w.key {direction} LIMIT {limit}
          ) page JOIN ({NEWEST}) ON a.key = page.key ORDER BY page.place {direction}, page.key {direction}"
     );
@@ -35,26 +35,26 @@ pub(super) async fn list(reader: &impl Reader, feed: Uuid, query: &ListQuery) ->
 
 /// Builds the statements that read the keys and sort values of a page, one per list that is walked. An article may be
 /// in several lists.
-fn walks(values: &mut Values, query: &ListQuery, key: Option<i64>, limit: &str) -> String {
+fn scans(values: &mut Values, query: &ListQuery, key: Option<i64>, limit: &str) -> String {
     let (beyond, direction) = if query.order.descending { ("<", "DESC") } else { (">", "ASC") };
     let cursor = query.after.as_ref().zip(key);
-    let after = |values: &mut Values, columns: &str, place: i64| match cursor {
+    let after = |values: &mut Values, columns: &str, sort_value: i64| match cursor {
         Some((_, key)) => {
-            format!(" AND ({columns}) {beyond} ({}, {})", values.number(place), values.number(key))
+            format!(" AND ({columns}) {beyond} ({}, {})", values.number(sort_value), values.number(key))
         }
         None => String::new(),
     };
-    let narrowest = match query.order.field {
+    let most_selective = match query.order.field {
         OrderField::PublishTime => {
-            (0..query.filter.any_of.len()).max_by_key(|at| narrowness(&query.filter.any_of[*at]))
+            (0..query.filter.any_of.len()).max_by_key(|at| selectivity_rank(&query.filter.any_of[*at]))
         }
         OrderField::CreateTime | OrderField::UpdateTime => None,
     };
-    let conditions = conditions(values, &query.filter, narrowest);
+    let conditions = conditions(values, &query.filter, most_selective);
     let sort_time = cursor.map_or(0, |(cursor, _)| cursor.sort_time.as_microsecond());
-    if let Some(at) = narrowest {
+    if let Some(at) = most_selective {
         let after = after(values, "l.sort_time, l.article", sort_time);
-        let walks = query.filter.any_of[at].iter().map(|facet| {
+        let scans = query.filter.any_of[at].iter().map(|facet| {
             let list = values.number(facet_number(facet));
             let mut range = String::new();
             // On the walked index itself, so that the scan starts and ends at the range.
@@ -70,9 +70,9 @@ fn walks(values: &mut Values, query: &ListQuery, key: Option<i64>, limit: &str) 
                   ORDER BY l.sort_time {direction}, l.article {direction} LIMIT {limit})"
             )
         });
-        return walks.collect::<Vec<_>>().join(" UNION ALL ");
+        return scans.collect::<Vec<_>>().join(" UNION ALL ");
     }
-    let (place, after) = match query.order.field {
+    let (sort_value, after) = match query.order.field {
         OrderField::PublishTime => ("a.sort_time", after(values, "a.sort_time, a.key", sort_time)),
         OrderField::CreateTime => {
             ("a.key", cursor.map_or(String::new(), |(_, key)| format!(" AND a.key {beyond} {}", values.number(key))))
@@ -84,19 +84,19 @@ fn walks(values: &mut Values, query: &ListQuery, key: Option<i64>, limit: &str) 
             }),
         ),
     };
-    let order = if place == "a.sort_time" {
+    let order = if sort_value == "a.sort_time" {
         format!("a.sort_time {direction}, a.key {direction}")
     } else {
-        format!("{place} {direction}")
+        format!("{sort_value} {direction}")
     };
     format!(
-        "SELECT {place} AS place, a.key FROM copydesk.articles a WHERE {READABLE}{after}{conditions}
+        "SELECT {sort_value} AS place, a.key FROM copydesk.articles a WHERE {READABLE}{after}{conditions}
          ORDER BY {order} LIMIT {limit}"
     )
 }
 
 /// Returns the rank of a condition by its usual selectivity; the highest matches the fewest articles.
-fn narrowness(any: &[Facet]) -> u8 {
+fn selectivity_rank(any: &[Facet]) -> u8 {
     match any.first().map(|facet| facet.kind) {
         Some(FacetKind::Author) => 5,
         Some(FacetKind::Tag) => 4,

@@ -143,9 +143,9 @@ pub(super) const KNOWN: i32 = MIGRATIONS.len() as i32;
 /// Returns the version before, 0 for a new database.
 pub(super) async fn migrate(options: &PostgresOptions) -> Result<i32, OpenError> {
     let client = connect(options).await?;
-    let place = options.place();
-    let found = apply_migrations(&client).await.map_err(|error| OpenError::refused(&place, &error))?;
-    if found > KNOWN { Err(OpenError::Newer { place, found, known: KNOWN }) } else { Ok(found) }
+    let address = options.address();
+    let found = apply_migrations(&client).await.map_err(|error| OpenError::refused(&address, &error))?;
+    if found > KNOWN { Err(OpenError::Newer { address, found, known: KNOWN }) } else { Ok(found) }
 }
 
 async fn apply_migrations(client: &Client) -> Result<i32, Error> {
@@ -189,12 +189,12 @@ pub(super) struct Checked {
 /// Checks the schema version and reads the identity of the database.
 pub(super) async fn check(options: &PostgresOptions) -> Result<Checked, OpenError> {
     let client = connect(options).await?;
-    let place = options.place();
-    let refused = |error: Error| OpenError::refused(&place, &error);
+    let address = options.address();
+    let refused = |error: Error| OpenError::refused(&address, &error);
     let found = version(&client).await.map_err(refused)?;
     match found.cmp(&KNOWN) {
-        std::cmp::Ordering::Less => return Err(OpenError::Older { place, found, known: KNOWN }),
-        std::cmp::Ordering::Greater => return Err(OpenError::Newer { place, found, known: KNOWN }),
+        std::cmp::Ordering::Less => return Err(OpenError::Older { address, found, known: KNOWN }),
+        std::cmp::Ordering::Greater => return Err(OpenError::Newer { address, found, known: KNOWN }),
         std::cmp::Ordering::Equal => {}
     }
     let row = client.query_typed_one("SELECT id, copying FROM copydesk.feed", &[]).await.map_err(refused)?;
@@ -214,20 +214,20 @@ pub(super) async fn version(client: &Client) -> Result<i32, Error> {
 async fn connect(options: &PostgresOptions) -> Result<Client, OpenError> {
     let connected = options.connect().await;
     let (client, connection) = connected.map_err(|error| match error {
-        Some(error) => OpenError::refused(&options.place(), &error),
-        None => OpenError::Refused { place: options.place(), cause: "it does not answer".into() },
+        Some(error) => OpenError::refused(&options.address(), &error),
+        None => OpenError::Refused { address: options.address(), cause: "it does not answer".into() },
     })?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "connection failed");
         }
     });
-    let refused = |error: Error| OpenError::refused(&options.place(), &error);
+    let refused = |error: Error| OpenError::refused(&options.address(), &error);
     let row = client.query_typed_one("SELECT current_setting('server_encoding')", &[]).await.map_err(refused)?;
     let encoding: String = row.try_get(0).map_err(refused)?;
     if encoding != "UTF8" {
         let cause = format!("database encoding is {encoding}, must be UTF8; create the database with ENCODING 'UTF8'");
-        return Err(OpenError::Refused { place: options.place(), cause });
+        return Err(OpenError::Refused { address: options.address(), cause });
     }
     Ok(client)
 }

@@ -57,14 +57,14 @@ use crate::telemetry::StoreMetrics;
 use breaker::Breaker;
 use notify_listener::Wake;
 use pool::Pool;
-use read_batcher::Gather;
+use read_batcher::ReadBatcher;
 use writer::Writer;
 
 /// Connections for background work: writer, search indexer and trimming of old changes.
-const WORKERS: usize = 3;
+const BACKGROUND_CONNECTIONS: usize = 3;
 /// Connections for priority reads, which never queue behind other reads: changed IDs for caches, API keys, the head of
 /// the feed and health checks.
-const FIRST: usize = 2;
+const PRIORITY_CONNECTIONS: usize = 2;
 
 /// Store in a PostgreSQL database.
 pub struct PostgresStore {
@@ -73,8 +73,8 @@ pub struct PostgresStore {
     wake: Wake,
     gate: Gate,
     reads: Arc<Pool>,
-    gather: Gather,
-    first: Arc<Pool>,
+    read_batcher: ReadBatcher,
+    priority: Arc<Pool>,
     _probing: AbortOnDropHandle<()>,
     _indexing: AbortOnDropHandle<()>,
     _listening: Option<AbortOnDropHandle<()>>,
@@ -96,7 +96,7 @@ impl PostgresStore {
     /// Same as [`PostgresStore::open`].
     pub async fn open_with_metrics(options: PostgresOptions, metrics: StoreMetrics) -> Result<Self, OpenError> {
         let checked = migrate::check(&options).await?;
-        copying::refuse_unfinished(&checked, &options.place())?;
+        copying::refuse_unfinished(&checked, &options.address())?;
         Self::open_checked(options, checked.feed, metrics).await
     }
 
@@ -107,15 +107,15 @@ impl PostgresStore {
     /// Fails if the database is unreachable, its schema version does not match, or a copy of another store into it was
     /// not finished.
     pub async fn open_for_copy(options: PostgresOptions, from: Uuid) -> Result<Self, OpenError> {
-        let (place, checked) = (options.place(), migrate::check(&options).await?);
-        copying::refuse_other(&checked, &place, from)?;
+        let (address, checked) = (options.address(), migrate::check(&options).await?);
+        copying::refuse_other(&checked, &address, from)?;
         let store = Self::open_checked(options, checked.feed, StoreMetrics::default()).await?;
-        match copying::begin(&store.first, from).await {
+        match copying::begin(&store.priority, from).await {
             Ok(true) => Ok(store),
             Ok(false) => {
-                Err(OpenError::Refused { place, cause: "another store is being copied into this database".into() })
+                Err(OpenError::Refused { address, cause: "another store is being copied into this database".into() })
             }
-            Err(error) => Err(OpenError::Refused { place, cause: error.to_string() }),
+            Err(error) => Err(OpenError::Refused { address, cause: error.to_string() }),
         }
     }
 
@@ -124,11 +124,11 @@ impl PostgresStore {
     /// # Errors
     /// Fails if the database does not answer. It is then unknown if the mark was removed.
     pub async fn finish_copy(&self) -> Result<(), StoreError> {
-        copying::finish(&self.first).await
+        copying::finish(&self.priority).await
     }
 
     async fn open_checked(options: PostgresOptions, feed: Uuid, metrics: StoreMetrics) -> Result<Self, OpenError> {
-        let failed = |error: StoreError| OpenError::Refused { place: options.place(), cause: error.to_string() };
+        let failed = |error: StoreError| OpenError::Refused { address: options.address(), cause: error.to_string() };
         let (breaker, probing) = Breaker::start(&options);
         metrics.breaker_open.read_from({
             let breaker = breaker.clone();
@@ -136,9 +136,9 @@ impl PostgresStore {
         });
         let gate = Gate::new(options.connections, options.read_queue, options.read_wait, metrics.reads.clone());
         let reads = Arc::new(Pool::new(&options, options.connections, &breaker).map_err(failed)?);
-        let gather = Gather::new(Arc::clone(&reads), feed);
-        let work = Arc::new(Pool::new(&options, WORKERS, &breaker).map_err(failed)?);
-        let first = Arc::new(Pool::new(&options, FIRST, &breaker).map_err(failed)?);
+        let read_batcher = ReadBatcher::new(Arc::clone(&reads), feed);
+        let work = Arc::new(Pool::new(&options, BACKGROUND_CONNECTIONS, &breaker).map_err(failed)?);
+        let priority = Arc::new(Pool::new(&options, PRIORITY_CONNECTIONS, &breaker).map_err(failed)?);
         let wake = Wake::new(feed::head(&work).await.map_err(failed)?);
         let listening = options.listen.then(|| wake.listen(&options));
         let trimming = options.keep.map(|keep| feed_retention::start(Arc::clone(&work), keep));
@@ -150,8 +150,8 @@ impl PostgresStore {
             wake,
             gate,
             reads,
-            gather,
-            first,
+            read_batcher,
+            priority,
             _probing: probing,
             _indexing: indexing,
             _listening: listening,
@@ -169,7 +169,7 @@ impl PostgresStore {
 
     /// Returns the API keys stored in the same database.
     pub fn keys(&self) -> PostgresKeys {
-        PostgresKeys::over(Arc::clone(&self.first))
+        PostgresKeys::over(Arc::clone(&self.priority))
     }
 }
 
@@ -188,9 +188,9 @@ impl Store for PostgresStore {
     }
 
     async fn get(&self, ids: &[ArticleId], _consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
-        let (_place, _recall) = self.gate.enter(ReadKind::Short).await?;
+        let (_permit, _revocation) = self.gate.enter(ReadKind::Short).await?;
         match ids {
-            [id] => Ok(vec![self.gather.get(id).await?]),
+            [id] => Ok(vec![self.read_batcher.get(id).await?]),
             ids => rows::fetch(&*self.reads, self.feed, ids).await,
         }
     }
@@ -201,7 +201,7 @@ impl Store for PostgresStore {
         revision: i64,
         _consistency: Consistency,
     ) -> Result<Option<Arc<Record>>, StoreError> {
-        let (_place, _recall) = self.gate.enter(ReadKind::Short).await?;
+        let (_permit, _revocation) = self.gate.enter(ReadKind::Short).await?;
         rows::revision(&*self.reads, self.feed, id, revision).await
     }
 
@@ -211,18 +211,18 @@ impl Store for PostgresStore {
         now: Timestamp,
         _consistency: Consistency,
     ) -> Result<Option<ArticleId>, StoreError> {
-        let (_place, _recall) = self.gate.enter(ReadKind::Short).await?;
+        let (_permit, _revocation) = self.gate.enter(ReadKind::Short).await?;
         list::lookup(&*self.reads, key, now).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
-        let (_place, recall) = self.gate.enter(ReadKind::Page(query.weight())).await?;
-        recall.unless_recalled(list::list(&*self.reads, self.feed, query)).await
+        let (_permit, revocation) = self.gate.enter(ReadKind::Page(query.weight())).await?;
+        revocation.run_unless_revoked(list::list(&*self.reads, self.feed, query)).await
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
-        let (_place, recall) = self.gate.enter(ReadKind::Page(query.weight())).await?;
-        recall.unless_recalled(search::search(&*self.reads, self.feed, query)).await
+        let (_permit, revocation) = self.gate.enter(ReadKind::Page(query.weight())).await?;
+        revocation.run_unless_revoked(search::search(&*self.reads, self.feed, query)).await
     }
 
     async fn revisions(
@@ -232,21 +232,21 @@ impl Store for PostgresStore {
         limit: usize,
         _consistency: Consistency,
     ) -> Result<Vec<Revision>, StoreError> {
-        let (_place, recall) = self.gate.enter(ReadKind::Page(1)).await?;
-        recall.unless_recalled(feed::revisions(&*self.reads, self.feed, id, before, limit)).await
+        let (_permit, revocation) = self.gate.enter(ReadKind::Page(1)).await?;
+        revocation.run_unless_revoked(feed::revisions(&*self.reads, self.feed, id, before, limit)).await
     }
 
     async fn changes(&self, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
-        let (_place, _recall) = self.gate.enter(ReadKind::Stream).await?;
+        let (_permit, _revocation) = self.gate.enter(ReadKind::Stream).await?;
         feed::changes(&self.reads, self.feed, after, limit).await
     }
 
     async fn changed_ids(&self, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError> {
-        feed::changed_ids(&self.first, after, limit).await
+        feed::changed_ids(&self.priority, after, limit).await
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
-        feed::head(&self.first).await
+        feed::head(&self.priority).await
     }
 
     async fn snapshot(
@@ -255,7 +255,7 @@ impl Store for PostgresStore {
         after: Option<&ArticleId>,
         limit: usize,
     ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
-        let (_place, _recall) = self.gate.enter(ReadKind::Stream).await?;
+        let (_permit, _revocation) = self.gate.enter(ReadKind::Stream).await?;
         feed::snapshot(&*self.reads, self.feed, at, after, limit).await
     }
 
@@ -264,7 +264,7 @@ impl Store for PostgresStore {
     }
 
     async fn index_position(&self) -> Result<Position, StoreError> {
-        search::indexed(&self.first).await
+        search::indexed(&self.priority).await
     }
 
     async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
@@ -275,6 +275,6 @@ impl Store for PostgresStore {
         if !self.writer.is_alive() {
             return Err(StoreError::Unavailable("its writer has stopped"));
         }
-        self.first.query("SELECT 1", &[]).await.map(drop)
+        self.priority.query("SELECT 1", &[]).await.map(drop)
     }
 }

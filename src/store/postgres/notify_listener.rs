@@ -11,7 +11,7 @@ use tokio_postgres::{AsyncMessage, Error};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::PostgresOptions;
-use super::error::told;
+use super::error::describe;
 use super::rows::position;
 use crate::article::Position;
 
@@ -51,7 +51,8 @@ impl Wake {
             loop {
                 let ended = wake.listen_once(&options, &mut logged).await;
                 if !std::mem::replace(&mut logged, true) {
-                    let error = ended.err().flatten().map_or_else(|| "connection closed".into(), |error| told(&error));
+                    let error =
+                        ended.err().flatten().map_or_else(|| "connection closed".into(), |error| describe(&error));
                     tracing::warn!(error, "LISTEN connection failed; followers poll the change feed");
                 }
                 tokio::time::sleep(RECONNECT).await;

@@ -15,7 +15,7 @@ const MIN_TCP_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct StandbyOptions {
     /// Connection settings of each standby, from [`PostgresOptions::standby`].
-    pub at: Vec<PostgresOptions>,
+    pub servers: Vec<PostgresOptions>,
     /// Maximum staleness of a response from a standby.
     pub staleness_bound: Duration,
     /// Poll interval of the positions of primary and standbys when no wake-up arrives.
@@ -128,7 +128,7 @@ impl PostgresOptions {
     }
 
     /// Returns host, port and database for display.
-    pub fn place(&self) -> String {
+    pub fn address(&self) -> String {
         use tokio_postgres::config::Host;
         let host = match self.config.get_hosts().first() {
             Some(Host::Tcp(host)) => host.clone(),
@@ -174,7 +174,7 @@ mod tests {
     fn urls_are_read_and_secrets_are_kept() {
         let url = "postgres://desk:hunter2@db.example:5433/news?sslmode=prefer";
         let options = PostgresOptions::new(url).expect("a valid URL");
-        assert_eq!(options.place(), "db.example:5433/news");
+        assert_eq!(options.address(), "db.example:5433/news");
         assert!(!format!("{options:?}").contains("hunter2"));
         for invalid in [
             "postgres://desk:hunter2@db.example/news?sslmode=allow",

@@ -2,7 +2,7 @@
 //! [`Batch`].
 //!
 //! Positions are unknown until the feed has been advanced. Until then the n-th change of the group has position -n, as
-//! has the key of the article that it creates. [`placed`] converts results before they leave the engine.
+//! has the key of the article that it creates. [`with_final_position`] converts results before they leave the engine.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -27,10 +27,10 @@ pub(super) struct Current {
 }
 
 /// Stored article with the same text as one that the group writes.
-pub(super) struct Twin {
+pub(super) struct StoredDuplicate {
     pub(super) key: i64,
     pub(super) id: ArticleId,
-    pub(super) standing: Visibility,
+    pub(super) visibility: Visibility,
 }
 
 /// Earlier request and its result.
@@ -44,17 +44,17 @@ pub(super) struct EarlierRequest {
 pub(super) struct StoredState {
     pub(super) articles: HashMap<ArticleId, Current>,
     /// Earliest first.
-    pub(super) twins: HashMap<Digest, Vec<Twin>>,
+    pub(super) duplicates: HashMap<Digest, Vec<StoredDuplicate>>,
     /// By request ID and item.
     pub(super) requests: HashMap<Vec<u8>, BTreeMap<u32, EarlierRequest>>,
 }
 
-type Answer = Result<Written, WriteError>;
+type WriteResult = Result<Written, WriteError>;
 
 /// State of a group in progress.
 pub(super) struct Planner {
     feed: Uuid,
-    known: StoredState,
+    stored: StoredState,
     /// Articles of the group that have, or had, a text with this digest.
     by_digest: HashMap<Digest, Vec<ArticleId>>,
     changed: Vec<ArticleId>,
@@ -62,16 +62,16 @@ pub(super) struct Planner {
 }
 
 impl Planner {
-    pub(super) fn new(feed: Uuid, known: StoredState) -> Self {
+    pub(super) fn new(feed: Uuid, stored: StoredState) -> Self {
         let mut by_digest: HashMap<Digest, Vec<ArticleId>> = HashMap::new();
-        for (id, current) in &known.articles {
+        for (id, current) in &stored.articles {
             by_digest.entry(current.record.digest).or_default().push(id.clone());
         }
-        Self { feed, known, by_digest, changed: Vec::new(), batch: Batch::default() }
+        Self { feed, stored, by_digest, changed: Vec::new(), batch: Batch::default() }
     }
 
     /// Applies a write.
-    pub(super) fn apply(&mut self, write: &Write) -> Answer {
+    pub(super) fn apply(&mut self, write: &Write) -> WriteResult {
         if let Write::Ingest(ingest) = write
             && let Some(request) = &ingest.request
         {
@@ -81,17 +81,17 @@ impl Planner {
     }
 
     /// Applies a write of a request that may be a retry.
-    fn apply_once(&mut self, write: &Write, request: &RequestKey, time: Timestamp) -> Answer {
-        let seen = self.known.requests.get(request.id.as_bytes());
-        if seen.is_some_and(|items| items.values().any(|seen| seen.digest != request.digest)) {
+    fn apply_once(&mut self, write: &Write, request: &RequestKey, time: Timestamp) -> WriteResult {
+        let earlier = self.stored.requests.get(request.id.as_bytes());
+        if earlier.is_some_and(|items| items.values().any(|earlier| earlier.digest != request.digest)) {
             return Err(WriteError::RequestReused);
         }
-        if let Some(seen) = seen.and_then(|items| items.get(&request.item)) {
-            return Ok(seen.written.clone());
+        if let Some(earlier) = earlier.and_then(|items| items.get(&request.item)) {
+            return Ok(earlier.written.clone());
         }
         let written = self.apply_now(write)?;
         let id = request.id.clone().into_bytes();
-        let article = self.known.articles.get(write.id()).map_or(0, |current| current.row.key);
+        let article = self.stored.articles.get(write.id()).map_or(0, |current| current.row.key);
         self.batch.requests.push(RequestRow {
             id: id.clone(),
             item: request.item,
@@ -101,16 +101,16 @@ impl Planner {
             outcome: written.outcome,
             time,
         });
-        let seen = EarlierRequest { digest: request.digest, written: written.clone() };
-        self.known.requests.entry(id).or_default().insert(request.item, seen);
+        let earlier = EarlierRequest { digest: request.digest, written: written.clone() };
+        self.stored.requests.entry(id).or_default().insert(request.item, earlier);
         Ok(written)
     }
 
-    fn apply_now(&mut self, write: &Write) -> Answer {
-        let current = self.known.articles.get(write.id());
-        let known = current.map(|current| (Arc::clone(&current.record), current.row.provenance));
-        let (effect, provenance) = plan(write, known.as_ref().map(|(record, provenance)| (&**record, *provenance)))?;
-        match (effect, known) {
+    fn apply_now(&mut self, write: &Write) -> WriteResult {
+        let current = self.stored.articles.get(write.id());
+        let stored = current.map(|current| (Arc::clone(&current.record), current.row.provenance));
+        let (effect, provenance) = plan(write, stored.as_ref().map(|(record, provenance)| (&**record, *provenance)))?;
+        match (effect, stored) {
             (Effect::Nothing, Some((record, _))) => {
                 self.store_provenance(write.id(), provenance);
                 Ok(Written { record, outcome: Outcome::Unchanged })
@@ -129,7 +129,7 @@ impl Planner {
     /// Stores a changed provenance of an unchanged article: its source now sends what an editor had corrected, or an
     /// editor has taken ownership of a field without changing it.
     fn store_provenance(&mut self, id: &ArticleId, provenance: Provenance) {
-        if let Some(current) = self.known.articles.get_mut(id)
+        if let Some(current) = self.stored.articles.get_mut(id)
             && current.row.provenance != provenance
         {
             current.row.provenance = provenance;
@@ -140,7 +140,7 @@ impl Planner {
     fn create(&mut self, ingest: &Ingest, provenance: Provenance) -> Written {
         let article = &ingest.article;
         let key = self.next_position();
-        let duplicate_of = self.earlier_twin(article.digest(), None, ingest.time);
+        let duplicate_of = self.earliest_duplicate(article.digest(), None, ingest.time);
         let mut parts = first(ingest, self.token());
         parts.duplicate_of = duplicate_of.as_ref().map(|(_, id)| id.clone());
         let duplicate_of = duplicate_of.map(|(key, _)| key);
@@ -159,7 +159,7 @@ impl Planner {
         row.facets = facet_numbers(&article.facets());
         let outcome = if duplicate_of.is_some() { Outcome::Duplicate } else { Outcome::Created };
         let record = Arc::new(Record::new(parts, article.content()));
-        self.put(Current { record: Arc::clone(&record), row, text, listed: None });
+        self.replace(Current { record: Arc::clone(&record), row, text, listed: None });
         Written { record, outcome }
     }
 
@@ -170,7 +170,7 @@ impl Planner {
         provenance: Provenance,
         time: Timestamp,
     ) -> Option<Arc<Record>> {
-        let mut current = self.known.articles.remove(id)?;
+        let mut current = self.stored.articles.remove(id)?;
         let next = next(&current.record, current.row.due, revision, self.token(), time);
         let mut parts = next.parts;
         let time = parts.update_time;
@@ -178,9 +178,9 @@ impl Planner {
         let new = revision.article.as_deref();
         if let Some(article) = new {
             if next.rewritten {
-                let twin = self.earlier_twin(article.digest(), Some(current.row.key), time);
-                current.row.duplicate_of = twin.as_ref().map(|(key, _)| *key);
-                parts.duplicate_of = twin.map(|(_, id)| id);
+                let duplicate = self.earliest_duplicate(article.digest(), Some(current.row.key), time);
+                current.row.duplicate_of = duplicate.as_ref().map(|(key, _)| *key);
+                parts.duplicate_of = duplicate.map(|(_, id)| id);
             }
             current.text = self.new_text(article);
             current.row.take_content(article);
@@ -194,18 +194,18 @@ impl Planner {
         self.batch.changes.push(change);
         let content = current.record.content();
         let record = Arc::new(Record::new(parts, new.map_or(&content, CleanArticle::content)));
-        self.put(Current { record: Arc::clone(&record), ..current });
+        self.replace(Current { record: Arc::clone(&record), ..current });
         Some(record)
     }
 
     /// Announces the due transition of an article, if it is still due.
     pub(super) fn apply_due_transitions(&mut self, id: &ArticleId, now: Timestamp) -> bool {
-        let Some(current) = self.known.articles.get(id) else { return false };
+        let Some(current) = self.stored.articles.get(id) else { return false };
         let Some(time) = current.row.due.filter(|due| *due <= now.as_microsecond()) else { return false };
         let (record, provenance) = (Arc::clone(&current.record), current.row.provenance);
         let revised = self.revise(id, &Revision::of_clock(&record, time), provenance, now);
         // Its embargo may have ended and it may have expired since the last run: the next transition follows this one.
-        if let (Some(record), Some(current)) = (revised, self.known.articles.get_mut(id)) {
+        if let (Some(record), Some(current)) = (revised, self.stored.articles.get_mut(id)) {
             current.row.due = due(&record, crate::store::enum_codes::time(time));
         }
         true
@@ -213,21 +213,21 @@ impl Planner {
 
     /// Returns the rows to be stored.
     pub(super) fn finish(self) -> Batch {
-        let Self { mut known, changed, mut batch, .. } = self;
+        let Self { mut stored, changed, mut batch, .. } = self;
         for id in changed {
             // An article that changed several times is stored once, in its final state.
-            if let Some(current) = known.articles.remove(&id) {
+            if let Some(current) = stored.articles.remove(&id) {
                 batch.add_article(current.row, current.listed);
             }
         }
         batch
     }
 
-    fn put(&mut self, current: Current) {
+    fn replace(&mut self, current: Current) {
         let id = current.record.id.clone();
         self.by_digest.entry(current.record.digest).or_default().push(id.clone());
         self.changed.push(id.clone());
-        self.known.articles.insert(id, current);
+        self.stored.articles.insert(id, current);
     }
 
     fn new_text(&mut self, article: &CleanArticle) -> Uuid {
@@ -248,15 +248,17 @@ impl Planner {
     }
 
     /// Returns the earliest other readable article with the same text.
-    fn earlier_twin(&self, digest: Digest, below: Option<i64>, now: Timestamp) -> Option<(i64, ArticleId)> {
-        let stored = self.known.twins.get(&digest).into_iter().flatten();
+    fn earliest_duplicate(&self, digest: Digest, below: Option<i64>, now: Timestamp) -> Option<(i64, ArticleId)> {
+        let stored = self.stored.duplicates.get(&digest).into_iter().flatten();
         // Articles of the group are compared in their current state below.
-        let stored = stored.filter(|twin| !self.known.articles.contains_key(&twin.id));
-        let stored = stored.filter(|twin| twin.standing.readable(now)).map(|twin| (twin.key, &twin.id));
+        let stored = stored.filter(|duplicate| !self.stored.articles.contains_key(&duplicate.id));
+        let stored = stored
+            .filter(|duplicate| duplicate.visibility.readable(now))
+            .map(|duplicate| (duplicate.key, &duplicate.id));
         let in_group = self.by_digest.get(&digest).into_iter().flatten().filter_map(|id| {
-            let current = self.known.articles.get(id)?;
-            let is_twin = current.record.digest == digest && current.record.unreadable(now).is_none();
-            is_twin.then_some((current.row.key, id))
+            let current = self.stored.articles.get(id)?;
+            let is_duplicate = current.record.digest == digest && current.record.unreadable(now).is_none();
+            is_duplicate.then_some((current.row.key, id))
         });
         let earliest = stored.chain(in_group).min_by_key(|(key, _)| creation_order(*key))?;
         let earlier = below.is_none_or(|below| creation_order(earliest.0) < creation_order(below));
@@ -270,7 +272,7 @@ fn creation_order(key: i64) -> (bool, u64) {
 }
 
 /// Replaces the provisional position of a result, now that the group's changes follow position `base`.
-pub(super) fn placed(answer: Answer, base: i64) -> Answer {
+pub(super) fn with_final_position(answer: WriteResult, base: i64) -> WriteResult {
     let written = answer?;
     let token = written.record.token;
     if token.position.transaction != u64::MAX {

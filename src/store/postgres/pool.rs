@@ -14,10 +14,10 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::PostgresOptions;
 use super::breaker::Breaker;
-use super::error::{answer, is_lost, no_connection};
+use super::error::{is_lost, no_connection, store_error};
 use super::tls::Tls;
 use crate::store::StoreError;
-use crate::telemetry::trace::{Kind, SpanGuard, Value, span_of};
+use crate::telemetry::trace::{SpanGuard, SpanKind, Value, span_of};
 
 /// Timeout of the request to cancel a statement.
 const CANCEL: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ pub(super) struct Pool {
     breaker: Breaker,
     tls: Tls,
     /// True if prepared statements may be used: where we listen, a connection stays with one server process.
-    sticky: bool,
+    can_prepare: bool,
     /// True for a standby: its breaker logs outages, and only rejected connections are logged here.
     standby: bool,
     /// True if the last attempt to get a connection succeeded. An outage is logged when it begins and when it ends.
@@ -60,7 +60,7 @@ impl Pool {
             statement_timeout,
             breaker: breaker.clone(),
             tls: options.tls(),
-            sticky: options.listen,
+            can_prepare: options.listen,
             standby: options.is_standby(),
             reachable: AtomicBool::new(true),
         })
@@ -74,10 +74,10 @@ impl Pool {
 
     /// Returns a connection for a transaction.
     pub(super) async fn connection(&self) -> Result<Connection, StoreError> {
-        self.guard(self.take()).await
+        self.guard(self.checkout()).await
     }
 
-    async fn take(&self) -> Result<Connection, StoreError> {
+    async fn checkout(&self) -> Result<Connection, StoreError> {
         match self.inner.get().await {
             Ok(client) => {
                 if !self.reachable.swap(true, Ordering::Relaxed) {
@@ -102,45 +102,45 @@ impl Pool {
     /// Runs one read statement. Retries once if the connection was lost: it may have been idle since before a restart
     /// of the database.
     pub(super) async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
-        self.guard(self.ask(sql, params, false)).await
+        self.guard(self.run(sql, params, false)).await
     }
 
     /// Same as [`Self::query`], for the most frequent statement: it is prepared where possible, since planning takes
     /// longer than execution. Only one statement may use this. Behind a pgbouncer that is not configured here, a mix-up
     /// of server processes then still runs the same statement.
     pub(super) async fn query_planned(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
-        self.guard(self.ask(sql, params, self.sticky)).await
+        self.guard(self.run(sql, params, self.can_prepare)).await
     }
 
-    async fn ask(&self, sql: &str, params: &[Param<'_>], planned: bool) -> Result<Vec<Row>, StoreError> {
-        let part = statement(sql);
-        let answer = self.ask_untraced(sql, params, planned).await;
-        if let (Some(part), Err(_)) = (part, &answer) {
-            part.fail();
+    async fn run(&self, sql: &str, params: &[Param<'_>], planned: bool) -> Result<Vec<Row>, StoreError> {
+        let span = statement(sql);
+        let answer = self.run_untraced(sql, params, planned).await;
+        if let (Some(span), Err(_)) = (span, &answer) {
+            span.fail();
         }
         answer
     }
 
-    async fn ask_untraced(&self, sql: &str, params: &[Param<'_>], planned: bool) -> Result<Vec<Row>, StoreError> {
+    async fn run_untraced(&self, sql: &str, params: &[Param<'_>], planned: bool) -> Result<Vec<Row>, StoreError> {
         let mut may_retry = true;
         loop {
-            let connection = self.take().await?;
+            let connection = self.checkout().await?;
             let read = tokio::time::timeout(self.statement_timeout, connection.read(sql, params, planned)).await;
             match read {
                 Ok(Ok(rows)) => {
-                    connection.give_back();
+                    connection.release();
                     return Ok(rows);
                 }
                 Ok(Err(error)) if is_lost(&error) => {
                     connection.discard();
                     self.breaker.suspect();
                     if !std::mem::take(&mut may_retry) {
-                        return Err(answer(&error));
+                        return Err(store_error(&error));
                     }
                 }
                 Ok(Err(error)) => {
-                    connection.give_back();
-                    return Err(answer(&error));
+                    connection.release();
+                    return Err(store_error(&error));
                 }
                 Err(_elapsed) => {
                     tracing::warn!(timeout_ms = self.statement_timeout.as_millis() as u64, "read timed out");
@@ -158,17 +158,17 @@ impl Pool {
             done.map_err(|_elapsed| StoreError::Unavailable("it took too long"))
         });
         let done = done.await?;
-        connection.give_back();
-        done.map_err(|error| answer(&error))
+        connection.release();
+        done.map_err(|error| store_error(&error))
     }
 }
 
 /// Starts the span of a statement, including the wait for a connection, if the call is traced. The span names verb and
 /// table, never values.
 pub(super) fn statement(sql: &str) -> Option<SpanGuard> {
-    let part = span_of(Kind::Client, || format!("postgres {}", summary(sql)))?;
-    part.say("db.system.name", Value::Text("postgresql".into()));
-    Some(part)
+    let span = span_of(SpanKind::Client, || format!("postgres {}", summary(sql)))?;
+    span.set_attribute("db.system.name", Value::Text("postgresql".into()));
+    Some(span)
 }
 
 /// Returns the verb of a statement and the first table that it names: `SELECT articles`.
@@ -196,7 +196,7 @@ impl Connection {
     }
 
     /// Returns the connection to the pool; no statement may be pending.
-    pub(super) fn give_back(mut self) {
+    pub(super) fn release(mut self) {
         drop(self.client.take());
     }
 

@@ -8,10 +8,10 @@ use tokio_postgres::{Client, Error, Row};
 use uuid::Uuid;
 
 use super::batch::ArticleRow;
-use super::error::answer;
+use super::error::store_error;
 use super::lock::new_digest;
-use super::planner::{Current, EarlierRequest, StoredState, Twin};
-use super::rows::{HISTORY, NEWEST, RECORD, RECORD_COLUMNS, STANDING, article_id, digest, get, record, standing};
+use super::planner::{Current, EarlierRequest, StoredDuplicate, StoredState};
+use super::rows::{HISTORY, NEWEST, RECORD, RECORD_COLUMNS, VISIBILITY, article_id, digest, get, record, visibility};
 use crate::article::{ArticleId, Digest, EditorFields, RecordParts};
 use crate::store::enum_codes::{head, outcome};
 use crate::store::plan::{Provenance, time_of};
@@ -19,11 +19,11 @@ use crate::store::{StoreError, Write, Written};
 
 /// Maximum number of twins read per text, in addition to those that the group changes. They are readable and in order
 /// of creation, so the first is the original unless times within the group differ.
-const MAX_TWINS: usize = 64;
+const MAX_DUPLICATES: usize = 64;
 
 /// State to be read.
 #[derive(Default)]
-pub(super) struct Wanted {
+pub(super) struct Dependencies {
     articles: BTreeSet<ArticleId>,
     digests: BTreeSet<Digest>,
     requests: BTreeSet<Vec<u8>>,
@@ -31,56 +31,58 @@ pub(super) struct Wanted {
     times: Option<(i64, i64)>,
 }
 
-impl Wanted {
+impl Dependencies {
     /// Collects the state that these writes depend on.
-    pub(super) fn by<'a>(writes: impl Iterator<Item = &'a Write>) -> Self {
-        let mut wanted = Self::default();
+    pub(super) fn of_writes<'a>(writes: impl Iterator<Item = &'a Write>) -> Self {
+        let mut dependencies = Self::default();
         for write in writes {
-            wanted.articles.insert(write.id().clone());
-            wanted.digests.extend(new_digest(write));
+            dependencies.articles.insert(write.id().clone());
+            dependencies.digests.extend(new_digest(write));
             if let Write::Ingest(ingest) = write {
-                wanted.requests.extend(ingest.request.as_ref().map(|request| request.id.clone().into_bytes()));
+                dependencies.requests.extend(ingest.request.as_ref().map(|request| request.id.clone().into_bytes()));
             }
             let time = time_of(write).as_microsecond();
-            let (first, last) = wanted.times.unwrap_or((time, time));
-            wanted.times = Some((first.min(time), last.max(time)));
+            let (first, last) = dependencies.times.unwrap_or((time, time));
+            dependencies.times = Some((first.min(time), last.max(time)));
         }
-        wanted
+        dependencies
     }
 
     /// Selects articles of which only the state changes.
-    pub(super) fn of(articles: &[ArticleId]) -> Self {
+    pub(super) fn of_articles(articles: &[ArticleId]) -> Self {
         Self { articles: articles.iter().cloned().collect(), ..Self::default() }
     }
 }
 
 /// Reads the wanted state in one round trip.
-pub(super) async fn load(client: &Client, feed: Uuid, wanted: &Wanted) -> Result<StoredState, StoreError> {
-    let found = try_join3(articles(client, wanted), twins(client, wanted), requests(client, wanted)).await;
-    let (articles, twins, requests) = found.map_err(|error| answer(&error))?;
-    let mut known = StoredState::default();
+pub(super) async fn load(client: &Client, feed: Uuid, dependencies: &Dependencies) -> Result<StoredState, StoreError> {
+    let found =
+        try_join3(articles(client, dependencies), duplicates(client, dependencies), requests(client, dependencies))
+            .await;
+    let (articles, duplicates, requests) = found.map_err(|error| store_error(&error))?;
+    let mut stored = StoredState::default();
     for row in &articles {
         let current = current(row, feed)?;
-        known.articles.insert(current.record.id.clone(), current);
+        stored.articles.insert(current.record.id.clone(), current);
     }
-    let mut by_digest: BTreeMap<Digest, Vec<Twin>> = BTreeMap::new();
-    for row in &twins {
-        let twin = Twin { key: get(row, 0)?, id: article_id(row, 1)?, standing: standing(row, 3)? };
-        by_digest.entry(digest(row, 2)?).or_default().push(twin);
+    let mut by_digest: BTreeMap<Digest, Vec<StoredDuplicate>> = BTreeMap::new();
+    for row in &duplicates {
+        let duplicate = StoredDuplicate { key: get(row, 0)?, id: article_id(row, 1)?, visibility: visibility(row, 3)? };
+        by_digest.entry(digest(row, 2)?).or_default().push(duplicate);
     }
-    known.twins = by_digest.into_iter().collect();
+    stored.duplicates = by_digest.into_iter().collect();
     for row in &requests {
         let at = RECORD_COLUMNS;
         let written = Written { record: record(row, 0, feed)?, outcome: outcome(get::<i16>(row, at + 2)?.into()) };
         let item = u32::try_from(get::<i64>(row, at + 3)?).map_err(|_| StoreError::Damaged)?;
-        let seen = EarlierRequest { digest: digest(row, at + 1)?, written };
-        known.requests.entry(get(row, at)?).or_default().insert(item, seen);
+        let earlier = EarlierRequest { digest: digest(row, at + 1)?, written };
+        stored.requests.entry(get(row, at)?).or_default().insert(item, earlier);
     }
-    Ok(known)
+    Ok(stored)
 }
 
-async fn articles(client: &Client, wanted: &Wanted) -> Result<Vec<Row>, Error> {
-    let ids: Vec<&str> = wanted.articles.iter().map(ArticleId::as_str).collect();
+async fn articles(client: &Client, dependencies: &Dependencies) -> Result<Vec<Row>, Error> {
+    let ids: Vec<&str> = dependencies.articles.iter().map(ArticleId::as_str).collect();
     let sql = format!(
         "SELECT {RECORD}, a.key, a.sort_time, c.text, c.duplicate_of, a.fingerprint, a.due, a.facets, a.url, a.source,
          a.external_id, a.editor_fields FROM {NEWEST} WHERE a.id = ANY($1)"
@@ -114,14 +116,16 @@ fn current(row: &Row, feed: Uuid) -> Result<Current, StoreError> {
     })
 }
 
-async fn twins(client: &Client, wanted: &Wanted) -> Result<Vec<Row>, Error> {
-    let Some((first, last)) = wanted.times.filter(|_| !wanted.digests.is_empty()) else { return Ok(Vec::new()) };
-    let heads: Vec<i64> = wanted.digests.iter().map(head).collect();
-    let digests: Vec<&[u8]> = wanted.digests.iter().map(|digest| digest.0.as_slice()).collect();
-    let limit = (MAX_TWINS + wanted.articles.len()) as i64;
+async fn duplicates(client: &Client, dependencies: &Dependencies) -> Result<Vec<Row>, Error> {
+    let Some((first, last)) = dependencies.times.filter(|_| !dependencies.digests.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let heads: Vec<i64> = dependencies.digests.iter().map(head).collect();
+    let digests: Vec<&[u8]> = dependencies.digests.iter().map(|digest| digest.0.as_slice()).collect();
+    let limit = (MAX_DUPLICATES + dependencies.articles.len()) as i64;
     let sql = format!(
         "SELECT t.* FROM unnest($1, $2) AS w(head, digest) CROSS JOIN LATERAL (
-            SELECT a.key, a.id, a.digest, {STANDING} FROM copydesk.articles a
+            SELECT a.key, a.id, a.digest, {VISIBILITY} FROM copydesk.articles a
             WHERE a.digest_head = w.head AND a.digest = w.digest AND a.lifecycle = 0
             AND (a.embargo IS NULL OR a.embargo <= $4) AND (a.expire IS NULL OR a.expire > $3)
             ORDER BY a.key LIMIT $5) t"
@@ -136,11 +140,11 @@ async fn twins(client: &Client, wanted: &Wanted) -> Result<Vec<Row>, Error> {
     client.query_typed(&sql, &params).await
 }
 
-async fn requests(client: &Client, wanted: &Wanted) -> Result<Vec<Row>, Error> {
-    if wanted.requests.is_empty() {
+async fn requests(client: &Client, dependencies: &Dependencies) -> Result<Vec<Row>, Error> {
+    if dependencies.requests.is_empty() {
         return Ok(Vec::new());
     }
-    let ids: Vec<&[u8]> = wanted.requests.iter().map(Vec::as_slice).collect();
+    let ids: Vec<&[u8]> = dependencies.requests.iter().map(Vec::as_slice).collect();
     let sql = format!(
         "SELECT {RECORD}, r.id, r.digest, r.outcome, r.item FROM copydesk.requests r
          JOIN {HISTORY} ON c.article = r.article AND c.revision = r.revision WHERE r.id = ANY($1)"

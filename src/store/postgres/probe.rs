@@ -19,7 +19,7 @@ const RIGHTS: &str = "('articles', 'SELECT'), ('articles', 'INSERT'), ('articles
 #[derive(Clone, Debug)]
 pub struct DatabaseFacts {
     /// Host, port and database.
-    pub place: String,
+    pub address: String,
     /// Server version; 150004 is 15.4.
     pub version: i32,
     /// Encoding; must be `UTF8`.
@@ -39,7 +39,7 @@ pub struct DatabaseFacts {
     /// Connection limit (`max_connections`).
     pub max_connections: i64,
     /// Clock offset, positive if its clock is ahead of ours; accurate to half the round trip.
-    pub ahead: SignedDuration,
+    pub clock_offset: SignedDuration,
     /// Round-trip time.
     pub round_trip: Duration,
 }
@@ -50,20 +50,20 @@ impl PostgresStore {
     /// # Errors
     /// If it is unreachable or rejects the login.
     pub async fn probe(options: &PostgresOptions) -> Result<DatabaseFacts, OpenError> {
-        let place = options.place();
+        let address = options.address();
         let (client, connection) = options.connect().await.map_err(|error| match error {
-            Some(error) => OpenError::refused(&place, &error),
-            None => OpenError::Refused { place: place.clone(), cause: "it does not answer".into() },
+            Some(error) => OpenError::refused(&address, &error),
+            None => OpenError::Refused { address: address.clone(), cause: "it does not answer".into() },
         })?;
         // The task ends with the client.
         tokio::spawn(connection);
-        let facts = tokio::time::timeout(options.statement_timeout, query(&client, place.clone())).await;
-        let timed_out = |_| OpenError::Refused { place: place.clone(), cause: "it does not answer".into() };
-        facts.map_err(timed_out)?.map_err(|error| OpenError::refused(&place, &error))
+        let facts = tokio::time::timeout(options.statement_timeout, query(&client, address.clone())).await;
+        let timed_out = |_| OpenError::Refused { address: address.clone(), cause: "it does not answer".into() };
+        facts.map_err(timed_out)?.map_err(|error| OpenError::refused(&address, &error))
     }
 }
 
-async fn query(client: &Client, place: String) -> Result<DatabaseFacts, Error> {
+async fn query(client: &Client, address: String) -> Result<DatabaseFacts, Error> {
     let setting = async |name: &str| -> Result<String, Error> {
         client.query_typed_one("SELECT current_setting($1)", &[(&name, Type::TEXT)]).await?.try_get(0)
     };
@@ -76,7 +76,7 @@ async fn query(client: &Client, place: String) -> Result<DatabaseFacts, Error> {
     let clock = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
     let micros: i64 = client.query_typed_one(clock, &[]).await?.try_get(0)?;
     let round_trip = began.elapsed();
-    let ours = before.as_microsecond() + (round_trip / 2).as_micros() as i64;
+    let local_time = before.as_microsecond() + (round_trip / 2).as_micros() as i64;
     let schema = migrate::version(client).await?;
     let copying = match schema {
         migrate::KNOWN => {
@@ -87,7 +87,7 @@ async fn query(client: &Client, place: String) -> Result<DatabaseFacts, Error> {
     };
     let lacks = if schema == migrate::KNOWN { lacks(client).await? } else { Vec::new() };
     Ok(DatabaseFacts {
-        place,
+        address,
         version,
         encoding,
         schema,
@@ -97,7 +97,7 @@ async fn query(client: &Client, place: String) -> Result<DatabaseFacts, Error> {
         lacks,
         synchronous_commit,
         max_connections,
-        ahead: SignedDuration::from_micros(micros - ours),
+        clock_offset: SignedDuration::from_micros(micros - local_time),
         round_trip,
     })
 }

@@ -11,153 +11,153 @@ use futures::future::join_all;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::error::means_lost;
+use super::error::is_connection_lost;
 use super::pool::{Pool, statement};
 use super::rows::{self, ARTICLES};
 use crate::article::ArticleId;
 use crate::store::{Fetched, StoreError};
 
 /// Maximum number of concurrent statements that are not slow.
-const LANES: usize = 2;
+const MAX_STATEMENTS: usize = 2;
 /// Time after which a statement no longer occupies a lane. A slower one waits for a disk or reads something large;
 /// there, concurrency helps.
 const SLOW: Duration = Duration::from_millis(5);
 /// Maximum number of articles per statement: each may be large, and the first result waits for the last.
 const MAX_BATCH: usize = 16;
 
-type Answer = Result<Fetched, StoreError>;
+type FetchResult = Result<Fetched, StoreError>;
 
 /// Batches reads of single articles. All reads have passed the gate, so there are never more statements than it has
 /// permits.
-pub(super) struct Gather(Arc<Shared>);
+pub(super) struct ReadBatcher(Arc<BatcherInner>);
 
-struct Shared {
+struct BatcherInner {
     pool: Arc<Pool>,
     feed: Uuid,
-    state: Mutex<State>,
+    state: Mutex<BatcherState>,
 }
 
 #[derive(Default)]
-struct State {
+struct BatcherState {
     /// Start times of the statements in progress.
-    begun: Vec<Instant>,
+    started: Vec<Instant>,
     waiting: VecDeque<Waiting>,
 }
 
 struct Waiting {
     id: ArticleId,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<FetchResult>,
 }
 
-impl Gather {
+impl ReadBatcher {
     pub(super) fn new(pool: Arc<Pool>, feed: Uuid) -> Self {
-        Self(Arc::new(Shared { pool, feed, state: Mutex::default() }))
+        Self(Arc::new(BatcherInner { pool, feed, state: Mutex::default() }))
     }
 
     /// Reads one article, at least as fresh as this call: it never shares a statement that began before.
-    pub(super) async fn get(&self, id: &ArticleId) -> Answer {
-        let shared = &self.0;
-        if let Some(lane) = shared.alone() {
-            return lane.run(shared.ask_one(id)).await;
+    pub(super) async fn get(&self, id: &ArticleId) -> FetchResult {
+        let inner = &self.0;
+        if let Some(permit) = inner.try_start() {
+            return permit.run(inner.fetch_one(id)).await;
         }
-        let part = statement(&ARTICLES);
-        let (answer, answered) = oneshot::channel();
-        shared.state().waiting.push_back(Waiting { id: id.clone(), answer });
-        shared.start_queued();
+        let span = statement(&ARTICLES);
+        let (answer, response) = oneshot::channel();
+        inner.state().waiting.push_back(Waiting { id: id.clone(), answer });
+        inner.start_queued();
         // The sender is dropped only after a panic, which is logged, or when the process ends.
-        let answer = answered.await.unwrap_or(Err(StoreError::Internal));
-        if let (Some(part), Err(_)) = (part, &answer) {
-            part.fail();
+        let answer = response.await.unwrap_or(Err(StoreError::Internal));
+        if let (Some(span), Err(_)) = (span, &answer) {
+            span.fail();
         }
         answer
     }
 }
 
-impl State {
+impl BatcherState {
     /// Occupies a lane, if one is free.
     fn begin(&mut self) -> Option<Instant> {
         let now = Instant::now();
-        let quick = self.begun.iter().filter(|begun| now.duration_since(**begun) < SLOW).count();
-        (quick < LANES).then(|| {
-            self.begun.push(now);
+        let quick = self.started.iter().filter(|started| now.duration_since(**started) < SLOW).count();
+        (quick < MAX_STATEMENTS).then(|| {
+            self.started.push(now);
             now
         })
     }
 
-    fn end(&mut self, begun: Instant) {
-        if let Some(at) = self.begun.iter().position(|other| *other == begun) {
-            self.begun.swap_remove(at);
+    fn end(&mut self, started: Instant) {
+        if let Some(at) = self.started.iter().position(|other| *other == started) {
+            self.started.swap_remove(at);
         }
     }
 
     /// Takes the reads that share the next statement, without cancelled ones.
-    fn next_batch(&mut self) -> Vec<Waiting> {
+    fn take_batch(&mut self) -> Vec<Waiting> {
         self.waiting.retain(|waiting| !waiting.answer.is_closed());
         let count = self.waiting.len().min(MAX_BATCH);
         self.waiting.drain(..count).collect()
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl BatcherInner {
+    fn state(&self) -> MutexGuard<'_, BatcherState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns a lane, if one is free and no read is queued.
-    fn alone(self: &Arc<Self>) -> Option<Lane> {
+    fn try_start(self: &Arc<Self>) -> Option<StatementPermit> {
         let mut state = self.state();
-        let begun = if state.waiting.is_empty() { state.begin() } else { None }?;
-        Some(Lane { shared: Arc::clone(self), begun })
+        let started = if state.waiting.is_empty() { state.begin() } else { None }?;
+        Some(StatementPermit { inner: Arc::clone(self), started })
     }
 
     /// Starts statements for queued reads while lanes are free.
     fn start_queued(self: &Arc<Self>) {
         // Without a runtime the process is ending.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        while let Some((batch, lane)) = self.next() {
-            runtime.spawn(async move { lane.run(lane.shared.answer(batch)).await });
+        while let Some((batch, permit)) = self.next_statement() {
+            runtime.spawn(async move { permit.run(permit.inner.run_batch(batch)).await });
         }
     }
 
-    fn next(self: &Arc<Self>) -> Option<(Vec<Waiting>, Lane)> {
+    fn next_statement(self: &Arc<Self>) -> Option<(Vec<Waiting>, StatementPermit)> {
         let mut state = self.state();
         if state.waiting.is_empty() {
             return None;
         }
-        let begun = state.begin()?;
-        let batch = state.next_batch();
+        let started = state.begin()?;
+        let batch = state.take_batch();
         if batch.is_empty() {
-            state.end(begun);
+            state.end(started);
             return None;
         }
-        Some((batch, Lane { shared: Arc::clone(self), begun }))
+        Some((batch, StatementPermit { inner: Arc::clone(self), started }))
     }
 
-    async fn ask(&self, ids: &[ArticleId]) -> Result<Vec<Answer>, StoreError> {
+    async fn fetch(&self, ids: &[ArticleId]) -> Result<Vec<FetchResult>, StoreError> {
         rows::fetch_each(&*self.pool, self.feed, ids).await
     }
 
-    async fn ask_one(&self, id: &ArticleId) -> Answer {
-        self.ask(std::slice::from_ref(id)).await?.pop().ok_or(StoreError::Internal)?
+    async fn fetch_one(&self, id: &ArticleId) -> FetchResult {
+        self.fetch(std::slice::from_ref(id)).await?.pop().ok_or(StoreError::Internal)?
     }
 
     /// Reads a batch. If it fails, each article is read alone, so that one failure does not affect the others; the gate
     /// has a permit for each.
-    async fn ask_all(&self, ids: &[ArticleId]) -> Vec<Answer> {
-        match self.ask(ids).await {
+    async fn fetch_batch(&self, ids: &[ArticleId]) -> Vec<FetchResult> {
+        match self.fetch(ids).await {
             Ok(answers) => answers,
-            Err(error) if means_lost(&error) => vec![Err(error); ids.len()],
-            Err(_logged) => join_all(ids.iter().map(|id| self.ask_one(id))).await,
+            Err(error) if is_connection_lost(&error) => vec![Err(error); ids.len()],
+            Err(_logged) => join_all(ids.iter().map(|id| self.fetch_one(id))).await,
         }
     }
 
-    async fn answer(&self, mut batch: Vec<Waiting>) {
+    async fn run_batch(&self, mut batch: Vec<Waiting>) {
         let ids: Vec<ArticleId> = batch.iter().map(|waiting| waiting.id.clone()).collect();
         let answers = tokio::select! {
             biased;
             // A statement without waiting reads is cancelled, so that statements never outnumber the gate's permits.
             () = all_cancelled(&mut batch) => return,
-            answers = self.ask_all(&ids) => answers,
+            answers = self.fetch_batch(&ids) => answers,
         };
         for (waiting, answer) in batch.into_iter().zip(answers) {
             // Fails if the read was cancelled meanwhile.
@@ -173,26 +173,26 @@ async fn all_cancelled(batch: &mut [Waiting]) {
 }
 
 /// Permit to run a statement. Dropping it, even by cancellation, starts queued reads.
-struct Lane {
-    shared: Arc<Shared>,
-    begun: Instant,
+struct StatementPermit {
+    inner: Arc<BatcherInner>,
+    started: Instant,
 }
 
-impl Lane {
+impl StatementPermit {
     /// Runs a statement. Once it is slow, queued reads are started without waiting for its end.
     async fn run<T>(&self, statement: impl Future<Output = T>) -> T {
         let mut statement = pin!(statement);
         if let Ok(done) = tokio::time::timeout(SLOW, &mut statement).await {
             return done;
         }
-        self.shared.start_queued();
+        self.inner.start_queued();
         statement.await
     }
 }
 
-impl Drop for Lane {
+impl Drop for StatementPermit {
     fn drop(&mut self) {
-        self.shared.state().end(self.begun);
-        self.shared.start_queued();
+        self.inner.state().end(self.started);
+        self.inner.start_queued();
     }
 }

@@ -20,8 +20,8 @@ pub(super) const RECORD: &str = "a.id, a.uid, a.created, c.position, c.revision,
 /// Number of columns of [`RECORD`].
 pub(super) const RECORD_COLUMNS: usize = 14;
 /// Columns of an article's current visibility, after [`RECORD`].
-pub(super) const STANDING: &str = "a.lifecycle, a.embargo, a.expire, a.revision, a.editor_fields";
-pub(super) const STANDING_COLUMNS: usize = 5;
+pub(super) const VISIBILITY: &str = "a.lifecycle, a.embargo, a.expire, a.revision, a.editor_fields";
+pub(super) const VISIBILITY_COLUMNS: usize = 5;
 /// Tables of the newest revision of an article.
 pub(super) const NEWEST: &str = "copydesk.articles a JOIN copydesk.changes c ON c.position = a.position \
      JOIN copydesk.texts b ON b.text = c.text";
@@ -32,7 +32,7 @@ pub(super) const HISTORY: &str = "copydesk.changes c JOIN copydesk.articles a ON
 /// Reads a column. An unexpected type means that another program has changed the table.
 pub(super) fn get<'a, T: FromSql<'a>>(row: &'a Row, column: usize) -> Result<T, StoreError> {
     row.try_get(column).map_err(|error| {
-        tracing::error!(error = super::error::told(&error), "row has an unexpected format");
+        tracing::error!(error = super::error::describe(&error), "row has an unexpected format");
         StoreError::Damaged
     })
 }
@@ -60,8 +60,8 @@ pub(super) fn record(row: &Row, at: usize, feed: Uuid) -> Result<Arc<Record>, St
     Ok(Arc::new(Record::new(parts, get(row, at + 13)?)))
 }
 
-/// Reads the columns of [`STANDING`], starting at `at`.
-pub(super) fn standing(row: &Row, at: usize) -> Result<Visibility, StoreError> {
+/// Reads the columns of [`VISIBILITY`], starting at `at`.
+pub(super) fn visibility(row: &Row, at: usize) -> Result<Visibility, StoreError> {
     Ok(Visibility {
         lifecycle: lifecycle(get::<i16>(row, at)?.into()),
         embargo_time: get::<Option<i64>>(row, at + 1)?.map(time),

@@ -12,22 +12,22 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::batch::Batch;
-use super::error::{answer, means_lost};
+use super::error::{is_connection_lost, store_error};
 use super::lock;
-use super::planner::{Planner, placed};
+use super::planner::{Planner, with_final_position};
 use super::pool::{Connection, Param, Pool};
 use super::preload;
-use super::preload::Wanted;
+use super::preload::Dependencies;
 use super::rows::get;
 use crate::article::ArticleId;
-use crate::store::plan::unplaced;
+use crate::store::plan::without_position;
 use crate::store::{StoreError, Write, WriteError, Written};
-use crate::telemetry::trace::{Kind, SpanGuard, Value, span};
+use crate::telemetry::trace::{SpanGuard, SpanKind, Value, span};
 
 /// Maximum idle time within a transaction, so that a stalled process does not block other writers for longer.
 const IDLE: Duration = Duration::from_secs(5);
 
-pub(super) type Answers = Vec<Result<Written, WriteError>>;
+pub(super) type WriteResults = Vec<Result<Written, WriteError>>;
 
 /// Context of transactions.
 pub(super) struct Transactions<'a> {
@@ -54,24 +54,26 @@ impl From<Error> for Failed {
     fn from(error: Error) -> Self {
         // Only an error from the server means that nothing was written.
         let busy = |code: &SqlState| [SqlState::T_R_DEADLOCK_DETECTED, SqlState::QUERY_CANCELED].contains(code);
-        let failed = Self::from(answer(&error));
+        let failed = Self::from(store_error(&error));
         Self { divisible: error.code().is_some_and(|code| failed.divisible || busy(code)), ..failed }
     }
 }
 
 impl Transactions<'_> {
     /// Writes a group in one transaction. Returns the results, and the new position of the feed if anything changed.
-    pub(super) async fn write(&self, calls: &[&[Write]]) -> Result<(Vec<Answers>, Option<i64>), Failed> {
+    pub(super) async fn write(&self, calls: &[&[Write]]) -> Result<(Vec<WriteResults>, Option<i64>), Failed> {
         let writes = || calls.iter().copied().flatten();
-        let (connection, mut planner) = self.begin(&Wanted::by(writes()), &lock::of_writes(writes())).await?;
-        let planned: Vec<Answers> =
+        let (connection, mut planner) =
+            self.begin(&Dependencies::of_writes(writes()), &lock::of_writes(writes())).await?;
+        let planned: Vec<WriteResults> =
             calls.iter().map(|call| call.iter().map(|write| planner.apply(write)).collect()).collect();
-        let part = statements("postgres store and commit");
+        let span = statements("postgres store and commit");
         let (base, last) = self.within_time(store(&connection, planner.finish())).await?;
-        drop(part);
-        connection.give_back();
-        let place = |answers: Answers| answers.into_iter().map(|answer| placed(answer, base)).collect();
-        Ok((planned.into_iter().map(place).collect(), last))
+        drop(span);
+        connection.release();
+        let finalize =
+            |answers: WriteResults| answers.into_iter().map(|answer| with_final_position(answer, base)).collect();
+        Ok((planned.into_iter().map(finalize).collect(), last))
     }
 
     /// Writes the due transitions of these articles, unless they are already written. Returns the number of changes.
@@ -80,32 +82,35 @@ impl Transactions<'_> {
         ids: &[ArticleId],
         now: Timestamp,
     ) -> Result<(usize, Option<i64>), Failed> {
-        let (connection, mut planner) = self.begin(&Wanted::of(ids), &lock::of_articles(ids.iter())).await?;
-        let turned = ids.iter().filter(|id| planner.apply_due_transitions(id, now)).count();
+        let (connection, mut planner) =
+            self.begin(&Dependencies::of_articles(ids), &lock::of_articles(ids.iter())).await?;
+        let changed = ids.iter().filter(|id| planner.apply_due_transitions(id, now)).count();
         let (_, last) = self.within_time(store(&connection, planner.finish())).await?;
-        connection.give_back();
-        Ok((turned, last))
+        connection.release();
+        Ok((changed, last))
     }
 
     /// Returns the result that a write would have.
     pub(super) async fn dry_run(&self, write: &Write) -> Result<Written, WriteError> {
         let connection = self.pool.connection().await?;
-        let wanted = Wanted::by(std::iter::once(write));
-        let known = self.within_time(async { Ok(preload::load(&connection, self.feed, &wanted).await?) });
-        let known = known.await.map_err(|failed| failed.error)?;
-        connection.give_back();
-        Planner::new(self.feed, known).apply(write).map(unplaced)
+        let dependencies = Dependencies::of_writes(std::iter::once(write));
+        let stored = self.within_time(async { Ok(preload::load(&connection, self.feed, &dependencies).await?) });
+        let stored = stored.await.map_err(|failed| failed.error)?;
+        connection.release();
+        Planner::new(self.feed, stored).apply(write).map(without_position)
     }
 
     /// Begins a transaction. Retries once if the connection was lost, since nothing has been written then.
-    async fn begin(&self, wanted: &Wanted, locks: &Vec<i32>) -> Result<(Connection, Planner), Failed> {
+    async fn begin(&self, dependencies: &Dependencies, locks: &Vec<i32>) -> Result<(Connection, Planner), Failed> {
         let mut may_retry = true;
-        let _part = statements("postgres lock and load");
+        let _span = statements("postgres lock and load");
         loop {
             let connection = self.pool.connection().await?;
-            match self.within_time(self.lock_and_load(&connection, wanted, locks)).await {
+            match self.within_time(self.lock_and_load(&connection, dependencies, locks)).await {
                 Ok(planner) => return Ok((connection, planner)),
-                Err(failed) if means_lost(&failed.error) && std::mem::take(&mut may_retry) => connection.discard(),
+                Err(failed) if is_connection_lost(&failed.error) && std::mem::take(&mut may_retry) => {
+                    connection.discard()
+                }
                 // Not divisible: a lock timeout would not get shorter with a smaller group.
                 Err(Failed { error, .. }) => return Err(error.into()),
             }
@@ -117,7 +122,7 @@ impl Transactions<'_> {
     async fn lock_and_load(
         &self,
         connection: &Connection,
-        wanted: &Wanted,
+        dependencies: &Dependencies,
         locks: &Vec<i32>,
     ) -> Result<Planner, Failed> {
         // Keeps a setting that guarantees more than `on`.
@@ -132,13 +137,13 @@ impl Transactions<'_> {
         );
         let lock = format!("SELECT pg_advisory_xact_lock({}, bucket) FROM unnest($1) bucket", lock::CLASS);
         let locks: [Param<'_>; 1] = [(locks, Type::INT4_ARRAY)];
-        let (_, _, known) = try_join3(
+        let (_, _, stored) = try_join3(
             async { Ok::<_, Failed>(connection.batch_execute(&begin).await?) },
             async { Ok::<_, Failed>(connection.execute_typed(&lock, &locks).await?) },
-            async { Ok::<_, Failed>(preload::load(connection, self.feed, wanted).await?) },
+            async { Ok::<_, Failed>(preload::load(connection, self.feed, dependencies).await?) },
         )
         .await?;
-        Ok(Planner::new(self.feed, known))
+        Ok(Planner::new(self.feed, stored))
     }
 
     async fn within_time<T>(&self, work: impl Future<Output = Result<T, Failed>>) -> Result<T, Failed> {
@@ -154,9 +159,9 @@ impl Transactions<'_> {
 
 /// Starts a span for the statements of a round trip, if the call is traced.
 fn statements(name: &'static str) -> Option<SpanGuard> {
-    let part = span(Kind::Client, name)?;
-    part.say("db.system.name", Value::Text("postgresql".into()));
-    Some(part)
+    let span = span(SpanKind::Client, name)?;
+    span.set_attribute("db.system.name", Value::Text("postgresql".into()));
+    Some(span)
 }
 
 /// Stores and commits in one round trip: between locking the feed and the commit, the database does not wait for this

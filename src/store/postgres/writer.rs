@@ -15,11 +15,11 @@ use super::PostgresOptions;
 use super::notify_listener::Wake;
 use super::pool::Pool;
 use super::rows::{article_id, position};
-use super::transaction::{Answers, Failed, Transactions};
+use super::transaction::{Failed, Transactions, WriteResults};
 use crate::article::ArticleId;
 use crate::store::{StoreError, Write, WriteError, Written};
 use crate::telemetry::StoreMetrics;
-use crate::telemetry::trace::{Kind, SpanGuard, TraceContext, current_context, with_context};
+use crate::telemetry::trace::{SpanGuard, SpanKind, TraceContext, current_context, with_context};
 
 /// Maximum number of writes per commit, so that the first does not wait long for the last and statements stay bounded.
 const MAX_GROUP: usize = 2_000;
@@ -38,14 +38,14 @@ const REQUEST_TRIM_BATCH: i64 = 10_000;
 
 enum Command {
     Write(Call),
-    Rehearse(Box<Write>, oneshot::Sender<Result<Written, WriteError>>),
-    TurnClock(Timestamp, oneshot::Sender<Result<usize, StoreError>>),
+    DryRun(Box<Write>, oneshot::Sender<Result<Written, WriteError>>),
+    ApplyDueTransitions(Timestamp, oneshot::Sender<Result<usize, StoreError>>),
 }
 
 /// Writes of a call.
 struct Call {
     writes: Vec<Write>,
-    answer: oneshot::Sender<Answers>,
+    answer: oneshot::Sender<WriteResults>,
     /// Trace context of the call, if it is traced.
     trace: Option<TraceContext>,
 }
@@ -71,7 +71,7 @@ impl Writer {
             let commands = commands.downgrade();
             move || commands.upgrade().map_or(0, |commands| (QUEUE - commands.capacity()) as u64)
         });
-        let state = State {
+        let state = WriterTask {
             pool,
             feed,
             statement_timeout: options.statement_timeout,
@@ -88,7 +88,7 @@ impl Writer {
         !self.commands.is_closed()
     }
 
-    pub(super) async fn write(&self, writes: Vec<Write>) -> Answers {
+    pub(super) async fn write(&self, writes: Vec<Write>) -> WriteResults {
         let count = writes.len();
         match self.send(|answer| Command::Write(Call { writes, answer, trace: current_context() })).await {
             Ok(answers) => answers,
@@ -97,27 +97,27 @@ impl Writer {
     }
 
     pub(super) async fn dry_run(&self, write: Write) -> Result<Written, WriteError> {
-        self.send(|answer| Command::Rehearse(Box::new(write), answer)).await?
+        self.send(|answer| Command::DryRun(Box::new(write), answer)).await?
     }
 
     pub(super) async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.send(|answer| Command::TurnClock(now, answer)).await?
+        self.send(|answer| Command::ApplyDueTransitions(now, answer)).await?
     }
 
     /// Sends a command to the task, which completes it even if its caller leaves.
     async fn send<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, StoreError> {
         const CLOSING: StoreError = StoreError::Unavailable("it is closing");
-        let (answer, answered) = oneshot::channel();
+        let (answer, response) = oneshot::channel();
         self.commands.send(command(answer)).await.map_err(|_closed| CLOSING)?;
-        answered.await.map_err(|_dropped| StoreError::Internal)
+        response.await.map_err(|_dropped| StoreError::Internal)
     }
 }
 
-fn failed(count: usize, error: &StoreError) -> Answers {
+fn failed(count: usize, error: &StoreError) -> WriteResults {
     (0..count).map(|_| Err(error.clone().into())).collect()
 }
 
-struct State {
+struct WriterTask {
     pool: Arc<Pool>,
     feed: Uuid,
     statement_timeout: Duration,
@@ -126,7 +126,7 @@ struct State {
     trimmed: Instant,
 }
 
-impl State {
+impl WriterTask {
     async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
         let mut next = inbox.recv().await;
         while let Some(command) = next.take() {
@@ -165,11 +165,11 @@ impl State {
                 self.commit(group).await;
                 next
             }
-            Command::Rehearse(write, caller) => {
+            Command::DryRun(write, caller) => {
                 drop(caller.send(self.transactions().dry_run(&write).await));
                 None
             }
-            Command::TurnClock(now, caller) => {
+            Command::ApplyDueTransitions(now, caller) => {
                 drop(caller.send(self.apply_due_transitions(now).await));
                 None
             }
@@ -206,7 +206,7 @@ impl State {
         }
     }
 
-    async fn transact(&self, group: &[Call]) -> Result<Vec<Answers>, Failed> {
+    async fn transact(&self, group: &[Call]) -> Result<Vec<WriteResults>, Failed> {
         let began = Instant::now();
         let calls: Vec<&[Write]> = group.iter().map(|call| call.writes.as_slice()).collect();
         let count = calls.iter().map(|writes| writes.len()).sum();
@@ -214,13 +214,13 @@ impl State {
             return Ok(calls.iter().map(|_| Vec::new()).collect());
         }
         // Every traced call of the group gets a span; inner spans are recorded only in the first.
-        let parts: Vec<SpanGuard> =
-            group.iter().filter_map(|call| call.trace.as_ref()?.span(Kind::Internal, "store.commit")).collect();
-        let writing = with_context(parts.first().map(SpanGuard::context), self.transactions().write(&calls)).await;
+        let spans: Vec<SpanGuard> =
+            group.iter().filter_map(|call| call.trace.as_ref()?.span(SpanKind::Internal, "store.commit")).collect();
+        let writing = with_context(spans.first().map(SpanGuard::context), self.transactions().write(&calls)).await;
         if writing.is_err() {
-            parts.iter().for_each(SpanGuard::fail);
+            spans.iter().for_each(SpanGuard::fail);
         }
-        drop(parts);
+        drop(spans);
         let (answers, last) = writing?;
         self.record(began.elapsed(), count, last);
         Ok(answers)
@@ -252,13 +252,13 @@ impl State {
         Ok(())
     }
 
-    fn record(&self, took: Duration, writes: usize, last: Option<i64>) {
+    fn record(&self, elapsed: Duration, writes: usize, last: Option<i64>) {
         if let Some(last) = last {
             self.wake.announce(position(last));
         }
         if writes > 0 {
-            self.metrics.committed(writes, took);
-            tracing::debug!(writes, duration_ms = took.as_secs_f64() * 1_000.0, "writes committed");
+            self.metrics.committed(writes, elapsed);
+            tracing::debug!(writes, duration_ms = elapsed.as_secs_f64() * 1_000.0, "writes committed");
         }
     }
 }

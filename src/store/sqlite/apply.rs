@@ -172,7 +172,7 @@ impl Applier {
     ) -> rusqlite::Result<Written> {
         let article = &ingest.article;
         let time = ingest.time;
-        let duplicate_of = earlier_twin(connection, article.digest(), None, time)?;
+        let duplicate_of = earliest_duplicate(connection, article.digest(), None, time)?;
         let mut parts = first(ingest, self.token(connection)?);
         parts.duplicate_of = duplicate_of.as_ref().map(|(_, id)| id.clone());
         let sort_time = parts.sort_time().as_microsecond();
@@ -233,9 +233,9 @@ impl Applier {
         let mut sort_time = current.sort_time;
         if let Some(article) = new {
             if next.rewritten {
-                let twin = earlier_twin(connection, article.digest(), Some(current.key), time)?;
-                duplicate_of = twin.as_ref().map(|(key, _)| *key);
-                parts.duplicate_of = twin.map(|(_, id)| id);
+                let duplicate = earliest_duplicate(connection, article.digest(), Some(current.key), time)?;
+                duplicate_of = duplicate.as_ref().map(|(key, _)| *key);
+                parts.duplicate_of = duplicate.map(|(_, id)| id);
             }
             sort_time = parts.sort_time().as_microsecond();
             self.move_facets(connection, current, article, sort_time)?;
@@ -385,7 +385,7 @@ fn insert_change(
 }
 
 /// Returns the earliest other readable article with the same text.
-fn earlier_twin(
+fn earliest_duplicate(
     connection: &Connection,
     digest: Digest,
     except: Option<i64>,

@@ -18,7 +18,7 @@ pub(super) struct FacetNames(HashMap<Facet, i64>);
 
 impl FacetNames {
     /// Clears the cache. After a rollback, it may contain numbers that were never committed.
-    pub(super) fn forget(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 

@@ -11,11 +11,11 @@ use crate::store::enum_codes::{kind, lifecycle, time};
 use crate::store::{Change, ChangedIds, FeedCursor, Revision, StoreError, Visibility};
 
 /// Columns of the article's current visibility, after those of [`RECORD`].
-const STANDING: &str = "a.lifecycle, a.embargo, a.expire, \
+const VISIBILITY: &str = "a.lifecycle, a.embargo, a.expire, \
      (SELECT n.revision FROM changes n WHERE n.position = a.position), a.editor_fields";
-const STANDING_COLUMNS: usize = 5;
+const VISIBILITY_COLUMNS: usize = 5;
 
-fn standing(row: &Row<'_>, first: usize) -> rusqlite::Result<Visibility> {
+fn visibility(row: &Row<'_>, first: usize) -> rusqlite::Result<Visibility> {
     Ok(Visibility {
         lifecycle: lifecycle(row.get(first)?),
         embargo_time: row.get::<_, Option<i64>>(first + 1)?.map(time),
@@ -30,7 +30,7 @@ pub(super) fn changes(reader: &Reader, after: Position, limit: usize) -> Result<
         "SELECT ",
         RECORD,
         ", ",
-        STANDING,
+        VISIBILITY,
         ", c.kind, c.announced, c.article, c.content IS NOT NULL FROM ",
         HISTORY,
         " WHERE c.position > ?1 ORDER BY c.position LIMIT ?2",
@@ -41,7 +41,7 @@ pub(super) fn changes(reader: &Reader, after: Position, limit: usize) -> Result<
     let mut changes = Vec::new();
     while let Some(row) = rows.next()? {
         let record = rows::record(row, reader.feed)?;
-        let rest = RECORD_COLUMNS + STANDING_COLUMNS;
+        let rest = RECORD_COLUMNS + VISIBILITY_COLUMNS;
         let brought_text: bool = row.get(rest + 3)?;
         let before = match record.revision {
             revision if revision > 1 && brought_text => at(reader, row.get(rest + 2)?, revision - 1)?,
@@ -51,7 +51,7 @@ pub(super) fn changes(reader: &Reader, after: Position, limit: usize) -> Result<
             position: record.token.position,
             kind: kind(row.get(rest)?),
             announced: row.get(rest + 1)?,
-            now: standing(row, RECORD_COLUMNS)?,
+            now: visibility(row, RECORD_COLUMNS)?,
             before,
             record,
         });
@@ -74,7 +74,7 @@ pub(super) fn changed_ids(reader: &Reader, after: FeedCursor, limit: usize) -> R
         .connection
         .prepare_cached("SELECT coalesce(max(position), 0) FROM changes")?
         .query_row([], |row| row.get(0))?;
-    let mut reached = after.found(there.map(time), position(head))?;
+    let mut cursor = after.found(there.map(time), position(head))?;
     let mut statement = reader.connection.prepare_cached(
         "SELECT c.position, a.id, c.time FROM changes c JOIN articles a ON a.key = c.article
          WHERE c.position > ?1 ORDER BY c.position LIMIT ?2",
@@ -83,10 +83,10 @@ pub(super) fn changed_ids(reader: &Reader, after: FeedCursor, limit: usize) -> R
     let mut articles = Vec::new();
     while let Some(row) = rows.next()? {
         let id: String = row.get(1)?;
-        reached = FeedCursor { position: position(row.get(0)?), time: Some(time(row.get(2)?)) };
-        articles.push((reached.position, id.parse().map_err(|_| StoreError::Damaged)?));
+        cursor = FeedCursor { position: position(row.get(0)?), time: Some(time(row.get(2)?)) };
+        articles.push((cursor.position, id.parse().map_err(|_| StoreError::Damaged)?));
     }
-    Ok(ChangedIds { articles, reached })
+    Ok(ChangedIds { articles, cursor })
 }
 
 pub(super) fn revisions(
@@ -140,7 +140,7 @@ pub(super) fn snapshot(
         "SELECT ",
         RECORD,
         ", ",
-        STANDING,
+        VISIBILITY,
         " FROM articles a
          JOIN changes c ON c.position = CASE WHEN a.position <= ?1 THEN a.position ELSE (
             SELECT max(h.position) FROM changes h WHERE h.article = a.key AND h.position <= ?1) END
@@ -152,7 +152,7 @@ pub(super) fn snapshot(
     let mut rows = statement.query((sequence(at), after, limit as i64))?;
     let mut articles = Vec::new();
     while let Some(row) = rows.next()? {
-        articles.push((rows::record(row, reader.feed)?, standing(row, RECORD_COLUMNS)?));
+        articles.push((rows::record(row, reader.feed)?, visibility(row, RECORD_COLUMNS)?));
     }
     Ok(articles)
 }

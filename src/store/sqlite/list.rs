@@ -19,8 +19,8 @@ pub(super) fn list(reader: &Reader, query: &ListQuery) -> Result<Vec<Arc<Record>
     let Some(conditions) = conditions(reader, &query.filter)? else { return Ok(Vec::new()) };
     let keys = match query.order.field {
         OrderField::PublishTime => by_publish_time(reader, query, conditions)?,
-        OrderField::CreateTime => walk(reader, query, &conditions, Walk::Key)?,
-        OrderField::UpdateTime => walk(reader, query, &conditions, Walk::Position)?,
+        OrderField::CreateTime => scan(reader, query, &conditions, Scan::Key)?,
+        OrderField::UpdateTime => scan(reader, query, &conditions, Scan::Position)?,
     };
     let mut records = Vec::with_capacity(keys.len());
     for (_, key) in keys {
@@ -35,11 +35,11 @@ fn by_publish_time(
     query: &ListQuery,
     mut conditions: Vec<Condition>,
 ) -> Result<Vec<(i64, i64)>, StoreError> {
-    let narrowest = (0..conditions.len()).max_by_key(|at| narrowness(conditions[*at].0));
-    let walked = narrowest.map_or(vec![EVERY], |at| conditions.swap_remove(at).1);
+    let most_selective = (0..conditions.len()).max_by_key(|at| selectivity_rank(conditions[*at].0));
+    let scanned = most_selective.map_or(vec![EVERY], |at| conditions.swap_remove(at).1);
     let mut found: Vec<(i64, i64)> = Vec::new();
-    for facet in walked {
-        found.extend(walk(reader, query, &conditions, Walk::Facet(facet))?);
+    for facet in scanned {
+        found.extend(scan(reader, query, &conditions, Scan::Facet(facet))?);
     }
     found.sort_unstable();
     // An article may have two of the values.
@@ -52,7 +52,7 @@ fn by_publish_time(
 }
 
 /// Returns the estimated selectivity of a value of this kind; higher means fewer articles.
-fn narrowness(kind: FacetKind) -> u8 {
+fn selectivity_rank(kind: FacetKind) -> u8 {
     match kind {
         FacetKind::Author => 5,
         FacetKind::Tag => 4,
@@ -64,18 +64,18 @@ fn narrowness(kind: FacetKind) -> u8 {
 }
 
 #[derive(Clone, Copy)]
-enum Walk {
+enum Scan {
     Facet(i64),
     Key,
     Position,
 }
 
 /// Returns the keys of a page with their sort values.
-fn walk(
+fn scan(
     reader: &Reader,
     query: &ListQuery,
     conditions: &[Condition],
-    walk: Walk,
+    scan: Scan,
 ) -> Result<Vec<(i64, i64)>, StoreError> {
     let (beyond, direction) = if query.order.descending { ("<", "DESC") } else { (">", "ASC") };
     let after = match &query.after {
@@ -85,32 +85,32 @@ fn walk(
             Some((cursor.sort_time.as_microsecond(), rows::sequence(cursor.position), key))
         }
     };
-    let (from, order) = match walk {
-        Walk::Facet(facet) => (
+    let (from, order) = match scan {
+        Scan::Facet(facet) => (
             format!(
                 "f.sort_time, f.article FROM facets f CROSS JOIN articles a ON a.key = f.article \
                  WHERE f.facet = {facet} AND {READABLE}"
             ),
             format!("f.sort_time {direction}, f.article {direction}"),
         ),
-        Walk::Key => (format!("a.key, a.key FROM articles a WHERE {READABLE}"), format!("a.key {direction}")),
-        Walk::Position => {
+        Scan::Key => (format!("a.key, a.key FROM articles a WHERE {READABLE}"), format!("a.key {direction}")),
+        Scan::Position => {
             (format!("a.position, a.key FROM articles a WHERE {READABLE}"), format!("a.position {direction}"))
         }
     };
     let mut sql = Sql::new(format!("SELECT {from}"), query.now);
     if let Some((sort_time, position, key)) = after {
-        let condition = match walk {
-            Walk::Facet(_) => {
+        let condition = match scan {
+            Scan::Facet(_) => {
                 let (sort_time, key) = (sql.value(sort_time), sql.value(key));
                 format!("(f.sort_time, f.article) {beyond} ({sort_time}, {key})")
             }
-            Walk::Key => format!("a.key {beyond} {}", sql.value(key)),
-            Walk::Position => format!("a.position {beyond} {}", sql.value(position)),
+            Scan::Key => format!("a.key {beyond} {}", sql.value(key)),
+            Scan::Position => format!("a.position {beyond} {}", sql.value(position)),
         };
         sql.text += &format!(" AND {condition}");
     }
-    if let Walk::Facet(_) = walk {
+    if let Scan::Facet(_) = scan {
         // Bounds on the scanned index itself, so that the scan begins and ends there.
         for (time, sign) in [(query.filter.publish_from, ">="), (query.filter.publish_until, "<")] {
             if let Some(time) = time {

@@ -243,7 +243,7 @@ impl Store for SqliteStore {
     }
 
     async fn changed_ids(&self, after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError> {
-        self.readers.run_first(move |reader| feed::changed_ids(reader, after, limit)).await
+        self.readers.run_priority(move |reader| feed::changed_ids(reader, after, limit)).await
     }
 
     async fn head(&self) -> Result<Position, StoreError> {
@@ -279,7 +279,7 @@ impl Store for SqliteStore {
         }
         let files = Arc::clone(&self.files);
         self.readers
-            .run_first(move |reader| {
+            .run_priority(move |reader| {
                 files.check()?;
                 Ok(reader.connection.query_row("SELECT 1", (), |_| Ok(()))?)
             })

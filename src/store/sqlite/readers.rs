@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::open_files::OpenFiles;
 use super::{SqliteOptions, migrate};
 use crate::overload::admission::{Gate, ReadKind};
-use crate::overload::thread_priority::work_behind_connections;
+use crate::overload::thread_priority::lower_thread_priority;
 use crate::store::StoreError;
 use crate::telemetry::ReadMetrics;
 
@@ -27,7 +27,7 @@ pub(super) struct Reader {
 pub(super) struct Readers {
     idle: Arc<Mutex<Vec<Reader>>>,
     gate: Gate,
-    first: Arc<Semaphore>,
+    priority: Arc<Semaphore>,
     options: SqliteOptions,
     feed: Uuid,
     files: Arc<OpenFiles>,
@@ -38,7 +38,7 @@ impl Readers {
         Self {
             idle: Arc::default(),
             gate: Gate::new(options.readers, options.read_queue, options.read_wait, metrics),
-            first: Arc::new(Semaphore::new(1)),
+            priority: Arc::new(Semaphore::new(1)),
             options: options.clone(),
             feed,
             files,
@@ -51,39 +51,39 @@ impl Readers {
         kind: ReadKind,
         read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (place, recall) = self.gate.enter(kind).await?;
-        recall.unless_recalled(self.run_in(place, read)).await
+        let (permit, revocation) = self.gate.enter(kind).await?;
+        revocation.run_unless_revoked(self.run_in(permit, read)).await
     }
 
     /// Runs a read that other reads depend on (the feed for caches, health checks), with a reserved permit.
-    pub(super) async fn run_first<T: Send + 'static>(
+    pub(super) async fn run_priority<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let place = Arc::clone(&self.first).acquire_owned().await;
-        self.run_in(place.map_err(|_closed| StoreError::Unavailable("it is closing"))?, read).await
+        let permit = Arc::clone(&self.priority).acquire_owned().await;
+        self.run_in(permit.map_err(|_closed| StoreError::Unavailable("it is closing"))?, read).await
     }
 
     async fn run_in<T: Send + 'static>(
         &self,
-        place: impl Send + 'static,
+        permit: impl Send + 'static,
         read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let idle = Arc::clone(&self.idle);
         let (options, feed, files) = (self.options.clone(), self.feed, Arc::clone(&self.files));
         let caller = CallerGone(Arc::default());
-        let gone = Arc::clone(&caller.0);
+        let cancelled = Arc::clone(&caller.0);
         let task = tokio::task::spawn_blocking(move || {
-            let _place = place;
+            let _permit = permit;
             // The threads of `spawn_blocking` do little else, so their priority may be lowered.
-            work_behind_connections();
-            let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let mut reader = match kept {
+            lower_thread_priority();
+            let reader = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut reader = match reader {
                 Some(reader) => reader,
                 None => Reader { connection: connect(&options, &files)?, feed },
             };
-            let given_up = Arc::clone(&gone);
-            reader.connection.progress_handler(STEPS, Some(move || given_up.load(Ordering::Relaxed)))?;
+            let is_cancelled = Arc::clone(&cancelled);
+            reader.connection.progress_handler(STEPS, Some(move || is_cancelled.load(Ordering::Relaxed)))?;
             let answer = read(&reader);
             idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
             answer

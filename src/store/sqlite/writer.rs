@@ -16,29 +16,29 @@ use super::facets::FacetNames;
 use super::open_files::OpenFiles;
 use super::rows;
 use crate::article::Position;
-use crate::store::plan::unplaced;
+use crate::store::plan::without_position;
 use crate::store::{StoreError, Write, WriteError, Written};
 use crate::telemetry::StoreMetrics;
-use crate::telemetry::trace::{Kind, SpanGuard, TraceContext, current_context};
+use crate::telemetry::trace::{SpanGuard, SpanKind, TraceContext, current_context};
 
 /// Maximum number of writes per commit, so that the first does not wait long for the last.
-const GROUP: usize = 2_000;
+const MAX_GROUP: usize = 2_000;
 /// Maximum number of queued batches.
 const QUEUE: usize = 256;
 /// Maximum number of timed transitions per commit.
-const TURN: usize = 1_000;
+const MAX_DUE: usize = 1_000;
 /// Retention of request IDs.
-const REQUESTS_KEPT: SignedDuration = SignedDuration::from_hours(24);
+const REQUEST_RETENTION: SignedDuration = SignedDuration::from_hours(24);
 /// Interval of deleting expired request IDs.
-const REQUESTS_TRIMMED: Duration = Duration::from_secs(60);
+const REQUEST_TRIM_INTERVAL: Duration = Duration::from_secs(60);
 
-type Answers = Vec<Result<Written, WriteError>>;
+type WriteResults = Vec<Result<Written, WriteError>>;
 
 enum Command {
     /// With the trace context of the caller, if it is traced.
-    Write(Vec<Write>, oneshot::Sender<Answers>, Option<TraceContext>),
-    Rehearse(Box<Write>, oneshot::Sender<Result<Written, WriteError>>),
-    TurnClock(Timestamp, oneshot::Sender<Result<usize, StoreError>>),
+    Write(Vec<Write>, oneshot::Sender<WriteResults>, Option<TraceContext>),
+    DryRun(Box<Write>, oneshot::Sender<Result<Written, WriteError>>),
+    ApplyDueTransitions(Timestamp, oneshot::Sender<Result<usize, StoreError>>),
 }
 
 /// Command and its queue slot, which is occupied until the command is done: a cancelled call frees no slot.
@@ -47,7 +47,7 @@ type Queued = (Command, OwnedSemaphorePermit);
 /// Handle of the writer thread.
 pub(super) struct Writer {
     commands: Option<mpsc::Sender<Queued>>,
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     wake: watch::Receiver<Position>,
     thread: Option<JoinHandle<()>>,
 }
@@ -64,7 +64,7 @@ impl Writer {
         let (announce, wake) = watch::channel(rows::position(newest));
         let (commands, inbox) = mpsc::channel();
         let applier = Applier { feed, facet_names: FacetNames::default() };
-        let state = State {
+        let state = WriterThread {
             connection,
             files,
             applier,
@@ -77,9 +77,9 @@ impl Writer {
             .name("store-writer".into())
             .spawn(move || state.run(&inbox))
             .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        let places = Arc::new(Semaphore::new(QUEUE));
-        metrics.queue.read_from_weak(&places, |places| (QUEUE - places.available_permits()) as u64);
-        Ok(Self { commands: Some(commands), places, wake, thread: Some(thread) })
+        let slots = Arc::new(Semaphore::new(QUEUE));
+        metrics.queue.read_from_weak(&slots, |slots| (QUEUE - slots.available_permits()) as u64);
+        Ok(Self { commands: Some(commands), slots, wake, thread: Some(thread) })
     }
 
     pub(super) fn subscribe(&self) -> watch::Receiver<Position> {
@@ -91,31 +91,31 @@ impl Writer {
         self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
-    pub(super) async fn write(&self, writes: Vec<Write>) -> Answers {
+    pub(super) async fn write(&self, writes: Vec<Write>) -> WriteResults {
         let count = writes.len();
         let failed = |error: StoreError| (0..count).map(|_| Err(error.clone().into())).collect();
-        match self.ask(|answer| Command::Write(writes, answer, current_context())).await {
+        match self.send(|answer| Command::Write(writes, answer, current_context())).await {
             Ok(answers) => answers,
             Err(error) => failed(error),
         }
     }
 
     pub(super) async fn dry_run(&self, write: Write) -> Result<Written, WriteError> {
-        self.ask(|answer| Command::Rehearse(Box::new(write), answer)).await?
+        self.send(|answer| Command::DryRun(Box::new(write), answer)).await?
     }
 
     pub(super) async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
-        self.ask(|answer| Command::TurnClock(now, answer)).await?
+        self.send(|answer| Command::ApplyDueTransitions(now, answer)).await?
     }
 
     /// Sends a command and waits for its result. A command that was sent is executed even if the caller is cancelled.
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, StoreError> {
+    async fn send<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, StoreError> {
         const CLOSING: StoreError = StoreError::Unavailable("it is closing");
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_closed| CLOSING)?;
-        let (answer, answered) = oneshot::channel();
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_closed| CLOSING)?;
+        let (answer, response) = oneshot::channel();
         let commands = self.commands.as_ref().ok_or(CLOSING)?;
-        commands.send((command(answer), place)).map_err(|_gone| CLOSING)?;
-        answered.await.map_err(|_gone| StoreError::Internal)
+        commands.send((command(answer), slot)).map_err(|_closed| CLOSING)?;
+        response.await.map_err(|_closed| StoreError::Internal)
     }
 }
 
@@ -131,7 +131,7 @@ impl Drop for Writer {
     }
 }
 
-struct State {
+struct WriterThread {
     connection: Connection,
     files: Arc<OpenFiles>,
     applier: Applier,
@@ -144,8 +144,8 @@ struct State {
 
 /// Result of a command whose transaction is durable.
 enum Done {
-    Written(Answers),
-    Turned(usize),
+    Written(WriteResults),
+    Transitioned(usize),
 }
 
 impl Done {
@@ -153,7 +153,7 @@ impl Done {
     fn writes(&self) -> usize {
         match self {
             Self::Written(answers) => answers.len(),
-            Self::Turned(count) => *count,
+            Self::Transitioned(count) => *count,
         }
     }
 }
@@ -162,54 +162,56 @@ impl Command {
     fn writes(&self) -> usize {
         match self {
             Self::Write(writes, ..) => writes.len(),
-            Self::Rehearse(..) | Self::TurnClock(..) => 1,
+            Self::DryRun(..) | Self::ApplyDueTransitions(..) => 1,
         }
     }
 
     /// Begins the span of its commit. None if its call is not traced.
-    fn part(&self) -> Option<SpanGuard> {
+    fn span(&self) -> Option<SpanGuard> {
         match self {
-            Self::Write(_, _, Some(trace)) => trace.span(Kind::Internal, "store.commit"),
+            Self::Write(_, _, Some(trace)) => trace.span(SpanKind::Internal, "store.commit"),
             _ => None,
         }
     }
 
-    fn is_rehearsal(&self) -> bool {
-        matches!(self, Self::Rehearse(..))
+    fn is_dry_run(&self) -> bool {
+        matches!(self, Self::DryRun(..))
     }
 
     /// Sends the result to the caller, unless it was cancelled.
     fn answer(self, done: Result<Done, StoreError>) {
         match (self, done) {
             (Self::Write(_, caller, _), Ok(Done::Written(answers))) => drop(caller.send(answers)),
-            (Self::TurnClock(_, caller), Ok(Done::Turned(count))) => drop(caller.send(Ok(count))),
+            (Self::ApplyDueTransitions(_, caller), Ok(Done::Transitioned(count))) => drop(caller.send(Ok(count))),
             (Self::Write(writes, caller, _), done) => {
                 let error = done.err().unwrap_or(StoreError::Internal);
                 drop(caller.send(writes.iter().map(|_| Err(error.clone().into())).collect()));
             }
-            (Self::TurnClock(_, caller), done) => drop(caller.send(Err(done.err().unwrap_or(StoreError::Internal)))),
-            (Self::Rehearse(_, caller), done) => {
+            (Self::ApplyDueTransitions(_, caller), done) => {
+                drop(caller.send(Err(done.err().unwrap_or(StoreError::Internal))))
+            }
+            (Self::DryRun(_, caller), done) => {
                 drop(caller.send(Err(done.err().unwrap_or(StoreError::Internal).into())));
             }
         }
     }
 }
 
-impl State {
+impl WriterThread {
     fn run(mut self, inbox: &mpsc::Receiver<Queued>) {
         let mut next = inbox.recv().ok();
-        while let Some((command, place)) = next.take() {
-            let mut places = vec![place];
+        while let Some((command, slot)) = next.take() {
+            let mut slots = vec![slot];
             let mut group = vec![command];
             // Queued commands join the commit; it does not wait for more to arrive. A dry run is never grouped.
             let mut count = group[0].writes();
-            while count < GROUP && next.is_none() && !group[0].is_rehearsal() {
+            while count < MAX_GROUP && next.is_none() && !group[0].is_dry_run() {
                 match inbox.try_recv() {
-                    Ok((command, place)) if command.is_rehearsal() => next = Some((command, place)),
-                    Ok((command, place)) => {
+                    Ok((command, slot)) if command.is_dry_run() => next = Some((command, slot)),
+                    Ok((command, slot)) => {
                         count += command.writes();
                         group.push(command);
-                        places.push(place);
+                        slots.push(slot);
                     }
                     Err(_none) => break,
                 }
@@ -218,9 +220,9 @@ impl State {
             // rolled it back.
             if catch_unwind(AssertUnwindSafe(|| self.perform(group))).is_err() {
                 tracing::error!(writes = count, "commit panicked and was rolled back");
-                self.applier.facet_names.forget();
+                self.applier.facet_names.clear();
             }
-            drop(places);
+            drop(slots);
             next = next.or_else(|| inbox.recv().ok());
         }
         if let Err(error) = self.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE") {
@@ -230,7 +232,7 @@ impl State {
 
     fn perform(&mut self, mut group: Vec<Command>) {
         match group.pop() {
-            Some(Command::Rehearse(write, caller)) => drop(caller.send(self.dry_run(&write))),
+            Some(Command::DryRun(write, caller)) => drop(caller.send(self.dry_run(&write))),
             last => {
                 group.extend(last);
                 self.commit(group);
@@ -260,12 +262,12 @@ impl State {
         self.files.check()?;
         let began = Instant::now();
         // One span for each traced call in the group.
-        let parts: Vec<SpanGuard> = commands.iter().filter_map(Command::part).collect();
+        let spans: Vec<SpanGuard> = commands.iter().filter_map(Command::span).collect();
         let done = self.apply_all(commands).map_err(StoreError::from);
         if done.is_err() {
-            parts.iter().for_each(SpanGuard::fail);
+            spans.iter().for_each(SpanGuard::fail);
         }
-        drop(parts);
+        drop(spans);
         match done {
             Ok(done) => {
                 self.record(began.elapsed(), done.iter().map(Done::writes).sum());
@@ -275,7 +277,7 @@ impl State {
                 Ok(done.into_iter().map(|done| in_place.clone().map(|()| done)).collect())
             }
             Err(error) => {
-                self.applier.facet_names.forget();
+                self.applier.facet_names.clear();
                 // The cause was logged when it was converted to a store error.
                 tracing::debug!(%error, commands = commands.len(), "commit failed and was rolled back");
                 Err(error)
@@ -293,15 +295,15 @@ impl State {
                     let answers = writes.iter().map(|write| self.applier.apply(&transaction, write));
                     Done::Written(answers.collect::<Result<_, _>>()?)
                 }
-                Command::TurnClock(now, _) => {
-                    if self.trimmed.elapsed() > REQUESTS_TRIMMED {
+                Command::ApplyDueTransitions(now, _) => {
+                    if self.trimmed.elapsed() > REQUEST_TRIM_INTERVAL {
                         self.trimmed = Instant::now();
-                        trim_requests(&transaction, *now - REQUESTS_KEPT)?;
+                        trim_requests(&transaction, *now - REQUEST_RETENTION)?;
                     }
-                    Done::Turned(self.applier.apply_due_transitions(&transaction, *now, TURN)?)
+                    Done::Transitioned(self.applier.apply_due_transitions(&transaction, *now, MAX_DUE)?)
                 }
                 // Never grouped: see `run`.
-                Command::Rehearse(..) => Done::Turned(0),
+                Command::DryRun(..) => Done::Transitioned(0),
             });
         }
         transaction.commit()?;
@@ -314,8 +316,8 @@ impl State {
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
             transaction.and_then(|transaction| self.applier.apply(&transaction, write)).map_err(StoreError::from)
         };
-        self.applier.facet_names.forget();
-        answer.map_err(WriteError::Store)?.map(unplaced)
+        self.applier.facet_names.clear();
+        answer.map_err(WriteError::Store)?.map(without_position)
     }
 
     /// Sends the results from a task of the runtime, where waking a caller costs a queue push. From this thread it
@@ -328,7 +330,7 @@ impl State {
         }
     }
 
-    fn record(&self, took: Duration, writes: usize) {
+    fn record(&self, elapsed: Duration, writes: usize) {
         let newest = self.connection.prepare_cached("SELECT coalesce(max(position), 0) FROM changes");
         let newest = newest.and_then(|mut statement| statement.query_row((), |row| row.get(0)));
         if let Ok(newest) = newest {
@@ -338,8 +340,8 @@ impl State {
             });
         }
         if writes > 0 {
-            self.metrics.committed(writes, took);
-            tracing::debug!(writes, duration_ms = took.as_secs_f64() * 1_000.0, "committed");
+            self.metrics.committed(writes, elapsed);
+            tracing::debug!(writes, duration_ms = elapsed.as_secs_f64() * 1_000.0, "committed");
         }
     }
 }

@@ -35,7 +35,7 @@ impl RetrievalMetrics {
     }
 
     /// Counts articles answered by a layer.
-    pub fn answered(&self, layer: &str, articles: u64) {
+    pub fn served(&self, layer: &str, articles: u64) {
         if let Some((_, counter)) = self.by_layer.iter().find(|(name, _)| *name == layer) {
             counter.inc_by(articles);
         }

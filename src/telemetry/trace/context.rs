@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-use super::recording::{Kind, SpanGuard, Trace};
+use super::recording::{SpanGuard, SpanKind, Trace};
 
 thread_local! {
     /// Set while a traced call is polled.
@@ -33,8 +33,8 @@ impl TraceContext {
     }
 
     /// Starts a child span.
-    pub fn span(&self, kind: Kind, name: impl Into<String>) -> Option<SpanGuard> {
-        self.trace.part(self.span, kind, name)
+    pub fn span(&self, kind: SpanKind, name: impl Into<String>) -> Option<SpanGuard> {
+        self.trace.start_span(self.span, kind, name)
     }
 
     /// Makes this the thread's context until the returned guard is dropped.
@@ -47,7 +47,7 @@ impl TraceContext {
 impl SpanGuard {
     /// Returns the context for children of this span.
     pub fn context(&self) -> TraceContext {
-        let (trace, span) = self.place();
+        let (trace, span) = self.position();
         TraceContext { trace, span }
     }
 }
@@ -68,30 +68,30 @@ pub fn current_context() -> Option<TraceContext> {
 
 /// Starts a span that ends when the returned guard is dropped; it does not become the thread's context. None, at almost
 /// no cost, if the call is not traced.
-pub fn span(kind: Kind, name: &str) -> Option<SpanGuard> {
+pub fn span(kind: SpanKind, name: &str) -> Option<SpanGuard> {
     span_of(kind, || name.to_owned())
 }
 
 /// Same as [`span`], with a name computed only if the call is traced.
-pub fn span_of(kind: Kind, name: impl FnOnce() -> String) -> Option<SpanGuard> {
+pub fn span_of(kind: SpanKind, name: impl FnOnce() -> String) -> Option<SpanGuard> {
     CURRENT.with_borrow(|context| context.as_ref().and_then(|context| context.span(kind, name())))
 }
 
 /// Runs a future in a context, on any thread; with none, the future runs unchanged.
-pub fn with_context<F: Future>(context: Option<TraceContext>, work: F) -> Within<F> {
-    Within { context, work }
+pub fn with_context<F: Future>(context: Option<TraceContext>, work: F) -> WithContext<F> {
+    WithContext { context, work }
 }
 
 pin_project! {
     /// Future that runs in a trace context.
-    pub struct Within<F> {
+    pub struct WithContext<F> {
         context: Option<TraceContext>,
         #[pin]
         work: F,
     }
 }
 
-impl<F: Future> Future for Within<F> {
+impl<F: Future> Future for WithContext<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {

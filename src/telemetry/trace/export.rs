@@ -16,7 +16,7 @@ use super::{FLUSH, TraceError, TraceMetrics, TraceOptions, otlp};
 
 /// Maximum traces per message, and maximum time to wait for a full batch.
 const BATCH: usize = 128;
-const EVERY: Duration = Duration::from_secs(1);
+const BATCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Timeouts of connecting and of one message.
 const CONNECT: Duration = Duration::from_secs(2);
 const EXPORT: Duration = Duration::from_secs(5);
@@ -48,7 +48,7 @@ impl Exporter {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut waiting = Vec::with_capacity(BATCH);
         let stopped = stop.run_until_cancelled_owned(async {
-            while self.gather(&mut waiting).await {
+            while self.receive_batch(&mut waiting).await {
                 self.export(&mut waiting).await;
             }
         });
@@ -71,14 +71,14 @@ impl Exporter {
         }
     }
 
-    /// Waits for a full batch, or for [`EVERY`] after the first trace. False if all senders are gone.
-    async fn gather(&mut self, waiting: &mut Vec<Trace>) -> bool {
+    /// Waits for a full batch, or for [`BATCH_INTERVAL`] after the first trace. False if all senders are gone.
+    async fn receive_batch(&mut self, waiting: &mut Vec<Trace>) -> bool {
         if waiting.is_empty() && self.inbox.recv_many(waiting, BATCH).await == 0 {
             return false;
         }
         let more =
             async { while waiting.len() < BATCH && self.inbox.recv_many(waiting, BATCH - waiting.len()).await > 0 {} };
-        let _full = tokio::time::timeout(EVERY, more).await;
+        let _full = tokio::time::timeout(BATCH_INTERVAL, more).await;
         true
     }
 
@@ -111,7 +111,7 @@ impl Exporter {
 
 /// Parses the collector's address.
 pub(super) fn endpoint(options: &TraceOptions) -> Result<Endpoint, TraceError> {
-    let invalid = || TraceError::Wrong("must be http://host:port or https://host:port".into());
+    let invalid = || TraceError::Invalid("must be http://host:port or https://host:port".into());
     let endpoint = Endpoint::from_shared(options.endpoint.clone()).map_err(|_| invalid())?;
     let endpoint = endpoint.connect_timeout(CONNECT).timeout(EXPORT);
     // A user and password in the URL would not be sent.
@@ -131,7 +131,7 @@ pub(super) fn headers(options: &TraceOptions) -> Result<MetadataMap, TraceError>
     for (name, value) in &options.headers {
         let pair = MetadataKey::from_bytes(name.as_bytes()).ok().zip(value.parse().ok());
         let (key, mut value): (_, MetadataValue<Ascii>) = pair.ok_or_else(|| {
-            TraceError::Wrong(format!("header {name:?} is invalid; must be an HTTP header name with an ASCII value"))
+            TraceError::Invalid(format!("header {name:?} is invalid; must be an HTTP header name with an ASCII value"))
         })?;
         value.set_sensitive(true);
         headers.insert(key, value);

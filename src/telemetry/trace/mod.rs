@@ -18,10 +18,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-pub use context::{Entered, TraceContext, Within, current_context, span, span_of, with_context};
+pub use context::{Entered, TraceContext, WithContext, current_context, span, span_of, with_context};
 pub use counters::TraceMetrics;
 pub use export::Exporter;
-pub use recording::{Kind, SpanGuard, Trace, TraceId, Value};
+pub use recording::{SpanGuard, SpanKind, Trace, TraceId, Value};
 
 use parent::Parent;
 use recording::Recording;
@@ -67,7 +67,7 @@ impl fmt::Debug for TraceOptions {
 pub enum TraceError {
     /// Invalid collector address or header.
     #[error("{0}")]
-    Wrong(String),
+    Invalid(String),
 }
 
 /// Makes sampling decisions and queues completed traces for export. Cheap to clone.
@@ -101,7 +101,7 @@ impl Tracer {
     }
 
     /// Returns true if tracing is enabled.
-    pub fn is_on(&self) -> bool {
+    pub fn is_enabled(&self) -> bool {
         self.0.is_some()
     }
 
@@ -114,8 +114,8 @@ impl Tracer {
             None => {
                 let id = Uuid::new_v4();
                 // Uses the last 56 bits of the ID, so that samplers that see only the ID make the same decision.
-                let drawn = id.as_u128() as u64 & ((1 << 56) - 1);
-                (drawn < sampler.threshold).then(|| Trace::new(Recording::new(TraceId(id.as_u128()), None)))
+                let sample = id.as_u128() as u64 & ((1 << 56) - 1);
+                (sample < sampler.threshold).then(|| Trace::new(Recording::new(TraceId(id.as_u128()), None)))
             }
         }
     }

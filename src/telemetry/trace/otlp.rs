@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, Key
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{self as wire, ResourceSpans, ScopeSpans, Status, span, status};
 
-use super::recording::{Kind, Span, Trace, TraceId, Value};
+use super::recording::{Span, SpanKind, Trace, TraceId, Value};
 
 /// Returns the resource that describes this process.
 pub(super) fn resource(instance: &str) -> Resource {
@@ -39,9 +39,9 @@ pub(super) fn request(resource: &Resource, traces: &[Trace]) -> ExportTraceServi
 
 fn convert(trace: TraceId, time: SystemTime, span: &Span) -> wire::Span {
     let kind = match span.kind {
-        Kind::Server => span::SpanKind::Server,
-        Kind::Internal => span::SpanKind::Internal,
-        Kind::Client => span::SpanKind::Client,
+        SpanKind::Server => span::SpanKind::Server,
+        SpanKind::Internal => span::SpanKind::Internal,
+        SpanKind::Client => span::SpanKind::Client,
     };
     let code = if span.failed { status::StatusCode::Error } else { status::StatusCode::Unset };
     wire::Span {
@@ -51,8 +51,8 @@ fn convert(trace: TraceId, time: SystemTime, span: &Span) -> wire::Span {
         name: span.name.clone(),
         kind: kind.into(),
         start_time_unix_nano: nanos(time + span.began),
-        end_time_unix_nano: nanos(time + span.began + span.took.unwrap_or_default()),
-        attributes: span.said.iter().map(|(key, value)| attribute(key, value)).collect(),
+        end_time_unix_nano: nanos(time + span.began + span.duration.unwrap_or_default()),
+        attributes: span.attributes.iter().map(|(key, value)| attribute(key, value)).collect(),
         status: Some(Status { code: code.into(), ..Status::default() }),
         ..wire::Span::default()
     }

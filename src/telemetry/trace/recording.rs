@@ -22,7 +22,7 @@ impl fmt::Display for TraceId {
 
 /// Kind of a span.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum SpanKind {
     /// The call itself.
     Server,
     /// Work within this process.
@@ -48,12 +48,12 @@ pub(super) struct Span {
     pub(super) id: u64,
     pub(super) parent: Option<u64>,
     pub(super) name: String,
-    pub(super) kind: Kind,
+    pub(super) kind: SpanKind,
     /// Offset from the start of the trace.
     pub(super) began: Duration,
-    pub(super) took: Option<Duration>,
+    pub(super) duration: Option<Duration>,
     pub(super) failed: bool,
-    pub(super) said: Vec<(&'static str, Value)>,
+    pub(super) attributes: Vec<(&'static str, Value)>,
 }
 
 /// Recording of one call. Its first span is the call itself.
@@ -75,11 +75,11 @@ impl Recording {
             id: first,
             parent,
             name: String::new(),
-            kind: Kind::Server,
+            kind: SpanKind::Server,
             began: Duration::ZERO,
-            took: None,
+            duration: None,
             failed: false,
-            said: Vec::new(),
+            attributes: Vec::new(),
         };
         let (time, began) = (SystemTime::now(), Instant::now());
         Self { id, time, began, ended: AtomicBool::new(false), spans: Mutex::new(vec![call]) }
@@ -113,7 +113,7 @@ impl Trace {
     }
 
     /// Starts a child of the `parent`th span. None if the call has ended or has too many spans.
-    pub(super) fn part(&self, parent: usize, kind: Kind, name: impl Into<String>) -> Option<SpanGuard> {
+    pub(super) fn start_span(&self, parent: usize, kind: SpanKind, name: impl Into<String>) -> Option<SpanGuard> {
         if self.0.ended.load(Ordering::Relaxed) {
             return None;
         }
@@ -125,21 +125,30 @@ impl Trace {
         }
         let id = spans[0].id.wrapping_add(at as u64);
         let parent = spans.get(parent).map(|span| span.id);
-        spans.push(Span { id, parent, name: name.into(), kind, began, took: None, failed: false, said: Vec::new() });
+        spans.push(Span {
+            id,
+            parent,
+            name: name.into(),
+            kind,
+            began,
+            duration: None,
+            failed: false,
+            attributes: Vec::new(),
+        });
         drop(spans);
         Some(SpanGuard { trace: self.clone(), at })
     }
 
     /// Ends the call, and sets the name, status and attributes of its span. Open child spans end with it.
-    pub fn finish(&self, name: &str, failed: bool, said: Vec<(&'static str, Value)>) {
+    pub fn finish(&self, name: &str, failed: bool, attributes: Vec<(&'static str, Value)>) {
         self.0.ended.store(true, Ordering::Relaxed);
         let now = self.0.began.elapsed();
         let mut spans = self.0.spans();
         if let Some(call) = spans.first_mut() {
-            (call.name, call.failed, call.said) = (name.to_owned(), failed, said);
+            (call.name, call.failed, call.attributes) = (name.to_owned(), failed, attributes);
         }
-        for span in spans.iter_mut().filter(|span| span.took.is_none()) {
-            span.took = Some(now.saturating_sub(span.began));
+        for span in spans.iter_mut().filter(|span| span.duration.is_none()) {
+            span.duration = Some(now.saturating_sub(span.began));
         }
     }
 
@@ -147,10 +156,11 @@ impl Trace {
     pub fn summary(&self) -> String {
         let spans = self.0.spans();
         let mut longest: Vec<(&str, Duration)> =
-            spans.iter().skip(1).map(|span| (span.name.as_str(), span.took.unwrap_or_default())).collect();
-        longest.sort_by_key(|(_, took)| std::cmp::Reverse(*took));
-        let shown = longest.iter().take(6).map(|(name, took)| format!("{name} {:.1}ms", took.as_secs_f64() * 1_000.0));
-        shown.collect::<Vec<_>>().join(", ")
+            spans.iter().skip(1).map(|span| (span.name.as_str(), span.duration.unwrap_or_default())).collect();
+        longest.sort_by_key(|(_, duration)| std::cmp::Reverse(*duration));
+        let summary =
+            longest.iter().take(6).map(|(name, duration)| format!("{name} {:.1}ms", duration.as_secs_f64() * 1_000.0));
+        summary.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -162,18 +172,18 @@ pub struct SpanGuard {
 
 impl SpanGuard {
     fn update(&self, update: impl FnOnce(&mut Span)) {
-        if let Some(span) = self.trace.0.spans().get_mut(self.at).filter(|span| span.took.is_none()) {
+        if let Some(span) = self.trace.0.spans().get_mut(self.at).filter(|span| span.duration.is_none()) {
             update(span);
         }
     }
 
-    pub(super) fn place(&self) -> (Trace, usize) {
+    pub(super) fn position(&self) -> (Trace, usize) {
         (self.trace.clone(), self.at)
     }
 
     /// Adds an attribute.
-    pub fn say(&self, key: &'static str, value: Value) {
-        self.update(|span| span.said.push((key, value)));
+    pub fn set_attribute(&self, key: &'static str, value: Value) {
+        self.update(|span| span.attributes.push((key, value)));
     }
 
     /// Marks the span as failed.
@@ -185,6 +195,6 @@ impl SpanGuard {
 impl Drop for SpanGuard {
     fn drop(&mut self) {
         let now = self.trace.0.began.elapsed();
-        self.update(|span| span.took = Some(now.saturating_sub(span.began)));
+        self.update(|span| span.duration = Some(now.saturating_sub(span.began)));
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::process::Stdio;
 use std::time::Duration;
 
-use copydesk::access::make;
+use copydesk::access::generate_key;
 use copydesk::proto::*;
 use copydesk::server::StoreOptions;
 use copydesk::store::sqlite::SqliteOptions;
@@ -27,7 +27,7 @@ async fn invalid_keys_are_rejected_without_disclosing_which_exist() {
     let (_, revoked) = key(&keys, "articles.read", |key| key.revoked = Some(past)).await;
     until_read(&client(&server, &good).await, Code::NotFound).await;
 
-    let unknown = make().unwrap().text;
+    let unknown = generate_key().unwrap().text;
     // The ID of one key and the secret of the other, with a valid checksum.
     let mixed = {
         let begun = format!("{}{}", &good[..14], &unknown[14..66]);

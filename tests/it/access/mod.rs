@@ -13,7 +13,7 @@ mod unreachable_keys; // unreadable keys
 use std::sync::Arc;
 use std::time::Duration;
 
-use copydesk::access::{AccessOptions, JwtOptions, make};
+use copydesk::access::{AccessOptions, JwtOptions, generate_key};
 use copydesk::proto::*;
 use copydesk::server::{ServerOptions, StoreOptions};
 use copydesk::store::sqlite::SqliteOptions;
@@ -49,7 +49,7 @@ async fn desk(change: impl FnOnce(&mut ServerOptions)) -> (TestServer, Arc<dyn K
 
 /// Creates a key. Returns its ID and its text.
 async fn key(store: &Arc<dyn KeyStore>, scopes: &str, change: impl FnOnce(&mut StoredKey)) -> (String, String) {
-    let new = make().unwrap();
+    let new = generate_key().unwrap();
     let mut stored = StoredKey {
         id: new.id.clone(),
         name: "the tests'".into(),

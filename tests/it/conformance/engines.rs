@@ -50,7 +50,7 @@ pub async fn postgres_standby() -> Engine {
     let database = primary.database().await;
     let store = Arc::new(PostgresStore::open(database.options()).await.unwrap());
     let options = StandbyOptions {
-        at: vec![database.at_standby(standby)],
+        servers: vec![database.at_standby(standby)],
         staleness_bound: Duration::from_secs(20),
         poll: Duration::from_millis(5),
     };

@@ -152,7 +152,7 @@ impl Model {
             return Ok(self.create(id, &ingest.article, editor_fields, ingest.time));
         };
         let current = self.articles[at].revisions.last().expect("it has one").clone();
-        let state = WriteError::State { id: id.clone(), lifecycle: current.lifecycle };
+        let state = WriteError::WrongLifecycle { id: id.clone(), lifecycle: current.lifecycle };
         let unchanged = Ok((Outcome::Unchanged, current.clone()));
         match write {
             Write::Ingest(ingest) => {

@@ -19,7 +19,7 @@ pub async fn requests_are_idempotent_by_id(Engine { store, .. }: Engine) {
     // A rejected write does not use up its request ID.
     write(&store, transition("ferry", ChangeKind::Withdrawn, at(4))).await.unwrap();
     let refused = write(&store, request("ferry", titled("Ferry sinks"), "r-2", at(5))).await;
-    assert!(matches!(refused, Err(WriteError::State { lifecycle: Lifecycle::Withdrawn, .. })));
+    assert!(matches!(refused, Err(WriteError::WrongLifecycle { lifecycle: Lifecycle::Withdrawn, .. })));
     write(&store, transition("ferry", ChangeKind::Reinstated, at(6))).await.unwrap();
     let taken = write(&store, request("ferry", titled("Ferry sinks"), "r-2", at(7))).await.unwrap();
     assert_eq!(taken.outcome, Outcome::Revised);
@@ -103,13 +103,13 @@ pub async fn every_transition_is_as_documented(Engine { store, .. }: Engine) {
             if let Some(before) = before {
                 write(&store, transition(&name, before, at(1))).await.unwrap();
                 let refused = write(&store, ingest(&name, titled("x"), at(1))).await;
-                assert!(matches!(refused, Err(WriteError::State { .. })), "{name}");
+                assert!(matches!(refused, Err(WriteError::WrongLifecycle { .. })), "{name}");
                 let refused = write(&store, update(&name, titled("x"), Precondition::None, at(1))).await;
-                assert!(matches!(refused, Err(WriteError::State { .. })), "{name}");
+                assert!(matches!(refused, Err(WriteError::WrongLifecycle { .. })), "{name}");
             }
             let was = get(&store, &name).await.unwrap();
             let answer = write(&store, transition(&name, kind, at(2))).await;
-            let state = WriteError::State { id: id(&name), lifecycle: was.lifecycle };
+            let state = WriteError::WrongLifecycle { id: id(&name), lifecycle: was.lifecycle };
             match expected {
                 Refused => assert_eq!(answer.unwrap_err(), state),
                 NotFound => assert_eq!(answer.unwrap_err(), WriteError::NotFound(id(&name))),
@@ -151,7 +151,7 @@ pub async fn writes_of_one_call_see_each_other(Engine { store, .. }: Engine) {
         .await;
     let outcomes: Vec<_> = answers.iter().map(|answer| answer.as_ref().map(|written| written.outcome)).collect();
     use Outcome::{Created, Duplicate, Revised};
-    let refused = WriteError::State { id: id("ferry"), lifecycle: Lifecycle::Withdrawn };
+    let refused = WriteError::WrongLifecycle { id: id("ferry"), lifecycle: Lifecycle::Withdrawn };
     assert_eq!(outcomes, [Ok(Created), Ok(Revised), Ok(Duplicate), Ok(Revised), Err(&refused)]);
     let positions: Vec<_> = feed(&store).await.iter().map(|change| change.position).collect();
     assert_eq!(positions.len(), 4);

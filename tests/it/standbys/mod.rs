@@ -24,8 +24,8 @@ mod random_histories; // random histories: no read is too old
 /// Longer than any test takes: a standby stays fresh.
 const LONG: Duration = Duration::from_secs(600);
 
-fn options(at: Vec<PostgresOptions>, staleness_bound: Duration) -> StandbyOptions {
-    StandbyOptions { at, staleness_bound, poll: Duration::from_millis(10) }
+fn options(servers: Vec<PostgresOptions>, staleness_bound: Duration) -> StandbyOptions {
+    StandbyOptions { servers, staleness_bound, poll: Duration::from_millis(10) }
 }
 
 /// A primary with its own standby, and a store on both.

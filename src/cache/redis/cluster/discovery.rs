@@ -10,7 +10,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::cache::redis::options::{Address, Server};
 use crate::cache::redis::protocol::connection::{Connection, RedisError, code, text};
-use crate::cache::redis::{Shared, reconciler};
+use crate::cache::redis::{RedisContext, reconciler};
 use crate::random::jittered;
 
 /// Interval between topology queries: while all slots are covered, and while some are not.
@@ -18,11 +18,11 @@ const INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_m
 
 /// Runs one reconciler per primary until the cache is dropped or the task is aborted. Each reconciler queries the slots
 /// from its node; this task only discovers addresses.
-pub(in crate::cache::redis) async fn follow(shared: Weak<Shared>, seeds: Vec<Address>) {
+pub(in crate::cache::redis) async fn follow(context: Weak<RedisContext>, seeds: Vec<Address>) {
     let mut reconcilers: HashMap<Address, AbortOnDropHandle<()>> = HashMap::new();
     // Each outage is logged once, when it begins.
     let mut failing = false;
-    while let Some(cache) = shared.upgrade() {
+    while let Some(cache) = context.upgrade() {
         let known = seeds.iter().chain(reconcilers.keys()).collect();
         match primaries(&cache, known).await {
             Ok(primaries) => {
@@ -30,32 +30,32 @@ pub(in crate::cache::redis) async fn follow(shared: Weak<Shared>, seeds: Vec<Add
                 reconcilers.retain(|address, _| primaries.contains(address));
                 for address in primaries {
                     reconcilers.entry(address.clone()).or_insert_with(|| {
-                        let reconciler = reconciler::keep(Weak::clone(&shared), Server::At(address));
+                        let reconciler = reconciler::run(Weak::clone(&context), Server::At(address));
                         AbortOnDropHandle::new(tokio::spawn(reconciler))
                     });
                 }
             }
             Err(error) if !std::mem::replace(&mut failing, true) => {
-                let redis = cache.options.place();
+                let redis = cache.options.address();
                 tracing::warn!(redis, %error, "Redis Cluster unreachable; reads fall back to the store");
             }
             Err(_) => {}
         }
-        let pause = if cache.router.is_whole() { INTERVAL.0 } else { INTERVAL.1 };
+        let pause = if cache.router.covers_all_slots() { INTERVAL.0 } else { INTERVAL.1 };
         tokio::select! {
             () = tokio::time::sleep(jittered(pause)) => {}
-            () = cache.router.let_go() => {}
+            () = cache.router.session_ended() => {}
         }
     }
 }
 
 /// Returns the primaries known to any node in use. While none is in use, the first answer of a configured or known node
 /// wins. A wrong answer is harmless: the node itself reports that it is a replica or has no slots.
-async fn primaries(cache: &Shared, known: BTreeSet<&Address>) -> Result<BTreeSet<Address>, RedisError> {
+async fn primaries(cache: &RedisContext, known: BTreeSet<&Address>) -> Result<BTreeSet<Address>, RedisError> {
     let sessions = cache.router.sessions();
     let answers = join_all(sessions.iter().map(async |session| {
-        let answers = session.ask(&question()).await?;
-        read(&session.address.host, &answers).ok()
+        let answers = session.send(&slots_query()).await?;
+        parse_slots(&session.address.host, &answers).ok()
     }));
     let found: BTreeSet<Address> = answers.await.into_iter().flatten().flatten().collect();
     if !found.is_empty() {
@@ -63,14 +63,14 @@ async fn primaries(cache: &Shared, known: BTreeSet<&Address>) -> Result<BTreeSet
     }
     let queries = known.into_iter().map(|address| {
         Box::pin(async move {
-            let wire = Connection::open(address, &cache.options.login, cache.options.tls.as_ref()).await?;
-            read(&address.host, &wire.ask(&question()).await?)
+            let connection = Connection::open(address, &cache.options.login, cache.options.tls.as_ref()).await?;
+            parse_slots(&address.host, &connection.send(&slots_query()).await?)
         })
     });
     select_ok(queries).await.map(|(primaries, _)| primaries)
 }
 
-fn question() -> Pipeline {
+fn slots_query() -> Pipeline {
     let mut pipeline = Pipeline::new();
     pipeline.cmd("CLUSTER").arg("SLOTS");
     pipeline
@@ -78,7 +78,7 @@ fn question() -> Pipeline {
 
 /// Parses CLUSTER SLOTS: for each range of slots its ends, its primary and its replicas. A node that does not know its
 /// own address leaves the host empty; it is then the queried host.
-fn read(queried: &str, answers: &[Value]) -> Result<BTreeSet<Address>, RedisError> {
+fn parse_slots(queried: &str, answers: &[Value]) -> Result<BTreeSet<Address>, RedisError> {
     let ranges = match answers {
         [Value::Array(ranges)] => ranges,
         [answer] if code(answer) == Some("ERR") => {
@@ -123,9 +123,9 @@ mod tests {
         let ranges = [range(named("a"), 1), range(named("b"), 2), range(named("a"), 1), range(Value::Nil, 3)];
         let ranges = ranges.into_iter().chain([range(named(""), 4), range(named("?"), 5)]).collect();
         let found: Vec<String> =
-            read("seed", &[Value::Array(ranges)]).unwrap().iter().map(Address::to_string).collect();
+            parse_slots("seed", &[Value::Array(ranges)]).unwrap().iter().map(Address::to_string).collect();
         assert_eq!(found, ["a:1", "b:2", "seed:3", "seed:4"]);
-        assert!(read("seed", &[Value::Array(vec![range(named("?"), 5)])]).is_err());
-        assert!(read("seed", &[Value::Nil]).is_err() && read("seed", &[]).is_err());
+        assert!(parse_slots("seed", &[Value::Array(vec![range(named("?"), 5)])]).is_err());
+        assert!(parse_slots("seed", &[Value::Nil]).is_err() && parse_slots("seed", &[]).is_err());
     }
 }

@@ -49,8 +49,8 @@ impl Router {
     }
 
     /// Makes a session available to readers and writers.
-    pub(in crate::cache::redis) fn hold(&self, session: Arc<Session>) -> SessionGuard<'_> {
-        let epoch = |session: &Session| session.identity.share.as_ref().map(|share| share.epoch);
+    pub(in crate::cache::redis) fn register(&self, session: Arc<Session>) -> SessionGuard<'_> {
+        let epoch = |session: &Session| session.identity.slot_set.as_ref().map(|slot_set| slot_set.epoch);
         let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
         sessions.push(Arc::clone(&session));
         sessions.sort_by_key(|session| std::cmp::Reverse(epoch(session)));
@@ -58,7 +58,7 @@ impl Router {
     }
 
     /// Waits for the end of a session since the last call.
-    pub(in crate::cache::redis) async fn let_go(&self) {
+    pub(in crate::cache::redis) async fn session_ended(&self) {
         self.released.notified().await;
     }
 
@@ -69,28 +69,32 @@ impl Router {
     }
 
     /// Returns true if the sessions in use cover all entries.
-    pub(in crate::cache::redis) fn is_whole(&self) -> bool {
+    pub(in crate::cache::redis) fn covers_all_slots(&self) -> bool {
         let sessions = self.sessions();
-        if self.mode == Mode::Alone {
+        if self.mode == Mode::Standalone {
             return !sessions.is_empty();
         }
         let mut slots = Slots::none();
-        sessions.iter().filter_map(|session| session.identity.share.as_ref()).for_each(|share| slots.add(&share.slots));
-        slots.are_all()
+        sessions
+            .iter()
+            .filter_map(|session| session.identity.slot_set.as_ref())
+            .for_each(|slot_set| slots.add(&slot_set.slots));
+        slots.is_complete()
     }
 
     pub(in crate::cache::redis) fn route(&self, ids: &[ArticleId]) -> Route {
         let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
         let mut used = sessions.iter().filter(|session| !session.has_ended());
-        if self.mode == Mode::Alone {
+        if self.mode == Mode::Standalone {
             return Route::Whole(used.next().map(Arc::clone));
         }
         let mut node_reads: Vec<NodeRead> = Vec::new();
         for (index, id) in ids.iter().enumerate() {
             let slot = slot(id.as_str());
-            let session = used.clone().find(|session| session.holds(slot));
-            let existing =
-                node_reads.iter().position(|share| share.session.as_ref().map(Arc::as_ptr) == session.map(Arc::as_ptr));
+            let session = used.clone().find(|session| session.owns_slot(slot));
+            let existing = node_reads
+                .iter()
+                .position(|node_read| node_read.session.as_ref().map(Arc::as_ptr) == session.map(Arc::as_ptr));
             let at = existing.unwrap_or_else(|| {
                 node_reads.push(NodeRead { session: session.map(Arc::clone), ids: Vec::new(), indexes: Vec::new() });
                 node_reads.len() - 1
@@ -99,7 +103,7 @@ impl Router {
             node_reads[at].indexes.push(index);
         }
         match <[NodeRead; 1]>::try_from(node_reads) {
-            Ok([share]) => Route::Whole(share.session),
+            Ok([node_read]) => Route::Whole(node_read.session),
             Err(node_reads) => Route::Split(node_reads),
         }
     }
@@ -113,11 +117,12 @@ impl RedisCache {
         count: usize,
         consistency: Consistency,
     ) -> Result<Vec<Fetched>, StoreError> {
-        let reads = node_reads.iter().map(|share| self.read_from(share.session.clone(), &share.ids, consistency));
+        let reads =
+            node_reads.iter().map(|node_read| self.read_from(node_read.session.clone(), &node_read.ids, consistency));
         let results = try_join_all(reads).await?;
         let mut answers = vec![Fetched::missing(); count];
-        for (share, result) in node_reads.iter().zip(results) {
-            for (index, fetched) in share.indexes.iter().zip(result) {
+        for (node_read, result) in node_reads.iter().zip(results) {
+            for (index, fetched) in node_read.indexes.iter().zip(result) {
                 answers[*index] = fetched;
             }
         }

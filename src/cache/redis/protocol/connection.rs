@@ -13,23 +13,23 @@ use tokio_util::task::AbortOnDropHandle;
 use super::scripts;
 use crate::cache::redis::options::Address;
 use crate::cache::redis::tls::Tls;
-use crate::telemetry::trace::{self, Kind, SpanGuard, span};
+use crate::telemetry::trace::{self, SpanGuard, SpanKind, span};
 
 /// Timeout of connecting, including the handshake.
-const CONNECT: Duration = Duration::from_millis(300);
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(300);
 /// Timeout of a call. Together with the wait for another reader's fill (20 ms), a failing Redis delays a read by 60 ms.
 /// The driver's own timeout does not cover all of its waits, and would add a second timer to each call.
-const CALL: Duration = Duration::from_millis(40);
+const CALL_TIMEOUT: Duration = Duration::from_millis(40);
 /// Additional timeout for each further command of a round trip: an article of 20 kB takes 160 µs at 1 Gbit/s.
-const EACH: Duration = Duration::from_micros(200);
+const PER_COMMAND: Duration = Duration::from_micros(200);
 /// Part of the timeout reserved for a response that arrived while this process was not scheduled.
-const LAST: Duration = Duration::from_millis(5);
+const LATE_RESPONSE: Duration = Duration::from_millis(5);
 
 /// Error of a call to Redis.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::cache::redis) enum RedisError {
     #[error("timed out")]
-    Late,
+    TimedOut,
     #[error("the connection failed")]
     Lost,
     /// The server answers but is unusable: it is a replica, is loading, or rejects our credentials.
@@ -53,7 +53,7 @@ impl ScriptCall {
     fn script(self) -> &'static Script {
         static SCRIPTS: LazyLock<[Script; 7]> = LazyLock::new(|| {
             use ScriptCall::{Close, Fill, GetLease, Invalidate, Mark, Open, Refresh};
-            [GetLease, Fill, Refresh, Invalidate, Open, Mark, Close].map(|step| Script::new(step.source()))
+            [GetLease, Fill, Refresh, Invalidate, Open, Mark, Close].map(|script| Script::new(script.source()))
         });
         &SCRIPTS[self as usize]
     }
@@ -86,7 +86,7 @@ impl ScriptCall {
 
 /// Call of a script on a key.
 pub(in crate::cache::redis) struct Call {
-    pub(in crate::cache::redis) step: ScriptCall,
+    pub(in crate::cache::redis) script: ScriptCall,
     pub(in crate::cache::redis) key: String,
     pub(in crate::cache::redis) args: Vec<Vec<u8>>,
 }
@@ -101,33 +101,34 @@ pub(in crate::cache::redis) struct Connection {
 
 impl Connection {
     pub(in crate::cache::redis) async fn open(
-        to: &Address,
+        address: &Address,
         login: &RedisConnectionInfo,
         tls: Option<&Tls>,
     ) -> Result<Self, RedisError> {
         let opening = async {
-            let stream = TcpStream::connect((to.host.as_str(), to.port)).await.map_err(|_| RedisError::Lost)?;
+            let stream =
+                TcpStream::connect((address.host.as_str(), address.port)).await.map_err(|_| RedisError::Lost)?;
             stream.set_nodelay(true).map_err(|_| RedisError::Lost)?;
             match tls {
-                None => Self::on(stream, login).await,
-                Some(tls) => match tls.connect(&to.host, stream).await {
-                    Ok(stream) => Self::on(stream, login).await,
+                None => Self::over_stream(stream, login).await,
+                Some(tls) => match tls.connect(&address.host, stream).await {
+                    Ok(stream) => Self::over_stream(stream, login).await,
                     // The error describes the certificate problem and contains no secret.
                     Err(error) => Err(RedisError::Refused(format!("TLS: {error}"))),
                 },
             }
         };
-        tokio::time::timeout(CONNECT, opening).await.unwrap_or(Err(RedisError::Late))
+        tokio::time::timeout(CONNECT_TIMEOUT, opening).await.unwrap_or(Err(RedisError::TimedOut))
     }
 
-    async fn on<S>(stream: S, login: &RedisConnectionInfo) -> Result<Self, RedisError>
+    async fn over_stream<S>(stream: S, login: &RedisConnectionInfo) -> Result<Self, RedisError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let config = AsyncConnectionConfig::new().set_response_timeout(None).set_pipeline_buffer_size(1_024);
         let opened = MultiplexedConnection::new_with_config(login, stream, config).await;
-        let (connection, driver) = opened.map_err(|error| trouble(&error))?;
-        let driver = Arc::new(AbortOnDropHandle::new(tokio::spawn(gathering(driver))));
+        let (connection, driver) = opened.map_err(|error| convert_error(&error))?;
+        let driver = Arc::new(AbortOnDropHandle::new(tokio::spawn(coalescing(driver))));
         Ok(Self { connection, driver })
     }
 
@@ -141,16 +142,16 @@ impl Connection {
         let mut command = Cmd::with_capacity(2, key.len() + 3);
         command.arg("GET").arg(key);
         let mut connection = self.connection.clone();
-        let part = start_span("redis GET", 1);
-        let answer = match in_time(1, connection.send_packed_command(&command)).await {
+        let span = start_span("redis GET", 1);
+        let answer = match with_timeout(1, connection.send_packed_command(&command)).await {
             Some(Ok(answer)) => match code(&answer).filter(|code| unusable(code)) {
                 Some(code) => Err(RedisError::Refused(code.to_owned())),
                 None => Ok(answer),
             },
-            Some(Err(error)) => Err(trouble(&error)),
-            None => Err(RedisError::Late),
+            Some(Err(error)) => Err(convert_error(&error)),
+            None => Err(RedisError::TimedOut),
         };
-        end_span(part, answer)
+        end_span(span, answer)
     }
 
     /// Reads several keys in one round trip.
@@ -162,18 +163,18 @@ impl Connection {
         for key in keys {
             pipeline.cmd("GET").arg(key);
         }
-        let part = start_span("redis GET", pipeline.len());
-        end_span(part, self.ask(&pipeline).await)
+        let span = start_span("redis GET", pipeline.len());
+        end_span(span, self.send(&pipeline).await)
     }
 
     /// Sends a pipeline in one round trip. A single command may return an error without affecting the others.
-    pub(in crate::cache::redis) async fn ask(&self, pipeline: &Pipeline) -> Result<Vec<Value>, RedisError> {
+    pub(in crate::cache::redis) async fn send(&self, pipeline: &Pipeline) -> Result<Vec<Value>, RedisError> {
         let count = pipeline.len();
         let mut connection = self.connection.clone();
-        let answers = match in_time(count, connection.send_packed_commands(pipeline, 0, count)).await {
+        let answers = match with_timeout(count, connection.send_packed_commands(pipeline, 0, count)).await {
             Some(Ok(answers)) => answers,
-            Some(Err(error)) => return Err(trouble(&error)),
-            None => return Err(RedisError::Late),
+            Some(Err(error)) => return Err(convert_error(&error)),
+            None => return Err(RedisError::TimedOut),
         };
         if answers.len() != count {
             return Err(RedisError::Lost);
@@ -186,23 +187,23 @@ impl Connection {
 
     /// Runs scripts in one round trip. Scripts that Redis does not know yet are sent in a second one.
     pub(in crate::cache::redis) async fn run(&self, calls: &[Call]) -> Result<Vec<Value>, RedisError> {
-        let part = calls.first().and_then(|call| start_span(call.step.span(), calls.len()));
-        end_span(part, self.run_steps(calls).await)
+        let span = calls.first().and_then(|call| start_span(call.script.span(), calls.len()));
+        end_span(span, self.run_scripts(calls).await)
     }
 
-    async fn run_steps(&self, calls: &[Call]) -> Result<Vec<Value>, RedisError> {
+    async fn run_scripts(&self, calls: &[Call]) -> Result<Vec<Value>, RedisError> {
         let mut pipeline = Pipeline::with_capacity(calls.len());
         for call in calls {
-            call.put(&mut pipeline);
+            call.add_by_hash(&mut pipeline);
         }
-        let mut answers = self.ask(&pipeline).await?;
+        let mut answers = self.send(&pipeline).await?;
         let unknown: Vec<usize> = (0..answers.len()).filter(|at| is_unknown(&answers[*at])).collect();
         if !unknown.is_empty() {
             let mut pipeline = Pipeline::with_capacity(unknown.len());
             for at in &unknown {
-                calls[*at].put_whole(&mut pipeline);
+                calls[*at].add_with_source(&mut pipeline);
             }
-            for (at, answer) in unknown.into_iter().zip(self.ask(&pipeline).await?) {
+            for (at, answer) in unknown.into_iter().zip(self.send(&pipeline).await?) {
                 answers[at] = answer;
             }
         }
@@ -216,50 +217,51 @@ impl Connection {
         then: impl Fn(&mut Pipeline),
     ) -> Result<Vec<Value>, RedisError> {
         let mut pipeline = Pipeline::new();
-        call.put(&mut pipeline);
+        call.add_by_hash(&mut pipeline);
         then(&mut pipeline);
-        let answers = self.ask(&pipeline).await?;
+        let answers = self.send(&pipeline).await?;
         if !answers.first().is_some_and(is_unknown) {
             return Ok(answers);
         }
         pipeline.clear();
-        call.put_whole(&mut pipeline);
+        call.add_with_source(&mut pipeline);
         then(&mut pipeline);
-        self.ask(&pipeline).await
+        self.send(&pipeline).await
     }
 }
 
 /// Starts the span of a call to Redis, if the request is traced.
 fn start_span(name: &'static str, commands: usize) -> Option<SpanGuard> {
-    let part = span(Kind::Client, name)?;
-    part.say("db.system.name", trace::Value::Text("redis".into()));
+    let span = span(SpanKind::Client, name)?;
+    span.set_attribute("db.system.name", trace::Value::Text("redis".into()));
     if commands > 1 {
-        part.say("db.operation.batch.size", trace::Value::Int(i64::try_from(commands).unwrap_or(i64::MAX)));
+        span.set_attribute("db.operation.batch.size", trace::Value::Int(i64::try_from(commands).unwrap_or(i64::MAX)));
     }
-    Some(part)
+    Some(span)
 }
 
-fn end_span<T>(part: Option<SpanGuard>, answer: Result<T, RedisError>) -> Result<T, RedisError> {
-    if let (Some(part), Err(_)) = (part, &answer) {
-        part.fail();
+fn end_span<T>(span: Option<SpanGuard>, answer: Result<T, RedisError>) -> Result<T, RedisError> {
+    if let (Some(span), Err(_)) = (span, &answer) {
+        span.fail();
     }
     answer
 }
 
-/// Applies the timeout of a call: [`CALL`], and [`EACH`] for every further command. On a busy host the timer may fire
-/// before an arrived response is polled, so the last part of the timeout is a second wait.
-async fn in_time<T>(commands: usize, response: impl Future<Output = T>) -> Option<T> {
-    let timeout = CALL - LAST + EACH * u32::try_from(commands.saturating_sub(1)).unwrap_or(u32::MAX);
+/// Applies the timeout of a call: [`CALL_TIMEOUT`], and [`PER_COMMAND`] for every further command. On a busy host the
+/// timer may fire before an arrived response is polled, so the last part of the timeout is a second wait.
+async fn with_timeout<T>(commands: usize, response: impl Future<Output = T>) -> Option<T> {
+    let timeout =
+        CALL_TIMEOUT - LATE_RESPONSE + PER_COMMAND * u32::try_from(commands.saturating_sub(1)).unwrap_or(u32::MAX);
     let mut response = std::pin::pin!(response);
     if let Ok(answer) = tokio::time::timeout(timeout, response.as_mut()).await {
         return Some(answer);
     }
-    tokio::time::timeout(LAST, response).await.ok()
+    tokio::time::timeout(LATE_RESPONSE, response).await.ok()
 }
 
 /// Yields once before each poll of the driver, so that commands of several requests are sent together: sending
 /// dominates their cost. Without it, the driver sends each command separately (0.9 system calls a read, measured).
-fn gathering(driver: impl Future<Output = ()>) -> impl Future<Output = ()> {
+fn coalescing(driver: impl Future<Output = ()>) -> impl Future<Output = ()> {
     let mut driver = Box::pin(driver);
     let mut yielded = false;
     std::future::poll_fn(move |context| {
@@ -275,12 +277,12 @@ fn gathering(driver: impl Future<Output = ()>) -> impl Future<Output = ()> {
 
 impl Call {
     /// Adds the call by the script's hash, which Redis may not know.
-    fn put(&self, pipeline: &mut Pipeline) {
-        pipeline.cmd("EVALSHA").arg(self.step.script().get_hash()).arg(1).arg(&self.key).arg(&self.args);
+    fn add_by_hash(&self, pipeline: &mut Pipeline) {
+        pipeline.cmd("EVALSHA").arg(self.script.script().get_hash()).arg(1).arg(&self.key).arg(&self.args);
     }
 
-    fn put_whole(&self, pipeline: &mut Pipeline) {
-        pipeline.cmd("EVAL").arg(self.step.source()).arg(1).arg(&self.key).arg(&self.args);
+    fn add_with_source(&self, pipeline: &mut Pipeline) {
+        pipeline.cmd("EVAL").arg(self.script.source()).arg(1).arg(&self.key).arg(&self.args);
     }
 }
 
@@ -327,9 +329,9 @@ fn unusable(code: &str) -> bool {
 }
 
 /// Converts a driver error, without its message, which may contain request data.
-fn trouble(error: &::redis::RedisError) -> RedisError {
+fn convert_error(error: &::redis::RedisError) -> RedisError {
     match error.code() {
-        _ if error.is_timeout() => RedisError::Late,
+        _ if error.is_timeout() => RedisError::TimedOut,
         Some(code) => RedisError::Refused(code.to_owned()),
         None if error.is_io_error() || error.is_connection_dropped() => RedisError::Lost,
         None => RedisError::Refused(error.category().to_owned()),

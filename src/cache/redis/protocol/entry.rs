@@ -34,7 +34,7 @@ pub(in crate::cache::redis) enum CacheEntry {
     /// Article, or negative entry.
     Found(Option<Arc<Record>>, ExpiresAt),
     /// Absent or invalidated: nothing to serve.
-    Nothing,
+    Absent,
     /// Value that this version did not write, or that is damaged.
     Foreign,
 }
@@ -77,9 +77,9 @@ pub(in crate::cache::redis) fn position(digits: &str) -> Option<Position> {
 }
 
 /// Encodes an article, or a negative entry if there is none.
-pub(in crate::cache::redis) fn encode(id: &ArticleId, record: Option<&Record>, ends: ExpiresAt) -> Vec<u8> {
+pub(in crate::cache::redis) fn encode(id: &ArticleId, record: Option<&Record>, expires_at: ExpiresAt) -> Vec<u8> {
     let Some(record) = record else { return format!("n{}", digits(Position::START)).into_bytes() };
-    let body = Body::of(record, ends);
+    let body = Body::of(record, expires_at);
     let mut entry = Vec::with_capacity(BODY_AT + body.encoded_len());
     entry.push(b'v');
     entry.extend_from_slice(digits(record.token.position).as_bytes());
@@ -95,11 +95,11 @@ pub(in crate::cache::redis) fn encode(id: &ArticleId, record: Option<&Record>, e
 pub(in crate::cache::redis) fn decode(id: &ArticleId, feed: Uuid, entry: Bytes) -> CacheEntry {
     match entry.first() {
         Some(b'v') => match value(id, feed, &entry) {
-            Some((record, ends)) => CacheEntry::Found(Some(Arc::new(record)), ends),
+            Some((record, expires_at)) => CacheEntry::Found(Some(Arc::new(record)), expires_at),
             None => CacheEntry::Foreign,
         },
         Some(b'n') if entry == encode(id, None, ExpiresAt::NEVER) => CacheEntry::Found(None, ExpiresAt::NEVER),
-        Some(b'i') if entry.len() == 89 => CacheEntry::Nothing,
+        Some(b'i') if entry.len() == 89 => CacheEntry::Absent,
         _ => CacheEntry::Foreign,
     }
 }
@@ -114,7 +114,7 @@ fn value(id: &ArticleId, feed: Uuid, entry: &Bytes) -> Option<(Record, ExpiresAt
     let body = Body::decode(entry.slice(BODY_AT..)).ok()?;
     let at = position(std::str::from_utf8(&head[1..]).ok()?)?;
     let record = body.record(id, ChangeToken { feed, position: at })?;
-    (feed.as_bytes()[..] == body.feed).then_some((record, ExpiresAt(body.ends)))
+    (feed.as_bytes()[..] == body.feed).then_some((record, ExpiresAt(body.expires_at)))
 }
 
 /// Computes the checksum that detects truncated, changed and misplaced entries. Redis is trusted, so it need not resist
@@ -156,11 +156,11 @@ struct Body {
     #[prost(uint64, tag = "14")]
     content_len: u64,
     #[prost(int64, tag = "15")]
-    ends: i64,
+    expires_at: i64,
 }
 
 impl Body {
-    fn of(record: &Record, ends: ExpiresAt) -> Self {
+    fn of(record: &Record, expires_at: ExpiresAt) -> Self {
         let (encoded, content_len) = record.encoded();
         Self {
             feed: Bytes::copy_from_slice(record.token.feed.as_bytes()),
@@ -181,7 +181,7 @@ impl Body {
             duplicate_of: record.duplicate_of.as_ref().map(|id| id.as_str().to_owned()),
             encoded: encoded.clone(),
             content_len: content_len as u64,
-            ends: ends.0,
+            expires_at: expires_at.0,
         }
     }
 
@@ -240,11 +240,11 @@ mod tests {
     fn what_is_put_in_comes_out_and_nothing_else() {
         let (id, feed): (ArticleId, Uuid) = ("ferry-1".parse().unwrap(), Uuid::now_v7());
         let record = record(&id, feed);
-        let ends = ExpiresAt::after(Duration::from_secs(60));
-        let entry = encode(&id, Some(&record), ends);
+        let expires_at = ExpiresAt::after(Duration::from_secs(60));
+        let entry = encode(&id, Some(&record), expires_at);
         let decode = |id: &ArticleId, feed, entry: &[u8]| decode(id, feed, Bytes::copy_from_slice(entry));
         let CacheEntry::Found(Some(read), until) = decode(&id, feed, &entry) else { panic!() };
-        assert_eq!(until, ends);
+        assert_eq!(until, expires_at);
         assert_eq!(format!("{:?}", *read), format!("{record:?}"));
         for at in 0..entry.len() {
             let mut changed = entry.clone();
@@ -255,7 +255,7 @@ mod tests {
         let other = "ferry-2".parse().unwrap();
         assert!(matches!(decode(&other, feed, &entry), CacheEntry::Foreign), "entry of another article");
         assert!(matches!(decode(&id, Uuid::now_v7(), &entry), CacheEntry::Foreign), "entry of another store");
-        assert!(matches!(decode(&id, feed, &encode(&id, None, ends)), CacheEntry::Found(None, _)));
+        assert!(matches!(decode(&id, feed, &encode(&id, None, expires_at)), CacheEntry::Found(None, _)));
         assert!(matches!(decode(&id, feed, b"n"), CacheEntry::Foreign));
     }
 

@@ -12,7 +12,7 @@ pub(in crate::cache::redis) struct ServerIdentity {
     pub(in crate::cache::redis) run: String,
     pub(in crate::cache::redis) history: String,
     /// Slots of the node; in a Cluster only.
-    pub(in crate::cache::redis) share: Option<SlotSet>,
+    pub(in crate::cache::redis) slot_set: Option<SlotSet>,
 }
 
 /// Slots of a Cluster node, as the node itself reports them.
@@ -25,10 +25,10 @@ pub(in crate::cache::redis) struct SlotSet {
 
 impl ServerIdentity {
     /// Queries the identity of the server behind a connection.
-    pub(in crate::cache::redis) async fn of(wire: &Connection, mode: Mode) -> Result<Self, RedisError> {
+    pub(in crate::cache::redis) async fn of(connection: &Connection, mode: Mode) -> Result<Self, RedisError> {
         let mut pipeline = Pipeline::new();
         Self::query(mode, &mut pipeline);
-        Self::parse(mode, &wire.ask(&pipeline).await?)
+        Self::parse(mode, &connection.send(&pipeline).await?)
     }
 
     /// Adds the query to a pipeline.
@@ -49,10 +49,10 @@ impl ServerIdentity {
         // Valkey calls the field `server_mode`.
         let is = |mode: &str| field("redis_mode") == mode || field("server_mode") == mode;
         let problem = match mode {
-            Mode::Alone if is("cluster") => {
+            Mode::Standalone if is("cluster") => {
                 Some("server belongs to a Cluster; use redis-cluster:// instead of redis://")
             }
-            Mode::Alone if !is("standalone") => Some("not a standalone server; it may be a Sentinel"),
+            Mode::Standalone if !is("standalone") => Some("not a standalone server; it may be a Sentinel"),
             Mode::Cluster if !is("cluster") => Some("server does not belong to a Cluster; use redis://"),
             _ if field("role") != "master" => Some("server is a replica, not a primary"),
             _ => None,
@@ -60,11 +60,11 @@ impl ServerIdentity {
         if let Some(problem) = problem {
             return Err(RedisError::Refused(problem.into()));
         }
-        let share = match mode {
-            Mode::Alone => None,
+        let slot_set = match mode {
+            Mode::Standalone => None,
             Mode::Cluster => Some(SlotSet::parse(&response)?),
         };
-        let identity = Self { run: field("run_id"), history: field("master_replid"), share };
+        let identity = Self { run: field("run_id"), history: field("master_replid"), slot_set };
         if identity.run.is_empty() || identity.history.is_empty() {
             return Err(RedisError::Refused("INFO reports no run ID or replication ID".into()));
         }
@@ -74,8 +74,8 @@ impl ServerIdentity {
     /// Returns the identity as part of the mark's key, with the hash tag that places the mark on the node of the
     /// entries. Each set of slots has a mark of its own, since a mark is valid for its slots only.
     pub(in crate::cache::redis) fn mark(&self) -> Result<String, RedisError> {
-        let Self { run, history, share } = self;
-        let Some(SlotSet { epoch, slots }) = share else { return Ok(format!("{run}:{history}")) };
+        let Self { run, history, slot_set } = self;
+        let Some(SlotSet { epoch, slots }) = slot_set else { return Ok(format!("{run}:{history}")) };
         let tag = slots.tag().ok_or_else(|| RedisError::Refused("node has no slots".into()))?;
         Ok(format!("{run}:{history}:{epoch}:{:016x}:{{{tag}}}", slots.digest()))
     }
@@ -86,8 +86,8 @@ impl ServerIdentity {
     }
 
     /// Returns true if it is the same node as before and has only lost slots since.
-    pub(in crate::cache::redis) fn is_less_than(&self, before: &Self) -> bool {
-        let (Some(now), Some(then)) = (&self.share, &before.share) else { return false };
+    pub(in crate::cache::redis) fn has_only_lost_slots_since(&self, before: &Self) -> bool {
+        let (Some(now), Some(then)) = (&self.slot_set, &before.slot_set) else { return false };
         self.is_server_of(before)
             && now.epoch == then.epoch
             && now.slots != then.slots
@@ -102,12 +102,12 @@ impl SlotSet {
             let flags = line.split(' ').nth(2).unwrap_or_default();
             flags.split(',').any(|flag| flag == "myself")
         };
-        let share = response.lines().find(mine).and_then(|line| {
+        let slot_set = response.lines().find(mine).and_then(|line| {
             let mut words = line.split_whitespace().skip(6);
             let epoch = words.next()?.parse().ok()?;
             Some(Self { epoch, slots: Slots::parse(words.skip(1))? })
         });
-        share.ok_or_else(|| RedisError::Refused("CLUSTER NODES does not list the node's own slots".into()))
+        slot_set.ok_or_else(|| RedisError::Refused("CLUSTER NODES does not list the node's own slots".into()))
     }
 }
 
@@ -129,11 +129,13 @@ mod tests {
 
     #[test]
     fn a_node_is_what_it_says_of_itself() {
-        let share = node(7, "100-200 [100->-a]").share.unwrap();
-        assert_eq!((share.epoch, format!("{:?}", share.slots)), (7, "100 slots".into()));
+        let slot_set = node(7, "100-200 [100->-a]").slot_set.unwrap();
+        assert_eq!((slot_set.epoch, format!("{:?}", slot_set.slots)), (7, "100 slots".into()));
         assert!(parse("standalone", "").is_err() && parse("cluster", "").is_err());
         let response = [Value::SimpleString("redis_mode:cluster\nrole:master".into())];
-        assert!(ServerIdentity::parse(Mode::Alone, &response).unwrap_err().to_string().contains("redis-cluster://"));
+        assert!(
+            ServerIdentity::parse(Mode::Standalone, &response).unwrap_err().to_string().contains("redis-cluster://")
+        );
         assert!(node(1, "").mark().is_err());
         let marks = [node(1, "0-9"), node(1, "0-8"), node(2, "0-9")].map(|node| node.mark().unwrap());
         assert!(marks[0] != marks[1] && marks[0] != marks[2] && marks[0] == node(1, "0-9").mark().unwrap());
@@ -142,10 +144,13 @@ mod tests {
     #[test]
     fn only_who_has_lost_slots_is_less() {
         let whole = node(1, "0-9");
-        assert!(node(1, "0-3 5-9").is_less_than(&whole) && node(1, "0-9 [4->-a]").is_less_than(&whole));
+        assert!(
+            node(1, "0-3 5-9").has_only_lost_slots_since(&whole)
+                && node(1, "0-9 [4->-a]").has_only_lost_slots_since(&whole)
+        );
         for other in [node(1, "0-9"), node(1, "0-10"), node(1, "1-10"), node(2, "0-8")] {
-            assert!(!other.is_less_than(&whole), "{other:?}");
+            assert!(!other.has_only_lost_slots_since(&whole), "{other:?}");
         }
-        assert!(!ServerIdentity { run: "other".into(), ..node(1, "0-8") }.is_less_than(&whole));
+        assert!(!ServerIdentity { run: "other".into(), ..node(1, "0-8") }.has_only_lost_slots_since(&whole));
     }
 }

@@ -66,9 +66,9 @@ impl Slots {
         Some(slots)
     }
 
-    fn set(&mut self, slot: u16, held: bool) {
+    fn set(&mut self, slot: u16, owned: bool) {
         let (word, bit) = (&mut self.0[usize::from(slot / 64)], 1 << (slot % 64));
-        *word = if held { *word | bit } else { *word & !bit };
+        *word = if owned { *word | bit } else { *word & !bit };
     }
 
     pub(in crate::cache::redis) fn contains(&self, slot: u16) -> bool {
@@ -84,7 +84,7 @@ impl Slots {
         self.0.iter_mut().zip(other.0.iter()).for_each(|(mine, theirs)| *mine |= theirs);
     }
 
-    pub(in crate::cache::redis) fn are_all(&self) -> bool {
+    pub(in crate::cache::redis) fn is_complete(&self) -> bool {
         self.0.iter().all(|word| *word == u64::MAX)
     }
 
@@ -129,11 +129,11 @@ mod tests {
     #[test]
     fn what_is_leaving_is_left_out() {
         let slots = parse("0-2 7 16383 [1->-abc] [9-<-abc]").unwrap();
-        let held: Vec<u16> = (0..COUNT).filter(|slot| slots.contains(*slot)).collect();
-        assert_eq!(held, [0, 2, 7, 16_383]);
+        let owned: Vec<u16> = (0..COUNT).filter(|slot| slots.contains(*slot)).collect();
+        assert_eq!(owned, [0, 2, 7, 16_383]);
         assert!(parse("0-7 16383").unwrap().includes(&slots) && !slots.includes(&parse("1").unwrap()));
         assert_ne!(slots.digest(), parse("0-2 7 16383").unwrap().digest());
-        assert!(parse("0-16383").unwrap().are_all() && !slots.are_all());
+        assert!(parse("0-16383").unwrap().is_complete() && !slots.is_complete());
         for invalid in ["16384", "0-16384", "x", "-", "[x->-abc]", "[16384->-abc]"] {
             assert!(parse(invalid).is_none(), "{invalid}");
         }
@@ -145,7 +145,7 @@ mod tests {
         for tag in (0..TAGS).map(|number| number.to_string()) {
             slots.set(slot(&tag), true);
         }
-        assert!(slots.are_all());
+        assert!(slots.is_complete());
         let one = parse("100").unwrap();
         assert_eq!(one.tag().map(|tag| slot(&tag)), Some(100));
         assert_eq!(Slots::none().tag(), None);

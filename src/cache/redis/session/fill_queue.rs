@@ -17,10 +17,10 @@ pub(in crate::cache::redis) type Fill = (ArticleId, String, Option<Arc<Record>>)
 
 /// Queue of fills.
 #[derive(Default)]
-pub(in crate::cache::redis) struct FillQueue(Mutex<State>);
+pub(in crate::cache::redis) struct FillQueue(Mutex<FillQueueState>);
 
 #[derive(Default)]
-struct State {
+struct FillQueueState {
     queued: VecDeque<Fill>,
     bytes: usize,
     /// True while a task drains the queue.

@@ -29,20 +29,20 @@ use crate::telemetry::RedisMetrics;
 /// Number of consecutive failures that end a session.
 const FAILURES: u32 = 3;
 /// Maximum scripts per round trip: each takes Redis some microseconds, and other clients wait.
-const STEPS: usize = 200;
+const MAX_SCRIPTS: usize = 200;
 /// Duration of a fill lease.
 const LEASE: Duration = Duration::from_secs(1);
 
 /// Result of a claim of a fill lease.
 pub(super) enum FillLease {
     /// Granted, with this token.
-    Ours(String),
+    Granted(String),
     /// Held by another reader.
-    Theirs,
+    HeldByOther,
     /// Not needed: there is an entry.
-    CacheEntry(CacheEntry),
+    NotNeeded(CacheEntry),
     /// Redis did not answer.
-    None,
+    Unavailable,
 }
 
 pub(super) struct Session {
@@ -78,7 +78,7 @@ pub(super) struct Session {
 pub(super) struct Handoff {
     identity: ServerIdentity,
     generation: String,
-    place: FeedCursor,
+    cursor: FeedCursor,
 }
 
 impl Session {
@@ -100,8 +100,8 @@ impl Session {
             return Err(RedisError::Refused("two connections reached different servers".into()));
         }
         let mark_key = format!("copydesk:1:{}:epoch:{}", feed.simple(), identity.mark()?);
-        let proposed = match handoff.filter(|handoff| identity.is_less_than(&handoff.identity)) {
-            Some(handoff) => (handoff.generation.clone(), handoff.place),
+        let proposed = match handoff.filter(|handoff| identity.has_only_lost_slots_since(&handoff.identity)) {
+            Some(handoff) => (handoff.generation.clone(), handoff.cursor),
             // The last bits of a version 7 UUID are random.
             None => (Uuid::now_v7().simple().to_string().split_off(16), end),
         };
@@ -130,31 +130,33 @@ impl Session {
     }
 
     /// Returns true if the server has the entries of a slot.
-    pub(super) fn holds(&self, slot: u16) -> bool {
-        self.identity.share.as_ref().is_none_or(|share| share.slots.contains(slot))
+    pub(super) fn owns_slot(&self, slot: u16) -> bool {
+        self.identity.slot_set.as_ref().is_none_or(|slot_set| slot_set.slots.contains(slot))
     }
 
-    /// Returns the handoff to the next session; entries are invalidated up to `place`.
-    pub(super) fn handoff(&self, place: FeedCursor) -> Handoff {
-        Handoff { identity: self.identity.clone(), generation: self.generation.clone(), place }
+    /// Returns the handoff to the next session; entries are invalidated up to `cursor`.
+    pub(super) fn handoff(&self, cursor: FeedCursor) -> Handoff {
+        Handoff { identity: self.identity.clone(), generation: self.generation.clone(), cursor }
     }
 
     /// Returns the permission to serve entries to a read that begins now, if there is one.
-    pub(super) fn trust(&self, consistency: Consistency) -> Option<ReadPermission> {
+    pub(super) fn read_permission(&self, consistency: Consistency) -> Option<ReadPermission> {
         // Taken before the lookup: later invalidations say nothing about the entry read.
         let repaired = self.lease.position();
-        let until = self.lease.until().filter(|until| Instant::now() < *until)?;
+        let until = self.lease.expires_at().filter(|until| Instant::now() < *until)?;
         match consistency {
             Consistency::Full => None,
-            Consistency::Bounded => Some(ReadPermission { until, floor: None }),
-            Consistency::AtLeast(floor) => Some(ReadPermission { until, floor: (repaired < floor).then_some(floor) }),
+            Consistency::Bounded => Some(ReadPermission { until, min_position: None }),
+            Consistency::AtLeast(min_position) => {
+                Some(ReadPermission { until, min_position: (repaired < min_position).then_some(min_position) })
+            }
         }
     }
 
     /// Waits until the reconciler has invalidated everything up to `position`, or the session ends.
     pub(super) async fn repaired(&self, position: Position) {
         tokio::select! {
-            () = self.lease.reached(position) => {}
+            () = self.lease.wait_for(position) => {}
             () = self.ended() => {}
         }
     }
@@ -178,35 +180,35 @@ impl Session {
     /// Looks up entries in one round trip. None if Redis does not answer.
     pub(super) async fn get(&self, ids: &[ArticleId]) -> Option<Vec<CacheEntry>> {
         if let [id] = ids {
-            let answer = self.noted(self.reads.get(&self.key(id))).await?;
-            return Some(vec![self.seen(id, answer)]);
+            let answer = self.track_failures(self.reads.get(&self.key(id))).await?;
+            return Some(vec![self.decode_value(id, answer)]);
         }
-        let answers = self.noted(self.reads.get_all(ids.iter().map(|id| self.key(id)))).await?;
-        Some(ids.iter().zip(answers).map(|(id, answer)| self.seen(id, answer)).collect())
+        let answers = self.track_failures(self.reads.get_all(ids.iter().map(|id| self.key(id)))).await?;
+        Some(ids.iter().zip(answers).map(|(id, answer)| self.decode_value(id, answer)).collect())
     }
 
     /// Claims fill leases in one round trip. Foreign entries are removed first, which is always safe.
     pub(super) async fn claim(&self, ids: &[(ArticleId, bool)]) -> Vec<FillLease> {
         let foreign: Vec<&ArticleId> = ids.iter().filter(|(_, foreign)| *foreign).map(|(id, _)| id).collect();
         if !foreign.is_empty() && !self.remove(&foreign).await {
-            return ids.iter().map(|_| FillLease::None).collect();
+            return ids.iter().map(|_| FillLease::Unavailable).collect();
         }
         let mut tokens = Vec::with_capacity(ids.len());
         let mut calls = Vec::with_capacity(ids.len());
         for (id, _) in ids {
             let token = Uuid::now_v7().simple().to_string();
             let args = vec![token.clone().into_bytes(), millis(LEASE), millis(self.lifetime)];
-            calls.push(Call { step: ScriptCall::GetLease, key: self.key(id), args });
+            calls.push(Call { script: ScriptCall::GetLease, key: self.key(id), args });
             tokens.push(token);
         }
-        let Some(answers) = self.noted(self.reads.run(&calls)).await else {
-            return ids.iter().map(|_| FillLease::None).collect();
+        let Some(answers) = self.track_failures(self.reads.run(&calls)).await else {
+            return ids.iter().map(|_| FillLease::Unavailable).collect();
         };
         let claims = ids.iter().zip(tokens).zip(answers).map(|(((id, _), token), answer)| match answer {
-            Value::BulkString(bytes) if bytes == b"l" => FillLease::Ours(token),
-            Value::BulkString(bytes) if bytes == b"w" => FillLease::Theirs,
-            Value::BulkString(bytes) => FillLease::CacheEntry(decode(id, self.feed, bytes.into())),
-            _ => FillLease::None,
+            Value::BulkString(bytes) if bytes == b"l" => FillLease::Granted(token),
+            Value::BulkString(bytes) if bytes == b"w" => FillLease::HeldByOther,
+            Value::BulkString(bytes) => FillLease::NotNeeded(decode(id, self.feed, bytes.into())),
+            _ => FillLease::Unavailable,
         });
         claims.collect()
     }
@@ -237,11 +239,11 @@ impl Session {
                     encode(id, record.as_deref(), ExpiresAt::after(lifetime)),
                     millis(lifetime),
                 ];
-                calls.push(Call { step: ScriptCall::Fill, key: self.key(id), args });
+                calls.push(Call { script: ScriptCall::Fill, key: self.key(id), args });
             }
         }
-        for calls in calls.chunks(STEPS) {
-            let Some(answers) = self.noted(self.reads.run(calls)).await else { return };
+        for calls in calls.chunks(MAX_SCRIPTS) {
+            let Some(answers) = self.track_failures(self.reads.run(calls)).await else { return };
             for answer in &answers {
                 match answer {
                     Value::Int(1) => self.metrics.fills.inc(),
@@ -263,11 +265,11 @@ impl Session {
             .filter_map(|(id, fetched)| {
                 let lifetime = entry_lifetime(self.lifetime);
                 let entry = encode(id, Some(fetched.record.as_deref()?), ExpiresAt::after(lifetime));
-                Some(Call { step: ScriptCall::Refresh, key: self.key(id), args: vec![entry, millis(lifetime)] })
+                Some(Call { script: ScriptCall::Refresh, key: self.key(id), args: vec![entry, millis(lifetime)] })
             })
             .collect();
-        for calls in calls.chunks(STEPS) {
-            let Some(answers) = self.noted(self.reads.run(calls)).await else { return };
+        for calls in calls.chunks(MAX_SCRIPTS) {
+            let Some(answers) = self.track_failures(self.reads.run(calls)).await else { return };
             let refreshed = answers.iter().filter(|answer| **answer == Value::Int(1)).count();
             self.metrics.refreshes.inc_by(refreshed as u64);
         }
@@ -275,19 +277,19 @@ impl Session {
 
     /// Invalidates the changed entries that belong to this server. True if all were accepted.
     pub(super) async fn invalidate(&self, changed: &BTreeMap<ArticleId, Position>) -> bool {
-        let is_local = |id: &ArticleId| self.mode == Mode::Alone || self.holds(slot(id.as_str()));
+        let is_local = |id: &ArticleId| self.mode == Mode::Standalone || self.owns_slot(slot(id.as_str()));
         let changed: Vec<(&ArticleId, &Position)> = changed.iter().filter(|(id, _)| is_local(id)).collect();
         let calls: Vec<Call> = changed
             .iter()
             .map(|(id, position)| Call {
-                step: ScriptCall::Invalidate,
+                script: ScriptCall::Invalidate,
                 key: self.key(id),
                 args: vec![digits(**position).into_bytes(), millis(self.lifetime)],
             })
             .collect();
         let ids: Vec<&ArticleId> = changed.iter().map(|(id, _)| *id).collect();
-        for (calls, ids) in calls.chunks(STEPS).zip(ids.chunks(STEPS)) {
-            let Some(answers) = self.noted(self.writes.run(calls)).await else { return false };
+        for (calls, ids) in calls.chunks(MAX_SCRIPTS).zip(ids.chunks(MAX_SCRIPTS)) {
+            let Some(answers) = self.track_failures(self.writes.run(calls)).await else { return false };
             let rejected: Vec<&ArticleId> = ids
                 .iter()
                 .zip(&answers)
@@ -302,14 +304,14 @@ impl Session {
         true
     }
 
-    /// Records that everything up to `place` has been invalidated, if server and generation are still the same.
+    /// Records that everything up to `cursor` has been invalidated, if server and generation are still the same.
     /// Otherwise the session ends.
-    pub(super) async fn mark(&self, place: FeedCursor) -> bool {
-        let call = generation::record(&self.mark_key, &self.generation, place);
+    pub(super) async fn mark(&self, cursor: FeedCursor) -> bool {
+        let call = generation::record(&self.mark_key, &self.generation, cursor);
         // Identity is checked after the mark: it shows an earlier change of role, and the next pass detects a later
         // one.
         let identify = |pipeline: &mut Pipeline| ServerIdentity::query(self.mode, pipeline);
-        let Some(answers) = self.noted(self.writes.run_then(&call, identify)).await else { return false };
+        let Some(answers) = self.track_failures(self.writes.run_then(&call, identify)).await else { return false };
         match answers.split_first() {
             // Redis has no memory for the mark: then it accepts no fills either.
             Some((mark, _)) if code(mark).is_some() => {
@@ -335,8 +337,8 @@ impl Session {
     }
 
     /// Sends a pipeline in one round trip. None if the server does not answer.
-    pub(super) async fn ask(&self, pipeline: &Pipeline) -> Option<Vec<Value>> {
-        self.noted(self.writes.ask(pipeline)).await
+    pub(super) async fn send(&self, pipeline: &Pipeline) -> Option<Vec<Value>> {
+        self.track_failures(self.writes.send(pipeline)).await
     }
 
     /// Removes entries, which is always safe. False if Redis does not confirm it.
@@ -345,13 +347,13 @@ impl Session {
         for id in ids {
             pipeline.cmd("DEL").arg(self.key(id));
         }
-        let answers = self.ask(&pipeline).await;
+        let answers = self.send(&pipeline).await;
         answers.is_some_and(|answers| answers.iter().all(|answer| matches!(answer, Value::Int(_))))
     }
 
-    fn seen(&self, id: &ArticleId, answer: Value) -> CacheEntry {
+    fn decode_value(&self, id: &ArticleId, answer: Value) -> CacheEntry {
         match answer {
-            Value::Nil => CacheEntry::Nothing,
+            Value::Nil => CacheEntry::Absent,
             Value::BulkString(bytes) => decode(id, self.feed, bytes.into()),
             // A key of another Redis type.
             _ => CacheEntry::Foreign,
@@ -367,7 +369,7 @@ impl Session {
     }
 
     /// Counts failures. Ends the session after repeated timeouts, or at once if the server is unusable.
-    async fn noted<T>(&self, answer: impl Future<Output = Result<T, RedisError>>) -> Option<T> {
+    async fn track_failures<T>(&self, answer: impl Future<Output = Result<T, RedisError>>) -> Option<T> {
         let error = match answer.await {
             Ok(answer) => {
                 self.failures.store(0, Ordering::Relaxed);
@@ -379,7 +381,7 @@ impl Session {
         };
         self.metrics.errors.inc();
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
-        if (error != RedisError::Late || failures >= FAILURES) && !self.has_ended() {
+        if (error != RedisError::TimedOut || failures >= FAILURES) && !self.has_ended() {
             tracing::warn!(redis = %self.address, %error, failures, "Redis disabled; reads fall back to the store");
             self.end();
         }

@@ -9,20 +9,20 @@ use crate::article::{Position, Record};
 pub(in crate::cache::redis) struct ReadPermission {
     pub(in crate::cache::redis) until: Instant,
     /// Minimum position of an entry; set if invalidations have not been replayed that far.
-    pub(in crate::cache::redis) floor: Option<Position>,
+    pub(in crate::cache::redis) min_position: Option<Position>,
 }
 
 impl ReadPermission {
     /// Returns true if the record may be served now.
     pub(in crate::cache::redis) fn allows(&self, record: Option<&Record>) -> bool {
-        let fresh = match self.floor {
+        let fresh = match self.min_position {
             None => true,
-            Some(floor) => record.is_some_and(|record| record.token.position >= floor),
+            Some(min_position) => record.is_some_and(|record| record.token.position >= min_position),
         };
-        fresh && self.ends_later()
+        fresh && self.is_valid()
     }
 
-    pub(in crate::cache::redis) fn ends_later(&self) -> bool {
+    pub(in crate::cache::redis) fn is_valid(&self) -> bool {
         Instant::now() < self.until
     }
 }

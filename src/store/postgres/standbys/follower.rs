@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::standby::{Standby, Trouble};
+use super::standby::{Standby, StandbyError};
 use crate::store::postgres::{PostgresStore, feed};
 
 /// Minimum number of polls within the staleness bound, and the factor by which commits may increase the rate.
@@ -19,13 +19,13 @@ pub(super) async fn follow(standby: Arc<Standby>, primary: Arc<PostgresStore>, b
     loop {
         let began = tokio::time::Instant::now();
         // The standby's breaker logs its outages, and the primary's logs those of the primary.
-        if let Some(result) = pass(&standby, &primary).await {
-            let place = standby.place.as_str();
+        if let Some(result) = compare(&standby, &primary).await {
+            let address = standby.address.as_str();
             match (last, result) {
                 (last, Err(error)) if last != Some(error) => {
-                    tracing::warn!(standby = place, %error, "standby disabled; reads fall back to the primary");
+                    tracing::warn!(standby = address, %error, "standby disabled; reads fall back to the primary");
                 }
-                (Some(_), Ok(())) => tracing::info!(standby = place, "standby enabled again"),
+                (Some(_), Ok(())) => tracing::info!(standby = address, "standby enabled again"),
                 _ => {}
             }
             last = result.err();
@@ -37,27 +37,27 @@ pub(super) async fn follow(standby: Arc<Standby>, primary: Arc<PostgresStore>, b
 }
 
 /// Compares both positions. None if primary or standby does not answer, or the standby is ahead.
-async fn pass(standby: &Standby, primary: &PostgresStore) -> Option<Result<(), Trouble>> {
-    let seen = match standby.ask().await {
-        Ok(seen) => seen,
-        Err(trouble) => {
-            let trouble = trouble?;
-            standby.freshness().doubt();
-            return Some(Err(trouble));
+async fn compare(standby: &Standby, primary: &PostgresStore) -> Option<Result<(), StandbyError>> {
+    let status = match standby.query_status().await {
+        Ok(status) => status,
+        Err(error) => {
+            let error = error?;
+            standby.freshness().invalidate();
+            return Some(Err(error));
         }
     };
     let queried = Instant::now();
-    let (head, time) = feed::head_and(&primary.first, seen.place.position).await.ok()?;
-    if seen.place.position > head.position {
+    let (head, time) = feed::head_and(&primary.priority, status.cursor.position).await.ok()?;
+    if status.cursor.position > head.position {
         // The standby may replay a commit just before the primary shows it, or the primary has lost its latest changes.
         // The next pass decides.
         return None;
     }
-    if time != seen.place.time {
-        standby.freshness().doubt();
+    if time != status.cursor.time {
+        standby.freshness().invalidate();
         // The feed has no gaps: a change missing before the primary's head was trimmed.
-        return Some(Err(if time.is_none() { Trouble::Behind } else { Trouble::Parted }));
+        return Some(Err(if time.is_none() { StandbyError::ChangesTrimmed } else { StandbyError::Diverged }));
     }
-    standby.freshness().confirm(queried, head, seen.place.position, seen.indexed);
+    standby.freshness().confirm(queried, head, status.cursor.position, status.indexed);
     Some(Ok(()))
 }

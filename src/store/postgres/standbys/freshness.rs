@@ -23,7 +23,7 @@ struct Mark {
 
 /// Position that must be proven alongside an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Need {
+pub(super) struct RequiredPosition {
     /// Change that its feed must contain.
     pub(super) head: FeedCursor,
     /// Minimum position of its feed.
@@ -73,14 +73,14 @@ impl Freshness {
     }
 
     /// Discards the known position until the standby is confirmed again.
-    pub(super) fn doubt(&mut self) {
+    pub(super) fn invalidate(&mut self) {
         self.marks.clear();
         (self.replayed, self.indexed) = (Position::START, Position::START);
     }
 
     /// Returns the proof required of a read that begins `now`; none if the standby is not known to be fresh enough.
     /// With `searched`, its search index must be as fresh as requested, too.
-    pub(super) fn need(&self, consistency: Consistency, searched: bool, now: Instant) -> Option<Need> {
+    pub(super) fn required(&self, consistency: Consistency, searched: bool, now: Instant) -> Option<RequiredPosition> {
         let requested = match consistency {
             Consistency::Full => return None,
             Consistency::Bounded => Position::START,
@@ -89,7 +89,11 @@ impl Freshness {
         let mark = self.marks.iter().find(|mark| now.saturating_duration_since(mark.queried) < self.bound)?;
         let position = mark.head.position.max(requested);
         let indexed = if searched { requested } else { Position::START };
-        (self.replayed >= position && self.indexed >= indexed).then_some(Need { head: mark.head, position, indexed })
+        (self.replayed >= position && self.indexed >= indexed).then_some(RequiredPosition {
+            head: mark.head,
+            position,
+            indexed,
+        })
     }
 
     /// Returns the position that it has replayed.
@@ -109,12 +113,12 @@ mod tests {
 
     const BOUND: Duration = Duration::from_secs(10);
 
-    fn place(position: u64) -> FeedCursor {
+    fn cursor(position: u64) -> FeedCursor {
         Position::of(position).into()
     }
 
     fn confirm(freshness: &mut Freshness, queried: Instant, head: u64, replayed: u64) {
-        freshness.confirm(queried, place(head), Position::of(replayed), Position::START);
+        freshness.confirm(queried, cursor(head), Position::of(replayed), Position::START);
     }
 
     #[test]
@@ -122,7 +126,7 @@ mod tests {
         let (born, second) = (Instant::now(), Duration::from_secs(1));
         let mut freshness = Freshness::new(BOUND);
         let bounded = |freshness: &Freshness, now| {
-            freshness.need(Consistency::Bounded, false, now).map(|need| need.position.sequence)
+            freshness.required(Consistency::Bounded, false, now).map(|required| required.position.sequence)
         };
         assert_eq!(bounded(&freshness, born), None);
         confirm(&mut freshness, born, 5, 4);
@@ -139,15 +143,16 @@ mod tests {
     fn a_token_and_what_a_text_finds_are_asked_for_besides() {
         let now = Instant::now();
         let mut freshness = Freshness::new(BOUND);
-        freshness.confirm(now, place(5), Position::of(7), Position::of(6));
-        let need = |position, searched| freshness.need(Consistency::AtLeast(Position::of(position)), searched, now);
-        assert_eq!(need(7, false).map(|need| need.position), Some(Position::of(7)));
-        assert_eq!(need(8, false), None);
-        assert_eq!(need(6, true).map(|need| need.indexed), Some(Position::of(6)));
-        assert_eq!(need(7, true), None);
-        assert_eq!(freshness.need(Consistency::Full, false, now), None);
-        freshness.doubt();
-        assert_eq!(freshness.need(Consistency::Bounded, false, now), None);
+        freshness.confirm(now, cursor(5), Position::of(7), Position::of(6));
+        let required =
+            |position, searched| freshness.required(Consistency::AtLeast(Position::of(position)), searched, now);
+        assert_eq!(required(7, false).map(|required| required.position), Some(Position::of(7)));
+        assert_eq!(required(8, false), None);
+        assert_eq!(required(6, true).map(|required| required.indexed), Some(Position::of(6)));
+        assert_eq!(required(7, true), None);
+        assert_eq!(freshness.required(Consistency::Full, false, now), None);
+        freshness.invalidate();
+        assert_eq!(freshness.required(Consistency::Bounded, false, now), None);
     }
 
     #[test]
@@ -156,7 +161,7 @@ mod tests {
         let mut freshness = Freshness::new(BOUND);
         confirm(&mut freshness, now, 9, 9);
         confirm(&mut freshness, now, 6, 6);
-        let need = freshness.need(Consistency::Bounded, false, now);
-        assert_eq!(need.map(|need| need.head), Some(place(6)));
+        let required = freshness.required(Consistency::Bounded, false, now);
+        assert_eq!(required.map(|required| required.head), Some(cursor(6)));
     }
 }

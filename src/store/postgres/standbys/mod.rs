@@ -24,7 +24,7 @@ use crate::store::{
     Visibility,
 };
 use crate::telemetry::StandbyMetrics;
-use standby::{Standby, Trouble, Turn};
+use standby::{Standby, StandbyError, StandbyPermit};
 
 /// Store decorator that sends reads to standbys.
 pub struct Standbys {
@@ -72,14 +72,16 @@ impl Standbys {
         metrics: StandbyMetrics,
     ) -> Result<Self, OpenError> {
         let (feed, bound) = (primary.feed, options.staleness_bound);
-        let mut standbys = Vec::with_capacity(options.at.len());
-        for at in &options.at {
-            let failed = |error: StoreError| OpenError::Refused { place: at.place(), cause: error.to_string() };
+        let mut standbys = Vec::with_capacity(options.servers.len());
+        for at in &options.servers {
+            let failed = |error: StoreError| OpenError::Refused { address: at.address(), cause: error.to_string() };
             standbys.push(Arc::new(Standby::new(at, feed, bound).map_err(failed)?));
         }
-        for (standby, found) in standbys.iter().zip(join_all(standbys.iter().map(|standby| standby.ask())).await) {
-            if found.err().flatten() == Some(Trouble::Foreign) {
-                return Err(OpenError::Foreign { place: standby.place.clone() });
+        for (standby, found) in
+            standbys.iter().zip(join_all(standbys.iter().map(|standby| standby.query_status())).await)
+        {
+            if found.err().flatten() == Some(StandbyError::Foreign) {
+                return Err(OpenError::Foreign { address: standby.address.clone() });
             }
         }
         let standbys: Arc<[_]> = standbys.into();
@@ -112,7 +114,7 @@ impl Standbys {
 
     /// Returns a permit for a standby that is fresh enough: the one with the fewest reads in progress, round robin
     /// among equals.
-    fn choose(&self, consistency: Consistency, searched: bool) -> Option<Turn<'_>> {
+    fn select(&self, consistency: Consistency, searched: bool) -> Option<StandbyPermit<'_>> {
         let (now, first) = (Instant::now(), self.next.fetch_add(1, Ordering::Relaxed));
         let count = self.standbys.len();
         let mut candidates: Vec<&Standby> = (0..count).map(|at| &*self.standbys[(first + at) % count]).collect();
@@ -121,7 +123,7 @@ impl Standbys {
     }
 
     /// Counts a standby's result. Any failure falls back to the inner store.
-    fn answered<T>(&self, read: Result<T, StoreError>) -> Option<T> {
+    fn record_result<T>(&self, read: Result<T, StoreError>) -> Option<T> {
         let counter = if read.is_ok() { &self.metrics.reads } else { &self.metrics.fallbacks };
         counter.inc();
         read.ok()
@@ -146,8 +148,8 @@ impl StoreLayer for Standbys {
     }
 
     async fn get(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
-        if let Some(turn) = self.articles.then(|| self.choose(consistency, false)).flatten()
-            && let Some(fetched) = self.answered(rows::fetch(&turn, self.feed, ids).await)
+        if let Some(permit) = self.articles.then(|| self.select(consistency, false)).flatten()
+            && let Some(fetched) = self.record_result(rows::fetch(&permit, self.feed, ids).await)
         {
             return Ok(fetched);
         }
@@ -160,8 +162,8 @@ impl StoreLayer for Standbys {
         revision: i64,
         consistency: Consistency,
     ) -> Result<Option<Arc<Record>>, StoreError> {
-        if let Some(turn) = self.choose(consistency, false)
-            && let Some(record) = self.answered(rows::revision(&turn, self.feed, id, revision).await)
+        if let Some(permit) = self.select(consistency, false)
+            && let Some(record) = self.record_result(rows::revision(&permit, self.feed, id, revision).await)
         {
             return Ok(record);
         }
@@ -174,8 +176,8 @@ impl StoreLayer for Standbys {
         now: Timestamp,
         consistency: Consistency,
     ) -> Result<Option<ArticleId>, StoreError> {
-        if let Some(turn) = self.choose(consistency, false)
-            && let Some(id) = self.answered(list::lookup(&turn, key, now).await)
+        if let Some(permit) = self.select(consistency, false)
+            && let Some(id) = self.record_result(list::lookup(&permit, key, now).await)
         {
             return Ok(id);
         }
@@ -183,8 +185,8 @@ impl StoreLayer for Standbys {
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
-        if let Some(turn) = self.choose(query.consistency, query.filter.query.is_some())
-            && let Some(page) = self.answered(list::list(&turn, self.feed, query).await)
+        if let Some(permit) = self.select(query.consistency, query.filter.query.is_some())
+            && let Some(page) = self.record_result(list::list(&permit, self.feed, query).await)
         {
             return Ok(page);
         }
@@ -192,8 +194,8 @@ impl StoreLayer for Standbys {
     }
 
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
-        if let Some(turn) = self.choose(query.consistency, true)
-            && let Some(page) = self.answered(search::search(&turn, self.feed, query).await)
+        if let Some(permit) = self.select(query.consistency, true)
+            && let Some(page) = self.record_result(search::search(&permit, self.feed, query).await)
         {
             return Ok(page);
         }
@@ -207,8 +209,8 @@ impl StoreLayer for Standbys {
         limit: usize,
         consistency: Consistency,
     ) -> Result<Vec<Revision>, StoreError> {
-        if let Some(turn) = self.choose(consistency, false)
-            && let Some(page) = self.answered(feed::revisions(&turn, self.feed, id, before, limit).await)
+        if let Some(permit) = self.select(consistency, false)
+            && let Some(page) = self.record_result(feed::revisions(&permit, self.feed, id, before, limit).await)
         {
             return Ok(page);
         }
@@ -222,8 +224,8 @@ impl StoreLayer for Standbys {
         limit: usize,
     ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
         // Its feed must have reached `at`, and the articles' current state must be as fresh as in any other read.
-        if let Some(turn) = self.choose(Consistency::AtLeast(at), false)
-            && let Some(page) = self.answered(feed::snapshot(&turn, self.feed, at, after, limit).await)
+        if let Some(permit) = self.select(Consistency::AtLeast(at), false)
+            && let Some(page) = self.record_result(feed::snapshot(&permit, self.feed, at, after, limit).await)
         {
             return Ok(page);
         }

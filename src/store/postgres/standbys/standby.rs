@@ -11,11 +11,11 @@ use tokio_postgres::types::Type;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::freshness::{Freshness, Need};
+use super::freshness::{Freshness, RequiredPosition};
 use crate::article::Position;
 use crate::store::enum_codes::time;
 use crate::store::postgres::breaker::Breaker;
-use crate::store::postgres::error::{AWAY, is_lost, means_lost, told};
+use crate::store::postgres::error::{UNREACHABLE, describe, is_connection_lost, is_lost};
 use crate::store::postgres::pool::{Param, Pool};
 use crate::store::postgres::reader::Reader;
 use crate::store::postgres::rows::{get, position, sequence};
@@ -27,7 +27,7 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 /// Begins a transaction, so that a proxy sends both statements to the same server.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY";
 /// Selects a server's identity and positions, and the time of the change at $1. LIMIT helps the planner: see
-/// `feed::touched`.
+/// `feed::changed_ids`.
 const STATUS: &str = "SELECT (SELECT max(version) FROM copydesk.schema), f.id, pg_is_in_recovery(), f.position,
         (SELECT c.time FROM copydesk.changes c WHERE c.position = f.position), i.position,
         (SELECT c.time FROM copydesk.changes c WHERE c.position = $1)
@@ -36,7 +36,7 @@ const STATUS: &str = "SELECT (SELECT max(version) FROM copydesk.schema), f.id, p
 
 /// Reason why a standby is disabled, other than an outage or lag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Trouble {
+pub(super) enum StandbyError {
     #[error("it belongs to another store")]
     Foreign,
     #[error("it is not a standby; it may have been promoted")]
@@ -44,18 +44,18 @@ pub(super) enum Trouble {
     #[error("its schema is older than this program requires")]
     Schema,
     #[error("its change feed has diverged from the primary's")]
-    Parted,
+    Diverged,
     #[error("its lag exceeds the retention of changes (`feed-keep`)")]
-    Behind,
+    ChangesTrimmed,
     #[error("it rejects the connection or the query")]
     Refused,
 }
 
 /// Status that a server reports about itself.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct StandbyState {
+pub(super) struct StandbyStatus {
     /// Position of its feed, with the time of the change there.
-    pub(super) place: FeedCursor,
+    pub(super) cursor: FeedCursor,
     /// Position of its search index.
     pub(super) indexed: Position,
     /// Time of the queried change.
@@ -64,10 +64,10 @@ pub(super) struct StandbyState {
 
 pub(super) struct Standby {
     /// Address, for logs.
-    pub(super) place: String,
+    pub(super) address: String,
     feed: Uuid,
     reads: Pool,
-    first: Pool,
+    priority: Pool,
     breaker: Breaker,
     permits: Semaphore,
     size: usize,
@@ -83,10 +83,10 @@ impl Standby {
         options.connect_timeout = options.connect_timeout.min(TIMEOUT);
         let (breaker, probing) = Breaker::start(&options);
         Ok(Self {
-            place: options.place(),
+            address: options.address(),
             feed,
             reads: Pool::new(&options, options.connections, &breaker)?,
-            first: Pool::new(&options, 1, &breaker)?,
+            priority: Pool::new(&options, 1, &breaker)?,
             breaker,
             permits: Semaphore::new(options.connections),
             size: options.connections,
@@ -107,29 +107,29 @@ impl Standby {
 
     /// Returns true if it is fresh enough for reads now.
     pub(super) fn is_fresh(&self) -> bool {
-        !self.breaker.is_open() && self.freshness().need(Consistency::Bounded, false, Instant::now()).is_some()
+        !self.breaker.is_open() && self.freshness().required(Consistency::Bounded, false, Instant::now()).is_some()
     }
 
     /// Returns a permit to read from it, if it is fresh enough and has a free connection.
-    pub(super) fn permit(&self, consistency: Consistency, searched: bool, now: Instant) -> Option<Turn<'_>> {
+    pub(super) fn permit(&self, consistency: Consistency, searched: bool, now: Instant) -> Option<StandbyPermit<'_>> {
         if self.breaker.is_open() {
             return None;
         }
-        let need = self.freshness().need(consistency, searched, now)?;
-        Some(Turn { standby: self, need, _permit: self.permits.try_acquire().ok()? })
+        let required = self.freshness().required(consistency, searched, now)?;
+        Some(StandbyPermit { standby: self, required, _permit: self.permits.try_acquire().ok()? })
     }
 
     /// Queries its status. An error of `None` means that it does not answer.
-    pub(super) async fn ask(&self) -> Result<StandbyState, Option<Trouble>> {
-        let result = self.first.guard(async {
-            let connection = self.first.connection().await?;
+    pub(super) async fn query_status(&self) -> Result<StandbyStatus, Option<StandbyError>> {
+        let result = self.priority.guard(async {
+            let connection = self.priority.connection().await?;
             let params: [Param<'_>; 1] = [(&0_i64, Type::INT8)];
             let queried = tokio::time::timeout(TIMEOUT, connection.query_typed(STATUS, &params)).await;
-            let queried = queried.map_err(|_elapsed| AWAY)?;
+            let queried = queried.map_err(|_elapsed| UNREACHABLE)?;
             if queried.as_ref().is_err_and(is_lost) {
                 connection.discard();
             } else {
-                connection.give_back();
+                connection.release();
             }
             Ok::<_, StoreError>(queried)
         });
@@ -139,40 +139,42 @@ impl Standby {
             Ok(Err(error)) => {
                 let missing = [SqlState::UNDEFINED_TABLE, SqlState::UNDEFINED_COLUMN, SqlState::INVALID_SCHEMA_NAME];
                 let schema = error.code().is_some_and(|code| missing.contains(code));
-                tracing::debug!(error = told(&error), standby = self.place, "status query failed");
-                return Err(Some(if schema { Trouble::Schema } else { Trouble::Refused }));
+                tracing::debug!(error = describe(&error), standby = self.address, "status query failed");
+                return Err(Some(if schema { StandbyError::Schema } else { StandbyError::Refused }));
             }
-            Err(error) => return Err((!means_lost(&error)).then_some(Trouble::Refused)),
+            Err(error) => return Err((!is_connection_lost(&error)).then_some(StandbyError::Refused)),
         };
-        self.seen(&rows).map_err(Some)
+        self.parse_status(&rows).map_err(Some)
     }
 
-    fn seen(&self, rows: &[Row]) -> Result<StandbyState, Trouble> {
-        let row = rows.first().ok_or(Trouble::Schema)?;
+    fn parse_status(&self, rows: &[Row]) -> Result<StandbyStatus, StandbyError> {
+        let row = rows.first().ok_or(StandbyError::Schema)?;
         let read = || -> Result<_, StoreError> {
             let when = |column| Ok::<_, StoreError>(get::<Option<i64>>(row, column)?.map(time));
-            let place = FeedCursor { position: position(get(row, 3)?), time: when(4)? };
-            let seen = StandbyState { place, indexed: position(get(row, 5)?), time: when(6)? };
-            Ok((get::<i32>(row, 0)?, get::<Uuid>(row, 1)?, get::<bool>(row, 2)?, seen))
+            let cursor = FeedCursor { position: position(get(row, 3)?), time: when(4)? };
+            let status = StandbyStatus { cursor, indexed: position(get(row, 5)?), time: when(6)? };
+            Ok((get::<i32>(row, 0)?, get::<Uuid>(row, 1)?, get::<bool>(row, 2)?, status))
         };
-        let (version, feed, recovering, seen) = read().map_err(|_logged| Trouble::Schema)?;
+        let (version, feed, recovering, status) = read().map_err(|_logged| StandbyError::Schema)?;
         if feed != self.feed {
-            return Err(Trouble::Foreign);
+            return Err(StandbyError::Foreign);
         }
         if !recovering {
-            return Err(Trouble::Promoted);
+            return Err(StandbyError::Promoted);
         }
         // A newer schema is the primary's as well, and still serves this version.
-        if version < migrate::KNOWN { Err(Trouble::Schema) } else { Ok(seen) }
+        if version < migrate::KNOWN { Err(StandbyError::Schema) } else { Ok(status) }
     }
 
     /// Returns true if its status proves the required freshness. If not, its known position is discarded.
-    fn proves(&self, rows: &[Row], need: &Need) -> bool {
-        let proven = self.seen(rows).is_ok_and(|seen| {
-            seen.place.position >= need.position && seen.indexed >= need.indexed && seen.time == need.head.time
+    fn proves(&self, rows: &[Row], required: &RequiredPosition) -> bool {
+        let proven = self.parse_status(rows).is_ok_and(|status| {
+            status.cursor.position >= required.position
+                && status.indexed >= required.indexed
+                && status.time == required.head.time
         });
         if !proven {
-            self.freshness().doubt();
+            self.freshness().invalidate();
         }
         proven
     }
@@ -181,16 +183,16 @@ impl Standby {
 /// Permit to read from a standby. Each statement comes with a proof that the answering server is fresh enough: a status
 /// query before it in the same transaction, so that the statement sees nothing older. All other knowledge about the
 /// standby only avoids failing reads.
-pub(super) struct Turn<'a> {
+pub(super) struct StandbyPermit<'a> {
     standby: &'a Standby,
-    need: Need,
+    required: RequiredPosition,
     _permit: SemaphorePermit<'a>,
 }
 
-impl Reader for Turn<'_> {
+impl Reader for StandbyPermit<'_> {
     async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, StoreError> {
         let standby = self.standby;
-        let head = sequence(self.need.head.position);
+        let head = sequence(self.required.head.position);
         let head: [Param<'_>; 1] = [(&head, Type::INT8)];
         let connection = standby.reads.connection().await?;
         let answers = standby.reads.guard(async {
@@ -206,23 +208,23 @@ impl Reader for Turn<'_> {
             let answers = tokio::time::timeout(standby.read_timeout, pipelined).await;
             answers.map_err(|_elapsed| StoreError::Unavailable("the standby timed out"))
         });
-        let (begun, proof, rows, ended) = answers.await?;
-        let answered = begun.and(proof).and_then(|proof| Ok((proof, rows?, ended?)));
-        let (proof, rows, ()) = match answered {
-            Ok(answered) => answered,
+        let (begin_result, proof, rows, ended) = answers.await?;
+        let outcome = begin_result.and(proof).and_then(|proof| Ok((proof, rows?, ended?)));
+        let (proof, rows, ()) = match outcome {
+            Ok(outcome) => outcome,
             Err(error) => {
                 // Most likely a conflict with replay. The read falls back to the primary, so this is not a warning.
-                tracing::debug!(error = told(&error), standby = standby.place, "read from standby failed");
+                tracing::debug!(error = describe(&error), standby = standby.address, "read from standby failed");
                 if is_lost(&error) {
                     connection.discard()
                 } else {
-                    connection.give_back()
+                    connection.release()
                 }
                 return Err(StoreError::Unavailable("the standby did not answer"));
             }
         };
-        connection.give_back();
-        if standby.proves(&proof, &self.need) {
+        connection.release();
+        if standby.proves(&proof, &self.required) {
             Ok(rows)
         } else {
             Err(StoreError::Unavailable("the standby is not fresh enough"))

@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 /// Signal that the connection of a call ends: the server stops, or the connection is too old. In the extensions of
 /// requests.
 #[derive(Clone, Debug, Default)]
-pub struct Ending(Arc<CancellationToken>); // Cloning the token itself would take a lock in every call.
+pub struct ConnectionShutdown(Arc<CancellationToken>); // Cloning the token itself would take a lock in every call.
 
-impl Ending {
+impl ConnectionShutdown {
     /// Ends when the token is cancelled.
     pub fn new(token: CancellationToken) -> Self {
         Self(Arc::new(token))
@@ -22,12 +22,12 @@ impl Ending {
     }
 
     /// Returns true if the connection is ending.
-    pub fn has_come(&self) -> bool {
+    pub fn has_started(&self) -> bool {
         self.0.is_cancelled()
     }
 
     /// Waits until the connection ends.
-    pub async fn come(self) {
+    pub async fn started(self) {
         self.0.cancelled().await;
     }
 }

@@ -9,16 +9,16 @@ use crate::access::{AuthError, Caller};
 use crate::ingest::{Meter, OverRate};
 
 /// Returns the meter of a call's caller; none if callers are not authenticated.
-pub(super) fn rate(extensions: &Extensions) -> Option<Arc<dyn Meter>> {
+pub(super) fn meter(extensions: &Extensions) -> Option<Arc<dyn Meter>> {
     let caller = extensions.get::<Arc<Caller>>()?;
-    Some(Arc::new(Rated(Arc::clone(caller))))
+    Some(Arc::new(CallerMeter(Arc::clone(caller))))
 }
 
-struct Rated(Arc<Caller>);
+struct CallerMeter(Arc<Caller>);
 
-impl Meter for Rated {
+impl Meter for CallerMeter {
     fn take(&self, documents: usize) -> Result<(), OverRate> {
-        match self.0.count_more(Instant::now(), documents) {
+        match self.0.charge_documents(Instant::now(), documents) {
             Err(AuthError::Rate { subject, rate, wait }) => {
                 Err(OverRate { documents, subject, rate: rate.to_string(), wait })
             }
@@ -27,7 +27,7 @@ impl Meter for Rated {
         }
     }
 
-    fn borrow(&self, documents: usize) -> Duration {
-        self.0.borrow_more(Instant::now(), documents)
+    fn reserve(&self, documents: usize) -> Duration {
+        self.0.reserve_more(Instant::now(), documents)
     }
 }
