@@ -127,7 +127,7 @@ fn time_of(time: &Option<prost_types::Timestamp>) -> Option<Timestamp> {
     time.as_ref().and_then(|time| from_proto(time).ok())
 }
 
-fn forget_what_copydesk_sets(article: &mut Article) {
+pub(super) fn forget_what_copydesk_sets(article: &mut Article) {
     *article = Article {
         name: String::new(),
         uid: String::new(),

@@ -146,13 +146,15 @@ impl Filter {
         if self.is_empty() {
             return true;
         }
+        // Without `..`: a condition that is not checked would match every article.
+        let Self { any_of, publish_from, publish_until, query, exclude_duplicates } = self;
         let facets = Facet::of(article);
         let time = article.publish_time.as_ref().or(article.create_time.as_ref());
         let time = time.and_then(|time| from_proto(time).ok());
-        self.any_of.iter().all(|any| any.iter().any(|facet| facets.binary_search(facet).is_ok()))
-            && self.publish_from.is_none_or(|from| time.is_some_and(|time| time >= from))
-            && self.publish_until.is_none_or(|until| time.is_some_and(|time| time < until))
-            && (!self.exclude_duplicates || article.duplicate_of.is_empty())
-            && self.query.as_ref().is_none_or(|query| query.matches(article))
+        any_of.iter().all(|any| any.iter().any(|facet| facets.binary_search(facet).is_ok()))
+            && publish_from.is_none_or(|from| time.is_some_and(|time| time >= from))
+            && publish_until.is_none_or(|until| time.is_some_and(|time| time < until))
+            && (!exclude_duplicates || article.duplicate_of.is_empty())
+            && query.as_ref().is_none_or(|query| query.matches(article))
     }
 }

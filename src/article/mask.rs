@@ -222,6 +222,7 @@ mod tests {
 
     use super::*;
     use crate::article::changed_fields;
+    use crate::article::clean::forget_what_copydesk_sets;
     use crate::proto::Dateline;
 
     fn mask(paths: &[&str]) -> FieldMask {
@@ -300,6 +301,17 @@ mod tests {
         filled_message
     }
 
+    /// Returns the names of the fields that differ, in the order of their numbers.
+    fn differing(one: &Article, other: &Article) -> Vec<String> {
+        let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).expect("descriptors written by build.rs");
+        let message = pool.get_message_by_name("copydesk.v1.Article").expect("Article in the package");
+        let dynamic =
+            |article: &Article| DynamicMessage::decode(message.clone(), &*article.encode_to_vec()).expect("an article");
+        let (one, other) = (dynamic(one), dynamic(other));
+        let differs = message.fields().filter(|field| one.get_field(field) != other.get_field(field));
+        differs.map(|field| field.name().to_owned()).collect()
+    }
+
     /// Names of the top-level fields that are changeable.
     fn changeable() -> Vec<&'static str> {
         CHANGEABLE.iter().copied().filter(|path| !path.contains('.')).collect()
@@ -311,6 +323,10 @@ mod tests {
         classified.sort_unstable();
         let fields: Vec<&str> = FIELDS.keys().map(String::as_str).collect();
         assert_eq!(classified, fields, "each field belongs to exactly one of output only, identity and changeable");
+        // Ingestion forgets what a sender says of fields that Copydesk sets.
+        let mut forgotten = full();
+        forget_what_copydesk_sets(&mut forgotten);
+        assert_eq!(differing(&full(), &forgotten), OUTPUT_ONLY, "cleaning must forget these, and only these");
         let compared = changed_fields(&Article::default(), &full());
         assert_eq!(compared, [IDENTITY, &changeable()].concat(), "changed_fields must compare these");
     }

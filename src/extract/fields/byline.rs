@@ -1,4 +1,4 @@
-//! Bylines: recognises them, and splits them into names. They are found by `meta` (tags, JSON-LD, selectors),
+//! Bylines: recognises them, and splits them into names. They are found by `meta` and `jsonld` (pages),
 //! `formats::syndication` (feeds) and `boilerplate::rules` (lines at the head of the text).
 
 use super::agencies::agency;

@@ -1,4 +1,4 @@
-//! Metadata of a page: structured data first, then meta tags, then the page's visible content.
+//! Metadata of a page, authors included: structured data first, then meta tags, then the page's visible content.
 
 use dom_query::{Document, NodeRef};
 use jiff::Timestamp;

@@ -37,24 +37,26 @@ impl Values {
 
 /// Builds the conditions of a filter on `articles a`, except for the one whose lists are walked.
 pub(super) fn conditions(values: &mut Values, filter: &Filter, scanned: Option<usize>) -> String {
+    // Without `..`: a condition that is not translated would match every article.
+    let Filter { any_of, publish_from, publish_until, query, exclude_duplicates } = filter;
     let mut sql = String::new();
-    for (_, any) in filter.any_of.iter().enumerate().filter(|(at, _)| Some(*at) != scanned) {
+    for (_, any) in any_of.iter().enumerate().filter(|(at, _)| Some(*at) != scanned) {
         let numbers: Vec<i64> = any.iter().map(facet_number).collect();
         sql += &format!(" AND a.facets && {}", values.add(numbers, Type::INT8_ARRAY));
     }
-    if let Some(from) = filter.publish_from {
+    if let Some(from) = publish_from {
         sql += &format!(" AND a.sort_time >= {}", values.number(from.as_microsecond()));
     }
-    if let Some(until) = filter.publish_until {
+    if let Some(until) = publish_until {
         sql += &format!(" AND a.sort_time < {}", values.number(until.as_microsecond()));
     }
-    if filter.exclude_duplicates {
+    if *exclude_duplicates {
         // Keeps a duplicate whose original is not readable.
         let readable = READABLE.replace("a.", "o.");
         sql +=
             &format!(" AND NOT EXISTS (SELECT FROM copydesk.articles o WHERE o.key = a.duplicate_of AND {readable})");
     }
-    if let Some(query) = &filter.query {
+    if let Some(query) = query {
         let words = values.add(query_text(query), Type::TEXT);
         sql += &format!(
             " AND EXISTS (SELECT FROM copydesk.search s WHERE s.article = a.key AND s.words @@ {words}::tsquery)"

@@ -51,6 +51,8 @@ pub(super) fn conditions(reader: &Reader, filter: &Filter) -> rusqlite::Result<O
 
 /// Adds the conditions of a filter on `articles a`.
 pub(super) fn add_filter(sql: &mut Sql, filter: &Filter, conditions: &[Condition]) {
+    // Without `..`: a condition that is not translated would match every article. `conditions` has those of `any_of`.
+    let Filter { any_of: _, publish_from, publish_until, query, exclude_duplicates } = filter;
     for (_, numbers) in conditions {
         let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
         sql.text += &format!(
@@ -59,20 +61,20 @@ pub(super) fn add_filter(sql: &mut Sql, filter: &Filter, conditions: &[Condition
             numbers.join(", ")
         );
     }
-    if let Some(from) = filter.publish_from {
+    if let Some(from) = publish_from {
         let from = sql.value(from.as_microsecond());
         sql.text += &format!(" AND a.sort_time >= {from}");
     }
-    if let Some(until) = filter.publish_until {
+    if let Some(until) = publish_until {
         let until = sql.value(until.as_microsecond());
         sql.text += &format!(" AND a.sort_time < {until}");
     }
-    if filter.exclude_duplicates {
+    if *exclude_duplicates {
         // A duplicate of an unreadable original is not excluded: it is the only readable copy.
         let readable = READABLE.replace("a.", "o.");
         sql.text += &format!(" AND NOT EXISTS (SELECT 1 FROM articles o WHERE o.key = a.duplicate_of AND {readable})");
     }
-    if let Some(query) = &filter.query {
+    if let Some(query) = query {
         let words = sql.value(match_text(query));
         sql.text += &format!(" AND a.key IN (SELECT rowid FROM search.fts WHERE fts MATCH {words})");
     }

@@ -237,6 +237,14 @@ mod tests {
     }
 
     #[test]
+    fn lifetimes_vary_by_at_most_ten_percent() {
+        let ttl = Duration::from_secs(1_000);
+        let lifetimes: Vec<u64> = (0..200).map(|_| entry_lifetime(ttl).as_secs()).collect();
+        assert!(lifetimes.iter().all(|seconds| (900..=1_100).contains(seconds)), "{lifetimes:?}");
+        assert!(lifetimes.iter().any(|seconds| *seconds != lifetimes[0]), "no jitter");
+    }
+
+    #[test]
     fn what_is_put_in_comes_out_and_nothing_else() {
         let (id, feed): (ArticleId, Uuid) = ("ferry-1".parse().unwrap(), Uuid::now_v7());
         let record = record(&id, feed);

@@ -1,4 +1,5 @@
-//! Session with one Redis server, from its identification until its identity or availability is in doubt.
+//! Session with one Redis server, from its identification until its identity or availability is in doubt. Counts its
+//! hits, fills and failures, and ends after repeated timeouts.
 
 pub(super) mod fill_queue;
 pub(super) mod read_permission;
