@@ -22,7 +22,7 @@ async fn rejected_reads_are_retried() {
     let proxy = ObservingProxy::start(&server.address.to_string(), 2).await;
     let request = GetArticleRequest { name: article.name.clone(), ..Default::default() };
     let answer = balanced(&[proxy.address()]).retrieval.get_article(request).await.unwrap();
-    assert_eq!(answer.metadata().get("proxy-attempts").unwrap(), "3");
+    assert_eq!(answer.metadata().get("witness-attempts").unwrap(), "3");
     assert_eq!(answer.into_inner().article.unwrap().name, article.name);
 }
 

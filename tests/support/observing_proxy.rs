@@ -132,9 +132,9 @@ async fn reported_call(shared: &Shared, request: Request, attempts: u64) -> Resu
     let trailers = collected.trailers().cloned();
     let message = collected.to_bytes();
     let answered = encoding(&parts.headers, &message);
-    parts.headers.insert("proxy-attempts", attempts.into());
-    parts.headers.insert("proxy-request-encoding", sent);
-    parts.headers.insert("proxy-response-encoding", answered);
+    parts.headers.insert("witness-attempts", attempts.into());
+    parts.headers.insert("witness-request-encoding", sent);
+    parts.headers.insert("witness-response-encoding", answered);
     let body = Full::new(message).with_trailers(std::future::ready(trailers.map(Ok)));
     Ok(Response::from_parts(parts, Body::new(body)))
 }
