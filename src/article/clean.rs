@@ -63,6 +63,20 @@ impl CleanArticle {
         violations.or(Self { article, content, digest })
     }
 
+    /// Validates an article that has addresses and identifiers, and no text: it was withdrawn before it arrived.
+    pub fn without_text(article: Article) -> Result<Self, Violations> {
+        let mut violations = Violations::default();
+        let mut article = Article {
+            url: article.url,
+            source: article.source,
+            external_id: article.external_id,
+            ..Article::default()
+        };
+        clean_identity(&mut article, &mut violations);
+        let (content, digest) = (article.encode_to_vec(), Digest::of("", ""));
+        violations.or(Self { article, content, digest })
+    }
+
     /// The article.
     pub fn article(&self) -> &Article {
         &self.article
@@ -109,6 +123,11 @@ impl CleanArticle {
     /// Returns the publisher's time of first publication.
     pub fn publish_time(&self) -> Option<Timestamp> {
         time_of(&self.article.publish_time)
+    }
+
+    /// Returns the publisher's time of the last change.
+    pub fn source_update_time(&self) -> Option<Timestamp> {
+        time_of(&self.article.source_update_time)
     }
 
     /// Returns the time before which the article is unreadable.

@@ -1,14 +1,12 @@
-//! Resource names: `articles/{article}` and `articles/{article}@{revision}`, and IDs derived from a document's
-//! identity.
+//! Resource names: `articles/{article}` and `articles/{article}@{revision}`, and IDs derived from a key.
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use data_encoding::{Encoding, Specification};
-use sha2::{Digest as _, Sha256};
 
-use super::{Digest, Violations};
+use super::{Digest, Key};
 
 const COLLECTION: &str = "articles/";
 const RIGHT_ID: &str = "must be 1 to 63 characters of a-z, 0-9 and -, and neither begin nor end with -";
@@ -27,6 +25,17 @@ impl ArticleId {
     /// Returns the resource name.
     pub fn name(&self) -> String {
         format!("{COLLECTION}{}", self.0)
+    }
+
+    /// Returns the ID of a new article, derived from the first key that its document states.
+    pub fn of_key(key: &Key) -> Self {
+        Self(base32().encode(key.as_bytes()).into())
+    }
+
+    /// Returns the ID of a new article if another one has the ID of its key: they share the key, and are not versions
+    /// of one text.
+    pub fn of_shared_key(key: &Key, digest: &Digest) -> Self {
+        Self::of_key(&key.renamed(digest))
     }
 
     /// Parses a resource name that has no revision.
@@ -85,52 +94,6 @@ impl FromStr for ArticleName {
     }
 }
 
-/// Identity of a document, equal each time it is ingested.
-pub struct Identity<'a> {
-    /// ID given by the client.
-    pub article_id: &'a str,
-    /// The publisher.
-    pub source: &'a str,
-    /// The publisher's ID.
-    pub external_id: &'a str,
-    /// Canonical URL.
-    pub url: &'a str,
-    /// Digest of the text.
-    pub digest: &'a Digest,
-}
-
-impl Identity<'_> {
-    /// Returns the article's ID: the client's, otherwise a hash of source and external ID, of the URL, or of source
-    /// and content, in this order.
-    pub fn derive(&self) -> Result<ArticleId, Violations> {
-        if !self.article_id.is_empty() {
-            return self.article_id.parse().map_err(|expected: &str| Violations::one("article_id", expected));
-        }
-        let mut hash = Sha256::new();
-        // Lengths keep ("ab", "c") and ("a", "bc") apart; the leading word keeps the three kinds apart.
-        let mut part = |bytes: &[u8]| {
-            hash.update((bytes.len() as u64).to_be_bytes());
-            hash.update(bytes);
-        };
-        if !self.external_id.is_empty() {
-            part(b"external");
-            part(self.source.as_bytes());
-            part(self.external_id.as_bytes());
-        } else if !self.url.is_empty() {
-            part(b"url");
-            part(self.url.as_bytes());
-        } else {
-            // Includes the source: two publishers' copies of a wire story are two articles, and one is the duplicate
-            // of the other.
-            part(b"content");
-            part(self.source.as_bytes());
-            part(&self.digest.0);
-        }
-        let id = base32().encode(&hash.finalize()[..16]);
-        Ok(ArticleId(id.into()))
-    }
-}
-
 /// Crockford's alphabet, without letters that look like digits. 16 bytes make 26 characters.
 fn base32() -> &'static Encoding {
     static ENCODING: std::sync::LazyLock<Encoding> = std::sync::LazyLock::new(|| {
@@ -145,18 +108,15 @@ fn base32() -> &'static Encoding {
 mod tests {
     use super::*;
 
-    fn identity<'a>(source: &'a str, external_id: &'a str, url: &'a str) -> ArticleId {
-        Identity { article_id: "", source, external_id, url, digest: &Digest([7; 32]) }.derive().expect("derived")
-    }
-
     #[test]
-    fn the_strongest_identity_wins() {
-        let by_external = identity("a.example", "1", "https://a.example/1");
-        assert_eq!(by_external, identity("a.example", "1", "https://a.example/2"));
-        assert_ne!(by_external, identity("b.example", "1", "https://a.example/1"));
-        assert_ne!(identity("ab", "c", ""), identity("a", "bc", ""));
-        assert_ne!(identity("a.example", "", ""), identity("b.example", "", ""));
-        assert_eq!(by_external.as_str().len(), 26);
+    fn ids_are_derived_from_keys() {
+        let key = Key::external("a.example", "1");
+        let id = ArticleId::of_key(&key);
+        assert_eq!(id, ArticleId::of_key(&Key::external("a.example", "1")));
+        assert_eq!(id.as_str().len(), 26);
+        assert_ne!(id, ArticleId::of_key(&Key::external("b.example", "1")));
+        assert_ne!(Key::external("ab", "c"), Key::external("a", "bc"));
+        assert_ne!(id, ArticleId::of_shared_key(&key, &Digest([7; 32])));
     }
 
     #[test]

@@ -3,19 +3,23 @@
 //! An article has one shape, that of `proto/`. It is stored, cached and sent as the encoded message, so a read neither
 //! decodes nor encodes it. This module holds everything that the message does not express.
 
+mod address;
 mod clean;
 mod diff;
 mod editor;
 mod encoded;
 mod filter;
 mod id;
+mod key;
 mod mask;
 mod query;
 mod record;
+mod similarity;
 mod text;
 mod time;
 mod token;
 mod url;
+mod version;
 mod violation;
 
 pub use clean::{CleanArticle, Limits, MAX_REASON_CHARS};
@@ -23,12 +27,15 @@ pub use diff::changed_fields;
 pub use editor::EditorFields;
 pub use encoded::EncodedArticle;
 pub use filter::{Facet, FacetKind, Filter};
-pub use id::{ArticleId, ArticleName, Identity};
+pub use id::{ArticleId, ArticleName};
+pub use key::{ArticleKey, Key, StatedKey, Trust};
 pub use mask::{ReadMask, UpdateMask};
 pub use query::{Query, tokens};
 pub use record::{ChangeKind, Digest, Lifecycle, Record, RecordParts, Unreadable};
+pub use similarity::are_versions;
 pub use text::{clean_line, clean_text, fold, invisible};
 pub use time::{from_proto, to_proto};
 pub use token::{ChangeToken, Position};
-pub use url::{canonical_url, host_of, resolve_url, safe_url};
+pub use url::{canonical_url, host_of, normal_address, resolve_url, safe_url, same_domain};
+pub use version::{MAX_AHEAD, SourceVersion, VersionPart};
 pub use violation::{Violation, Violations};

@@ -52,6 +52,8 @@ pub enum Lifecycle {
     Withdrawn,
     /// Soft-deleted.
     Deleted,
+    /// Not ingested yet: withdrawn before it arrived, then reinstated. It has a name and keys, and no text.
+    Expected,
 }
 
 /// Reason why an article cannot be read.
@@ -65,6 +67,8 @@ pub enum Unreadable {
     Deleted,
     /// Past its expire time.
     Expired,
+    /// Not ingested yet. Readers get the same answer as for a missing article.
+    Expected,
 }
 
 /// Kind of a change in the change feed.
@@ -176,6 +180,11 @@ impl Record {
         Self::new(RecordParts { duplicate_of: None, ..self.parts.clone() }, &self.content())
     }
 
+    /// Returns true if the article has no text: it was withdrawn before it arrived.
+    pub fn is_empty(&self) -> bool {
+        self.parts.digest == Digest::of("", "")
+    }
+
     /// Decodes the article, as readers see it.
     pub fn decode(&self) -> Result<Article, prost::DecodeError> {
         Article::decode(self.encoded.as_bytes().clone())
@@ -206,6 +215,7 @@ impl RecordParts {
         match self.lifecycle {
             Lifecycle::Withdrawn => Some(Unreadable::Withdrawn),
             Lifecycle::Deleted => Some(Unreadable::Deleted),
+            Lifecycle::Expected => Some(Unreadable::Expected),
             Lifecycle::Live if self.embargo_time.is_some_and(|time| now < time) => Some(Unreadable::Embargoed),
             Lifecycle::Live if self.expire_time.is_some_and(|time| now >= time) => Some(Unreadable::Expired),
             Lifecycle::Live => None,
@@ -236,6 +246,7 @@ impl Unreadable {
             Self::Withdrawn => ArticleState::Withdrawn,
             Self::Deleted => ArticleState::Deleted,
             Self::Expired => ArticleState::Expired,
+            Self::Expected => ArticleState::Expected,
         }
     }
 }

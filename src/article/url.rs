@@ -2,36 +2,10 @@
 
 use url::Url;
 
+use super::address;
+
 /// Maximum size of a URL, in bytes.
 pub const MAX_URL_BYTES: usize = 2_048;
-
-/// Query parameters that identify a referrer, not the content.
-const TRACKING: &[&str] = &[
-    "_ga",
-    "_gl",
-    "cmpid",
-    "dclid",
-    "fbclid",
-    "gclid",
-    "gclsrc",
-    "igshid",
-    "mc_cid",
-    "mc_eid",
-    "msclkid",
-    "ocid",
-    "partnerid",
-    "ref_src",
-    "smid",
-    "spm",
-    "s_cid",
-    "twclid",
-    "wbraid",
-    "gbraid",
-    "yclid",
-    "xtor",
-    "at_medium",
-    "at_campaign",
-];
 
 /// Returns an absolute `http` or `https` URL without credentials, or an error that says what is required.
 pub fn safe_url(text: &str) -> Result<String, &'static str> {
@@ -50,21 +24,17 @@ pub fn resolve_url(base: Option<&Url>, href: &str) -> Option<String> {
     }
 }
 
-/// Returns the canonical form of an article's URL: safe, without fragment, tracking parameters and default port, the
-/// host in lower case, the query's parameters sorted.
+/// Returns the canonical form of an article's URL: safe, without tracking parameters, credentials, default port and
+/// fragment, the host in lower case. A fragment that selects the page (`#!/news/1`) is kept. The copy of a page in an
+/// AMP cache has the publisher's URL.
+///
+/// Everything else stays as it is: parameters are neither decoded nor sorted, so the URL leads to the same page.
 pub fn canonical_url(text: &str) -> Result<String, &'static str> {
-    let mut url = parse(text)?;
-    url.set_fragment(None);
-    let mut kept: Vec<(String, String)> = url
-        .query_pairs()
-        .filter(|(name, _)| !is_tracking(name))
-        .map(|(name, value)| (name.into_owned(), value.into_owned()))
-        .collect();
-    kept.sort();
-    url.set_query(None);
-    if !kept.is_empty() {
-        url.query_pairs_mut().extend_pairs(kept);
-    }
+    let mut url = publisher_url(parse(text)?);
+    let query = url.query().map(|query| address::kept_parameters(query, address::is_tracking));
+    url.set_query(query.as_deref().filter(|query| !query.is_empty()));
+    let fragment = url.fragment().and_then(address::route).map(str::to_owned);
+    url.set_fragment(fragment.as_deref());
     let canonical = String::from(url);
     if canonical.len() > MAX_URL_BYTES {
         return Err("must be at most 2,048 bytes long");
@@ -72,14 +42,26 @@ pub fn canonical_url(text: &str) -> Result<String, &'static str> {
     Ok(canonical)
 }
 
-/// Returns the host of a URL without `www.`: the source of a document that names none.
+/// Returns the host of a URL without the labels of editions (`www.`, `m.`, `amp.`): the source of a document that names
+/// none.
 pub fn host_of(url: &str) -> Option<String> {
-    let url = parse(url).ok()?;
-    let host = url.host_str()?;
-    Some(host.strip_prefix("www.").unwrap_or(host).to_string())
+    let url = publisher_url(parse(url).ok()?);
+    Some(address::site_host(url.host_str()?).into_owned())
 }
 
-fn parse(text: &str) -> Result<Url, &'static str> {
+/// Returns the normal form of an address: spellings of the address of one page have the same one. Not a URL.
+pub fn normal_address(url: &str) -> Result<String, &'static str> {
+    let url = publisher_url(parse(url)?);
+    Ok(address::normal(&url))
+}
+
+/// Returns the URL of the publisher for the copy of a page in an AMP cache.
+fn publisher_url(url: Url) -> Url {
+    let original = address::in_amp_cache(&url).and_then(|original| parse(&original).ok());
+    original.unwrap_or(url)
+}
+
+pub(super) fn parse(text: &str) -> Result<Url, &'static str> {
     const EXPECTED: &str =
         "must be an absolute http or https URL of at most 2,048 bytes, such as https://example.org/news/1";
     let text = text.trim();
@@ -96,9 +78,14 @@ fn parse(text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
-fn is_tracking(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    name.starts_with("utm_") || TRACKING.contains(&name.as_str())
+/// Returns true if two URLs belong to the same registrable domain: `news.example.org` and `example.org`. Of a domain
+/// under which anybody can register a subdomain (`example.blogspot.com`), each subdomain is one.
+pub fn same_domain(one: &str, other: &str) -> bool {
+    let domain = |url: &str| {
+        let url = publisher_url(parse(url).ok()?);
+        Some(address::registrable_domain(url.host_str()?).to_owned())
+    };
+    domain(one).is_some_and(|one| domain(other) == Some(one))
 }
 
 #[cfg(test)]
@@ -106,14 +93,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_article_has_one_address() {
-        let canonical = "https://example.org/news/1?a=2&b=1";
-        for variant in [
-            "https://example.org/news/1?b=1&a=2",
-            "https://EXAMPLE.org:443/news/1?a=2&utm_source=x&b=1&fbclid=y#top",
-            " https://user:secret@example.org/news/1?a=2&b=1 ",
+    fn canonical_urls_lead_to_the_same_page() {
+        for (url, canonical) in [
+            ("https://EXAMPLE.org:443/news/1?b=1&utm_source=x&a=2&fbclid=y#top", "https://example.org/news/1?b=1&a=2"),
+            (" https://user:secret@example.org/news/1 ", "https://example.org/news/1"),
+            ("https://example.org/?title=%CF%F3%F2%FC", "https://example.org/?title=%CF%F3%F2%FC"),
+            ("https://example.org/a?x=1+2&y=%20;z", "https://example.org/a?x=1+2&y=%20;z"),
+            ("https://example.org/#!/news/1", "https://example.org/#!/news/1"),
+            ("https://example.org/news/1?gclid=x", "https://example.org/news/1"),
+            ("https://www.google.com/amp/s/example.org/news/1", "https://example.org/news/1"),
         ] {
-            assert_eq!(canonical_url(variant).as_deref(), Ok(canonical));
+            assert_eq!(canonical_url(url).as_deref(), Ok(canonical), "{url}");
         }
     }
 
@@ -123,5 +113,15 @@ mod tests {
             assert!(safe_url(bad).is_err(), "{bad}");
         }
         assert_eq!(host_of("https://www.Example.org/x").as_deref(), Some("example.org"));
+        assert_eq!(host_of("https://m.example.org/x").as_deref(), Some("example.org"));
+    }
+
+    #[test]
+    fn domains_are_registrable() {
+        assert!(same_domain("https://news.example.org/1", "http://www.example.org/2"));
+        assert!(!same_domain("https://one.example.org/", "https://one.example.com/"));
+        assert!(!same_domain("https://one.blogspot.com/1", "https://two.blogspot.com/1"));
+        assert!(same_domain("http://127.0.0.1/1", "http://127.0.0.1/2"));
+        assert!(!same_domain("http://10.0.0.1/1", "http://11.0.0.1/1"));
     }
 }

@@ -241,7 +241,9 @@ impl StoreLayer for LocalCache {
         // Invalidates at once, so that the writer reads its own write here; the follower repeats it.
         let ids: Vec<ArticleId> = writes.iter().map(|write| write.id().clone()).collect();
         let answers = self.store.write(writes).await;
-        ids.iter().for_each(|id| self.inner.invalidate(id));
+        // A document may belong to another article, by its keys.
+        let written = answers.iter().flatten().map(|written| &written.record.id);
+        ids.iter().chain(written).for_each(|id| self.inner.invalidate(id));
         answers
     }
 

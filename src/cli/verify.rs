@@ -21,10 +21,10 @@ pub(super) async fn verify(flags: &SettingFlags) -> Result<(), Failure> {
     let options = flags.load()?.server_options()?;
     let store = options.store.open().await.map_err(Failure::failed)?;
     let found = store::verify(&*store).await.map_err(Failure::failed)?;
-    let [readable, embargoed, withdrawn, deleted, expired] = found.states;
+    let [readable, embargoed, withdrawn, deleted, expired, expected] = found.states;
     print(&format!(
         "articles: {} ({readable} readable, {embargoed} embargoed, {withdrawn} withdrawn, {deleted} deleted, \
-         {expired} expired)",
+         {expired} expired, {expected} not ingested yet)",
         found.articles
     ))?;
     print(&format!("changes: {}, after sequence {} up to {}", found.changes, found.from.sequence, found.to.sequence))?;

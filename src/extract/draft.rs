@@ -11,6 +11,8 @@ use super::report::Report;
 pub struct Draft {
     /// The canonical URL: absolute, http or https.
     pub url: Option<String>,
+    /// Other addresses that the document states for itself: of other editions, and short ones.
+    pub alternate_urls: Vec<String>,
     pub external_id: Option<String>,
     pub headline: String,
     pub subheadline: String,

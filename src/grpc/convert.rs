@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::article::ChangeKind;
+use crate::article::{ChangeKind, VersionPart};
 use crate::proto;
 use crate::store::Outcome;
 
@@ -13,6 +13,19 @@ pub(super) fn outcome(outcome: Outcome) -> i32 {
         Outcome::Revised => Api::Revised,
         Outcome::Unchanged => Api::Unchanged,
         Outcome::Duplicate => Api::Duplicate,
+        Outcome::Stale => Api::Stale,
+    }
+    .into()
+}
+
+pub(super) fn version_part(part: Option<VersionPart>) -> i32 {
+    use proto::VersionPart as Api;
+    match part {
+        None => Api::Unspecified,
+        Some(VersionPart::Time) => Api::Time,
+        Some(VersionPart::Number) => Api::SourceVersion,
+        Some(VersionPart::Observed) => Api::FetchTime,
+        Some(VersionPart::Digest) => Api::Content,
     }
     .into()
 }

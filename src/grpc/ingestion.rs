@@ -9,7 +9,7 @@ use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::caller_meter::meter;
-use super::convert::outcome;
+use super::convert::{outcome, version_part};
 use super::served::ingestion_service_server::IngestionService;
 use super::served::{
     DeleteArticleResponse, FeedItem, IngestArticleResponse, IngestArticlesResponse, IngestedArticle,
@@ -19,7 +19,7 @@ use super::served::{
 use super::{ConnectionShutdown, Outgoing, status, with_stopping_status};
 use crate::access::{Audit, AuditSource, Caller, Scope};
 use crate::article::{ChangeKind, EncodedArticle, Record};
-use crate::ingest::{Contents, Edit, IngestError, Ingested, Ingestion, StreamError, StreamResponse};
+use crate::ingest::{Contents, Edit, IngestError, Ingested, Ingestion, StreamError, StreamResponse, Target};
 use crate::proto;
 use crate::store::{Authority, Outcome, StoreError, WriteError};
 use crate::telemetry::{Metrics, set_call_article};
@@ -74,7 +74,7 @@ impl IngestionApi {
     }
 
     async fn edit(&self, edit: Edit<'_>, origin: AuditSource) -> Result<EncodedArticle, Status> {
-        set_call_article(edit.name);
+        set_call_article(edit.target.name);
         let edited = self.audited(origin, editing(edited(edit.kind))).edit(edit).await;
         Ok(whole(&edited.map_err(|error| status::ingest(&error))?))
     }
@@ -121,7 +121,7 @@ fn ingested(outcome: Outcome) -> Option<&'static str> {
         Outcome::Created => Some("CREATED"),
         Outcome::Revised => Some("REVISED"),
         Outcome::Duplicate => Some("DUPLICATE"),
-        Outcome::Unchanged => None,
+        Outcome::Unchanged | Outcome::Stale => None,
     }
 }
 
@@ -133,6 +133,7 @@ fn label(result: &Result<&Ingested, &IngestError>) -> &'static str {
             Outcome::Revised => "revised",
             Outcome::Unchanged => "unchanged",
             Outcome::Duplicate => "duplicate",
+            Outcome::Stale => "stale",
         },
         Err(IngestError::Invalid(_)) => "invalid",
         Err(_) => "failed",
@@ -155,26 +156,29 @@ fn answer(
         true => brief(&ingested.written.record),
         false => whole(&ingested.written.record),
     };
-    let report = |report: proto::ExtractionReport| (!short).then_some(report);
+    let one = |ingested: Ingested| IngestedArticle {
+        article: Some(article(&ingested)),
+        outcome: outcome(ingested.written.outcome),
+        older_by: version_part(ingested.written.older_by),
+        report: (!short).then_some(ingested.report),
+    };
+    let response = |first: IngestedArticle, feed_items| IngestArticleResponse {
+        article: first.article,
+        outcome: first.outcome,
+        report: first.report,
+        older_by: first.older_by,
+        feed_items,
+    };
     match result {
         Ok(Contents::Article(ingested)) => {
             metrics.ingest().ingested(label(&Ok(&ingested)));
-            Ok(IngestArticleResponse {
-                article: Some(article(&ingested)),
-                outcome: outcome(ingested.written.outcome),
-                report: report(ingested.report),
-                feed_items: Vec::new(),
-            })
+            Ok(response(one(ingested), Vec::new()))
         }
         Ok(Contents::Feed(items)) => {
             let feed_items = items.into_iter().map(|(external_id, result)| {
                 metrics.ingest().ingested(label(&result.as_ref()));
                 let result = match result {
-                    Ok(ingested) => feed_item::Result::Ingested(IngestedArticle {
-                        article: Some(article(&ingested)),
-                        outcome: outcome(ingested.written.outcome),
-                        report: report(ingested.report),
-                    }),
+                    Ok(ingested) => feed_item::Result::Ingested(one(ingested)),
                     Err(error) => feed_item::Result::Error(status::to_message(&status::ingest(&error))),
                 };
                 FeedItem { external_id, result: Some(result) }
@@ -184,13 +188,7 @@ fn answer(
                 Some(feed_item::Result::Ingested(ingested)) => Some(ingested.clone()),
                 _ => None,
             });
-            let first = first.unwrap_or_default();
-            Ok(IngestArticleResponse {
-                article: first.article,
-                outcome: first.outcome,
-                report: first.report,
-                feed_items,
-            })
+            Ok(response(first.unwrap_or_default(), feed_items))
         }
         Err(error) => Err(failure_status(metrics, &error)),
     }
@@ -284,8 +282,10 @@ impl IngestionService for IngestionApi {
         request: Request<proto::WithdrawArticleRequest>,
     ) -> Result<Response<WithdrawArticleResponse>, Status> {
         let origin = self.origin("WithdrawArticle", &request);
-        let proto::WithdrawArticleRequest { name, etag, reason } = request.get_ref();
-        let article = self.edit(Edit { name, etag, reason, kind: ChangeKind::Withdrawn }, origin).await?;
+        let proto::WithdrawArticleRequest { name, etag, reason, url, external, allow_missing } = request.get_ref();
+        let target = Target { name, url, external: external.as_ref() };
+        let (kind, allow_missing) = (ChangeKind::Withdrawn, *allow_missing);
+        let article = self.edit(Edit { target, etag, reason, kind, allow_missing }, origin).await?;
         Ok(Response::new(WithdrawArticleResponse { article: Some(article) }))
     }
 
@@ -295,7 +295,7 @@ impl IngestionService for IngestionApi {
     ) -> Result<Response<ReinstateArticleResponse>, Status> {
         let origin = self.origin("ReinstateArticle", &request);
         let proto::ReinstateArticleRequest { name, etag, reason } = request.get_ref();
-        let article = self.edit(Edit { name, etag, reason, kind: ChangeKind::Reinstated }, origin).await?;
+        let article = self.edit(Edit::named(name, etag, reason, ChangeKind::Reinstated), origin).await?;
         Ok(Response::new(ReinstateArticleResponse { article: Some(article) }))
     }
 
@@ -307,7 +307,7 @@ impl IngestionService for IngestionApi {
         let proto::DeleteArticleRequest { name, etag, allow_missing } = request.get_ref();
         set_call_article(name);
         let deleting = self.audited(origin, editing(edited(ChangeKind::Deleted)));
-        let article = match deleting.edit(Edit { name, etag, reason: "", kind: ChangeKind::Deleted }).await {
+        let article = match deleting.edit(Edit::named(name, etag, "", ChangeKind::Deleted)).await {
             Ok(record) => Some(whole(&record)),
             Err(IngestError::Write(WriteError::NotFound(_))) if *allow_missing => None,
             Err(error) => return Err(status::ingest(&error)),
@@ -321,7 +321,7 @@ impl IngestionService for IngestionApi {
     ) -> Result<Response<UndeleteArticleResponse>, Status> {
         let origin = self.origin("UndeleteArticle", &request);
         let proto::UndeleteArticleRequest { name, etag } = request.get_ref();
-        let article = self.edit(Edit { name, etag, reason: "", kind: ChangeKind::Undeleted }, origin).await?;
+        let article = self.edit(Edit::named(name, etag, "", ChangeKind::Undeleted), origin).await?;
         Ok(Response::new(UndeleteArticleResponse { article: Some(article) }))
     }
 }

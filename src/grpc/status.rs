@@ -233,7 +233,7 @@ pub fn retrieve(error: &RetrieveError) -> Status {
         RetrieveError::NotFound(name) => not_found(name),
         RetrieveError::Unreadable { name, why } => {
             let (reason, what) = match why {
-                Unreadable::Embargoed => return not_found(name),
+                Unreadable::Embargoed | Unreadable::Expected => return not_found(name),
                 Unreadable::Withdrawn => ("ARTICLE_WITHDRAWN", "was withdrawn"),
                 Unreadable::Deleted => ("ARTICLE_DELETED", "was deleted"),
                 Unreadable::Expired => ("ARTICLE_EXPIRED", "has expired"),
@@ -271,6 +271,7 @@ pub fn ingest(error: &IngestError) -> Status {
             let message = format!("{documents} more documents exceed the rate limit of {rate}; retry later");
             over_rate(message, subject, rate, *wait)
         }
+        IngestError::NoSuchKey(key) => not_found(key),
         IngestError::Extraction => internal(),
         IngestError::Write(error) => write(error),
     }
@@ -285,6 +286,7 @@ fn write(error: &WriteError) -> Status {
                 Lifecycle::Withdrawn => ("ARTICLE_WITHDRAWN", "was withdrawn; reinstate it first"),
                 Lifecycle::Deleted => ("ARTICLE_DELETED", "was deleted; undelete it first"),
                 Lifecycle::Live => ("ARTICLE_LIVE", "is live"),
+                Lifecycle::Expected => ("ARTICLE_EXPECTED", "has not been ingested yet"),
             };
             let mut details = about(reason, &name, message);
             details.add_precondition_failure_violation(reason, name.clone(), message);

@@ -2,14 +2,15 @@
 
 use jiff::Timestamp;
 
+use super::keys::{Disbelief, Statements, believe};
 use super::{Contents, IngestError, IngestOptions, Prepared, report};
 use crate::article::{
-    CleanArticle, Identity, Violations, canonical_url, clean_line, fold, from_proto, host_of, to_proto,
+    ArticleId, CleanArticle, SourceVersion, Violations, canonical_url, clean_line, fold, from_proto, to_proto,
 };
 use crate::extract::{self, Budget, Draft, Extracted, Extraction, Hints, Payload};
 use crate::proto::document::Payload as Sent;
 use crate::proto::{Article, Block, BlockKind, Dateline, Document, ExtractionReport, Link, Media, MediaKind};
-use crate::store::{Authority, Ingest, IngestSource, RequestKey};
+use crate::store::{Authority, Ingest, IngestSource, RequestKey, StoreError};
 
 /// Maximum size of structured articles that are normalised on the I/O thread, in bytes: it takes microseconds, less
 /// than a switch of threads.
@@ -57,7 +58,9 @@ pub(super) fn prepare(
         None => return Err(Violations::one("document.payload", "is required: set text, html, raw or article").into()),
         Some(Sent::Article(article)) => {
             let report = ExtractionReport { method: "article".into(), confidence: 1.0, ..Default::default() };
-            return metadata.finish(article, report, request, time, options, field).map(Contents::Article);
+            let statements = metadata.statements_of(&article);
+            let article = Merged { article, report, statements };
+            return metadata.finish(article, request, time, options, field).map(Contents::Article);
         }
         Some(ref sent) => {
             let payload = match sent {
@@ -76,7 +79,8 @@ pub(super) fn prepare(
     };
     match extraction {
         Extraction::Article(extracted) => {
-            metadata.merge(*extracted, request, time, options, field).map(Contents::Article)
+            let merged = metadata.merge(*extracted, false);
+            metadata.finish(merged, request, time, options, field).map(Contents::Article)
         }
         Extraction::Feed(entries) => {
             let items = (0..).zip(entries).map(|(item, entry)| {
@@ -89,7 +93,10 @@ pub(super) fn prepare(
                     ..metadata.clone()
                 };
                 let prepared = match entry.result {
-                    Ok(extracted) => item.merge(extracted, request, time, options, field),
+                    Ok(extracted) => {
+                        let merged = item.merge(extracted, true);
+                        item.finish(merged, request, time, options, field)
+                    }
                     Err(error) => Err(report::entry_violation(&error).into()),
                 };
                 (entry.external_id, prepared)
@@ -118,8 +125,17 @@ struct SenderMetadata {
     tags: Vec<String>,
     publisher: String,
     publish_time: Option<Timestamp>,
+    fetch_time: Option<Timestamp>,
+    source_version: i64,
     embargo_time: Option<prost_types::Timestamp>,
     expire_time: Option<prost_types::Timestamp>,
+}
+
+/// Article with the sender's and the document's statements, before cleaning.
+struct Merged {
+    article: Article,
+    report: ExtractionReport,
+    statements: Statements,
 }
 
 impl SenderMetadata {
@@ -140,9 +156,12 @@ impl SenderMetadata {
         let publish_time = time("hints.publish_time", &hints.publish_time);
         let embargo_time = time("embargo_time", &document.embargo_time).map(to_proto);
         let expire_time = time("expire_time", &document.expire_time).map(to_proto);
-        time("fetch_time", &document.fetch_time);
+        let fetch_time = time("fetch_time", &document.fetch_time);
+        if document.source_version < 0 {
+            violations.add("document.source_version", "must be 0 (none) or more");
+        }
         if !document.article_id.is_empty() {
-            let parsed: Result<crate::article::ArticleId, _> = document.article_id.parse();
+            let parsed: Result<ArticleId, _> = document.article_id.parse();
             if let Err(expected) = parsed {
                 violations.add("document.article_id", expected);
             }
@@ -160,6 +179,8 @@ impl SenderMetadata {
             tags: hints.tags,
             publisher: hints.publisher,
             publish_time,
+            fetch_time,
+            source_version: document.source_version,
             embargo_time,
             expire_time,
         })
@@ -174,53 +195,57 @@ impl SenderMetadata {
         }
     }
 
-    /// Converts an extracted draft to an article.
-    fn merge(
-        self,
-        extracted: Extracted,
-        request: Option<RequestKey>,
-        time: Timestamp,
-        options: &IngestOptions,
-        field: &str,
-    ) -> Result<Prepared, IngestError> {
-        let Extracted { draft, report } = extracted;
-        let mut report = report::to_proto(report);
-        let url = self.select_url(&draft, &mut report);
-        let article = Article { url, ..from_draft(draft) };
-        self.finish(article, report, request, time, options, field)
-    }
-
-    /// Returns the page's canonical URL, or the sender's URL if the canonical one belongs to another site or is a front
-    /// page.
-    fn select_url(&self, draft: &Draft, report: &mut ExtractionReport) -> String {
-        let Some(canonical) = draft.url.as_deref().and_then(|url| canonical_url(url).ok()) else {
-            return self.url.clone();
-        };
-        if self.url.is_empty() {
-            return canonical;
+    /// Returns the statements of an article that is already clean.
+    fn statements_of(&self, article: &Article) -> Statements {
+        let fetched = if self.url.is_empty() { &article.url } else { &self.url };
+        let believed = Some(&article.url).filter(|url| !url.is_empty());
+        Statements {
+            fetched: fetched.clone(),
+            believed: believed.into_iter().cloned().collect(),
+            is_item: false,
+            states_external_id: true,
         }
-        let warning = if !same_site(&self.url, &canonical) {
-            "canonical URL ignored: it belongs to another site"
-        } else if is_front_page(&canonical) && !is_front_page(&self.url) {
-            "canonical URL ignored: it is the front page of the site"
-        } else {
-            return canonical;
-        };
-        report.warnings.push(warning.into());
-        self.url.clone()
     }
 
-    /// Overrides the article's metadata with the sender's, cleans the article and derives its ID.
+    /// Converts an extracted draft to an article. Its URL is the first that is believed, or the one that the document
+    /// was fetched from.
+    fn merge(&self, extracted: Extracted, is_item: bool) -> Merged {
+        let Extracted { mut draft, report } = extracted;
+        let mut report = report::to_proto(report);
+        let stated = draft.url.take().into_iter().chain(std::mem::take(&mut draft.alternate_urls));
+        let mut believed: Vec<String> = Vec::new();
+        for url in stated.filter_map(|url| canonical_url(&url).ok()) {
+            let warning = match believe(&url, non_empty(&self.url), &draft.headline) {
+                Ok(()) => {
+                    believed.push(url);
+                    continue;
+                }
+                Err(Disbelief::OtherDomain) => "canonical URL ignored: it belongs to another site",
+                Err(Disbelief::SaysNothing) => {
+                    "canonical URL ignored: it names another page, a section or a front page"
+                }
+            };
+            if !report.warnings.iter().any(|known| known == warning) {
+                report.warnings.push(warning.into());
+            }
+        }
+        let url = believed.first().unwrap_or(&self.url).clone();
+        let states_external_id = !self.external_id.is_empty();
+        let statements = Statements { fetched: self.url.clone(), believed, is_item, states_external_id };
+        Merged { article: Article { url, ..from_draft(draft) }, report, statements }
+    }
+
+    /// Overrides the article's metadata with the sender's, cleans the article and collects its keys.
     fn finish(
         self,
-        mut article: Article,
-        report: ExtractionReport,
+        merged: Merged,
         request: Option<RequestKey>,
         time: Timestamp,
         options: &IngestOptions,
         field: &str,
     ) -> Result<Prepared, IngestError> {
-        // For an extracted page, `select_url` has chosen the URL.
+        let Merged { mut article, report, statements } = merged;
+        // For an extracted page, `merge` has chosen the URL.
         if article.url.is_empty() {
             article.url.clone_from(&self.url);
         }
@@ -238,9 +263,9 @@ impl SenderMetadata {
             }
         }
         if !self.authors.is_empty() {
-            article.authors = self.authors;
+            article.authors.clone_from(&self.authors);
         }
-        article.tags.extend(self.tags);
+        article.tags.extend(self.tags.iter().cloned());
         article.publish_time = self.publish_time.map(to_proto).or(article.publish_time);
         article.embargo_time = self.embargo_time.or(article.embargo_time);
         article.expire_time = self.expire_time.or(article.expire_time);
@@ -248,40 +273,34 @@ impl SenderMetadata {
             article.source = fold(&article.publisher);
         }
         let article = CleanArticle::new(article, &options.article).map_err(|violations| violations.within(field))?;
-        let identity = Identity {
-            article_id: &self.article_id,
-            source: &article.article().source,
-            external_id: &article.article().external_id,
-            url: &article.article().url,
-            digest: &article.digest(),
+        let keys = statements.keys(&article);
+        let is_named = !self.article_id.is_empty();
+        // The document states a key or its text is one; `check` has validated a client's ID.
+        let id = match self.article_id.parse() {
+            Ok(id) if is_named => id,
+            _ => keys.first().map(|stated| ArticleId::of_key(&stated.key)).ok_or(StoreError::Internal)?,
         };
-        let id = identity.derive().map_err(|violations| violations.within("document"))?;
+        let version = self.version(&article, statements.is_item, time);
         // `Ingestion::write_of` sets the authority of the caller.
         let from = IngestSource::Publisher(Authority::Write);
-        Ok(Prepared { ingest: Ingest { id, article, request, from, time }, report })
+        Ok(Prepared { ingest: Ingest { id, is_named, keys, article, version, request, from, time }, report })
     }
-}
 
-/// Returns true if two URLs belong to the same site: the same host, apart from the prefixes of mobile and other
-/// editions. Other subdomains do not count: on some domains each has a different owner.
-fn same_site(one: &str, other: &str) -> bool {
-    const EDITIONS: [&str; 4] = ["m.", "mobile.", "amp.", "www."];
-    let site = |url: &str| {
-        let host = host_of(url)?;
-        Some(EDITIONS.iter().find_map(|edition| host.strip_prefix(edition)).unwrap_or(&host).to_owned())
-    };
-    site(one).is_some_and(|one| site(other) == Some(one))
-}
-
-/// Returns true if a URL is the front page of a site.
-fn is_front_page(url: &str) -> bool {
-    url::Url::parse(url).is_ok_and(|url| url.path() == "/" && url.query().is_none())
+    /// Returns the version of the document. Feeds repeat their items with the time of publication, so the time at which
+    /// an item was fetched orders it too.
+    fn version(&self, article: &CleanArticle, is_item: bool, arrival: Timestamp) -> SourceVersion {
+        let update_time = article.source_update_time();
+        let stated = update_time.or(self.fetch_time);
+        let observed = self.fetch_time.or((is_item || stated.is_none()).then_some(arrival));
+        SourceVersion { stated, number: self.source_version, observed }.bounded(arrival)
+    }
 }
 
 fn from_draft(draft: Draft) -> Article {
     // Without `..`, so that no field of a draft is forgotten.
     let Draft {
-        url: _, // chosen by `select_url`
+        url: _,            // chosen by `merge`
+        alternate_urls: _, // keys, collected by `merge`
         external_id,
         headline,
         subheadline,

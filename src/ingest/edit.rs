@@ -10,10 +10,11 @@ use tokio::sync::Mutex;
 
 use super::{IngestError, Ingestion};
 use crate::article::{
-    ArticleId, ChangeKind, CleanArticle, MAX_REASON_CHARS, Record, UpdateMask, Violations, clean_line,
+    ArticleId, ArticleKey, ChangeKind, CleanArticle, Key, MAX_REASON_CHARS, Record, UpdateMask, Violations,
+    canonical_url, clean_line, fold,
 };
-use crate::proto::{Article, UpdateArticleRequest};
-use crate::store::{Consistency, Precondition, StoreError, Transition, Update, Write, WriteError, Written};
+use crate::proto::{Article, ExternalKey, UpdateArticleRequest};
+use crate::store::{Consistency, Missing, Precondition, StoreError, Transition, Update, Write, WriteError, Written};
 
 /// Maximum number of tries of an update without an etag that conflicts with concurrent updates.
 pub const MAX_UPDATE_TRIES: usize = 5;
@@ -36,14 +37,65 @@ impl LockStripes {
 
 /// Requested change of an article's state.
 pub struct Edit<'a> {
-    /// Article name, `articles/{article}`.
-    pub name: &'a str,
+    /// Article.
+    pub target: Target<'a>,
     /// Required etag of the newest revision; any if empty.
     pub etag: &'a str,
     /// Reason, kept in the history.
     pub reason: &'a str,
     /// Kind: `Withdrawn`, `Reinstated`, `Deleted` or `Undeleted`.
     pub kind: ChangeKind,
+    /// Withdraw the article before it arrives, if it does not exist.
+    pub allow_missing: bool,
+}
+
+impl<'a> Edit<'a> {
+    /// Returns the edit of the article with this name.
+    pub fn named(name: &'a str, etag: &'a str, reason: &'a str, kind: ChangeKind) -> Self {
+        Self { target: Target { name, ..Target::default() }, etag, reason, kind, allow_missing: false }
+    }
+}
+
+/// Article to be changed: exactly one is set.
+#[derive(Clone, Copy, Default)]
+pub struct Target<'a> {
+    /// Name, `articles/{article}`.
+    pub name: &'a str,
+    /// Any URL of the article.
+    pub url: &'a str,
+    /// The publisher's identifier.
+    pub external: Option<&'a ExternalKey>,
+}
+
+impl Target<'_> {
+    /// Returns the article's ID, and its key if the target is one; and the article without a text that stands for it if
+    /// it is missing.
+    fn resolve(&self) -> Result<(ArticleId, Option<Key>, CleanArticle), Violations> {
+        let mut article = Article::default();
+        let (id, key) = match (self.name, self.url, self.external) {
+            (name, "", None) => {
+                let id = ArticleId::from_name(name).map_err(|expected| Violations::one("name", expected))?;
+                (id, None)
+            }
+            ("", url, None) => {
+                article.url = canonical_url(url).map_err(|expected| Violations::one("url", expected))?;
+                let key = Key::address(url).map_err(|expected| Violations::one("url", expected))?;
+                (ArticleId::of_key(&key), Some(key))
+            }
+            ("", "", Some(external)) => {
+                let key = Key::of_external(external)?;
+                (article.source, article.external_id) = (fold(&external.source), clean_line(&external.external_id));
+                (ArticleId::of_key(&key), Some(key))
+            }
+            _ => return Err(Violations::one("name", "must be the only one of name, url and external that is set")),
+        };
+        Ok((id, key, CleanArticle::without_text(article)?))
+    }
+
+    fn describe(&self) -> String {
+        let external = self.external.map(|key| format!("{} {}", key.source, key.external_id));
+        external.unwrap_or_else(|| [self.name, self.url].concat())
+    }
 }
 
 impl Ingestion {
@@ -93,17 +145,24 @@ impl Ingestion {
     /// Changes an article's state.
     pub async fn edit(&self, edit: Edit<'_>) -> Result<Arc<Record>, IngestError> {
         let mut violations = Violations::default();
-        let id = ArticleId::from_name(edit.name).map_err(|expected| violations.add("name", expected)).ok();
+        let target = edit.target.resolve().map_err(|inner| violations.0.extend(inner.0)).ok();
         let reason = reason(edit.reason, &mut violations);
-        let (Some(id), true) = (id, violations.0.is_empty()) else {
+        let (Some((id, key, article)), true) = (target, violations.0.is_empty()) else {
             return Err(violations.into());
         };
         let precondition = match edit.etag {
             "" => Precondition::None,
             etag => Precondition::Etag(etag.to_owned()),
         };
-        let transition = Transition { id, kind: edit.kind, precondition, reason, time: Timestamp::now() };
-        Ok(self.write(Write::Transition(transition)).await?.record)
+        let keys = key.iter().map(|key| ArticleKey { key: *key, is_certain: true }).collect();
+        let missing = edit.allow_missing.then_some(Missing { article, keys });
+        let time = Timestamp::now();
+        let transition = Transition { id, key, missing, kind: edit.kind, precondition, reason, time };
+        match self.write(Write::Transition(transition)).await {
+            // The ID in the error would be that of no article.
+            Err(WriteError::NotFound(_)) if key.is_some() => Err(IngestError::NoSuchKey(edit.target.describe())),
+            written => Ok(written?.record),
+        }
     }
 
     /// Reads the newest record, to be updated. An update is not rejected under read load: it retries until its caller

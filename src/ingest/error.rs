@@ -13,6 +13,9 @@ pub enum IngestError {
     /// The store rejected the write, or failed.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// No article has the requested URL or external ID.
+    #[error("no article has {0:?}")]
+    NoSuchKey(String),
     /// The article has too many concurrent updates. Retryable.
     #[error("{0:?} has too many concurrent updates")]
     Contended(ArticleId),

@@ -5,6 +5,7 @@ mod edit;
 mod error;
 mod extraction;
 mod extraction_pool;
+mod keys;
 mod meter;
 mod redact;
 mod report;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub use edit::{Edit, MAX_UPDATE_TRIES};
+pub use edit::{Edit, MAX_UPDATE_TRIES, Target};
 pub use error::IngestError;
 pub use extraction::{DocumentMemory, Extraction};
 pub use extraction_pool::Workers;
@@ -81,6 +82,14 @@ pub struct Ingested {
     pub written: Written,
     /// Extraction report.
     pub report: proto::ExtractionReport,
+}
+
+impl Ingested {
+    /// Adds the observations about the document's keys to its report.
+    pub(crate) fn new(written: Written, mut report: proto::ExtractionReport) -> Self {
+        report.warnings.extend(written.notes.iter().map(report::key_note));
+        Self { written, report }
+    }
 }
 
 /// Contents of a document: one article, or the items of a syndication feed.
@@ -177,7 +186,7 @@ impl Ingestion {
         let mut written = self.write_all(writes).await.into_iter();
         contents.map(|report| {
             let written = written.next().unwrap_or(Err(StoreError::Internal.into()))?;
-            Ok(Ingested { written, report })
+            Ok(Ingested::new(written, report))
         })
     }
 
@@ -186,7 +195,7 @@ impl Ingestion {
             let result = self.store.dry_run(self.write_of(prepared.ingest)).await;
             let written =
                 self.redact_originals(vec![result]).await.pop().unwrap_or(Err(StoreError::Internal.into()))?;
-            Ok(Ingested { written, report: prepared.report })
+            Ok(Ingested::new(written, prepared.report))
         };
         match prepared {
             Contents::Article(prepared) => one(prepared).await.map(Contents::Article),

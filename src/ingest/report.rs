@@ -4,6 +4,7 @@ use crate::article::Violations;
 use crate::extract::{self, ExtractError};
 use crate::proto::document::Payload;
 use crate::proto::{Cut, CutReason, ExtractionReport};
+use crate::store::KeyNote;
 
 /// Converts the report of an extraction.
 pub(super) fn to_proto(report: extract::Report) -> ExtractionReport {
@@ -68,4 +69,12 @@ pub(super) fn field(sent: &Payload) -> &'static str {
 /// Converts an extraction error of a syndication feed's item, which has no field in the request.
 pub(super) fn entry_violation(error: &ExtractError) -> Violations {
     Violations::one("document.raw.data", error.to_string())
+}
+
+/// Returns the warning for an observation about a document's keys.
+pub(super) fn key_note(note: &KeyNote) -> String {
+    match note {
+        KeyNote::Conflict(id) => format!("keys of this document also belong to {}", id.name()),
+        KeyNote::Shared(id) => format!("key ignored: {} has it, with another text", id.name()),
+    }
 }

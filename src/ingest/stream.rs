@@ -162,7 +162,7 @@ impl Ingestion {
             let result = prepared.and_then(|contents| {
                 contents.map(|report| {
                     let written = written.next().unwrap_or(Err(StoreError::Internal.into()))?;
-                    Ok(Ingested { written, report })
+                    Ok(Ingested::new(written, report))
                 })
             });
             StreamResponse { sequence, brief, result }

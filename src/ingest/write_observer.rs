@@ -23,7 +23,10 @@ impl Ingestion {
         let (store, count) = (Arc::clone(&self.store), ids.len());
         let writing = async move {
             let results = store.write(writes).await;
-            ids.iter().zip(&results).for_each(|(id, result)| observer(id, result));
+            for (id, result) in ids.iter().zip(&results) {
+                // A document may belong to another article, by its keys.
+                observer(result.as_ref().map_or(id, |written| &written.record.id), result);
+            }
             results
         };
         match tokio::spawn(with_context(current_context(), writing)).await {

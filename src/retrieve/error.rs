@@ -33,7 +33,7 @@ impl RetrieveError {
     /// exist: the error repeats only what was `requested`.
     pub(super) fn unreadable(requested: String, name: String, why: Unreadable) -> Self {
         match why {
-            Unreadable::Embargoed => Self::NotFound(requested),
+            Unreadable::Embargoed | Unreadable::Expected => Self::NotFound(requested),
             why => Self::Unreadable { name, why },
         }
     }

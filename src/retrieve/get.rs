@@ -5,14 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{Retrieval, RetrieveError};
-use crate::article::{
-    ArticleId, ArticleName, EncodedArticle, ReadMask, Record, Violations, canonical_url, clean_line, fold,
-};
+use crate::article::{ArticleId, ArticleName, EncodedArticle, Key, ReadMask, Record, Violations, canonical_url};
 use crate::proto;
-use crate::store::{Consistency, Fetched, Layer, LookupKey, StoreError};
+use crate::store::{Consistency, Fetched, Layer, StoreError};
 
-/// Maximum length of a lookup key, in bytes. A source has at most 256 characters, an external ID 512 bytes.
-const MAX_KEY_BYTES: usize = 1_024;
 /// Maximum size of a batch response, in bytes: all of it is held in memory, and encoded once more.
 const MAX_BATCH_BYTES: usize = 64 << 20;
 
@@ -117,22 +113,19 @@ impl Retrieval {
 
     /// Reads one article by its URL, or by its source and external ID.
     pub async fn lookup(&self, request: &proto::LookupArticleRequest) -> Result<Got, RetrieveError> {
-        let key = lookup_key(request)?;
+        let (key, requested) = lookup_key(request)?;
         let mask = ReadMask::parse(request.read_mask.as_ref())?;
         let consistency = self.consistency(request.consistency.as_ref())?;
         self.reach(consistency).await?;
         let now = Timestamp::now();
-        let requested = || match &key {
-            LookupKey::Url(url) => url.clone(),
-            LookupKey::External { source, external_id } => format!("{source} {external_id}"),
-        };
-        let not_found = || RetrieveError::NotFound(requested());
-        let id = self.store.lookup(&key, now, consistency).await?.ok_or_else(not_found)?;
+        let not_found = || RetrieveError::NotFound(requested.clone());
+        let id = self.store.lookup(&key, consistency).await?.ok_or_else(not_found)?;
         // The key is resolved by the store; the article may come from a cache.
         let mut found = self.store.get(std::slice::from_ref(&id), consistency).await?;
         let Fetched { record, from } = found.pop().ok_or(StoreError::Internal)?;
         let record = self.redact_original(record.ok_or_else(not_found)?, consistency).await;
-        let article = record.readable(now).map_err(|why| RetrieveError::unreadable(requested(), id.name(), why))?;
+        let article =
+            record.readable(now).map_err(|why| RetrieveError::unreadable(requested.clone(), id.name(), why))?;
         Ok(Got { article: mask.apply(article), from })
     }
 }
@@ -149,28 +142,17 @@ impl Retrieval {
     }
 }
 
-fn lookup_key(request: &proto::LookupArticleRequest) -> Result<LookupKey, Violations> {
-    use proto::lookup_article_request::Key;
+/// Returns the requested key, and its description for errors.
+fn lookup_key(request: &proto::LookupArticleRequest) -> Result<(Key, String), Violations> {
+    use proto::lookup_article_request::Key as Sent;
     match &request.key {
-        Some(Key::Url(url)) => {
-            canonical_url(url).map(LookupKey::Url).map_err(|expected| Violations::one("url", expected))
+        Some(Sent::Url(url)) => {
+            let key = Key::address(url).and_then(|key| Ok((key, canonical_url(url)?)));
+            key.map_err(|expected| Violations::one("url", expected))
         }
-        Some(Key::External(external)) => {
-            let mut violations = Violations::default();
-            let source = fold(&external.source);
-            let external_id = clean_line(&external.external_id);
-            if source.is_empty() {
-                violations.add("external.source", "is required: host or name of the publisher");
-            }
-            if external_id.is_empty() {
-                violations.add("external.external_id", "is required: the publisher's ID of the article");
-            }
-            for (field, text) in [("external.source", &source), ("external.external_id", &external_id)] {
-                if text.len() > MAX_KEY_BYTES {
-                    violations.add(field, format!("must be at most {MAX_KEY_BYTES} bytes long"));
-                }
-            }
-            violations.or(LookupKey::External { source, external_id })
+        Some(Sent::External(external)) => {
+            let requested = format!("{} {}", external.source, external.external_id);
+            Ok((Key::of_external(external)?, requested))
         }
         None => Err(Violations::one("key", "is required: set url or external")),
     }

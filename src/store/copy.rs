@@ -1,7 +1,12 @@
 //! Copy of all articles into another store, between any two engines.
 
-use super::{Ingest, IngestSource, Outcome, Precondition, Store, StoreError, Transition, Write, WriteError};
-use crate::article::{ChangeKind, CleanArticle, EditorFields, Lifecycle, Limits, Record};
+use std::sync::Arc;
+
+use super::{
+    Consistency, Ingest, IngestSource, Missing, Outcome, Precondition, Store, StoreError, Transition, Visibility,
+    Write, WriteError,
+};
+use crate::article::{ArticleId, ArticleKey, ChangeKind, CleanArticle, Lifecycle, Limits, Record};
 
 /// Articles per batch of writes.
 const BATCH: usize = 500;
@@ -23,8 +28,8 @@ pub struct Copied {
     pub count: u64,
 }
 
-/// Copies the current revision of each article. Embargoed, withdrawn and deleted ones keep their state, so a killed
-/// article stays killed. Past revisions, request IDs and change tokens are not copied. An article that the copy already
+/// Copies the current revision of each article, with its keys and the version of its last document. Embargoed, withdrawn
+/// and deleted ones keep their state, so a killed article stays killed. Past revisions, request IDs and change tokens are not copied. An article that the copy already
 /// has with the same content is unchanged.
 ///
 /// # Errors
@@ -35,9 +40,9 @@ pub async fn copy(from: &dyn Store, to: &dyn Store) -> Result<Copied, StoreError
     let mut after = None;
     loop {
         let page = from.snapshot(at, after.as_ref(), BATCH).await?;
-        let records: Vec<(&Record, EditorFields)> =
-            page.iter().map(|(record, standing)| (&**record, standing.editor_fields)).collect();
-        let stored = store(to, &records, &mut copied).await?;
+        let ids: Vec<ArticleId> = page.iter().map(|(record, _)| record.id.clone()).collect();
+        let keys = from.keys_of(&ids, Consistency::Full).await?;
+        let stored = store(to, &page, keys, &mut copied).await?;
         set_aside(to, &stored, &mut copied).await?;
         match page.last() {
             Some((last, _)) if page.len() == BATCH => after = Some(last.id.clone()),
@@ -49,17 +54,35 @@ pub async fn copy(from: &dyn Store, to: &dyn Store) -> Result<Copied, StoreError
 /// Writes a batch. Returns the records that the copy now contains.
 async fn store<'a>(
     to: &dyn Store,
-    records: &[(&'a Record, EditorFields)],
+    page: &'a [(Arc<Record>, Visibility)],
+    keys: Vec<Vec<ArticleKey>>,
     copied: &mut Copied,
 ) -> Result<Vec<&'a Record>, StoreError> {
     let (mut taken, mut writes) = (Vec::new(), Vec::new());
-    for (record, editor_fields) in records {
+    for ((record, standing), keys) in page.iter().zip(keys) {
+        if record.is_empty() {
+            if is_copied(to, record).await? {
+                (copied.articles, copied.unchanged) = (copied.articles + 1, copied.unchanged + 1);
+                continue;
+            }
+            taken.push(&**record);
+            writes.push(Write::Transition(missing(record, keys)?));
+            continue;
+        }
         let article = record.decode().map_err(|_broken| StoreError::Damaged)?;
         match CleanArticle::new(article, &LIMITS) {
             Ok(article) => {
-                let (id, from, time) = (record.id.clone(), IngestSource::Copy(*editor_fields), record.create_time);
-                let ingest = Ingest { id, article, request: None, from, time };
-                taken.push(*record);
+                let ingest = Ingest {
+                    id: record.id.clone(),
+                    is_named: true,
+                    keys: keys.into_iter().map(ArticleKey::stated).collect(),
+                    article,
+                    version: standing.version,
+                    request: None,
+                    from: IngestSource::Copy(standing.editor_fields),
+                    time: record.create_time,
+                };
+                taken.push(&**record);
                 writes.push(Write::Ingest(Box::new(ingest)));
             }
             Err(violations) => copied.refuse(record, &format!("{violations:?}")),
@@ -89,6 +112,8 @@ async fn store<'a>(
 async fn set_aside(to: &dyn Store, stored: &[&Record], copied: &mut Copied) -> Result<(), StoreError> {
     let kind = |record: &Record| match record.lifecycle {
         Lifecycle::Live => None,
+        // Written as withdrawn.
+        Lifecycle::Expected => Some(ChangeKind::Reinstated),
         Lifecycle::Withdrawn => Some(ChangeKind::Withdrawn),
         Lifecycle::Deleted => Some(ChangeKind::Deleted),
     };
@@ -96,14 +121,7 @@ async fn set_aside(to: &dyn Store, stored: &[&Record], copied: &mut Copied) -> R
         .iter()
         .filter_map(|record| {
             let kind = kind(record)?;
-            let transition = Transition {
-                id: record.id.clone(),
-                kind,
-                precondition: Precondition::None,
-                reason: "As it was in the store that was copied.".into(),
-                time: record.update_time,
-            };
-            Some((*record, Write::Transition(transition)))
+            Some((*record, Write::Transition(transition(record, kind))))
         })
         .unzip();
     for (record, answer) in records.into_iter().zip(to.write(writes).await) {
@@ -114,6 +132,32 @@ async fn set_aside(to: &dyn Store, stored: &[&Record], copied: &mut Copied) -> R
         }
     }
     Ok(())
+}
+
+fn transition(record: &Record, kind: ChangeKind) -> Transition {
+    Transition {
+        id: record.id.clone(),
+        key: None,
+        missing: None,
+        kind,
+        precondition: Precondition::None,
+        reason: "As it was in the store that was copied.".into(),
+        time: record.update_time,
+    }
+}
+
+/// Returns true if the copy has an article in the state that it has in the source.
+async fn is_copied(to: &dyn Store, record: &Record) -> Result<bool, StoreError> {
+    let found = to.get(std::slice::from_ref(&record.id), Consistency::Full).await?;
+    let states = found.into_iter().filter_map(|fetched| fetched.record).map(|copy| copy.lifecycle);
+    Ok(states.last() == Some(record.lifecycle))
+}
+
+/// Returns the write of an article that was withdrawn before it arrived.
+fn missing(record: &Record, keys: Vec<ArticleKey>) -> Result<Transition, StoreError> {
+    let article = CleanArticle::stored(&record.content()).map_err(|_broken| StoreError::Damaged)?;
+    let missing = Some(Missing { article, keys });
+    Ok(Transition { missing, time: record.create_time, ..transition(record, ChangeKind::Withdrawn) })
 }
 
 impl Copied {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::Outcome;
 use crate::article::{ChangeKind, Digest, FacetKind, Lifecycle, Position};
 
-const LIFECYCLES: [Lifecycle; 3] = [Lifecycle::Live, Lifecycle::Withdrawn, Lifecycle::Deleted];
+const LIFECYCLES: [Lifecycle; 4] = [Lifecycle::Live, Lifecycle::Withdrawn, Lifecycle::Deleted, Lifecycle::Expected];
 const KINDS: [ChangeKind; 8] = [
     ChangeKind::Created,
     ChangeKind::Revised,
@@ -16,7 +16,8 @@ const KINDS: [ChangeKind; 8] = [
     ChangeKind::Opened,
     ChangeKind::Expired,
 ];
-const OUTCOMES: [Outcome; 4] = [Outcome::Created, Outcome::Revised, Outcome::Unchanged, Outcome::Duplicate];
+const OUTCOMES: [Outcome; 5] =
+    [Outcome::Created, Outcome::Revised, Outcome::Unchanged, Outcome::Duplicate, Outcome::Stale];
 
 fn at<T: Copy>(list: &[T], number: i64) -> Option<T> {
     usize::try_from(number).ok().and_then(|at| list.get(at)).copied()
@@ -32,6 +33,7 @@ pub(super) fn lifecycle_number(lifecycle: Lifecycle) -> i64 {
         Lifecycle::Live => 0,
         Lifecycle::Withdrawn => 1,
         Lifecycle::Deleted => 2,
+        Lifecycle::Expected => 3,
     }
 }
 

@@ -8,10 +8,10 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::page::{ListQuery, SearchPage, SearchQuery};
-use super::read::{Change, ChangedIds, Consistency, FeedCursor, Fetched, LookupKey, Revision, Visibility};
+use super::read::{Change, ChangedIds, Consistency, FeedCursor, Fetched, Revision, Visibility};
 use super::write::{Write, Written};
 use super::{Store, StoreError, WriteError};
-use crate::article::{ArticleId, Position, Record};
+use crate::article::{ArticleId, ArticleKey, Key, Position, Record};
 
 /// Declares [`StoreLayer`] with a default for each method of [`Store`], and implements `Store` for every layer.
 macro_rules! layer {
@@ -63,7 +63,8 @@ layer! {
         revision: i64,
         consistency: Consistency
     ) -> Result<Option<Arc<Record>>, StoreError>;
-    async lookup(key: &LookupKey, now: Timestamp, consistency: Consistency) -> Result<Option<ArticleId>, StoreError>;
+    async lookup(key: &Key, consistency: Consistency) -> Result<Option<ArticleId>, StoreError>;
+    async keys_of(ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Vec<ArticleKey>>, StoreError>;
     async list(query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError>;
     async search(query: &SearchQuery) -> Result<SearchPage, StoreError>;
     async revisions(

@@ -6,6 +6,7 @@
 mod copy;
 mod enum_codes;
 mod error;
+mod identity;
 mod keys;
 mod layer;
 mod originals;
@@ -32,14 +33,15 @@ pub use keys::{KeyStore, Keys, StoredKey};
 pub use layer::StoreLayer;
 pub use originals::Originals;
 pub use page::{ListCursor, ListQuery, Order, OrderField, SearchHit, SearchPage, SearchQuery};
-pub use read::{Change, ChangedIds, Consistency, FeedCursor, Fetched, Layer, LookupKey, Revision, Visibility};
+pub use read::{Change, ChangedIds, Consistency, FeedCursor, Fetched, Layer, Revision, Visibility};
 pub use traced::Traced;
 pub use verify::{Total, Verified, verify};
 pub use write::{
-    Authority, Ingest, IngestSource, Outcome, Precondition, RequestKey, Transition, Update, Write, Written,
+    Authority, Ingest, IngestSource, KeyNote, Missing, Outcome, Precondition, RequestKey, Transition, Update, Write,
+    Written,
 };
 
-use crate::article::{ArticleId, Position, Record};
+use crate::article::{ArticleId, ArticleKey, Key, Position, Record};
 
 /// Store of articles, their revisions and the change feed.
 ///
@@ -68,13 +70,11 @@ pub trait Store: Send + Sync + 'static {
         consistency: Consistency,
     ) -> Result<Option<Arc<Record>>, StoreError>;
 
-    /// Returns the article with a URL or an external ID: of several, the readable one that was created last.
-    async fn lookup(
-        &self,
-        key: &LookupKey,
-        now: Timestamp,
-        consistency: Consistency,
-    ) -> Result<Option<ArticleId>, StoreError>;
+    /// Returns the article that has a key, in any state.
+    async fn lookup(&self, key: &Key, consistency: Consistency) -> Result<Option<ArticleId>, StoreError>;
+
+    /// Returns the keys of articles, in the order of `ids`.
+    async fn keys_of(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Vec<ArticleKey>>, StoreError>;
 
     /// Returns a page of readable articles.
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError>;

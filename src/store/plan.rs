@@ -8,19 +8,34 @@ use uuid::Uuid;
 
 use super::enum_codes::micros;
 use super::times::{self, Times};
-use super::{Ingest, IngestSource, Outcome, Precondition, StoreError, Transition, Update, Write, WriteError, Written};
+use super::{
+    Ingest, IngestSource, Missing, Outcome, Precondition, StoreError, Transition, Update, Write, WriteError, Written,
+};
 use crate::article::{
-    ChangeKind, ChangeToken, CleanArticle, Digest, EditorFields, Lifecycle, Position, Record, RecordParts,
+    ArticleId, ChangeKind, ChangeToken, CleanArticle, Digest, EditorFields, Lifecycle, Position, Record, RecordParts,
+    SourceVersion, VersionPart,
 };
 
 /// Effect of a write.
 pub(super) enum Effect<'a> {
     /// No change: the article already has the requested state.
     Nothing,
+    /// No change: the document is older than the last ingested one, by this part of its version.
+    Stale(VersionPart),
     /// New article.
-    Create(&'a Ingest),
+    Create(New<'a>),
     /// New revision.
     Revise(Box<Revision<'a>>),
+}
+
+/// New article.
+pub(super) struct New<'a> {
+    pub(super) article: &'a CleanArticle,
+    /// `Created`, or `Withdrawn` for one that is withdrawn before it arrives.
+    pub(super) kind: ChangeKind,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) reason: &'a str,
+    pub(super) time: Timestamp,
 }
 
 /// New revision of an article.
@@ -39,6 +54,8 @@ pub(super) struct Provenance {
     pub(super) ingested: Digest,
     /// Fields that belong to editors.
     pub(super) editor_fields: EditorFields,
+    /// Version of the last ingested document. Empty for one that was ingested before versions were stored.
+    pub(super) version: SourceVersion,
 }
 
 impl Provenance {
@@ -48,7 +65,21 @@ impl Provenance {
             IngestSource::Publisher(_) => EditorFields::NONE,
             IngestSource::Copy(fields) => fields,
         };
-        Self { ingested: ingest.article.fingerprint(), editor_fields }
+        Self { ingested: ingest.article.fingerprint(), editor_fields, version: ingest.version }
+    }
+
+    /// Returns the provenance of an article that has not arrived: any document is newer.
+    fn of_missing(missing: &Missing) -> Self {
+        let version = SourceVersion { stated: Some(Timestamp::MIN), ..SourceVersion::default() };
+        Self { ingested: missing.article.fingerprint(), editor_fields: EditorFields::NONE, version }
+    }
+
+    /// Returns the version of the last ingested document.
+    fn version(&self, current: &Record) -> SourceVersion {
+        if self.version == SourceVersion::default() {
+            return SourceVersion::arrived(current.update_time);
+        }
+        self.version
     }
 }
 
@@ -70,14 +101,24 @@ impl<'a> Revision<'a> {
     }
 }
 
-/// Computes the effect of a write, and the article's provenance after it.
+/// Computes the effect of a write to an article, and its provenance after it.
 pub(super) fn plan<'a>(
     write: &'a Write,
+    id: &ArticleId,
     current: Option<(&Record, Provenance)>,
 ) -> Result<(Effect<'a>, Provenance), WriteError> {
     match (write, current) {
-        (Write::Ingest(ingest), None) => Ok((Effect::Create(ingest), Provenance::of(ingest))),
-        (write, None) => Err(WriteError::NotFound(write.id().clone())),
+        (Write::Ingest(ingest), None) => {
+            let (article, kind, lifecycle) = (&ingest.article, ChangeKind::Created, Lifecycle::Live);
+            let new = New { article, kind, lifecycle, reason: "", time: ingest.time };
+            Ok((Effect::Create(new), Provenance::of(ingest)))
+        }
+        (Write::Transition(Transition { kind, missing: Some(missing), reason, time, .. }), None) => {
+            let lifecycle = Lifecycle::Withdrawn;
+            let new = New { article: &missing.article, kind: *kind, lifecycle, reason, time: *time };
+            Ok((Effect::Create(new), Provenance::of_missing(missing)))
+        }
+        (_, None) => Err(WriteError::NotFound(id.clone())),
         (Write::Ingest(ingest), Some((current, provenance))) => plan_ingest(ingest, current, provenance),
         (Write::Update(update), Some((current, provenance))) => {
             let editor_fields = provenance.editor_fields.with(update.editor_fields);
@@ -94,16 +135,31 @@ fn plan_ingest<'a>(
     current: &Record,
     provenance: Provenance,
 ) -> Result<(Effect<'a>, Provenance), WriteError> {
-    require_live(current)?;
+    if current.lifecycle != Lifecycle::Expected {
+        require_live(current)?;
+    }
     let times = times::of_ingest(ingest, current, provenance.editor_fields);
     let editor_fields = match ingest.from {
         IngestSource::Publisher(_) => provenance.editor_fields,
         IngestSource::Copy(fields) => provenance.editor_fields.with(fields),
     };
-    let after = Provenance { ingested: ingest.article.fingerprint(), editor_fields };
+    let fingerprint = ingest.article.fingerprint();
+    let before = provenance.version(current);
+    let repeated = is_repeated(&ingest.article, provenance.ingested, fingerprint);
     // A repeated document does not undo corrections by editors; only its times may change.
-    let article = match is_repeated(&ingest.article, provenance.ingested, after.ingested) {
-        true if times == Times::of(current) => return Ok((Effect::Nothing, after)),
+    if repeated && times == Times::of(current) {
+        let stated = ingest.version.stated.is_some();
+        let advances = stated && before.older_than(&fingerprint, &ingest.version, &fingerprint).is_some();
+        let version = if advances { ingest.version } else { provenance.version };
+        return Ok((Effect::Nothing, Provenance { ingested: fingerprint, editor_fields, version }));
+    }
+    let after = Provenance { ingested: fingerprint, editor_fields, version: ingest.version };
+    if let IngestSource::Publisher(_) = ingest.from
+        && let Some(part) = ingest.version.older_than(&fingerprint, &before, &provenance.ingested)
+    {
+        return Ok((Effect::Stale(part), provenance));
+    }
+    let article = match repeated {
         true => Cow::Owned(CleanArticle::stored(&current.content()).map_err(|_broken| StoreError::Damaged)?),
         false => Cow::Borrowed(&ingest.article),
     };
@@ -115,7 +171,11 @@ fn plan_ingest<'a>(
     if let IngestSource::Publisher(authority) = ingest.from {
         times.require_authority(authority, current, ingest.time)?;
     }
-    Ok((Effect::Revise(Box::new(Revision::of_text(article, ""))), after))
+    let mut revision = Revision::of_text(article, "");
+    if current.lifecycle == Lifecycle::Expected {
+        revision.kind = ChangeKind::Created;
+    }
+    Ok((Effect::Revise(Box::new(revision)), after))
 }
 
 /// Returns true if a document equals the last ingested one, apart from its times. Fingerprints of earlier versions
@@ -137,21 +197,22 @@ fn plan_update<'a>(update: &'a Update, current: &Record) -> Result<Effect<'a>, W
 }
 
 fn plan_transition<'a>(transition: &'a Transition, current: &Record) -> Result<Effect<'a>, WriteError> {
-    use Lifecycle::{Deleted, Live, Withdrawn};
+    use Lifecycle::{Deleted, Expected, Live, Withdrawn};
     // Before the precondition: there is nothing to delete, regardless of the revision that the caller has seen.
-    if (transition.kind, current.lifecycle) == (ChangeKind::Deleted, Deleted) {
+    if let (ChangeKind::Deleted, Deleted | Expected) = (transition.kind, current.lifecycle) {
         return Err(WriteError::NotFound(current.id.clone()));
     }
     // Before the precondition: a retry whose first response was lost finds the transition already applied.
     if matches!(
         (transition.kind, current.lifecycle),
-        (ChangeKind::Withdrawn, Withdrawn) | (ChangeKind::Reinstated | ChangeKind::Undeleted, Live)
+        (ChangeKind::Withdrawn, Withdrawn) | (ChangeKind::Reinstated | ChangeKind::Undeleted, Live | Expected)
     ) {
         return Ok(Effect::Nothing);
     }
     require(&transition.precondition, current)?;
     let lifecycle = match (transition.kind, current.lifecycle) {
-        (ChangeKind::Withdrawn, Live | Deleted) => Withdrawn,
+        (ChangeKind::Withdrawn, Live | Deleted | Expected) => Withdrawn,
+        (ChangeKind::Reinstated, Withdrawn) if current.is_empty() => Expected,
         (ChangeKind::Reinstated, Withdrawn) | (ChangeKind::Undeleted, Deleted) => Live,
         // Not (Deleted, Withdrawn): undeleting it would restore a killed article.
         (ChangeKind::Deleted, Live) => Deleted,
@@ -182,22 +243,36 @@ fn require(precondition: &Precondition, current: &Record) -> Result<(), WriteErr
 }
 
 /// Returns the first revision of an article. The engine determines if it is a duplicate.
-pub(super) fn first(ingest: &Ingest, token: ChangeToken) -> RecordParts {
-    let article = &ingest.article;
+pub(super) fn first(id: &ArticleId, new: &New<'_>, token: ChangeToken) -> RecordParts {
+    let article = new.article;
     RecordParts {
-        id: ingest.id.clone(),
+        id: id.clone(),
         uid: Uuid::now_v7(),
         revision: 1,
-        lifecycle: Lifecycle::Live,
+        lifecycle: new.lifecycle,
         token,
-        create_time: ingest.time,
-        update_time: ingest.time,
+        create_time: new.time,
+        update_time: new.time,
         delete_time: None,
         publish_time: article.publish_time(),
         embargo_time: article.embargo_time(),
         expire_time: article.expire_time(),
         digest: article.digest(),
         duplicate_of: None,
+    }
+}
+
+/// Returns true if readers see the first revision of an article in the feed: unless it is under embargo, or expired.
+pub(super) fn is_announced(parts: &RecordParts) -> bool {
+    parts.lifecycle != Lifecycle::Live || parts.unreadable(parts.update_time).is_none()
+}
+
+/// Returns the outcome of a revision. An article that was withdrawn before it arrived is created by a revision.
+pub(super) fn outcome_of(kind: ChangeKind, record: &Record) -> Outcome {
+    match kind {
+        ChangeKind::Created if record.duplicate_of.is_some() => Outcome::Duplicate,
+        ChangeKind::Created => Outcome::Created,
+        _ => Outcome::Revised,
     }
 }
 
@@ -262,7 +337,7 @@ pub(super) fn time_of(write: &Write) -> Timestamp {
 /// Removes the feed position from the result of a dry run, which is not in the feed.
 pub(super) fn without_position(written: Written) -> Written {
     let record = &written.record;
-    if written.outcome == Outcome::Unchanged {
+    if !written.outcome.is_change() {
         return written;
     }
     let token = ChangeToken { position: Position::START, ..record.token };

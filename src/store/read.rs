@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::StoreError;
-use crate::article::{ArticleId, ChangeKind, EditorFields, Lifecycle, Position, Record};
+use crate::article::{ArticleId, ChangeKind, EditorFields, Lifecycle, Position, Record, SourceVersion};
 
 /// Required freshness of a read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,20 +59,6 @@ pub struct Fetched {
     pub record: Option<Arc<Record>>,
     /// Layer that answered.
     pub from: Layer,
-}
-
-/// Lookup key of an article.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LookupKey {
-    /// Canonical URL.
-    Url(String),
-    /// ID given by its publisher.
-    External {
-        /// Publisher, case-folded.
-        source: String,
-        /// ID, exactly as ingested.
-        external_id: String,
-    },
 }
 
 /// Entry of an article's history.
@@ -154,6 +140,8 @@ pub struct Visibility {
     pub revision: i64,
     /// Fields that belong to editors; ingested documents do not change them.
     pub editor_fields: EditorFields,
+    /// Version of the last ingested document.
+    pub version: SourceVersion,
 }
 
 impl Visibility {

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 
 use super::{
-    Change, Consistency, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery, Store, StoreError,
-    StoreLayer, Visibility, Write, WriteError, Written,
+    Change, Consistency, Fetched, ListQuery, Revision, SearchPage, SearchQuery, Store, StoreError, StoreLayer,
+    Visibility, Write, WriteError, Written,
 };
-use crate::article::{ArticleId, Position, Record};
+use crate::article::{ArticleId, Key, Position, Record};
 use crate::telemetry::trace::{SpanGuard, SpanKind, Value, span, with_context};
 
 /// Decorator that records a span `store.<method>` for each method that a call waits for. Spans of the engine are its
@@ -81,13 +80,8 @@ impl StoreLayer for Traced {
         recorded("store.get_revision", self.store.get_revision(id, revision, consistency)).await
     }
 
-    async fn lookup(
-        &self,
-        key: &LookupKey,
-        now: Timestamp,
-        consistency: Consistency,
-    ) -> Result<Option<ArticleId>, StoreError> {
-        recorded("store.lookup", self.store.lookup(key, now, consistency)).await
+    async fn lookup(&self, key: &Key, consistency: Consistency) -> Result<Option<ArticleId>, StoreError> {
+        recorded("store.lookup", self.store.lookup(key, consistency)).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {

@@ -19,8 +19,8 @@ const MAX_DESCRIBED: usize = 100;
 pub struct Verified {
     /// Number of articles in any state.
     pub articles: u64,
-    /// Number of articles that are readable, embargoed, withdrawn, deleted and expired.
-    pub states: [u64; 5],
+    /// Number of articles that are readable, embargoed, withdrawn, deleted, expired and expected.
+    pub states: [u64; 6],
     /// Number of changes read.
     pub changes: u64,
     /// Start of the verified part of the feed; later than its beginning if old changes were trimmed.
@@ -172,6 +172,7 @@ impl Verified {
         let lifecycle = match change.kind {
             ChangeKind::Withdrawn => Lifecycle::Withdrawn,
             ChangeKind::Deleted => Lifecycle::Deleted,
+            ChangeKind::Reinstated if record.is_empty() => Lifecycle::Expected,
             _ => Lifecycle::Live,
         };
         if record.lifecycle != lifecycle {
@@ -204,6 +205,7 @@ impl Verified {
             Some(Unreadable::Withdrawn) => 2,
             Some(Unreadable::Deleted) => 3,
             Some(Unreadable::Expired) => 4,
+            Some(Unreadable::Expected) => 5,
         };
         self.states[state] += 1;
         self.digest.add(record, standing.editor_fields);

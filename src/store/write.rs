@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::article::{ArticleId, ChangeKind, CleanArticle, Digest, EditorFields, Record};
+use crate::article::{
+    ArticleId, ArticleKey, ChangeKind, CleanArticle, Digest, EditorFields, Key, Record, SourceVersion, StatedKey,
+    VersionPart,
+};
 
 /// Write.
 #[derive(Clone, Debug)]
@@ -18,7 +21,7 @@ pub enum Write {
 }
 
 impl Write {
-    /// Returns the ID of the article.
+    /// Returns the ID of the article. The store may find that an ingested document belongs to another one, by its keys.
     pub fn id(&self) -> &ArticleId {
         match self {
             Self::Ingest(ingest) => &ingest.id,
@@ -31,10 +34,16 @@ impl Write {
 /// Ingested document, cleaned.
 #[derive(Clone, Debug)]
 pub struct Ingest {
-    /// ID of the article.
+    /// ID of the article if it is new.
     pub id: ArticleId,
+    /// True if the client chose the ID. The document then belongs to the article with this ID, whatever its keys.
+    pub is_named: bool,
+    /// Keys, most reliable first. Those that no article has are added to the article.
+    pub keys: Vec<StatedKey>,
     /// Content.
     pub article: CleanArticle,
+    /// Version. A document that is older than the last ingested one is [`Outcome::Stale`].
+    pub version: SourceVersion,
     /// Idempotency key: a repeated request gets the response of the first.
     pub request: Option<RequestKey>,
     /// Source.
@@ -95,11 +104,15 @@ pub struct Update {
 /// Change of the lifecycle state.
 #[derive(Clone, Debug)]
 pub struct Transition {
-    /// ID of the article.
+    /// ID of the article; with `key`, the ID that it gets if it is missing.
     pub id: ArticleId,
+    /// Key of the article, if it is not given by its ID.
+    pub key: Option<Key>,
+    /// What is withdrawn if the article does not exist. Without it, the write fails with `NotFound`.
+    pub missing: Option<Missing>,
     /// Kind: `Withdrawn`, `Reinstated`, `Deleted` or `Undeleted`. An article that already has the resulting state is
     /// [`Outcome::Unchanged`], except that deleting a deleted one fails with `NotFound`. A deleted article can be
-    /// withdrawn. Deleting or undeleting a withdrawn one, and reinstating a deleted one, fail with `State`.
+    /// withdrawn. Deleting or undeleting a withdrawn one, and reinstating a deleted one, fail with `WrongLifecycle`.
     pub kind: ChangeKind,
     /// Precondition.
     pub precondition: Precondition,
@@ -107,6 +120,15 @@ pub struct Transition {
     pub reason: String,
     /// Current time.
     pub time: Timestamp,
+}
+
+/// Article that is withdrawn before it arrives.
+#[derive(Clone, Debug)]
+pub struct Missing {
+    /// Its addresses and identifiers, without a text.
+    pub article: CleanArticle,
+    /// Its keys. Documents with one of them are rejected.
+    pub keys: Vec<ArticleKey>,
 }
 
 /// Precondition on the stored article. If it does not hold, the write fails with `Conflict`.
@@ -131,6 +153,24 @@ pub enum Outcome {
     Unchanged,
     /// New article with the text of another.
     Duplicate,
+    /// No change: the document is older than the last ingested one.
+    Stale,
+}
+
+impl Outcome {
+    /// Returns true if the write changed the article.
+    pub fn is_change(self) -> bool {
+        !matches!(self, Self::Unchanged | Self::Stale)
+    }
+}
+
+/// Observation about the keys of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyNote {
+    /// A key belongs to another article too, by what is known of both. `MergeArticles` can make them one.
+    Conflict(ArticleId),
+    /// A key belongs to another article, of which the document is no version. The key was ignored.
+    Shared(ArticleId),
 }
 
 /// Result of a durable write.
@@ -140,4 +180,15 @@ pub struct Written {
     pub record: Arc<Record>,
     /// Outcome.
     pub outcome: Outcome,
+    /// The part of the version by which a stale document is older.
+    pub older_by: Option<VersionPart>,
+    /// Observations about the keys of a document.
+    pub notes: Vec<KeyNote>,
+}
+
+impl Written {
+    /// Returns the result of a write that has nothing more to say.
+    pub fn new(record: Arc<Record>, outcome: Outcome) -> Self {
+        Self { record, outcome, older_by: None, notes: Vec::new() }
+    }
 }

@@ -305,13 +305,18 @@ async fn page_boilerplate_is_reported_and_the_url_is_validated() {
     for word in text.split_whitespace().filter(|word| word.chars().all(char::is_alphabetic)) {
         assert!(kept.contains(word), "{word:?} is neither in the article nor in the report");
     }
-    for (head, believed) in [
+    for (number, (head, believed)) in [
         ("<link rel=canonical href='https://www.herald.example/news/the-lighthouse'>", "the-lighthouse"),
         ("<link rel=canonical href='https://herald.example/'>", "news/lighthouse"),
         ("<link rel=canonical href='https://example/news/x'>", "news/lighthouse"),
         ("<link rel=canonical href='https://other.example/news/x'>", "news/lighthouse"),
-    ] {
-        let document = page(head);
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        // Orders the pages, which state the same time of change.
+        let fetch_time = Some(prost_types::Timestamp { seconds: 1_700_000_000 + number as i64, nanos: 0 });
+        let document = Document { fetch_time, ..page(head) };
         let document = match document.payload {
             Some(Payload::Html(html)) => Document {
                 payload: Some(Payload::Html(html.replace("https://lowmouth-herald.example/news/lighthouse", "#"))),

@@ -32,6 +32,8 @@ fn document(way: Way, version: usize) -> Document {
             Document {
                 payload: Some(Payload::Html(html)),
                 url: "https://herald.example/a".into(),
+                // Orders versions that state the same time of change.
+                fetch_time: from_now(version as i64 - 10),
                 ..Default::default()
             }
         }

@@ -27,6 +27,7 @@ mod grpc_web; // gRPC-Web as browsers use it
 mod hidden_originals; // duplicates of unreadable articles
 mod hostile_clients; // attacks by HTTP/2 clients
 mod http2_frames; // HTTP/2 frames, byte by byte
+mod identity; // the article that a document belongs to
 mod interrupted_copy; // copies that are killed
 mod monitoring; // metrics, alerts and their documentation
 mod overload; // more reads and pages than the limits

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use copydesk::article::{ArticleId, Position, Record};
+use copydesk::article::{ArticleId, Key, Position, Record};
 use copydesk::store::postgres::Standbys;
 use copydesk::store::*;
-use jiff::Timestamp;
 
 pub struct StandbyCatchUp(Arc<Standbys>);
 
@@ -65,13 +64,8 @@ impl StoreLayer for StandbyCatchUp {
         self.inner().get_revision(id, revision, self.now().await?).await
     }
 
-    async fn lookup(
-        &self,
-        key: &LookupKey,
-        now: Timestamp,
-        _consistency: Consistency,
-    ) -> Result<Option<ArticleId>, StoreError> {
-        self.inner().lookup(key, now, self.now().await?).await
+    async fn lookup(&self, key: &Key, _consistency: Consistency) -> Result<Option<ArticleId>, StoreError> {
+        self.inner().lookup(key, self.now().await?).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {

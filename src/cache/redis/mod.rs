@@ -29,7 +29,7 @@ pub use protocol::scripts;
 
 use crate::article::{ArticleId, Position};
 use crate::store::{
-    ChangedIds, Consistency, FeedCursor, Fetched, Outcome, Store, StoreError, StoreLayer, Write, WriteError, Written,
+    ChangedIds, Consistency, FeedCursor, Fetched, Store, StoreError, StoreLayer, Write, WriteError, Written,
 };
 use crate::telemetry::RedisMetrics;
 use crate::telemetry::trace::{current_context, with_context};
@@ -105,7 +105,7 @@ impl StoreLayer for RedisCache {
         let changed: BTreeMap<ArticleId, Position> = answers
             .iter()
             .flatten()
-            .filter(|written| written.outcome != Outcome::Unchanged)
+            .filter(|written| written.outcome.is_change())
             .map(|written| (written.record.id.clone(), written.record.token.position))
             .collect();
         let sessions = if changed.is_empty() { Vec::new() } else { self.context.router.sessions() };

@@ -197,6 +197,7 @@ async fn withdraw(client: &mut Connected) -> Result<String, Failure> {
         name: found.name.clone(),
         etag: found.etag,
         reason: "the coast guard has withdrawn its statement".into(),
+        ..Default::default()
     };
     client.ingestion.withdraw_article(request).await?;
     Ok(found.name)

@@ -14,6 +14,8 @@ use crate::extract::report::Report;
 
 const MAX_TAGS: usize = 30;
 const HEADLINE_CHARS: usize = 500;
+/// Maximum number of addresses of other editions.
+const MAX_ALTERNATES: usize = 8;
 
 /// An article's fields, cleaned.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +30,7 @@ pub(crate) struct Meta {
     pub(crate) section: String,
     pub(crate) tags: Vec<String>,
     pub(crate) rights: String,
+    pub(crate) alternate_urls: Vec<String>,
     pub(crate) publish_time: Option<Timestamp>,
     pub(crate) update_time: Option<Timestamp>,
     pub(crate) image: Option<String>,
@@ -48,8 +51,11 @@ impl Meta {
             page.tag(&["og:site_name", "application-name", "publisher", "dc.publisher"]),
         ]);
         let base_host = base.and_then(|base| base.host_str().map(str::to_owned));
-        let address = first([page.canonical.clone(), page.tag(&["og:url"]), structured.url.clone()]);
-        let url = resolve_url(base, &address).and_then(|url| canonical_url(&url).ok());
+        let resolved = |address: &String| resolve_url(base, address).and_then(|url| canonical_url(&url).ok());
+        let canonical = [page.canonical.clone(), page.tag(&["og:url"]), structured.url.clone()];
+        let mut canonical = canonical.iter().filter_map(resolved);
+        let url = canonical.next();
+        let alternate_urls = canonical.chain(page.alternates.iter().filter_map(resolved)).collect();
         let host = base_host.or_else(|| url.as_deref().and_then(crate::article::host_of)).unwrap_or_default();
         let headline = headline(&page, &structured, &publisher, &host);
         let byline = page.tag(&[
@@ -64,6 +70,7 @@ impl Meta {
         ]);
         Ok(Self {
             url,
+            alternate_urls,
             subheadline: subheadline(&page, &headline),
             headline,
             authors: authors(&page, &structured, &byline, &publisher),
@@ -124,6 +131,8 @@ struct Page {
     title: String,
     h1: Vec<String>,
     canonical: String,
+    /// Addresses of other editions of the page, in the same language.
+    alternates: Vec<String>,
     language: String,
     times: Vec<(bool, String)>,
     bylines: Vec<String>,
@@ -152,6 +161,13 @@ impl Page {
         }
         page.h1.retain(|text| !text.is_empty());
         page.canonical = document.select("link[rel=\"canonical\"]").attr_or("href", "").to_string();
+        let editions = "link[rel=\"amphtml\"], link[rel=\"shortlink\"], link[rel=\"alternate\"][media]";
+        for node in document.select(editions).nodes().iter().take(MAX_ALTERNATES) {
+            // Translations are other articles.
+            if !node.has_attr("hreflang") && !node.has_attr("type") {
+                page.alternates.extend(node.attr("href").map(|href| href.to_string()));
+            }
+        }
         page.language = document.select("html").attr_or("lang", "").to_string();
         for node in document.select("time, [itemprop=\"datePublished\"]").nodes().iter().take(20) {
             let published =

@@ -79,6 +79,7 @@ pub(crate) fn extract(
 fn draft(meta: &Meta, media: Vec<Media>, hints: &Hints<'_>) -> Draft {
     let mut draft = Draft {
         url: meta.url.clone(),
+        alternate_urls: meta.alternate_urls.clone(),
         headline: hints.headline.map_or_else(|| meta.headline.clone(), clean_line),
         subheadline: meta.subheadline.clone(),
         authors: meta.authors.clone(),

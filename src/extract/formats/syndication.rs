@@ -95,8 +95,11 @@ fn one(
         }
     }
     let publisher = plain(feed.title.as_ref().map(|title| title.content.as_str()), budget)?;
+    // A GUID that is an address is the item's permanent link, unless it says otherwise; then it is none of a page.
+    let permalink = canonical_url(&entry.id).ok().filter(|guid| url.as_ref() != Some(guid));
     let mut draft = Draft {
         url,
+        alternate_urls: permalink.into_iter().collect(),
         external_id: Some(clean_line(&entry.id)).filter(|id| !id.is_empty() && id.len() <= 512),
         headline: match hints.headline {
             Some(headline) => clean_line(headline),

@@ -4,8 +4,8 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::bulk::{Bulk, Statement};
-use super::rows::hash;
-use crate::article::{ChangeKind, CleanArticle, Digest, RecordParts};
+use super::key_table;
+use crate::article::{ArticleKey, ChangeKind, CleanArticle, Digest, RecordParts};
 use crate::store::Outcome;
 use crate::store::enum_codes::{head, kind_number, lifecycle_number, micros, outcome_number};
 use crate::store::plan::{Provenance, Revision};
@@ -20,9 +20,7 @@ pub(super) struct ArticleRow {
     pub(super) provenance: Provenance,
     pub(super) duplicate_of: Option<i64>,
     pub(super) facets: Vec<i64>,
-    pub(super) url: String,
     pub(super) source: String,
-    pub(super) external_id: String,
 }
 
 impl ArticleRow {
@@ -36,19 +34,14 @@ impl ArticleRow {
             provenance,
             duplicate_of: None,
             facets: Vec::new(),
-            url: String::new(),
             source: String::new(),
-            external_id: String::new(),
         };
         row.take_content(article);
         row
     }
 
     pub(super) fn take_content(&mut self, article: &CleanArticle) {
-        let article = article.article();
-        self.url.clone_from(&article.url);
-        self.source.clone_from(&article.source);
-        self.external_id.clone_from(&article.external_id);
+        self.source.clone_from(&article.article().source);
     }
 
     pub(super) fn take_parts(&mut self, parts: &RecordParts, position: i64) {
@@ -59,16 +52,6 @@ impl ArticleRow {
     fn sort_time(&self) -> i64 {
         self.parts.sort_time().as_microsecond()
     }
-}
-
-/// Hash of an article's URL, for lookup.
-pub(super) fn url_hash(url: &str) -> i64 {
-    hash(&[url.as_bytes()])
-}
-
-/// Hash of an article's source and external ID, for lookup.
-pub(super) fn external_hash(source: &str, external_id: &str) -> i64 {
-    hash(&[source.as_bytes(), b"\0", external_id.as_bytes()])
 }
 
 /// Row of `texts`.
@@ -132,6 +115,8 @@ pub(super) struct Batch {
     pub(super) texts: Vec<TextRow>,
     pub(super) changes: Vec<ChangeRow>,
     pub(super) requests: Vec<RequestRow>,
+    /// Keys, each with its article.
+    pub(super) keys: Vec<(ArticleKey, i64)>,
     articles: Vec<ArticleRow>,
     unlisted: Vec<FacetRow>,
     listed: Vec<FacetRow>,
@@ -152,7 +137,7 @@ impl Batch {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.articles.is_empty() && self.requests.is_empty()
+        self.changes.is_empty() && self.articles.is_empty() && self.requests.is_empty() && self.keys.is_empty()
     }
 
     /// Builds the statement that stores the texts. It needs no position.
@@ -175,6 +160,7 @@ impl Batch {
             insert_changes(&self.changes),
             facets(&self.unlisted, changes).delete(),
             facets(&self.listed, changes).insert(),
+            insert_keys(&self.keys, changes),
             requests(self.requests, changes),
         ];
         all.into_iter().flatten().collect()
@@ -201,12 +187,11 @@ fn articles(rows: &[ArticleRow], changes: usize) -> Bulk {
     bulk.column("editor_fields", Type::INT2_ARRAY, each(rows, editor_fields));
     bulk.placed("duplicate_of", each(rows, |row| row.duplicate_of));
     bulk.cast("facets", "bigint[]", each(rows, |row| array_text(&row.facets)));
-    bulk.column("url", Type::TEXT_ARRAY, each(rows, |row| row.url.clone()));
-    bulk.column("url_hash", Type::INT8_ARRAY, each(rows, |row| url_hash(&row.url)));
     bulk.column("source", Type::TEXT_ARRAY, each(rows, |row| row.source.clone()));
-    bulk.column("external_id", Type::TEXT_ARRAY, each(rows, |row| row.external_id.clone()));
-    let external = |row: &ArticleRow| external_hash(&row.source, &row.external_id);
-    bulk.column("external_hash", Type::INT8_ARRAY, each(rows, external));
+    let version = |row: &ArticleRow| row.provenance.version;
+    bulk.column("source_time", Type::INT8_ARRAY, each(rows, |row| micros(version(row).stated)));
+    bulk.column("source_version", Type::INT8_ARRAY, each(rows, |row| version(row).number));
+    bulk.column("observed", Type::INT8_ARRAY, each(rows, |row| micros(version(row).observed)));
     bulk
 }
 
@@ -237,6 +222,14 @@ fn facets(rows: &[FacetRow], changes: usize) -> Bulk {
     bulk.column("sort_time", Type::INT8_ARRAY, each(rows, |row| row.1));
     bulk.placed("article", each(rows, |row| row.2));
     bulk
+}
+
+fn insert_keys(rows: &[(ArticleKey, i64)], changes: usize) -> Option<Statement> {
+    let mut bulk = Bulk::new("copydesk.keys", changes);
+    bulk.column("key", Type::UUID_ARRAY, each(rows, |row| key_table::stored(&row.0.key)));
+    bulk.placed("article", each(rows, |row| row.1));
+    bulk.column("is_certain", Type::BOOL_ARRAY, each(rows, |row| row.0.is_certain));
+    bulk.upsert(&["key"], &[])
 }
 
 fn requests(rows: Vec<RequestRow>, changes: usize) -> Option<Statement> {

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::batch::{external_hash, url_hash};
 use super::feed::at_most;
 use super::filter::{READABLE, Values, conditions};
 use super::reader::Reader;
-use super::rows::{self, NEWEST, RECORD, article_id, facet_number, record};
-use crate::article::{ArticleId, Facet, FacetKind, Record};
-use crate::store::{ListQuery, LookupKey, OrderField, StoreError};
+use super::rows::{self, NEWEST, RECORD, facet_number, record};
+use crate::article::{Facet, FacetKind, Record};
+use crate::store::{ListQuery, OrderField, StoreError};
 
 pub(super) async fn list(reader: &impl Reader, feed: Uuid, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
     let key = match &query.after {
@@ -105,28 +102,4 @@ fn selectivity_rank(any: &[Facet]) -> u8 {
         Some(FacetKind::Section) => 1,
         Some(FacetKind::Language) | None => 0,
     }
-}
-
-pub(super) async fn lookup(
-    reader: &impl Reader,
-    key: &LookupKey,
-    now: Timestamp,
-) -> Result<Option<ArticleId>, StoreError> {
-    let mut values = Values::new(now);
-    let condition = match key {
-        LookupKey::Url(url) => {
-            let (hash, url) = (values.number(url_hash(url)), values.add(url.clone(), Type::TEXT));
-            format!("a.url_hash = {hash} AND a.url = {url} AND a.url <> ''")
-        }
-        LookupKey::External { source, external_id } => {
-            let hash = values.number(external_hash(source, external_id));
-            let (source, id) = (values.add(source.clone(), Type::TEXT), values.add(external_id.clone(), Type::TEXT));
-            format!("a.external_hash = {hash} AND a.source = {source} AND a.external_id = {id} AND a.external_id <> ''")
-        }
-    };
-    let sql = format!(
-        "SELECT a.id FROM copydesk.articles a WHERE {condition} ORDER BY ({READABLE}) DESC, a.key DESC LIMIT 1"
-    );
-    let found = reader.query(&sql, &values.params()).await?;
-    found.first().map(|row| article_id(row, 0)).transpose()
 }

@@ -1,7 +1,10 @@
 //! Advisory locks. All are transaction-scoped; other programs use other classes.
 
+use std::collections::BTreeSet;
+
 use crate::article::{ArticleId, Digest};
 use crate::store::Write;
+use crate::store::identity::{keys_of_write, possible_ids};
 
 use super::rows::hash;
 
@@ -19,12 +22,14 @@ pub(super) const TRIM: i32 = -3;
 /// other's commit.
 const BUCKETS: u64 = 512;
 
-/// Returns the locks of a group of writes in the global lock order: of its articles, even those that do not exist yet;
-/// of its texts, so that duplicates are detected; and of its request IDs, so that each request is applied once.
-pub(super) fn of_writes<'a>(writes: impl Iterator<Item = &'a Write>) -> Vec<i32> {
-    let mut buckets = Vec::new();
+/// Returns the locks of a group of writes in the global lock order: of its articles, even those that do not exist yet,
+/// and of `more` articles; of its keys, so that documents with a common key end as one article; of its texts, so that
+/// duplicates are detected; and of its request IDs, so that each request is applied once.
+pub(super) fn of_writes<'a>(writes: impl Iterator<Item = &'a Write>, more: &BTreeSet<ArticleId>) -> Vec<i32> {
+    let mut buckets: Vec<i32> = more.iter().map(of_article).collect();
     for write in writes {
-        buckets.push(bucket(b"id", write.id().as_str().as_bytes()));
+        buckets.extend(possible_ids(write).iter().map(of_article));
+        buckets.extend(keys_of_write(write).iter().map(|key| bucket(b"key", key.as_bytes())));
         if let Some(digest) = new_digest(write) {
             buckets.push(bucket(b"digest", &digest.0));
         }
@@ -39,7 +44,12 @@ pub(super) fn of_writes<'a>(writes: impl Iterator<Item = &'a Write>) -> Vec<i32>
 
 /// Returns the locks of articles in the global lock order.
 pub(super) fn of_articles<'a>(ids: impl Iterator<Item = &'a ArticleId>) -> Vec<i32> {
-    in_order(ids.map(|id| bucket(b"id", id.as_str().as_bytes())).collect())
+    in_order(ids.map(of_article).collect())
+}
+
+/// Returns the lock of an article.
+pub(super) fn of_article(id: &ArticleId) -> i32 {
+    bucket(b"id", id.as_str().as_bytes())
 }
 
 /// Returns the digest of an article's new text, if the write changes it.

@@ -1,10 +1,14 @@
 //! Schema migrations. All tables are in the schema `copydesk` of the database.
 
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error};
 use uuid::Uuid;
 
 use super::error::OpenError;
-use super::{PostgresOptions, lock};
+use super::{PostgresOptions, key_table, lock};
+use crate::article::Lifecycle;
+use crate::store::enum_codes::lifecycle_number;
+use crate::store::identity::keys_of;
 
 /// Migrations, each from the version of its index to the next. Append only.
 ///
@@ -134,7 +138,26 @@ const MIGRATIONS: &[&str] = &[
         AND (a.embargo IS NULL OR a.due IS NULL OR a.due <> a.embargo)
         AND (a.expire IS NULL OR a.due = a.expire), false);
 ",
+    "
+    -- The article that has a key: an address or a publisher's identifier, as a hash.
+    -- A key that is not certain is only claimed by a document of the article.
+    CREATE TABLE copydesk.keys (key uuid PRIMARY KEY, article bigint NOT NULL, is_certain boolean NOT NULL);
+    CREATE INDEX keys_by_article ON copydesk.keys (article);
+    -- Version of the last ingested document.
+    ALTER TABLE copydesk.articles ADD COLUMN source_time bigint;
+    ALTER TABLE copydesk.articles ADD COLUMN source_version bigint NOT NULL DEFAULT 0;
+    ALTER TABLE copydesk.articles ADD COLUMN observed bigint;
+",
+    "
+    ALTER TABLE copydesk.articles
+        DROP COLUMN url, DROP COLUMN url_hash, DROP COLUMN external_id, DROP COLUMN external_hash;
+",
 ];
+
+/// Number of migrations before the keys of existing articles are filled in, which SQL cannot do.
+const BEFORE_KEYS: usize = 6;
+/// Articles per statement while keys are filled in.
+const KEYS_BATCH: i64 = 10_000;
 
 /// Schema version that this program requires.
 pub(super) const KNOWN: i32 = MIGRATIONS.len() as i32;
@@ -161,8 +184,11 @@ async fn apply_migrations(client: &Client) -> Result<i32, Error> {
         }
         client.batch_execute("CREATE TABLE copydesk.schema (version int)").await?;
     }
-    for step in MIGRATIONS.iter().skip(done) {
+    for (at, step) in MIGRATIONS.iter().enumerate().skip(done) {
         client.batch_execute(step).await?;
+        if at + 1 == BEFORE_KEYS && done > 0 {
+            fill_keys(client).await?;
+        }
     }
     if done == 0 {
         let feed = Uuid::now_v7();
@@ -176,6 +202,33 @@ async fn apply_migrations(client: &Client) -> Result<i32, Error> {
     }
     client.batch_execute("COMMIT").await?;
     Ok(found)
+}
+
+/// Adds the keys of existing articles. Of several articles with a key, a withdrawn one gets it, so that its kill holds
+/// for all of them; else the earliest.
+async fn fill_keys(client: &Client) -> Result<(), Error> {
+    let withdrawn = format!("lifecycle = {}", lifecycle_number(Lifecycle::Withdrawn));
+    for only in [withdrawn.as_str(), "true"] {
+        let read = format!(
+            "SELECT key, url, source, external_id FROM copydesk.articles WHERE {only} AND key > $1 ORDER BY key LIMIT $2"
+        );
+        let mut after = 0_i64;
+        loop {
+            let rows = client.query_typed(&read, &[(&after, Type::INT8), (&KEYS_BATCH, Type::INT8)]).await?;
+            let Some(last) = rows.last() else { break };
+            after = last.try_get(0)?;
+            let (mut keys, mut articles) = (Vec::<Uuid>::new(), Vec::<i64>::new());
+            for row in &rows {
+                let of_row = keys_of(row.try_get(1)?, row.try_get(2)?, row.try_get(3)?);
+                articles.extend(std::iter::repeat_n(row.try_get::<_, i64>(0)?, of_row.len()));
+                keys.extend(of_row.iter().map(|key| key_table::stored(&key.key)));
+            }
+            let insert = "INSERT INTO copydesk.keys (key, article, is_certain)
+                          SELECT key, article, true FROM unnest($1, $2) t(key, article) ON CONFLICT DO NOTHING";
+            client.execute_typed(insert, &[(&keys, Type::UUID_ARRAY), (&articles, Type::INT8_ARRAY)]).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Identity of a database with the required schema version.

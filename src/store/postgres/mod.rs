@@ -12,6 +12,7 @@ mod feed;
 mod feed_retention;
 mod filter;
 mod index;
+mod key_table;
 mod keys;
 mod list;
 mod lock;
@@ -48,10 +49,10 @@ pub use probe::DatabaseFacts;
 pub use standbys::Standbys;
 
 use super::{
-    Change, ChangedIds, Consistency, FeedCursor, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery,
-    Store, StoreError, Visibility, Write, WriteError, Written,
+    Change, ChangedIds, Consistency, FeedCursor, Fetched, ListQuery, Revision, SearchPage, SearchQuery, Store,
+    StoreError, Visibility, Write, WriteError, Written,
 };
-use crate::article::{ArticleId, Position, Record};
+use crate::article::{ArticleId, ArticleKey, Key, Position, Record};
 use crate::overload::admission::{Gate, ReadKind};
 use crate::telemetry::StoreMetrics;
 use breaker::Breaker;
@@ -205,14 +206,14 @@ impl Store for PostgresStore {
         rows::revision(&*self.reads, self.feed, id, revision).await
     }
 
-    async fn lookup(
-        &self,
-        key: &LookupKey,
-        now: Timestamp,
-        _consistency: Consistency,
-    ) -> Result<Option<ArticleId>, StoreError> {
+    async fn lookup(&self, key: &Key, _consistency: Consistency) -> Result<Option<ArticleId>, StoreError> {
         let (_permit, _revocation) = self.gate.enter(ReadKind::Short).await?;
-        list::lookup(&*self.reads, key, now).await
+        key_table::lookup(&*self.reads, key).await
+    }
+
+    async fn keys_of(&self, ids: &[ArticleId], _consistency: Consistency) -> Result<Vec<Vec<ArticleKey>>, StoreError> {
+        let (_permit, _revocation) = self.gate.enter(ReadKind::Short).await?;
+        key_table::of_articles(&*self.reads, ids).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {

@@ -13,9 +13,14 @@ use uuid::Uuid;
 
 use super::batch::{ArticleRow, Batch, ChangeRow, RequestRow, TextRow};
 use super::rows::{facet_numbers, position};
-use crate::article::{ArticleId, ChangeToken, CleanArticle, Digest, Position, Record, RecordParts};
-use crate::store::plan::{Effect, Provenance, Revision, due, first, next, plan, time_of};
-use crate::store::{Ingest, Outcome, RequestKey, Visibility, Write, WriteError, Written};
+use crate::article::{
+    ArticleId, ArticleKey, ChangeToken, CleanArticle, Digest, Key, Lifecycle, Position, Record, RecordParts,
+};
+use crate::store::identity::{Holder, Identity, identify, identify_transition};
+use crate::store::plan::{
+    Effect, New, Provenance, Revision, due, first, is_announced, next, outcome_of, plan, time_of,
+};
+use crate::store::{Ingest, IngestSource, Outcome, RequestKey, Visibility, Write, WriteError, Written};
 
 /// Current state of an article within the group.
 pub(super) struct Current {
@@ -30,6 +35,7 @@ pub(super) struct Current {
 pub(super) struct StoredDuplicate {
     pub(super) key: i64,
     pub(super) id: ArticleId,
+    pub(super) source: String,
     pub(super) visibility: Visibility,
 }
 
@@ -43,7 +49,9 @@ pub(super) struct EarlierRequest {
 #[derive(Default)]
 pub(super) struct StoredState {
     pub(super) articles: HashMap<ArticleId, Current>,
-    /// Earliest first.
+    /// The articles that have the keys of the group.
+    pub(super) keys: HashMap<Key, (ArticleId, bool)>,
+    /// Withdrawn ones first, then the earliest first.
     pub(super) duplicates: HashMap<Digest, Vec<StoredDuplicate>>,
     /// By request ID and item.
     pub(super) requests: HashMap<Vec<u8>, BTreeMap<u32, EarlierRequest>>,
@@ -58,16 +66,23 @@ pub(super) struct Planner {
     /// Articles of the group that have, or had, a text with this digest.
     by_digest: HashMap<Digest, Vec<ArticleId>>,
     changed: Vec<ArticleId>,
+    /// Keys that articles get, each with the row key of the article. A statement may store a key only once.
+    new_keys: HashMap<Key, (ArticleKey, i64)>,
     batch: Batch,
 }
 
 impl Planner {
+    /// Returns the articles that a key of the group led to.
+    pub(super) fn holders(&self) -> impl Iterator<Item = &ArticleId> {
+        self.stored.keys.values().map(|(id, _)| id)
+    }
+
     pub(super) fn new(feed: Uuid, stored: StoredState) -> Self {
         let mut by_digest: HashMap<Digest, Vec<ArticleId>> = HashMap::new();
         for (id, current) in &stored.articles {
             by_digest.entry(current.record.digest).or_default().push(id.clone());
         }
-        Self { feed, stored, by_digest, changed: Vec::new(), batch: Batch::default() }
+        Self { feed, stored, by_digest, changed: Vec::new(), new_keys: HashMap::new(), batch: Batch::default() }
     }
 
     /// Applies a write.
@@ -91,7 +106,7 @@ impl Planner {
         }
         let written = self.apply_now(write)?;
         let id = request.id.clone().into_bytes();
-        let article = self.stored.articles.get(write.id()).map_or(0, |current| current.row.key);
+        let article = self.stored.articles.get(&written.record.id).map_or(0, |current| current.row.key);
         self.batch.requests.push(RequestRow {
             id: id.clone(),
             item: request.item,
@@ -107,22 +122,77 @@ impl Planner {
     }
 
     fn apply_now(&mut self, write: &Write) -> WriteResult {
-        let current = self.stored.articles.get(write.id());
+        let Identity { id, new_keys, notes } = self.identify(write)?;
+        let current = self.stored.articles.get(&id);
         let stored = current.map(|current| (Arc::clone(&current.record), current.row.provenance));
-        let (effect, provenance) = plan(write, stored.as_ref().map(|(record, provenance)| (&**record, *provenance)))?;
-        match (effect, stored) {
+        let known = stored.as_ref().map(|(record, provenance)| (&**record, *provenance));
+        let (effect, provenance) = plan(write, &id, known)?;
+        if let (Write::Ingest(ingest), Effect::Create(_) | Effect::Revise(_)) = (write, &effect) {
+            self.refuse_withdrawn_text(ingest)?;
+        }
+        let missing = || WriteError::NotFound(id.clone());
+        let written = match (effect, stored) {
             (Effect::Nothing, Some((record, _))) => {
-                self.store_provenance(write.id(), provenance);
-                Ok(Written { record, outcome: Outcome::Unchanged })
+                self.store_provenance(&id, provenance);
+                Written::new(record, Outcome::Unchanged)
             }
-            (Effect::Create(ingest), _) => Ok(self.create(ingest, provenance)),
+            (Effect::Stale(part), Some((record, _))) => {
+                Written { older_by: Some(part), ..Written::new(record, Outcome::Stale) }
+            }
+            (Effect::Create(new), _) => self.create(&id, &new, provenance),
             (Effect::Revise(revision), Some(_)) => {
-                let record = self.revise(write.id(), &revision, provenance, time_of(write));
-                let record = record.ok_or_else(|| WriteError::NotFound(write.id().clone()))?;
-                Ok(Written { record, outcome: Outcome::Revised })
+                let record = self.revise(&id, &revision, provenance, time_of(write)).ok_or_else(missing)?;
+                let outcome = outcome_of(revision.kind, &record);
+                Written::new(record, outcome)
             }
             // Without an article there is nothing to revise or to leave unchanged.
-            (Effect::Nothing | Effect::Revise(_), None) => Err(WriteError::NotFound(write.id().clone())),
+            (Effect::Nothing | Effect::Stale(_) | Effect::Revise(_), None) => return Err(missing()),
+        };
+        self.give_keys(&id, new_keys);
+        Ok(Written { notes, ..written })
+    }
+
+    fn identify(&self, write: &Write) -> Result<Identity, WriteError> {
+        let holder = |key: &Key| {
+            let (id, is_certain) = self.stored.keys.get(key)?;
+            let current = self.stored.articles.get(id)?;
+            Some(Holder { record: &current.record, is_certain: *is_certain })
+        };
+        let exists = |id: &ArticleId| self.stored.articles.get(id).is_some_and(|current| !current.record.is_empty());
+        match write {
+            Write::Ingest(ingest) => identify(ingest, holder, exists),
+            Write::Update(update) => Ok(Identity::named(&update.id)),
+            Write::Transition(transition) => Ok(identify_transition(transition, holder, exists)),
+        }
+    }
+
+    fn give_keys(&mut self, id: &ArticleId, keys: Vec<ArticleKey>) {
+        let Some(article) = self.stored.articles.get(id).map(|current| current.row.key) else { return };
+        for key in keys {
+            self.stored.keys.insert(key.key, (id.clone(), key.is_certain));
+            self.new_keys.insert(key.key, (key, article));
+        }
+    }
+
+    /// Rejects a document with exactly the text of a withdrawn article of its source: a kill holds for it under any key.
+    fn refuse_withdrawn_text(&self, ingest: &Ingest) -> Result<(), WriteError> {
+        if let IngestSource::Copy(..) = ingest.from {
+            return Ok(());
+        }
+        let (digest, source) = (ingest.article.digest(), &ingest.article.article().source);
+        let stored = self.stored.duplicates.get(&digest).into_iter().flatten();
+        let stored = stored
+            .filter(|twin| twin.visibility.lifecycle == Lifecycle::Withdrawn && twin.source == *source)
+            .filter(|twin| !self.stored.articles.contains_key(&twin.id))
+            .map(|twin| (twin.key, &twin.id));
+        let in_group = self.by_digest.get(&digest).into_iter().flatten().filter_map(|id| {
+            let current = self.stored.articles.get(id)?;
+            let is_withdrawn = current.record.digest == digest && current.record.lifecycle == Lifecycle::Withdrawn;
+            (is_withdrawn && current.row.source == *source).then_some((current.row.key, id))
+        });
+        match stored.chain(in_group).min_by_key(|(key, _)| creation_order(*key)) {
+            Some((_, id)) => Err(WriteError::WrongLifecycle { id: id.clone(), lifecycle: Lifecycle::Withdrawn }),
+            None => Ok(()),
         }
     }
 
@@ -137,30 +207,30 @@ impl Planner {
         }
     }
 
-    fn create(&mut self, ingest: &Ingest, provenance: Provenance) -> Written {
-        let article = &ingest.article;
+    fn create(&mut self, id: &ArticleId, new: &New<'_>, provenance: Provenance) -> Written {
+        let &New { article, time, .. } = new;
         let key = self.next_position();
-        let duplicate_of = self.earliest_duplicate(article.digest(), None, ingest.time);
-        let mut parts = first(ingest, self.token());
+        let duplicate_of = self.earliest_duplicate(article.digest(), None, time);
+        let mut parts = first(id, new, self.token());
         parts.duplicate_of = duplicate_of.as_ref().map(|(_, id)| id.clone());
         let duplicate_of = duplicate_of.map(|(key, _)| key);
         let text = self.new_text(article);
         let revision = Revision {
-            kind: crate::article::ChangeKind::Created,
+            kind: new.kind,
             lifecycle: parts.lifecycle,
             article: Some(Cow::Borrowed(article)),
-            reason: "",
+            reason: new.reason,
         };
-        let announced = parts.unreadable(ingest.time).is_none();
+        let announced = is_announced(&parts);
         self.batch.changes.push(ChangeRow::new(&parts, &revision, key, announced, duplicate_of, text));
         let mut row = ArticleRow::new(&parts, key, article, provenance);
         row.duplicate_of = duplicate_of;
-        row.due = due(&parts, ingest.time);
+        row.due = due(&parts, time);
         row.facets = facet_numbers(&article.facets());
         let outcome = if duplicate_of.is_some() { Outcome::Duplicate } else { Outcome::Created };
         let record = Arc::new(Record::new(parts, article.content()));
         self.replace(Current { record: Arc::clone(&record), row, text, listed: None });
-        Written { record, outcome }
+        Written::new(record, outcome)
     }
 
     fn revise(
@@ -213,7 +283,8 @@ impl Planner {
 
     /// Returns the rows to be stored.
     pub(super) fn finish(self) -> Batch {
-        let Self { mut stored, changed, mut batch, .. } = self;
+        let Self { mut stored, changed, new_keys, mut batch, .. } = self;
+        batch.keys.extend(new_keys.into_values());
         for id in changed {
             // An article that changed several times is stored once, in its final state.
             if let Some(current) = stored.articles.remove(&id) {

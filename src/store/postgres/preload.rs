@@ -2,18 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::try_join3;
+use futures::future::try_join4;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Row};
 use uuid::Uuid;
 
 use super::batch::ArticleRow;
 use super::error::store_error;
+use super::key_table;
 use super::lock::new_digest;
 use super::planner::{Current, EarlierRequest, StoredDuplicate, StoredState};
-use super::rows::{HISTORY, NEWEST, RECORD, RECORD_COLUMNS, VISIBILITY, article_id, digest, get, record, visibility};
-use crate::article::{ArticleId, Digest, EditorFields, RecordParts};
-use crate::store::enum_codes::{head, outcome};
+use super::rows::{
+    HISTORY, NEWEST, RECORD, RECORD_COLUMNS, VISIBILITY, article_id, digest, get, record, version, visibility,
+};
+use crate::article::{ArticleId, Digest, EditorFields, Key, Lifecycle, RecordParts};
+use crate::store::enum_codes::{head, lifecycle_number, outcome};
+use crate::store::identity::{keys_of_write, possible_ids};
 use crate::store::plan::{Provenance, time_of};
 use crate::store::{StoreError, Write, Written};
 
@@ -25,6 +29,7 @@ const MAX_DUPLICATES: usize = 64;
 #[derive(Default)]
 pub(super) struct Dependencies {
     articles: BTreeSet<ArticleId>,
+    keys: BTreeSet<Key>,
     digests: BTreeSet<Digest>,
     requests: BTreeSet<Vec<u8>>,
     /// The earliest and the latest time of a write, in microseconds since 1970.
@@ -36,7 +41,8 @@ impl Dependencies {
     pub(super) fn of_writes<'a>(writes: impl Iterator<Item = &'a Write>) -> Self {
         let mut dependencies = Self::default();
         for write in writes {
-            dependencies.articles.insert(write.id().clone());
+            dependencies.articles.extend(possible_ids(write));
+            dependencies.keys.extend(keys_of_write(write));
             dependencies.digests.extend(new_digest(write));
             if let Write::Ingest(ingest) = write {
                 dependencies.requests.extend(ingest.request.as_ref().map(|request| request.id.clone().into_bytes()));
@@ -56,24 +62,32 @@ impl Dependencies {
 
 /// Reads the wanted state in one round trip.
 pub(super) async fn load(client: &Client, feed: Uuid, dependencies: &Dependencies) -> Result<StoredState, StoreError> {
-    let found =
-        try_join3(articles(client, dependencies), duplicates(client, dependencies), requests(client, dependencies))
-            .await;
-    let (articles, duplicates, requests) = found.map_err(|error| store_error(&error))?;
-    let mut stored = StoredState::default();
+    let found = try_join4(
+        articles(client, dependencies),
+        key_table::rows(client, &dependencies.keys),
+        duplicates(client, dependencies),
+        requests(client, dependencies),
+    );
+    let (articles, keys, duplicates, requests) = found.await.map_err(|error| store_error(&error))?;
+    let mut stored = StoredState { keys: key_table::holders(&keys)?, ..StoredState::default() };
     for row in &articles {
         let current = current(row, feed)?;
         stored.articles.insert(current.record.id.clone(), current);
     }
     let mut by_digest: BTreeMap<Digest, Vec<StoredDuplicate>> = BTreeMap::new();
     for row in &duplicates {
-        let duplicate = StoredDuplicate { key: get(row, 0)?, id: article_id(row, 1)?, visibility: visibility(row, 3)? };
+        let duplicate = StoredDuplicate {
+            key: get(row, 0)?,
+            id: article_id(row, 1)?,
+            source: get(row, 3)?,
+            visibility: visibility(row, 4)?,
+        };
         by_digest.entry(digest(row, 2)?).or_default().push(duplicate);
     }
     stored.duplicates = by_digest.into_iter().collect();
     for row in &requests {
         let at = RECORD_COLUMNS;
-        let written = Written { record: record(row, 0, feed)?, outcome: outcome(get::<i16>(row, at + 2)?.into()) };
+        let written = Written::new(record(row, 0, feed)?, outcome(get::<i16>(row, at + 2)?.into()));
         let item = u32::try_from(get::<i64>(row, at + 3)?).map_err(|_| StoreError::Damaged)?;
         let earlier = EarlierRequest { digest: digest(row, at + 1)?, written };
         stored.requests.entry(get(row, at)?).or_default().insert(item, earlier);
@@ -83,11 +97,19 @@ pub(super) async fn load(client: &Client, feed: Uuid, dependencies: &Dependencie
 
 async fn articles(client: &Client, dependencies: &Dependencies) -> Result<Vec<Row>, Error> {
     let ids: Vec<&str> = dependencies.articles.iter().map(ArticleId::as_str).collect();
-    let sql = format!(
-        "SELECT {RECORD}, a.key, a.sort_time, c.text, c.duplicate_of, a.fingerprint, a.due, a.facets, a.url, a.source,
-         a.external_id, a.editor_fields FROM {NEWEST} WHERE a.id = ANY($1)"
+    let select = format!(
+        "SELECT {RECORD}, a.key, a.sort_time, c.text, c.duplicate_of, a.fingerprint, a.due, a.facets, a.source,
+         a.editor_fields, a.source_time, a.source_version, a.observed FROM {NEWEST}"
     );
-    client.query_typed(&sql, &[(&ids, Type::TEXT_ARRAY)]).await
+    if dependencies.keys.is_empty() {
+        return client.query_typed(&format!("{select} WHERE a.id = ANY($1)"), &[(&ids, Type::TEXT_ARRAY)]).await;
+    }
+    let keys: Vec<Uuid> = dependencies.keys.iter().map(key_table::stored).collect();
+    let sql = format!(
+        "{select} WHERE a.key IN (SELECT key FROM copydesk.articles WHERE id = ANY($1)
+         UNION SELECT article FROM copydesk.keys WHERE key = ANY($2))"
+    );
+    client.query_typed(&sql, &[(&ids, Type::TEXT_ARRAY), (&keys, Type::UUID_ARRAY)]).await
 }
 
 fn current(row: &Row, feed: Uuid) -> Result<Current, StoreError> {
@@ -104,13 +126,12 @@ fn current(row: &Row, feed: Uuid) -> Result<Current, StoreError> {
             due: get(row, at + 5)?,
             provenance: Provenance {
                 ingested: digest(row, at + 4)?,
-                editor_fields: EditorFields::from_bits(get::<i16>(row, at + 10)?.into()),
+                editor_fields: EditorFields::from_bits(get::<i16>(row, at + 8)?.into()),
+                version: version(row, at + 9)?,
             },
             duplicate_of: get(row, at + 3)?,
             facets,
-            url: get(row, at + 7)?,
-            source: get(row, at + 8)?,
-            external_id: get(row, at + 9)?,
+            source: get(row, at + 7)?,
         },
         record,
     })
@@ -125,10 +146,11 @@ async fn duplicates(client: &Client, dependencies: &Dependencies) -> Result<Vec<
     let limit = (MAX_DUPLICATES + dependencies.articles.len()) as i64;
     let sql = format!(
         "SELECT t.* FROM unnest($1, $2) AS w(head, digest) CROSS JOIN LATERAL (
-            SELECT a.key, a.id, a.digest, {VISIBILITY} FROM copydesk.articles a
-            WHERE a.digest_head = w.head AND a.digest = w.digest AND a.lifecycle = 0
-            AND (a.embargo IS NULL OR a.embargo <= $4) AND (a.expire IS NULL OR a.expire > $3)
-            ORDER BY a.key LIMIT $5) t"
+            SELECT a.key, a.id, a.digest, a.source, {VISIBILITY} FROM copydesk.articles a
+            WHERE a.digest_head = w.head AND a.digest = w.digest AND (a.lifecycle = {withdrawn} OR a.lifecycle = 0
+            AND (a.embargo IS NULL OR a.embargo <= $4) AND (a.expire IS NULL OR a.expire > $3))
+            ORDER BY a.lifecycle = {withdrawn} DESC, a.key LIMIT $5) t",
+        withdrawn = lifecycle_number(Lifecycle::Withdrawn)
     );
     let params: [super::pool::Param<'_>; 5] = [
         (&heads, Type::INT8_ARRAY),

@@ -7,7 +7,7 @@ use tokio_postgres::types::{FromSql, Type};
 use uuid::Uuid;
 
 use super::reader::Reader;
-use crate::article::{ArticleId, ChangeToken, Digest, EditorFields, Facet, Record, RecordParts};
+use crate::article::{ArticleId, ChangeToken, Digest, EditorFields, Facet, Record, RecordParts, SourceVersion};
 use crate::store::enum_codes;
 use crate::store::enum_codes::{lifecycle, time};
 pub(super) use crate::store::enum_codes::{position, sequence};
@@ -20,8 +20,9 @@ pub(super) const RECORD: &str = "a.id, a.uid, a.created, c.position, c.revision,
 /// Number of columns of [`RECORD`].
 pub(super) const RECORD_COLUMNS: usize = 14;
 /// Columns of an article's current visibility, after [`RECORD`].
-pub(super) const VISIBILITY: &str = "a.lifecycle, a.embargo, a.expire, a.revision, a.editor_fields";
-pub(super) const VISIBILITY_COLUMNS: usize = 5;
+pub(super) const VISIBILITY: &str = "a.lifecycle, a.embargo, a.expire, a.revision, a.editor_fields, \
+     a.source_time, a.source_version, a.observed";
+pub(super) const VISIBILITY_COLUMNS: usize = 8;
 /// Tables of the newest revision of an article.
 pub(super) const NEWEST: &str = "copydesk.articles a JOIN copydesk.changes c ON c.position = a.position \
      JOIN copydesk.texts b ON b.text = c.text";
@@ -68,6 +69,16 @@ pub(super) fn visibility(row: &Row, at: usize) -> Result<Visibility, StoreError>
         expire_time: get::<Option<i64>>(row, at + 2)?.map(time),
         revision: get(row, at + 3)?,
         editor_fields: EditorFields::from_bits(get::<i16>(row, at + 4)?.into()),
+        version: version(row, at + 5)?,
+    })
+}
+
+/// Reads the version of the last ingested document, from three columns starting at `at`.
+pub(super) fn version(row: &Row, at: usize) -> Result<SourceVersion, StoreError> {
+    Ok(SourceVersion {
+        stated: get::<Option<i64>>(row, at)?.map(time),
+        number: get(row, at + 1)?,
+        observed: get::<Option<i64>>(row, at + 2)?.map(time),
     })
 }
 

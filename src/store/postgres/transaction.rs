@@ -1,6 +1,7 @@
 //! Write transaction: takes locks, loads the stored state, plans the writes and stores the result. Two round trips plus
 //! one for the locks, for a group of any size.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ use crate::store::plan::without_position;
 use crate::store::{StoreError, Write, WriteError, Written};
 use crate::telemetry::trace::{SpanGuard, SpanKind, Value, span};
 
+/// Maximum number of tries to lock the articles of a group. Each try finds only keys that were added since the one
+/// before it.
+const MAX_LOCK_TRIES: usize = 5;
 /// Maximum idle time within a transaction, so that a stalled process does not block other writers for longer.
 const IDLE: Duration = Duration::from_secs(5);
 
@@ -63,8 +67,7 @@ impl Transactions<'_> {
     /// Writes a group in one transaction. Returns the results, and the new position of the feed if anything changed.
     pub(super) async fn write(&self, calls: &[&[Write]]) -> Result<(Vec<WriteResults>, Option<i64>), Failed> {
         let writes = || calls.iter().copied().flatten();
-        let (connection, mut planner) =
-            self.begin(&Dependencies::of_writes(writes()), &lock::of_writes(writes())).await?;
+        let (connection, mut planner) = self.begin_writes(writes).await?;
         let planned: Vec<WriteResults> =
             calls.iter().map(|call| call.iter().map(|write| planner.apply(write)).collect()).collect();
         let span = statements("postgres store and commit");
@@ -74,6 +77,29 @@ impl Transactions<'_> {
         let finalize =
             |answers: WriteResults| answers.into_iter().map(|answer| with_final_position(answer, base)).collect();
         Ok((planned.into_iter().map(finalize).collect(), last))
+    }
+
+    /// Begins the transaction of a group of writes. Articles that are known by their keys only are locked too: if there
+    /// are any that are not locked, begins again with their locks.
+    async fn begin_writes<'w, W: Iterator<Item = &'w Write>>(
+        &self,
+        writes: impl Fn() -> W,
+    ) -> Result<(Connection, Planner), Failed> {
+        let dependencies = Dependencies::of_writes(writes());
+        let mut holders = BTreeSet::new();
+        for _ in 0..MAX_LOCK_TRIES {
+            let locks = lock::of_writes(writes(), &holders);
+            let (connection, planner) = self.begin(&dependencies, &locks).await?;
+            let unlocked = |id: &&ArticleId| locks.binary_search(&lock::of_article(id)).is_err();
+            let more: Vec<ArticleId> = planner.holders().filter(unlocked).cloned().collect();
+            if more.is_empty() {
+                return Ok((connection, planner));
+            }
+            connection.batch_execute("ROLLBACK").await?;
+            connection.release();
+            holders.extend(more);
+        }
+        Err(StoreError::Unavailable("keys of its articles keep changing").into())
     }
 
     /// Writes the due transitions of these articles, unless they are already written. Returns the number of changes.

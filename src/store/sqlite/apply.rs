@@ -1,22 +1,26 @@
 //! Application of a write within the writer's transaction: the article, its history and the feed together.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use prost::Message;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, ToSql};
 use uuid::Uuid;
 
 use super::facets::{self, FacetNames};
-use super::rows;
+use super::{key_table, rows};
 use crate::article::{
-    ArticleId, ChangeKind, ChangeToken, CleanArticle, Digest, EditorFields, Facet, Record, RecordParts,
+    ArticleId, ChangeKind, ChangeToken, CleanArticle, Digest, EditorFields, Facet, Key, Lifecycle, Record, RecordParts,
 };
 use crate::proto::Article;
 use crate::store::enum_codes;
 use crate::store::enum_codes::{head, kind_number, lifecycle_number, micros, outcome_number};
-use crate::store::plan::{Effect, Provenance, Revision, due, first, next, plan, time_of};
-use crate::store::{Ingest, Outcome, RequestKey, Write, WriteError, Written};
+use crate::store::identity::{Holder, Identity, identify, identify_transition, keys_of_write};
+use crate::store::plan::{
+    Effect, New, Provenance, Revision, due, first, is_announced, next, outcome_of, plan, time_of,
+};
+use crate::store::{Ingest, IngestSource, Outcome, RequestKey, Write, WriteError, Written};
 
 /// Inner errors are rejections of the write, outer ones are failed statements.
 type Applied = rusqlite::Result<Result<Written, WriteError>>;
@@ -83,7 +87,7 @@ impl Applier {
             if let Ok(id) = id
                 && let Some(record) = rows::at_revision(connection, self.feed, &id, revision)?
             {
-                return Ok(Ok(Written { record, outcome: enum_codes::outcome(outcome) }));
+                return Ok(Ok(Written::new(record, enum_codes::outcome(outcome))));
             }
         }
         let applied = self.apply_now(connection, write)?;
@@ -107,47 +111,118 @@ impl Applier {
     }
 
     fn apply_now(&mut self, connection: &Connection, write: &Write) -> Applied {
-        let current = self.current(connection, write.id())?;
+        let (identity, current) = match self.identify(connection, write)? {
+            Ok(identified) => identified,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
         let known = current.as_ref().map(|current| (&*current.record, current.provenance));
-        let (effect, provenance) = match plan(write, known) {
+        let (effect, provenance) = match plan(write, &identity.id, known) {
             Ok(planned) => planned,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        match (effect, current) {
+        if let Write::Ingest(ingest) = write
+            && let Effect::Create(_) | Effect::Revise(_) = effect
+            && let Some(id) = withdrawn_text(connection, ingest)?
+        {
+            return Ok(Err(WriteError::WrongLifecycle { id, lifecycle: Lifecycle::Withdrawn }));
+        }
+        let (key, mut written) = match (effect, current) {
             (Effect::Nothing, Some(current)) => {
                 // The source may now contain the editors' correction, or an editor has taken over a field without
                 // changing its value.
                 if provenance != current.provenance {
-                    connection
-                        .prepare_cached("UPDATE articles SET fingerprint = ?2, editor_fields = ?3 WHERE key = ?1")?
-                        .execute((current.key, provenance.ingested.0, provenance.editor_fields.bits()))?;
+                    store_provenance(connection, current.key, &provenance)?;
                 }
-                Ok(Ok(Written { record: current.record, outcome: Outcome::Unchanged }))
+                (current.key, Written::new(current.record, Outcome::Unchanged))
             }
-            (Effect::Create(ingest), _) => self.create(connection, ingest, provenance).map(Ok),
+            (Effect::Stale(part), Some(current)) => {
+                let written = Written::new(current.record, Outcome::Stale);
+                (current.key, Written { older_by: Some(part), ..written })
+            }
+            (Effect::Create(new), _) => self.create(connection, &identity.id, &new, provenance)?,
             (Effect::Revise(revision), Some(current)) => {
                 let record = self.revise(connection, &current, &revision, provenance, time_of(write))?;
-                Ok(Ok(Written { record, outcome: Outcome::Revised }))
+                let outcome = outcome_of(revision.kind, &record);
+                (current.key, Written::new(record, outcome))
             }
             // Unreachable: only an existing article can be revised or unchanged.
-            (Effect::Nothing | Effect::Revise(_), None) => Ok(Err(WriteError::NotFound(write.id().clone()))),
+            (Effect::Nothing | Effect::Stale(_) | Effect::Revise(_), None) => {
+                return Ok(Err(WriteError::NotFound(identity.id)));
+            }
+        };
+        key_table::give(connection, &identity.new_keys, key)?;
+        written.notes = identity.notes;
+        Ok(Ok(written))
+    }
+
+    /// Decides which article a write is of, and reads that article if it exists.
+    fn identify(
+        &self,
+        connection: &Connection,
+        write: &Write,
+    ) -> rusqlite::Result<Result<(Identity, Option<Current>), WriteError>> {
+        let mut articles: HashMap<i64, Current> = HashMap::new();
+        let mut holders: HashMap<Key, (i64, bool)> = HashMap::new();
+        for key in keys_of_write(write) {
+            let Some((article, is_certain)) = key_table::article(connection, &key)? else { continue };
+            if !articles.contains_key(&article)
+                && let Some(current) = self.current_where(connection, "a.key", &article)?
+            {
+                articles.insert(article, current);
+            }
+            holders.insert(key, (article, is_certain));
         }
+        let holder = |key: &Key| {
+            let (article, is_certain) = holders.get(key)?;
+            articles.get(article).map(|current| Holder { record: &current.record, is_certain: *is_certain })
+        };
+        // An error here is an error of the read below.
+        let exists = |id: &ArticleId| {
+            let record = rows::newest(connection, self.feed, id).ok().flatten();
+            record.is_some_and(|record| !record.is_empty())
+        };
+        let identity = match write {
+            Write::Ingest(ingest) => match identify(ingest, holder, exists) {
+                Ok(identity) => identity,
+                Err(refusal) => return Ok(Err(refusal)),
+            },
+            Write::Update(update) => Identity::named(&update.id),
+            Write::Transition(transition) => identify_transition(transition, holder, exists),
+        };
+        let found = articles.into_values().find(|current| current.record.id == identity.id);
+        let current = match found {
+            Some(current) => Some(current),
+            None => self.current(connection, &identity.id)?,
+        };
+        Ok(Ok((identity, current)))
     }
 
     fn current(&self, connection: &Connection, id: &ArticleId) -> rusqlite::Result<Option<Current>> {
+        self.current_where(connection, "a.id", &id.as_str())
+    }
+
+    /// Reads the article that has this value in a column with unique values.
+    fn current_where(
+        &self,
+        connection: &Connection,
+        column: &str,
+        value: &dyn ToSql,
+    ) -> rusqlite::Result<Option<Current>> {
         let sql = [
             "SELECT ",
             rows::RECORD,
             ", a.key, a.sort_time, c.content_position, c.duplicate_of, a.fingerprint, a.due,\
-             a.editor_fields FROM ",
+             a.editor_fields, a.source_time, a.source_version, a.observed FROM ",
             rows::NEWEST,
-            " WHERE a.id = ?1",
+            " WHERE ",
+            column,
+            " = ?1",
         ]
         .concat();
         let after = rows::RECORD_COLUMNS;
         connection
             .prepare_cached(&sql)?
-            .query_row([id.as_str()], |row| {
+            .query_row([value], |row| {
                 Ok(Current {
                     record: rows::record(row, self.feed)?,
                     key: row.get(after)?,
@@ -157,6 +232,7 @@ impl Applier {
                     provenance: Provenance {
                         ingested: Digest(row.get(after + 4)?),
                         editor_fields: EditorFields::from_bits(row.get(after + 6)?),
+                        version: rows::version(row, after + 7)?,
                     },
                     due: row.get(after + 5)?,
                 })
@@ -167,21 +243,21 @@ impl Applier {
     fn create(
         &mut self,
         connection: &Connection,
-        ingest: &Ingest,
+        id: &ArticleId,
+        new: &New<'_>,
         provenance: Provenance,
-    ) -> rusqlite::Result<Written> {
-        let article = &ingest.article;
-        let time = ingest.time;
+    ) -> rusqlite::Result<(i64, Written)> {
+        let &New { article, time, .. } = new;
         let duplicate_of = earliest_duplicate(connection, article.digest(), None, time)?;
-        let mut parts = first(ingest, self.token(connection)?);
+        let mut parts = first(id, new, self.token(connection)?);
         parts.duplicate_of = duplicate_of.as_ref().map(|(_, id)| id.clone());
         let sort_time = parts.sort_time().as_microsecond();
         let position = rows::sequence(parts.token.position);
         connection
             .prepare_cached(
                 "INSERT INTO articles (id, uid, created, position, sort_time, lifecycle, embargo, expire, due,
-                 digest_head, fingerprint, duplicate_of, url, source, external_id, editor_fields)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+                 digest_head, fingerprint, duplicate_of, source, editor_fields, source_time, source_version, observed)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?17, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
             )?
             .execute(rusqlite::params![
                 parts.id.as_str(),
@@ -195,25 +271,27 @@ impl Applier {
                 head(&parts.digest),
                 provenance.ingested.0,
                 duplicate_of.as_ref().map(|(key, _)| key),
-                article.article().url,
                 article.article().source,
-                article.article().external_id,
                 provenance.editor_fields.bits(),
+                micros(provenance.version.stated),
+                provenance.version.number,
+                micros(provenance.version.observed),
+                lifecycle_number(parts.lifecycle),
             ])?;
         let key = connection.last_insert_rowid();
         let facets = self.intern(connection, article.facets())?;
         facets::insert(connection, &facets, sort_time, key)?;
         let row = ChangeRow {
             article: key,
-            kind: ChangeKind::Created,
-            announced: parts.unreadable(time).is_none(),
-            reason: "",
+            kind: new.kind,
+            announced: is_announced(&parts),
+            reason: new.reason,
             content_position: None,
             duplicate_of: duplicate_of.as_ref().map(|(key, _)| *key),
         };
         insert_change(connection, &parts, &row, Some(article.content()))?;
         let outcome = if duplicate_of.is_some() { Outcome::Duplicate } else { Outcome::Created };
-        Ok(Written { record: Arc::new(Record::new(parts, article.content())), outcome })
+        Ok((key, Written::new(Arc::new(Record::new(parts, article.content())), outcome)))
     }
 
     fn revise(
@@ -254,9 +332,8 @@ impl Applier {
         connection
             .prepare_cached(
                 "UPDATE articles SET position = ?2, sort_time = ?3, lifecycle = ?4, embargo = ?5, expire = ?6, due = ?7,
-                 digest_head = ?8, fingerprint = ?9, duplicate_of = ?10, url = coalesce(?11, url),
-                 source = coalesce(?12, source), external_id = coalesce(?13, external_id), editor_fields = ?14
-                 WHERE key = ?1",
+                 digest_head = ?8, fingerprint = ?9, duplicate_of = ?10, source = coalesce(?11, source),
+                 editor_fields = ?12, source_time = ?13, source_version = ?14, observed = ?15 WHERE key = ?1",
             )?
             .execute(rusqlite::params![
                 current.key,
@@ -269,10 +346,11 @@ impl Applier {
                 head(&parts.digest),
                 provenance.ingested.0,
                 duplicate_of,
-                new.map(|new| &new.article().url),
                 new.map(|new| &new.article().source),
-                new.map(|new| &new.article().external_id),
                 provenance.editor_fields.bits(),
+                micros(provenance.version.stated),
+                provenance.version.number,
+                micros(provenance.version.observed),
             ])?;
         Ok(Arc::new(Record::new(parts, new_content.unwrap_or(&content))))
     }
@@ -382,6 +460,43 @@ fn insert_change(
             content,
         ])?;
     Ok(())
+}
+
+fn store_provenance(connection: &Connection, key: i64, provenance: &Provenance) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE articles SET fingerprint = ?2, editor_fields = ?3, source_time = ?4, source_version = ?5,
+             observed = ?6 WHERE key = ?1",
+        )?
+        .execute((
+            key,
+            provenance.ingested.0,
+            provenance.editor_fields.bits(),
+            micros(provenance.version.stated),
+            provenance.version.number,
+            micros(provenance.version.observed),
+        ))?;
+    Ok(())
+}
+
+/// Returns a withdrawn article of the document's source with exactly its text: a kill holds for it under any key.
+fn withdrawn_text(connection: &Connection, ingest: &Ingest) -> rusqlite::Result<Option<ArticleId>> {
+    if let IngestSource::Copy(..) = ingest.from {
+        return Ok(None);
+    }
+    let digest = ingest.article.digest();
+    let found: Option<String> = connection
+        .prepare_cached(
+            "SELECT a.id FROM articles a JOIN changes c ON c.position = a.position
+             WHERE a.digest_head = ?1 AND c.digest = ?2 AND a.lifecycle = ?3 AND a.source = ?4
+             ORDER BY a.key LIMIT 1",
+        )?
+        .query_row(
+            (head(&digest), digest.0, lifecycle_number(Lifecycle::Withdrawn), &ingest.article.article().source),
+            |row| row.get(0),
+        )
+        .optional()?;
+    Ok(found.and_then(|id| id.parse().ok()))
 }
 
 /// Returns the earliest other readable article with the same text.

@@ -12,8 +12,9 @@ use crate::store::{Change, ChangedIds, FeedCursor, Revision, StoreError, Visibil
 
 /// Columns of the article's current visibility, after those of [`RECORD`].
 const VISIBILITY: &str = "a.lifecycle, a.embargo, a.expire, \
-     (SELECT n.revision FROM changes n WHERE n.position = a.position), a.editor_fields";
-const VISIBILITY_COLUMNS: usize = 5;
+     (SELECT n.revision FROM changes n WHERE n.position = a.position), a.editor_fields, \
+     a.source_time, a.source_version, a.observed";
+const VISIBILITY_COLUMNS: usize = 8;
 
 fn visibility(row: &Row<'_>, first: usize) -> rusqlite::Result<Visibility> {
     Ok(Visibility {
@@ -22,6 +23,7 @@ fn visibility(row: &Row<'_>, first: usize) -> rusqlite::Result<Visibility> {
         expire_time: row.get::<_, Option<i64>>(first + 2)?.map(time),
         revision: row.get(first + 3)?,
         editor_fields: EditorFields::from_bits(row.get(first + 4)?),
+        version: rows::version(row, first + 5)?,
     })
 }
 

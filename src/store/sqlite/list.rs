@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use rusqlite::{OptionalExtension, params_from_iter};
+use rusqlite::params_from_iter;
 
 use super::facets::EVERY;
 use super::filter::{Condition, READABLE, Sql, add_filter, conditions};
 use super::readers::Reader;
 use super::rows;
-use crate::article::{ArticleId, FacetKind, Record};
-use crate::store::{ListQuery, LookupKey, OrderField, StoreError};
+use crate::article::{FacetKind, Record};
+use crate::store::{ListQuery, OrderField, StoreError};
 
 pub(super) fn list(reader: &Reader, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
     // One transaction for the scan and the records: a record that moved in between would move the next page's cursor
@@ -125,24 +124,4 @@ fn scan(
     let mut statement = reader.connection.prepare_cached(&sql.text)?;
     let found = statement.query_map(params_from_iter(&sql.values), |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(found.collect::<Result<_, _>>()?)
-}
-
-pub(super) fn lookup(reader: &Reader, key: &LookupKey, now: Timestamp) -> Result<Option<ArticleId>, StoreError> {
-    let found = |condition: &str| {
-        format!("SELECT a.id FROM articles a WHERE {condition} ORDER BY ({READABLE}) DESC, a.key DESC LIMIT 1")
-    };
-    let now = now.as_microsecond();
-    let id: Option<String> = match key {
-        LookupKey::Url(url) => reader
-            .connection
-            .prepare_cached(&found("a.url = ?2 AND a.url <> ''"))?
-            .query_row((now, url), |row| row.get(0))
-            .optional()?,
-        LookupKey::External { source, external_id } => reader
-            .connection
-            .prepare_cached(&found("a.external_id = ?2 AND a.source = ?3 AND a.external_id <> ''"))?
-            .query_row((now, external_id, source), |row| row.get(0))
-            .optional()?,
-    };
-    id.map(|id| id.parse().map_err(|_| StoreError::Damaged)).transpose()
 }

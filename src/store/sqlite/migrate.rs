@@ -8,17 +8,26 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
-use super::{OpenError, SqliteOptions};
+use super::{OpenError, SqliteOptions, key_table};
 use crate::files;
+use crate::store::identity::keys_of;
 
 /// "Copy": distinguishes our files from databases of other programs.
 const APPLICATION_ID: i64 = 0x436f_7079;
 /// Page size. Two or three articles fit into a page; with the default of 4 KiB, each would take one.
 const PAGE_BYTES: u64 = 8_192;
 
+/// Schema migration.
+struct Migration {
+    sql: &'static str,
+    /// Conversion of existing data that SQL cannot express.
+    then: fn(&Connection) -> rusqlite::Result<()>,
+}
+
 /// Schema migrations; each upgrades from the version of its index to the next. Append only.
-const MIGRATIONS: &[&str] = &[
-    "
+const MIGRATIONS: &[Migration] = &[
+    Migration::sql(
+        "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
     -- One row for each article, narrow, in the order of creation. Times are in microseconds since 1970.
@@ -82,7 +91,9 @@ const MIGRATIONS: &[&str] = &[
     ) WITHOUT ROWID;
     CREATE INDEX requests_by_time ON requests (time);
 ",
-    "
+    ),
+    Migration::sql(
+        "
     -- Fields that belong to editors, a bit each: 1 embargo_time, 2 expire_time. Of earlier changes it is not known who
     -- made them: a time that was ever another one is taken for an editor's.
     ALTER TABLE articles ADD COLUMN editor_fields INTEGER NOT NULL DEFAULT 0;
@@ -90,7 +101,50 @@ const MIGRATIONS: &[&str] = &[
         EXISTS (SELECT 1 FROM changes c WHERE c.article = articles.key AND c.embargo IS NOT articles.embargo)
         + 2 * EXISTS (SELECT 1 FROM changes c WHERE c.article = articles.key AND c.expire IS NOT articles.expire);
 ",
+    ),
+    Migration {
+        sql: "
+    -- The article that has a key: an address or a publisher's identifier, as a hash.
+    -- A key that is not certain is only claimed by a document of the article.
+    CREATE TABLE keys (key BLOB PRIMARY KEY, article INTEGER NOT NULL, is_certain INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX keys_by_article ON keys (article);
+    -- Version of the document that was ingested last. Times are in microseconds since 1970.
+    ALTER TABLE articles ADD COLUMN source_time INTEGER;
+    ALTER TABLE articles ADD COLUMN source_version INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE articles ADD COLUMN observed INTEGER;
+",
+        then: fill_keys,
+    },
+    Migration::sql(
+        "
+    DROP INDEX articles_by_url;
+    DROP INDEX articles_by_external_id;
+    ALTER TABLE articles DROP COLUMN url;
+    ALTER TABLE articles DROP COLUMN external_id;
+",
+    ),
 ];
+
+impl Migration {
+    const fn sql(sql: &'static str) -> Self {
+        Self { sql, then: |_| Ok(()) }
+    }
+}
+
+/// Adds the keys of existing articles. Of several articles with a key, a withdrawn one gets it, so that its kill holds
+/// for all of them; else the earliest.
+fn fill_keys(connection: &Connection) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare("SELECT key, url, source, external_id FROM articles ORDER BY lifecycle = 1, key DESC")?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        let (article, url): (i64, String) = (row.get(0)?, row.get(1)?);
+        let keys = keys_of(&url, &row.get::<_, String>(2)?, &row.get::<_, String>(3)?);
+        // The last one gets it.
+        key_table::give(connection, &keys, article)?;
+    }
+    Ok(())
+}
 
 /// Schema of the search index. Its input is words separated by spaces; `ascii` keeps all other characters within their
 /// word. `content=''` stores no second copy of the text.
@@ -176,8 +230,9 @@ fn configure(connection: &mut Connection, version: i64, options: &SqliteOptions)
     let done = usize::try_from(version).unwrap_or(0);
     if done < MIGRATIONS.len() {
         let transaction = connection.transaction()?;
-        for step in &MIGRATIONS[done..] {
-            transaction.execute_batch(step)?;
+        for migration in &MIGRATIONS[done..] {
+            transaction.execute_batch(migration.sql)?;
+            (migration.then)(&transaction)?;
         }
         if done == 0 {
             let feed = Uuid::now_v7();

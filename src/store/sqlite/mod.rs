@@ -10,6 +10,7 @@ mod facets;
 mod feed;
 mod filter;
 mod index;
+mod key_table;
 mod keys;
 mod list;
 mod migrate;
@@ -34,15 +35,15 @@ pub use error::OpenError;
 pub use keys::SqliteKeys;
 
 use super::{
-    Change, ChangedIds, Consistency, FeedCursor, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery,
-    Store, StoreError, Visibility, Write, WriteError, Written,
+    Change, ChangedIds, Consistency, FeedCursor, Fetched, ListQuery, Revision, SearchPage, SearchQuery, Store,
+    StoreError, Visibility, Write, WriteError, Written,
 };
-use crate::article::{ArticleId, Position, Record};
+use crate::article::{ArticleId, ArticleKey, Key, Position, Record};
 use crate::overload::admission::ReadKind;
 use crate::telemetry::StoreMetrics;
 use index::Index;
 use open_files::OpenFiles;
-use readers::Readers;
+use readers::{Reader, Readers};
 use writer::Writer;
 
 /// Location and limits of the embedded store.
@@ -207,14 +208,15 @@ impl Store for SqliteStore {
         self.readers.run(ReadKind::Short, move |reader| rows::revision(reader, &id, revision)).await
     }
 
-    async fn lookup(
-        &self,
-        key: &LookupKey,
-        now: Timestamp,
-        _consistency: Consistency,
-    ) -> Result<Option<ArticleId>, StoreError> {
-        let key = key.clone();
-        self.readers.run(ReadKind::Short, move |reader| list::lookup(reader, &key, now)).await
+    async fn lookup(&self, key: &Key, _consistency: Consistency) -> Result<Option<ArticleId>, StoreError> {
+        let key = *key;
+        self.readers.run(ReadKind::Short, move |reader| key_table::lookup(&reader.connection, &key)).await
+    }
+
+    async fn keys_of(&self, ids: &[ArticleId], _consistency: Consistency) -> Result<Vec<Vec<ArticleKey>>, StoreError> {
+        let ids = ids.to_vec();
+        let each = move |reader: &Reader| ids.iter().map(|id| key_table::of_article(&reader.connection, id)).collect();
+        self.readers.run(ReadKind::Short, each).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use uuid::Uuid;
 
 use super::readers::Reader;
-use crate::article::{ArticleId, ChangeToken, Digest, Record, RecordParts};
+use crate::article::{ArticleId, ChangeToken, Digest, Record, RecordParts, SourceVersion};
 use crate::store::enum_codes::{lifecycle, time};
 pub(super) use crate::store::enum_codes::{position, sequence};
 use crate::store::{Fetched, StoreError};
@@ -49,6 +49,15 @@ pub(super) fn record(row: &Row<'_>, feed: Uuid) -> rusqlite::Result<Arc<Record>>
     };
     let content = row.get_ref(13)?.as_blob().map_err(|error| wrong_type(13, error))?;
     Ok(Arc::new(Record::new(parts, content)))
+}
+
+/// Reads the version of the last ingested document, from three columns.
+pub(super) fn version(row: &Row<'_>, first: usize) -> rusqlite::Result<SourceVersion> {
+    Ok(SourceVersion {
+        stated: row.get::<_, Option<i64>>(first)?.map(time),
+        number: row.get(first + 1)?,
+        observed: row.get::<_, Option<i64>>(first + 2)?.map(time),
+    })
 }
 
 fn parse(row: &Row<'_>, column: usize) -> rusqlite::Result<ArticleId> {

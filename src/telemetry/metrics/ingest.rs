@@ -11,7 +11,7 @@ struct OutcomeLabel {
 }
 
 /// Label values exported from the start as 0, so that `rate()` sees the first increase.
-const OUTCOMES: [&str; 6] = ["created", "revised", "unchanged", "duplicate", "invalid", "failed"];
+const OUTCOMES: [&str; 7] = ["created", "revised", "unchanged", "duplicate", "stale", "invalid", "failed"];
 
 /// Counters of documents.
 #[derive(Debug)]

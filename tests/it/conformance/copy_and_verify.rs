@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use copydesk::article::{ChangeKind, EditorFields};
+use copydesk::article::{ArticleId, ArticleKey, ChangeKind, CleanArticle, EditorFields, Key};
 use copydesk::proto::Article;
-use copydesk::store::{Authority, Precondition, Store, Verified, copy, verify};
+use copydesk::store::{
+    Authority, Consistency, Missing, Precondition, Store, Transition, Verified, Write, copy, verify,
+};
 use jiff::{SignedDuration, Timestamp};
 
 use super::engines::{Engine, postgres, sqlite};
@@ -30,6 +32,28 @@ async fn written(store: &Arc<dyn Store>) {
     held.headline = "editors'".into();
     let both = EditorFields::EMBARGO_TIME.with(EditorFields::EXPIRE_TIME);
     write(store, update_of(both, Authority::Admin, name, held, Precondition::None, at(505))).await.unwrap();
+    // An article with keys, and two that were withdrawn before they arrived, one of which was reinstated.
+    let keyed = Article { url: URL.into(), external_id: "N-1".into(), ..titled("keyed") };
+    write(store, ingest("a-keyed", keyed, at(506))).await.unwrap();
+    for key in killed() {
+        let article = CleanArticle::without_text(Article { source: "herald.example".into(), ..Article::default() });
+        let missing = Missing { article: article.unwrap(), keys: vec![ArticleKey { key, is_certain: true }] };
+        let id = ArticleId::of_key(&key);
+        let Write::Transition(kill) = transition(id.as_str(), ChangeKind::Withdrawn, at(507)) else { unreachable!() };
+        let kill = Transition { key: Some(key), missing: Some(missing), ..kill };
+        write(store, Write::Transition(kill)).await.unwrap();
+    }
+    let reinstated = ArticleId::of_key(&killed()[1]);
+    write(store, transition(reinstated.as_str(), ChangeKind::Reinstated, at(508))).await.unwrap();
+}
+
+const URL: &str = "https://herald.example/keyed";
+/// Number of articles that [`written`] writes.
+const ARTICLES: u64 = 455;
+
+/// Keys of the articles that were withdrawn before they arrived.
+fn killed() -> [Key; 2] {
+    ["1", "2"].map(|id| Key::external("herald.example", id))
 }
 
 async fn sound(store: &Arc<dyn Store>) -> Verified {
@@ -41,7 +65,7 @@ async fn sound(store: &Arc<dyn Store>) -> Verified {
 pub async fn a_written_store_passes_verification(Engine { store, .. }: Engine) {
     written(&store).await;
     let found = sound(&store).await;
-    assert_eq!((found.articles, found.states, found.changes), (452, [448, 2, 1, 1, 0], 456));
+    assert_eq!((found.articles, found.states, found.changes), (ARTICLES, [449, 2, 2, 1, 0, 1], 460));
     write(&store, update("a-5", titled("other"), Precondition::None, at(600))).await.unwrap();
     let other = sound(&store).await;
     assert_ne!((other.digest, other.readable), (found.digest, found.readable));
@@ -55,13 +79,20 @@ async fn copies_between_engines_are_equal() {
     let first = sound(&stores[0].store).await;
     for pair in stores.windows(2) {
         let copied = copy(&*pair[0].store, &*pair[1].store).await.unwrap();
-        assert_eq!((copied.articles, copied.unchanged, copied.refused), (452, 0, Vec::new()));
+        assert_eq!((copied.articles, copied.unchanged, copied.refused), (ARTICLES, 0, Vec::new()));
         let found = sound(&pair[1].store).await;
         assert_eq!((found.digest, found.readable, found.states), (first.digest, first.readable, first.states));
         assert_eq!(get(&pair[1].store, "a-9").await.unwrap().duplicate_of.as_ref().unwrap().as_str(), "a-8");
+        // Every key leads to the same article.
+        let keys = [Key::address(URL).unwrap(), Key::external("herald.example", "N-1")];
+        for key in keys.into_iter().chain(killed()) {
+            let found = pair[1].store.lookup(&key, Consistency::Full).await.unwrap();
+            assert_eq!(found, pair[0].store.lookup(&key, Consistency::Full).await.unwrap(), "{key:?}");
+            assert!(found.is_some(), "{key:?}");
+        }
         // An interrupted copy resumes.
         let again = copy(&*pair[0].store, &*pair[1].store).await.unwrap();
-        assert_eq!((again.articles, again.unchanged, again.refused), (452, 452, Vec::new()));
+        assert_eq!((again.articles, again.unchanged, again.refused), (ARTICLES, ARTICLES, Vec::new()));
         assert_eq!(sound(&pair[1].store).await.digest, first.digest);
         // Fields set by editors are marked as such in the copy.
         let before = get(&pair[1].store, "a-editors").await.unwrap();

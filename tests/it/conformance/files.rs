@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use copydesk::article::{ChangeKind, Key};
 use copydesk::store::sqlite::{OpenError, SqliteOptions, SqliteStore};
-use copydesk::store::{Precondition, Store, StoreError, WriteError};
+use copydesk::store::{Consistency, Precondition, Store, StoreError, WriteError};
 
-use super::fixtures::{at, get, hit_names, indexed, ingest, proto_at, search, titled, update, write};
+use super::fixtures::{at, get, hit_names, id, indexed, ingest, proto_at, search, titled, transition, update, write};
 use copydesk::proto::Article;
 
 fn open(dir: &Path) -> Result<Arc<dyn Store>, OpenError> {
@@ -137,6 +138,17 @@ async fn a_full_store_rejects_writes_and_stays_readable() {
     assert_eq!(store.head().await.unwrap(), changes.last().unwrap().position);
 }
 
+/// A migrated store has the keys that its articles state. A withdrawn one has a key that several state.
+pub async fn check_keys(store: &Arc<dyn Store>) {
+    for (key, name) in [
+        (Key::address("http://www.herald.example/1/").unwrap(), "killed"),
+        (Key::external("herald.example", "moved"), "moved"),
+        (Key::external("herald.example", "untouched"), "untouched"),
+    ] {
+        assert_eq!(store.lookup(&key, Consistency::Full).await.unwrap(), Some(id(name)), "{key:?}");
+    }
+}
+
 /// Files of a version that did not record the owner of a field, and that indexed unreadable articles.
 #[tokio::test]
 async fn files_of_an_older_version_are_migrated() {
@@ -150,10 +162,25 @@ async fn files_of_an_older_version_are_migrated() {
         write(&store, ingest("plain", titled("Ferry 3"), at(0))).await.unwrap();
         indexed(&store).await;
         let key = store.head().await.unwrap().sequence;
+        write(&store, ingest("killed", titled("Gone"), at(1))).await.unwrap();
+        write(&store, transition("killed", ChangeKind::Withdrawn, at(1))).await.unwrap();
+        indexed(&store).await;
         (search(&store, "ferry", at(2)).await.iter().map(|hit| hit.score).collect::<Vec<_>>(), key)
     };
     let articles = rusqlite::Connection::open(dir.path().join("articles.db")).unwrap();
-    articles.execute_batch("ALTER TABLE articles DROP COLUMN editor_fields; PRAGMA user_version = 1").unwrap();
+    // That version had one address and one identifier of each article, and no other keys.
+    let back = "DROP TABLE keys;
+        ALTER TABLE articles DROP COLUMN editor_fields;
+        ALTER TABLE articles DROP COLUMN source_time;
+        ALTER TABLE articles DROP COLUMN source_version;
+        ALTER TABLE articles DROP COLUMN observed;
+        ALTER TABLE articles ADD COLUMN url TEXT NOT NULL DEFAULT '';
+        ALTER TABLE articles ADD COLUMN external_id TEXT NOT NULL DEFAULT '';
+        CREATE INDEX articles_by_url ON articles (url) WHERE url <> '';
+        CREATE INDEX articles_by_external_id ON articles (external_id, source) WHERE external_id <> '';
+        UPDATE articles SET url = 'https://herald.example/1', source = 'herald.example', external_id = id;
+        PRAGMA user_version = 1";
+    articles.execute_batch(back).unwrap();
     let search_db = rusqlite::Connection::open(dir.path().join("search.db")).unwrap();
     let hidden = format!("INSERT INTO fts (rowid, headline, body, names) VALUES ({key}, 'ferry', '', '')");
     search_db.execute_batch(&format!("{hidden}; PRAGMA user_version = 1")).unwrap();
@@ -162,6 +189,7 @@ async fn files_of_an_older_version_are_migrated() {
     indexed(&store).await;
     let found = search(&store, "ferry", at(2)).await;
     assert_eq!(found.iter().map(|hit| hit.score).collect::<Vec<_>>(), scores);
+    check_keys(&store).await;
     // A time that was ever another one may be an editor's.
     for (name, changed) in [("untouched", true), ("moved", false)] {
         let sent = write(&store, ingest(name, held("Ferry, other words", 10), at(3))).await.unwrap();

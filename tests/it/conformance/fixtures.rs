@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use copydesk::article::{
-    ArticleId, ChangeKind, CleanArticle, Digest, EditorFields, Filter, Limits, Position, Query, Record, to_proto,
+    ArticleId, ChangeKind, CleanArticle, Digest, EditorFields, Filter, Key, Limits, Position, Query, Record,
+    SourceVersion, StatedKey, Trust, to_proto,
 };
 use copydesk::proto::{Article, ArticleFilter};
 use copydesk::store::{
@@ -43,13 +44,23 @@ pub fn ingest(name: &str, article: Article, time: Timestamp) -> Write {
 }
 
 pub fn ingest_from(from: IngestSource, name: &str, article: Article, time: Timestamp) -> Write {
-    Write::Ingest(Box::new(Ingest { id: id(name), article: clean(article), request: None, from, time }))
+    Write::Ingest(Box::new(named(name, clean(article), from, time)))
+}
+
+/// A document with a name, and the keys that its article's fields state.
+fn named(name: &str, article: CleanArticle, from: IngestSource, time: Timestamp) -> Ingest {
+    let fields = article.article();
+    let external = (!fields.external_id.is_empty()).then(|| Key::external(&fields.source, &fields.external_id));
+    let keys = Key::address(&fields.url).into_iter().chain(external);
+    let keys = keys.map(|key| StatedKey { key, trust: Trust::Certain }).collect();
+    let version = SourceVersion::arrived(time);
+    Ingest { id: id(name), is_named: true, keys, article, version, request: None, from, time }
 }
 
 pub fn request(name: &str, article: Article, request: &str, time: Timestamp) -> Write {
     let article = clean(article);
     let request = Some(RequestKey { id: request.into(), item: 0, digest: Digest::of_bytes(article.content()) });
-    Write::Ingest(Box::new(Ingest { id: id(name), article, request, from: ADMIN, time }))
+    Write::Ingest(Box::new(Ingest { request, ..named(name, article, ADMIN, time) }))
 }
 
 pub fn update(name: &str, article: Article, precondition: Precondition, time: Timestamp) -> Write {
@@ -75,7 +86,7 @@ pub fn transition(name: &str, kind: ChangeKind, time: Timestamp) -> Write {
 
 pub fn transition_if(name: &str, kind: ChangeKind, precondition: Precondition, time: Timestamp) -> Write {
     let reason = "the desk's decision".to_owned();
-    Write::Transition(Transition { id: id(name), kind, precondition, reason, time })
+    Write::Transition(Transition { id: id(name), key: None, missing: None, kind, precondition, reason, time })
 }
 
 /// Writes one.

@@ -1,11 +1,11 @@
 //! Lists, lookups and their pages.
 
-use copydesk::article::ChangeKind;
+use copydesk::article::{ArticleKey, ChangeKind, Key};
 use copydesk::proto::{Article, ArticleFilter};
-use copydesk::store::{Consistency, ListCursor, LookupKey, OrderField, Precondition};
+use copydesk::store::{Consistency, ListCursor, OrderField};
 
 use super::engines::Engine;
-use super::fixtures::{at, get, id, ingest, list, names, page, proto_at, titled, transition, update, write};
+use super::fixtures::{at, id, ingest, list, names, page, proto_at, titled, transition, write};
 
 fn published(headline: &str, seconds: i64, tags: &[&str]) -> Article {
     let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
@@ -66,53 +66,34 @@ pub async fn a_cursor_is_valid_after_its_article_is_withdrawn(Engine { store, ..
     }
 }
 
-pub async fn lookup_by_url_prefers_the_readable_article(Engine { store, .. }: Engine) {
-    let article = |headline: &str| Article {
-        url: "https://herald.example/1".into(),
-        source: "herald.example".into(),
-        external_id: "N-1".into(),
-        ..titled(headline)
-    };
-    let keys = [
-        LookupKey::Url("https://herald.example/1".into()),
-        LookupKey::External { source: "herald.example".into(), external_id: "N-1".into() },
-    ];
-    for (number, name) in ["a", "b", "c"].into_iter().enumerate() {
-        write(&store, ingest(name, article(name), at(number as i64))).await.unwrap();
-    }
-    let embargo = Article { embargo_time: proto_at(1_000), ..article("later") };
-    write(&store, update("c", embargo, Precondition::None, at(5))).await.unwrap();
-    for key in &keys {
-        assert_eq!(store.lookup(key, at(10), Consistency::Bounded).await.unwrap(), Some(id("b")));
-        assert_eq!(store.lookup(key, at(1_000), Consistency::Bounded).await.unwrap(), Some(id("c")));
-    }
-    for other in [
-        LookupKey::Url("https://herald.example/2".into()),
-        LookupKey::Url(String::new()),
-        LookupKey::External { source: "other.example".into(), external_id: "N-1".into() },
-    ] {
-        assert_eq!(store.lookup(&other, at(10), Consistency::Bounded).await.unwrap(), None, "{other:?}");
-    }
-}
-
-pub async fn lookup_by_url_follows_a_changed_url(Engine { store, .. }: Engine) {
+pub async fn lookup_by_key_finds_every_key(Engine { store, .. }: Engine) {
     let article = |number: u8| Article {
         url: format!("https://herald.example/{number}"),
-        external_id: format!("N-{number}"),
         source: "herald.example".into(),
+        external_id: "N-1".into(),
         ..titled("Ferry sails")
     };
+    let address = |url: &str| Key::address(url).unwrap();
+    let keys = [
+        address("http://www.herald.example/1/"),
+        address("https://m.herald.example/2"),
+        Key::external("herald.example", "N-1"),
+    ];
     write(&store, ingest("ferry", article(1), at(0))).await.unwrap();
-    write(&store, update("ferry", article(2), Precondition::None, at(1))).await.unwrap();
-    assert_eq!(get(&store, "ferry").await.unwrap().decode().unwrap().url, "https://herald.example/2");
-    let external =
-        |number: u8| LookupKey::External { source: "herald.example".into(), external_id: format!("N-{number}") };
-    let url = |number: u8| LookupKey::Url(format!("https://herald.example/{number}"));
-    for key in [url(2), external(2)] {
-        assert_eq!(store.lookup(&key, at(2), Consistency::Bounded).await.unwrap(), Some(id("ferry")), "{key:?}");
+    // The article moves. Its former address stays a key.
+    write(&store, ingest("ferry", article(2), at(1))).await.unwrap();
+    // Another one does not get its keys.
+    write(&store, ingest("other", article(2), at(2))).await.unwrap();
+    write(&store, transition("ferry", ChangeKind::Deleted, at(3))).await.unwrap();
+    for key in &keys {
+        assert_eq!(store.lookup(key, Consistency::Bounded).await.unwrap(), Some(id("ferry")), "{key:?}");
     }
-    for key in [url(1), external(1)] {
-        assert_eq!(store.lookup(&key, at(2), Consistency::Bounded).await.unwrap(), None, "{key:?}");
+    let mut stored = keys.map(|key| ArticleKey { key, is_certain: true });
+    stored.sort_by_key(|key| key.key);
+    let found = store.keys_of(&[id("other"), id("ferry"), id("none")], Consistency::Bounded).await.unwrap();
+    assert_eq!(found, [vec![], stored.to_vec(), vec![]]);
+    for other in [address("https://herald.example/3"), Key::external("other.example", "N-1")] {
+        assert_eq!(store.lookup(&other, Consistency::Bounded).await.unwrap(), None, "{other:?}");
     }
 }
 

@@ -9,6 +9,7 @@ mod feed; // the feed, history and the clock
 mod feed_trimming; // trimming of the feed, and its followers
 mod files; // files of the embedded engine
 pub mod fixtures; // invented articles, helpers to write and read
+mod identity; // the article that a document belongs to, and the order of its documents
 mod lists; // lists, lookups and their pages
 mod model; // in-memory model of a store
 mod outages; // databases that stop, stall, or lose data
@@ -87,6 +88,11 @@ suite! {
     writes::a_write_of_a_disconnected_caller_completes,
     writes::concurrent_writes_are_all_kept,
     writes::update_time_never_decreases_when_the_clock_steps_back,
+    identity::concurrent_documents_with_a_common_key_end_as_one_article,
+    identity::a_shared_key_joins_no_different_texts,
+    identity::a_kill_holds_for_every_key_and_the_exact_text,
+    identity::a_stale_document_changes_nothing,
+    identity::any_order_of_arrival_ends_with_the_newest,
     embargo_and_expiry::unset_times_keep_the_current_ones,
     embargo_and_expiry::a_repeated_document_with_other_times_keeps_a_correction,
     embargo_and_expiry::fields_set_by_an_editor_are_changed_only_by_editors,
@@ -105,8 +111,7 @@ suite! {
     lists::an_article_with_two_values_is_listed_once,
     lists::a_cursor_is_valid_after_its_article_is_withdrawn,
     lists::a_page_is_a_consistent_snapshot,
-    lists::lookup_by_url_prefers_the_readable_article,
-    lists::lookup_by_url_follows_a_changed_url,
+    lists::lookup_by_key_finds_every_key,
     search::headline_matches_score_higher,
     search::withdrawn_articles_are_not_found,
     search::a_revised_text_is_found_by_its_new_words_only,

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use copydesk::article::{
-    ArticleId, ChangeKind, CleanArticle, Digest, EditorFields, Filter, Lifecycle, Limits, Record, from_proto,
+    ArticleId, ArticleKey, ChangeKind, CleanArticle, Digest, EditorFields, Filter, Key, Lifecycle, Limits, Record,
+    SourceVersion, Trust, are_versions, from_proto,
 };
 use copydesk::proto::Article;
 use copydesk::store::{
-    Authority, IngestSource, LookupKey, OrderField, Outcome, Precondition, Visibility, Write, WriteError,
+    Authority, Ingest, IngestSource, OrderField, Outcome, Precondition, Transition, Visibility, Write, WriteError,
 };
 use jiff::Timestamp;
 
@@ -26,6 +27,8 @@ pub struct State {
     pub article: CleanArticle,
     /// Fields that belong to editors; of the newest revision only.
     pub editor_fields: EditorFields,
+    /// Version of the last ingested document; of the newest revision only.
+    pub version: SourceVersion,
 }
 
 /// One entry of the feed.
@@ -42,6 +45,7 @@ struct Known {
     revisions: Vec<State>,
     /// The document that was ingested last, without its times.
     ingested: Article,
+    fingerprint: Digest,
     /// Time up to which the feed has its due transitions.
     applied_until: Timestamp,
 }
@@ -51,6 +55,8 @@ pub struct Model {
     /// In the order of their creation.
     articles: Vec<Known>,
     pub feed: Vec<Entry>,
+    /// The article that has a key, and whether it does not merely claim it.
+    keys: HashMap<Key, (ArticleId, bool)>,
     requests: HashMap<String, (Digest, usize, i64, Outcome)>,
     /// The etags that the store gave.
     pub etags: HashMap<(ArticleId, i64), String>,
@@ -64,12 +70,18 @@ impl State {
             expire_time: self.article.expire_time(),
             revision: self.revision,
             editor_fields: self.editor_fields,
+            version: self.version,
         }
     }
 
     /// Whether it is under embargo at a time.
     pub fn held(&self, time: Timestamp) -> bool {
         self.article.embargo_time().is_some_and(|embargo| time < embargo)
+    }
+
+    /// Whether it was withdrawn before it arrived, and has not arrived.
+    pub fn is_empty(&self) -> bool {
+        self.article.article().headline.is_empty() && self.article.article().body.is_empty()
     }
 
     fn sort_time(&self) -> Timestamp {
@@ -136,27 +148,119 @@ impl Model {
             return if *digest == request.digest { Ok((*outcome, first)) } else { Err(WriteError::RequestReused) };
         }
         let (outcome, state) = self.apply_now(write)?;
-        let at = self.find(&ingest.id).expect("it was just written");
+        let at = self.find(&state.id).expect("it was just written");
         self.requests.insert(request.id.clone(), (request.digest, at, state.revision, outcome));
         Ok((outcome, state))
     }
 
     fn apply_now(&mut self, write: &Write) -> Result<(Outcome, State), WriteError> {
-        let id = write.id();
-        let Some(at) = self.find(id) else {
-            let Write::Ingest(ingest) = write else { return Err(WriteError::NotFound(id.clone())) };
-            let editor_fields = match ingest.from {
-                IngestSource::Publisher(_) => EditorFields::NONE,
-                IngestSource::Copy(fields) => fields,
+        let (id, gained) = match write {
+            Write::Ingest(ingest) => self.identify(ingest)?,
+            Write::Update(update) => (update.id.clone(), Vec::new()),
+            Write::Transition(transition) => self.identify_transition(transition),
+        };
+        let applied = self.apply_to(&id, write)?;
+        self.keys.extend(gained.into_iter().map(|key| (key.key, (id.clone(), key.is_certain))));
+        Ok(applied)
+    }
+
+    /// Returns the article that a document belongs to, and the keys that it gains.
+    fn identify(&self, ingest: &Ingest) -> Result<(ArticleId, Vec<ArticleKey>), WriteError> {
+        let document = ingest.article.article();
+        let (mut gained, mut owners) = (Vec::new(), Vec::new());
+        for stated in &ingest.keys {
+            let key = stated.of_article();
+            let Some((owner, is_certain)) = self.keys.get(&stated.key) else {
+                gained.push(key);
+                continue;
             };
-            return Ok(self.create(id, &ingest.article, editor_fields, ingest.time));
+            let state = self.revisions(owner).last().expect("it has one");
+            let theirs = state.article.article();
+            let ids = [&theirs.external_id, &document.external_id];
+            let other_id =
+                ids.iter().all(|id| !id.is_empty()) && (ids[0] != ids[1] || theirs.source != document.source);
+            let versions = state.is_empty() || are_versions(document, theirs);
+            let belongs = versions
+                || match stated.trust {
+                    Trust::Certain => *is_certain,
+                    Trust::UnlessOtherId => *is_certain && !other_id,
+                    Trust::IfSimilar => false,
+                };
+            if belongs {
+                owners.push(state);
+            }
+            // A certain statement wins over a claim.
+            if (belongs && key.is_certain && !is_certain) || (!belongs && stated.trust == Trust::Certain) {
+                gained.push(key);
+            }
+        }
+        if let Some(killed) = owners.iter().find(|state| state.lifecycle == Lifecycle::Withdrawn) {
+            return Err(WriteError::WrongLifecycle { id: killed.id.clone(), lifecycle: Lifecycle::Withdrawn });
+        }
+        let id = match owners.first() {
+            _ if ingest.is_named => ingest.id.clone(),
+            Some(owner) => owner.id.clone(),
+            None if !self.has_text(&ingest.id) => ingest.id.clone(),
+            None => ArticleId::of_shared_key(&ingest.keys[0].key, &ingest.article.digest()),
+        };
+        Ok((id, gained))
+    }
+
+    fn identify_transition(&self, transition: &Transition) -> (ArticleId, Vec<ArticleKey>) {
+        if let Some((owner, _)) = transition.key.as_ref().and_then(|key| self.keys.get(key)) {
+            return (owner.clone(), Vec::new());
+        }
+        let Some(missing) = &transition.missing else { return (transition.id.clone(), Vec::new()) };
+        match transition.key {
+            Some(key) if self.has_text(&transition.id) => {
+                (ArticleId::of_shared_key(&key, &missing.article.digest()), missing.keys.clone())
+            }
+            _ => (transition.id.clone(), missing.keys.clone()),
+        }
+    }
+
+    fn has_text(&self, id: &ArticleId) -> bool {
+        self.revisions(id).last().is_some_and(|state| !state.is_empty())
+    }
+
+    /// Rejects exactly the text of a withdrawn article of the same source.
+    fn refuse_killed_text(&self, ingest: &Ingest) -> Result<(), WriteError> {
+        let killed = self.newest().find(|state| {
+            state.lifecycle == Lifecycle::Withdrawn
+                && state.article.digest() == ingest.article.digest()
+                && state.article.article().source == ingest.article.article().source
+        });
+        match killed {
+            Some(state) => Err(WriteError::WrongLifecycle { id: state.id.clone(), lifecycle: Lifecycle::Withdrawn }),
+            None => Ok(()),
+        }
+    }
+
+    fn apply_to(&mut self, id: &ArticleId, write: &Write) -> Result<(Outcome, State), WriteError> {
+        let Some(at) = self.find(id) else {
+            return match write {
+                Write::Ingest(ingest) => {
+                    self.refuse_killed_text(ingest)?;
+                    Ok(self.create(id, &ingest.article, ingest.version, ingest.time))
+                }
+                Write::Transition(Transition { missing: Some(missing), reason, time, .. }) => {
+                    let before_any = SourceVersion { stated: Some(Timestamp::MIN), ..SourceVersion::default() };
+                    let (_, mut state) = self.create(id, &missing.article, before_any, *time);
+                    state.lifecycle = Lifecycle::Withdrawn;
+                    let last = self.feed.last_mut().expect("it was just written");
+                    *last = Entry { kind: ChangeKind::Withdrawn, reason: reason.clone(), announced: true, ..*last };
+                    self.articles[last.article].revisions[0] = state.clone();
+                    Ok((Outcome::Created, state))
+                }
+                _ => Err(WriteError::NotFound(id.clone())),
+            };
         };
         let current = self.articles[at].revisions.last().expect("it has one").clone();
         let state = WriteError::WrongLifecycle { id: id.clone(), lifecycle: current.lifecycle };
         let unchanged = Ok((Outcome::Unchanged, current.clone()));
         match write {
             Write::Ingest(ingest) => {
-                if current.lifecycle != Lifecycle::Live {
+                if !matches!(current.lifecycle, Lifecycle::Live | Lifecycle::Expected) {
                     return Err(state);
                 }
                 let IngestSource::Publisher(authority) = ingest.from else { panic!("histories have no copies") };
@@ -174,15 +278,36 @@ impl Model {
                 if sent.expire_time.is_some() && !owned(EditorFields::EXPIRE_TIME) {
                     after.expire_time = sent.expire_time;
                 }
+                let fingerprint = ingest.article.fingerprint();
+                let stored = current.version;
+                if repeated && after == *stood {
+                    let advances = stored.older_than(&fingerprint, &ingest.version, &fingerprint).is_some();
+                    if ingest.version.stated.is_some() && advances {
+                        self.articles[at].revisions.last_mut().expect("it has one").version = ingest.version;
+                    }
+                    return unchanged;
+                }
+                if ingest.version.older_than(&fingerprint, &stored, &self.articles[at].fingerprint).is_some() {
+                    return Ok((Outcome::Stale, current));
+                }
                 if after != *stood {
                     check_order(&current, &after)?;
                     check_authority(&current, &after, authority, ingest.time)?;
+                    self.refuse_killed_text(ingest)?;
                 }
                 self.articles[at].ingested = untimed;
+                self.articles[at].fingerprint = fingerprint;
+                self.articles[at].revisions.last_mut().expect("it has one").version = ingest.version;
                 if after == *stood {
                     return unchanged;
                 }
                 let after = CleanArticle::new(after, &Limits::default()).expect("it was clean");
+                if current.lifecycle == Lifecycle::Expected {
+                    let (_, state) =
+                        self.revise(at, ChangeKind::Created, Lifecycle::Live, Some(&after), "", ingest.time);
+                    let is_copy = state.duplicate_of.is_some();
+                    return Ok((if is_copy { Outcome::Duplicate } else { Outcome::Created }, state));
+                }
                 Ok(self.revise(at, ChangeKind::Revised, Lifecycle::Live, Some(&after), "", ingest.time))
             }
             Write::Update(update) => {
@@ -205,17 +330,19 @@ impl Model {
             }
             Write::Transition(transition) => {
                 use ChangeKind::{Deleted, Reinstated, Undeleted, Withdrawn};
-                if (current.lifecycle, transition.kind) == (Lifecycle::Deleted, Deleted) {
+                if let (Lifecycle::Deleted | Lifecycle::Expected, Deleted) = (current.lifecycle, transition.kind) {
                     return Err(WriteError::NotFound(id.clone()));
                 }
-                if let (Lifecycle::Withdrawn, Withdrawn) | (Lifecycle::Live, Reinstated | Undeleted) =
+                if let (Lifecycle::Withdrawn, Withdrawn)
+                | (Lifecycle::Live | Lifecycle::Expected, Reinstated | Undeleted) =
                     (current.lifecycle, transition.kind)
                 {
                     return unchanged;
                 }
                 self.require(&transition.precondition, &current)?;
                 let next = match (current.lifecycle, transition.kind) {
-                    (Lifecycle::Live | Lifecycle::Deleted, Withdrawn) => Lifecycle::Withdrawn,
+                    (Lifecycle::Live | Lifecycle::Deleted | Lifecycle::Expected, Withdrawn) => Lifecycle::Withdrawn,
+                    (Lifecycle::Withdrawn, Reinstated) if current.is_empty() => Lifecycle::Expected,
                     (Lifecycle::Live, Deleted) => Lifecycle::Deleted,
                     (Lifecycle::Withdrawn, Reinstated) | (Lifecycle::Deleted, Undeleted) => Lifecycle::Live,
                     _ => return Err(state),
@@ -245,7 +372,7 @@ impl Model {
         &mut self,
         id: &ArticleId,
         article: &CleanArticle,
-        editor_fields: EditorFields,
+        version: SourceVersion,
         time: Timestamp,
     ) -> (Outcome, State) {
         let at = self.articles.len();
@@ -259,10 +386,12 @@ impl Model {
             deleted: None,
             duplicate_of: self.twin(at, article.digest(), time),
             article: article.clone(),
-            editor_fields,
+            editor_fields: EditorFields::NONE,
+            version,
         };
         let ingested = Article { embargo_time: None, expire_time: None, ..article.article().clone() };
-        self.articles.push(Known { revisions: vec![state.clone()], ingested, applied_until: time });
+        let fingerprint = article.fingerprint();
+        self.articles.push(Known { revisions: vec![state.clone()], ingested, fingerprint, applied_until: time });
         self.feed.push(Entry {
             article: at,
             revision: 1,
@@ -381,17 +510,16 @@ impl Model {
         listed
     }
 
-    pub fn lookup(&self, key: &LookupKey, now: Timestamp) -> Option<ArticleId> {
-        let has = |state: &&State| match key {
-            LookupKey::Url(url) => state.article.article().url == *url,
-            LookupKey::External { source, external_id } => {
-                let article = state.article.article();
-                article.source == *source && article.external_id == *external_id
-            }
-        };
-        let found: Vec<&State> = self.newest().filter(has).collect();
-        let readable = found.iter().rev().find(|state| state.standing().readable(now));
-        readable.or(found.last()).map(|state| state.id.clone())
+    pub fn lookup(&self, key: &Key) -> Option<ArticleId> {
+        self.keys.get(key).map(|(id, _)| id.clone())
+    }
+
+    pub fn keys_of(&self, id: &ArticleId) -> Vec<ArticleKey> {
+        let held = self.keys.iter().filter(|(_, (holder, _))| holder == id);
+        let mut keys: Vec<ArticleKey> =
+            held.map(|(key, (_, is_certain))| ArticleKey { key: *key, is_certain: *is_certain }).collect();
+        keys.sort_by_key(|key| key.key);
+        keys
     }
 
     /// Each article after a number of entries of the feed, and now.

@@ -3,10 +3,13 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use copydesk::article::{ArticleId, ChangeKind, Digest, EditorFields, Filter, Position};
+use copydesk::article::{
+    ArticleId, ArticleKey, ChangeKind, CleanArticle, Digest, EditorFields, Filter, Key, Position, SourceVersion,
+    StatedKey, Trust,
+};
 use copydesk::proto::{Article, ArticleFilter};
 use copydesk::store::{
-    Authority, Consistency, Ingest, IngestSource, LookupKey, OrderField, Precondition, RequestKey, Store, Transition,
+    Authority, Consistency, Ingest, IngestSource, Missing, OrderField, Precondition, RequestKey, Store, Transition,
     Update, Write,
 };
 use jiff::Timestamp;
@@ -29,6 +32,16 @@ struct Text {
     expire: Option<i64>,
 }
 
+/// Statements of a document about its article and its version.
+#[derive(Clone, Debug)]
+struct Provenance {
+    is_named: bool,
+    /// Numbers of its keys, at least one.
+    keys: Vec<(u8, Trust)>,
+    stated: Option<i64>,
+    number: i64,
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Demand {
     Nothing,
@@ -39,10 +52,12 @@ enum Demand {
 
 #[derive(Clone, Debug)]
 enum Act {
-    Ingest(usize, Text, Option<u8>, Authority),
+    Ingest(usize, Text, Option<u8>, Authority, Provenance),
     /// With the fields that its mask names, as bits.
     Update(usize, Text, Demand, i64, Authority),
     Transition(usize, ChangeKind, Demand),
+    /// By a key; withdraws one that does not exist, if the last is true.
+    ByKey(u8, ChangeKind, bool),
 }
 
 #[derive(Clone, Debug)]
@@ -72,14 +87,25 @@ fn act() -> impl Strategy<Value = Act> {
     };
     let authority = || prop::sample::select(vec![Authority::Admin, Authority::Write]);
     let fields = prop::sample::select(vec![0, 0, 1, 2, 3]);
+    let trust = prop::sample::select(vec![Trust::Certain, Trust::Certain, Trust::UnlessOtherId, Trust::IfSimilar]);
+    let keys = prop::collection::vec((0..6_u8, trust), 1..4);
+    let provenance =
+        (any::<bool>(), keys, prop::option::of(0..6_i64), 0..2_i64).prop_map(|(is_named, mut keys, stated, number)| {
+            // As ingestion does: no key twice.
+            let mut seen = std::collections::BTreeSet::new();
+            keys.retain(|(key, _)| seen.insert(*key));
+            Provenance { is_named, keys, stated, number }
+        });
     let kind = prop::sample::select(vec![Withdrawn, Reinstated, Reinstated, Deleted, Undeleted, Undeleted]);
+    let by_key = prop::sample::select(vec![Withdrawn, Withdrawn, Reinstated, Deleted]);
     prop_oneof![
-        4 => (0..ARTICLES, text(), prop::option::weighted(0.3, 0..4_u8), authority())
-            .prop_map(|(a, t, r, by)| Act::Ingest(a, t, r, by)),
+        4 => (0..ARTICLES, text(), prop::option::weighted(0.3, 0..4_u8), authority(), provenance)
+            .prop_map(|(a, t, r, by, p)| Act::Ingest(a, t, r, by, p)),
         3 => (0..ARTICLES, text(), demand(), fields, authority()).prop_map(|(a, t, d, f, by)| {
             Act::Update(a, t, d, f, by)
         }),
         3 => (0..ARTICLES, kind, demand()).prop_map(|(a, k, d)| Act::Transition(a, k, d)),
+        1 => (0..6_u8, by_key, any::<bool>()).prop_map(|(key, k, missing)| Act::ByKey(key, k, missing)),
     ]
 }
 
@@ -100,7 +126,7 @@ fn article(number: usize, Text { variant, embargo, expire }: Text) -> Article {
     let headline = if variant < 4 { format!("Ferry {number} report {variant}") } else { format!("Wire {variant}") };
     Article {
         headline,
-        body: "The crossing was calm.".into(),
+        body: if variant < 4 { body(number) } else { "The crossing was calm.".into() },
         url: format!("https://herald.example/{}", if variant == 0 { 0 } else { number % 2 + 1 }),
         external_id: if variant.is_multiple_of(2) { format!("N-{}", number % 3) } else { String::new() },
         language: if variant == 1 { "pt-BR".into() } else { "en".into() },
@@ -113,6 +139,16 @@ fn article(number: usize, Text { variant, embargo, expire }: Text) -> Article {
         expire_time: expire.and_then(proto_at),
         ..Article::default()
     }
+}
+
+/// Returns a text that is no version of those of other articles.
+fn body(number: usize) -> String {
+    let words: Vec<String> = (0..12).map(|word| format!("w{number}x{word}")).collect();
+    format!("The crossing was calm. {}", words.join(" "))
+}
+
+fn key(number: u8) -> Key {
+    Key::external("herald.example", &format!("K-{number}"))
 }
 
 fn to_write(act: &Act, model: &Model, time: Timestamp) -> Write {
@@ -128,12 +164,18 @@ fn to_write(act: &Act, model: &Model, time: Timestamp) -> Write {
         }
     };
     match *act {
-        Act::Ingest(number, text, request, authority) => {
+        Act::Ingest(number, text, request, authority, ref provenance) => {
             let article = clean(article(number, text));
             let digest = Digest::of_bytes(&[article.content(), &[number as u8]].concat());
             let request = request.map(|request| RequestKey { id: format!("r-{request}"), item: 0, digest });
             let from = IngestSource::Publisher(authority);
-            Write::Ingest(Box::new(Ingest { id: name(number), article, request, from, time }))
+            let keys = provenance.keys.iter().map(|(number, trust)| StatedKey { key: key(*number), trust: *trust });
+            let keys: Vec<StatedKey> = keys.collect();
+            let is_named = provenance.is_named;
+            let id = if is_named { name(number) } else { ArticleId::of_key(&keys[0].key) };
+            let arrived = SourceVersion::arrived(time);
+            let version = SourceVersion { stated: provenance.stated.map(at), number: provenance.number, ..arrived };
+            Write::Ingest(Box::new(Ingest { id, is_named, keys, article, version, request, from, time }))
         }
         Act::Update(number, text, demand, fields, authority) => {
             let (article, reason) = (clean(article(number, text)), format!("variant {}", text.variant));
@@ -143,7 +185,22 @@ fn to_write(act: &Act, model: &Model, time: Timestamp) -> Write {
         }
         Act::Transition(number, kind, demand) => {
             let precondition = demanded(number, demand);
-            Write::Transition(Transition { id: name(number), kind, precondition, reason: "r".into(), time })
+            let (id, reason) = (name(number), "r".into());
+            Write::Transition(Transition { id, key: None, missing: None, kind, precondition, reason, time })
+        }
+        Act::ByKey(number, kind, allow_missing) => {
+            let key = key(number);
+            let article = CleanArticle::without_text(Article { source: "herald.example".into(), ..Article::default() });
+            let missing = Missing { article: article.unwrap(), keys: vec![ArticleKey { key, is_certain: true }] };
+            Write::Transition(Transition {
+                id: ArticleId::of_key(&key),
+                key: Some(key),
+                missing: (allow_missing && kind == ChangeKind::Withdrawn).then_some(missing),
+                kind,
+                precondition: Precondition::None,
+                reason: "killed by its key".into(),
+                time,
+            })
         }
     }
 }
@@ -173,7 +230,7 @@ async fn perform(store: &Arc<dyn Store>, model: &mut Model, acts: &[Act], time: 
 async fn compare(store: &Arc<dyn Store>, model: &Model, now: Timestamp, limit: usize, choice: usize) {
     let head = store.head().await.unwrap();
     assert_eq!(head, Position::of(model.feed.len() as u64));
-    compare_articles(store, model, head, limit, now).await;
+    compare_articles(store, model, head, limit).await;
     compare_feed(store, model, limit).await;
     compare_snapshot(store, model, choice as u64 % (head.sequence + 1), limit).await;
     indexed(store).await;
@@ -206,7 +263,7 @@ async fn compare(store: &Arc<dyn Store>, model: &Model, now: Timestamp, limit: u
     }
 }
 
-async fn compare_articles(store: &Arc<dyn Store>, model: &Model, head: Position, limit: usize, now: Timestamp) {
+async fn compare_articles(store: &Arc<dyn Store>, model: &Model, head: Position, limit: usize) {
     let ids: Vec<ArticleId> = (0..=ARTICLES).map(name).collect();
     for consistency in [Consistency::Full, Consistency::AtLeast(head)] {
         let fetched = store.get(&ids, consistency).await.unwrap();
@@ -239,11 +296,12 @@ async fn compare_articles(store: &Arc<dyn Store>, model: &Model, head: Position,
             before = Some(last.record.revision);
         }
     }
-    let urls = (0..4).map(|number| LookupKey::Url(format!("https://herald.example/{number}")));
-    let external = |number| LookupKey::External { source: "herald.example".into(), external_id: format!("N-{number}") };
-    for key in urls.chain((0..4).map(external)) {
-        assert_eq!(store.lookup(&key, now, BOUNDED).await.unwrap(), model.lookup(&key, now), "{key:?}");
+    for key in (0..7).map(key) {
+        assert_eq!(store.lookup(&key, BOUNDED).await.unwrap(), model.lookup(&key), "{key:?}");
     }
+    let ids: Vec<ArticleId> = model.newest().map(|state| state.id.clone()).chain([id("none")]).collect();
+    let keys: Vec<_> = ids.iter().map(|id| model.keys_of(id)).collect();
+    assert_eq!(store.keys_of(&ids, BOUNDED).await.unwrap(), keys);
 }
 
 async fn compare_feed(store: &Arc<dyn Store>, model: &Model, limit: usize) {

@@ -1,12 +1,13 @@
 //! The schema, and the role that creates it.
 
+use copydesk::article::ChangeKind;
 use copydesk::proto::Article;
 use copydesk::store::Precondition;
 use copydesk::store::postgres::{OpenError, PostgresOptions, PostgresStore};
 use futures::future::join_all;
 
 use super::databases::open;
-use super::fixtures::{at, get, indexed, ingest, proto_at, titled, update, write};
+use super::fixtures::{at, get, indexed, ingest, proto_at, titled, transition, update, write};
 use crate::support::database::Cluster;
 
 #[tokio::test]
@@ -41,6 +42,8 @@ async fn an_older_schema_is_migrated() {
         write(&store, ingest(name, held(500), at(0))).await.unwrap();
     }
     write(&store, update("moved", held(600), Precondition::None, at(1))).await.unwrap();
+    write(&store, ingest("killed", titled("Gone"), at(1))).await.unwrap();
+    write(&store, transition("killed", ChangeKind::Withdrawn, at(1))).await.unwrap();
     indexed(&store).await;
     drop(store);
     let client = database.client().await;
@@ -48,13 +51,21 @@ async fn an_older_schema_is_migrated() {
     let hidden = "INSERT INTO copydesk.search SELECT key, to_tsvector('simple', 'ferry') FROM copydesk.articles
          WHERE embargo IS NOT NULL";
     assert_eq!(client.execute(hidden, &[]).await.unwrap(), 2);
-    let back = "DROP TABLE copydesk.api_keys, copydesk.api_key_version;
-         ALTER TABLE copydesk.articles DROP COLUMN editor_fields; UPDATE copydesk.schema SET version = 1";
+    // It had one address and one identifier of each article, and no other keys.
+    let back = "DROP TABLE copydesk.api_keys, copydesk.api_key_version, copydesk.keys;
+         ALTER TABLE copydesk.articles DROP COLUMN editor_fields, DROP COLUMN source_time,
+             DROP COLUMN source_version, DROP COLUMN observed,
+             ADD COLUMN url text COLLATE \"C\" NOT NULL DEFAULT '', ADD COLUMN url_hash bigint NOT NULL DEFAULT 0,
+             ADD COLUMN external_id text COLLATE \"C\" NOT NULL DEFAULT '',
+             ADD COLUMN external_hash bigint NOT NULL DEFAULT 0;
+         UPDATE copydesk.articles SET url = 'https://herald.example/1', source = 'herald.example', external_id = id;
+         UPDATE copydesk.schema SET version = 1";
     client.batch_execute(back).await.unwrap();
     let refused = PostgresStore::open(database.options()).await.err().unwrap();
     assert!(matches!(refused, OpenError::Older { found: 1, .. }), "{refused:?}");
     PostgresStore::migrate(&database.options()).await.unwrap();
     let store = open(database.options()).await;
+    super::files::check_keys(&store).await;
     assert_eq!(get(&store, "ferry").await.unwrap().revision, 1);
     client.query_one("SELECT version FROM copydesk.api_key_version", &[]).await.unwrap();
     let searched = "SELECT a.id FROM copydesk.search s JOIN copydesk.articles a ON a.key = s.article";

@@ -1,6 +1,7 @@
 //! Cases of each kind of write.
 
 use copydesk::article::{ChangeKind, Lifecycle, Position};
+use copydesk::proto::Article;
 use copydesk::store::{Consistency, Outcome, Precondition, WriteError};
 
 use super::engines::Engine;
@@ -46,15 +47,17 @@ pub async fn ingesting_the_same_page_keeps_a_correction(Engine { store, .. }: En
 }
 
 pub async fn duplicates_name_the_earliest_readable_article(Engine { store, .. }: Engine) {
-    let first = write(&store, ingest("first", titled("Ferry sails"), at(0))).await.unwrap();
+    // Of one source, a kill of the first would hold for the others.
+    let copy = |name: &str| Article { source: format!("{name}.example"), ..titled("Ferry sails") };
+    let first = write(&store, ingest("first", copy("first"), at(0))).await.unwrap();
     assert_eq!(first.outcome, Outcome::Created);
-    let second = write(&store, ingest("second", titled("Ferry sails"), at(1))).await.unwrap();
+    let second = write(&store, ingest("second", copy("second"), at(1))).await.unwrap();
     assert_eq!((second.outcome, second.record.duplicate_of.clone()), (Outcome::Duplicate, Some(id("first"))));
-    let third = write(&store, ingest("third", titled("Ferry sails"), at(2))).await.unwrap();
+    let third = write(&store, ingest("third", copy("third"), at(2))).await.unwrap();
     assert_eq!(third.record.duplicate_of, Some(id("first")), "the earliest");
     // Unreadable articles have no duplicates.
     write(&store, transition("first", ChangeKind::Withdrawn, at(3))).await.unwrap();
-    let fourth = write(&store, ingest("fourth", titled("Ferry sails"), at(4))).await.unwrap();
+    let fourth = write(&store, ingest("fourth", copy("fourth"), at(4))).await.unwrap();
     assert_eq!(fourth.record.duplicate_of, Some(id("second")));
     let revised = write(&store, ingest("second", titled("Ferry stays"), at(5))).await.unwrap();
     assert_eq!((revised.outcome, revised.record.duplicate_of.clone()), (Outcome::Revised, None));

@@ -199,7 +199,7 @@ impl Scenario {
         let never = failure(get(&self.client, MISSING, None).await)?;
         println!("10 never-there {} reason={} resource={}", never.code, never.reason, never.resource);
         let name = self.items.first().ok_or("the feed contains no items")?.name.clone();
-        let request = WithdrawArticleRequest { name: name.clone(), reason: "A mistake.".into(), etag: String::new() };
+        let request = WithdrawArticleRequest { name: name.clone(), reason: "A mistake.".into(), ..Default::default() };
         let withdrawn = self.client.ingestion.clone().withdraw_article(request).await?.into_inner().article;
         let gone = failure(get(&self.client, &name, fresh(&withdrawn.unwrap_or_default())).await)?;
         println!("10 withdrawn {} reason={} resource={}", gone.code, gone.reason, gone.resource);

@@ -13,15 +13,13 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use futures::future::join_all;
-use jiff::Timestamp;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::{OpenError, PostgresStore, StandbyOptions, feed, list, rows, search};
-use crate::article::{ArticleId, Position, Record};
+use super::{OpenError, PostgresStore, StandbyOptions, feed, key_table, list, rows, search};
+use crate::article::{ArticleId, Key, Position, Record};
 use crate::store::{
-    Consistency, Fetched, ListQuery, LookupKey, Revision, SearchPage, SearchQuery, Store, StoreError, StoreLayer,
-    Visibility,
+    Consistency, Fetched, ListQuery, Revision, SearchPage, SearchQuery, Store, StoreError, StoreLayer, Visibility,
 };
 use crate::telemetry::StandbyMetrics;
 use standby::{Standby, StandbyError, StandbyPermit};
@@ -170,18 +168,13 @@ impl StoreLayer for Standbys {
         self.inner.get_revision(id, revision, consistency).await
     }
 
-    async fn lookup(
-        &self,
-        key: &LookupKey,
-        now: Timestamp,
-        consistency: Consistency,
-    ) -> Result<Option<ArticleId>, StoreError> {
+    async fn lookup(&self, key: &Key, consistency: Consistency) -> Result<Option<ArticleId>, StoreError> {
         if let Some(permit) = self.select(consistency, false)
-            && let Some(id) = self.record_result(list::lookup(&permit, key, now).await)
+            && let Some(id) = self.record_result(key_table::lookup(&permit, key).await)
         {
             return Ok(id);
         }
-        self.inner.lookup(key, now, consistency).await
+        self.inner.lookup(key, consistency).await
     }
 
     async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
