@@ -147,7 +147,10 @@ impl Access {
         // Charged before authorization, so that the rate limits refusals too: the audit log records them.
         let refusal = caller.charge_call(now).err().or(match needs {
             None => Some(AuthError::Unknown),
-            Some(Requirement::Scope(scope)) if !caller.may(scope) => Some(AuthError::MissingScope(scope)),
+            // The error names the first one, which suffices.
+            Some(Requirement::Scope(scopes)) if !scopes.iter().any(|scope| caller.may(*scope)) => {
+                scopes.first().map(|scope| AuthError::MissingScope(*scope))
+            }
             Some(_) => None,
         });
         match refusal {

@@ -8,24 +8,28 @@ use std::str::FromStr;
 pub enum Scope {
     /// Reading articles: all of `RetrievalService`.
     Read,
-    /// Ingesting and correcting articles.
+    /// Ingesting articles.
     Write,
-    /// Withdrawing, reinstating, deleting and undeleting articles. Separate from writing, since ingestion runs
-    /// unattended and must not be able to take down articles.
-    /// For the same reason a write that would hide a readable article by its embargo or expiry requires it besides
-    /// `Write` (`store::Authority`).
+    /// Correcting, withdrawing, reinstating, deleting and undeleting articles, and reading them in every state. Separate
+    /// from writing, since ingestion runs unattended and must not be able to take down articles. For the same reason a
+    /// document that would hide a readable article by its embargo or expiry requires it besides `Write`
+    /// (`store::Authority`).
+    Edit,
+    /// Withdrawing, reinstating, deleting and undeleting articles, as `Edit`: keys from before `Edit` keep their
+    /// permissions.
     Admin,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
+    pub const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Edit, Self::Admin];
 
     /// Returns its name in keys and tokens.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Read => "articles.read",
             Self::Write => "articles.write",
+            Self::Edit => "articles.edit",
             Self::Admin => "articles.admin",
         }
     }
@@ -66,8 +70,10 @@ impl FromStr for Scopes {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let expected =
-            || "must be a comma-separated list of articles.read, articles.write and articles.admin".to_owned();
+        let expected = || {
+            "must be a comma-separated list of articles.read, articles.write, articles.edit and articles.admin"
+                .to_owned()
+        };
         let words: Vec<&str> = text.split([',', ' ']).filter(|word| !word.is_empty()).collect();
         let known = |word: &&str| Scopes::among([*word]) != Self::default();
         if words.is_empty() || !words.iter().all(known) { Err(expected()) } else { Ok(Self::among(words)) }
@@ -81,8 +87,8 @@ pub enum Requirement {
     Nothing,
     /// Any valid credential.
     Credential,
-    /// A credential with this scope.
-    Scope(Scope),
+    /// A credential with one of these scopes.
+    Scope(&'static [Scope]),
 }
 
 /// Returns the requirement of a method by its path; none for an unknown method, which nobody may call.
@@ -99,14 +105,13 @@ pub fn needs(path: &str) -> Option<Requirement> {
             | "ListArticleRevisions"
             | "WatchArticles"
             | "ExportArticles",
-        ) => Requirement::Scope(Scope::Read),
-        ("copydesk.v1.IngestionService", "IngestArticle" | "IngestArticles" | "UpdateArticle") => {
-            Requirement::Scope(Scope::Write)
-        }
+        ) => Requirement::Scope(&[Scope::Read]),
+        ("copydesk.v1.IngestionService", "IngestArticle" | "IngestArticles") => Requirement::Scope(&[Scope::Write]),
+        ("copydesk.v1.IngestionService", "UpdateArticle") => Requirement::Scope(&[Scope::Edit]),
         (
             "copydesk.v1.IngestionService",
             "WithdrawArticle" | "ReinstateArticle" | "DeleteArticle" | "UndeleteArticle",
-        ) => Requirement::Scope(Scope::Admin),
+        ) => Requirement::Scope(&[Scope::Edit, Scope::Admin]),
         ("grpc.health.v1.Health", _) => Requirement::Nothing,
         // Every caller may list the services; others may not.
         ("grpc.reflection.v1.ServerReflection" | "grpc.reflection.v1alpha.ServerReflection", _) => {

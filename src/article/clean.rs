@@ -5,7 +5,8 @@ use prost::{DecodeError, Message};
 
 use super::url::MAX_URL_BYTES;
 use super::{
-    Digest, Facet, Violations, canonical_url, clean_line, clean_text, fold, from_proto, host_of, safe_url, to_proto,
+    Digest, Facet, Violations, canonical_url, clean_line, clean_text, fold, from_proto, host_of, normal_address,
+    safe_url, to_proto,
 };
 use crate::proto::{Article, BlockKind, MediaKind};
 
@@ -106,13 +107,34 @@ impl CleanArticle {
         Self { content: article.encode_to_vec(), article, digest: self.digest }
     }
 
+    /// Returns the same article with this URL.
+    pub(crate) fn with_url(&self, url: &str) -> Self {
+        let article = Article { url: url.to_owned(), ..self.article.clone() };
+        Self { content: article.encode_to_vec(), article, digest: self.digest }
+    }
+
     /// Returns the digest of every field but `embargo_time` and `expire_time`, which have rules of their own when a
-    /// document comes in again. Documents with equal fingerprints differ in nothing else.
+    /// document comes in again. Documents with equal fingerprints differ in nothing else, apart from the spelling of
+    /// their URL.
     pub fn fingerprint(&self) -> Digest {
-        if self.article.embargo_time.is_none() && self.article.expire_time.is_none() {
+        let url = normal_address(&self.article.url).unwrap_or_default();
+        let is_normal = self.article.embargo_time.is_none() && self.article.expire_time.is_none() && url.is_empty();
+        if is_normal {
             return Digest::of_bytes(&self.content);
         }
-        self.with_times(None, None).fingerprint()
+        let article = Article { url, embargo_time: None, expire_time: None, ..self.article.clone() };
+        Digest::of_bytes(&article.encode_to_vec())
+    }
+
+    /// Returns the fingerprint that versions before keys stored, which depended on the spelling of the URL.
+    pub(crate) fn former_fingerprint(&self) -> Digest {
+        Digest::of_bytes(&self.with_times(None, None).content)
+    }
+
+    /// Returns true if the article has a URL that is another spelling of this one.
+    pub(crate) fn respells(&self, url: &str) -> bool {
+        let own = &self.article.url;
+        own != url && normal_address(own).is_ok_and(|own| normal_address(url) == Ok(own))
     }
 
     /// Returns the properties that list filters match.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Query, Violations, fold, from_proto};
-use crate::proto::{Article, ArticleFilter};
+use crate::proto::{Article, ArticleFilter, ArticleState};
 
 /// Maximum number of values of one condition.
 const MAX_VALUES: usize = 100;
@@ -76,6 +76,8 @@ pub struct Filter {
     pub query: Option<Query>,
     /// True to exclude articles with the same text as an earlier one.
     pub exclude_duplicates: bool,
+    /// States; only readable articles if empty. The store checks them.
+    pub states: Vec<ArticleState>,
 }
 
 impl Filter {
@@ -96,6 +98,7 @@ impl Filter {
             publish_time_until,
             text,
             exclude_duplicates,
+            states,
         } = filter;
         let mut violations = Violations::default();
         let mut any_of = Vec::new();
@@ -133,7 +136,30 @@ impl Filter {
             "" => None,
             text => Query::parse(text, "filter.text").map_err(|inner| violations.0.extend(inner.0)).ok(),
         };
-        violations.or(Self { any_of, publish_from, publish_until, query, exclude_duplicates: *exclude_duplicates })
+        let mut known: Vec<ArticleState> = Vec::new();
+        for (at, state) in states.iter().enumerate() {
+            match ArticleState::try_from(*state) {
+                Ok(ArticleState::Unspecified) | Err(_) => {
+                    violations.add(format!("filter.states[{at}]"), "must be a state of an article");
+                }
+                Ok(state) if !known.contains(&state) => known.push(state),
+                Ok(_) => {}
+            }
+        }
+        if query.is_some() && known.iter().any(|state| *state != ArticleState::Active) {
+            violations.add("filter.text", "must be empty with states other than ACTIVE: they are not in the index");
+        }
+        let exclude_duplicates = *exclude_duplicates;
+        violations.or(Self { any_of, publish_from, publish_until, query, exclude_duplicates, states: known })
+    }
+
+    /// Validates the filter of a method that returns readable articles only.
+    pub fn parse_for_readers(filter: Option<&ArticleFilter>) -> Result<Self, Violations> {
+        let filter = Self::parse(filter)?;
+        match filter.states.is_empty() {
+            true => Ok(filter),
+            false => Err(Violations::one("filter.states", "must be empty: only ListArticles selects by state")),
+        }
     }
 
     /// Returns true if the filter matches every article.
@@ -147,7 +173,7 @@ impl Filter {
             return true;
         }
         // Without `..`: a condition that is not checked would match every article.
-        let Self { any_of, publish_from, publish_until, query, exclude_duplicates } = self;
+        let Self { any_of, publish_from, publish_until, query, exclude_duplicates, states: _ } = self;
         let facets = Facet::of(article);
         let time = article.publish_time.as_ref().or(article.create_time.as_ref());
         let time = time.and_then(|time| from_proto(time).ok());

@@ -52,6 +52,7 @@ impl FilterArgs {
             publish_time_until: self.until.map(crate::article::to_proto),
             text: String::new(),
             exclude_duplicates: self.no_duplicates,
+            states: Vec::new(),
         }
     }
 }

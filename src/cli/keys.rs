@@ -31,7 +31,7 @@ enum Keys {
 
 #[derive(Args)]
 struct CreateArgs {
-    /// Comma-separated scopes: articles.read, articles.write, articles.admin
+    /// Comma-separated scopes: articles.read, articles.write, articles.edit, articles.admin
     #[arg(long, value_name = "SCOPES")]
     scopes: Scopes,
     /// Human-readable name of the owner

@@ -8,8 +8,8 @@ use super::filter::{FilterArgs, ReadArgs};
 use super::{article_text, json};
 use crate::proto::lookup_article_request::Key;
 use crate::proto::{
-    Article, BatchGetArticlesRequest, ExternalKey, GetArticleRequest, ListArticlesRequest, LookupArticleRequest,
-    SearchArticlesRequest,
+    Article, ArticleState, BatchGetArticlesRequest, ExternalKey, GetArticleRequest, ListArticlesRequest,
+    LookupArticleRequest, SearchArticlesRequest,
 };
 
 /// Maximum names or articles per request.
@@ -29,6 +29,9 @@ pub(super) struct GetArgs {
     /// Publisher's host or name; requires --external-id
     #[arg(long, requires = "external_id")]
     source: Option<String>,
+    /// Also read articles that are not readable, such as withdrawn ones; requires the scope articles.edit
+    #[arg(long)]
+    any_state: bool,
     #[command(flatten)]
     read: ReadArgs,
     /// Print JSON lines
@@ -40,22 +43,22 @@ pub(super) struct GetArgs {
 
 pub(super) async fn get(args: GetArgs) -> Result<(), Failure> {
     let mut client = args.connection.open().await?.retrieval;
-    let (read_mask, consistency) = (args.read.mask(), args.read.consistency());
+    let (read_mask, consistency, any_state) = (args.read.mask(), args.read.consistency(), args.any_state);
     let external = args.external_id.clone().zip(args.source.clone());
     let external = external.map(|(external_id, source)| Key::External(ExternalKey { source, external_id }));
     if let Some(key) = args.url.clone().map(Key::Url).or(external) {
-        let request = LookupArticleRequest { key: Some(key), read_mask, consistency };
+        let request = LookupArticleRequest { key: Some(key), read_mask, consistency, any_state };
         return show(args.json, client.lookup_article(request).await?.into_inner().article);
     }
     let names: Vec<String> = args.names.iter().map(|name| full_name(name)).collect();
     if let [name] = names.as_slice() {
-        let request = GetArticleRequest { name: name.clone(), read_mask, consistency };
+        let request = GetArticleRequest { name: name.clone(), read_mask, consistency, any_state };
         return show(args.json, client.get_article(request).await?.into_inner().article);
     }
     let mut missing = Vec::new();
     for names in names.chunks(BATCH) {
         let (read_mask, consistency) = (read_mask.clone(), consistency.clone());
-        let request = BatchGetArticlesRequest { names: names.to_vec(), read_mask, consistency };
+        let request = BatchGetArticlesRequest { names: names.to_vec(), read_mask, consistency, any_state };
         let response = client.batch_get_articles(request).await?.into_inner();
         show(args.json, response.articles)?;
         missing.extend(response.not_found);
@@ -68,6 +71,9 @@ pub(super) struct ListArgs {
     /// Full-text query, as in `search`
     #[arg(long, value_name = "QUERY", default_value = "", hide_default_value = true)]
     text: String,
+    /// State, instead of readable articles; repeatable; requires the scope articles.edit
+    #[arg(long, value_name = "STATE", value_parser = state)]
+    state: Vec<ArticleState>,
     /// Order: publish_time, create_time or update_time, followed by " asc" or " desc"
     #[arg(long, default_value = "publish_time desc")]
     order_by: String,
@@ -85,10 +91,18 @@ pub(super) struct ListArgs {
     connection: Connection,
 }
 
+/// Parses a state: `withdrawn`.
+fn state(text: &str) -> Result<ArticleState, String> {
+    let name = format!("ARTICLE_STATE_{}", text.to_ascii_uppercase());
+    let known = ArticleState::from_str_name(&name).filter(|state| *state != ArticleState::Unspecified);
+    known.ok_or_else(|| "must be active, embargoed, withdrawn, deleted, expired or expected".to_owned())
+}
+
 pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
     let mut client = args.connection.open().await?.retrieval;
     let mut filter = args.filter.filter();
     filter.text.clone_from(&args.text);
+    filter.states = args.state.iter().map(|state| i32::from(*state)).collect();
     let mut request = ListArticlesRequest {
         order_by: args.order_by.clone(),
         filter: Some(filter),

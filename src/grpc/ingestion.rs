@@ -46,7 +46,7 @@ impl IngestionApi {
     /// Returns the authority of a request's caller. Where callers are not told apart, each may do everything.
     fn authority<T>(request: &Request<T>) -> Authority {
         match request.extensions().get::<Arc<Caller>>() {
-            Some(caller) if !caller.may(Scope::Admin) => Authority::Write,
+            Some(caller) if !caller.may(Scope::Edit) && !caller.may(Scope::Admin) => Authority::Write,
             _ => Authority::Admin,
         }
     }

@@ -1,8 +1,10 @@
 //! `copydesk.v1.RetrievalService`.
 
+use std::sync::Arc;
+
 use futures::StreamExt;
 use tonic::metadata::MetadataValue;
-use tonic::{Request, Response, Status};
+use tonic::{Extensions, Request, Response, Status};
 
 use super::convert::{change_kind, highlights};
 use super::served::retrieval_service_server::RetrievalService;
@@ -12,9 +14,10 @@ use super::served::{
     watch_articles_response,
 };
 use super::{CACHE_METADATA, ConnectionShutdown, Outgoing, status, until_shutdown};
+use crate::access::{Caller, Scope};
 use crate::article::to_proto;
 use crate::proto::{self, ArticleRevision, Checkpoint, ExportSummary, ListArticleRevisionsResponse};
-use crate::retrieve::{Event, Exported, Got, Retrieval};
+use crate::retrieve::{Event, Exported, Got, Retrieval, View};
 use crate::store::Layer;
 use crate::telemetry::{Metrics, set_call_article};
 
@@ -22,12 +25,25 @@ use crate::telemetry::{Metrics, set_call_article};
 pub struct RetrievalApi {
     retrieval: Retrieval,
     metrics: Metrics,
+    /// False where callers are not told apart: then each may do everything.
+    authenticates: bool,
 }
 
 impl RetrievalApi {
     /// Creates the service.
-    pub fn new(retrieval: Retrieval, metrics: Metrics) -> Self {
-        Self { retrieval, metrics }
+    pub fn new(retrieval: Retrieval, metrics: Metrics, authenticates: bool) -> Self {
+        Self { retrieval, metrics, authenticates }
+    }
+
+    /// Returns the view for a request that asks for articles in every state, or does not.
+    fn view(&self, every_state: bool, extensions: &Extensions) -> Result<View, Status> {
+        let caller = extensions.get::<Arc<Caller>>();
+        let is_editor = !self.authenticates || caller.is_some_and(|caller| caller.may(Scope::Edit));
+        match (every_state, is_editor) {
+            (false, _) => Ok(View::Readers),
+            (true, true) => Ok(View::Editors),
+            (true, false) => Err(status::needs_editor()),
+        }
     }
 
     fn served<T>(&self, message: T, from: Layer, articles: usize) -> Response<T> {
@@ -44,9 +60,11 @@ impl RetrievalService for RetrievalApi {
         &self,
         request: Request<proto::GetArticleRequest>,
     ) -> Result<Response<GetArticleResponse>, Status> {
+        let view = self.view(request.get_ref().any_state, request.extensions())?;
         let request = request.into_inner();
         set_call_article(&request.name);
-        let Got { article, from } = self.retrieval.get(&request).await.map_err(|error| status::retrieve(&error))?;
+        let found = self.retrieval.get(&request, view).await;
+        let Got { article, from } = found.map_err(|error| status::retrieve(&error))?;
         Ok(self.served(GetArticleResponse { article: Some(article) }, from, 1))
     }
 
@@ -54,7 +72,8 @@ impl RetrievalService for RetrievalApi {
         &self,
         request: Request<proto::BatchGetArticlesRequest>,
     ) -> Result<Response<BatchGetArticlesResponse>, Status> {
-        let batch = self.retrieval.batch(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
+        let view = self.view(request.get_ref().any_state, request.extensions())?;
+        let batch = self.retrieval.batch(request.get_ref(), view).await.map_err(|error| status::retrieve(&error))?;
         let count = batch.articles.len();
         let message = BatchGetArticlesResponse { articles: batch.articles, not_found: batch.not_found };
         Ok(self.served(message, batch.from, count))
@@ -64,7 +83,8 @@ impl RetrievalService for RetrievalApi {
         &self,
         request: Request<proto::LookupArticleRequest>,
     ) -> Result<Response<LookupArticleResponse>, Status> {
-        let found = self.retrieval.lookup(request.get_ref()).await;
+        let view = self.view(request.get_ref().any_state, request.extensions())?;
+        let found = self.retrieval.lookup(request.get_ref(), view).await;
         let Got { article, from } = found.map_err(|error| status::retrieve(&error))?;
         Ok(self.served(LookupArticleResponse { article: Some(article) }, from, 1))
     }
@@ -73,6 +93,8 @@ impl RetrievalService for RetrievalApi {
         &self,
         request: Request<proto::ListArticlesRequest>,
     ) -> Result<Response<ListArticlesResponse>, Status> {
+        let filter = request.get_ref().filter.as_ref();
+        self.view(filter.is_some_and(|filter| !filter.states.is_empty()), request.extensions())?;
         let page = self.retrieval.list(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
         Ok(Response::new(ListArticlesResponse { articles: page.articles, next_page_token: page.next_page_token }))
     }
@@ -101,7 +123,8 @@ impl RetrievalService for RetrievalApi {
         request: Request<proto::ListArticleRevisionsRequest>,
     ) -> Result<Response<ListArticleRevisionsResponse>, Status> {
         set_call_article(&request.get_ref().name);
-        let page = self.retrieval.revisions(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
+        let view = self.view(request.get_ref().any_state, request.extensions())?;
+        let page = self.retrieval.revisions(request.get_ref(), view).await.map_err(|error| status::retrieve(&error))?;
         let revisions = page.revisions.into_iter().map(|entry| ArticleRevision {
             name: entry.name,
             revision: entry.revision,

@@ -226,19 +226,27 @@ pub fn origin_not_allowed() -> Status {
     Status::with_error_details(Code::PermissionDenied, message, details("ORIGIN_NOT_ALLOWED"))
 }
 
+/// Returns the status of a read of articles in every state by a caller without the scope.
+pub fn needs_editor() -> Status {
+    access(&AuthError::MissingScope(Scope::Edit))
+}
+
 /// Returns the status of a failed read.
 pub fn retrieve(error: &RetrieveError) -> Status {
     match error {
         RetrieveError::Invalid(violations) => invalid(violations),
         RetrieveError::NotFound(name) => not_found(name),
-        RetrieveError::Unreadable { name, why } => {
+        RetrieveError::Unreadable { name, why, since } => {
             let (reason, what) = match why {
                 Unreadable::Embargoed | Unreadable::Expected => return not_found(name),
                 Unreadable::Withdrawn => ("ARTICLE_WITHDRAWN", "was withdrawn"),
                 Unreadable::Deleted => ("ARTICLE_DELETED", "was deleted"),
                 Unreadable::Expired => ("ARTICLE_EXPIRED", "has expired"),
             };
-            Status::with_error_details(Code::NotFound, format!("{name} {what}"), about(reason, name, what))
+            let mut details = about(reason, name, what);
+            let metadata = HashMap::from([("time".to_owned(), since.to_string())]);
+            details.set_error_info(reason, DOMAIN, metadata);
+            Status::with_error_details(Code::NotFound, format!("{name} {what}"), details)
         }
         RetrieveError::IndexLate => {
             let message = "the search index has not reached the requested change_token yet; retry";
@@ -300,7 +308,7 @@ fn write(error: &WriteError) -> Status {
             Status::with_error_details(Code::Aborted, message, details)
         }
         WriteError::TakedownDenied { id, field } => {
-            let (name, scope) = (id.name(), Scope::Admin.as_str());
+            let (name, scope) = (id.name(), Scope::Edit.as_str());
             let message = format!(
                 "{field} would hide {name}, which is readable: that needs the scope {scope}; leave {field} as it \
                  stands, or ask for a credential with that scope"

@@ -1,6 +1,8 @@
 //! Errors of reads.
 
-use crate::article::{Unreadable, Violations};
+use jiff::Timestamp;
+
+use crate::article::{Record, Unreadable, Violations};
 use crate::store::StoreError;
 
 /// Error of a read.
@@ -19,6 +21,8 @@ pub enum RetrieveError {
         name: String,
         /// Reason.
         why: Unreadable,
+        /// Time of the last change: of the withdrawal, deletion or expiry.
+        since: Timestamp,
     },
     /// The search index did not reach the requested position in time.
     #[error("the search index has not reached the requested change_token yet")]
@@ -31,10 +35,15 @@ pub enum RetrieveError {
 impl RetrieveError {
     /// Creates the error for an article that cannot be read. An embargoed one looks like an article that does not
     /// exist: the error repeats only what was `requested`.
-    pub(super) fn unreadable(requested: String, name: String, why: Unreadable) -> Self {
+    pub(super) fn unreadable(requested: String, record: &Record, why: Unreadable) -> Self {
         match why {
             Unreadable::Embargoed | Unreadable::Expected => Self::NotFound(requested),
-            why => Self::Unreadable { name, why },
+            // The feed may not have announced the expiry yet.
+            Unreadable::Expired => {
+                let since = record.expire_time.unwrap_or(record.update_time);
+                Self::Unreadable { name: record.id.name(), why, since }
+            }
+            why => Self::Unreadable { name: record.id.name(), why, since: record.update_time },
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Retrieval, RetrieveError};
+use super::{Retrieval, RetrieveError, View};
 use crate::article::{ArticleId, ArticleName, EncodedArticle, Key, ReadMask, Record, Violations, canonical_url};
 use crate::proto;
 use crate::store::{Consistency, Fetched, Layer, StoreError};
@@ -34,7 +34,7 @@ pub struct Batch {
 
 impl Retrieval {
     /// Reads one article, or one of its past revisions.
-    pub async fn get(&self, request: &proto::GetArticleRequest) -> Result<Got, RetrieveError> {
+    pub async fn get(&self, request: &proto::GetArticleRequest, view: View) -> Result<Got, RetrieveError> {
         let mut violations = Violations::default();
         let name: Option<ArticleName> =
             request.name.parse().map_err(|expected: &str| violations.add("name", expected)).ok();
@@ -49,9 +49,18 @@ impl Retrieval {
         let Fetched { record, from } = found.pop().ok_or(StoreError::Internal)?;
         let not_found = || RetrieveError::NotFound(request.name.clone());
         let record = record.ok_or_else(not_found)?;
-        let record = self.redact_original(record, consistency).await;
         let now = Timestamp::now();
-        let unreadable = |why| RetrieveError::unreadable(request.name.clone(), name.id.name(), why);
+        if view == View::Editors {
+            let consistency = consistency.and(record.token.position);
+            let (record, from) = match name.revision.filter(|revision| *revision != record.revision) {
+                None => (Some(record), from),
+                Some(past) => (self.store.get_revision(&name.id, past, consistency).await?, Layer::Store),
+            };
+            let article = record.ok_or_else(not_found)?.for_editor(now);
+            return Ok(Got { article: mask.apply(&article), from });
+        }
+        let record = self.redact_original(record, consistency).await;
+        let unreadable = |why| RetrieveError::unreadable(request.name.clone(), &record, why);
         let newest = record.readable(now).map_err(unreadable)?;
         match name.revision {
             None => Ok(Got { article: mask.apply(newest), from }),
@@ -69,7 +78,7 @@ impl Retrieval {
     }
 
     /// Reads several articles by name.
-    pub async fn batch(&self, request: &proto::BatchGetArticlesRequest) -> Result<Batch, RetrieveError> {
+    pub async fn batch(&self, request: &proto::BatchGetArticlesRequest, view: View) -> Result<Batch, RetrieveError> {
         let mut violations = Violations::default();
         if request.names.is_empty() || request.names.len() > self.limits.max_batch_size {
             violations.add("names", format!("must be 1 to {} names", self.limits.max_batch_size));
@@ -102,6 +111,10 @@ impl Retrieval {
         }
         let mut batch = Batch { articles: Vec::with_capacity(ids.len()), not_found: Vec::new(), from };
         for (id, fetched) in ids.iter().zip(found) {
+            if let (View::Editors, Some(record)) = (view, &fetched.record) {
+                batch.articles.push(mask.apply(&record.for_editor(now)));
+                continue;
+            }
             let record = fetched.record.map(|record| originals.redact(&record, now));
             match record.as_ref().and_then(|record| record.readable(now).ok()) {
                 Some(article) => batch.articles.push(mask.apply(article)),
@@ -112,7 +125,7 @@ impl Retrieval {
     }
 
     /// Reads one article by its URL, or by its source and external ID.
-    pub async fn lookup(&self, request: &proto::LookupArticleRequest) -> Result<Got, RetrieveError> {
+    pub async fn lookup(&self, request: &proto::LookupArticleRequest, view: View) -> Result<Got, RetrieveError> {
         let (key, requested) = lookup_key(request)?;
         let mask = ReadMask::parse(request.read_mask.as_ref())?;
         let consistency = self.consistency(request.consistency.as_ref())?;
@@ -123,9 +136,12 @@ impl Retrieval {
         // The key is resolved by the store; the article may come from a cache.
         let mut found = self.store.get(std::slice::from_ref(&id), consistency).await?;
         let Fetched { record, from } = found.pop().ok_or(StoreError::Internal)?;
-        let record = self.redact_original(record.ok_or_else(not_found)?, consistency).await;
-        let article =
-            record.readable(now).map_err(|why| RetrieveError::unreadable(requested.clone(), id.name(), why))?;
+        let record = record.ok_or_else(not_found)?;
+        if view == View::Editors {
+            return Ok(Got { article: mask.apply(&record.for_editor(now)), from });
+        }
+        let record = self.redact_original(record, consistency).await;
+        let article = record.readable(now).map_err(|why| RetrieveError::unreadable(requested.clone(), &record, why))?;
         Ok(Got { article: mask.apply(article), from })
     }
 }

@@ -41,6 +41,15 @@ pub struct RetrieveLimits {
     pub poll: Duration,
 }
 
+/// Readers of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// Readers see readable articles.
+    Readers,
+    /// Editors see articles in every state, and names of hidden originals.
+    Editors,
+}
+
 /// Service that reads articles.
 #[derive(Clone)]
 pub struct Retrieval {

@@ -5,8 +5,8 @@ use prost::Message;
 
 use super::batch_size::Pace;
 use super::page_token::RequestDigest;
-use super::{Retrieval, RetrieveError, page_size};
-use crate::article::{ArticleId, ChangeKind, Violations, changed_fields};
+use super::{Retrieval, RetrieveError, View, page_size};
+use crate::article::{ArticleId, ChangeKind, Record, Violations, changed_fields};
 use crate::proto::{Article, ListArticleRevisionsRequest};
 use crate::store::{Consistency, Revision, StoreError};
 
@@ -44,9 +44,13 @@ pub struct RevisionPage {
 
 impl Retrieval {
     /// Reads a page of the history of a readable article.
-    pub async fn revisions(&self, request: &ListArticleRevisionsRequest) -> Result<RevisionPage, RetrieveError> {
+    pub async fn revisions(
+        &self,
+        request: &ListArticleRevisionsRequest,
+        view: View,
+    ) -> Result<RevisionPage, RetrieveError> {
         let mut violations = Violations::default();
-        let plain = ListArticleRevisionsRequest { name: request.name.clone(), ..Default::default() };
+        let plain = ListArticleRevisionsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
         let digest = RequestDigest::of("ListArticleRevisions", self.store.feed_id(), &plain);
         let id = ArticleId::from_name(&request.name).map_err(|expected| violations.add("name", expected)).ok();
         let mut note = |inner: Violations| violations.0.extend(inner.0);
@@ -58,7 +62,9 @@ impl Retrieval {
         let found = self.store.get(std::slice::from_ref(&id), Consistency::Bounded).await?;
         let record = found.into_iter().next().and_then(|fetched| fetched.record);
         let record = record.ok_or_else(|| RetrieveError::NotFound(id.name()))?;
-        record.readable(Timestamp::now()).map_err(|why| RetrieveError::unreadable(id.name(), id.name(), why))?;
+        if view == View::Readers {
+            record.readable(Timestamp::now()).map_err(|why| RetrieveError::unreadable(id.name(), &record, why))?;
+        }
         let consistency = Consistency::AtLeast(record.token.position);
         let before = before.and_then(|before| i64::try_from(before).ok());
         // A page of large texts ends early.
@@ -71,16 +77,17 @@ impl Retrieval {
             _ => String::new(),
         };
         // Revisions written under embargo were never visible to readers.
-        let public = history.iter().filter(|revision| !revision.record.was_embargoed());
-        let revisions = public.map(entry).collect::<Result<_, _>>()?;
+        let is_shown = |record: &Record| view == View::Editors || !record.was_embargoed();
+        let shown = history.iter().filter(|revision| is_shown(&revision.record));
+        let revisions = shown.map(|revision| entry(revision, is_shown)).collect::<Result<_, _>>()?;
         Ok(RevisionPage { revisions, next_page_token })
     }
 }
 
-fn entry(revision: &Revision) -> Result<RevisionEntry, StoreError> {
+fn entry(revision: &Revision, is_shown: impl Fn(&Record) -> bool) -> Result<RevisionEntry, StoreError> {
     let record = &revision.record;
     let decode = |content: bytes::Bytes| Article::decode(content).map_err(|_| StoreError::Damaged);
-    let changed_fields = match revision.before.as_ref().filter(|before| !before.was_embargoed()) {
+    let changed_fields = match revision.before.as_ref().filter(|before| is_shown(before)) {
         None => Vec::new(),
         Some(before) => changed_fields(&decode(before.content())?, &decode(record.content())?),
     };

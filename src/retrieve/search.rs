@@ -59,7 +59,7 @@ impl Retrieval {
         }
         let mut note = |inner: Violations| violations.0.extend(inner.0);
         let query = Query::parse(&request.query, "query").map_err(&mut note).ok();
-        let filter = Filter::parse(request.filter.as_ref()).map_err(&mut note).ok();
+        let filter = Filter::parse_for_readers(request.filter.as_ref()).map_err(&mut note).ok();
         let size = page_size(request.page_size, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE).map_err(&mut note).ok();
         let skip = digest.number(&request.page_token).map_err(&mut note).ok();
         let mask = ReadMask::parse(request.read_mask.as_ref()).map_err(&mut note).ok();

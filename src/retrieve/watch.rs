@@ -70,7 +70,7 @@ impl Retrieval {
     ) -> Result<impl Stream<Item = Result<Event, RetrieveError>> + Send + 'static, RetrieveError> {
         let mut violations = Violations::default();
         let mut note = |inner: Violations| violations.0.extend(inner.0);
-        let filter = Filter::parse(request.filter.as_ref()).map_err(&mut note).ok();
+        let filter = Filter::parse_for_readers(request.filter.as_ref()).map_err(&mut note).ok();
         let mask = ReadMask::parse(request.read_mask.as_ref()).map_err(&mut note).ok();
         let from = match request.change_token.as_str() {
             "" => Some(None),

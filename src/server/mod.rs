@@ -303,13 +303,14 @@ impl Server {
         let extraction = self.extraction.clone();
         let early = EarlyReject::new(extraction.clone(), max, metrics.clone());
         let ingestion = Ingestion::new(self.stack.store(), extraction, self.options.ingest.clone());
-        let retrieval = RetrievalServiceServer::new(RetrievalApi::new(retrieval, metrics.clone()))
-            .accept_compressed(Gzip)
-            .accept_compressed(Zstd)
-            .send_compressed(Gzip)
-            .send_compressed(Zstd)
-            .max_decoding_message_size(max)
-            .max_encoding_message_size(MAX_ANSWER_BYTES);
+        let retrieval =
+            RetrievalServiceServer::new(RetrievalApi::new(retrieval, metrics.clone(), self.access.is_some()))
+                .accept_compressed(Gzip)
+                .accept_compressed(Zstd)
+                .send_compressed(Gzip)
+                .send_compressed(Zstd)
+                .max_decoding_message_size(max)
+                .max_encoding_message_size(MAX_ANSWER_BYTES);
         let ingestion = IngestionServiceServer::new(IngestionApi::new(ingestion, metrics.clone(), self.audit.clone()))
             .accept_compressed(Gzip)
             .accept_compressed(Zstd)

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::Outcome;
 use crate::article::{ChangeKind, Digest, FacetKind, Lifecycle, Position};
+use crate::proto::ArticleState;
 
 const LIFECYCLES: [Lifecycle; 4] = [Lifecycle::Live, Lifecycle::Withdrawn, Lifecycle::Deleted, Lifecycle::Expected];
 const KINDS: [ChangeKind; 8] = [
@@ -72,6 +73,26 @@ pub(super) fn facet_number(kind: FacetKind) -> u8 {
 /// every replica builds the same index.
 pub(super) const INDEXED: &str = "a.lifecycle = 0 AND (a.embargo IS NULL OR a.due IS NULL OR a.due <> a.embargo) \
      AND (a.expire IS NULL OR a.due = a.expire)";
+
+/// SQL condition on `articles a`, for both engines, that an article has one of these states at the time in parameter
+/// `now`; that it is readable, if there are none.
+pub(super) fn in_states(states: &[ArticleState], now: &str) -> String {
+    let opened = format!("a.lifecycle = 0 AND (a.embargo IS NULL OR a.embargo <= {now})");
+    let stored = |lifecycle| format!("a.lifecycle = {}", lifecycle_number(lifecycle));
+    let readable = || format!("{opened} AND (a.expire IS NULL OR a.expire > {now})");
+    let condition = |state: &ArticleState| match state {
+        ArticleState::Unspecified | ArticleState::Active => readable(),
+        ArticleState::Embargoed => format!("a.lifecycle = 0 AND a.embargo > {now}"),
+        ArticleState::Expired => format!("{opened} AND a.expire <= {now}"),
+        ArticleState::Withdrawn => stored(Lifecycle::Withdrawn),
+        ArticleState::Deleted => stored(Lifecycle::Deleted),
+        ArticleState::Expected => stored(Lifecycle::Expected),
+    };
+    match states {
+        [] => readable(),
+        states => format!("({})", states.iter().map(condition).collect::<Vec<_>>().join(" OR ")),
+    }
+}
 
 /// Returns the position of a sequence number in commit order.
 pub(super) fn position(sequence: i64) -> Position {

@@ -163,7 +163,7 @@ fn plan_ingest<'a>(
         true => Cow::Owned(CleanArticle::stored(&current.content()).map_err(|_broken| StoreError::Damaged)?),
         false => Cow::Borrowed(&ingest.article),
     };
-    let article = times.put_into(article);
+    let article = with_stored_url(times.put_into(article), current)?;
     if current.content() == article.content() {
         return Ok((Effect::Nothing, after));
     }
@@ -178,11 +178,21 @@ fn plan_ingest<'a>(
     Ok((Effect::Revise(Box::new(revision)), after))
 }
 
-/// Returns true if a document equals the last ingested one, apart from its times. Fingerprints of earlier versions
-/// included the times.
+/// Keeps the stored URL if the document has another spelling of it: the same page that comes by `http://` and by `m.` is
+/// no new revision each time.
+fn with_stored_url<'a>(article: Cow<'a, CleanArticle>, current: &Record) -> Result<Cow<'a, CleanArticle>, StoreError> {
+    if article.article().url.is_empty() || current.content() == article.content() {
+        return Ok(article);
+    }
+    let stored = current.decode().map_err(|_broken| StoreError::Damaged)?.url;
+    Ok(if article.respells(&stored) { Cow::Owned(article.with_url(&stored)) } else { article })
+}
+
+/// Returns true if a document equals the last ingested one, apart from its times and the spelling of its URL.
+/// Fingerprints of earlier versions included these.
 fn is_repeated(article: &CleanArticle, ingested: Digest, fingerprint: Digest) -> bool {
-    let timed = article.embargo_time().is_some() || article.expire_time().is_some();
-    ingested == fingerprint || (timed && ingested == Digest::of_bytes(article.content()))
+    let former = || article.former_fingerprint() == ingested || Digest::of_bytes(article.content()) == ingested;
+    ingested == fingerprint || former()
 }
 
 fn plan_update<'a>(update: &'a Update, current: &Record) -> Result<Effect<'a>, WriteError> {

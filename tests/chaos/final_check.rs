@@ -47,6 +47,7 @@ async fn standing(run: &Run, server: usize, article: usize, fully_consistent: bo
         name: name(article),
         read_mask: mask(&["name", "revision", "headline"]),
         consistency: Some(Consistency { requirement }),
+        any_state: false,
     };
     let promise = Promise { start: Instant::now(), bound: Duration::ZERO, position: None };
     let checked = match run.system.client(server).retrieval.get_article(request(message)).await {
@@ -94,7 +95,8 @@ async fn revisions(run: &Run, client: &mut Client, article: usize) {
     let mut next = changes.len();
     let mut page_token = String::new();
     loop {
-        let message = ListArticleRevisionsRequest { name: name(article), page_size: 1_000, page_token };
+        let message =
+            ListArticleRevisionsRequest { name: name(article), page_size: 1_000, page_token, ..Default::default() };
         let page = match client.retrieval.list_article_revisions(request(message)).await {
             Ok(page) => page.into_inner(),
             Err(status) => return run.report.lost(&format!("revisions of {}: {}", name(article), brief(&status))),

@@ -62,7 +62,12 @@ impl Once<'_> {
     /// Gets one article. Returns true if the call was answered; so do the others.
     async fn get(&self, mut client: Client, article: usize) -> bool {
         let read_mask = mask(&["name", "revision", "headline"]);
-        let message = GetArticleRequest { name: name(article), read_mask, consistency: self.consistency.clone() };
+        let message = GetArticleRequest {
+            name: name(article),
+            read_mask,
+            consistency: self.consistency.clone(),
+            ..Default::default()
+        };
         match client.retrieval.get_article(request(message)).await {
             Ok(answer) => {
                 let from = layer(&answer);
@@ -89,6 +94,7 @@ impl Once<'_> {
             names: wanted.iter().map(|article| name(*article)).collect(),
             read_mask: mask(&["name", "revision", "headline"]),
             consistency: self.consistency.clone(),
+            any_state: false,
         };
         match client.retrieval.batch_get_articles(request(message)).await {
             Ok(answer) => {

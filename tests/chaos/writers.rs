@@ -163,6 +163,7 @@ impl Writer {
             name: name(article),
             read_mask: mask(&["name", "revision", "etag", "change_token"]),
             consistency: Some(Consistency { requirement }),
+            any_state: false,
         };
         loop {
             let mut client = self.run.system.client(self.random.below(SERVERS));

@@ -34,9 +34,10 @@ impl Guard {
         let Some(access) = &self.access else { return Ok(None) };
         match access.admit(path, request.headers(), now) {
             Ok(caller) => {
-                // Only handlers of writes use the caller, for the audit log; passing it on has a cost.
+                // Only handlers of writes use the caller, for the audit log, and reads of editors; passing it on has a
+                // cost.
                 if let Some(caller) = &caller
-                    && changes(path)
+                    && (changes(path) || caller.may(Scope::Edit))
                 {
                     request.extensions_mut().insert(Arc::clone(caller));
                 }
@@ -63,7 +64,7 @@ impl Guard {
 }
 
 fn changes(path: &str) -> bool {
-    matches!(needs(path), Some(Requirement::Scope(Scope::Write | Scope::Admin)))
+    matches!(needs(path), Some(Requirement::Scope(scopes)) if !scopes.contains(&Scope::Read))
 }
 
 /// Watch on the credential of a stream.

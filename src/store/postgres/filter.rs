@@ -37,8 +37,8 @@ impl Values {
 
 /// Builds the conditions of a filter on `articles a`, except for the one whose lists are walked.
 pub(super) fn conditions(values: &mut Values, filter: &Filter, scanned: Option<usize>) -> String {
-    // Without `..`: a condition that is not translated would match every article.
-    let Filter { any_of, publish_from, publish_until, query, exclude_duplicates } = filter;
+    // Without `..`: a condition that is not translated would match every article. The statement has that of `states`.
+    let Filter { any_of, publish_from, publish_until, query, exclude_duplicates, states: _ } = filter;
     let mut sql = String::new();
     for (_, any) in any_of.iter().enumerate().filter(|(at, _)| Some(*at) != scanned) {
         let numbers: Vec<i64> = any.iter().map(facet_number).collect();

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::feed::at_most;
-use super::filter::{READABLE, Values, conditions};
+use super::filter::{Values, conditions};
 use super::reader::Reader;
 use super::rows::{self, NEWEST, RECORD, facet_number, record};
 use crate::article::{Facet, FacetKind, Record};
+use crate::store::enum_codes::in_states;
 use crate::store::{ListQuery, OrderField, StoreError};
 
 pub(super) async fn list(reader: &impl Reader, feed: Uuid, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
@@ -35,6 +36,7 @@ pub(super) async fn list(reader: &impl Reader, feed: Uuid, query: &ListQuery) ->
 fn scans(values: &mut Values, query: &ListQuery, key: Option<i64>, limit: &str) -> String {
     let (beyond, direction) = if query.order.descending { ("<", "DESC") } else { (">", "ASC") };
     let cursor = query.after.as_ref().zip(key);
+    let visible = in_states(&query.filter.states, "$1");
     let after = |values: &mut Values, columns: &str, sort_value: i64| match cursor {
         Some((_, key)) => {
             format!(" AND ({columns}) {beyond} ({}, {})", values.number(sort_value), values.number(key))
@@ -63,7 +65,7 @@ fn scans(values: &mut Values, query: &ListQuery, key: Option<i64>, limit: &str) 
             format!(
                 "(SELECT l.sort_time AS place, l.article AS key FROM copydesk.facets l
                   JOIN copydesk.articles a ON a.key = l.article
-                  WHERE l.facet = {list}{after}{range} AND {READABLE}{conditions}
+                  WHERE l.facet = {list}{after}{range} AND {visible}{conditions}
                   ORDER BY l.sort_time {direction}, l.article {direction} LIMIT {limit})"
             )
         });
@@ -87,7 +89,7 @@ fn scans(values: &mut Values, query: &ListQuery, key: Option<i64>, limit: &str) 
         format!("{sort_value} {direction}")
     };
     format!(
-        "SELECT {sort_value} AS place, a.key FROM copydesk.articles a WHERE {READABLE}{after}{conditions}
+        "SELECT {sort_value} AS place, a.key FROM copydesk.articles a WHERE {visible}{after}{conditions}
          ORDER BY {order} LIMIT {limit}"
     )
 }

@@ -51,8 +51,9 @@ pub(super) fn conditions(reader: &Reader, filter: &Filter) -> rusqlite::Result<O
 
 /// Adds the conditions of a filter on `articles a`.
 pub(super) fn add_filter(sql: &mut Sql, filter: &Filter, conditions: &[Condition]) {
-    // Without `..`: a condition that is not translated would match every article. `conditions` has those of `any_of`.
-    let Filter { any_of: _, publish_from, publish_until, query, exclude_duplicates } = filter;
+    // Without `..`: a condition that is not translated would match every article. `conditions` has those of `any_of`;
+    // the statement has that of `states`.
+    let Filter { any_of: _, publish_from, publish_until, query, exclude_duplicates, states: _ } = filter;
     for (_, numbers) in conditions {
         let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
         sql.text += &format!(

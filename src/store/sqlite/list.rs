@@ -5,10 +5,11 @@ use std::sync::Arc;
 use rusqlite::params_from_iter;
 
 use super::facets::EVERY;
-use super::filter::{Condition, READABLE, Sql, add_filter, conditions};
+use super::filter::{Condition, Sql, add_filter, conditions};
 use super::readers::Reader;
 use super::rows;
 use crate::article::{FacetKind, Record};
+use crate::store::enum_codes::in_states;
 use crate::store::{ListQuery, OrderField, StoreError};
 
 pub(super) fn list(reader: &Reader, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
@@ -84,17 +85,18 @@ fn scan(
             Some((cursor.sort_time.as_microsecond(), rows::sequence(cursor.position), key))
         }
     };
+    let visible = in_states(&query.filter.states, "?1");
     let (from, order) = match scan {
         Scan::Facet(facet) => (
             format!(
                 "f.sort_time, f.article FROM facets f CROSS JOIN articles a ON a.key = f.article \
-                 WHERE f.facet = {facet} AND {READABLE}"
+                 WHERE f.facet = {facet} AND {visible}"
             ),
             format!("f.sort_time {direction}, f.article {direction}"),
         ),
-        Scan::Key => (format!("a.key, a.key FROM articles a WHERE {READABLE}"), format!("a.key {direction}")),
+        Scan::Key => (format!("a.key, a.key FROM articles a WHERE {visible}"), format!("a.key {direction}")),
         Scan::Position => {
-            (format!("a.position, a.key FROM articles a WHERE {READABLE}"), format!("a.position {direction}"))
+            (format!("a.position, a.key FROM articles a WHERE {visible}"), format!("a.position {direction}"))
         }
     };
     let mut sql = Sql::new(format!("SELECT {from}"), query.now);

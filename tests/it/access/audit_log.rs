@@ -32,7 +32,7 @@ async fn changes_are_logged_with_caller_and_time() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.jsonl");
     let (server, keys) = desk(|options| options.audit_log = AuditTarget::File(path.clone())).await;
-    let (id, all) = key(&keys, "articles.read articles.write articles.admin", |key| key.name = "desk".into()).await;
+    let (id, all) = key(&keys, "articles.read articles.write articles.edit", |key| key.name = "desk".into()).await;
     let (reader_id, reader) = key(&keys, "articles.read", |_| {}).await;
     let (mut desk, mut reader) = (client(&server, &all).await, client(&server, &reader).await);
     until_read(&desk, Code::NotFound).await;

@@ -2,6 +2,7 @@
 
 mod api_keys; // API keys: created, wrong, revoked
 mod audit_log; // audit log of writes
+mod editors; // reads of articles in every state
 mod exposed_ports; // ports that others can reach
 mod fair_sharing; // fair sharing of the store and the streams
 mod methods; // each method with each credential
