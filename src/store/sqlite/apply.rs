@@ -20,7 +20,7 @@ use crate::store::identity::{Holder, Identity, identify, identify_transition, ke
 use crate::store::plan::{
     Effect, New, Provenance, Revision, due, first, is_announced, next, outcome_of, plan, time_of,
 };
-use crate::store::{Ingest, IngestSource, Outcome, RequestKey, Write, WriteError, Written};
+use crate::store::{IngestSource, Outcome, RequestKey, Write, WriteError, Written};
 
 /// Inner errors are rejections of the write, outer ones are failed statements.
 type Applied = rusqlite::Result<Result<Written, WriteError>>;
@@ -120,12 +120,21 @@ impl Applier {
             Ok(planned) => planned,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        if let Write::Ingest(ingest) = write
-            && let Effect::Create(_) | Effect::Revise(_) = effect
-            && let Some(id) = withdrawn_text(connection, ingest)?
-        {
-            return Ok(Err(WriteError::WrongLifecycle { id, lifecycle: Lifecycle::Withdrawn }));
-        }
+        let twin = match (&effect, &current) {
+            (Effect::Create(new), _) => twin(connection, write, new.article, None)?,
+            (Effect::Revise(revision), Some(current)) => match &revision.article {
+                Some(article) => twin(connection, write, article, Some(current))?,
+                None => None,
+            },
+            _ => None,
+        };
+        let original = match twin {
+            Some(Twin { id, lifecycle: Lifecycle::Withdrawn, .. }) => {
+                return Ok(Err(WriteError::WrongLifecycle { id, lifecycle: Lifecycle::Withdrawn }));
+            }
+            Some(Twin { key, id, .. }) => Some((key, id)),
+            None => None,
+        };
         let (key, mut written) = match (effect, current) {
             (Effect::Nothing, Some(current)) => {
                 // The source may now contain the editors' correction, or an editor has taken over a field without
@@ -139,9 +148,9 @@ impl Applier {
                 let written = Written::new(current.record, Outcome::Stale);
                 (current.key, Written { older_by: Some(part), ..written })
             }
-            (Effect::Create(new), _) => self.create(connection, &identity.id, &new, provenance)?,
+            (Effect::Create(new), _) => self.create(connection, &identity.id, &new, provenance, original)?,
             (Effect::Revise(revision), Some(current)) => {
-                let record = self.revise(connection, &current, &revision, provenance, time_of(write))?;
+                let record = self.revise(connection, &current, &revision, provenance, original, time_of(write))?;
                 let outcome = outcome_of(revision.kind, &record);
                 (current.key, Written::new(record, outcome))
             }
@@ -176,10 +185,13 @@ impl Applier {
             let (article, is_certain) = holders.get(key)?;
             articles.get(article).map(|current| Holder { record: &current.record, is_certain: *is_certain })
         };
+        let at_id = if articles.is_empty() { self.current(connection, write.id())? } else { None };
         // An error here is an error of the read below.
-        let exists = |id: &ArticleId| {
-            let record = rows::newest(connection, self.feed, id).ok().flatten();
-            record.is_some_and(|record| !record.is_empty())
+        let newest = || rows::newest(connection, self.feed, write.id()).ok().flatten();
+        let exists = |_: &ArticleId| match (&at_id, articles.is_empty()) {
+            (Some(current), _) => !current.record.is_empty(),
+            (None, true) => false,
+            (None, false) => newest().is_some_and(|record| !record.is_empty()),
         };
         let identity = match write {
             Write::Ingest(ingest) => match identify(ingest, holder, exists) {
@@ -189,9 +201,11 @@ impl Applier {
             Write::Update(update) => Identity::named(&update.id),
             Write::Transition(transition) => identify_transition(transition, holder, exists),
         };
-        let found = articles.into_values().find(|current| current.record.id == identity.id);
+        let found = articles.into_values().chain(at_id).find(|current| current.record.id == identity.id);
         let current = match found {
             Some(current) => Some(current),
+            // Read above, and not there.
+            None if holders.is_empty() && identity.id == *write.id() => None,
             None => self.current(connection, &identity.id)?,
         };
         Ok(Ok((identity, current)))
@@ -246,9 +260,9 @@ impl Applier {
         id: &ArticleId,
         new: &New<'_>,
         provenance: Provenance,
+        duplicate_of: Option<(i64, ArticleId)>,
     ) -> rusqlite::Result<(i64, Written)> {
         let &New { article, time, .. } = new;
-        let duplicate_of = earliest_duplicate(connection, article.digest(), None, time)?;
         let mut parts = first(id, new, self.token(connection)?);
         parts.duplicate_of = duplicate_of.as_ref().map(|(_, id)| id.clone());
         let sort_time = parts.sort_time().as_microsecond();
@@ -300,6 +314,7 @@ impl Applier {
         current: &Current,
         revision: &Revision<'_>,
         provenance: Provenance,
+        original: Option<(i64, ArticleId)>,
         time: Timestamp,
     ) -> rusqlite::Result<Arc<Record>> {
         let before = &*current.record;
@@ -311,9 +326,8 @@ impl Applier {
         let mut sort_time = current.sort_time;
         if let Some(article) = new {
             if next.rewritten {
-                let duplicate = earliest_duplicate(connection, article.digest(), Some(current.key), time)?;
-                duplicate_of = duplicate.as_ref().map(|(key, _)| *key);
-                parts.duplicate_of = duplicate.map(|(_, id)| id);
+                duplicate_of = original.as_ref().map(|(key, _)| *key);
+                parts.duplicate_of = original.map(|(_, id)| id);
             }
             sort_time = parts.sort_time().as_microsecond();
             self.move_facets(connection, current, article, sort_time)?;
@@ -414,7 +428,7 @@ impl Applier {
         due_time: Timestamp,
         now: Timestamp,
     ) -> rusqlite::Result<()> {
-        let record = self.revise(connection, current, revision, current.provenance, now)?;
+        let record = self.revise(connection, current, revision, current.provenance, None, now)?;
         // An article may have opened and expired since the last run: its next transition is the one after this one.
         connection
             .prepare_cached("UPDATE articles SET due = ?2 WHERE key = ?1")?
@@ -479,43 +493,43 @@ fn store_provenance(connection: &Connection, key: i64, provenance: &Provenance) 
     Ok(())
 }
 
-/// Returns a withdrawn article of the document's source with exactly its text: a kill holds for it under any key.
-fn withdrawn_text(connection: &Connection, ingest: &Ingest) -> rusqlite::Result<Option<ArticleId>> {
-    if let IngestSource::Copy(..) = ingest.from {
-        return Ok(None);
-    }
-    let digest = ingest.article.digest();
-    let found: Option<String> = connection
-        .prepare_cached(
-            "SELECT a.id FROM articles a JOIN changes c ON c.position = a.position
-             WHERE a.digest_head = ?1 AND c.digest = ?2 AND a.lifecycle = ?3 AND a.source = ?4
-             ORDER BY a.key LIMIT 1",
-        )?
-        .query_row(
-            (head(&digest), digest.0, lifecycle_number(Lifecycle::Withdrawn), &ingest.article.article().source),
-            |row| row.get(0),
-        )
-        .optional()?;
-    Ok(found.and_then(|id| id.parse().ok()))
+/// Article with the same text as another.
+struct Twin {
+    key: i64,
+    id: ArticleId,
+    lifecycle: Lifecycle,
 }
 
-/// Returns the earliest other readable article with the same text.
-fn earliest_duplicate(
+/// Returns a withdrawn article of the source of an ingested document with exactly its text: a kill holds for it under
+/// any key. If there is none, returns the earliest readable article with the text, created before the article `except`.
+fn twin(
     connection: &Connection,
-    digest: Digest,
-    except: Option<i64>,
-    now: Timestamp,
-) -> rusqlite::Result<Option<(i64, ArticleId)>> {
-    let found: Option<(i64, String)> = connection
+    write: &Write,
+    article: &CleanArticle,
+    except: Option<&Current>,
+) -> rusqlite::Result<Option<Twin>> {
+    // For a document that an editor has corrected, `article` is the stored one.
+    let (digest, source) = match write {
+        Write::Ingest(ingest) if matches!(ingest.from, IngestSource::Publisher(_)) => {
+            (ingest.article.digest(), Some(&ingest.article.article().source))
+        }
+        _ => (article.digest(), None),
+    };
+    // Clocks may step back; update times must not.
+    let now = except.map_or(time_of(write), |current| time_of(write).max(current.record.update_time));
+    let found: Option<(i64, String, i64)> = connection
         .prepare_cached(
-            "SELECT a.key, a.id FROM articles a JOIN changes c ON c.position = a.position
-             WHERE a.digest_head = ?1 AND c.digest = ?2 AND a.key < ?3 AND a.lifecycle = 0
-             AND (a.embargo IS NULL OR a.embargo <= ?4) AND (a.expire IS NULL OR a.expire > ?4)
-             ORDER BY a.key LIMIT 1",
+            "SELECT a.key, a.id, a.lifecycle FROM articles a JOIN changes c ON c.position = a.position
+             WHERE a.digest_head = ?1 AND c.digest = ?2 AND (a.lifecycle = 1 AND a.source = ?5
+             OR a.key < ?3 AND a.lifecycle = 0 AND (a.embargo IS NULL OR a.embargo <= ?4)
+             AND (a.expire IS NULL OR a.expire > ?4)) ORDER BY a.lifecycle = 1 DESC, a.key LIMIT 1",
         )?
-        .query_row((head(&digest), digest.0, except.unwrap_or(i64::MAX), now.as_microsecond()), |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
+        .query_row(
+            (head(&digest), digest.0, except.map_or(i64::MAX, |current| current.key), now.as_microsecond(), source),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )
         .optional()?;
-    Ok(found.and_then(|(key, id)| Some((key, id.parse().ok()?))))
+    Ok(found.and_then(|(key, id, lifecycle)| {
+        Some(Twin { key, id: id.parse().ok()?, lifecycle: enum_codes::lifecycle(lifecycle) })
+    }))
 }

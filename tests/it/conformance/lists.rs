@@ -1,7 +1,7 @@
 //! Lists, lookups and their pages.
 
 use copydesk::article::{ArticleKey, ChangeKind, Key};
-use copydesk::proto::{Article, ArticleFilter};
+use copydesk::proto::{Article, ArticleFilter, ArticleState};
 use copydesk::store::{Consistency, ListCursor, OrderField};
 
 use super::engines::Engine;
@@ -94,6 +94,48 @@ pub async fn lookup_by_key_finds_every_key(Engine { store, .. }: Engine) {
     assert_eq!(found, [vec![], stored.to_vec(), vec![]]);
     for other in [address("https://herald.example/3"), Key::external("other.example", "N-1")] {
         assert_eq!(store.lookup(&other, Consistency::Bounded).await.unwrap(), None, "{other:?}");
+    }
+}
+
+pub async fn states_select_articles(Engine { store, .. }: Engine) {
+    let timed = |headline, embargo: Option<i64>, expire: Option<i64>| Article {
+        embargo_time: embargo.and_then(proto_at),
+        expire_time: expire.and_then(proto_at),
+        tags: vec!["sea".into()],
+        ..titled(headline)
+    };
+    for (name, embargo, expire) in [
+        ("active", Some(5), Some(500)),
+        ("embargoed", Some(500), None),
+        ("withdrawn", None, None),
+        ("deleted", Some(500), None),
+        ("expired", None, Some(5)),
+    ] {
+        write(&store, ingest(name, timed(name, embargo, expire), at(0))).await.unwrap();
+    }
+    write(&store, transition("withdrawn", ChangeKind::Withdrawn, at(1))).await.unwrap();
+    write(&store, transition("deleted", ChangeKind::Deleted, at(1))).await.unwrap();
+    let states = [
+        (ArticleState::Active, "active"),
+        (ArticleState::Embargoed, "embargoed"),
+        (ArticleState::Withdrawn, "withdrawn"),
+        (ArticleState::Deleted, "deleted"),
+        (ArticleState::Expired, "expired"),
+    ];
+    for field in [OrderField::PublishTime, OrderField::CreateTime, OrderField::UpdateTime] {
+        for tags in [vec![], vec!["sea".to_owned()]] {
+            let select = |states: &[ArticleState]| {
+                let states = states.iter().map(|state| i32::from(*state)).collect();
+                page(ArticleFilter { states, tags: tags.clone(), ..Default::default() }, field, false, 2, at(10))
+            };
+            for (state, name) in states {
+                assert_eq!(names(&list(&store, select(&[state])).await), [name], "{field:?}");
+            }
+            let mut found = list(&store, select(&states.map(|(state, _)| state))).await;
+            found.sort_by_key(|record| record.id.clone());
+            assert_eq!(names(&found), ["active", "deleted", "embargoed", "expired", "withdrawn"]);
+            assert_eq!(names(&list(&store, select(&[])).await), ["active"]);
+        }
     }
 }
 

@@ -112,6 +112,7 @@ suite! {
     lists::a_cursor_is_valid_after_its_article_is_withdrawn,
     lists::a_page_is_a_consistent_snapshot,
     lists::lookup_by_key_finds_every_key,
+    lists::states_select_articles,
     search::headline_matches_score_higher,
     search::withdrawn_articles_are_not_found,
     search::a_revised_text_is_found_by_its_new_words_only,
