@@ -155,7 +155,7 @@ impl Ingestion {
             etag => Precondition::Etag(etag.to_owned()),
         };
         let keys = key.iter().map(|key| ArticleKey { key: *key, is_certain: true }).collect();
-        let missing = edit.allow_missing.then_some(Missing { article, keys });
+        let missing = edit.allow_missing.then(|| Box::new(Missing { article, keys }));
         let time = Timestamp::now();
         let transition = Transition { id, key, missing, kind: edit.kind, precondition, reason, time };
         match self.write(Write::Transition(transition)).await {

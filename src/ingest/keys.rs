@@ -184,8 +184,7 @@ fn long_words(text: &str) -> BTreeSet<String> {
     tokens(text).map(|(_, word)| word).filter(long).collect()
 }
 
-/// Returns the numbers and codes of a path and query that may identify a page: at least four digits in a row that are no
-/// date, or mixed letters and digits.
+/// Returns the numbers and codes of a path and query that may identify a page: with at least four digits, and no date.
 fn ids(url: &Url) -> BTreeSet<String> {
     let text = [url.path(), url.query().unwrap_or_default()].join("?").to_ascii_lowercase();
     let parts = text.split(|character: char| !character.is_ascii_alphanumeric());

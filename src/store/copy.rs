@@ -28,9 +28,9 @@ pub struct Copied {
     pub count: u64,
 }
 
-/// Copies the current revision of each article, with its keys and the version of its last document. Embargoed, withdrawn
-/// and deleted ones keep their state, so a killed article stays killed. Past revisions, request IDs and change tokens are not copied. An article that the copy already
-/// has with the same content is unchanged.
+/// Copies the current revision of each article, with its keys and the version of its last document. Embargoed,
+/// withdrawn and deleted ones keep their state, so a killed article stays killed. Past revisions, request IDs and
+/// change tokens are not copied. An article that the copy already has with the same content is unchanged.
 ///
 /// # Errors
 /// If one of the stores does not answer. The copy can then be restarted.
@@ -156,7 +156,7 @@ async fn is_copied(to: &dyn Store, record: &Record) -> Result<bool, StoreError> 
 /// Returns the write of an article that was withdrawn before it arrived.
 fn missing(record: &Record, keys: Vec<ArticleKey>) -> Result<Transition, StoreError> {
     let article = CleanArticle::stored(&record.content()).map_err(|_broken| StoreError::Damaged)?;
-    let missing = Some(Missing { article, keys });
+    let missing = Some(Box::new(Missing { article, keys }));
     Ok(Transition { missing, time: record.create_time, ..transition(record, ChangeKind::Withdrawn) })
 }
 

@@ -178,8 +178,8 @@ fn plan_ingest<'a>(
     Ok((Effect::Revise(Box::new(revision)), after))
 }
 
-/// Keeps the stored URL if the document has another spelling of it: the same page that comes by `http://` and by `m.` is
-/// no new revision each time.
+/// Keeps the stored URL if the document has another spelling of it: the same page that comes by `http://` and by `m.`
+/// is no new revision each time.
 fn with_stored_url<'a>(article: Cow<'a, CleanArticle>, current: &Record) -> Result<Cow<'a, CleanArticle>, StoreError> {
     if article.article().url.is_empty() || current.content() == article.content() {
         return Ok(article);

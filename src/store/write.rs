@@ -109,7 +109,7 @@ pub struct Transition {
     /// Key of the article, if it is not given by its ID.
     pub key: Option<Key>,
     /// What is withdrawn if the article does not exist. Without it, the write fails with `NotFound`.
-    pub missing: Option<Missing>,
+    pub missing: Option<Box<Missing>>,
     /// Kind: `Withdrawn`, `Reinstated`, `Deleted` or `Undeleted`. An article that already has the resulting state is
     /// [`Outcome::Unchanged`], except that deleting a deleted one fails with `NotFound`. A deleted article can be
     /// withdrawn. Deleting or undeleting a withdrawn one, and reinstating a deleted one, fail with `WrongLifecycle`.

@@ -10,16 +10,16 @@ use crate::test_server::TestServer;
 const PARAGRAPHS: [&str; 3] = [
     "The harbour board of Port Ardell agreed on Monday to dredge the northern channel before the winter, after two \
      ferries ran aground within a week and a third was delayed by six hours.",
-    "Mayor Nell Marsh said the works would cost 4.2 million crowns and last until the end of November, with night shifts \
-     on weekdays and a pause during the regatta in the second week.",
+    "Mayor Nell Marsh said the works would cost 4.2 million crowns and last until the end of November, with night \
+     shifts on weekdays and a pause during the regatta in the second week.",
     "The board's engineer said soundings had shown that the channel had lost almost a metre of depth, most of it after \
      the storms of last January, and that a survey would follow.",
 ];
 const OTHER: [&str; 2] = [
     "The lighthouse of Norvik will stay lit until the spring, the coast service said on Tuesday, after captains had \
      complained that they could not find the mole in the fog of October.",
-    "Keeper Ann Reed said the lamp would be changed in May, when the days are long and nobody needs it, and that the new \
-     one would use a tenth of the power of the old.",
+    "Keeper Ann Reed said the lamp would be changed in May, when the days are long and nobody needs it, and that the \
+     new one would use a tenth of the power of the old.",
 ];
 const TITLE: &str = "Channel to be dredged before winter";
 const OTHER_TITLE: &str = "Lighthouse to stay lit until spring";

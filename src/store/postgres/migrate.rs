@@ -210,7 +210,8 @@ async fn fill_keys(client: &Client) -> Result<(), Error> {
     let withdrawn = format!("lifecycle = {}", lifecycle_number(Lifecycle::Withdrawn));
     for only in [withdrawn.as_str(), "true"] {
         let read = format!(
-            "SELECT key, url, source, external_id FROM copydesk.articles WHERE {only} AND key > $1 ORDER BY key LIMIT $2"
+            "SELECT key, url, source, external_id FROM copydesk.articles
+             WHERE {only} AND key > $1 ORDER BY key LIMIT $2"
         );
         let mut after = 0_i64;
         loop {

@@ -174,7 +174,8 @@ impl Planner {
         }
     }
 
-    /// Rejects a document with exactly the text of a withdrawn article of its source: a kill holds for it under any key.
+    /// Rejects a document with exactly the text of a withdrawn article of its source: a kill holds for it under any
+    /// key.
     fn refuse_withdrawn_text(&self, ingest: &Ingest) -> Result<(), WriteError> {
         if let IngestSource::Copy(..) = ingest.from {
             return Ok(());

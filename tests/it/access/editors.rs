@@ -74,7 +74,7 @@ async fn only_editors_see_articles_in_every_state() {
             BatchGetArticlesRequest { names, any_state: true, consistency: fresh.clone(), ..Default::default() };
         assert_eq!(
             editor.retrieval.batch_get_articles(batch.clone()).await.unwrap().into_inner().articles,
-            [got.clone()]
+            std::slice::from_ref(&got)
         );
         let lookup = LookupArticleRequest {
             key: Some(lookup_article_request::Key::Url(got.url.clone())),

@@ -40,7 +40,7 @@ async fn written(store: &Arc<dyn Store>) {
         let missing = Missing { article: article.unwrap(), keys: vec![ArticleKey { key, is_certain: true }] };
         let id = ArticleId::of_key(&key);
         let Write::Transition(kill) = transition(id.as_str(), ChangeKind::Withdrawn, at(507)) else { unreachable!() };
-        let kill = Transition { key: Some(key), missing: Some(missing), ..kill };
+        let kill = Transition { key: Some(key), missing: Some(Box::new(missing)), ..kill };
         write(store, Write::Transition(kill)).await.unwrap();
     }
     let reinstated = ArticleId::of_key(&killed()[1]);

@@ -65,7 +65,7 @@ async fn documents_end_as_one_article(stores: &[Arc<dyn Store>]) {
         let (store, story) = (Arc::clone(&stores[number % stores.len()]), number / 3);
         let (page, guid) = (address(&format!("news/{story}")), Key::external("herald.example", &format!("h-{story}")));
         let (amp, headline) = (address(&format!("amp-of/{story}")), format!("Story {story}"));
-        // The item knows the link and a GUID, the page its own address and that of its AMP edition, which knows the page.
+        // The item knows the link and a GUID, the page its own address and that of its AMP edition, which knows it.
         let ingest = match number % 3 {
             0 => arrived(&[(page, Trust::UnlessOtherId), (guid, Trust::IfSimilar)], &headline, "Teaser."),
             1 => arrived(&[(page, Trust::Certain), (amp, Trust::IfSimilar)], &headline, CHANNEL),
@@ -102,7 +102,7 @@ pub async fn a_shared_key_joins_no_different_texts(Engine { store, .. }: Engine)
     // The page at the address that was only claimed decides to whom it belongs.
     let owner = put(&store, page("section/dredging", "Lighthouse", LIGHTHOUSE)).await.unwrap();
     assert_eq!(owner.outcome, Outcome::Created);
-    let keys = store.keys_of(&[owner.record.id.clone()], Consistency::Full).await.unwrap();
+    let keys = store.keys_of(std::slice::from_ref(&owner.record.id), Consistency::Full).await.unwrap();
     assert_eq!(keys, [[ArticleKey { key: canonical.0, is_certain: true }]]);
 }
 

@@ -195,7 +195,7 @@ fn to_write(act: &Act, model: &Model, time: Timestamp) -> Write {
             Write::Transition(Transition {
                 id: ArticleId::of_key(&key),
                 key: Some(key),
-                missing: (allow_missing && kind == ChangeKind::Withdrawn).then_some(missing),
+                missing: (allow_missing && kind == ChangeKind::Withdrawn).then(|| Box::new(missing)),
                 kind,
                 precondition: Precondition::None,
                 reason: "killed by its key".into(),

@@ -137,6 +137,7 @@ impl Scenario {
             names: vec![newest.name.clone(), MISSING.into(), self.page.name.clone()],
             read_mask: Some(FieldMask { paths: vec!["name".into(), "headline".into()] }),
             consistency: fresh(newest),
+            ..Default::default()
         };
         let batch = self.client.retrieval.clone().batch_get_articles(request).await?.into_inner();
         let found: Vec<String> = batch.articles.iter().map(|article| format!("{:?}", article.headline)).collect();
@@ -219,7 +220,8 @@ impl Scenario {
 
     async fn compression(&self, witness: &Client<Retrying>) -> Outcome {
         let names = self.items.iter().skip(1).map(|item| item.name.clone()).collect();
-        let request = BatchGetArticlesRequest { names, consistency: fresh(&self.page), read_mask: None };
+        let request =
+            BatchGetArticlesRequest { names, consistency: fresh(&self.page), read_mask: None, ..Default::default() };
         let mut compressing = witness.retrieval.clone().send_compressed(CompressionEncoding::Gzip);
         let response = compressing.batch_get_articles(request).await?;
         let sent = text(response.metadata(), "witness-request-encoding");
@@ -247,7 +249,7 @@ async fn get(
     name: &str,
     consistency: Option<Consistency>,
 ) -> Result<Response<GetArticleResponse>, Status> {
-    let request = GetArticleRequest { name: name.into(), consistency, read_mask: None };
+    let request = GetArticleRequest { name: name.into(), consistency, read_mask: None, ..Default::default() };
     client.retrieval.clone().get_article(request).await
 }
 
