@@ -11,8 +11,8 @@ pub enum Scope {
     /// Ingesting articles.
     Write,
     /// Correcting, withdrawing, reinstating, deleting and undeleting articles, and reading them in every state.
-    /// Separate from writing, since ingestion runs unattended and must not be able to take down articles. For the same reason a
-    /// document that would hide a readable article by its embargo or expiry requires it besides `Write`
+    /// Separate from writing, since ingestion runs unattended and must not be able to take down articles. For the same
+    /// reason a document that would hide a readable article by its embargo or expiry requires it besides `Write`
     /// (`store::Authority`).
     Edit,
     /// Withdrawing, reinstating, deleting and undeleting articles, as `Edit`: keys from before `Edit` keep their
