@@ -46,6 +46,7 @@ const TRACKING: &[&str] = &[
     "igsh",
     "igshid",
     "ito",
+    "jsessionid",
     "li_fat_id",
     "mc_cid",
     "mc_eid",
@@ -57,6 +58,7 @@ const TRACKING: &[&str] = &[
     "oborigurl",
     "ocid",
     "partnerid",
+    "phpsessid",
     "rb_clid",
     "ref_src",
     "ref_url",
@@ -92,7 +94,9 @@ const AMP: &[&str] = &["amp", "amp_gsa", "amp_js_v", "isamp", "usqp"];
 pub(super) fn normal(url: &Url) -> String {
     let host = site_host(url.host_str().unwrap_or_default());
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let path = normal_escapes(&without_amp(url.path().trim_end_matches('/')));
+    // A session in the path: `/news/1;jsessionid=7F`.
+    let path = url.path().split_once(";jsessionid=").map_or(url.path(), |(path, _session)| path);
+    let path = normal_escapes(&without_amp(path.trim_end_matches('/')));
     let query =
         kept_parameters(url.query().unwrap_or_default(), |name, value| is_tracking(name, value) || is_amp(name, value));
     let query = normal_escapes(&query);
@@ -225,6 +229,7 @@ mod tests {
                     "https://herald.example/news/channel.amp",
                     "https://herald.example/news/channel?outputType=amp",
                     "https://herald.example/news/channel?amp=1&fbclid=x",
+                    "https://herald.example/news/channel;jsessionid=7F?PHPSESSID=2",
                     "https://HERALD.example:443/news/./channel",
                     "https://www.google.com/amp/s/herald.example/news/channel",
                     "https://herald-example.cdn.ampproject.org/c/s/herald.example/news/channel",

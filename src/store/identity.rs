@@ -44,16 +44,15 @@ pub(super) fn keys_of_write(write: &Write) -> Vec<Key> {
     }
 }
 
-/// Returns the IDs that the article of a write may have, apart from those of the articles that have its keys.
-pub(super) fn possible_ids(write: &Write) -> Vec<ArticleId> {
-    let shared = match write {
+/// Returns the ID that a new article of a write gets if another article has the ID of its first key, and not the key.
+pub(super) fn other_id(write: &Write) -> Option<ArticleId> {
+    match write {
         Write::Ingest(ingest) => shared_id(ingest),
         Write::Update(_) => None,
         Write::Transition(Transition { key, missing, .. }) => {
             key.zip(missing.as_ref()).map(|(key, missing)| ArticleId::of_shared_key(&key, &missing.article.digest()))
         }
-    };
-    std::iter::once(write.id().clone()).chain(shared).collect()
+    }
 }
 
 fn shared_id(ingest: &Ingest) -> Option<ArticleId> {

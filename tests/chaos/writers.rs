@@ -3,6 +3,10 @@
 //!
 //! A document has a `request_id`, so it can be sent again unchanged. A desk's change has the `etag` of the revision
 //! that it changes, so it is applied at most once: an error about the etag on a retry means that it was applied.
+//!
+//! Only the first document of an article names it. Later ones state another spelling of its address each time, and half
+//! of the withdrawals name it by its address too. Late copies of an old edition, and documents of withdrawn articles,
+//! must change nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -70,6 +74,8 @@ impl Writer {
             let at = self.random.below(self.desks.len());
             let hides = self.desks[at].stays_until.is_none_or(|until| Instant::now() > until);
             match (self.run.history.standing(self.desks[at].article).1, self.random.below(100)) {
+                (State::Withdrawn, 0..30) => self.ingest_withdrawn(at).await,
+                (State::Live, 50..55) => self.ingest_late_copy(at).await,
                 (State::Withdrawn, _) => self.change(at, ChangeKind::Reinstated, false).await,
                 (State::Deleted, _) => self.change(at, ChangeKind::Undeleted, false).await,
                 (State::Live, 0..10) if hides => self.change(at, ChangeKind::Withdrawn, false).await,
@@ -134,6 +140,51 @@ impl Writer {
         }
     }
 
+    /// Sends a copy of the article from before its first edition: it is stale.
+    async fn ingest_late_copy(&mut self, at: usize) {
+        let document = document(self.desks[at].article, 0, self.random.below(SPELLINGS.len()));
+        match self.ingest_once(at, document).await {
+            Ok(answer) if answer.outcome() == IngestOutcome::Stale => {}
+            Ok(answer) => self.violation(at, &format!("a late copy was {:?}", answer.outcome())),
+            Err(status) => self.is_refused(at, &status, None),
+        }
+    }
+
+    /// Sends a newer document of a withdrawn article, which is rejected under each of its keys.
+    async fn ingest_withdrawn(&mut self, at: usize) {
+        let article = self.desks[at].article;
+        let edition = self.run.history.standing(article).2 + 1;
+        let document = document(article, edition, self.random.below(SPELLINGS.len()));
+        match self.ingest_once(at, document).await {
+            Ok(answer) => self.violation(at, &format!("a withdrawn article was {:?}", answer.outcome())),
+            Err(status) => self.is_refused(at, &status, Some(Code::FailedPrecondition)),
+        }
+    }
+
+    async fn ingest_once(&self, at: usize, document: Document) -> Result<IngestArticleResponse, Status> {
+        let mut to = self.run.system.client(self.desks[at].article % SERVERS).ingestion;
+        let request = IngestArticleRequest { document: Some(document), ..Default::default() };
+        to.ingest_article(patient(request)).await.map(tonic::Response::into_inner)
+    }
+
+    /// Checks that a document was rejected for the expected reason, or by a fault.
+    fn is_refused(&self, at: usize, status: &Status, expected: Option<Code>) {
+        match status.code() {
+            Code::Unavailable
+            | Code::DeadlineExceeded
+            | Code::Cancelled
+            | Code::Unknown
+            | Code::Internal
+            | Code::ResourceExhausted => self.run.is_defect(status),
+            code if Some(code) == expected => {}
+            _ => self.violation(at, &brief(status)),
+        }
+    }
+
+    fn violation(&self, at: usize, what: &str) {
+        self.run.report.violation(&format!("{}: {what}", name(self.desks[at].article)));
+    }
+
     fn done(&mut self, at: usize, sent: &Sent, tries: u32, written: &Article) {
         let desk = &mut self.desks[at];
         if desk.etag.is_empty() && !sent.ingest && tries > 0 {
@@ -194,12 +245,14 @@ impl Writer {
         let name = name(article);
         let written = match sent.kind {
             _ if sent.ingest => {
-                let (document, request_id) = (Some(document(article, sent)), request_id(article, sent));
+                let (document, request_id) = (Some(sent_document(article, sent)), request_id(article, sent));
                 let request = IngestArticleRequest { document, request_id, validate_only: false };
                 to.ingest_article(patient(request)).await?.into_inner().article
             }
             ChangeKind::Withdrawn => {
-                let request = WithdrawArticleRequest { name, etag, ..Default::default() };
+                let url = if sent.revision % 2 == 0 { spelled(article, sent.revision as usize) } else { String::new() };
+                let name = if url.is_empty() { name } else { String::new() };
+                let request = WithdrawArticleRequest { name, url, etag, ..Default::default() };
                 to.withdraw_article(patient(request)).await?.into_inner().article
             }
             ChangeKind::Reinstated => {
@@ -238,7 +291,7 @@ impl Writer {
             .enumerate()
             .map(|(sequence, (at, sent))| {
                 let article = self.desks[*at].article;
-                let (document, request_id) = (Some(document(article, sent)), request_id(article, sent));
+                let (document, request_id) = (Some(sent_document(article, sent)), request_id(article, sent));
                 IngestArticlesRequest { sequence: sequence as i64, document, request_id, brief: true }
             })
             .collect();
@@ -263,15 +316,36 @@ impl Writer {
     }
 }
 
-fn document(article: usize, sent: &Sent) -> Document {
+/// Spellings of an article's address.
+const SPELLINGS: [&str; 4] = [
+    "https://chaos.example/news/",
+    "http://m.chaos.example/news/",
+    "https://www.chaos.example/amp/news/",
+    "https://chaos.example/news/?utm_source=feed",
+];
+
+fn spelled(article: usize, spelling: usize) -> String {
+    SPELLINGS[spelling % SPELLINGS.len()].replace("news/", &format!("news/{article}"))
+}
+
+/// Returns an edition of an article, in the order of its source.
+fn document(article: usize, edition: u32, spelling: usize) -> Document {
+    let update_time = prost_types::Timestamp { seconds: 1_700_000_000 + i64::from(edition), nanos: 0 };
     let content = Article {
         source: "chaos.example".into(),
         language: "en".into(),
-        headline: headline(article, sent.edition),
+        headline: headline(article, edition),
         body: history::body(article),
+        source_update_time: Some(update_time),
         ..Default::default()
     };
-    Document { payload: Some(Payload::Article(content)), article_id: id(article), ..Default::default() }
+    Document { payload: Some(Payload::Article(content)), url: spelled(article, spelling), ..Default::default() }
+}
+
+fn sent_document(article: usize, sent: &Sent) -> Document {
+    let document = document(article, sent.edition, sent.revision as usize);
+    let article_id = if sent.kind == ChangeKind::Created { id(article) } else { String::new() };
+    Document { article_id, ..document }
 }
 
 fn request_id(article: usize, sent: &Sent) -> String {

@@ -95,6 +95,16 @@ impl ChangeRow {
     }
 }
 
+/// Row of `keys`.
+#[derive(Clone, Copy)]
+pub(super) struct KeyRow {
+    pub(super) key: ArticleKey,
+    /// Row key of the article.
+    pub(super) article: i64,
+    /// True if no article had the key: the row cannot conflict, and a conflict check is costly.
+    pub(super) is_new: bool,
+}
+
 /// Row of `requests`.
 pub(super) struct RequestRow {
     pub(super) id: Vec<u8>,
@@ -115,8 +125,7 @@ pub(super) struct Batch {
     pub(super) texts: Vec<TextRow>,
     pub(super) changes: Vec<ChangeRow>,
     pub(super) requests: Vec<RequestRow>,
-    /// Keys, each with its article.
-    pub(super) keys: Vec<(ArticleKey, i64)>,
+    pub(super) keys: Vec<KeyRow>,
     articles: Vec<ArticleRow>,
     unlisted: Vec<FacetRow>,
     listed: Vec<FacetRow>,
@@ -154,13 +163,15 @@ impl Batch {
         let changes = self.changes.len();
         // New articles cannot conflict, and a conflict check is costly.
         let (new, existing): (Vec<_>, Vec<_>) = self.articles.into_iter().partition(|row| row.key < 0);
+        let (new_keys, moved_keys): (Vec<_>, Vec<_>) = self.keys.into_iter().partition(|row| row.is_new);
         let all = [
             articles(&new, changes).insert(),
             articles(&existing, changes).upsert(&["key"], &["id", "uid", "created"]),
             insert_changes(&self.changes),
             facets(&self.unlisted, changes).delete(),
             facets(&self.listed, changes).insert(),
-            insert_keys(&self.keys, changes),
+            keys(&new_keys, changes).insert(),
+            keys(&moved_keys, changes).upsert(&["key"], &[]),
             requests(self.requests, changes),
         ];
         all.into_iter().flatten().collect()
@@ -224,12 +235,12 @@ fn facets(rows: &[FacetRow], changes: usize) -> Bulk {
     bulk
 }
 
-fn insert_keys(rows: &[(ArticleKey, i64)], changes: usize) -> Option<Statement> {
+fn keys(rows: &[KeyRow], changes: usize) -> Bulk {
     let mut bulk = Bulk::new("copydesk.keys", changes);
-    bulk.column("key", Type::UUID_ARRAY, each(rows, |row| key_table::stored(&row.0.key)));
-    bulk.placed("article", each(rows, |row| row.1));
-    bulk.column("is_certain", Type::BOOL_ARRAY, each(rows, |row| row.0.is_certain));
-    bulk.upsert(&["key"], &[])
+    bulk.column("key", Type::UUID_ARRAY, each(rows, |row| key_table::stored(&row.key.key)));
+    bulk.placed("article", each(rows, |row| row.article));
+    bulk.column("is_certain", Type::BOOL_ARRAY, each(rows, |row| row.key.is_certain));
+    bulk
 }
 
 fn requests(rows: Vec<RequestRow>, changes: usize) -> Option<Statement> {

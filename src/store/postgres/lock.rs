@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::article::{ArticleId, Digest};
 use crate::store::Write;
-use crate::store::identity::{keys_of_write, possible_ids};
+use crate::store::identity::keys_of_write;
 
 use super::rows::hash;
 
@@ -28,7 +28,7 @@ const BUCKETS: u64 = 512;
 pub(super) fn of_writes<'a>(writes: impl Iterator<Item = &'a Write>, more: &BTreeSet<ArticleId>) -> Vec<i32> {
     let mut buckets: Vec<i32> = more.iter().map(of_article).collect();
     for write in writes {
-        buckets.extend(possible_ids(write).iter().map(of_article));
+        buckets.push(of_article(write.id()));
         buckets.extend(keys_of_write(write).iter().map(|key| bucket(b"key", key.as_bytes())));
         if let Some(digest) = new_digest(write) {
             buckets.push(bucket(b"digest", &digest.0));

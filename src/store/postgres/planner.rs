@@ -5,18 +5,18 @@
 //! has the key of the article that it creates. [`with_final_position`] converts results before they leave the engine.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::batch::{ArticleRow, Batch, ChangeRow, RequestRow, TextRow};
+use super::batch::{ArticleRow, Batch, ChangeRow, KeyRow, RequestRow, TextRow};
 use super::rows::{facet_numbers, position};
 use crate::article::{
     ArticleId, ArticleKey, ChangeToken, CleanArticle, Digest, Key, Lifecycle, Position, Record, RecordParts,
 };
-use crate::store::identity::{Holder, Identity, identify, identify_transition};
+use crate::store::identity::{Holder, Identity, identify, identify_transition, other_id};
 use crate::store::plan::{
     Effect, New, Provenance, Revision, due, first, is_announced, next, outcome_of, plan, time_of,
 };
@@ -66,15 +66,25 @@ pub(super) struct Planner {
     /// Articles of the group that have, or had, a text with this digest.
     by_digest: HashMap<Digest, Vec<ArticleId>>,
     changed: Vec<ArticleId>,
-    /// Keys that articles get, each with the row key of the article. A statement may store a key only once.
-    new_keys: HashMap<Key, (ArticleKey, i64)>,
+    /// Keys that articles get. A statement may store a key only once.
+    new_keys: HashMap<Key, KeyRow>,
     batch: Batch,
 }
 
 impl Planner {
-    /// Returns the articles that a key of the group led to.
-    pub(super) fn holders(&self) -> impl Iterator<Item = &ArticleId> {
-        self.stored.keys.values().map(|(id, _)| id)
+    /// Returns the articles that a write depends on besides the one with its ID: those that have its keys, and the one
+    /// with its other ID, if an article without its key has the first.
+    pub(super) fn more_articles<'w>(&self, writes: impl Iterator<Item = &'w Write>) -> BTreeSet<ArticleId> {
+        let mut more: BTreeSet<ArticleId> = self.stored.keys.values().map(|(id, _)| id.clone()).collect();
+        let taken = writes.filter(|write| self.stored.articles.contains_key(write.id()) && !more.contains(write.id()));
+        let other: Vec<ArticleId> = taken.filter_map(other_id).collect();
+        more.extend(other);
+        more
+    }
+
+    /// Returns true if an article was loaded, or was asked for and does not exist.
+    pub(super) fn has_loaded(&self, id: &ArticleId, asked_for: &BTreeSet<ArticleId>) -> bool {
+        self.stored.articles.contains_key(id) || asked_for.contains(id)
     }
 
     pub(super) fn new(feed: Uuid, stored: StoredState) -> Self {
@@ -169,8 +179,9 @@ impl Planner {
     fn give_keys(&mut self, id: &ArticleId, keys: Vec<ArticleKey>) {
         let Some(article) = self.stored.articles.get(id).map(|current| current.row.key) else { return };
         for key in keys {
-            self.stored.keys.insert(key.key, (id.clone(), key.is_certain));
-            self.new_keys.insert(key.key, (key, article));
+            let is_new = self.stored.keys.insert(key.key, (id.clone(), key.is_certain)).is_none();
+            let row = KeyRow { key, article, is_new };
+            self.new_keys.entry(key.key).and_modify(|row| (row.key, row.article) = (key, article)).or_insert(row);
         }
     }
 

@@ -17,7 +17,7 @@ use super::rows::{
 };
 use crate::article::{ArticleId, Digest, EditorFields, Key, Lifecycle, RecordParts};
 use crate::store::enum_codes::{head, lifecycle_number, outcome};
-use crate::store::identity::{keys_of_write, possible_ids};
+use crate::store::identity::keys_of_write;
 use crate::store::plan::{Provenance, time_of};
 use crate::store::{StoreError, Write, Written};
 
@@ -41,7 +41,7 @@ impl Dependencies {
     pub(super) fn of_writes<'a>(writes: impl Iterator<Item = &'a Write>) -> Self {
         let mut dependencies = Self::default();
         for write in writes {
-            dependencies.articles.extend(possible_ids(write));
+            dependencies.articles.insert(write.id().clone());
             dependencies.keys.extend(keys_of_write(write));
             dependencies.digests.extend(new_digest(write));
             if let Write::Ingest(ingest) = write {
@@ -52,6 +52,11 @@ impl Dependencies {
             dependencies.times = Some((first.min(time), last.max(time)));
         }
         dependencies
+    }
+
+    /// Adds articles.
+    pub(super) fn extend(&mut self, articles: impl IntoIterator<Item = ArticleId>) {
+        self.articles.extend(articles);
     }
 
     /// Selects articles of which only the state changes.

@@ -79,25 +79,26 @@ impl Transactions<'_> {
         Ok((planned.into_iter().map(finalize).collect(), last))
     }
 
-    /// Begins the transaction of a group of writes. Articles that are known by their keys only are locked too: if there
-    /// are any that are not locked, begins again with their locks.
+    /// Begins the transaction of a group of writes. Articles that the writes lead to by their keys are locked and loaded
+    /// too: if there are any that are not, begins again with them.
     async fn begin_writes<'w, W: Iterator<Item = &'w Write>>(
         &self,
         writes: impl Fn() -> W,
     ) -> Result<(Connection, Planner), Failed> {
-        let dependencies = Dependencies::of_writes(writes());
-        let mut holders = BTreeSet::new();
+        let mut dependencies = Dependencies::of_writes(writes());
+        let mut more = BTreeSet::new();
         for _ in 0..MAX_LOCK_TRIES {
-            let locks = lock::of_writes(writes(), &holders);
+            let locks = lock::of_writes(writes(), &more);
             let (connection, planner) = self.begin(&dependencies, &locks).await?;
-            let unlocked = |id: &&ArticleId| locks.binary_search(&lock::of_article(id)).is_err();
-            let more: Vec<ArticleId> = planner.holders().filter(unlocked).cloned().collect();
-            if more.is_empty() {
+            let found = planner.more_articles(writes());
+            let is_locked = |id: &ArticleId| locks.binary_search(&lock::of_article(id)).is_ok();
+            if found.iter().all(|id| is_locked(id) && planner.has_loaded(id, &more)) {
                 return Ok((connection, planner));
             }
             connection.batch_execute("ROLLBACK").await?;
             connection.release();
-            holders.extend(more);
+            dependencies.extend(found.iter().cloned());
+            more.extend(found);
         }
         Err(StoreError::Unavailable("keys of its articles keep changing").into())
     }
@@ -119,11 +120,20 @@ impl Transactions<'_> {
     /// Returns the result that a write would have.
     pub(super) async fn dry_run(&self, write: &Write) -> Result<Written, WriteError> {
         let connection = self.pool.connection().await?;
-        let dependencies = Dependencies::of_writes(std::iter::once(write));
-        let stored = self.within_time(async { Ok(preload::load(&connection, self.feed, &dependencies).await?) });
-        let stored = stored.await.map_err(|failed| failed.error)?;
-        connection.release();
-        Planner::new(self.feed, stored).apply(write).map(without_position)
+        let mut dependencies = Dependencies::of_writes(std::iter::once(write));
+        let mut more = BTreeSet::new();
+        loop {
+            let stored = self.within_time(async { Ok(preload::load(&connection, self.feed, &dependencies).await?) });
+            let mut planner = Planner::new(self.feed, stored.await.map_err(|failed| failed.error)?);
+            let found = planner.more_articles(std::iter::once(write));
+            if found.iter().all(|id| planner.has_loaded(id, &more)) {
+                connection.release();
+                return planner.apply(write).map(without_position);
+            }
+            // At most once: then its other ID was asked for.
+            dependencies.extend(found.iter().cloned());
+            more.extend(found);
+        }
     }
 
     /// Begins a transaction. Retries once if the connection was lost, since nothing has been written then.
