@@ -79,8 +79,8 @@ impl Transactions<'_> {
         Ok((planned.into_iter().map(finalize).collect(), last))
     }
 
-    /// Begins the transaction of a group of writes. Articles that the writes lead to by their keys are locked and loaded
-    /// too: if there are any that are not, begins again with them.
+    /// Begins the transaction of a group of writes. Articles that the writes lead to by their keys are locked and
+    /// loaded too: if there are any that are not, begins again with them.
     async fn begin_writes<'w, W: Iterator<Item = &'w Write>>(
         &self,
         writes: impl Fn() -> W,
