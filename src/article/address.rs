@@ -100,7 +100,7 @@ pub(super) fn normal(url: &Url) -> String {
     let path = url.path().split_once(";jsessionid=").map_or(url.path(), |(path, _session)| path);
     let path = normal_escapes(&without_amp(path.trim_end_matches('/')));
     let query =
-        kept_parameters(url.query().unwrap_or_default(), |name, value| is_tracking(name, value) || is_amp(name, value));
+        kept_parameters(url.query().unwrap_or_default(), |name, value| is_tracking(name) || is_amp(name, value));
     let query = normal_escapes(&query);
     let mark = if query.is_empty() { "" } else { "?" };
     let fragment = url.fragment().and_then(route).map(|route| format!("#{}", normal_escapes(route)));
@@ -138,7 +138,7 @@ pub(super) fn kept_parameters(query: &str, drop: impl Fn(&str, &str) -> bool) ->
 }
 
 /// Returns true for tracking parameters. `name` is in lower case.
-pub(super) fn is_tracking(name: &str, _value: &str) -> bool {
+pub(super) fn is_tracking(name: &str) -> bool {
     TRACKING.binary_search(&name).is_ok() || TRACKING_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 

@@ -31,7 +31,7 @@ pub fn resolve_url(base: Option<&Url>, href: &str) -> Option<String> {
 /// Everything else stays as it is: parameters are neither decoded nor sorted, so the URL leads to the same page.
 pub fn canonical_url(text: &str) -> Result<String, &'static str> {
     let mut url = publisher_url(parse(text)?);
-    let query = url.query().map(|query| address::kept_parameters(query, address::is_tracking));
+    let query = url.query().map(|query| address::kept_parameters(query, |name, _| address::is_tracking(name)));
     url.set_query(query.as_deref().filter(|query| !query.is_empty()));
     let fragment = url.fragment().and_then(address::route).map(str::to_owned);
     url.set_fragment(fragment.as_deref());
@@ -61,7 +61,7 @@ fn publisher_url(url: Url) -> Url {
     original.unwrap_or(url)
 }
 
-pub(super) fn parse(text: &str) -> Result<Url, &'static str> {
+fn parse(text: &str) -> Result<Url, &'static str> {
     const EXPECTED: &str =
         "must be an absolute http or https URL of at most 2,048 bytes, such as https://example.org/news/1";
     let text = text.trim();

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use super::keys::{Disbelief, Statements, believe};
 use super::{Contents, IngestError, IngestOptions, Prepared, report};
 use crate::article::{
-    ArticleId, CleanArticle, SourceVersion, Violations, canonical_url, clean_line, fold, from_proto, to_proto,
+    ArticleId, CleanArticle, SourceVersion, Violations, canonical_url, clean_line, fold, from_proto, same_domain,
+    to_proto,
 };
 use crate::extract::{self, Budget, Draft, Extracted, Extraction, Hints, Payload};
 use crate::proto::document::Payload as Sent;
@@ -79,7 +80,7 @@ pub(super) fn prepare(
     };
     match extraction {
         Extraction::Article(extracted) => {
-            let merged = metadata.merge(*extracted, false);
+            let merged = metadata.merge(*extracted, None);
             metadata.finish(merged, request, time, options, field).map(Contents::Article)
         }
         Extraction::Feed(entries) => {
@@ -94,7 +95,7 @@ pub(super) fn prepare(
                 };
                 let prepared = match entry.result {
                     Ok(extracted) => {
-                        let merged = item.merge(extracted, true);
+                        let merged = item.merge(extracted, Some(&metadata.url));
                         item.finish(merged, request, time, options, field)
                     }
                     Err(error) => Err(report::entry_violation(&error).into()),
@@ -203,13 +204,14 @@ impl SenderMetadata {
             fetched: fetched.clone(),
             believed: believed.into_iter().cloned().collect(),
             is_item: false,
+            is_foreign: false,
             states_external_id: true,
         }
     }
 
     /// Converts an extracted draft to an article. Its URL is the first that is believed, or the one that the document
-    /// was fetched from.
-    fn merge(&self, extracted: Extracted, is_item: bool) -> Merged {
+    /// was fetched from. `feed` is the URL of the feed of an item, which may be empty.
+    fn merge(&self, extracted: Extracted, feed: Option<&str>) -> Merged {
         let Extracted { mut draft, report } = extracted;
         let mut report = report::to_proto(report);
         let stated = draft.url.take().into_iter().chain(std::mem::take(&mut draft.alternate_urls));
@@ -231,7 +233,9 @@ impl SenderMetadata {
         }
         let url = believed.first().unwrap_or(&self.url).clone();
         let states_external_id = !self.external_id.is_empty();
-        let statements = Statements { fetched: self.url.clone(), believed, is_item, states_external_id };
+        let is_foreign = feed.is_some_and(|feed| !feed.is_empty() && !same_domain(feed, &url));
+        let (fetched, is_item) = (self.url.clone(), feed.is_some());
+        let statements = Statements { fetched, believed, is_item, is_foreign, states_external_id };
         Merged { article: Article { url, ..from_draft(draft) }, report, statements }
     }
 

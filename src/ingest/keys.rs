@@ -3,8 +3,10 @@
 //! Pages name wrong canonical addresses: the section, the front page, the page of another story. An address is believed
 //! only if it says something of its page.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::article::{CleanArticle, Key, StatedKey, Trust, normal_address, same_domain, tokens};
@@ -20,8 +22,11 @@ pub(super) struct Statements {
     pub(super) fetched: String,
     /// Addresses that are believed, most reliable first.
     pub(super) believed: Vec<String>,
-    /// True if the first believed address is the link of a feed's item.
+    /// True for the item of a feed; its first believed address is its link.
     pub(super) is_item: bool,
+    /// True if the feed was fetched from another registrable domain than that of the link: such an item may claim the
+    /// page of another publisher.
+    pub(super) is_foreign: bool,
     /// True if the sender stated the external ID.
     pub(super) states_external_id: bool,
 }
@@ -45,7 +50,7 @@ impl Statements {
             state(key, Trust::Certain);
         }
         for (at, url) in self.believed.iter().enumerate() {
-            let is_link = self.is_item && at == 0;
+            let is_link = self.is_item && !self.is_foreign && at == 0;
             if let Some(key) = address(url) {
                 state(key, if is_link { Trust::UnlessOtherId } else { Trust::IfSimilar });
             }
@@ -155,27 +160,7 @@ fn last_part(url: &Url) -> String {
     let segments = url.path().split('/').filter(|segment| !segment.is_empty());
     let named = segments.rev().map(stem).find(|segment| !matches!(segment.as_str(), "amp" | "index" | "print"));
     let part = named.unwrap_or_default();
-    percent_decoded(&part).unwrap_or(part)
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let escape = (*first == b'%').then(|| after.get(..2)).flatten();
-        let byte = escape.and_then(|digits| data_encoding::HEXLOWER_PERMISSIVE.decode(digits).ok());
-        match byte.as_deref() {
-            Some([byte]) => {
-                bytes.push(*byte);
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(bytes).ok()
+    percent_decode_str(&part).decode_utf8().map_or(part.clone(), Cow::into_owned)
 }
 
 /// Returns the different words of at least three characters. In scripts without spaces each character is a word.

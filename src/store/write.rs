@@ -108,7 +108,7 @@ pub struct Transition {
     pub id: ArticleId,
     /// Key of the article, if it is not given by its ID.
     pub key: Option<Key>,
-    /// What is withdrawn if the article does not exist. Without it, the write fails with `NotFound`.
+    /// Article to withdraw if none exists. Without it, the write fails with `NotFound`.
     pub missing: Option<Box<Missing>>,
     /// Kind: `Withdrawn`, `Reinstated`, `Deleted` or `Undeleted`. An article that already has the resulting state is
     /// [`Outcome::Unchanged`], except that deleting a deleted one fails with `NotFound`. A deleted article can be
@@ -167,7 +167,7 @@ impl Outcome {
 /// Observation about the keys of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyNote {
-    /// A key belongs to another article too, by what is known of both. `MergeArticles` can make them one.
+    /// Another key of the document belongs to this article.
     Conflict(ArticleId),
     /// A key belongs to another article, of which the document is no version. The key was ignored.
     Shared(ArticleId),

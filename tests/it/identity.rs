@@ -74,14 +74,17 @@ impl Desk {
     }
 
     async fn feed(&self, items: &[String]) -> Result<Vec<Took>, tonic::Status> {
+        self.feed_at("https://herald.example/feed", items).await
+    }
+
+    async fn feed_at(&self, url: &str, items: &[String]) -> Result<Vec<Took>, tonic::Status> {
         let data = format!(
             r#"<?xml version="1.0"?><rss version="2.0"><channel><title>The Herald</title>
             <link>https://herald.example/</link><description>News</description>{}</channel></rss>"#,
             items.concat()
         );
         let raw = RawPayload { data: data.into(), content_type: "application/rss+xml".into() };
-        let url = "https://herald.example/feed".into();
-        self.ingest(Document { payload: Some(Payload::Raw(raw)), url, ..Document::default() }).await
+        self.ingest(Document { payload: Some(Payload::Raw(raw)), url: url.into(), ..Document::default() }).await
     }
 
     async fn withdraw(&self, name: &str) {
@@ -249,6 +252,20 @@ async fn a_feed_and_its_pages_are_the_same_articles() {
     ];
     let two = desk.feed(&two).await.unwrap();
     assert_ne!(two[0].name, two[1].name);
+}
+
+#[tokio::test]
+async fn a_feed_of_another_publisher_revises_no_page() {
+    let desk = Desk::open().await;
+    let page = desk.page(URL, TITLE, "", &PARAGRAPHS).await.unwrap();
+    let claimed = [item(URL, "x-1", OTHER_TITLE, &OTHER)];
+    let foreign = desk.feed_at("https://tribune.example/feed", &claimed).await.unwrap().remove(0);
+    assert_ne!(foreign.name, page.name);
+    assert!(!foreign.warnings.is_empty());
+    // The publisher's own feed does.
+    let own = [item(URL, "h-1", OTHER_TITLE, &OTHER)];
+    let revised = desk.feed_at("https://feeds.herald.example/news", &own).await.unwrap().remove(0);
+    assert_eq!((&revised.name, revised.outcome), (&page.name, IngestOutcome::Revised));
 }
 
 #[tokio::test]

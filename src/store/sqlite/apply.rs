@@ -9,18 +9,17 @@ use rusqlite::{Connection, OptionalExtension, ToSql};
 use uuid::Uuid;
 
 use super::facets::{self, FacetNames};
+use super::statements::{ChangeRow, Twin, insert_change, store_provenance, twin};
 use super::{key_table, rows};
-use crate::article::{
-    ArticleId, ChangeKind, ChangeToken, CleanArticle, Digest, EditorFields, Facet, Key, Lifecycle, Record, RecordParts,
-};
+use crate::article::{ArticleId, ChangeToken, CleanArticle, Digest, EditorFields, Facet, Key, Lifecycle, Record};
 use crate::proto::Article;
 use crate::store::enum_codes;
-use crate::store::enum_codes::{head, kind_number, lifecycle_number, micros, outcome_number};
+use crate::store::enum_codes::{head, lifecycle_number, micros, outcome_number};
 use crate::store::identity::{Holder, Identity, identify, identify_transition, keys_of_write};
 use crate::store::plan::{
     Effect, New, Provenance, Revision, due, first, is_announced, next, outcome_of, plan, time_of,
 };
-use crate::store::{IngestSource, Outcome, RequestKey, Write, WriteError, Written};
+use crate::store::{Outcome, RequestKey, Write, WriteError, Written};
 
 /// Inner errors are rejections of the write, outer ones are failed statements.
 type Applied = rusqlite::Result<Result<Written, WriteError>>;
@@ -40,17 +39,6 @@ struct Current {
     provenance: Provenance,
     due: Option<i64>,
     record: Arc<Record>,
-}
-
-/// Row of `changes`.
-struct ChangeRow<'a> {
-    article: i64,
-    kind: ChangeKind,
-    announced: bool,
-    reason: &'a str,
-    /// Position of the change that contains the text, if it is not this one.
-    content_position: Option<i64>,
-    duplicate_of: Option<i64>,
 }
 
 impl Applier {
@@ -123,7 +111,7 @@ impl Applier {
         let twin = match (&effect, &current) {
             (Effect::Create(new), _) => twin(connection, write, new.article, None)?,
             (Effect::Revise(revision), Some(current)) => match &revision.article {
-                Some(article) => twin(connection, write, article, Some(current))?,
+                Some(article) => twin(connection, write, article, Some((current.key, current.record.update_time)))?,
                 None => None,
             },
             _ => None,
@@ -435,101 +423,4 @@ impl Applier {
             .execute((current.key, due(&record, due_time)))?;
         Ok(())
     }
-}
-
-/// Deletes requests from before a time.
-pub(super) fn trim_requests(connection: &Connection, before: Timestamp) -> rusqlite::Result<usize> {
-    connection.prepare_cached("DELETE FROM requests WHERE time < ?1")?.execute([before.as_microsecond()])
-}
-
-fn insert_change(
-    connection: &Connection,
-    parts: &RecordParts,
-    row: &ChangeRow<'_>,
-    content: Option<&[u8]>,
-) -> rusqlite::Result<()> {
-    let position = rows::sequence(parts.token.position);
-    connection
-        .prepare_cached(
-            "INSERT INTO changes (position, article, revision, kind, time, announced, lifecycle, embargo, expire,
-             publish, deleted, duplicate_of, digest, reason, content_position, content)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
-        )?
-        .execute(rusqlite::params![
-            position,
-            row.article,
-            parts.revision,
-            kind_number(row.kind),
-            parts.update_time.as_microsecond(),
-            row.announced,
-            lifecycle_number(parts.lifecycle),
-            micros(parts.embargo_time),
-            micros(parts.expire_time),
-            micros(parts.publish_time),
-            micros(parts.delete_time),
-            row.duplicate_of,
-            parts.digest.0,
-            row.reason,
-            row.content_position.unwrap_or(position),
-            content,
-        ])?;
-    Ok(())
-}
-
-fn store_provenance(connection: &Connection, key: i64, provenance: &Provenance) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached(
-            "UPDATE articles SET fingerprint = ?2, editor_fields = ?3, source_time = ?4, source_version = ?5,
-             observed = ?6 WHERE key = ?1",
-        )?
-        .execute((
-            key,
-            provenance.ingested.0,
-            provenance.editor_fields.bits(),
-            micros(provenance.version.stated),
-            provenance.version.number,
-            micros(provenance.version.observed),
-        ))?;
-    Ok(())
-}
-
-/// Article with the same text as another.
-struct Twin {
-    key: i64,
-    id: ArticleId,
-    lifecycle: Lifecycle,
-}
-
-/// Returns a withdrawn article of the source of an ingested document with exactly its text: a kill holds for it under
-/// any key. If there is none, returns the earliest readable article with the text, created before the article `except`.
-fn twin(
-    connection: &Connection,
-    write: &Write,
-    article: &CleanArticle,
-    except: Option<&Current>,
-) -> rusqlite::Result<Option<Twin>> {
-    // For a document that an editor has corrected, `article` is the stored one.
-    let (digest, source) = match write {
-        Write::Ingest(ingest) if matches!(ingest.from, IngestSource::Publisher(_)) => {
-            (ingest.article.digest(), Some(&ingest.article.article().source))
-        }
-        _ => (article.digest(), None),
-    };
-    // Clocks may step back; update times must not.
-    let now = except.map_or(time_of(write), |current| time_of(write).max(current.record.update_time));
-    let found: Option<(i64, String, i64)> = connection
-        .prepare_cached(
-            "SELECT a.key, a.id, a.lifecycle FROM articles a JOIN changes c ON c.position = a.position
-             WHERE a.digest_head = ?1 AND c.digest = ?2 AND (a.lifecycle = 1 AND a.source = ?5
-             OR a.key < ?3 AND a.lifecycle = 0 AND (a.embargo IS NULL OR a.embargo <= ?4)
-             AND (a.expire IS NULL OR a.expire > ?4)) ORDER BY a.lifecycle = 1 DESC, a.key LIMIT 1",
-        )?
-        .query_row(
-            (head(&digest), digest.0, except.map_or(i64::MAX, |current| current.key), now.as_microsecond(), source),
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )
-        .optional()?;
-    Ok(found.and_then(|(key, id, lifecycle)| {
-        Some(Twin { key, id: id.parse().ok()?, lifecycle: enum_codes::lifecycle(lifecycle) })
-    }))
 }

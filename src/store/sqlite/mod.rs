@@ -18,6 +18,7 @@ mod open_files;
 mod readers;
 mod rows;
 mod search;
+mod statements;
 mod writer;
 
 use std::fs::File;

@@ -11,10 +11,11 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use uuid::Uuid;
 
-use super::apply::{Applier, trim_requests};
+use super::apply::Applier;
 use super::facets::FacetNames;
 use super::open_files::OpenFiles;
 use super::rows;
+use super::statements::trim_requests;
 use crate::article::Position;
 use crate::store::plan::without_position;
 use crate::store::{StoreError, Write, WriteError, Written};

@@ -79,7 +79,7 @@ impl State {
         self.article.embargo_time().is_some_and(|embargo| time < embargo)
     }
 
-    /// Whether it was withdrawn before it arrived, and has not arrived.
+    /// True if it was withdrawn before it arrived, and has not arrived.
     pub fn is_empty(&self) -> bool {
         self.article.article().headline.is_empty() && self.article.article().body.is_empty()
     }
