@@ -74,9 +74,14 @@ impl IngestionApi {
     }
 
     async fn edit(&self, edit: Edit<'_>, origin: AuditSource) -> Result<EncodedArticle, Status> {
-        set_call_article(edit.target.name);
+        if !edit.target.name.is_empty() {
+            set_call_article(edit.target.name);
+        }
         let edited = self.audited(origin, editing(edited(edit.kind))).edit(edit).await;
-        Ok(whole(&edited.map_err(|error| status::ingest(&error))?))
+        let record = edited.map_err(|error| status::ingest(&error))?;
+        // Known only now, if the request has a key of the article.
+        set_call_article(&record.id.name());
+        Ok(whole(&record))
     }
 }
 
