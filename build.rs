@@ -14,7 +14,11 @@ const PACKAGE: &str = ".copydesk.v1";
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    let services = ["copydesk/v1/ingestion_service.proto", "copydesk/v1/retrieval_service.proto"];
+    let services = [
+        "copydesk/v1/editorial_service.proto",
+        "copydesk/v1/ingestion_service.proto",
+        "copydesk/v1/retrieval_service.proto",
+    ];
     let descriptors = protox::compile(services, ["proto"])?;
 
     let served = out.join("served");
