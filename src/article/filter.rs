@@ -1,83 +1,66 @@
-//! List filters.
+//! Filters of lists, searches, watches and exports.
 
 use jiff::Timestamp;
 
-use super::{Query, Violations, fold, from_proto};
-use crate::proto::{Article, ArticleFilter, ArticleState};
+use super::clean::is_annotation_key;
+use super::facet::media_value;
+use super::url::host_name;
+use super::{Digest, Facet, FacetKind, Query, Violations, from_proto};
+use crate::proto::{Article, ArticleFilter, ArticleState, MediaKind, MediaKindCondition, StringCondition};
 
-/// Maximum number of values of one condition.
+/// Maximum number of values in one list of a condition.
 const MAX_VALUES: usize = 100;
+/// Maximum number of values in a filter. Each costs an index lookup for each article that is examined.
+const MAX_ALL_VALUES: usize = 300;
 
-/// Properties that list filters match.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FacetKind {
-    /// The publisher's host or name.
-    Source,
-    /// The language, and each that contains it: `en-gb`, `en`.
-    Language,
-    /// The section.
-    Section,
-    /// A keyword.
-    Tag,
-    /// An author.
-    Author,
-    /// The news agency.
-    Agency,
+/// Range of times, without its end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimeRange {
+    /// First time of the range.
+    pub start: Option<Timestamp>,
+    /// First time after the range.
+    pub end: Option<Timestamp>,
 }
 
-/// One property of an article, folded for comparison.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Facet {
-    /// Kind of property.
-    pub kind: FacetKind,
-    /// Its folded value.
-    pub value: String,
-}
+impl TimeRange {
+    /// Returns true if neither end is set.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 
-impl Facet {
-    /// Returns all properties of an article, each once.
-    pub fn of(article: &Article) -> Vec<Facet> {
-        let mut facets = Vec::new();
-        let mut add = |kind, value: &str| {
-            let value = fold(value);
-            if !value.is_empty() {
-                facets.push(Facet { kind, value });
-            }
-        };
-        add(FacetKind::Source, &article.source);
-        let mut language = article.language.as_str();
-        loop {
-            add(FacetKind::Language, language);
-            match language.rfind('-') {
-                Some(at) => language = &language[..at],
-                None => break,
-            }
-        }
-        add(FacetKind::Section, &article.section);
-        add(FacetKind::Agency, &article.agency);
-        article.tags.iter().for_each(|tag| add(FacetKind::Tag, tag));
-        article.authors.iter().for_each(|author| add(FacetKind::Author, author));
-        facets.sort_unstable();
-        facets.dedup();
-        facets
+    /// Returns true if the range includes a time.
+    pub fn contains(&self, time: Timestamp) -> bool {
+        self.start.is_none_or(|start| time >= start) && self.end.is_none_or(|end| time < end)
+    }
+
+    fn contains_proto(&self, time: Option<&prost_types::Timestamp>) -> bool {
+        self.is_empty() || time.and_then(|time| from_proto(time).ok()).is_some_and(|time| self.contains(time))
     }
 }
 
 /// A validated filter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
-    /// Alternatives for each requested kind; one value of each must match.
+    /// Alternatives: one property of each must match.
     pub any_of: Vec<Vec<Facet>>,
-    /// Start of the range of publish times, inclusive.
-    pub publish_from: Option<Timestamp>,
-    /// End of the range of publish times, exclusive.
-    pub publish_until: Option<Timestamp>,
+    /// Properties of which none must match.
+    pub none_of: Vec<Facet>,
+    /// Range of publish times, or of create times of articles without one.
+    pub published: TimeRange,
+    /// Range of create times.
+    pub created: TimeRange,
+    /// Range of update times.
+    pub updated: TimeRange,
     /// A query that must match.
     pub query: Option<Query>,
-    /// True to exclude articles with the same text as an earlier one.
-    pub exclude_duplicates: bool,
     /// States; only readable articles if empty. The store checks them.
     pub states: Vec<ArticleState>,
+    /// Digests of which an article must have one, if there is a condition on them.
+    pub digests: Option<Vec<Digest>>,
+    /// Digests of which an article must have none.
+    pub not_digests: Vec<Digest>,
+    /// True for one article of those with the same text, the earliest of those that match. The store decides.
+    pub one_per_story: bool,
 }
 
 impl Filter {
@@ -89,68 +72,72 @@ impl Filter {
         // Without `..`: a condition that is not read would match every article.
         let ArticleFilter {
             sources,
+            hosts,
             languages,
             sections,
             tags,
             authors,
             agencies,
-            publish_time_from,
-            publish_time_until,
+            media_kinds,
+            start_publish_time,
+            end_publish_time,
+            start_create_time,
+            end_create_time,
+            start_update_time,
+            end_update_time,
             text,
-            exclude_duplicates,
             states,
+            content_digests,
+            one_per_story,
+            annotations,
         } = filter;
-        let mut violations = Violations::default();
-        let mut any_of = Vec::new();
-        let conditions = [
-            ("sources", FacetKind::Source, sources),
-            ("languages", FacetKind::Language, languages),
-            ("sections", FacetKind::Section, sections),
-            ("tags", FacetKind::Tag, tags),
-            ("authors", FacetKind::Author, authors),
-            ("agencies", FacetKind::Agency, agencies),
-        ];
-        for (name, kind, values) in conditions {
-            if values.len() > MAX_VALUES {
-                violations.add(format!("filter.{name}"), "must have at most 100 values");
-            }
-            let mut facets: Vec<Facet> =
-                values.iter().take(MAX_VALUES).map(|value| Facet { kind, value: fold(value) }).collect();
-            if let Some(at) = facets.iter().position(|facet| facet.value.is_empty()) {
-                violations.add(format!("filter.{name}[{at}]"), "must not be empty");
-            }
-            facets.sort_unstable();
-            facets.dedup();
-            if !facets.is_empty() {
-                any_of.push(facets);
-            }
+        let mut conditions = Conditions::default();
+        conditions.strings("sources", FacetKind::Source, sources.as_ref());
+        conditions.strings("hosts", FacetKind::Host, hosts.as_ref());
+        conditions.strings("languages", FacetKind::Language, languages.as_ref());
+        conditions.strings("sections", FacetKind::Section, sections.as_ref());
+        conditions.strings("tags", FacetKind::Tag, tags.as_ref());
+        conditions.strings("authors", FacetKind::Author, authors.as_ref());
+        conditions.strings("agencies", FacetKind::Agency, agencies.as_ref());
+        conditions.media(media_kinds.as_ref());
+        conditions.strings("annotations", FacetKind::Annotation, annotations.as_ref());
+        let (digests, not_digests) = conditions.digests(content_digests.as_ref());
+        let Conditions { any_of, none_of, values, mut violations } = conditions;
+        if values > MAX_ALL_VALUES {
+            violations
+                .add("filter", format!("has {values} values, must have at most {MAX_ALL_VALUES} in all conditions"));
         }
-        let mut time = |name: &str, value: &Option<prost_types::Timestamp>| {
-            value.as_ref().and_then(|time| {
-                from_proto(time).map_err(|expected| violations.add(format!("filter.{name}"), expected)).ok()
-            })
-        };
-        let publish_from = time("publish_time_from", publish_time_from);
-        let publish_until = time("publish_time_until", publish_time_until);
+        let mut range = |name, start, end| time_range(&mut violations, name, start, end);
+        let published = range("publish_time", start_publish_time, end_publish_time);
+        let created = range("create_time", start_create_time, end_create_time);
+        let updated = range("update_time", start_update_time, end_update_time);
         let query = match text.as_str() {
             "" => None,
             text => Query::parse(text, "filter.text").map_err(|inner| violations.0.extend(inner.0)).ok(),
         };
-        let mut known: Vec<ArticleState> = Vec::new();
-        for (at, state) in states.iter().enumerate() {
-            match ArticleState::try_from(*state) {
-                Ok(ArticleState::Unspecified) | Err(_) => {
-                    violations.add(format!("filter.states[{at}]"), "must be a state of an article");
-                }
-                Ok(state) if !known.contains(&state) => known.push(state),
-                Ok(_) => {}
-            }
-        }
-        if query.is_some() && known.iter().any(|state| *state != ArticleState::Active) {
+        let states = known_states(states, &mut violations);
+        if query.is_some() && states.iter().any(|state| *state != ArticleState::Active) {
             violations.add("filter.text", "must be empty with states other than ACTIVE: they are not in the index");
         }
-        let exclude_duplicates = *exclude_duplicates;
-        violations.or(Self { any_of, publish_from, publish_until, query, exclude_duplicates, states: known })
+        let one_per_story = *one_per_story;
+        if one_per_story && states.iter().any(|state| *state != ArticleState::Active) {
+            violations.add("filter.one_per_story", "must be false with states other than ACTIVE");
+        }
+        let digests = digests.map(|digests| (digests, not_digests.clone()));
+        let digests =
+            digests.map(|(digests, not)| digests.into_iter().filter(|digest| !not.contains(digest)).collect());
+        violations.or(Self {
+            any_of,
+            none_of,
+            published,
+            created,
+            updated,
+            query,
+            states,
+            digests,
+            not_digests,
+            one_per_story,
+        })
     }
 
     /// Validates the filter of a method that returns readable articles only.
@@ -167,20 +154,175 @@ impl Filter {
         *self == Self::default()
     }
 
-    /// Returns true if an article matches. Agrees with the stores' queries.
+    /// Returns the number of index lookups that checking one article may take.
+    pub fn cost(&self) -> usize {
+        let ranges = [self.created, self.updated].into_iter().filter(|range| !range.is_empty()).count();
+        let values = self.any_of.iter().map(Vec::len).sum::<usize>() + self.none_of.len() + self.not_digests.len();
+        let cost = values + ranges;
+        // Compares with the other articles of the story, most of which have few.
+        if self.one_per_story { (cost + 1) * 4 } else { cost }
+    }
+
+    /// Returns true if an article matches, apart from `one_per_story`. Agrees with the stores' queries.
     pub fn matches(&self, article: &Article) -> bool {
         if self.is_empty() {
             return true;
         }
         // Without `..`: a condition that is not checked would match every article.
-        let Self { any_of, publish_from, publish_until, query, exclude_duplicates, states: _ } = self;
+        let Self {
+            any_of,
+            none_of,
+            published,
+            created,
+            updated,
+            query,
+            states: _,
+            digests,
+            not_digests,
+            one_per_story: _,
+        } = self;
+        let digest = Digest::parse(&article.content_digest).ok();
+        let is_in = |digests: &[Digest]| digest.is_some_and(|digest| digests.contains(&digest));
         let facets = Facet::of(article);
-        let time = article.publish_time.as_ref().or(article.create_time.as_ref());
-        let time = time.and_then(|time| from_proto(time).ok());
-        any_of.iter().all(|any| any.iter().any(|facet| facets.binary_search(facet).is_ok()))
-            && publish_from.is_none_or(|from| time.is_some_and(|time| time >= from))
-            && publish_until.is_none_or(|until| time.is_some_and(|time| time < until))
-            && (!exclude_duplicates || article.duplicate_of.is_empty())
+        let has = |facet: &Facet| facets.binary_search(facet).is_ok();
+        any_of.iter().all(|any| any.iter().any(has))
+            && !none_of.iter().any(has)
+            && digests.as_ref().is_none_or(|digests| is_in(digests))
+            && !is_in(not_digests)
+            && published.contains_proto(article.publish_time.as_ref().or(article.create_time.as_ref()))
+            && created.contains_proto(article.create_time.as_ref())
+            && updated.contains_proto(article.update_time.as_ref())
             && query.as_ref().is_none_or(|query| query.matches(article))
     }
+}
+
+/// Conditions on properties, as they are collected.
+#[derive(Default)]
+struct Conditions {
+    any_of: Vec<Vec<Facet>>,
+    none_of: Vec<Facet>,
+    values: usize,
+    violations: Violations,
+}
+
+impl Conditions {
+    fn strings(&mut self, name: &str, kind: FacetKind, condition: Option<&StringCondition>) {
+        let Some(StringCondition { any_of, all_of, none_of }) = condition else { return };
+        let value = |value: &String| match kind {
+            FacetKind::Host => host_name(value),
+            FacetKind::Annotation => annotation(value),
+            _ => Some(Facet::comparable(kind, value)).filter(|value| !value.is_empty()).ok_or("must not be empty"),
+        };
+        self.add(name, kind, [any_of, all_of, none_of].map(|values| values.iter().map(value).collect()));
+    }
+
+    fn media(&mut self, condition: Option<&MediaKindCondition>) {
+        let Some(MediaKindCondition { any_of, all_of, none_of }) = condition else { return };
+        let value = |kind: &i32| {
+            let known = MediaKind::try_from(*kind).ok().and_then(media_value);
+            known.map(str::to_owned).ok_or("must be a kind of media: IMAGE, VIDEO or AUDIO")
+        };
+        let lists = [any_of, all_of, none_of].map(|values| values.iter().map(value).collect());
+        self.add("media_kinds", FacetKind::Media, lists);
+    }
+
+    /// Returns the digests of which an article must have one, and those of which it must have none.
+    fn digests(&mut self, condition: Option<&StringCondition>) -> (Option<Vec<Digest>>, Vec<Digest>) {
+        let Some(StringCondition { any_of, all_of, none_of }) = condition else { return (None, Vec::new()) };
+        let mut parse = |name: &str, values: &[String]| {
+            self.count(&format!("content_digests.{name}"), values.len());
+            let mut digests = Vec::new();
+            for (at, value) in values.iter().enumerate().take(MAX_VALUES) {
+                match Digest::parse(value) {
+                    Ok(digest) => digests.push(digest),
+                    Err(expected) => self.violations.add(format!("filter.content_digests.{name}[{at}]"), expected),
+                }
+            }
+            digests.sort_unstable();
+            digests.dedup();
+            digests
+        };
+        let (any, all, none) = (parse("any_of", any_of), parse("all_of", all_of), parse("none_of", none_of));
+        // An article has one digest: two different ones are required of none.
+        let required = match (any_of.is_empty(), all.as_slice()) {
+            (true, []) => None,
+            (false, []) => Some(any),
+            (true, [digest]) => Some(vec![*digest]),
+            (false, [digest]) if any.contains(digest) => Some(vec![*digest]),
+            _ => Some(Vec::new()),
+        };
+        (required, none)
+    }
+
+    fn count(&mut self, name: &str, values: usize) {
+        self.values += values;
+        if values > MAX_VALUES {
+            self.violations.add(format!("filter.{name}"), format!("must have at most {MAX_VALUES} values"));
+        }
+    }
+
+    fn add(&mut self, name: &str, kind: FacetKind, lists: [Vec<Result<String, &'static str>>; 3]) {
+        let [any_of, all_of, none_of] = lists;
+        let any_of = self.facets(&format!("{name}.any_of"), kind, any_of);
+        let all_of = self.facets(&format!("{name}.all_of"), kind, all_of);
+        let none_of = self.facets(&format!("{name}.none_of"), kind, none_of);
+        if !any_of.is_empty() {
+            self.any_of.push(any_of);
+        }
+        self.any_of.extend(all_of.into_iter().map(|facet| vec![facet]));
+        self.none_of.extend(none_of);
+    }
+
+    fn facets(&mut self, name: &str, kind: FacetKind, values: Vec<Result<String, &'static str>>) -> Vec<Facet> {
+        self.count(name, values.len());
+        let mut facets = Vec::new();
+        for (at, value) in values.into_iter().enumerate().take(MAX_VALUES) {
+            match value {
+                Ok(value) => facets.push(Facet { kind, value }),
+                Err(expected) => self.violations.add(format!("filter.{name}[{at}]"), expected),
+            }
+        }
+        facets.sort_unstable();
+        facets.dedup();
+        facets
+    }
+}
+
+/// Returns the value of a condition on annotations: `key`, or `key=value`.
+fn annotation(text: &str) -> Result<String, &'static str> {
+    let (key, value) = text.split_once('=').unwrap_or((text, ""));
+    let is_valid = is_annotation_key(key) && !value.contains('\0');
+    is_valid.then(|| text.to_owned()).ok_or("must be the key of an annotation, or key=value")
+}
+
+fn time_range(
+    violations: &mut Violations,
+    name: &str,
+    start: &Option<prost_types::Timestamp>,
+    end: &Option<prost_types::Timestamp>,
+) -> TimeRange {
+    let mut time = |side: &str, value: &Option<prost_types::Timestamp>| {
+        value.as_ref().and_then(|time| {
+            from_proto(time).map_err(|expected| violations.add(format!("filter.{side}_{name}"), expected)).ok()
+        })
+    };
+    let range = TimeRange { start: time("start", start), end: time("end", end) };
+    if range.start.zip(range.end).is_some_and(|(start, end)| start > end) {
+        violations.add(format!("filter.end_{name}"), format!("must not be before start_{name}"));
+    }
+    range
+}
+
+fn known_states(states: &[i32], violations: &mut Violations) -> Vec<ArticleState> {
+    let mut known: Vec<ArticleState> = Vec::new();
+    for (at, state) in states.iter().enumerate() {
+        match ArticleState::try_from(*state) {
+            Ok(ArticleState::Unspecified) | Err(_) => {
+                violations.add(format!("filter.states[{at}]"), "must be a state of an article");
+            }
+            Ok(state) if !known.contains(&state) => known.push(state),
+            Ok(_) => {}
+        }
+    }
+    known
 }

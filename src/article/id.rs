@@ -1,4 +1,4 @@
-//! Resource names: `articles/{article}` and `articles/{article}@{revision}`, and IDs derived from a key.
+//! Resource names: `articles/{article}` and `articles/{article}/revisions/{revision}`, and IDs derived from a key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +9,11 @@ use data_encoding::{Encoding, Specification};
 use super::{Digest, Key};
 
 const COLLECTION: &str = "articles/";
+const REVISIONS: &str = "/revisions/";
 const RIGHT_ID: &str = "must be 1 to 63 characters of a-z, 0-9 and -, and neither begin nor end with -";
 const RIGHT_NAME: &str = "must be articles/{article}, where {article} is 1 to 63 characters of a-z, 0-9 and -";
+const NO_REVISION: &str = "must be articles/{article}, without a revision: GetArticleRevision reads \
+     articles/{article}/revisions/{revision}";
 
 /// ID of an article, the last part of its name. Valid by construction; cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,9 +41,10 @@ impl ArticleId {
         Self::of_key(&key.renamed(digest))
     }
 
-    /// Parses a resource name that has no revision.
+    /// Parses the resource name of an article.
     pub fn from_name(name: &str) -> Result<Self, &'static str> {
-        name.strip_prefix(COLLECTION).ok_or(RIGHT_NAME)?.parse().map_err(|_| RIGHT_NAME)
+        let id = name.strip_prefix(COLLECTION).ok_or(RIGHT_NAME)?;
+        id.parse().map_err(|_| if id.contains(REVISIONS) || id.contains('@') { NO_REVISION } else { RIGHT_NAME })
     }
 }
 
@@ -68,29 +72,31 @@ impl fmt::Debug for ArticleId {
     }
 }
 
-/// A resource name with an optional past revision.
+/// Resource name of a revision: `articles/{article}/revisions/{revision}`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ArticleName {
+pub struct RevisionName {
     /// ID of the article.
-    pub id: ArticleId,
-    /// The requested revision; the newest if absent.
-    pub revision: Option<i64>,
+    pub article: ArticleId,
+    /// Revision number, from 1.
+    pub revision: i64,
 }
 
-impl FromStr for ArticleName {
+impl FromStr for RevisionName {
     type Err = &'static str;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        const EXPECTED: &str = "must be articles/{article}, or articles/{article}@{revision} with a revision from 1 up";
-        let (base, revision) = match name.split_once('@') {
-            None => (name, None),
-            Some((base, digits)) => {
-                // No sign, no leading zero: each revision has one name.
-                let revision = digits.parse().ok().filter(|r: &i64| *r > 0 && r.to_string() == digits);
-                (base, Some(revision.ok_or(EXPECTED)?))
-            }
-        };
-        Ok(Self { id: ArticleId::from_name(base).map_err(|_| EXPECTED)?, revision })
+        const EXPECTED: &str = "must be articles/{article}/revisions/{revision} with a revision number from 1 up";
+        let (article, digits) = name.split_once(REVISIONS).ok_or(EXPECTED)?;
+        // No sign, no leading zero: each revision has one name.
+        let revision = digits.parse().ok().filter(|number: &i64| *number > 0 && number.to_string() == digits);
+        let article = ArticleId::from_name(article).map_err(|_| EXPECTED)?;
+        Ok(Self { article, revision: revision.ok_or(EXPECTED)? })
+    }
+}
+
+impl fmt::Display for RevisionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{COLLECTION}{}{REVISIONS}{}", self.article, self.revision)
     }
 }
 
@@ -121,20 +127,18 @@ mod tests {
 
     #[test]
     fn names_are_parsed_strictly() {
-        for bad in [
-            "",
-            "articles/",
-            "articles/-a",
-            "articles/A",
-            "article/a",
-            "articles/a/b",
-            "articles/a@0",
-            "articles/a@01",
-            "articles/a@",
-        ] {
-            assert!(bad.parse::<ArticleName>().is_err(), "{bad}");
+        for bad in ["", "articles/", "articles/-a", "articles/A", "article/a", "articles/a/b"] {
+            assert_eq!(ArticleId::from_name(bad), Err(RIGHT_NAME), "{bad}");
         }
-        let name: ArticleName = "articles/a-1@12".parse().expect("valid");
-        assert_eq!((name.id.as_str(), name.revision), ("a-1", Some(12)));
+        for revision in ["articles/a@1", "articles/a/revisions/1"] {
+            assert_eq!(ArticleId::from_name(revision), Err(NO_REVISION), "{revision}");
+        }
+        for bad in ["", "0", "01", "+1", "-1", "x", "9223372036854775808", "1/revisions/1"] {
+            assert!(format!("articles/a/revisions/{bad}").parse::<RevisionName>().is_err(), "{bad}");
+        }
+        assert!("articles/A/revisions/1".parse::<RevisionName>().is_err());
+        for name in ["articles/a-1/revisions/12", "articles/a/revisions/9223372036854775807"] {
+            assert_eq!(name.parse::<RevisionName>().map(|name| name.to_string()).as_deref(), Ok(name));
+        }
     }
 }

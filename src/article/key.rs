@@ -7,7 +7,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Digest, Violations, clean_line, fold, normal_address};
+use super::{Digest, Violations, clean_line, normal_address, source_name};
 use crate::proto::ExternalKey;
 
 /// Maximum length of a lookup key, in bytes. A source has at most 256 characters, an external ID 512 bytes.
@@ -35,7 +35,7 @@ impl Key {
     /// Returns the key of a publisher's identifier in a request. Errors name the fields of `external`.
     pub fn of_external(external: &ExternalKey) -> Result<Self, Violations> {
         let mut violations = Violations::default();
-        let source = fold(&external.source);
+        let source = source_name(&external.source);
         let external_id = clean_line(&external.external_id);
         if source.is_empty() {
             violations.add("external.source", "is required: host or name of the publisher");

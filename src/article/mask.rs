@@ -1,4 +1,4 @@
-//! Field masks: the fields to read, and the fields to update.
+//! Field masks: their paths, and the fields to update.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -7,14 +7,15 @@ use prost::Message;
 use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{FieldMask, FileDescriptorSet};
 
-use super::encoded::Kept;
-use super::{EditorFields, EncodedArticle, Violations};
-use crate::proto::{Article, FILE_DESCRIPTOR_SET};
+use super::clean::{RENDERED, is_rendered};
+use super::{EditorFields, Violations, changed_fields};
+use crate::proto::{Article, FILE_DESCRIPTOR_SET, Rights};
 
 /// Fields of a message by name: the number, and the inner fields of a singular message of this package.
-type Fields = BTreeMap<String, (u32, Option<BTreeMap<String, u32>>)>;
+pub(super) type Fields = BTreeMap<String, (u32, Option<BTreeMap<String, u32>>)>;
 
-static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
+/// Fields of an article.
+pub(super) static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
     let set = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("descriptors written by build.rs");
     let messages: Vec<_> =
         set.file.iter().filter(|f| f.package() == "copydesk.v1").flat_map(|f| &f.message_type).collect();
@@ -32,69 +33,15 @@ static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
 });
 
 /// Maximum number of paths, more than there are fields.
-const MAX_PATHS: usize = 256;
-
-/// The fields to read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ReadMask(
-    /// The inner field numbers to read, or all, by field number. None reads all fields.
-    Option<BTreeMap<u32, Option<BTreeSet<u32>>>>,
-);
-
-impl ReadMask {
-    /// Validates a mask of the API.
-    pub fn parse(mask: Option<&FieldMask>) -> Result<Self, Violations> {
-        let Some(mask) = mask.filter(|mask| !mask.paths.is_empty()) else {
-            return Ok(Self(None));
-        };
-        if mask.paths.iter().any(|path| path == "*") {
-            return alone("read_mask.paths", &mask.paths).map(|()| Self(None));
-        }
-        if mask.paths.len() > MAX_PATHS {
-            return Err(Violations::one("read_mask.paths", format!("must be at most {MAX_PATHS}")));
-        }
-        let mut violations = Violations::default();
-        let mut wanted: BTreeMap<u32, Option<BTreeSet<u32>>> = BTreeMap::new();
-        for (at, path) in mask.paths.iter().enumerate() {
-            let Some((number, inner)) = resolve(path) else {
-                violations.add(format!("read_mask.paths[{at}]"), unknown(path));
-                continue;
-            };
-            match inner {
-                None => drop(wanted.insert(number, None)),
-                Some(inner) => {
-                    if let Some(numbers) = wanted.entry(number).or_insert_with(|| Some(BTreeSet::new())) {
-                        numbers.insert(inner);
-                    }
-                }
-            }
-        }
-        violations.or(Self(Some(wanted)))
-    }
-
-    /// Returns the article with the fields of the mask only.
-    pub fn apply(&self, article: &EncodedArticle) -> EncodedArticle {
-        let Some(wanted) = &self.0 else {
-            return article.clone();
-        };
-        article.filter(|number, content| match wanted.get(&number) {
-            None => Kept::Nothing,
-            Some(None) => Kept::All,
-            Some(Some(inner)) => {
-                let message = EncodedArticle::new(bytes::Bytes::copy_from_slice(content));
-                let kept = message.filter(|number, _| if inner.contains(&number) { Kept::All } else { Kept::Nothing });
-                Kept::Instead(kept.as_bytes().clone())
-            }
-        })
-    }
-}
+pub(super) const MAX_PATHS: usize = 256;
 
 /// Rejects `*` with other paths beside it.
-fn alone(field: &str, paths: &[String]) -> Result<(), Violations> {
+pub(super) fn alone(field: &str, paths: &[String]) -> Result<(), Violations> {
     if paths.len() == 1 { Ok(()) } else { Err(Violations::one(field, "must have no other path beside *")) }
 }
 
-fn resolve(path: &str) -> Option<(u32, Option<u32>)> {
+/// Returns the number of a field, and of its inner field.
+pub(super) fn resolve(path: &str) -> Option<(u32, Option<u32>)> {
     let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
     let (number, inner) = FIELDS.get(name)?;
     match rest {
@@ -103,83 +50,135 @@ fn resolve(path: &str) -> Option<(u32, Option<u32>)> {
     }
 }
 
-fn unknown(path: &str) -> String {
+pub(super) fn unknown(path: &str) -> String {
     let path: String = path.chars().take(64).collect();
     let names: Vec<&str> = FIELDS.keys().map(String::as_str).collect();
-    format!("{path:?} is no field of an article; must be one of {}, or dateline.place, dateline.text", names.join(", "))
+    let nested = "a field of dateline or rights, such as dateline.place";
+    format!("{path:?} is no field of an article; must be one of {}, or {nested}", names.join(", "))
 }
 
 /// The fields to update.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UpdateMask(BTreeSet<&'static str>);
+pub struct UpdateMask {
+    changed: BTreeSet<&'static str>,
+    /// Immutable fields that must be unchanged, with the field of the request that names each.
+    immutable: Vec<(String, &'static str)>,
+}
+
+/// Names of the fields that identify an article. Only ingestion sets them.
+const IMMUTABLE: &[&str] = &["source", "url", "external_id"];
 
 /// Names of the fields that an update may change.
 const CHANGEABLE: &[&str] = &[
     "headline",
     "subheadline",
+    "byline",
     "authors",
     "dateline",
     "dateline.place",
     "dateline.text",
     "agency",
     "publisher",
-    "language",
+    "language_code",
     "section",
     "tags",
+    "subjects",
     "body",
     "blocks",
     "media",
-    "links",
     "rights",
+    "rights.notice",
+    "rights.holder",
+    "rights.usage_terms",
+    "rights.license_uri",
+    "rights.data_mining",
+    "rights.access",
     "publish_time",
+    "publish_time_precision",
+    "publish_utc_offset",
     "source_update_time",
     "embargo_time",
     "expire_time",
+    "annotations",
 ];
 
 impl UpdateMask {
-    /// Validates a mask of the API. `*` stands for all changeable fields.
-    pub fn parse(mask: Option<&FieldMask>) -> Result<Self, Violations> {
+    /// Validates a mask of the API for a change to `new`. Without a mask, the changed fields are those that `new` has.
+    /// `*` stands for all changeable fields. Fields that Copydesk sets are ignored, so that an article that was read
+    /// can be edited and sent back.
+    pub fn parse(mask: Option<&FieldMask>, new: &Article) -> Result<Self, Violations> {
         let paths = mask.map_or(&[][..], |mask| &mask.paths);
-        if paths.is_empty() {
-            let expected = format!("is required: name the fields to change, of {}", CHANGEABLE.join(", "));
-            return Err(Violations::one("update_mask", expected));
-        }
         if paths.len() > MAX_PATHS {
             return Err(Violations::one("update_mask.paths", format!("must be at most {MAX_PATHS}")));
         }
+        let populated = changed_fields(&Article::default(), new);
+        let populated = |all: &[&'static str]| all.iter().copied().filter(|field| populated.contains(field)).collect();
+        let immutable =
+            |fields: Vec<&'static str>| fields.iter().map(|field| (format!("article.{field}"), *field)).collect();
+        if paths.is_empty() {
+            let changed: Vec<&'static str> = populated(CHANGEABLE);
+            return Ok(Self { changed: changed.into_iter().collect(), immutable: immutable(populated(IMMUTABLE)) });
+        }
         if paths.iter().any(|path| path == "*") {
-            return alone("update_mask.paths", paths).map(|()| Self(CHANGEABLE.iter().copied().collect()));
+            alone("update_mask.paths", paths)?;
+            let changed = CHANGEABLE.iter().copied().collect();
+            return Ok(Self { changed, immutable: immutable(populated(IMMUTABLE)) });
         }
         let mut violations = Violations::default();
-        let mut changed = BTreeSet::new();
+        let mut parsed = Self { changed: BTreeSet::new(), immutable: Vec::new() };
         for (at, path) in paths.iter().enumerate() {
+            let field = format!("update_mask.paths[{at}]");
             if let Some(known) = CHANGEABLE.iter().find(|known| *known == path) {
-                changed.insert(*known);
-            } else if resolve(path).is_some() {
-                let expected = format!("{path:?} cannot be changed; must be one of {}", CHANGEABLE.join(", "));
-                violations.add(format!("update_mask.paths[{at}]"), expected);
-            } else {
-                violations.add(format!("update_mask.paths[{at}]"), unknown(path));
+                parsed.changed.insert(*known);
+            } else if let Some(known) = IMMUTABLE.iter().find(|known| *known == path) {
+                parsed.immutable.push((field, known));
+            } else if resolve(path).is_none() {
+                violations.add(field, unknown(path));
             }
         }
-        violations.or(Self(changed))
+        violations.or(parsed)
+    }
+
+    /// Checks that `new` does not change an immutable field of `current`, and that a new body is plain text.
+    pub fn check(&self, current: &Article, new: &Article) -> Result<(), Violations> {
+        let mut violations = Violations::default();
+        if self.changed.contains("body") && is_rendered(new) {
+            violations.add("article.body_format", RENDERED);
+        }
+        for (field, path) in &self.immutable {
+            let (stored, sent) = match *path {
+                "source" => (&current.source, &new.source),
+                "url" => (&current.url, &new.url),
+                "external_id" => (&current.external_id, &new.external_id),
+                other => unreachable!("{other} is not in IMMUTABLE"),
+            };
+            if stored != sent {
+                let changeable = CHANGEABLE.join(", ");
+                let expected = format!(
+                    "{path} cannot be changed: must be as the article has it, or absent; changeable are {changeable}"
+                );
+                violations.add(field, expected);
+            }
+        }
+        violations.or(())
     }
 
     /// Returns the fields that belong to the editor from this change on.
     pub fn editor_fields(&self) -> EditorFields {
         let fields = [("embargo_time", EditorFields::EMBARGO_TIME), ("expire_time", EditorFields::EXPIRE_TIME)];
-        let named = fields.into_iter().filter(|(name, _)| self.0.contains(name));
+        let named = fields.into_iter().filter(|(name, _)| self.changed.contains(name));
         named.fold(EditorFields::NONE, |all, (_, field)| all.with(field))
     }
 
     /// Copies the fields of `new` in the mask.
     pub fn apply(&self, article: &mut Article, new: &Article) {
         let dateline = |new: &Article| new.dateline.clone().unwrap_or_default();
-        for path in &self.0 {
+        let rights = |new: &Article| new.rights.clone().unwrap_or_default();
+        for path in &self.changed {
             match *path {
                 "headline" => article.headline.clone_from(&new.headline),
                 "subheadline" => article.subheadline.clone_from(&new.subheadline),
+                "byline" => article.byline.clone_from(&new.byline),
                 "authors" => article.authors.clone_from(&new.authors),
                 "dateline" => article.dateline.clone_from(&new.dateline),
                 "dateline.place" => {
@@ -190,9 +189,10 @@ impl UpdateMask {
                 }
                 "agency" => article.agency.clone_from(&new.agency),
                 "publisher" => article.publisher.clone_from(&new.publisher),
-                "language" => article.language.clone_from(&new.language),
+                "language_code" => article.language_code.clone_from(&new.language_code),
                 "section" => article.section.clone_from(&new.section),
                 "tags" => article.tags.clone_from(&new.tags),
+                "subjects" => article.subjects.clone_from(&new.subjects),
                 "body" => {
                     article.body.clone_from(&new.body);
                     // Blocks refer to the previous body, so they are removed unless the mask has new ones.
@@ -200,80 +200,71 @@ impl UpdateMask {
                 }
                 "blocks" => {}
                 "media" => article.media.clone_from(&new.media),
-                "links" => article.links.clone_from(&new.links),
                 "rights" => article.rights.clone_from(&new.rights),
+                "rights.notice" => rights_of(article).notice = rights(new).notice,
+                "rights.holder" => rights_of(article).holder = rights(new).holder,
+                "rights.usage_terms" => rights_of(article).usage_terms = rights(new).usage_terms,
+                "rights.license_uri" => rights_of(article).license_uri = rights(new).license_uri,
+                "rights.data_mining" => rights_of(article).data_mining = rights(new).data_mining,
+                "rights.access" => rights_of(article).access = rights(new).access,
                 "publish_time" => article.publish_time = new.publish_time,
+                "publish_time_precision" => article.publish_time_precision = new.publish_time_precision,
+                "publish_utc_offset" => article.publish_utc_offset = new.publish_utc_offset,
                 "source_update_time" => article.source_update_time = new.source_update_time,
                 "embargo_time" => article.embargo_time = new.embargo_time,
                 "expire_time" => article.expire_time = new.expire_time,
+                "annotations" => article.annotations.clone_from(&new.annotations),
                 other => unreachable!("{other} is not in CHANGEABLE"),
             }
         }
         // Last, so that the order of the paths does not matter.
-        if self.0.contains("blocks") {
+        if self.changed.contains("blocks") {
             article.blocks = new.blocks.clone();
         }
     }
 }
 
+fn rights_of(article: &mut Article) -> &mut Rights {
+    article.rights.get_or_insert_default()
+}
+
 #[cfg(test)]
 mod tests {
-    use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor, Value};
+    use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MapKey, MessageDescriptor, Value};
 
     use super::*;
     use crate::article::changed_fields;
     use crate::article::clean::forget_what_copydesk_sets;
-    use crate::proto::Dateline;
 
     fn mask(paths: &[&str]) -> FieldMask {
         FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() }
     }
 
     #[test]
-    fn a_mask_keeps_what_it_names() {
-        let article = Article {
-            headline: "H".into(),
-            body: "B".into(),
-            revision: 3,
-            dateline: Some(Dateline { place: "LONDON".into(), text: "LONDON, 5 June".into() }),
-            ..Article::default()
-        };
-        let encoded = EncodedArticle::new(article.encode_to_vec().into());
-        let parsed = ReadMask::parse(Some(&mask(&["headline", "revision", "dateline.place"]))).expect("valid");
-        let masked = Article::decode(parsed.apply(&encoded).as_bytes().clone()).expect("decodes");
-        let expected = Article {
-            body: String::new(),
-            dateline: Some(Dateline { place: "LONDON".into(), text: String::new() }),
-            ..article
-        };
-        assert_eq!(masked, expected);
-    }
-
-    #[test]
     fn unknown_paths_are_named() {
-        let violations = ReadMask::parse(Some(&mask(&["body", "boddy", "tags.x"]))).expect_err("unknown");
+        let sent = mask(&["body", "boddy", "url", "tags.x"]);
+        let violations = UpdateMask::parse(Some(&sent), &Article::default()).expect_err("unknown");
         let fields: Vec<_> = violations.0.iter().map(|v| v.field.as_str()).collect();
-        assert_eq!(fields, ["read_mask.paths[1]", "read_mask.paths[2]"]);
-        assert!(UpdateMask::parse(Some(&mask(&["url"]))).is_err());
+        assert_eq!(fields, ["update_mask.paths[1]", "update_mask.paths[3]"]);
     }
 
     /// Fields that Copydesk sets; those of a sender are ignored.
     const OUTPUT_ONLY: &[&str] = &[
         "name",
         "uid",
+        "host",
         "create_time",
         "update_time",
         "delete_time",
+        "purge_time",
         "state",
         "revision",
         "content_digest",
         "etag",
         "change_token",
-        "duplicate_of",
+        "successor",
+        "body_format",
     ];
-    /// Fields that identify the article; only ingestion sets them.
-    const IDENTITY: &[&str] = &["source", "url", "external_id"];
-
     /// Returns an article with a value in every field, by the descriptors.
     fn full() -> Article {
         let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).expect("descriptors written by build.rs");
@@ -284,6 +275,11 @@ mod tests {
     fn filled(message: &MessageDescriptor) -> DynamicMessage {
         let mut filled_message = DynamicMessage::new(message.clone());
         for field in message.fields() {
+            if field.is_map() {
+                let entry = (MapKey::String(field.name().to_owned()), Value::String(field.name().to_owned()));
+                filled_message.set_field(&field, Value::Map([entry].into()));
+                continue;
+            }
             let value = match field.kind() {
                 Kind::String => Value::String(field.name().to_owned()),
                 Kind::Bytes => Value::Bytes(field.name().to_owned().into()),
@@ -319,7 +315,7 @@ mod tests {
 
     #[test]
     fn every_field_of_an_article_belongs_to_one_class() {
-        let mut classified: Vec<&str> = [OUTPUT_ONLY, IDENTITY, &changeable()].concat();
+        let mut classified: Vec<&str> = [OUTPUT_ONLY, IMMUTABLE, &changeable()].concat();
         classified.sort_unstable();
         let fields: Vec<&str> = FIELDS.keys().map(String::as_str).collect();
         assert_eq!(classified, fields, "each field belongs to exactly one of output only, identity and changeable");
@@ -328,7 +324,7 @@ mod tests {
         forget_what_copydesk_sets(&mut forgotten);
         assert_eq!(differing(&full(), &forgotten), OUTPUT_ONLY, "cleaning must forget these, and only these");
         let compared = changed_fields(&Article::default(), &full());
-        assert_eq!(compared, [IDENTITY, &changeable()].concat(), "changed_fields must compare these");
+        assert_eq!(compared, [IMMUTABLE, &changeable()].concat(), "changed_fields must compare these");
     }
 
     #[test]
@@ -336,12 +332,47 @@ mod tests {
         let full = full();
         for path in CHANGEABLE {
             let mut article = Article::default();
-            UpdateMask::parse(Some(&mask(&[path]))).expect("valid").apply(&mut article, &full);
+            UpdateMask::parse(Some(&mask(&[path])), &full).expect("valid").apply(&mut article, &full);
             let field = path.split('.').next().expect("a path");
             assert_eq!(changed_fields(&Article::default(), &article), [field], "{path} is not applied alone");
         }
-        let mut article = Article::default();
-        UpdateMask::parse(Some(&mask(&["*"]))).expect("valid").apply(&mut article, &full);
-        assert_eq!(changed_fields(&article, &full), IDENTITY, "* does not apply all of them");
+        for all in [Some(mask(&["*"])), Some(mask(&[])), None] {
+            let mut article = Article::default();
+            UpdateMask::parse(all.as_ref(), &full).expect("valid").apply(&mut article, &full);
+            assert_eq!(changed_fields(&article, &full), IMMUTABLE, "{all:?} does not apply all of them");
+        }
+    }
+
+    #[test]
+    fn an_article_can_be_sent_back_with_any_mask() {
+        let full = full();
+        let every: Vec<&str> = FIELDS.keys().map(String::as_str).collect();
+        for paths in every.iter().map(std::slice::from_ref).chain([&every[..], &["*"], &[]]) {
+            let sent = mask(paths);
+            let parsed = UpdateMask::parse(Some(&sent), &full).unwrap_or_else(|error| panic!("{paths:?}: {error}"));
+            parsed.check(&full, &full).unwrap_or_else(|error| panic!("{paths:?}: {error}"));
+            let mut article = full.clone();
+            parsed.apply(&mut article, &full);
+            // A new body without blocks clears them: they refer to paragraphs.
+            let expected = if *paths == ["body"] { vec!["blocks"] } else { vec![] };
+            assert_eq!(changed_fields(&full, &article), expected, "{paths:?}");
+        }
+        for path in IMMUTABLE {
+            let fields = |sent: Option<FieldMask>, new: &Article| {
+                let parsed = UpdateMask::parse(sent.as_ref(), new).expect("valid");
+                let violations = parsed.check(&full, new).expect_err("changed");
+                violations.0.into_iter().map(|violation| violation.field).collect::<Vec<_>>()
+            };
+            assert_eq!(fields(Some(mask(&[path])), &Article::default()), ["update_mask.paths[0]"]);
+            let mut new = Article::default();
+            match *path {
+                "source" => new.source = "other.example".into(),
+                "url" => new.url = "https://other.example/1".into(),
+                _ => new.external_id = "other".into(),
+            }
+            for all in [None, Some(mask(&["*"]))] {
+                assert_eq!(fields(all, &new), [format!("article.{path}")]);
+            }
+        }
     }
 }

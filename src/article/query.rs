@@ -115,7 +115,10 @@ impl Query {
     /// Returns the searchable fields of an article, as words separated by spaces: headline; subheadline and body;
     /// names.
     pub fn fields(article: &Article) -> [String; 3] {
-        let mut names = article.authors.iter().chain(&article.tags).fold(String::new(), |all, name| all + name + "\n");
+        let authors = article.authors.iter().map(|author| &author.name);
+        let subjects = article.subjects.iter().map(|subject| &subject.name);
+        let names = authors.chain(&article.tags).chain(subjects);
+        let mut names = names.fold(String::new(), |all, name| all + name + "\n");
         let place = article.dateline.as_ref().map_or("", |dateline| dateline.place.as_str());
         for name in [article.agency.as_str(), &article.publisher, &article.section, place] {
             names.push_str(name);
@@ -186,6 +189,15 @@ pub fn tokens(text: &str) -> impl Iterator<Item = (Range<usize>, String)> {
         let mut token = String::new();
         next_token(text, &mut at, &mut token).map(|range| (range, token))
     })
+}
+
+/// Calls `each` with every word of [`tokens`], without an allocation for each.
+pub(super) fn for_each_token(text: &str, mut each: impl FnMut(&str)) {
+    let (mut at, mut token) = (0, String::new());
+    while next_token(text, &mut at, &mut token).is_some() {
+        each(&token);
+        token.clear();
+    }
 }
 
 /// Appends the next word after `at`, returns its byte range and moves `at` behind it.

@@ -1,6 +1,7 @@
 //! One article at one revision, ready to be served.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -23,6 +24,14 @@ impl Digest {
         hash.update(b"\n\n");
         hash.update(body.as_bytes());
         Self(hash.finalize().into())
+    }
+
+    /// Parses a `content_digest`. An error says what is required.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const EXPECTED: &str = "must be a content_digest: sha256: and 64 hexadecimal digits";
+        let digits = text.strip_prefix("sha256:").ok_or(EXPECTED)?;
+        let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).map_err(|_| EXPECTED)?;
+        bytes.try_into().map(Self).map_err(|_| EXPECTED)
     }
 
     /// Returns the digest of bytes.
@@ -54,6 +63,10 @@ pub enum Lifecycle {
     Deleted,
     /// Not ingested yet: withdrawn before it arrived, then reinstated. It has a name and keys, and no text.
     Expected,
+    /// Merged into another article, its successor, which has its keys. Final.
+    Merged,
+    /// Erased: only its name, source, keys and the digest of its text are left. Final.
+    Purged,
 }
 
 /// Reason why an article cannot be read.
@@ -69,6 +82,10 @@ pub enum Unreadable {
     Expired,
     /// Not ingested yet. Readers get the same answer as for a missing article.
     Expected,
+    /// Merged into another article.
+    Merged,
+    /// Erased.
+    Purged,
 }
 
 /// Kind of a change in the change feed.
@@ -90,6 +107,10 @@ pub enum ChangeKind {
     Opened,
     /// Its expire time passed.
     Expired,
+    /// Merged into another article.
+    Merged,
+    /// Erased.
+    Purged,
 }
 
 /// The fields of a record.
@@ -119,8 +140,6 @@ pub struct RecordParts {
     pub expire_time: Option<Timestamp>,
     /// Digest of its text.
     pub digest: Digest,
-    /// Earlier article of another identity with the same text.
-    pub duplicate_of: Option<ArticleId>,
 }
 
 /// One article at one revision: its fields and its wire format.
@@ -135,7 +154,7 @@ pub struct Record {
 impl Record {
     /// Combines the fields with an encoded [`super::CleanArticle`].
     pub fn new(parts: RecordParts, content: &[u8]) -> Self {
-        let encoded = join(&parts, content, ArticleState::Active);
+        let encoded = join(&parts, content, ArticleState::Active, None);
         Self { parts, encoded, content_len: content.len() }
     }
 
@@ -166,23 +185,28 @@ impl Record {
         }
     }
 
-    /// Returns the article for its editors, in any state at `now`.
-    pub fn for_editor(&self, now: Timestamp) -> EncodedArticle {
+    /// Returns the article for its editors, in any state at `now`. Deleted articles are purged after `keep`.
+    pub fn for_editor(&self, now: Timestamp, keep: Option<Duration>) -> EncodedArticle {
         match self.parts.unreadable(now) {
             None => self.encoded.clone(),
-            Some(why) => join(&self.parts, &self.content(), why.state()),
+            Some(why) => {
+                let purge_time = self.parts.delete_time.zip(keep).and_then(|(time, keep)| time.checked_add(keep).ok());
+                join(&self.parts, &self.content(), why.state(), purge_time)
+            }
         }
-    }
-
-    /// Returns the same record without the name of its original.
-    #[must_use]
-    pub fn without_duplicate_of(&self) -> Self {
-        Self::new(RecordParts { duplicate_of: None, ..self.parts.clone() }, &self.content())
     }
 
     /// Returns true if the article has no text: it was withdrawn before it arrived.
     pub fn is_empty(&self) -> bool {
         self.parts.digest == Digest::of("", "")
+    }
+
+    /// Returns the article that this one was merged into, which may have been merged in turn.
+    pub fn successor(&self) -> Option<ArticleId> {
+        if self.parts.lifecycle != Lifecycle::Merged {
+            return None;
+        }
+        ArticleId::from_name(&self.decode().ok()?.successor).ok()
     }
 
     /// Decodes the article, as readers see it.
@@ -216,6 +240,8 @@ impl RecordParts {
             Lifecycle::Withdrawn => Some(Unreadable::Withdrawn),
             Lifecycle::Deleted => Some(Unreadable::Deleted),
             Lifecycle::Expected => Some(Unreadable::Expected),
+            Lifecycle::Merged => Some(Unreadable::Merged),
+            Lifecycle::Purged => Some(Unreadable::Purged),
             Lifecycle::Live if self.embargo_time.is_some_and(|time| now < time) => Some(Unreadable::Embargoed),
             Lifecycle::Live if self.expire_time.is_some_and(|time| now >= time) => Some(Unreadable::Expired),
             Lifecycle::Live => None,
@@ -247,23 +273,25 @@ impl Unreadable {
             Self::Deleted => ArticleState::Deleted,
             Self::Expired => ArticleState::Expired,
             Self::Expected => ArticleState::Expected,
+            Self::Merged => ArticleState::Merged,
+            Self::Purged => ArticleState::Purged,
         }
     }
 }
 
-fn join(parts: &RecordParts, content: &[u8], state: ArticleState) -> EncodedArticle {
+fn join(parts: &RecordParts, content: &[u8], state: ArticleState, purge_time: Option<Timestamp>) -> EncodedArticle {
     let set_by_copydesk = Article {
         name: parts.id.name(),
         uid: parts.uid.to_string(),
         create_time: Some(to_proto(parts.create_time)),
         update_time: Some(to_proto(parts.update_time)),
         delete_time: parts.delete_time.map(to_proto),
+        purge_time: purge_time.map(to_proto),
         state: state.into(),
         revision: parts.revision,
         content_digest: parts.digest.to_string(),
         etag: parts.etag(),
         change_token: parts.token.encode(),
-        duplicate_of: parts.duplicate_of.as_ref().map(ArticleId::name).unwrap_or_default(),
         ..Article::default()
     };
     let mut bytes = Vec::with_capacity(content.len() + set_by_copydesk.encoded_len());

@@ -1,12 +1,15 @@
-//! Similarity of texts, to tell versions of one article from two articles that share a key.
+//! Similarity of texts, to tell versions of one article from two articles that share a key; and the shingles of texts,
+//! by which similarity is measured here and in [`super::sketch`].
 
 use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::{clean_line, fold, tokens};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use super::query::for_each_token;
+use super::{clean_line, fold};
 use crate::proto::Article;
 
-/// Words per shingle. Characters, in scripts that [`tokens`] splits into them.
+/// Words per shingle. Characters, in scripts that [`super::tokens`] splits into them.
 const SHINGLE: usize = 3;
 /// Maximum number of words compared, from the beginning of each text.
 const MAX_WORDS: usize = 4_000;
@@ -33,13 +36,22 @@ fn similarity(one: &str, other: &str) -> f64 {
 }
 
 fn shingles(text: &str) -> HashSet<u64> {
-    let words: Vec<String> = tokens(text).map(|(_, word)| word).take(MAX_WORDS).collect();
-    let hash = |shingle: &[String]| {
-        let mut hasher = DefaultHasher::new();
-        shingle.hash(&mut hasher);
-        hasher.finish()
-    };
-    words.windows(SHINGLE.min(words.len().max(1))).map(hash).collect()
+    let mut words = Vec::new();
+    for_each_word(text, |_, hash| words.push(hash));
+    words.truncate(MAX_WORDS);
+    shingle_hashes(&words, SHINGLE.min(words.len().max(1))).collect()
+}
+
+/// Calls `each` with every word of a text and its hash. Hashes are stored, so they must be equal in every version.
+pub(super) fn for_each_word(text: &str, mut each: impl FnMut(&str, u64)) {
+    for_each_token(text, |word| each(word, xxh3_64(word.as_bytes())));
+}
+
+/// Returns the hash of each run of `size` consecutive words, which must be at least 1, given the hashes of the words.
+/// They are stored too.
+pub(super) fn shingle_hashes(words: &[u64], size: usize) -> impl Iterator<Item = u64> {
+    let hash = |shingle: &[u64]| shingle.iter().fold(0, |hash, word| xxh3_64_with_seed(&word.to_le_bytes(), hash));
+    words.windows(size).map(hash)
 }
 
 #[cfg(test)]

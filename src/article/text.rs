@@ -53,6 +53,46 @@ pub fn clean_text(text: &str) -> String {
     out
 }
 
+/// Cleans the parts of one line. The results, concatenated, are what [`clean_line`] returns for the concatenated parts.
+/// None in the rare case that composing characters across two parts would change both.
+pub fn clean_line_parts(parts: &[&str]) -> Option<Vec<String>> {
+    let cleaned = collapse(parts, |_: &str| ' ');
+    (cleaned.concat() == clean_line(&parts.concat())).then_some(cleaned)
+}
+
+/// Cleans the parts of one paragraph. The results, concatenated, are what [`clean_text`] returns for the concatenated
+/// parts. None if composing characters across two parts would change both, or if the parts are several paragraphs.
+pub fn clean_text_parts(parts: &[&str]) -> Option<Vec<String>> {
+    let is_break =
+        |character| matches!(character, '\n' | '\r' | '\u{2028}' | '\u{2029}' | '\u{85}' | '\u{0B}' | '\u{0C}');
+    let cleaned = collapse(parts, |space: &str| if space.contains(is_break) { '\n' } else { ' ' });
+    (cleaned.concat() == clean_text(&parts.concat())).then_some(cleaned)
+}
+
+/// Replaces each run of white space by one character, in the part in which the run begins.
+fn collapse(parts: &[&str], replacement: impl Fn(&str) -> char) -> Vec<String> {
+    let mut cleaned = vec![String::new(); parts.len()];
+    let mut space = String::new();
+    let mut space_part = None;
+    let mut is_start = true;
+    for (at, part) in parts.iter().enumerate() {
+        for character in part.chars().filter(|character| !is_dropped(*character)) {
+            if is_space(character) {
+                space_part = space_part.or((!is_start).then_some(at));
+                space.push(character);
+                continue;
+            }
+            if let Some(before) = space_part.take() {
+                cleaned[before].push(replacement(&space));
+            }
+            space.clear();
+            is_start = false;
+            cleaned[at].push(character);
+        }
+    }
+    cleaned.into_iter().map(compose).collect()
+}
+
 /// Folds text for comparison: without case and invisible characters.
 pub fn fold(text: &str) -> String {
     clean_line(text).to_lowercase()
@@ -98,6 +138,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn parts_are_cleaned_like_the_whole(parts in prop::collection::vec("[ab \n\t\u{200B}é漢]{0,6}", 0..6)) {
+            let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+            let cleaned = clean_line_parts(&parts).expect("nothing to compose");
+            prop_assert_eq!(cleaned.concat(), clean_line(&parts.concat()));
+            let whole = clean_text(&parts.concat());
+            match clean_text_parts(&parts) {
+                Some(cleaned) => prop_assert_eq!(cleaned.concat(), whole),
+                None => prop_assert!(whole.contains("\n\n")),
+            }
+        }
+
         #[test]
         fn cleaning_twice_changes_nothing(text in any::<String>()) {
             let once = clean_text(&text);

@@ -1,8 +1,8 @@
 //! URLs: safety checks and canonical forms.
 
-use url::Url;
+use url::{Host, Url};
 
-use super::address;
+use super::{address, fold};
 
 /// Maximum size of a URL, in bytes.
 pub const MAX_URL_BYTES: usize = 2_048;
@@ -49,6 +49,20 @@ pub fn host_of(url: &str) -> Option<String> {
     Some(address::site_host(url.host_str()?).into_owned())
 }
 
+/// Returns the host of a URL, as it is.
+pub fn url_host(url: &str) -> Option<String> {
+    Some(parse(url).ok()?.host_str()?.to_ascii_lowercase())
+}
+
+/// Returns a host name in the form that it has in URLs, or an error that says what is required.
+pub(super) fn host_name(text: &str) -> Result<String, &'static str> {
+    const EXPECTED: &str = "must be a host name, such as www.example.org";
+    match url::Host::parse(text.trim()) {
+        Ok(host) if !text.trim().is_empty() => Ok(host.to_string()),
+        _ => Err(EXPECTED),
+    }
+}
+
 /// Returns the normal form of an address: spellings of the address of one page have the same one. Not a URL.
 pub fn normal_address(url: &str) -> Result<String, &'static str> {
     let url = publisher_url(parse(url)?);
@@ -88,9 +102,32 @@ pub fn same_domain(one: &str, other: &str) -> bool {
     domain(one).is_some_and(|one| domain(other) == Some(one))
 }
 
+/// Returns the name of a source: without case, and a host in the form that URLs have (`xn--mnchen-3ya.example`).
+pub fn source_name(text: &str) -> String {
+    let name = fold(text);
+    let is_host = !name.is_ascii() && name.contains('.') && !name.contains([' ', '/']);
+    match Host::parse(&name) {
+        Ok(host) if is_host => host.to_string(),
+        _ => name,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sources_have_one_name() {
+        for (text, name) in [
+            ("München.example", "xn--mnchen-3ya.example"),
+            ("xn--mnchen-3ya.example", "xn--mnchen-3ya.example"),
+            ("Die Münchner Post", "die münchner post"),
+            ("Münchner Post a. d. Isar", "münchner post a. d. isar"),
+            ("Herald.example", "herald.example"),
+        ] {
+            assert_eq!(source_name(text), name, "{text}");
+        }
+    }
 
     #[test]
     fn canonical_urls_lead_to_the_same_page() {
