@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::stated_time::{Precision, StatedTime};
+
 /// A document as received.
 pub struct Document<'a> {
     /// Content of the document.
@@ -40,6 +42,15 @@ pub struct Hints<'a> {
     pub source: Option<&'a str>,
     /// Time of publication.
     pub publish_time: Option<Timestamp>,
+    /// True if a page that is no article is to be refused, rather than extracted with a warning.
+    pub reject_non_articles: bool,
+}
+
+impl Hints<'_> {
+    /// Returns the time of publication that the sender states.
+    pub(super) fn stated_publish_time(&self) -> Option<StatedTime> {
+        self.publish_time.map(|time| StatedTime { time, precision: Precision::Second(None) })
+    }
 }
 
 /// Limits on the resources of one document. They are enforced during parsing, because a parse cannot be interrupted.

@@ -4,25 +4,54 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::data_file;
 use crate::article::fold;
 
 /// Data files of all languages.
-const FILES: [&str; 16] = [
+const FILES: [&str; 44] = [
     include_str!("phrases/ar.txt"),
+    include_str!("phrases/az.txt"),
+    include_str!("phrases/be.txt"),
+    include_str!("phrases/bg.txt"),
+    include_str!("phrases/bn.txt"),
+    include_str!("phrases/ca.txt"),
+    include_str!("phrases/cs.txt"),
     include_str!("phrases/da.txt"),
     include_str!("phrases/de.txt"),
+    include_str!("phrases/el.txt"),
     include_str!("phrases/en.txt"),
     include_str!("phrases/es.txt"),
+    include_str!("phrases/et.txt"),
+    include_str!("phrases/fa.txt"),
+    include_str!("phrases/fi.txt"),
     include_str!("phrases/fr.txt"),
+    include_str!("phrases/he.txt"),
+    include_str!("phrases/hi.txt"),
+    include_str!("phrases/hu.txt"),
+    include_str!("phrases/hy.txt"),
     include_str!("phrases/id.txt"),
     include_str!("phrases/it.txt"),
     include_str!("phrases/ja.txt"),
+    include_str!("phrases/ka.txt"),
+    include_str!("phrases/kk.txt"),
+    include_str!("phrases/ko.txt"),
+    include_str!("phrases/lt.txt"),
+    include_str!("phrases/lv.txt"),
+    include_str!("phrases/ms.txt"),
     include_str!("phrases/nb.txt"),
     include_str!("phrases/nl.txt"),
     include_str!("phrases/pl.txt"),
     include_str!("phrases/pt.txt"),
+    include_str!("phrases/ro.txt"),
     include_str!("phrases/ru.txt"),
+    include_str!("phrases/sk.txt"),
+    include_str!("phrases/sr.txt"),
     include_str!("phrases/sv.txt"),
+    include_str!("phrases/th.txt"),
+    include_str!("phrases/tr.txt"),
+    include_str!("phrases/uk.txt"),
+    include_str!("phrases/ur.txt"),
+    include_str!("phrases/vi.txt"),
     include_str!("phrases/zh.txt"),
 ];
 
@@ -38,25 +67,21 @@ struct Phrases {
     advertisement: PhraseSet,
     copyright: PhraseSet,
     comments: PhraseSet,
-    byline_start: PhraseSet,
-    not_a_name: PhraseSet,
+    editors_only: PhraseSet,
+    editors_heading: PhraseSet,
+    kill_advisory: PhraseSet,
+    foot_credit: PhraseSet,
+    photo_credit: PhraseSet,
+    privacy: PhraseSet,
 }
 
 impl Phrases {
     /// Parses data files. A unit test holds that every line of every file belongs to a known section.
-    fn parse(files: &[&'static str]) -> Self {
+    fn parse(files: &'static [&'static str]) -> Self {
         let mut phrases = Self::default();
-        for file in files {
-            let mut section = "";
-            for line in file.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-                match line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-                    Some(name) => section = name,
-                    None => {
-                        if let Some(set) = phrases.section(section) {
-                            set.add(line);
-                        }
-                    }
-                }
+        for (section, line) in data_file::lines(files) {
+            if let Some(set) = phrases.section(section) {
+                set.add(line);
             }
         }
         phrases
@@ -71,27 +96,29 @@ impl Phrases {
             "advertisement" => &mut self.advertisement,
             "copyright" => &mut self.copyright,
             "comments" => &mut self.comments,
-            "byline-start" => &mut self.byline_start,
-            "not-a-name" => &mut self.not_a_name,
+            "editors-only" => &mut self.editors_only,
+            "editors-heading" => &mut self.editors_heading,
+            "kill-advisory" => &mut self.kill_advisory,
+            "foot-credit" => &mut self.foot_credit,
+            "photo-credit" => &mut self.photo_credit,
+            "privacy-word" => &mut self.privacy,
             _ => return None,
         })
     }
 }
 
-/// Phrases by their first character: most lines begin like none of them.
+/// Phrases by their first word: most lines begin with none of them.
 #[derive(Default)]
-struct PhraseSet(HashMap<char, Vec<&'static str>>);
+struct PhraseSet(HashMap<&'static str, Vec<&'static str>>);
 
 impl PhraseSet {
     fn add(&mut self, phrase: &'static str) {
-        if let Some(first) = phrase.chars().next() {
-            self.0.entry(first).or_default().push(phrase);
-        }
+        self.0.entry(first_word(phrase)).or_default().push(phrase);
     }
 
     /// Returns the phrases that a text begins with, up to a word boundary.
     fn starts(&self, text: &str) -> impl Iterator<Item = &'static str> {
-        let candidates = text.chars().next().and_then(|first| self.0.get(&first)).map_or(&[][..], Vec::as_slice);
+        let candidates = self.0.get(first_word(text)).map_or(&[][..], Vec::as_slice);
         candidates.iter().copied().filter(move |phrase| begins_with(text, phrase))
     }
 
@@ -99,14 +126,9 @@ impl PhraseSet {
         self.starts(text).any(|phrase| phrase == text)
     }
 
-    /// Returns true if a text begins with a phrase.
-    fn begins(&self, text: &str) -> bool {
-        self.starts(text).next().is_some()
-    }
-
-    /// Returns true if a text begins with a phrase and a space.
-    fn starts_word(&self, text: &str) -> bool {
-        self.starts(text).any(|phrase| text[phrase.len()..].starts_with(' '))
+    /// Returns the longest phrase that a text begins with.
+    fn longest(&self, text: &str) -> Option<&'static str> {
+        self.starts(text).max_by_key(|phrase| phrase.len())
     }
 
     /// Returns true if a text is a phrase with at most 40 more characters.
@@ -115,25 +137,25 @@ impl PhraseSet {
     }
 }
 
-/// Returns the length of the words before an author's name at the start of a folded line, in characters.
-pub(crate) fn byline_start(folded: &str) -> Option<usize> {
-    let starts = PHRASES.byline_start.starts(folded).filter(|phrase| folded[phrase.len()..].starts_with(' '));
-    starts.map(|phrase| phrase.chars().count() + 1).max()
+/// Returns true if a line of wire copy says that the text after it is not for publication.
+pub(crate) fn is_editors_only(line: &str) -> bool {
+    PHRASES.editors_only.starts(fold(line).trim_start_matches(|c: char| !c.is_alphanumeric())).next().is_some()
 }
 
-/// Returns true if a folded name contains words that no person is called.
-pub(crate) fn is_not_a_name(folded: &str) -> bool {
-    let mut rest = folded;
-    // Each start at a word boundary: the whole name, or its last words.
-    loop {
-        if PHRASES.not_a_name.contains(rest) || (rest.len() == folded.len() && PHRASES.not_a_name.starts_word(rest)) {
-            return true;
-        }
-        match rest.split_once(' ') {
-            Some((_, later)) => rest = later,
-            None => return false,
-        }
-    }
+/// Returns true if a line of wire copy is the heading of a part for editors: `# Notebook`.
+pub(crate) fn is_editors_heading(line: &str) -> bool {
+    let heading = line.strip_prefix('#').map(fold).unwrap_or_default();
+    heading.rsplit(' ').next().is_some_and(|last| PHRASES.editors_heading.contains(last))
+}
+
+/// Returns true if a line of wire copy asks to withdraw an article.
+pub(crate) fn is_kill_advisory(line: &str) -> bool {
+    // In capitals, the word alone is the name of the advisory.
+    let last = line.rsplit([',', ' ', '-', '/']).next().unwrap_or_default();
+    let bare = line.trim_matches(|c: char| !c.is_alphanumeric());
+    let named = line.len() < 120 && (last == "KILL" || bare == "KILL" || line.starts_with("KILL:"));
+    named
+        || PHRASES.kill_advisory.starts(fold(line).trim_start_matches(|c: char| !c.is_alphanumeric())).next().is_some()
 }
 
 /// Kind of furniture that a line matches.
@@ -147,6 +169,41 @@ pub(crate) enum Furniture {
     Comments,
 }
 
+/// Phrase that a line begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) kind: Furniture,
+    /// True if the line says nothing else: `Share`, `Comments (12)`.
+    pub(crate) is_whole: bool,
+    /// True for a phrase of several words, or with a mark at its end. A single word also begins true sentences.
+    pub(crate) is_specific: bool,
+    /// True if a colon, a capital, or a letter without case follows: the name of something, as after a label.
+    pub(crate) is_label: bool,
+}
+
+impl Found {
+    fn new(kind: Furniture, phrase: &str, start: &str, line: &str) -> Self {
+        let rest = &start[phrase.len()..];
+        // Folding may change lengths, but rarely of what is compared here.
+        let mut shown = line.chars().rev().take(rest.chars().count()).collect::<Vec<_>>().into_iter().rev();
+        let next = shown.find(|c| c.is_alphanumeric());
+        Self {
+            kind,
+            is_whole: !rest.contains(char::is_alphabetic),
+            is_specific: is_specific(phrase),
+            is_label: phrase.ends_with([':', '：', '՝'])
+                || rest.trim_start().starts_with([':', '：', '|', '–', '—'])
+                || next.is_none_or(|c| !c.is_lowercase()),
+        }
+    }
+}
+
+/// Returns true for a phrase of two words or more, or of four characters of a script without spaces, or with a mark.
+fn is_specific(phrase: &str) -> bool {
+    phrase.contains(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’')
+        || phrase.chars().filter(|c| *c > '\u{E00}').count() >= 4
+}
+
 /// Returns true if the whole line is a heading over teasers.
 pub(crate) fn is_teaser_heading(line: &str) -> bool {
     let folded = fold(line);
@@ -154,34 +211,85 @@ pub(crate) fn is_teaser_heading(line: &str) -> bool {
     if bare.chars().count() > 60 {
         return false;
     }
+    // The name of a section or of the paper follows: `More from The Ellery Herald`.
+    let named = |start: &str| {
+        bare.starts_with(start)
+            && bare.split(' ').count() <= 6
+            && line
+                .trim_start_matches(|c: char| !c.is_alphanumeric())
+                .chars()
+                .nth(start.len())
+                .is_some_and(char::is_uppercase)
+    };
     PHRASES.teaser_heading.contains(bare)
-        || (bare.starts_with("more from ") || bare.starts_with("latest from ") || bare.starts_with("read more from "))
+        || named("more from ")
+        || named("latest from ")
+        || named("read more from ")
         || (bare.starts_with("more ")
+            && bare.split(' ').count() <= 5
             && (bare.ends_with(" news") || bare.ends_with(" stories") || bare.ends_with(" coverage")))
         || (bare.starts_with("popular ") || bare.starts_with("trending ")) && bare.split(' ').count() <= 4
 }
 
 /// Returns the kind of furniture that a line begins with.
 pub(crate) fn furniture(line: &str) -> Option<Furniture> {
+    find(line).map(|found| found.kind)
+}
+
+/// Returns the longest phrase of furniture that a line begins with.
+pub(crate) fn find(line: &str) -> Option<Found> {
     let folded = fold(line);
-    let start =
-        folded.trim_start_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '©' | '(' | '>' | '»' | '-' | '—'));
+    let start = folded.trim_start_matches(|c: char| {
+        !c.is_alphanumeric() && !matches!(c, '©' | 'ⓒ' | '(' | '（' | '[' | '>' | '»' | '-' | '—')
+    });
     let phrases = &*PHRASES;
-    if phrases.teaser_start.begins(start) {
-        Some(Furniture::Teaser)
-    } else if phrases.sign_up.begins(start) {
-        Some(Furniture::SignUp)
-    } else if phrases.share.is_most_of(start) {
-        Some(Furniture::Share)
-    } else if phrases.advertisement.is_most_of(start) {
-        Some(Furniture::Advertisement)
-    } else if phrases.copyright.begins(start) {
-        Some(Furniture::Copyright)
-    } else if phrases.comments.begins(start) {
-        Some(Furniture::Comments)
-    } else {
-        None
-    }
+    let most = |set: &PhraseSet| set.longest(start).filter(|_| set.is_most_of(start));
+    let sets = [
+        (Furniture::Teaser, phrases.teaser_start.longest(start)),
+        (Furniture::SignUp, phrases.sign_up.longest(start)),
+        (Furniture::Share, most(&phrases.share)),
+        (Furniture::Advertisement, phrases.advertisement.longest(start).filter(|phrase| phrase.split(' ').count() > 2)),
+        (Furniture::Advertisement, most(&phrases.advertisement)),
+        (Furniture::Copyright, phrases.copyright.longest(start)),
+        (Furniture::Comments, phrases.comments.longest(start)),
+    ];
+    let (kind, phrase) = sets.into_iter().find_map(|(kind, phrase)| Some((kind, phrase?)))?;
+    Some(Found::new(kind, phrase, start, line))
+}
+
+/// Returns true if a line begins with the words before the names of those who worked on a text, and a name follows:
+/// `Reporting by Jane Doe`.
+pub(crate) fn is_foot_credit(line: &str) -> bool {
+    let folded = fold(line);
+    let start = folded.trim_start_matches(|c: char| !c.is_alphanumeric());
+    PHRASES.foot_credit.longest(start).is_some_and(|phrase| {
+        let found = Found::new(Furniture::Copyright, phrase, start, line);
+        found.is_label && !found.is_whole
+    })
+}
+
+/// Returns the offset in characters of a picture's credit at the start or in the tail of a line: `Photo: J. Roe`,
+/// `A ferry off the mole. (Photo: J. Roe)`.
+pub(crate) fn photo_credit(line: &str) -> Option<usize> {
+    let folded = fold(line);
+    let credits = |at: usize| PHRASES.photo_credit.longest(&folded[at..]).is_some_and(is_specific);
+    let starts = folded.char_indices().enumerate().filter(|(_, (at, _))| {
+        let before = folded[..*at].trim_end();
+        *at == 0 || before.ends_with(['.', '(', '[', '|', '/', '（', '。', '"', '”', '»', '!', '?'])
+    });
+    starts.filter(|(_, (at, _))| credits(*at)).map(|(chars, _)| chars).last()
+}
+
+/// Returns the number of words of privacy notices and sign-up boxes in a folded line.
+pub(crate) fn privacy_words(folded: &str) -> usize {
+    let words = folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.filter(|word| PHRASES.privacy.contains(word)).count()
+}
+
+/// Returns the word that a text begins with: nothing, if it begins with a mark. A text that begins with a phrase begins
+/// with its first word, since phrases end at word boundaries.
+fn first_word(text: &str) -> &str {
+    &text[..text.find(|c: char| !c.is_alphanumeric()).unwrap_or(text.len())]
 }
 
 /// Returns true if a text begins with a phrase that ends at a word boundary.
@@ -198,18 +306,10 @@ mod tests {
 
     #[test]
     fn every_line_of_the_data_files_is_a_folded_phrase_of_a_known_section() {
-        for file in FILES {
-            let mut phrases = Phrases::default();
-            let mut section = "";
-            for line in file.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-                if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-                    assert!(phrases.section(name).is_some(), "unknown section {name}");
-                    section = name;
-                } else {
-                    assert!(!section.is_empty(), "{line:?} is before the first section");
-                    assert_eq!(line, fold(line), "must be folded, without spaces around it");
-                }
-            }
+        let mut phrases = Phrases::default();
+        for (section, line) in data_file::lines(&FILES) {
+            assert!(phrases.section(section).is_some(), "{line:?} is in the unknown section {section:?}");
+            assert_eq!(line, fold(line), "must be folded");
         }
     }
 
@@ -219,7 +319,13 @@ mod tests {
         assert_eq!(furniture("Shareholders met on Monday"), None);
         assert_eq!(furniture("© 2026 The Ellery Herald"), Some(Furniture::Copyright));
         assert!(is_teaser_heading("Читайте также:") && !is_teaser_heading("Related companies were not named"));
-        assert_eq!((byline_start("by jane doe"), byline_start("bystanders saw it")), (Some(3), None));
-        assert!(is_not_a_name("web desk") && is_not_a_name("senior editor") && !is_not_a_name("jane stafford"));
+        for advisory in ["MANDATORY KILL", "Mandatory kill: Harbour story", "BC-Harbour, KILL", "EDITORS: Please kill"]
+        {
+            assert!(is_kill_advisory(advisory), "{advisory}");
+        }
+        for news in ["Kill switch for ferries", "Storms kill three", "Two kill"] {
+            assert!(!is_kill_advisory(news), "{news}");
+        }
+        assert!(is_editors_heading("# Northwire NOTEBOOK") && !is_editors_heading("A new notebook"));
     }
 }

@@ -6,13 +6,13 @@ use super::document::Hints;
 use super::draft::Draft;
 use super::draft::Extracted;
 use super::error::ExtractError;
-use super::fields::{dateline, language};
+use super::fields::{credits, dateline, language};
 use super::line::{Line, fill};
 use super::report::Report;
 
 /// Cleans lines and fills the draft, for pages and dumps alike.
 pub(super) fn finish(
-    lines: Vec<Line>,
+    mut lines: Vec<Line>,
     context: &CleaningContext<'_>,
     hints: &Hints<'_>,
     said_language: &str,
@@ -21,6 +21,7 @@ pub(super) fn finish(
     budget: &Budget<'_>,
 ) -> Result<Extracted, ExtractError> {
     let before: usize = lines.iter().map(Line::chars).sum();
+    credits::take(&mut lines, &mut draft, &mut report);
     let lines = clean(lines, context, &mut draft, &mut report, budget)?;
     let prose: usize = lines.iter().filter(|line| line.is_prose()).map(Line::chars).sum();
     let after: usize = lines.iter().map(Line::chars).sum();
@@ -35,7 +36,8 @@ pub(super) fn finish(
     // Confidence: the share of running text, less the share that was cut.
     let share = prose as f32 / after as f32;
     let kept = after as f32 / before.max(1) as f32;
-    report.confidence = (0.3 + 0.5 * share + 0.2 * kept).clamp(0.0, 1.0) * if prose < 400 { 0.7 } else { 1.0 };
+    let by_shape = (0.3 + 0.5 * share + 0.2 * kept).clamp(0.0, 1.0) * if prose < 400 { 0.7 } else { 1.0 };
+    report.confidence = context.body_confidence.map_or(by_shape, |body| body.min(by_shape + 0.2));
     fill(&mut draft, lines);
     draft.language = language::of(hints.language.unwrap_or(said_language), &draft.body);
     Ok(Extracted { draft, report })

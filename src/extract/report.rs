@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::budget::Budget;
 use super::error::ExtractError;
+use super::kind::PageKind;
 use crate::article::invisible;
 
 /// Maximum number of bytes searched to sort the cuts of a report.
@@ -15,15 +16,66 @@ const MAX_PLACES: usize = 16;
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// Method that found the text.
-    pub method: &'static str,
+    pub method: Method,
     /// Charset of the bytes.
     pub charset: String,
     /// Confidence in the result, from 0 to 1.
     pub confidence: f32,
+    /// Kind of the page.
+    pub page_kind: PageKind,
+    /// Confidence in the kind of the page, from 0 to 1.
+    pub page_kind_confidence: f32,
+    /// Measurements that decide the kind of the page, by name.
+    pub page_features: Vec<(&'static str, f64)>,
     /// Cuts, in document order.
     pub cuts: Vec<Cut>,
     /// Anomalies that are not errors.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
+}
+
+/// Method of extraction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Method {
+    #[default]
+    Text,
+    Html,
+    StructuredData,
+    SyndicationFeed,
+    /// The text of an item of a wire format.
+    Wire,
+}
+
+/// Anomaly of a document that is not an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Warning {
+    pub code: WarningCode,
+    pub message: String,
+}
+
+/// Kind of a warning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum WarningCode {
+    WrongCharset,
+    ReplacedCharacters,
+    StructuredDataSkipped,
+    /// The text asks to withdraw another article.
+    KillAdvisory,
+    /// A field that does not have the form that its format requires.
+    FieldSkipped,
+    PaywallStub,
+    ListingPage,
+    ForumPage,
+    ProductPage,
+    ServicePage,
+}
+
+impl Warning {
+    pub(super) fn new(code: WarningCode, message: String) -> Self {
+        Self { code, message }
+    }
 }
 
 /// Text of the document that is not in the article.
@@ -57,6 +109,8 @@ pub enum CutReason {
     Comments,
     Caption,
     ControlCharacters,
+    /// Marked by the sender as not for publication.
+    EditorsOnly,
 }
 
 impl Report {

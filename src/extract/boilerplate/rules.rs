@@ -1,12 +1,14 @@
 //! The cleaning rules: aggressive at the head and the foot of a text, careful in between. Every cut is reported.
 
+use super::cut::cut;
+use super::{captions, foot, furniture};
 use crate::article::fold;
 use crate::extract::budget::Budget;
-use crate::extract::draft::{BlockKind, Draft};
+use crate::extract::draft::Draft;
 use crate::extract::error::ExtractError;
 use crate::extract::fields::{byline, dateline, dates};
-use crate::extract::line::Line;
-use crate::extract::phrases::{Furniture, furniture, is_teaser_heading};
+use crate::extract::line::{Line, LineKind};
+use crate::extract::phrases::is_teaser_heading;
 use crate::extract::report::{CutReason, Report};
 
 /// Lines at the head that are searched for content of other fields.
@@ -20,6 +22,8 @@ pub(crate) struct CleaningContext<'a> {
     pub(crate) subheadline: &'a str,
     /// True for text dumps. Pages have had their main text found already.
     pub(crate) is_dump: bool,
+    /// Confidence of the model that found the text, for pages.
+    pub(crate) body_confidence: Option<f32>,
 }
 
 /// Cuts what is not the article's text.
@@ -37,41 +41,26 @@ pub(crate) fn clean(
     read(&lines)?;
     cut_repeated_headline(&mut lines, context, report);
     read(&lines)?;
-    cut_head(&mut lines, draft, report);
+    cut_head(&mut lines, context, draft, report);
     read(&lines)?;
     cut_teasers(&mut lines, context, report);
     read(&lines)?;
-    cut_furniture(&mut lines, report);
+    furniture::cut_promos(&mut lines, report);
+    furniture::cut_phrases(&mut lines, report);
+    read(&lines)?;
+    foot::cut_dated_teasers(&mut lines, report);
+    foot::cut_credits(&mut lines, draft, report);
     cut_foot(&mut lines, report);
     read(&lines)?;
+    captions::cut_captions(&mut lines, draft, report);
+    read(&lines)?;
     cut_repeats(&mut lines, report);
-    if let Some(first) = lines.iter_mut().find(|line| !line.is_image() && line.kind != BlockKind::Heading)
+    if let Some(first) = lines.iter_mut().find(|line| !line.is_object() && !line.is_heading() && !line.is_table())
         && let Some(rest) = dateline::take(&first.text, draft, report)
     {
         first.text = rest;
     }
     Ok(lines)
-}
-
-/// Removes and reports the lines for which `judge` has a reason. `judge` gets the index of a line. Returns the removed
-/// lines.
-fn cut(
-    lines: &mut Vec<Line>,
-    report: &mut Report,
-    rule: &'static str,
-    confidence: f32,
-    judge: impl Fn(usize, &Line) -> Option<CutReason>,
-) -> Vec<Line> {
-    let mut at = 0;
-    let removed = lines.extract_if(.., |line| {
-        let reason = if line.is_image() { None } else { judge(at, line) };
-        at += 1;
-        if let Some(reason) = reason {
-            report.cut(&line.text, reason, rule, confidence);
-        }
-        reason.is_some()
-    });
-    removed.collect()
 }
 
 /// Cuts horizontal rules made of dashes, and lines without a letter or a digit.
@@ -95,7 +84,7 @@ fn cut_repeated_headline(lines: &mut Vec<Line>, context: &CleaningContext<'_>, r
         let said = words(&line.text);
         let same = said == headline || (at < 3 && said.len() > 4 && is_same(&said, &headline));
         let sub = at < 4 && !subheadline.is_empty() && said == subheadline && !line.is_prose();
-        ((at < HEAD && same) || sub || (line.kind == BlockKind::Heading && same)).then_some(CutReason::RepeatedHeadline)
+        ((at < HEAD && same) || sub || (line.is_heading() && same)).then_some(CutReason::RepeatedHeadline)
     });
 }
 
@@ -110,7 +99,7 @@ fn is_same(one: &[String], other: &[String]) -> bool {
 }
 
 /// Cuts bylines, dates and reading times at the head.
-fn cut_head(lines: &mut Vec<Line>, draft: &mut Draft, report: &mut Report) {
+fn cut_head(lines: &mut Vec<Line>, context: &CleaningContext<'_>, draft: &mut Draft, report: &mut Report) {
     let prose = lines.iter().position(Line::is_prose).unwrap_or(0);
     let authors = draft.authors.clone();
     let mut found = Vec::new();
@@ -119,12 +108,22 @@ fn cut_head(lines: &mut Vec<Line>, draft: &mut Draft, report: &mut Report) {
         let date = at < HEAD.min(prose + 2) && (dates::is_date_line(&line.text) || is_reading_time(&line.text));
         (byline || date).then_some(CutReason::Byline)
     });
-    for line in removed {
-        found.extend(byline::split(&line.text, &[&draft.publisher]));
-        if draft.publish_time.is_none() {
-            let label = |c: char| c.is_alphabetic() || c == ' ' || c == ':';
-            draft.publish_time = dates::parse(line.text.trim_start_matches(label)).or(dates::parse(&line.text));
+    let names = |line: &Line, publisher: &str| match dates::is_date_line(&line.text) {
+        true => Vec::new(),
+        false => byline::split(&line.text, &[publisher]),
+    };
+    for line in &removed {
+        found.extend(names(line, &draft.publisher));
+        // The dates of a page have been weighed already.
+        if context.is_dump && draft.publish_time.is_none() && dates::label(&line.text) != Some(dates::Label::Updated) {
+            // The language is not known yet.
+            draft.publish_time = dates::find(&line.text, dates::Locale::default()).first().map(|found| found.stated);
         }
+    }
+    if draft.byline.is_empty()
+        && let Some(line) = removed.iter().find(|line| !names(line, &draft.publisher).is_empty())
+    {
+        draft.byline = line.text.chars().take(byline::MAX_CHARS).collect();
     }
     if draft.authors.is_empty() {
         found.into_iter().for_each(|name| byline::push(&mut draft.authors, name));
@@ -142,9 +141,9 @@ fn is_reading_time(line: &str) -> bool {
 fn cut_teasers(lines: &mut Vec<Line>, context: &CleaningContext<'_>, report: &mut Report) {
     // In a dump a teaser looks like prose. It is recognized as a single line below a teaser heading.
     let is_teaser = |line: &Line| {
-        line.is_image()
+        line.is_object()
             || line.chars() <= TEASER_CHARS
-                && (context.is_dump || !line.is_prose() || line.is_links() || line.kind == BlockKind::ListItem)
+                && (context.is_dump || !line.is_prose() || line.is_links() || line.kind == LineKind::ListItem)
     };
     // Only teasers follow from here on.
     let foot = lines.iter().rposition(|line| !is_teaser(line)).map_or(0, |last| last + 1);
@@ -152,7 +151,7 @@ fn cut_teasers(lines: &mut Vec<Line>, context: &CleaningContext<'_>, report: &mu
     let mut prose_before = false;
     let mut rest = std::mem::take(lines).into_iter().enumerate().peekable();
     while let Some((at, line)) = rest.next() {
-        if line.is_image() || !is_teaser_heading(&line.text) {
+        if line.is_object() || !is_teaser_heading(&line.text) {
             prose_before |= line.is_prose();
             kept.push(line);
             continue;
@@ -160,9 +159,14 @@ fn cut_teasers(lines: &mut Vec<Line>, context: &CleaningContext<'_>, report: &mu
         let all = prose_before && at + 1 >= foot;
         let (rule, confidence) = if all { ("teasers-at-foot", 0.9) } else { ("teasers", 0.8) };
         report.cut(&line.text, CutReason::Teasers, rule, confidence);
+        // A linked heading has a paragraph below it.
+        let mut is_below_link = false;
         let under = |line: &Line| all || line.is_links() || is_teaser_heading(&line.text);
-        while let Some((_, line)) = rest.next_if(|(_, line)| under(line)) {
-            if !line.is_image() {
+        while let Some((_, line)) =
+            rest.next_if(|(_, line)| under(line) || is_below_link && line.chars() <= TEASER_CHARS && !line.is_heading())
+        {
+            is_below_link = line.is_links() && line.is_heading() || is_below_link && line.is_object();
+            if !line.is_object() {
                 report.cut(&line.text, CutReason::Teasers, rule, confidence);
             }
         }
@@ -170,50 +174,16 @@ fn cut_teasers(lines: &mut Vec<Line>, context: &CleaningContext<'_>, report: &mu
     *lines = kept;
 }
 
-/// Cuts lines that match known furniture phrases.
-fn cut_furniture(lines: &mut Vec<Line>, report: &mut Report) {
-    let last_prose = lines.iter().rposition(Line::is_prose).unwrap_or(0);
-    cut(lines, report, "furniture-line", 0.85, |at, line| {
-        let kind = furniture(&line.text)?;
-        let chars = line.chars();
-        let outside = at > last_prose;
-        let applies = match kind {
-            Furniture::Teaser => {
-                chars <= 200 && (line.is_links() || line.linked * 2 > chars || !ends_a_sentence(&line.text) || outside)
-            }
-            Furniture::Share | Furniture::Advertisement => chars <= 80,
-            Furniture::SignUp => chars <= 240 && (line.linked > 0 || outside || !line.is_prose()),
-            Furniture::Copyright => outside || chars <= 120 && (line.text.contains('©') || at + 3 > last_prose),
-            Furniture::Comments => chars <= 240 && (outside || at + 2 > last_prose || chars <= 40),
-        };
-        applies.then_some(match kind {
-            Furniture::Teaser => CutReason::Teasers,
-            Furniture::Share => CutReason::Share,
-            Furniture::SignUp => CutReason::SignUp,
-            Furniture::Advertisement => CutReason::Advertisement,
-            Furniture::Copyright => CutReason::Copyright,
-            Furniture::Comments => CutReason::Comments,
-        })
-    });
-    cut(lines, report, "linked-heading", 0.7, |_, line| {
-        (line.is_links() && line.kind == BlockKind::Heading).then_some(CutReason::Teasers)
-    });
-}
-
-fn ends_a_sentence(text: &str) -> bool {
-    text.ends_with(['.', '!', '”', '"', '。'])
-}
-
 /// Cuts from the end up to the first line of prose. A short line may be the article's last sentence, so it is cut only
 /// if it is linked or is a heading with nothing below it.
 fn cut_foot(lines: &mut Vec<Line>, report: &mut Report) {
     while let Some(last) = lines.last() {
-        if last.is_image() {
+        if last.is_object() {
             break;
         }
         let reason = if last.is_links() || (last.linked * 2 > last.chars() && !last.is_prose()) {
             CutReason::Teasers
-        } else if last.kind == BlockKind::Heading || is_teaser_heading(&last.text) {
+        } else if last.is_heading() || is_teaser_heading(&last.text) {
             CutReason::Furniture
         } else {
             break;
@@ -228,7 +198,7 @@ fn cut_repeats(lines: &mut Vec<Line>, report: &mut Report) {
     let mut seen = std::collections::HashSet::new();
     let mut kept = Vec::with_capacity(lines.len());
     for line in lines.drain(..) {
-        if !line.is_image() && line.chars() >= 60 && !seen.insert(line.text.clone()) {
+        if !line.is_object() && line.chars() >= 60 && !seen.insert(line.text.clone()) {
             report.cut(&line.text, CutReason::RepeatedText, "said-twice", 0.9);
         } else {
             kept.push(line);

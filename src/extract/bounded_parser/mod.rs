@@ -6,9 +6,7 @@
 
 mod json;
 mod sink;
-mod split;
 mod tags;
-mod xml;
 
 use dom_query::{Document, NodeData};
 use html5ever::tendril::{StrTendril, TendrilSink};
@@ -16,12 +14,12 @@ use html5ever::tree_builder::TreeBuilderOpts;
 use html5ever::{ParseOpts, parse_document};
 
 pub(crate) use json::{json, json_feed};
-pub(crate) use xml::xml;
 
 use self::sink::Sink;
 use crate::extract::budget::{Budget, steps_of};
 use crate::extract::document::Limits;
 use crate::extract::error::ExtractError;
+use crate::extract::node_text::raw_text;
 
 /// Bytes parsed between two checks of the limits. Work per chunk is bounded for any input.
 const CHUNK_BYTES: usize = 1 << 10;
@@ -63,18 +61,17 @@ pub(crate) fn plain(text: &str, budget: &Budget<'_>) -> Result<String, ExtractEr
         return Ok(text.to_owned());
     }
     match parse(text, budget) {
-        Ok(document) => Ok(document.text().to_string()),
+        Ok(document) => raw_text(&document.root(), budget),
         Err(error @ (ExtractError::TooComplex { .. } | ExtractError::Abandoned)) => Err(error),
         Err(_too_rich) => Ok(text.to_owned()),
     }
 }
 
-/// Checks the depth of the whole tree (moving a branch deepens all of it, which the sink does not track), counts the
-/// work of finding the main text, and splits texts that are expensive to serialize.
+/// Checks the depth of the whole tree (moving a branch deepens all of it, which the sink does not track), and counts
+/// the work of reading it.
 ///
-///
-/// The library that finds the main text reads the whole content of many elements. Its work is therefore at most the
-/// sum of the depths of all nodes and pieces of text. Measured: 50 to 100 ns for each node and level.
+/// Some steps read the whole content of elements within each other. Their work is therefore at most the sum of the
+/// depths of all nodes and pieces of text.
 fn measure(document: &Document, budget: &Budget<'_>) -> Result<(), ExtractError> {
     let max = budget.limits.max_depth;
     let mut depth = 0_usize;
@@ -95,7 +92,6 @@ fn measure(document: &Document, budget: &Budget<'_>) -> Result<(), ExtractError>
             _ => 0,
         });
         budget.spend(depth as u64 * steps_of(text))?;
-        let at = if text > split::LONG_TEXT { split::text(&at) } else { at };
         let mut up = Some(at);
         node = loop {
             let Some(here) = up else { break None };

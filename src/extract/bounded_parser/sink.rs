@@ -9,7 +9,6 @@ use html5ever::tendril::StrTendril;
 use html5ever::tree_builder::{ElementFlags, NodeOrText, QuirksMode, TreeSink};
 use html5ever::{Attribute, QualName};
 
-use super::split;
 use crate::extract::document::Limits;
 use crate::extract::error::ExtractError;
 
@@ -90,17 +89,14 @@ impl Sink {
         matches!(child, NodeOrText::AppendNode(id) if self.comment.get() == Some(*id))
     }
 
-    /// Counts attributes added to an element that has `context` ones, and clips values that are expensive to serialize.
-    fn count_attributes(&self, context: usize, attributes: &mut [Attribute]) {
-        let all = self.attributes.get() + attributes.len();
+    /// Counts attributes added to an element that has `context` ones.
+    fn count_attributes(&self, context: usize, count: usize) {
+        let all = self.attributes.get() + count;
         self.attributes.set(all);
-        if context + attributes.len() > self.limits.max_attributes {
+        if context + count > self.limits.max_attributes {
             self.refused.set(Some(Refusal::Attributes));
         } else if all > self.limits.max_all_attributes {
             self.refused.set(Some(Refusal::AllAttributes));
-        }
-        for attribute in attributes {
-            split::clip(&mut attribute.value);
         }
     }
 }
@@ -125,12 +121,12 @@ impl TreeSink for Sink {
         self.document.elem_name(target)
     }
 
-    fn create_element(&self, name: QualName, mut attributes: Vec<Attribute>, flags: ElementFlags) -> NodeId {
+    fn create_element(&self, name: QualName, attributes: Vec<Attribute>, flags: ElementFlags) -> NodeId {
         self.elements.set(self.elements.get() + 1);
         if self.elements.get() > self.max_elements {
             self.refused.set(Some(Refusal::Elements));
         }
-        self.count_attributes(0, &mut attributes);
+        self.count_attributes(0, attributes.len());
         self.document.create_element(name, attributes, flags)
     }
 
@@ -196,7 +192,7 @@ impl TreeSink for Sink {
         let count = context.len();
         attributes.retain(|attribute| context.insert(attribute.name.clone()));
         if !attributes.is_empty() {
-            self.count_attributes(count, &mut attributes);
+            self.count_attributes(count, attributes.len());
             self.document.add_attrs_if_missing(target, attributes);
         }
     }

@@ -5,20 +5,29 @@ use crate::extract::error::ExtractError;
 /// A parser reports a tag only at its end, and its search for repeated attributes takes quadratic time. Beyond this
 /// multiple of the limit, the tag never reaches the parser.
 const UNSEEN_TAG: usize = 2;
+/// The same within a script, whose `a<b` is no tag. Where the parser does read a tag there, it is the only one that
+/// takes so long: the page is rejected at its end.
+const UNSEEN_IN_SCRIPT: usize = 20;
 
 /// Rejects a page with very many attributes in anything that may be a tag. Tags are read as in the HTML standard, from
 /// every possible start, so none is missed. False positives (in a script, say) need far more attributes than usual.
 pub(super) fn check(html: &str, limit: usize) -> Result<(), ExtractError> {
     let bytes = html.as_bytes();
     let mut from = 0;
+    let mut in_script = false;
     // Unterminated tags are read again from each start within them. Ordinary pages terminate theirs.
     let mut budget = 8 * html.len() + (64 << 10);
     while let Some(at) = bytes[from..].iter().position(|byte| *byte == b'<') {
         from += at + 1;
         let name = from + usize::from(bytes.get(from) == Some(&b'/'));
         if bytes.get(name).is_some_and(u8::is_ascii_alphabetic) {
-            let (count, read) = count_attributes(&bytes[name..], limit * UNSEEN_TAG);
-            if count > limit * UNSEEN_TAG || read > budget {
+            let is_script = bytes[name..].get(..6).is_some_and(|word| word.eq_ignore_ascii_case(b"script"));
+            if is_script {
+                in_script = name == from;
+            }
+            let most = limit * if in_script && !is_script { UNSEEN_IN_SCRIPT } else { UNSEEN_TAG };
+            let (count, read) = count_attributes(&bytes[name..], most);
+            if count > most || read > budget {
                 return Err(ExtractError::TooManyAttributes { limit });
             }
             budget -= read;

@@ -1,5 +1,8 @@
 //! News agencies.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// News agencies by the names used in datelines, bylines and attributions, with their standard names.
 pub(crate) const AGENCIES: &[(&str, &str)] = &[
     ("Reuters", "Reuters"),
@@ -13,6 +16,18 @@ pub(crate) const AGENCIES: &[(&str, &str)] = &[
     ("UPI", "UPI"),
     ("DPA", "dpa"),
     ("dpa", "dpa"),
+    ("Dpa", "dpa"),
+    ("Deutsche Presse-Agentur", "dpa"),
+    ("dpa-infocom", "dpa"),
+    ("dpa/lno", "dpa"),
+    ("dpa/tmn", "dpa"),
+    ("AFPRelaxnews", "AFP"),
+    ("SDA", "Keystone-SDA"),
+    ("sda", "Keystone-SDA"),
+    ("Keystone-SDA", "Keystone-SDA"),
+    ("KNA", "KNA"),
+    ("epd", "epd"),
+    ("SID", "SID"),
     ("PA", "PA Media"),
     ("PA Media", "PA Media"),
     ("Press Association", "PA Media"),
@@ -41,6 +56,8 @@ pub(crate) const AGENCIES: &[(&str, &str)] = &[
     ("Bernama", "Bernama"),
     ("Antara", "Antara"),
     ("Anadolu Agency", "Anadolu Agency"),
+    ("Anadolu Ajansı", "Anadolu Agency"),
+    ("AA", "Anadolu Agency"),
     ("Anadolu", "Anadolu Agency"),
     ("ATS", "Keystone-ATS"),
     ("Keystone-ATS", "Keystone-ATS"),
@@ -73,10 +90,115 @@ pub(crate) const AGENCIES: &[(&str, &str)] = &[
     ("GNA", "GNA"),
     ("City News Service", "City News Service"),
     ("StatePoint", "StatePoint"),
+    ("Agencia EFE", "EFE"),
+    ("Adnkronos", "Adnkronos"),
+    ("AGI", "AGI"),
+    ("LaPresse", "LaPresse"),
+    ("Agência Lusa", "Lusa"),
+    ("LUSA", "Lusa"),
+    ("UNI", "UNI"),
+    ("Télam", "Télam"),
+    ("Notimex", "Notimex"),
+    ("Presse Canadienne", "The Canadian Press"),
+    ("La Presse Canadienne", "The Canadian Press"),
+    ("Keystone-SDA-ATS", "Keystone-SDA"),
+    ("ČTK", "ČTK"),
+    ("BTA", "BTA"),
+    ("BNS", "BNS"),
+    ("ELTA", "ELTA"),
+    ("TASR", "TASR"),
+    ("Tanjug", "Tanjug"),
+    ("HINA", "Hina"),
+    ("Hina", "Hina"),
+    ("ΑΠΕ-ΜΠΕ", "ANA-MPA"),
+    ("DHA", "DHA"),
+    ("İHA", "İHA"),
+    ("ИНТЕРФАКС", "Interfax"),
+    ("INTERFAX", "Interfax"),
+    ("INTERFAX.RU", "Interfax"),
+    ("Интерфакс-Украина", "Interfax-Ukraine"),
+    ("Інтерфакс-Україна", "Interfax-Ukraine"),
+    ("Interfax-Ukraine", "Interfax-Ukraine"),
+    ("РИА НОВОСТИ", "RIA Novosti"),
+    ("REGNUM", "REGNUM"),
+    ("Росбалт", "Rosbalt"),
+    ("БЕЛТА", "BelTA"),
+    ("БелТА", "BelTA"),
+    ("Укрінформ", "Ukrinform"),
+    ("УКРІНФОРМ", "Ukrinform"),
+    ("УНІАН", "UNIAN"),
+    ("УНИАН", "UNIAN"),
+    ("Արմենպրես", "Armenpress"),
+    ("ԱՐՄԵՆՊՐԵՍ", "Armenpress"),
+    ("ARMENPRESS", "Armenpress"),
+    ("رويترز", "Reuters"),
+    ("أ ف ب", "AFP"),
+    ("ا ف ب", "AFP"),
+    ("أ.ف.ب", "AFP"),
+    ("فرانس برس", "AFP"),
+    ("د ب أ", "dpa"),
+    ("أ ش أ", "MENA"),
+    ("وام", "WAM"),
+    ("واس", "SPA"),
+    ("سانا", "SANA"),
+    ("قنا", "QNA"),
+    ("ایرنا", "IRNA"),
+    ("ایسنا", "ISNA"),
+    ("تسنیم", "Tasnim"),
+    ("新華社", "Xinhua"),
+    ("中新社", "China News Service"),
+    ("中新网", "China News Service"),
+    ("中新網", "China News Service"),
+    ("中央社", "CNA"),
+    ("共同", "Kyodo"),
+    ("時事", "Jiji"),
+    ("時事通信", "Jiji"),
+    ("AFP時事", "AFP"),
+    ("AFP=時事", "AFP"),
+    ("CNN", "CNN"),
+    ("ロイター", "Reuters"),
+    ("路透社", "Reuters"),
+    ("法新社", "AFP"),
+    ("연합뉴스", "Yonhap"),
+    ("뉴시스", "Newsis"),
+    ("뉴스1", "News1"),
+    ("로이터", "Reuters"),
+    ("TTXVN", "VNA"),
 ];
+
+/// Agencies by the first character of their names.
+static BY_FIRST: LazyLock<HashMap<char, Vec<Entry>>> = LazyLock::new(|| {
+    let mut by_first: HashMap<char, Vec<Entry>> = HashMap::new();
+    for (name, standard) in AGENCIES {
+        if let Some(first) = name.chars().next() {
+            by_first.entry(first).or_default().push((name, standard));
+        }
+    }
+    by_first
+});
+
+/// A name and the standard name.
+type Entry = (&'static str, &'static str);
+
+/// Returns the agencies that a text names, as whole words: position, name and standard name.
+pub(crate) fn occurrences(text: &str) -> impl Iterator<Item = (usize, Entry)> {
+    let mut was_word = false;
+    let starts = text.char_indices().filter(move |(_, c)| {
+        let is_start = !was_word && !c.is_ascii_punctuation() && *c != ' ';
+        was_word = c.is_alphanumeric();
+        is_start
+    });
+    starts.filter_map(|(at, first)| {
+        let named = BY_FIRST.get(&first)?.iter().filter(|(name, _)| {
+            text[at..].strip_prefix(name).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+        });
+        Some((at, *named.max_by_key(|(name, _)| name.len())?))
+    })
+}
 
 /// Returns the agency of this name.
 pub(crate) fn agency(name: &str) -> Option<&'static str> {
     let name = name.trim_matches(|c: char| !c.is_alphanumeric());
-    AGENCIES.iter().find(|(context, _)| *context == name).map(|(_, agency)| *agency)
+    let named = BY_FIRST.get(&name.chars().next()?)?;
+    named.iter().find(|(known, _)| *known == name).map(|(_, standard)| *standard)
 }

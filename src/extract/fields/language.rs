@@ -1,6 +1,18 @@
 //! Language detection.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use whatlang::{Detector, Lang};
+
+/// Characters of the simplified and of the traditional Chinese script.
+static SCRIPTS: LazyLock<[HashSet<char>; 2]> = LazyLock::new(|| {
+    let file = include_str!("../phrases/scripts/zh.txt");
+    ["[simplified]", "[traditional]"].map(|section| {
+        let lines = file.lines().skip_while(|line| *line != section).skip(1);
+        lines.take_while(|line| !line.starts_with('[')).flat_map(str::chars).collect()
+    })
+});
 
 /// Maximum number of characters that are examined, and minimum for detection.
 const SAMPLE_CHARS: usize = 4_000;
@@ -14,29 +26,81 @@ pub(crate) fn of(said: &str, text: &str) -> String {
     if sample.chars().count() < MIN_CHARS {
         return said.unwrap_or_default();
     }
+    if let Some(chinese) = chinese(said.as_deref(), &sample) {
+        return chinese;
+    }
     let Some(info) = Detector::new().detect(&sample) else { return said.unwrap_or_default() };
     let Some(detected) = code(info.lang()) else { return said.unwrap_or_default() };
     match said {
         Some(said) if said.split('-').next() == Some(detected) || info.confidence() < 0.95 => said,
         Some(said) if !info.is_reliable() => said,
+        _ if detected == "zh" => chinese(None, &sample).unwrap_or_else(|| detected.to_owned()),
         _ => detected.to_owned(),
     }
 }
 
-/// Normalizes a tag: `en`, `en-GB`.
-fn tag(said: &str) -> Option<String> {
+/// Returns the tag of a Chinese text whose script the declared tag lacks or contradicts. None if the tag is right, or
+/// the text is not plainly in one of the scripts.
+fn chinese(said: Option<&str>, sample: &str) -> Option<String> {
+    if said.is_some_and(|said| said.split('-').next() != Some("zh")) || sample.chars().any(is_kana) {
+        return None;
+    }
+    let han = sample.chars().filter(|c| ('\u{4E00}'..='\u{9FFF}').contains(c)).count();
+    if han * 2 < sample.chars().count() {
+        return None;
+    }
+    let script = script(sample)?;
+    let said = said.unwrap_or("zh");
+    let stated = match said.split('-').nth(1) {
+        Some("Hant" | "TW" | "HK" | "MO") => Some("Hant"),
+        Some("Hans" | "CN" | "SG" | "MY") => Some("Hans"),
+        _ => None,
+    };
+    match (stated, script) {
+        // Texts without a stated script are taken for simplified ones by most readers.
+        (None, "Hans") => Some(said.to_owned()),
+        (Some(stated), script) if stated == script => Some(said.to_owned()),
+        _ => Some(format!("zh-{script}")),
+    }
+}
+
+fn is_kana(c: char) -> bool {
+    matches!(c, '\u{3041}'..='\u{30FA}')
+}
+
+/// Returns the script that nearly all characters belong to which only one of the scripts has.
+fn script(sample: &str) -> Option<&'static str> {
+    let [simplified, traditional] = &*SCRIPTS;
+    let count = |one: &HashSet<char>, other: &HashSet<char>| {
+        sample.chars().filter(|c| one.contains(c) && !other.contains(c)).count()
+    };
+    let (simplified, traditional) = (count(simplified, traditional), count(traditional, simplified));
+    match () {
+        () if traditional > simplified * 4 => Some("Hant"),
+        () if simplified > traditional * 4 => Some("Hans"),
+        () => None,
+    }
+}
+
+/// Normalizes a tag: `en`, `en-GB`, `zh-Hant-TW`.
+pub(crate) fn tag(said: &str) -> Option<String> {
     let said = said.trim().replace('_', "-");
     let mut parts = said.split('-');
     let language = parts.next()?.to_ascii_lowercase();
     if !(2..=3).contains(&language.len()) || !language.bytes().all(|b| b.is_ascii_alphabetic()) {
         return None;
     }
-    match parts.next() {
-        Some(region) if region.len() == 2 && region.bytes().all(|b| b.is_ascii_alphabetic()) => {
-            Some(format!("{language}-{}", region.to_ascii_uppercase()))
-        }
-        _ => Some(language),
+    let mut tag = language;
+    let mut part = parts.next();
+    if let Some(script) = part.filter(|part| part.len() == 4 && part.bytes().all(|b| b.is_ascii_alphabetic())) {
+        let (first, rest) = script.split_at(1);
+        tag = format!("{tag}-{}{}", first.to_ascii_uppercase(), rest.to_ascii_lowercase());
+        part = parts.next();
     }
+    if let Some(region) = part.filter(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_alphabetic())) {
+        tag = format!("{tag}-{}", region.to_ascii_uppercase());
+    }
+    Some(tag)
 }
 
 fn code(language: Lang) -> Option<&'static str> {
@@ -129,5 +193,25 @@ mod tests {
         assert_eq!(of("", english), "en");
         assert_eq!(of("en-US", "Short."), "en-US");
         assert_eq!(of("klingon", "Short."), "");
+    }
+
+    #[test]
+    fn the_scripts_of_chinese_are_told_apart() {
+        let traditional =
+            "埃勒里港市議會星期一決定在冬季來臨之前疏浚北部航道，此前一週內有兩艘渡輪擱淺，第三艘渡輪延誤了六個小時。";
+        let simplified =
+            "埃勒里港市议会星期一决定在冬季来临之前疏浚北部航道，此前一周内有两艘渡轮搁浅，第三艘渡轮延误了六个小时。";
+        for (said, text, tag) in [
+            ("zh-Hant-TW", traditional, "zh-Hant-TW"),
+            ("zh_tw", traditional, "zh-TW"),
+            ("zh", traditional, "zh-Hant"),
+            ("zh-CN", traditional, "zh-Hant"),
+            ("", traditional, "zh-Hant"),
+            ("", simplified, "zh"),
+            ("zh-Hans", simplified, "zh-Hans"),
+            ("zh-TW", simplified, "zh-Hans"),
+        ] {
+            assert_eq!(of(said, text), tag, "{said}");
+        }
     }
 }

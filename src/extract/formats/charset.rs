@@ -1,18 +1,20 @@
 //! Decoding of bytes to text: detection of the charset.
 //!
 //! Sources in order of trust: the bytes themselves if they prove it (a byte order mark, valid multi-byte UTF-8), the
-//! Content-Type, the document's own declaration, then a guess.
+//! Content-Type, the document's own declaration, then a guess. ISO-8859-1 in the Content-Type is a server's
+//! default more often than a statement, so the document's declaration comes before it.
 
 use std::borrow::Cow;
 use std::io::Read;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::detect::{Format, content_type_parts};
 use crate::extract::bounded_parser;
 use crate::extract::document::Limits;
 use crate::extract::error::ExtractError;
+use crate::extract::report::{Warning, WarningCode};
 
 /// A document decoded to text.
 #[derive(Debug)]
@@ -21,7 +23,7 @@ pub(crate) struct Decoded {
     pub(crate) charset: &'static str,
     /// Format according to the Content-Type.
     pub(crate) declared: Option<Format>,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Vec<Warning>,
 }
 
 /// Bytes of a document that are searched for declarations.
@@ -39,7 +41,7 @@ pub(crate) fn decode(bytes: &[u8], content_type: Option<&str>, limits: &Limits) 
     if is_noise(&text) {
         return Err(ExtractError::NotText);
     }
-    Ok(Decoded { text: text.into_owned(), charset: encoding.name(), declared, warnings })
+    Ok(Decoded { text: without_c1(text), charset: encoding.name(), declared, warnings })
 }
 
 /// Returns true if bytes are gzip.
@@ -73,47 +75,212 @@ fn decompress(bytes: &[u8], limits: &Limits) -> Result<Vec<u8>, ExtractError> {
     if is_gzip(&out) { Err(ExtractError::NotText) } else { Ok(out) }
 }
 
-fn read<'a>(bytes: &'a [u8], said: Option<&str>, warnings: &mut Vec<String>) -> (&'static Encoding, Cow<'a, str>) {
+fn read<'a>(bytes: &'a [u8], said: Option<&str>, warnings: &mut Vec<Warning>) -> (&'static Encoding, Cow<'a, str>) {
     if let Some((encoding, mark)) = Encoding::for_bom(bytes) {
         return (encoding, encoding.decode_without_bom_handling(&bytes[mark..]).0);
     }
-    let declared = said.map(|label| ("the Content-Type", label.to_owned())).or_else(|| in_document(bytes));
-    let named = declared.as_ref().and_then(|(who, label)| {
-        let encoding = Encoding::for_label(label.as_bytes());
-        if encoding.is_none() {
-            let label: String = label.chars().take(40).collect();
-            warnings.push(format!("{who} names an unknown charset, {label:?}"));
-        }
-        encoding
-    });
     if let Some(utf_16) = utf_16_without_mark(bytes) {
         return (utf_16, utf_16.decode_without_bom_handling(bytes).0);
     }
+    let named = declarations(bytes, said, warnings);
     // Text in another charset is hardly ever valid UTF-8 by chance, unless it is ASCII, where it does not matter.
     if let Ok(text) = std::str::from_utf8(bytes) {
-        if let Some(named) = named
-            && named != UTF_8
+        if let Some(named) = named.first()
+            && *named != UTF_8
             && !text.is_ascii()
         {
-            warnings.push(format!("the declared charset is {}, but the text is UTF-8", named.name()));
+            warnings.push(wrong_charset(format!("the declared charset is {}, but the text is UTF-8", named.name())));
         }
-        return (UTF_8, Cow::Borrowed(text));
+        return match encoded_twice(text) {
+            Some(text) => {
+                warnings.push(wrong_charset("the text was encoded in UTF-8 twice".to_owned()));
+                (UTF_8, Cow::Owned(text))
+            }
+            None => (UTF_8, Cow::Borrowed(text)),
+        };
     }
-    if let Some(named) = named {
-        let (text, _, broken) = named.decode(bytes);
+    if named.iter().all(|named| [UTF_8, WINDOWS_1252].contains(named))
+        && let Some((text, odd)) = mixed_utf_8(bytes)
+    {
+        let message = format!("{odd} bytes are invalid in UTF-8 and were read as windows-1252 or replaced");
+        warnings.push(Warning::new(WarningCode::ReplacedCharacters, message));
+        return (UTF_8, Cow::Owned(text));
+    }
+    for encoding in named {
+        if encoding == WINDOWS_1252
+            && let Some(other) = other_script(bytes)
+        {
+            let message = format!("the declared charset is windows-1252, but the text is {}", other.0.name());
+            warnings.push(wrong_charset(message));
+            return other;
+        }
+        let (text, _, broken) = encoding.decode(bytes);
         let replaced = text.matches('\u{FFFD}').count();
         if !broken || replaced * 200 < text.chars().count() {
             if broken {
-                warnings.push(format!("{replaced} characters are invalid in {} and were replaced", named.name()));
+                let message = format!("{replaced} characters are invalid in {} and were replaced", encoding.name());
+                warnings.push(Warning::new(WarningCode::ReplacedCharacters, message));
             }
-            return (named, text);
+            return (encoding, text);
         }
-        warnings.push(format!("the declared charset is {}, but the bytes are no text in it", named.name()));
+        let message = format!("the declared charset is {}, but the bytes are no text in it", encoding.name());
+        warnings.push(wrong_charset(message));
     }
+    let guessed = guess(bytes);
+    (guessed, guessed.decode_without_bom_handling(bytes).0)
+}
+
+fn guess(bytes: &[u8]) -> &'static Encoding {
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
     detector.feed(bytes, true);
-    let guessed = detector.guess(None, Utf8Detection::Allow);
-    (guessed, guessed.decode_without_bom_handling(bytes).0)
+    detector.guess(None, Utf8Detection::Allow)
+}
+
+/// Returns the declared charsets, the most trusted first.
+fn declarations(bytes: &[u8], said: Option<&str>, warnings: &mut Vec<Warning>) -> Vec<&'static Encoding> {
+    let mut named: Vec<&'static Encoding> = Vec::new();
+    let said = said.map(|label| ("the Content-Type", label.to_owned()));
+    for (who, label) in said.into_iter().chain(in_document(bytes)) {
+        match for_label(&label) {
+            // Whoever could read the declaration has no UTF-16 before them.
+            Some(encoding) if encoding == UTF_16LE || encoding == UTF_16BE => {}
+            Some(encoding) if named.contains(&encoding) => {}
+            Some(encoding) => named.push(encoding),
+            None => {
+                let label: String = label.chars().take(40).collect();
+                warnings.push(wrong_charset(format!("{who} names an unknown charset, {label:?}")));
+            }
+        }
+    }
+    if named.len() > 1 && named[0] == WINDOWS_1252 {
+        named.swap(0, 1);
+    }
+    named
+}
+
+/// Returns the charset of a label, also of one that is nearly right: `cp-1251`, `win1251`, `utf_8`.
+fn for_label(label: &str) -> Option<&'static Encoding> {
+    Encoding::for_label(label.as_bytes()).or_else(|| {
+        let folded: String = label.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+        let digits = folded.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let label = match folded.trim_end_matches(|c: char| c.is_ascii_digit()) {
+            "utf" if digits == "8" => "utf-8".to_owned(),
+            "cp" | "win" | "windows" | "xcp" => format!("windows-{digits}"),
+            "iso" => format!("iso-8859-{}", digits.strip_prefix("8859")?),
+            _ => return None,
+        };
+        Encoding::for_label(label.as_bytes())
+    })
+}
+
+/// Decodes UTF-8 with a few other bytes, as pages have that are put together from several sources. Single bytes are
+/// windows-1252, incomplete characters are replaced. Returns none if too much is no UTF-8.
+fn mixed_utf_8(bytes: &[u8]) -> Option<(String, usize)> {
+    const MIN_CHARS: usize = 10;
+    const MIN_RATIO: usize = 8;
+    let (mut valid, mut odd) = (0, 0);
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        valid += chunk.valid().bytes().filter(|byte| *byte >= 0xC0).count();
+        text.push_str(chunk.valid());
+        match chunk.invalid() {
+            [] => {}
+            invalid @ [_] => text.push_str(&WINDOWS_1252.decode_without_bom_handling(invalid).0),
+            _ => text.push('\u{FFFD}'),
+        }
+        odd += usize::from(!chunk.invalid().is_empty());
+    }
+    (valid >= MIN_CHARS && valid >= odd * MIN_RATIO).then_some((text, odd))
+}
+
+/// Repairs UTF-8 that was taken for windows-1252 and encoded again: `Ã©` for `é`, `â€™` for `’`. Returns none if most
+/// characters are what they seem.
+fn encoded_twice(text: &str) -> Option<String> {
+    const MIN_RUNS: usize = 3;
+    let is_lead = |c: char| ('\u{C2}'..='\u{F4}').contains(&c);
+    // The first byte of those characters in UTF-8: most pages have none of them.
+    if !text.as_bytes().contains(&0xC3) {
+        return None;
+    }
+    let mut pairs = text.chars().zip(text.chars().skip(1));
+    if !pairs.any(|(first, second)| is_lead(first) && !second.is_ascii() && !second.is_alphabetic()) {
+        return None;
+    }
+    let mut out = String::with_capacity(text.len());
+    let (mut repaired, mut others) = (0, 0);
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| !c.is_ascii()) {
+        let end = rest[start..].find(|c: char| c.is_ascii()).map_or(rest.len(), |end| start + end);
+        let run = &rest[start..end];
+        out.push_str(&rest[..start]);
+        rest = &rest[end..];
+        match bytes_of(run).map(String::from_utf8) {
+            Some(Ok(original)) if is_lead(run.chars().next().unwrap_or_default()) => {
+                out.push_str(&original);
+                repaired += 1;
+            }
+            _ => {
+                out.push_str(run);
+                others += 1;
+            }
+        }
+    }
+    out.push_str(rest);
+    (repaired >= MIN_RUNS && repaired > others).then_some(out)
+}
+
+/// Returns the bytes that were read as windows-1252 or ISO-8859-1.
+fn bytes_of(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    for character in text.chars() {
+        match u8::try_from(u32::from(character)) {
+            Ok(byte) => bytes.push(byte),
+            Err(_) => {
+                let mut buffer = [0; 4];
+                let (encoded, _, is_lost) = WINDOWS_1252.encode(character.encode_utf8(&mut buffer));
+                bytes.extend_from_slice((!is_lost).then_some(&encoded)?);
+            }
+        }
+    }
+    Some(bytes)
+}
+
+/// Returns the text in the charset that its bytes suggest, if they are declared as windows-1252 but are letters of
+/// another script.
+fn other_script(bytes: &[u8]) -> Option<(&'static Encoding, Cow<'_, str>)> {
+    const MIN_LETTERS: usize = 20;
+    let guessed = guess(bytes);
+    if guessed.is_single_byte() && guessed.name().ends_with("1252") {
+        return None;
+    }
+    let (text, broken) = guessed.decode_without_bom_handling(bytes);
+    let letters = text.chars().filter(|c| !c.is_ascii() && c.is_alphabetic());
+    let (mut other, mut latin) = (0, 0);
+    letters.for_each(|c| if c < '\u{370}' || ('\u{1E00}'..'\u{1F00}').contains(&c) { latin += 1 } else { other += 1 });
+    (!broken && other >= MIN_LETTERS && other > latin * 8).then_some((guessed, text))
+}
+
+/// Replaces C1 controls, which are windows-1252 read as ISO-8859-1.
+fn without_c1(text: Cow<'_, str>) -> String {
+    let is_c1 = |c: char| ('\u{80}'..='\u{9F}').contains(&c);
+    // In UTF-8, these are 0xC2 and a byte below 0xA0. Without an early end, many bytes are compared at once.
+    let bytes = text.as_bytes();
+    let pairs = bytes.iter().zip(bytes.iter().skip(1));
+    if !pairs.fold(false, |found, (first, second)| found | (*first == 0xC2) & (*second < 0xA0)) {
+        return text.into_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match u8::try_from(u32::from(character)) {
+            Ok(byte) if is_c1(character) => out.push_str(&WINDOWS_1252.decode_without_bom_handling(&[byte]).0),
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+fn wrong_charset(message: String) -> Warning {
+    Warning::new(WarningCode::WrongCharset, message)
 }
 
 /// Returns the charset declared in the document: `<meta charset>`, `<meta http-equiv>` or the XML declaration.
@@ -220,6 +387,42 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn declarations_of_the_document_come_before_defaults_of_the_server() {
+        let encoded =
+            |label: &str, text: &str| Encoding::for_label(label.as_bytes()).unwrap().encode(text).0.into_owned();
+        let latin = Some("text/html; charset=ISO-8859-1");
+        for (label, text) in [("windows-1251", RUSSIAN), ("shift_jis", JAPANESE), ("gbk", CHINESE)] {
+            let page = format!("<html><head><meta charset='{label}'></head><body>{text}</body></html>");
+            assert_eq!(decoded(&encoded(label, &page), latin).text, page, "{label}, declared");
+            let page = format!("<html><body>{}</body></html>", text.repeat(3));
+            assert_eq!(decoded(&encoded(label, &page), latin).text, page, "{label}, not declared");
+        }
+        let french = "Le café de l’hôtel « Ellery » a été fermé à cause d’un été très chaud.";
+        assert_eq!(decoded(&encoded("windows-1252", french), latin).text, french);
+        for label in ["cp-1251", "win1251", "windows_1251"] {
+            let page = format!("<meta charset={label}>{RUSSIAN}");
+            assert_eq!(decoded(&encoded("windows-1251", &page), None).text, page, "{label}");
+        }
+    }
+
+    #[test]
+    fn mixed_and_doubled_encodings_are_repaired() {
+        let mut mixed = RUSSIAN.as_bytes().to_vec();
+        mixed.extend_from_slice(b" The board\x92s caf\xE9. \xE2\x80 ");
+        let text = decoded(&mixed, None).text;
+        assert!(text.starts_with(RUSSIAN) && text.ends_with(" The board’s café. \u{FFFD} "), "{text}");
+        let latin_1: String = RUSSIAN.bytes().map(char::from).collect();
+        assert_eq!(decoded(latin_1.as_bytes(), None).text, RUSSIAN);
+        let twice = "The boardâ€™s cafÃ© is closed, and Idaâ€™s too; not so the “Ship”.";
+        let once = "The board’s café is closed, and Ida’s too; not so the “Ship”.";
+        assert_eq!(decoded(twice.as_bytes(), None).text, once);
+        let french = "À la fin, « Ã » n’est qu’une lettre.";
+        assert_eq!(decoded(french.as_bytes(), None).text, french);
+        let c1 = "It is the harbour board\u{92}s plan, as was agreed on Monday in Port Ellery.";
+        assert_eq!(decoded(c1.as_bytes(), None).text, c1.replace('\u{92}', "’"));
     }
 
     #[test]

@@ -3,16 +3,34 @@
 pub(super) mod charset;
 mod detect;
 mod html;
+mod iptc_7901;
+mod json;
+mod kill_advisory;
+mod markdown;
+mod media_topics;
+mod newsml_1;
+mod newsml_g2;
+mod ninjs;
+mod nitf;
+mod schema_org;
 mod syndication;
 pub(super) mod text;
+mod wire;
+#[cfg(test)]
+mod wire_tests;
+mod wxr;
+mod xml;
 
 use super::bounded_parser;
 use super::budget::Budget;
-use super::document::{Document, Payload};
+use super::document::{Document, Hints, Limits, Payload};
 use super::draft::{Extracted, Extraction};
 use super::error::ExtractError;
 use super::report::Report;
 use detect::Format;
+pub use html::Blocks;
+#[cfg(test)]
+pub(crate) use html::page_lines;
 
 /// Extracts the articles of a document.
 ///
@@ -37,11 +55,69 @@ pub fn extract(document: &Document<'_>, budget: &Budget<'_>) -> Result<Extractio
             budget.set_document_size(decoded.text.len());
             let report =
                 Report { charset: decoded.charset.to_owned(), warnings: decoded.warnings, ..Report::default() };
-            match detect::format(&decoded.text, decoded.declared) {
-                Format::Html => article(html::extract(&decoded.text, document.url, hints, report, budget)),
-                Format::Text => article(text::extract(&decoded.text, hints, report, budget)),
-                Format::Feed => syndication::extract(&decoded.text, hints, &report, budget).map(Extraction::Feed),
+            let text = &decoded.text;
+            match detect::format(text, decoded.declared)? {
+                Format::Html => article(html::extract(text, document.url, hints, report, budget)),
+                Format::Text | Format::Xml => article(text::extract(text, hints, report, budget)),
+                Format::Feed => syndication::extract(text, document.url, hints, &report, budget).map(Extraction::Feed),
+                Format::Json => json(text, hints, &report, budget),
+                Format::NewsmlG2 => newsml_g2::extract(text, hints, &report, budget),
+                Format::Newsml1 => newsml_1::extract(text, hints, &report, budget),
+                Format::Nitf => nitf::extract(text, hints, &report, budget),
+                Format::Iptc7901 => iptc_7901::extract(text, hints, &report, budget),
+                Format::Wxr => wxr::extract(text, hints, &report, budget),
+                Format::Markdown => markdown::extract(text, document.url, hints, &report, budget),
             }
         }
+    }
+}
+
+/// Extracts the articles of JSON, of the format that its fields show.
+fn json(text: &str, hints: &Hints<'_>, report: &Report, budget: &Budget<'_>) -> Result<Extraction, ExtractError> {
+    let document = json::parse(text.trim_start_matches('\u{FEFF}'), budget)?;
+    if schema_org::is_format(&document) {
+        return schema_org::extract(&document, hints, report, budget);
+    }
+    let items = ninjs::items(&document);
+    if !items.is_empty() {
+        return ninjs::extract(&items, hints, report, budget);
+    }
+    let keys: Vec<String> = document.fields().iter().take(8).map(|(key, _)| key.chars().take(40).collect()).collect();
+    let keys =
+        if keys.is_empty() { "without fields".to_owned() } else { format!("with the fields {}", keys.join(", ")) };
+    Err(detect::unknown(format!("JSON {keys}")))
+}
+
+/// Returns the error for malformed XML, with the line of a position.
+fn xml_error(text: &str, position: u64, problem: &str) -> ExtractError {
+    let position = usize::try_from(position).unwrap_or(text.len()).min(text.len());
+    let line = text.as_bytes()[..position].iter().filter(|byte| **byte == b'\n').count() + 1;
+    ExtractError::Malformed { format: "XML", problem: format!("{problem}, at line {line}") }
+}
+
+/// Names of the features of a page's blocks.
+pub const BLOCK_FEATURES: &[&str] = &super::body::NAMES;
+
+/// Returns the blocks of a page with their features, to train the model that judges them.
+///
+/// # Errors
+/// If the page is not one, or is beyond the limits.
+pub fn page_blocks(bytes: &[u8]) -> Result<Blocks, ExtractError> {
+    let limits = Limits::default();
+    let budget = Budget::unattended(&limits);
+    let decoded = charset::decode(bytes, None, &limits)?;
+    budget.set_document_size(decoded.text.len());
+    html::blocks(&decoded.text, &budget)
+}
+
+/// Returns the text of a page that a browser shows, or the text of another document; empty if it cannot be read.
+pub fn visible_text(bytes: &[u8], content_type: Option<&str>) -> String {
+    let limits = Limits::default();
+    let budget = Budget::unattended(&limits);
+    let Ok(decoded) = charset::decode(bytes, content_type, &limits) else { return String::new() };
+    budget.set_document_size(decoded.text.len());
+    match detect::format(&decoded.text, decoded.declared) {
+        Ok(Format::Html) => html::visible_text(&decoded.text, &budget).unwrap_or_default(),
+        _ => decoded.text,
     }
 }

@@ -1,0 +1,155 @@
+//! Lines at the foot of a text that are not part of it: credits, rights, addresses.
+
+use super::furniture::reason;
+use crate::article::fold;
+use crate::extract::draft::Draft;
+use crate::extract::fields::agencies::agency;
+use crate::extract::fields::{byline, dates, people};
+use crate::extract::line::Line;
+use crate::extract::phrases::{Furniture, find, is_foot_credit};
+use crate::extract::report::{CutReason, Report};
+
+/// Maximum number of lines that the foot may have.
+const FOOT: usize = 16;
+/// Maximum length of a line of the foot, in characters.
+const MAX_CHARS: usize = 600;
+/// Maximum length of a byline at the foot, in characters.
+const BYLINE_CHARS: usize = 80;
+
+/// Cuts lines of the foot from the last one up, to the first line that belongs to the text.
+pub(super) fn cut_credits(lines: &mut Vec<Line>, draft: &mut Draft, report: &mut Report) {
+    let mut at = lines.len();
+    let bottom = lines.len().saturating_sub(FOOT);
+    // The first paragraph is never a foot.
+    let first = lines.iter().position(|line| !line.is_object()).unwrap_or(0) + 1;
+    while at > bottom.max(first) {
+        at -= 1;
+        if lines[at].is_object() {
+            continue;
+        }
+        let Some((cut, rule)) = judge(&lines[at]) else { break };
+        if cut == CutReason::Byline {
+            take_names(&lines[at].text, draft);
+        }
+        report.cut(&lines[at].text, cut, rule, 0.85);
+        lines.remove(at);
+    }
+}
+
+/// Cuts teasers at the end, each with the line of its age or date: at least two of both, and no running text.
+pub(super) fn cut_dated_teasers(lines: &mut Vec<Line>, report: &mut Report) {
+    let text = |line: &Line| !line.is_object();
+    let end = lines.iter().rposition(|line| text(line) && line.is_prose()).map_or(0, |last| last + 1);
+    let is_dated: Vec<bool> = lines[end..].iter().map(|line| dates::is_date_line(&line.text)).collect();
+    // The first one begins at the line above the first date, unless the dates stand above the headlines.
+    let Some(first) = is_dated.iter().position(|dated| *dated) else { return };
+    let dated = is_dated.iter().filter(|dated| **dated).count();
+    let others = is_dated.len() - dated;
+    if end > 0 && dated >= 2 && others >= 2 && others <= dated * 2 {
+        for line in lines.drain(end + first.saturating_sub(1)..).filter(text) {
+            report.cut(&line.text, CutReason::Teasers, "teasers-with-dates", 0.85);
+        }
+    }
+}
+
+/// Returns the reason and the rule if a line is a foot.
+fn judge(line: &Line) -> Option<(CutReason, &'static str)> {
+    let chars = line.chars();
+    if chars > MAX_CHARS || line.is_table() {
+        return None;
+    }
+    if is_foot_credit(&line.text) || chars <= BYLINE_CHARS && is_byline(&line.text) {
+        return Some((CutReason::Byline, "foot-credit"));
+    }
+    if is_address(&line.text) {
+        return Some((CutReason::Furniture, "foot-address"));
+    }
+    let found = find(&line.text)?;
+    let marked = line.text.contains(['©', 'ⓒ']) || line.text.contains("(c)") || line.text.contains("(C)");
+    let applies = match found.kind {
+        Furniture::Copyright => found.is_specific || found.is_whole || marked && chars <= 240,
+        Furniture::SignUp | Furniture::Comments => found.is_whole || found.is_specific && !line.is_prose(),
+        Furniture::Share | Furniture::Advertisement | Furniture::Teaser => found.is_whole,
+    };
+    applies.then(|| (reason(found.kind), "foot-line"))
+}
+
+/// Returns true for a byline with nothing else: names only, no sentence.
+fn is_byline(text: &str) -> bool {
+    byline::is_byline(text, &[])
+        && !text.ends_with(['.', '!', '?', ':', '"', '”'])
+        && (!byline::split(text, &[]).is_empty() || agency(last_part(text)).is_some())
+}
+
+fn last_part(text: &str) -> &str {
+    text.rsplit([',', '/', '(']).next().unwrap_or_default().trim()
+}
+
+/// Returns true if a line is a mail address or a web address, with a word or two before it.
+fn is_address(text: &str) -> bool {
+    let mut words = text.split(' ').filter(|word| word.contains(char::is_alphanumeric));
+    let is_one = |word: &str| {
+        let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+        let mail = bare.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
+        mail || word.starts_with("http://") || word.starts_with("https://") || bare.starts_with("www.")
+    };
+    let count = text.split(' ').count();
+    count <= 4 && words.any(is_one)
+}
+
+/// Copies the names of a credit to the fields. The editors are no authors.
+fn take_names(text: &str, draft: &mut Draft) {
+    let authors = text.split(';').next().unwrap_or_default().trim_matches(['(', ')', ' ']);
+    if draft.agency.is_empty()
+        && let Some(found) = agency(last_part(text))
+    {
+        draft.agency = found.to_owned();
+    }
+    if !draft.authors.is_empty() {
+        return;
+    }
+    let credited = people::wire_start(&fold(authors)).and_then(|chars| authors.char_indices().nth(chars));
+    let names = match credited {
+        Some((at, _)) => &authors[at..],
+        None if byline::is_byline(authors, &[]) => authors,
+        None => return,
+    };
+    for name in byline::split(names, &[&draft.publisher]) {
+        byline::push(&mut draft.authors, name);
+    }
+    if !draft.authors.is_empty() && draft.byline.is_empty() {
+        draft.byline = authors.chars().take(byline::MAX_CHARS).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::extract::line::LineKind;
+
+    #[test]
+    fn feet_of_many_houses() {
+        for (text, expected) in [
+            ("(Reporting by Jane Doe in Port Ellery; Editing by John Roe)", true),
+            ("Our Standards: The Northwire Trust Principles.", true),
+            ("© dpa-infocom, dpa:261102-99-12345/3", true),
+            ("jane.doe@herald.example", true),
+            ("<저작권자(c) 연합뉴스, 무단 전재-재배포 금지>", true),
+            ("Todos los derechos reservados", true),
+            ("Все права защищены", true),
+            ("责任编辑：李明", true),
+            ("Réagir", true),
+            ("Bron: ANP", true),
+            ("Źródło: PAP", true),
+            ("Πηγή: ΑΠΕ", true),
+            ("Կարծիքները հեղինակինն են։", false),
+            ("Editing by hand takes longer than the machine does, she said.", false),
+            ("Copyright law has not been changed on the islands since the great frost.", false),
+            ("The council will meet again on the ninth of the month.", false),
+            ("“I shall be there,” Quill said.", false),
+        ] {
+            let line = Line::new(text.to_owned(), LineKind::Paragraph);
+            assert_eq!(judge(&line).is_some(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! A page's own statements about itself: meta tags, links, titles, times and bylines.
+
+use dom_query::{Document, NodeRef};
+
+use super::jsonld;
+use super::visible::Visible;
+use crate::extract::budget::Budget;
+use crate::extract::error::ExtractError;
+use crate::extract::node_text::node_text;
+
+/// Maximum number of addresses of other editions.
+const MAX_ALTERNATES: usize = 8;
+
+/// Metadata collected from a page in few passes.
+#[derive(Default)]
+pub(super) struct Page {
+    pub(super) tags: Vec<(String, String)>,
+    pub(super) scripts: Vec<String>,
+    pub(super) title: String,
+    pub(super) canonical: String,
+    /// Address of the licence.
+    pub(super) license: String,
+    /// Addresses of other editions of the page, in the same language.
+    pub(super) alternates: Vec<String>,
+    pub(super) language: String,
+    /// Headings and bylines.
+    pub(super) visible: Visible,
+}
+
+impl Page {
+    pub(super) fn gather(document: &Document, budget: &Budget<'_>) -> Result<Self, ExtractError> {
+        let text = |node: &NodeRef<'_>| {
+            let text = node_text(node, budget)?;
+            Ok::<_, ExtractError>(jsonld::clipped(&text).to_owned())
+        };
+        let mut page = Self::default();
+        for node in document.select("meta").nodes().iter().take(500) {
+            let name = ["property", "name", "itemprop", "http-equiv"].into_iter().find_map(|name| node.attr(name));
+            if let (Some(name), Some(content)) = (name, node.attr("content")) {
+                let content = jsonld::unescape(jsonld::clipped(&content), budget)?;
+                page.tags.push((name.to_ascii_lowercase(), content));
+            }
+        }
+        let is_json_ld = |node: &&NodeRef<'_>| {
+            let kind = node.attr("type").unwrap_or_default();
+            kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/ld+json"))
+        };
+        let scripts = document.select("script[type]");
+        let scripts = scripts.nodes().iter().filter(is_json_ld);
+        page.scripts = scripts.take(50).map(|node| node.text().to_string()).collect();
+        page.title = document.select("title").nodes().first().map(&text).transpose()?.unwrap_or_default();
+        page.visible = Visible::read(document, budget)?;
+        page.canonical = canonical(document);
+        page.license = document.select("link[rel~=\"license\"], a[rel~=\"license\"]").attr_or("href", "").to_string();
+        let editions = "link[rel=\"amphtml\"], link[rel=\"shortlink\"], link[rel=\"alternate\"][media]";
+        for node in document.select(editions).nodes().iter().take(MAX_ALTERNATES) {
+            // Translations are other articles.
+            if !node.has_attr("hreflang") && !node.has_attr("type") {
+                page.alternates.extend(node.attr("href").map(|href| href.to_string()));
+            }
+        }
+        page.language = document.select("html").attr_or("lang", "").to_string();
+        Ok(page)
+    }
+
+    /// Returns the first of these tags that is not empty.
+    pub(super) fn tag(&self, names: &[&str]) -> String {
+        names
+            .iter()
+            .find_map(|name| self.tags.iter().find(|(tag, text)| tag == name && !text.trim().is_empty()))
+            .map(|(_, text)| text.clone())
+            .unwrap_or_default()
+    }
+}
+
+/// Returns the canonical address that the page states. Of several, the first that is not the front page: a template and
+/// a plugin may both state one.
+fn canonical(document: &Document) -> String {
+    let links = document.select("link[rel=\"canonical\"]");
+    let stated: Vec<_> = links.nodes().iter().take(MAX_ALTERNATES).filter_map(|node| node.attr("href")).collect();
+    let is_page = |address: &str| {
+        let path =
+            address.split_once("://").map_or(address, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
+        !path.trim_matches('/').is_empty()
+    };
+    let chosen = stated.iter().find(|address| is_page(address)).or(stated.first());
+    chosen.map(|address| address.to_string()).unwrap_or_default()
+}
