@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::{
-    Consistency, Ingest, IngestSource, Missing, Outcome, Precondition, Store, StoreError, Transition, Visibility,
-    Write, WriteError,
+    Consistency, Ingest, IngestSource, Merge, Missing, Outcome, Precondition, SnapshotQuery, Store, StoreError,
+    Transition, Visibility, Write, WriteError,
 };
 use crate::article::{ArticleId, ArticleKey, ChangeKind, CleanArticle, Lifecycle, Limits, Record};
 
+/// Reason of changes that the source store has made.
+const REASON: &str = "As it was in the store that was copied.";
 /// Articles per batch of writes.
 const BATCH: usize = 500;
 /// Maximum number of rejections that are described.
@@ -37,18 +39,45 @@ pub struct Copied {
 pub async fn copy(from: &dyn Store, to: &dyn Store) -> Result<Copied, StoreError> {
     let at = from.head().await?;
     let mut copied = Copied::default();
-    let mut after = None;
+    let (mut after, mut merges) = (None, Vec::new());
     loop {
-        let page = from.snapshot(at, after.as_ref(), BATCH).await?;
+        let page = from.snapshot(&SnapshotQuery::of_all(at, after, BATCH)).await?;
+        merges.extend(page.iter().filter_map(|(record, _)| merge(record)));
         let ids: Vec<ArticleId> = page.iter().map(|(record, _)| record.id.clone()).collect();
         let keys = from.keys_of(&ids, Consistency::Full).await?;
         let stored = store(to, &page, keys, &mut copied).await?;
         set_aside(to, &stored, &mut copied).await?;
         match page.last() {
             Some((last, _)) if page.len() == BATCH => after = Some(last.id.clone()),
-            _ => return Ok(copied),
+            _ => break,
         }
     }
+    // An article may be merged into a later one, so all have to be there.
+    while !merges.is_empty() {
+        let rest = merges.split_off(merges.len().min(BATCH));
+        for answer in to.write(std::mem::replace(&mut merges, rest)).await {
+            match answer {
+                Ok(_) => {}
+                Err(WriteError::Store(error)) => return Err(error),
+                Err(refused) => copied.refuse_because(&refused.to_string()),
+            }
+        }
+    }
+    Ok(copied)
+}
+
+/// Returns the merge of an article that the source store has merged. Its keys are those of its successor there.
+fn merge(record: &Record) -> Option<Write> {
+    let merge = Merge {
+        id: record.successor()?,
+        sources: vec![record.id.clone()],
+        precondition: Precondition::None,
+        reason: REASON.into(),
+        request: None,
+        is_copy: true,
+        time: record.update_time,
+    };
+    Some(Write::Merge(Box::new(merge)))
 }
 
 /// Writes a batch. Returns the records that the copy now contains.
@@ -60,7 +89,7 @@ async fn store<'a>(
 ) -> Result<Vec<&'a Record>, StoreError> {
     let (mut taken, mut writes) = (Vec::new(), Vec::new());
     for ((record, standing), keys) in page.iter().zip(keys) {
-        if record.is_empty() {
+        if record.is_empty() || record.lifecycle == Lifecycle::Purged {
             if is_copied(to, record).await? {
                 (copied.articles, copied.unchanged) = (copied.articles + 1, copied.unchanged + 1);
                 continue;
@@ -101,6 +130,10 @@ async fn store<'a>(
                 copied.articles += 1;
                 copied.unchanged += 1;
             }
+            Err(WriteError::Merged { .. }) if record.lifecycle == Lifecycle::Merged => {
+                copied.articles += 1;
+                copied.unchanged += 1;
+            }
             Err(WriteError::Store(error)) => return Err(error),
             Err(refused) => copied.refuse(record, &refused.to_string()),
         }
@@ -111,7 +144,8 @@ async fn store<'a>(
 /// Withdraws and deletes the articles that are withdrawn or deleted in the source.
 async fn set_aside(to: &dyn Store, stored: &[&Record], copied: &mut Copied) -> Result<(), StoreError> {
     let kind = |record: &Record| match record.lifecycle {
-        Lifecycle::Live => None,
+        // The state in which they were written; merged when all articles have been copied.
+        Lifecycle::Live | Lifecycle::Merged | Lifecycle::Purged => None,
         // Written as withdrawn.
         Lifecycle::Expected => Some(ChangeKind::Reinstated),
         Lifecycle::Withdrawn => Some(ChangeKind::Withdrawn),
@@ -141,7 +175,8 @@ fn transition(record: &Record, kind: ChangeKind) -> Transition {
         missing: None,
         kind,
         precondition: Precondition::None,
-        reason: "As it was in the store that was copied.".into(),
+        reason: REASON.into(),
+        request: None,
         time: record.update_time,
     }
 }
@@ -153,18 +188,26 @@ async fn is_copied(to: &dyn Store, record: &Record) -> Result<bool, StoreError> 
     Ok(states.last() == Some(record.lifecycle))
 }
 
-/// Returns the write of an article that was withdrawn before it arrived.
+/// Returns the write of an article that was withdrawn before it arrived, or purged.
 fn missing(record: &Record, keys: Vec<ArticleKey>) -> Result<Transition, StoreError> {
     let article = CleanArticle::stored(&record.content()).map_err(|_broken| StoreError::Damaged)?;
-    let missing = Some(Box::new(Missing { article, keys }));
-    Ok(Transition { missing, time: record.create_time, ..transition(record, ChangeKind::Withdrawn) })
+    let (kind, digest) = match record.lifecycle {
+        Lifecycle::Purged => (ChangeKind::Purged, Some(record.digest)),
+        _ => (ChangeKind::Withdrawn, None),
+    };
+    let missing = Some(Box::new(Missing { article, keys, digest }));
+    Ok(Transition { missing, time: record.create_time, ..transition(record, kind) })
 }
 
 impl Copied {
     fn refuse(&mut self, record: &Record, reason: &str) {
+        self.refuse_because(&format!("{}: {reason}", record.id.name()));
+    }
+
+    fn refuse_because(&mut self, description: &str) {
         self.count += 1;
         if self.refused.len() < MAX_DESCRIBED {
-            self.refused.push(format!("{}: {reason}", record.id.name()));
+            self.refused.push(description.to_owned());
         }
     }
 }

@@ -6,8 +6,15 @@ use super::Outcome;
 use crate::article::{ChangeKind, Digest, FacetKind, Lifecycle, Position};
 use crate::proto::ArticleState;
 
-const LIFECYCLES: [Lifecycle; 4] = [Lifecycle::Live, Lifecycle::Withdrawn, Lifecycle::Deleted, Lifecycle::Expected];
-const KINDS: [ChangeKind; 8] = [
+const LIFECYCLES: [Lifecycle; 6] = [
+    Lifecycle::Live,
+    Lifecycle::Withdrawn,
+    Lifecycle::Deleted,
+    Lifecycle::Expected,
+    Lifecycle::Merged,
+    Lifecycle::Purged,
+];
+const KINDS: [ChangeKind; 10] = [
     ChangeKind::Created,
     ChangeKind::Revised,
     ChangeKind::Withdrawn,
@@ -16,6 +23,8 @@ const KINDS: [ChangeKind; 8] = [
     ChangeKind::Undeleted,
     ChangeKind::Opened,
     ChangeKind::Expired,
+    ChangeKind::Merged,
+    ChangeKind::Purged,
 ];
 const OUTCOMES: [Outcome; 5] =
     [Outcome::Created, Outcome::Revised, Outcome::Unchanged, Outcome::Duplicate, Outcome::Stale];
@@ -35,6 +44,8 @@ pub(super) fn lifecycle_number(lifecycle: Lifecycle) -> i64 {
         Lifecycle::Withdrawn => 1,
         Lifecycle::Deleted => 2,
         Lifecycle::Expected => 3,
+        Lifecycle::Merged => 4,
+        Lifecycle::Purged => 5,
     }
 }
 
@@ -63,6 +74,9 @@ pub(super) fn facet_number(kind: FacetKind) -> u8 {
         FacetKind::Tag => 4,
         FacetKind::Author => 5,
         FacetKind::Agency => 6,
+        FacetKind::Host => 7,
+        FacetKind::Media => 8,
+        FacetKind::Annotation => 9,
     }
 }
 
@@ -87,6 +101,8 @@ pub(super) fn in_states(states: &[ArticleState], now: &str) -> String {
         ArticleState::Withdrawn => stored(Lifecycle::Withdrawn),
         ArticleState::Deleted => stored(Lifecycle::Deleted),
         ArticleState::Expected => stored(Lifecycle::Expected),
+        ArticleState::Merged => stored(Lifecycle::Merged),
+        ArticleState::Purged => stored(Lifecycle::Purged),
     };
     match states {
         [] => readable(),

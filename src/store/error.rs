@@ -46,6 +46,14 @@ pub enum WriteError {
         /// State of the article.
         lifecycle: Lifecycle,
     },
+    /// The article was merged into another one.
+    #[error("{id:?} was merged into {successor:?}")]
+    Merged {
+        /// ID of the article.
+        id: ArticleId,
+        /// ID of the article that it was merged into.
+        successor: ArticleId,
+    },
     /// A concurrent change came first.
     #[error("{0:?} has changed since it was read")]
     Conflict(ArticleId),

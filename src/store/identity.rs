@@ -36,7 +36,7 @@ pub(super) struct Holder<'a> {
 pub(super) fn keys_of_write(write: &Write) -> Vec<Key> {
     match write {
         Write::Ingest(ingest) => ingest.keys.iter().map(|stated| stated.key).collect(),
-        Write::Update(_) => Vec::new(),
+        Write::Update(_) | Write::Merge(_) => Vec::new(),
         Write::Transition(transition) => {
             let missing = transition.missing.iter().flat_map(|missing| &missing.keys).map(|key| key.key);
             transition.key.into_iter().chain(missing).collect()
@@ -48,7 +48,7 @@ pub(super) fn keys_of_write(write: &Write) -> Vec<Key> {
 pub(super) fn other_id(write: &Write) -> Option<ArticleId> {
     match write {
         Write::Ingest(ingest) => shared_id(ingest),
-        Write::Update(_) => None,
+        Write::Update(_) | Write::Merge(_) => None,
         Write::Transition(Transition { key, missing, .. }) => {
             key.zip(missing.as_ref()).map(|(key, missing)| ArticleId::of_shared_key(&key, &missing.article.digest()))
         }
@@ -73,7 +73,8 @@ pub(super) fn keys_of(url: &str, source: &str, external_id: &str) -> Vec<Article
 /// withdrawn by this name before it arrived is the document's.
 ///
 /// # Errors
-/// [`WriteError::WrongLifecycle`] if one of the keys belongs to a withdrawn article: a kill holds for all of its keys.
+/// [`WriteError::WrongLifecycle`] if one of the keys belongs to a withdrawn or purged article, which holds for all of
+/// its keys.
 pub(super) fn identify<'a>(
     ingest: &Ingest,
     holder: impl Fn(&Key) -> Option<Holder<'a>>,
@@ -102,7 +103,8 @@ pub(super) fn identify<'a>(
             foreign.push(found.record);
         }
     }
-    if let Some(withdrawn) = own.iter().find(|record| record.lifecycle == Lifecycle::Withdrawn) {
+    let refuses = |lifecycle: Lifecycle| matches!(lifecycle, Lifecycle::Withdrawn | Lifecycle::Purged);
+    if let Some(withdrawn) = own.iter().find(|record| refuses(record.lifecycle)) {
         return Err(WriteError::WrongLifecycle { id: withdrawn.id.clone(), lifecycle: withdrawn.lifecycle });
     }
     let is_fixed = ingest.is_named || matches!(ingest.from, IngestSource::Copy(..));
@@ -173,7 +175,7 @@ impl Comparison {
     fn new(ingest: &Ingest, record: &Record) -> Result<Self, StoreError> {
         let document = ingest.article.article();
         let article = record.decode().map_err(|_broken| StoreError::Damaged)?;
-        // Withdrawn before it arrived: there is no text to compare.
+        // Withdrawn before it arrived, or purged: there is no text to compare.
         let is_empty = article.headline.is_empty() && article.body.is_empty();
         let has_other_id = !article.external_id.is_empty()
             && !document.external_id.is_empty()

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::page::{ListQuery, SearchPage, SearchQuery};
+use super::page::{ListPage, ListQuery, SearchPage, SearchQuery, SnapshotQuery};
 use super::read::{Change, ChangedIds, Consistency, FeedCursor, Fetched, Revision, Visibility};
 use super::write::{Write, Written};
 use super::{Store, StoreError, WriteError};
@@ -63,9 +63,9 @@ layer! {
         revision: i64,
         consistency: Consistency
     ) -> Result<Option<Arc<Record>>, StoreError>;
-    async lookup(key: &Key, consistency: Consistency) -> Result<Option<ArticleId>, StoreError>;
+    async lookup(keys: &[Key], consistency: Consistency) -> Result<Vec<Option<ArticleId>>, StoreError>;
     async keys_of(ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Vec<ArticleKey>>, StoreError>;
-    async list(query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError>;
+    async list(query: &ListQuery) -> Result<ListPage, StoreError>;
     async search(query: &SearchQuery) -> Result<SearchPage, StoreError>;
     async revisions(
         id: &ArticleId,
@@ -77,12 +77,9 @@ layer! {
     async changed_ids(after: FeedCursor, limit: usize) -> Result<ChangedIds, StoreError>;
     async head() -> Result<Position, StoreError>;
     async reaches(position: Position) -> Result<bool, StoreError>;
-    async snapshot(
-        at: Position,
-        after: Option<&ArticleId>,
-        limit: usize
-    ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError>;
+    async snapshot(query: &SnapshotQuery) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError>;
     async index_position() -> Result<Position, StoreError>;
     async apply_due_transitions(now: Timestamp) -> Result<usize, StoreError>;
+    async deleted_before(time: Timestamp, limit: usize) -> Result<Vec<(ArticleId, i64)>, StoreError>;
     async ping() -> Result<(), StoreError>;
 }

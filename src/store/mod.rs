@@ -6,10 +6,12 @@
 mod copy;
 mod enum_codes;
 mod error;
+mod former;
 mod identity;
 mod keys;
 mod layer;
-mod originals;
+mod merge;
+mod near_duplicates;
 mod page;
 mod plan;
 pub mod postgres;
@@ -31,14 +33,16 @@ pub use copy::{Copied, copy};
 pub use error::{StoreError, WriteError};
 pub use keys::{KeyStore, Keys, StoredKey};
 pub use layer::StoreLayer;
-pub use originals::Originals;
-pub use page::{ListCursor, ListQuery, Order, OrderField, SearchHit, SearchPage, SearchQuery};
+pub use merge::last_successor;
+pub use page::{
+    ListCursor, ListPage, ListQuery, Order, OrderField, SearchHit, SearchPage, SearchQuery, Shard, SnapshotQuery,
+};
 pub use read::{Change, ChangedIds, Consistency, FeedCursor, Fetched, Layer, Revision, Visibility};
 pub use traced::Traced;
 pub use verify::{Total, Verified, verify};
 pub use write::{
-    Authority, Ingest, IngestSource, KeyNote, Missing, Outcome, Precondition, RequestKey, Transition, Update, Write,
-    Written,
+    Authority, Ingest, IngestSource, KeyNote, Merge, Missing, Outcome, Precondition, RequestKey, Transition, Update,
+    Write, Written,
 };
 
 use crate::article::{ArticleId, ArticleKey, Key, Position, Record};
@@ -70,14 +74,14 @@ pub trait Store: Send + Sync + 'static {
         consistency: Consistency,
     ) -> Result<Option<Arc<Record>>, StoreError>;
 
-    /// Returns the article that has a key, in any state.
-    async fn lookup(&self, key: &Key, consistency: Consistency) -> Result<Option<ArticleId>, StoreError>;
+    /// Returns the article that has each key, in any state, in the order of `keys`.
+    async fn lookup(&self, keys: &[Key], consistency: Consistency) -> Result<Vec<Option<ArticleId>>, StoreError>;
 
     /// Returns the keys of articles, in the order of `ids`.
     async fn keys_of(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Vec<ArticleKey>>, StoreError>;
 
     /// Returns a page of readable articles.
-    async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError>;
+    async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError>;
 
     /// Returns a page of readable articles that match, best first.
     async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError>;
@@ -108,14 +112,9 @@ pub trait Store: Send + Sync + 'static {
         Ok(self.head().await? >= position)
     }
 
-    /// Returns articles as of a position, in order of creation, starting after the article `after`. Articles that did
-    /// not exist then are omitted. The visibility of each is the current one.
-    async fn snapshot(
-        &self,
-        at: Position,
-        after: Option<&ArticleId>,
-        limit: usize,
-    ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError>;
+    /// Returns articles as of a position, in order of creation. Articles that did not exist then are omitted. The
+    /// visibility of each is the current one.
+    async fn snapshot(&self, query: &SnapshotQuery) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError>;
 
     /// Returns a channel that signals possible new changes. It is a hint: poll as well.
     fn subscribe(&self) -> watch::Receiver<Position>;
@@ -125,6 +124,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Applies the due timed transitions: embargoes that have ended, articles that have expired. Returns their number.
     async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError>;
+
+    /// Returns at most `limit` deleted articles that were deleted before a time, earliest first, with their revisions.
+    async fn deleted_before(&self, time: Timestamp, limit: usize) -> Result<Vec<(ArticleId, i64)>, StoreError>;
 
     /// Checks that the store answers.
     async fn ping(&self) -> Result<(), StoreError>;

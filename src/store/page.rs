@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Consistency;
-use crate::article::{ArticleId, Filter, Position, Query, Record};
+use crate::article::{ArticleId, Facet, FacetKind, Filter, Position, Query, Record};
 
 /// Sort key of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -52,6 +52,16 @@ impl ListCursor {
     }
 }
 
+/// Page of a list.
+#[derive(Clone, Debug)]
+pub struct ListPage {
+    /// Matching articles, in the requested order.
+    pub records: Vec<Arc<Record>>,
+    /// Last article that was examined, if the page ended early: the next one begins after it. It may match or not; it
+    /// is in a requested state. Without it, a page with fewer articles than requested is the last.
+    pub examined: Option<Arc<Record>>,
+}
+
 /// Query for a page of a list.
 #[derive(Clone, Debug)]
 pub struct ListQuery {
@@ -63,6 +73,8 @@ pub struct ListQuery {
     pub after: Option<ListCursor>,
     /// Maximum number of articles.
     pub limit: usize,
+    /// Maximum number of articles to examine by the conditions that no index serves. At least 1.
+    pub examine: usize,
     /// Time at which the articles must be readable.
     pub now: Timestamp,
     /// Required freshness of the page; `AtLeast` also applies to the index that a text query searches.
@@ -73,6 +85,60 @@ impl ListQuery {
     /// Weight in the fair queue of the store: 1, or the number of words in its text query.
     pub(super) fn weight(&self) -> usize {
         self.filter.query.as_ref().map_or(1, Query::cost)
+    }
+}
+
+/// Returns the index of the condition whose values have the shortest lists, by estimate: the lists to walk.
+pub(super) fn most_selective(any_of: &[Vec<Facet>]) -> Option<usize> {
+    let rank = |any: &Vec<Facet>| any.first().map(|facet| (selectivity(facet.kind), std::cmp::Reverse(any.len())));
+    (0..any_of.len()).max_by_key(|at| rank(&any_of[*at]))
+}
+
+/// Returns the estimated selectivity of a value of this kind; higher means fewer articles.
+fn selectivity(kind: FacetKind) -> u8 {
+    match kind {
+        FacetKind::Author => 6,
+        FacetKind::Tag | FacetKind::Annotation => 5,
+        FacetKind::Agency => 4,
+        FacetKind::Source | FacetKind::Host => 3,
+        FacetKind::Section => 2,
+        FacetKind::Language => 1,
+        FacetKind::Media => 0,
+    }
+}
+
+/// Query for a page of a snapshot.
+#[derive(Clone, Debug)]
+pub struct SnapshotQuery {
+    /// Position as of which articles are read.
+    pub at: Position,
+    /// Last article of the previous page.
+    pub after: Option<ArticleId>,
+    /// Maximum number of articles.
+    pub limit: usize,
+    /// Part of the articles.
+    pub shard: Shard,
+}
+
+impl SnapshotQuery {
+    /// Returns a query of all articles.
+    pub fn of_all(at: Position, after: Option<ArticleId>, limit: usize) -> Self {
+        Self { at, after, limit, shard: Shard::default() }
+    }
+}
+
+/// One of several disjoint parts of the articles, which together are all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Index of the part, from 0.
+    pub index: u32,
+    /// Number of parts.
+    pub count: u32,
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        Self { index: 0, count: 1 }
     }
 }
 

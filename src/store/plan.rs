@@ -1,6 +1,7 @@
 //! Effect of a write on an article, computed without side effects and shared by all engines.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -12,8 +13,8 @@ use super::{
     Ingest, IngestSource, Missing, Outcome, Precondition, StoreError, Transition, Update, Write, WriteError, Written,
 };
 use crate::article::{
-    ArticleId, ChangeKind, ChangeToken, CleanArticle, Digest, EditorFields, Lifecycle, Position, Record, RecordParts,
-    SourceVersion, VersionPart,
+    ArticleId, ArticleKey, ChangeKind, ChangeToken, CleanArticle, Digest, EditorFields, Key, Lifecycle, Position,
+    Record, RecordParts, SourceVersion, VersionPart,
 };
 
 /// Effect of a write.
@@ -28,10 +29,23 @@ pub(super) enum Effect<'a> {
     Revise(Box<Revision<'a>>),
 }
 
+impl Effect<'_> {
+    /// Returns true if an article is created, also one that was withdrawn before it arrived.
+    pub(super) fn creates(&self) -> bool {
+        match self {
+            Self::Create(_) => true,
+            Self::Revise(revision) => revision.kind == ChangeKind::Created,
+            Self::Nothing | Self::Stale(_) => false,
+        }
+    }
+}
+
 /// New article.
 pub(super) struct New<'a> {
     pub(super) article: &'a CleanArticle,
-    /// `Created`, or `Withdrawn` for one that is withdrawn before it arrives.
+    /// Digest of its text, which is not that of the article if the text was erased.
+    pub(super) digest: Digest,
+    /// `Created`, or `Withdrawn` for one that is withdrawn before it arrives, or `Purged` for the copy of a purged one.
     pub(super) kind: ChangeKind,
     pub(super) lifecycle: Lifecycle,
     pub(super) reason: &'a str,
@@ -110,12 +124,13 @@ pub(super) fn plan<'a>(
     match (write, current) {
         (Write::Ingest(ingest), None) => {
             let (article, kind, lifecycle) = (&ingest.article, ChangeKind::Created, Lifecycle::Live);
-            let new = New { article, kind, lifecycle, reason: "", time: ingest.time };
+            let new = New { article, digest: article.digest(), kind, lifecycle, reason: "", time: ingest.time };
             Ok((Effect::Create(new), Provenance::of(ingest)))
         }
         (Write::Transition(Transition { kind, missing: Some(missing), reason, time, .. }), None) => {
-            let lifecycle = Lifecycle::Withdrawn;
-            let new = New { article: &missing.article, kind: *kind, lifecycle, reason, time: *time };
+            let lifecycle = if *kind == ChangeKind::Purged { Lifecycle::Purged } else { Lifecycle::Withdrawn };
+            let (article, digest) = (&missing.article, missing.digest.unwrap_or(missing.article.digest()));
+            let new = New { article, digest, kind: *kind, lifecycle, reason, time: *time };
             Ok((Effect::Create(new), Provenance::of_missing(missing)))
         }
         (_, None) => Err(WriteError::NotFound(id.clone())),
@@ -127,6 +142,8 @@ pub(super) fn plan<'a>(
         (Write::Transition(transition), Some((current, provenance))) => {
             Ok((plan_transition(transition, current)?, provenance))
         }
+        // Several articles: see `merge`.
+        (Write::Merge(_), Some((_, provenance))) => Ok((Effect::Nothing, provenance)),
     }
 }
 
@@ -145,9 +162,10 @@ fn plan_ingest<'a>(
     };
     let fingerprint = ingest.article.fingerprint();
     let before = provenance.version(current);
-    let repeated = is_repeated(&ingest.article, provenance.ingested, fingerprint);
-    // A repeated document does not undo corrections by editors; only its times may change.
-    if repeated && times == Times::of(current) {
+    let repeated = provenance.ingested == fingerprint;
+    // A repeated document does not undo corrections by editors; only its times and annotations may change.
+    let annotations = stated_annotations(ingest);
+    if repeated && times == Times::of(current) && !annotates(annotations, current)? {
         let stated = ingest.version.stated.is_some();
         let advances = stated && before.older_than(&fingerprint, &ingest.version, &fingerprint).is_some();
         let version = if advances { ingest.version } else { provenance.version };
@@ -160,10 +178,10 @@ fn plan_ingest<'a>(
         return Ok((Effect::Stale(part), provenance));
     }
     let article = match repeated {
-        true => Cow::Owned(CleanArticle::stored(&current.content()).map_err(|_broken| StoreError::Damaged)?),
+        true => Cow::Owned(repeated_article(annotations, current)?),
         false => Cow::Borrowed(&ingest.article),
     };
-    let article = with_stored_url(times.put_into(article), current)?;
+    let article = with_stored(times.put_into(article), annotations, current)?;
     if current.content() == article.content() {
         return Ok((Effect::Nothing, after));
     }
@@ -178,21 +196,47 @@ fn plan_ingest<'a>(
     Ok((Effect::Revise(Box::new(revision)), after))
 }
 
-/// Keeps the stored URL if the document has another spelling of it: the same page that comes by `http://` and by `m.`
-/// is no new revision each time.
-fn with_stored_url<'a>(article: Cow<'a, CleanArticle>, current: &Record) -> Result<Cow<'a, CleanArticle>, StoreError> {
-    if article.article().url.is_empty() || current.content() == article.content() {
-        return Ok(article);
-    }
-    let stored = current.decode().map_err(|_broken| StoreError::Damaged)?.url;
-    Ok(if article.respells(&stored) { Cow::Owned(article.with_url(&stored)) } else { article })
+type Annotations = BTreeMap<String, String>;
+
+/// Returns the annotations that a document states. A publisher's document without any leaves the stored ones.
+fn stated_annotations(ingest: &Ingest) -> Option<&Annotations> {
+    let annotations = &ingest.article.article().annotations;
+    let is_stated = !annotations.is_empty() || matches!(ingest.from, IngestSource::Copy(_));
+    is_stated.then_some(annotations)
 }
 
-/// Returns true if a document equals the last ingested one, apart from its times and the spelling of its URL.
-/// Fingerprints of earlier versions included these.
-fn is_repeated(article: &CleanArticle, ingested: Digest, fingerprint: Digest) -> bool {
-    let former = || article.former_fingerprint() == ingested || Digest::of_bytes(article.content()) == ingested;
-    ingested == fingerprint || former()
+/// Returns true if a document changes the annotations.
+fn annotates(stated: Option<&Annotations>, current: &Record) -> Result<bool, StoreError> {
+    let Some(stated) = stated else { return Ok(false) };
+    let stored = current.decode().map_err(|_broken| StoreError::Damaged)?;
+    Ok(*stated != stored.annotations)
+}
+
+/// Returns the stored article with the annotations of a repeated document.
+fn repeated_article(stated: Option<&Annotations>, current: &Record) -> Result<CleanArticle, StoreError> {
+    let stored = CleanArticle::stored(&current.content()).map_err(|_broken| StoreError::Damaged)?;
+    Ok(stated.map_or_else(|| stored.clone(), |stated| stored.with_annotations(stated)))
+}
+
+/// Keeps the stored annotations if the document has none, and the stored URL if the document has another spelling of
+/// it: the same page that comes by `http://` and by `m.` is no new revision each time.
+fn with_stored<'a>(
+    article: Cow<'a, CleanArticle>,
+    stated: Option<&Annotations>,
+    current: &Record,
+) -> Result<Cow<'a, CleanArticle>, StoreError> {
+    if current.content() == article.content() {
+        return Ok(article);
+    }
+    let stored = current.decode().map_err(|_broken| StoreError::Damaged)?;
+    let mut article = article;
+    if stated.is_none() && article.article().annotations != stored.annotations {
+        article = Cow::Owned(article.with_annotations(&stored.annotations));
+    }
+    if !article.article().url.is_empty() && article.respells(&stored.url) {
+        article = Cow::Owned(article.with_url(&stored.url));
+    }
+    Ok(article)
 }
 
 fn plan_update<'a>(update: &'a Update, current: &Record) -> Result<Effect<'a>, WriteError> {
@@ -207,7 +251,7 @@ fn plan_update<'a>(update: &'a Update, current: &Record) -> Result<Effect<'a>, W
 }
 
 fn plan_transition<'a>(transition: &'a Transition, current: &Record) -> Result<Effect<'a>, WriteError> {
-    use Lifecycle::{Deleted, Expected, Live, Withdrawn};
+    use Lifecycle::{Deleted, Expected, Live, Purged, Withdrawn};
     // Before the precondition: there is nothing to delete, regardless of the revision that the caller has seen.
     if let (ChangeKind::Deleted, Deleted | Expected) = (transition.kind, current.lifecycle) {
         return Err(WriteError::NotFound(current.id.clone()));
@@ -215,18 +259,23 @@ fn plan_transition<'a>(transition: &'a Transition, current: &Record) -> Result<E
     // Before the precondition: a retry whose first response was lost finds the transition already applied.
     if matches!(
         (transition.kind, current.lifecycle),
-        (ChangeKind::Withdrawn, Withdrawn) | (ChangeKind::Reinstated | ChangeKind::Undeleted, Live | Expected)
+        (ChangeKind::Withdrawn, Withdrawn)
+            | (ChangeKind::Reinstated | ChangeKind::Undeleted, Live | Expected)
+            | (ChangeKind::Purged, Purged)
     ) {
         return Ok(Effect::Nothing);
     }
     require(&transition.precondition, current)?;
+    if transition.kind == ChangeKind::Purged && current.lifecycle != Purged {
+        return Ok(Effect::Revise(Box::new(erasure(transition, current)?)));
+    }
     let lifecycle = match (transition.kind, current.lifecycle) {
         (ChangeKind::Withdrawn, Live | Deleted | Expected) => Withdrawn,
         (ChangeKind::Reinstated, Withdrawn) if current.is_empty() => Expected,
         (ChangeKind::Reinstated, Withdrawn) | (ChangeKind::Undeleted, Deleted) => Live,
         // Not (Deleted, Withdrawn): undeleting it would restore a killed article.
         (ChangeKind::Deleted, Live) => Deleted,
-        (_, lifecycle) => return Err(WriteError::WrongLifecycle { id: current.id.clone(), lifecycle }),
+        _ => return Err(wrong_lifecycle(current)),
     };
     Ok(Effect::Revise(Box::new(Revision {
         kind: transition.kind,
@@ -236,14 +285,54 @@ fn plan_transition<'a>(transition: &'a Transition, current: &Record) -> Result<E
     })))
 }
 
-fn require_live(current: &Record) -> Result<(), WriteError> {
-    match current.lifecycle {
-        Lifecycle::Live => Ok(()),
-        lifecycle => Err(WriteError::WrongLifecycle { id: current.id.clone(), lifecycle }),
+/// Returns the revision that purges an article.
+fn erasure<'a>(transition: &'a Transition, current: &Record) -> Result<Revision<'a>, WriteError> {
+    let source = current.decode().map_err(|_broken| StoreError::Damaged)?.source;
+    // Readers must not learn from the purge that an embargoed article existed.
+    let time = transition.time.max(current.update_time);
+    let erased = CleanArticle::erased(&source, current.embargo_time.filter(|embargo| *embargo > time));
+    Ok(Revision {
+        kind: ChangeKind::Purged,
+        lifecycle: Lifecycle::Purged,
+        article: Some(Cow::Owned(erased)),
+        reason: &transition.reason,
+    })
+}
+
+/// Returns the keys by which exactly the texts with these digests are recognized, from the source of a purged article.
+pub(super) fn text_keys(erased: &CleanArticle, digests: impl IntoIterator<Item = Digest>) -> Vec<ArticleKey> {
+    let key = |digest| ArticleKey { key: Key::text(&erased.article().source, &digest), is_certain: true };
+    digests.into_iter().filter(|digest| *digest != Digest::of("", "")).map(key).collect()
+}
+
+/// Returns the key by which the text of a document is recognized if an article with it was purged.
+pub(super) fn text_key(write: &Write) -> Option<Key> {
+    match write {
+        Write::Ingest(ingest) if matches!(ingest.from, IngestSource::Publisher(_)) => {
+            Some(Key::text(&ingest.article.article().source, &ingest.article.digest()))
+        }
+        _ => None,
     }
 }
 
-fn require(precondition: &Precondition, current: &Record) -> Result<(), WriteError> {
+fn require_live(current: &Record) -> Result<(), WriteError> {
+    match current.lifecycle {
+        Lifecycle::Live => Ok(()),
+        _ => Err(wrong_lifecycle(current)),
+    }
+}
+
+/// Returns the error of a write that an article's state forbids.
+pub(super) fn wrong_lifecycle(current: &Record) -> WriteError {
+    let (id, lifecycle) = (current.id.clone(), current.lifecycle);
+    match current.successor() {
+        Some(successor) => WriteError::Merged { id, successor },
+        None => WriteError::WrongLifecycle { id, lifecycle },
+    }
+}
+
+/// Checks the precondition of a write.
+pub(super) fn require(precondition: &Precondition, current: &Record) -> Result<(), WriteError> {
     let holds = match precondition {
         Precondition::None => true,
         Precondition::Etag(etag) => *etag == current.etag(),
@@ -252,12 +341,12 @@ fn require(precondition: &Precondition, current: &Record) -> Result<(), WriteErr
     if holds { Ok(()) } else { Err(WriteError::Conflict(current.id.clone())) }
 }
 
-/// Returns the first revision of an article. The engine determines if it is a duplicate.
+/// Returns the first revision of an article.
 pub(super) fn first(id: &ArticleId, new: &New<'_>, token: ChangeToken) -> RecordParts {
     let article = new.article;
     RecordParts {
         id: id.clone(),
-        uid: Uuid::now_v7(),
+        uid: Uuid::new_v4(),
         revision: 1,
         lifecycle: new.lifecycle,
         token,
@@ -267,20 +356,23 @@ pub(super) fn first(id: &ArticleId, new: &New<'_>, token: ChangeToken) -> Record
         publish_time: article.publish_time(),
         embargo_time: article.embargo_time(),
         expire_time: article.expire_time(),
-        digest: article.digest(),
-        duplicate_of: None,
+        digest: new.digest,
     }
 }
 
 /// Returns true if readers see the first revision of an article in the feed: unless it is under embargo, or expired.
 pub(super) fn is_announced(parts: &RecordParts) -> bool {
-    parts.lifecycle != Lifecycle::Live || parts.unreadable(parts.update_time).is_none()
+    match parts.lifecycle {
+        Lifecycle::Live => parts.unreadable(parts.update_time).is_none(),
+        _ => !parts.was_embargoed(),
+    }
 }
 
-/// Returns the outcome of a revision. An article that was withdrawn before it arrived is created by a revision.
-pub(super) fn outcome_of(kind: ChangeKind, record: &Record) -> Outcome {
+/// Returns the outcome of a change of this kind. `is_copy` is true if another readable article has the same text. An
+/// article that was withdrawn before it arrived is created by a revision.
+pub(super) fn outcome_of(kind: ChangeKind, is_copy: bool) -> Outcome {
     match kind {
-        ChangeKind::Created if record.duplicate_of.is_some() => Outcome::Duplicate,
+        ChangeKind::Created if is_copy => Outcome::Duplicate,
         ChangeKind::Created => Outcome::Created,
         _ => Outcome::Revised,
     }
@@ -288,12 +380,10 @@ pub(super) fn outcome_of(kind: ChangeKind, record: &Record) -> Outcome {
 
 /// Next revision of an article.
 pub(super) struct Next {
-    /// New state of the article. `duplicate_of` is unchanged; if `rewritten`, the engine determines it again.
+    /// New state of the article.
     pub(super) parts: RecordParts,
     /// True if the change is visible to readers.
     pub(super) announced: bool,
-    /// True if the text differs.
-    pub(super) rewritten: bool,
 }
 
 /// Returns the revision after `before`. `due` is the stored time of the article's next timed transition.
@@ -320,10 +410,14 @@ pub(super) fn next(
         parts.expire_time = article.expire_time();
         parts.digest = article.digest();
     }
+    if revision.lifecycle == Lifecycle::Purged {
+        // What was erased is still recognized.
+        parts.digest = before.digest;
+    }
     // A timed transition has become due that the feed has not announced; this change announces it.
     let overdue = due.is_some_and(|due| due <= time.as_microsecond());
     let announced = overdue || !parts.was_embargoed() || before.embargo_time.is_none_or(|embargo| time >= embargo);
-    Next { rewritten: parts.digest != before.digest, parts, announced }
+    Next { parts, announced }
 }
 
 /// Returns the time of an article's first timed transition after `after`, in microseconds since 1970.
@@ -341,13 +435,15 @@ pub(super) fn time_of(write: &Write) -> Timestamp {
         Write::Ingest(write) => write.time,
         Write::Update(write) => write.time,
         Write::Transition(write) => write.time,
+        Write::Merge(write) => write.time,
     }
 }
 
 /// Removes the feed position from the result of a dry run, which is not in the feed.
 pub(super) fn without_position(written: Written) -> Written {
     let record = &written.record;
-    if !written.outcome.is_change() {
+    // A merge does not change the article that stays.
+    if !written.outcome.is_change() || !written.merged.is_empty() {
         return written;
     }
     let token = ChangeToken { position: Position::START, ..record.token };

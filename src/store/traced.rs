@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    Change, Consistency, Fetched, ListQuery, Revision, SearchPage, SearchQuery, Store, StoreError, StoreLayer,
-    Visibility, Write, WriteError, Written,
+    Change, Consistency, Fetched, ListPage, ListQuery, Revision, SearchPage, SearchQuery, SnapshotQuery, Store,
+    StoreError, StoreLayer, Visibility, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, Key, Position, Record};
 use crate::telemetry::trace::{SpanGuard, SpanKind, Value, span, with_context};
@@ -80,11 +80,11 @@ impl StoreLayer for Traced {
         recorded("store.get_revision", self.store.get_revision(id, revision, consistency)).await
     }
 
-    async fn lookup(&self, key: &Key, consistency: Consistency) -> Result<Option<ArticleId>, StoreError> {
-        recorded("store.lookup", self.store.lookup(key, consistency)).await
+    async fn lookup(&self, keys: &[Key], consistency: Consistency) -> Result<Vec<Option<ArticleId>>, StoreError> {
+        recorded("store.lookup", self.store.lookup(keys, consistency)).await
     }
 
-    async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
+    async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
         recorded("store.list", self.store.list(query)).await
     }
 
@@ -110,13 +110,8 @@ impl StoreLayer for Traced {
         recorded("store.head", self.store.head()).await
     }
 
-    async fn snapshot(
-        &self,
-        at: Position,
-        after: Option<&ArticleId>,
-        limit: usize,
-    ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
-        recorded("store.snapshot", self.store.snapshot(at, after, limit)).await
+    async fn snapshot(&self, query: &SnapshotQuery) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
+        recorded("store.snapshot", self.store.snapshot(query)).await
     }
 
     async fn index_position(&self) -> Result<Position, StoreError> {

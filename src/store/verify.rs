@@ -1,13 +1,17 @@
-//! Verification of a store's integrity: every text matches its digest, the feed has no gaps, and each article equals
-//! its last change.
+//! Verification of a store's integrity: every text matches its digest, the feed has no gaps, each article equals its
+//! last change, and has the keys that it states.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use prost::Message;
 use sha2::{Digest as _, Sha256};
 
-use super::{Change, Store, StoreError, Visibility};
+use super::identity::keys_of;
+use super::{Change, Consistency, SnapshotQuery, Store, StoreError, Visibility};
 use crate::article::{ArticleId, ChangeKind, Digest, EditorFields, Lifecycle, Position, Record, Unreadable};
+use crate::proto::Article;
 
 /// Changes or articles per read.
 const BATCH: usize = 200;
@@ -19,8 +23,8 @@ const MAX_DESCRIBED: usize = 100;
 pub struct Verified {
     /// Number of articles in any state.
     pub articles: u64,
-    /// Number of articles that are readable, embargoed, withdrawn, deleted, expired and expected.
-    pub states: [u64; 6],
+    /// Number of articles that are readable, embargoed, withdrawn, deleted, expired, expected, merged and purged.
+    pub states: [u64; 8],
     /// Number of changes read.
     pub changes: u64,
     /// Start of the verified part of the feed; later than its beginning if old changes were trimmed.
@@ -136,7 +140,8 @@ async fn verify_articles(
     let whole = found.from == Position::START;
     let mut after = None;
     loop {
-        let page = store.snapshot(found.to, after.as_ref(), BATCH).await?;
+        let page = store.snapshot(&SnapshotQuery::of_all(found.to, after, BATCH)).await?;
+        verify_keys(store, found, &page).await?;
         for (record, standing) in &page {
             found.verify_article(record, *standing, last_changes.remove(&record.id), whole);
         }
@@ -147,6 +152,44 @@ async fn verify_articles(
     }
     for id in last_changes.keys() {
         found.problem(format!("{}: missing, although the feed has changes of it", id.name()));
+    }
+    Ok(())
+}
+
+/// Verifies the keys of articles: each address and identifier that an article states leads to it, or to another article
+/// with the same key; a merged one has no keys, and a successor.
+async fn verify_keys(
+    store: &dyn Store,
+    found: &mut Verified,
+    page: &[(Arc<Record>, Visibility)],
+) -> Result<(), StoreError> {
+    let ids: Vec<ArticleId> = page.iter().map(|(record, _)| record.id.clone()).collect();
+    for ((record, now), own) in page.iter().zip(store.keys_of(&ids, Consistency::Full).await?) {
+        let name = record.id.name();
+        // Its state may have changed since the position that is verified.
+        if now.lifecycle == Lifecycle::Merged {
+            if !own.is_empty() {
+                found.problem(format!("{name}: has {} keys, although it was merged", own.len()));
+            }
+            if let Some(successor) = record.successor()
+                && store
+                    .get(std::slice::from_ref(&successor), Consistency::Full)
+                    .await?
+                    .iter()
+                    .all(|it| it.record.is_none())
+            {
+                found.problem(format!("{name}: was merged into {}, which is missing", successor.name()));
+            }
+            continue;
+        }
+        // The text is verified elsewhere.
+        let Ok(article) = record.decode() else { continue };
+        for stated in keys_of(&article.url, &article.source, &article.external_id) {
+            let is_own = own.iter().any(|key| key.key == stated.key);
+            if !is_own && store.lookup(&[stated.key], Consistency::Full).await?.iter().all(Option::is_none) {
+                found.problem(format!("{name}: no article has the key {:?} of its URL or external ID", stated.key));
+            }
+        }
     }
     Ok(())
 }
@@ -162,7 +205,7 @@ impl Verified {
     fn verify_change(&mut self, change: &Change, last_changes: &mut HashMap<ArticleId, LastChange>) {
         let record = &change.record;
         let name = record.id.name();
-        self.verify_text(record);
+        self.verify_text(record, change.now);
         let before = last_changes.get(&record.id).map(|last| last.revision);
         let next = before.map_or(1, |revision| revision + 1);
         // The first change of an article may have any revision if the feed was trimmed.
@@ -172,7 +215,9 @@ impl Verified {
         let lifecycle = match change.kind {
             ChangeKind::Withdrawn => Lifecycle::Withdrawn,
             ChangeKind::Deleted => Lifecycle::Deleted,
+            ChangeKind::Purged => Lifecycle::Purged,
             ChangeKind::Reinstated if record.is_empty() => Lifecycle::Expected,
+            ChangeKind::Merged => Lifecycle::Merged,
             _ => Lifecycle::Live,
         };
         if record.lifecycle != lifecycle {
@@ -187,7 +232,7 @@ impl Verified {
 
     fn verify_article(&mut self, record: &Record, standing: Visibility, last: Option<LastChange>, whole: bool) {
         self.articles += 1;
-        self.verify_text(record);
+        self.verify_text(record, standing);
         let same = last.as_ref().map_or(!whole, |last| {
             (last.revision, last.digest, last.lifecycle) == (record.revision, record.digest, record.lifecycle)
         });
@@ -206,6 +251,8 @@ impl Verified {
             Some(Unreadable::Deleted) => 3,
             Some(Unreadable::Expired) => 4,
             Some(Unreadable::Expected) => 5,
+            Some(Unreadable::Merged) => 6,
+            Some(Unreadable::Purged) => 7,
         };
         self.states[state] += 1;
         self.digest.add(record, standing.editor_fields);
@@ -214,10 +261,17 @@ impl Verified {
         }
     }
 
-    /// Recomputes the digest of a text.
-    fn verify_text(&mut self, record: &Record) {
+    /// Recomputes the digest of a text. Of a purged article, no revision may have a text.
+    fn verify_text(&mut self, record: &Record, now: Visibility) {
         let name = || format!("{}@{}", record.id.name(), record.revision);
         match record.decode() {
+            Ok(article) if now.lifecycle == Lifecycle::Purged => {
+                let erased =
+                    Article { source: article.source, embargo_time: article.embargo_time, ..Article::default() };
+                if record.content() != erased.encode_to_vec() {
+                    self.problem(format!("{}: still has content, although the article was purged", name()));
+                }
+            }
             Ok(article) if Digest::of(&article.headline, &article.body) == record.digest => {}
             Ok(_) => self.problem(format!("{}: text does not match its digest", name())),
             Err(error) => self.problem(format!("{}: text cannot be decoded: {error}", name())),

@@ -18,6 +18,8 @@ pub enum Write {
     Update(Box<Update>),
     /// Change of the lifecycle state.
     Transition(Transition),
+    /// Merge of articles into one.
+    Merge(Box<Merge>),
 }
 
 impl Write {
@@ -27,6 +29,36 @@ impl Write {
             Self::Ingest(ingest) => &ingest.id,
             Self::Update(update) => &update.id,
             Self::Transition(transition) => &transition.id,
+            Self::Merge(merge) => &merge.id,
+        }
+    }
+
+    /// Returns the IDs of all articles that the write names.
+    pub fn ids(&self) -> impl Iterator<Item = &ArticleId> {
+        let sources = match self {
+            Self::Merge(merge) => &merge.sources[..],
+            _ => &[],
+        };
+        std::iter::once(self.id()).chain(sources)
+    }
+
+    /// Returns the idempotency key, to be changed.
+    pub(crate) fn request_mut(&mut self) -> Option<&mut RequestKey> {
+        match self {
+            Self::Ingest(ingest) => ingest.request.as_mut(),
+            Self::Update(update) => update.request.as_mut(),
+            Self::Transition(transition) => transition.request.as_mut(),
+            Self::Merge(merge) => merge.request.as_mut(),
+        }
+    }
+
+    /// Returns the idempotency key, if its caller sent one. A repeated request gets the response of the first.
+    pub fn request(&self) -> Option<&RequestKey> {
+        match self {
+            Self::Ingest(ingest) => ingest.request.as_ref(),
+            Self::Update(update) => update.request.as_ref(),
+            Self::Transition(transition) => transition.request.as_ref(),
+            Self::Merge(merge) => merge.request.as_ref(),
         }
     }
 }
@@ -44,7 +76,7 @@ pub struct Ingest {
     pub article: CleanArticle,
     /// Version. A document that is older than the last ingested one is [`Outcome::Stale`].
     pub version: SourceVersion,
-    /// Idempotency key: a repeated request gets the response of the first.
+    /// Idempotency key.
     pub request: Option<RequestKey>,
     /// Source.
     pub from: IngestSource,
@@ -74,7 +106,8 @@ pub enum Authority {
 /// Idempotency key of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestKey {
-    /// Request ID from the client.
+    /// Request ID from the client, after the method and a newline unless the method takes documents: one ID on two
+    /// methods is two requests. Before these, a digest of the caller and a newline, if callers are authenticated.
     pub id: String,
     /// Index of the article in the request, from 0: each item of a syndication feed has its own result.
     pub item: u32,
@@ -97,6 +130,8 @@ pub struct Update {
     pub precondition: Precondition,
     /// Reason, for the history.
     pub reason: String,
+    /// Idempotency key.
+    pub request: Option<RequestKey>,
     /// Current time.
     pub time: Timestamp,
 }
@@ -108,27 +143,52 @@ pub struct Transition {
     pub id: ArticleId,
     /// Key of the article, if it is not given by its ID.
     pub key: Option<Key>,
-    /// Article to withdraw if none exists. Without it, the write fails with `NotFound`.
+    /// Article to withdraw or purge if none exists. Without it, the write fails with `NotFound`.
     pub missing: Option<Box<Missing>>,
-    /// Kind: `Withdrawn`, `Reinstated`, `Deleted` or `Undeleted`. An article that already has the resulting state is
-    /// [`Outcome::Unchanged`], except that deleting a deleted one fails with `NotFound`. A deleted article can be
-    /// withdrawn. Deleting or undeleting a withdrawn one, and reinstating a deleted one, fail with `WrongLifecycle`.
+    /// Kind: `Withdrawn`, `Reinstated`, `Deleted`, `Undeleted` or `Purged`. An article that already has the resulting
+    /// state is [`Outcome::Unchanged`], except that deleting a deleted one fails with `NotFound`. A deleted article
+    /// can be withdrawn. Deleting or undeleting a withdrawn one, and reinstating a deleted one, fail with
+    /// `WrongLifecycle`. An article in any state can be purged: in the same transaction all of its texts and reasons
+    /// are erased, and every other write to it fails with `WrongLifecycle` from then on.
     pub kind: ChangeKind,
     /// Precondition.
     pub precondition: Precondition,
     /// Reason, for the history.
     pub reason: String,
+    /// Idempotency key.
+    pub request: Option<RequestKey>,
     /// Current time.
     pub time: Timestamp,
 }
 
-/// Article that is withdrawn before it arrives.
+/// Article that is withdrawn before it arrives, or purged in the store that it is copied from.
 #[derive(Clone, Debug)]
 pub struct Missing {
     /// Its addresses and identifiers, without a text.
     pub article: CleanArticle,
     /// Its keys. Documents with one of them are rejected.
     pub keys: Vec<ArticleKey>,
+    /// Digest of the text that was erased, of a purged article.
+    pub digest: Option<Digest>,
+}
+
+/// Merge of articles into one, which gets their keys. All are merged, or none.
+#[derive(Clone, Debug)]
+pub struct Merge {
+    /// ID of the article that stays.
+    pub id: ArticleId,
+    /// IDs of the articles that are merged into it: different ones. Those that already are, are left as they are.
+    pub sources: Vec<ArticleId>,
+    /// Precondition on the article that stays.
+    pub precondition: Precondition,
+    /// Reason, for the history of the sources.
+    pub reason: String,
+    /// Idempotency key.
+    pub request: Option<RequestKey>,
+    /// True for a merge that another store has done: the states of the articles do not matter.
+    pub is_copy: bool,
+    /// Current time.
+    pub time: Timestamp,
 }
 
 /// Precondition on the stored article. If it does not hold, the write fails with `Conflict`.
@@ -181,14 +241,16 @@ pub struct Written {
     /// Outcome.
     pub outcome: Outcome,
     /// The part of the version by which a stale document is older.
-    pub older_by: Option<VersionPart>,
+    pub stale_part: Option<VersionPart>,
     /// Observations about the keys of a document.
     pub notes: Vec<KeyNote>,
+    /// Articles that were merged into this one.
+    pub merged: Vec<Arc<Record>>,
 }
 
 impl Written {
     /// Returns the result of a write that has nothing more to say.
     pub fn new(record: Arc<Record>, outcome: Outcome) -> Self {
-        Self { record, outcome, older_by: None, notes: Vec::new() }
+        Self { record, outcome, stale_part: None, notes: Vec::new(), merged: Vec::new() }
     }
 }

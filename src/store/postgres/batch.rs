@@ -3,8 +3,10 @@
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use super::bulk::{Bulk, Statement};
+use super::bulk::{Bulk, Statement, array_text};
+use super::erase::{self, ErasedRow};
 use super::key_table;
+use super::sketch_table::{self, SketchRow};
 use crate::article::{ArticleKey, ChangeKind, CleanArticle, Digest, RecordParts};
 use crate::store::Outcome;
 use crate::store::enum_codes::{head, kind_number, lifecycle_number, micros, outcome_number};
@@ -18,7 +20,6 @@ pub(super) struct ArticleRow {
     pub(super) position: i64,
     pub(super) due: Option<i64>,
     pub(super) provenance: Provenance,
-    pub(super) duplicate_of: Option<i64>,
     pub(super) facets: Vec<i64>,
     pub(super) source: String,
 }
@@ -32,7 +33,6 @@ impl ArticleRow {
             position: key,
             due: None,
             provenance,
-            duplicate_of: None,
             facets: Vec::new(),
             source: String::new(),
         };
@@ -66,27 +66,18 @@ pub(super) struct ChangeRow {
     kind: ChangeKind,
     announced: bool,
     parts: RecordParts,
-    duplicate_of: Option<i64>,
     reason: String,
     text: Uuid,
     new_text: bool,
 }
 
 impl ChangeRow {
-    pub(super) fn new(
-        parts: &RecordParts,
-        revision: &Revision<'_>,
-        article: i64,
-        announced: bool,
-        duplicate_of: Option<i64>,
-        text: Uuid,
-    ) -> Self {
+    pub(super) fn new(parts: &RecordParts, revision: &Revision<'_>, article: i64, announced: bool, text: Uuid) -> Self {
         Self {
             article,
             kind: revision.kind,
             announced,
             parts: parts.clone(),
-            duplicate_of,
             // PostgreSQL's text type does not support NUL.
             reason: revision.reason.replace('\0', "\u{fffd}"),
             text,
@@ -126,6 +117,11 @@ pub(super) struct Batch {
     pub(super) changes: Vec<ChangeRow>,
     pub(super) requests: Vec<RequestRow>,
     pub(super) keys: Vec<KeyRow>,
+    /// Row keys of merged articles, and of the articles that get all of their keys. The latter are merged into no
+    /// further article of the group.
+    pub(super) moves: Vec<(i64, i64)>,
+    pub(super) erased: Vec<ErasedRow>,
+    pub(super) sketches: Vec<SketchRow>,
     articles: Vec<ArticleRow>,
     unlisted: Vec<FacetRow>,
     listed: Vec<FacetRow>,
@@ -170,11 +166,14 @@ impl Batch {
             insert_changes(&self.changes),
             facets(&self.unlisted, changes).delete(),
             facets(&self.listed, changes).insert(),
+            // Before the keys of the group, which are those of its last state.
+            moves(&self.moves, changes).replace(),
             keys(&new_keys, changes).insert(),
             keys(&moved_keys, changes).upsert(&["key"], &[]),
             requests(self.requests, changes),
         ];
-        all.into_iter().flatten().collect()
+        let sketches = sketch_table::statements(&self.sketches, changes);
+        all.into_iter().chain(sketches).chain(erase::statements(&self.erased, changes)).flatten().collect()
     }
 }
 
@@ -196,7 +195,6 @@ fn articles(rows: &[ArticleRow], changes: usize) -> Bulk {
     bulk.column("fingerprint", Type::BYTEA_ARRAY, each(rows, |row| row.provenance.ingested.0.to_vec()));
     let editor_fields = |row: &ArticleRow| i16::from(row.provenance.editor_fields.bits());
     bulk.column("editor_fields", Type::INT2_ARRAY, each(rows, editor_fields));
-    bulk.placed("duplicate_of", each(rows, |row| row.duplicate_of));
     bulk.cast("facets", "bigint[]", each(rows, |row| array_text(&row.facets)));
     bulk.column("source", Type::TEXT_ARRAY, each(rows, |row| row.source.clone()));
     let version = |row: &ArticleRow| row.provenance.version;
@@ -219,7 +217,6 @@ fn insert_changes(rows: &[ChangeRow]) -> Option<Statement> {
     bulk.column("expire", Type::INT8_ARRAY, each(rows, |row| micros(row.parts.expire_time)));
     bulk.column("publish", Type::INT8_ARRAY, each(rows, |row| micros(row.parts.publish_time)));
     bulk.column("deleted", Type::INT8_ARRAY, each(rows, |row| micros(row.parts.delete_time)));
-    bulk.placed("duplicate_of", each(rows, |row| row.duplicate_of));
     bulk.column("digest", Type::BYTEA_ARRAY, each(rows, |row| row.parts.digest.0.to_vec()));
     bulk.column("reason", Type::TEXT_ARRAY, each(rows, |row| row.reason.clone()));
     bulk.column("text", Type::UUID_ARRAY, each(rows, |row| row.text));
@@ -243,6 +240,13 @@ fn keys(rows: &[KeyRow], changes: usize) -> Bulk {
     bulk
 }
 
+fn moves(rows: &[(i64, i64)], changes: usize) -> Bulk {
+    let mut bulk = Bulk::new("copydesk.keys", changes);
+    bulk.placed("article", each(rows, |row| row.0));
+    bulk.placed("new_article", each(rows, |row| row.1));
+    bulk
+}
+
 fn requests(rows: Vec<RequestRow>, changes: usize) -> Option<Statement> {
     let mut bulk = Bulk::new("copydesk.requests", changes);
     bulk.column("id", Type::BYTEA_ARRAY, each(&rows, |row| row.id.clone()));
@@ -262,9 +266,4 @@ fn each<R, T>(rows: &[R], value: impl Fn(&R) -> T) -> Vec<T> {
 /// Narrows a number of `codes`, all of which are small.
 fn small(number: i64) -> i16 {
     i16::try_from(number).unwrap_or(i16::MAX)
-}
-
-fn array_text(numbers: &[i64]) -> String {
-    let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
-    format!("{{{}}}", numbers.join(","))
 }

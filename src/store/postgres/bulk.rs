@@ -87,12 +87,27 @@ impl Bulk {
         self.finish(&clause)
     }
 
+    /// Builds an update of the first column: rows that have its value get that of the second. None without rows.
+    pub(super) fn replace(self) -> Option<Statement> {
+        let (table, from, name) = (self.table, self.from(), *self.names.first()?);
+        let [value, new] = &self.expressions[..] else { return None };
+        let sql = format!("UPDATE {table} d SET {name} = {new} FROM {from} WHERE d.{name} = {value}");
+        self.with(sql)
+    }
+
     /// Builds a delete of the rows that have all of these values. None without rows.
     pub(super) fn delete(self) -> Option<Statement> {
         let (table, from) = (self.table, self.from());
         let same = self.names.iter().zip(&self.expressions).map(|(name, value)| format!("d.{name} = {value}"));
         let same: Vec<String> = same.collect();
         let sql = format!("DELETE FROM {table} d USING {from} WHERE {}", same.join(" AND "));
+        self.with(sql)
+    }
+
+    /// Builds a statement of which the caller writes the text, with the source of rows `t`, and the expressions of its
+    /// columns. None without rows.
+    pub(super) fn custom(self, sql: impl FnOnce(&str, &[String]) -> String) -> Option<Statement> {
+        let sql = sql(&self.from(), &self.expressions);
         self.with(sql)
     }
 
@@ -118,4 +133,10 @@ impl Bulk {
     fn with(self, sql: String) -> Option<Statement> {
         (self.rows > 0).then_some(Statement { sql, changes: self.changes, values: self.values })
     }
+}
+
+/// Returns an array as text.
+pub(super) fn array_text(numbers: &[i64]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(i64::to_string).collect();
+    format!("{{{}}}", numbers.join(","))
 }

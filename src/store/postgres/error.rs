@@ -95,6 +95,12 @@ pub(super) fn is_lost(error: &Error) -> bool {
     error.is_closed() || is_io(error) || error.code().is_some_and(|code| closing.contains(code))
 }
 
+/// Returns true if a prepared statement does not exist in the server process, or another one has its name.
+pub(super) fn is_unprepared(error: &Error) -> bool {
+    let gone = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT];
+    error.code().is_some_and(|code| gone.contains(code))
+}
+
 fn is_io(error: &Error) -> bool {
     std::error::Error::source(error).is_some_and(|cause| cause.is::<std::io::Error>())
 }

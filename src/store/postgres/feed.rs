@@ -15,7 +15,7 @@ use super::rows::{
 };
 use crate::article::{ArticleId, Position, Record};
 use crate::store::enum_codes::{kind, time};
-use crate::store::{Change, ChangedIds, FeedCursor, Revision, StoreError, Visibility};
+use crate::store::{Change, ChangedIds, FeedCursor, Revision, SnapshotQuery, StoreError, Visibility};
 
 /// Reads the position of the newest change.
 pub(super) async fn head(pool: &Pool) -> Result<Position, StoreError> {
@@ -139,11 +139,9 @@ pub(super) async fn revisions(
 pub(super) async fn snapshot(
     pool: &impl Reader,
     feed: Uuid,
-    at: Position,
-    after: Option<&ArticleId>,
-    limit: usize,
+    query: &SnapshotQuery,
 ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
-    let after = match after {
+    let after = match &query.after {
         Some(id) => rows::key_of(pool, id).await?.ok_or(StoreError::UnknownPosition)?,
         None => 0,
     };
@@ -154,11 +152,13 @@ pub(super) async fn snapshot(
             SELECT * FROM copydesk.changes h WHERE h.article = a.key AND h.position <= $1
             ORDER BY h.revision DESC LIMIT 1) c
          JOIN copydesk.texts b ON b.text = c.text
-         WHERE a.key > $2 AND a.key <= $1 ORDER BY a.key LIMIT $3"
+         WHERE a.key > $2 AND a.key <= $1 AND a.key % $4 = $5 ORDER BY a.key LIMIT $3"
     );
-    let params = [(&sequence(at) as _, Type::INT8), (&after as _, Type::INT8), (&at_most(limit) as _, Type::INT8)];
+    let (at, limit) = (sequence(query.at), at_most(query.limit));
+    let (count, index) = (i64::from(query.shard.count), i64::from(query.shard.index));
+    let params = [&at, &after, &limit, &count, &index].map(|value| (value as _, Type::INT8));
     let rows = pool.query(&sql, &params).await?;
-    not_trimmed(pool, sequence(at)).await?;
+    not_trimmed(pool, at).await?;
     rows.iter().map(|row| Ok((record(row, 0, feed)?, visibility(row, RECORD_COLUMNS)?))).collect()
 }
 

@@ -6,11 +6,14 @@ use tokio_postgres::types::{ToSql, Type};
 use super::pool::Param;
 use super::rows::facet_number;
 use super::tsvector::query_text;
-use crate::article::Filter;
+use crate::article::{Digest, Facet, Filter, TimeRange};
+use crate::store::enum_codes::{head, in_states};
 
 /// Condition that an article of `articles a` is readable at the time in parameter `$1`.
 pub(super) const READABLE: &str =
     "a.lifecycle = 0 AND (a.embargo IS NULL OR a.embargo <= $1) AND (a.expire IS NULL OR a.expire > $1)";
+/// Time of the newest change of `articles a`.
+const UPDATED: &str = "(SELECT u.time FROM copydesk.changes u WHERE u.position = a.position)";
 
 /// Parameter values of a statement under construction; the first is the time at which articles must be readable.
 pub(super) struct Values(Vec<(Box<dyn ToSql + Sync + Send>, Type)>);
@@ -30,37 +33,93 @@ impl Values {
         self.add(value, Type::INT8)
     }
 
+    /// Returns the conditions that a time is in a range.
+    pub(super) fn range(&mut self, time: &str, range: &TimeRange) -> Vec<String> {
+        let ends = [(range.start, ">="), (range.end, "<")].into_iter();
+        let ends = ends.filter_map(|(end, sign)| Some((end?, sign)));
+        ends.map(|(end, sign)| format!("{time} {sign} {}", self.number(end.as_microsecond()))).collect()
+    }
+
+    fn digests(&mut self, digests: &[Digest]) -> String {
+        self.add(digests.iter().map(|digest| digest.0.to_vec()).collect::<Vec<_>>(), Type::BYTEA_ARRAY)
+    }
+
+    fn facets(&mut self, facets: &[Facet]) -> String {
+        self.add(facets.iter().map(facet_number).collect::<Vec<i64>>(), Type::INT8_ARRAY)
+    }
+
     pub(super) fn params(&self) -> Vec<Param<'_>> {
         self.0.iter().map(|(value, of)| (&**value as &(dyn ToSql + Sync), of.clone())).collect()
     }
 }
 
-/// Builds the conditions of a filter on `articles a`, except for the one whose lists are walked.
-pub(super) fn conditions(values: &mut Values, filter: &Filter, scanned: Option<usize>) -> String {
-    // Without `..`: a condition that is not translated would match every article. The statement has that of `states`.
-    let Filter { any_of, publish_from, publish_until, query, exclude_duplicates, states: _ } = filter;
-    let mut sql = String::new();
-    for (_, any) in any_of.iter().enumerate().filter(|(at, _)| Some(*at) != scanned) {
-        let numbers: Vec<i64> = any.iter().map(facet_number).collect();
-        sql += &format!(" AND a.facets && {}", values.add(numbers, Type::INT8_ARRAY));
+/// Builds the conditions of a filter on `articles a`, except for those of [`selected`], and the one whose lists are
+/// walked.
+/// `searched` is the condition of a search, which holds for all articles of a story that are compared.
+pub(super) fn conditions(
+    values: &mut Values,
+    filter: &Filter,
+    walked: Option<usize>,
+    searched: Option<String>,
+) -> Vec<String> {
+    let mut conditions = of_article(values, filter, walked);
+    if filter.one_per_story {
+        let mut of_other = vec![in_states(&filter.states, "$1")];
+        of_other.extend(selected(values, filter));
+        of_other.extend(searched);
+        of_other.extend(of_article(values, filter, None));
+        let of_other = of_other.join(" AND ").replace("a.", "o.");
+        conditions.push(format!(
+            "NOT EXISTS (SELECT FROM copydesk.articles o WHERE o.digest_head = a.digest_head AND o.digest = a.digest
+             AND (o.sort_time, o.id) < (a.sort_time, a.id) AND {of_other})"
+        ));
     }
-    if let Some(from) = publish_from {
-        sql += &format!(" AND a.sort_time >= {}", values.number(from.as_microsecond()));
+    conditions
+}
+
+fn of_article(values: &mut Values, filter: &Filter, walked: Option<usize>) -> Vec<String> {
+    // Without `..`: a condition that is not translated would match every article.
+    let Filter {
+        any_of,
+        none_of,
+        published,
+        created,
+        updated,
+        query: _,
+        states: _,
+        digests: _,
+        not_digests,
+        one_per_story: _,
+    } = filter;
+    let others = any_of.iter().enumerate().filter(|(at, _)| Some(*at) != walked);
+    let mut conditions: Vec<String> = others.map(|(_, any)| format!("a.facets && {}", values.facets(any))).collect();
+    if !none_of.is_empty() {
+        conditions.push(format!("NOT a.facets && {}", values.facets(none_of)));
     }
-    if let Some(until) = publish_until {
-        sql += &format!(" AND a.sort_time < {}", values.number(until.as_microsecond()));
+    conditions.extend(values.range("a.sort_time", published));
+    conditions.extend(values.range("a.created", created));
+    conditions.extend(values.range(UPDATED, updated));
+    if !not_digests.is_empty() {
+        conditions.push(format!("a.digest <> ALL({})", values.digests(not_digests)));
     }
-    if *exclude_duplicates {
-        // Keeps a duplicate whose original is not readable.
-        let readable = READABLE.replace("a.", "o.");
-        sql +=
-            &format!(" AND NOT EXISTS (SELECT FROM copydesk.articles o WHERE o.key = a.duplicate_of AND {readable})");
+    conditions
+}
+
+/// Builds the conditions of a filter on `articles a` that an index serves: those on its text and its digest.
+pub(super) fn selected(values: &mut Values, filter: &Filter) -> Vec<String> {
+    let mut conditions = Vec::new();
+    if let Some(digests) = &filter.digests {
+        let heads = values.add(digests.iter().map(head).collect::<Vec<i64>>(), Type::INT8_ARRAY);
+        conditions.push(format!("a.digest_head = ANY({heads}) AND a.digest = ANY({})", values.digests(digests)));
     }
-    if let Some(query) = query {
+    if let Some(query) = &filter.query {
         let words = values.add(query_text(query), Type::TEXT);
-        sql += &format!(
-            " AND EXISTS (SELECT FROM copydesk.search s WHERE s.article = a.key AND s.words @@ {words}::tsquery)"
-        );
+        conditions.push(has_words(&words));
     }
-    sql
+    conditions
+}
+
+/// Builds the condition that `articles a` matches the text query in a parameter.
+pub(super) fn has_words(words: &str) -> String {
+    format!("EXISTS (SELECT FROM copydesk.search s WHERE s.article = a.key AND s.words @@ {words}::tsquery)")
 }

@@ -16,32 +16,56 @@ pub(super) fn stored(key: &Key) -> Uuid {
     Uuid::from_bytes(*key.as_bytes())
 }
 
-/// Reads the articles that have these keys.
-pub(super) async fn rows(client: &Client, keys: &BTreeSet<Key>) -> Result<Vec<Row>, Error> {
-    if keys.is_empty() {
+/// Reads the articles that have these keys, and the purged ones that had a text with one of `texts`.
+pub(super) async fn rows(client: &Client, keys: &BTreeSet<Key>, texts: &BTreeSet<Key>) -> Result<Vec<Row>, Error> {
+    if keys.is_empty() && texts.is_empty() {
         return Ok(Vec::new());
     }
     let keys: Vec<Uuid> = keys.iter().map(stored).collect();
+    let texts: Vec<Uuid> = texts.iter().map(stored).collect();
     let sql = "SELECT k.key, k.is_certain, a.id FROM copydesk.keys k
-               JOIN copydesk.articles a ON a.key = k.article WHERE k.key = ANY($1)";
-    client.query_typed(sql, &[(&keys, Type::UUID_ARRAY)]).await
+               JOIN copydesk.articles a ON a.key = k.article WHERE k.key = ANY($1)
+               UNION ALL SELECT k.key, NULL, a.id FROM copydesk.purged_keys k
+               JOIN copydesk.articles a ON a.key = k.article WHERE k.key = ANY($2)";
+    client.query_typed(sql, &[(&keys, Type::UUID_ARRAY), (&texts, Type::UUID_ARRAY)]).await
+}
+
+/// Articles that have keys, and purged ones that had texts.
+#[derive(Default)]
+pub(super) struct Holders {
+    /// By key, with true if the article does not merely claim it.
+    pub(super) keys: HashMap<Key, (ArticleId, bool)>,
+    /// By the key of the text.
+    pub(super) purged: HashMap<Key, ArticleId>,
 }
 
 /// Converts the rows of [`rows`].
-pub(super) fn holders(rows: &[Row]) -> Result<HashMap<Key, (ArticleId, bool)>, StoreError> {
-    let holder = |row| key(row).and_then(|found| Ok((found.key, (article_id(row, 2)?, found.is_certain))));
-    rows.iter().map(holder).collect()
+pub(super) fn holders(rows: &[Row]) -> Result<Holders, StoreError> {
+    let mut holders = Holders::default();
+    for row in rows {
+        let (key, id) = (Key::from_bytes(get::<Uuid>(row, 0)?.into_bytes()), article_id(row, 2)?);
+        match get(row, 1)? {
+            Some(is_certain) => drop(holders.keys.insert(key, (id, is_certain))),
+            None => drop(holders.purged.insert(key, id)),
+        }
+    }
+    Ok(holders)
 }
 
 fn key(row: &Row) -> Result<ArticleKey, StoreError> {
     Ok(ArticleKey { key: Key::from_bytes(get::<Uuid>(row, 0)?.into_bytes()), is_certain: get(row, 1)? })
 }
 
-/// Reads the article that has a key.
-pub(super) async fn lookup(reader: &impl Reader, key: &Key) -> Result<Option<ArticleId>, StoreError> {
-    let sql = "SELECT a.id FROM copydesk.keys k JOIN copydesk.articles a ON a.key = k.article WHERE k.key = $1";
-    let found = reader.query(sql, &[(&stored(key), Type::UUID)]).await?;
-    found.first().map(|row| article_id(row, 0)).transpose()
+/// Reads the article that has each key, in the order of `keys`.
+pub(super) async fn lookup(reader: &impl Reader, keys: &[Key]) -> Result<Vec<Option<ArticleId>>, StoreError> {
+    let sql = "SELECT k.key, a.id FROM copydesk.keys k
+               JOIN copydesk.articles a ON a.key = k.article WHERE k.key = ANY($1)";
+    let keys: Vec<Uuid> = keys.iter().map(stored).collect();
+    let mut holders = HashMap::with_capacity(keys.len());
+    for row in reader.query(sql, &[(&keys, Type::UUID_ARRAY)]).await? {
+        holders.insert(get::<Uuid>(&row, 0)?, article_id(&row, 1)?);
+    }
+    Ok(keys.iter().map(|key| holders.get(key).cloned()).collect())
 }
 
 /// Reads the keys of articles, in the order of `ids`.

@@ -16,6 +16,8 @@ pub(super) const MIGRATE: i32 = -1;
 pub(super) const INDEX: i32 = -2;
 /// Lock of the trimming of old changes.
 pub(super) const TRIM: i32 = -3;
+/// Lock of the removal of purged texts from files.
+pub(super) const ERASE: i32 = -4;
 
 /// Number of lock buckets that articles share. A database server's lock table has room for some thousands, and a large
 /// group would fill it with one lock per article. Two small writes collide in one of 60 cases; then one waits for the
@@ -28,14 +30,12 @@ const BUCKETS: u64 = 512;
 pub(super) fn of_writes<'a>(writes: impl Iterator<Item = &'a Write>, more: &BTreeSet<ArticleId>) -> Vec<i32> {
     let mut buckets: Vec<i32> = more.iter().map(of_article).collect();
     for write in writes {
-        buckets.push(of_article(write.id()));
+        buckets.extend(write.ids().map(of_article));
         buckets.extend(keys_of_write(write).iter().map(|key| bucket(b"key", key.as_bytes())));
         if let Some(digest) = new_digest(write) {
             buckets.push(bucket(b"digest", &digest.0));
         }
-        if let Write::Ingest(ingest) = write
-            && let Some(request) = &ingest.request
-        {
+        if let Some(request) = write.request() {
             buckets.push(bucket(b"request", request.id.as_bytes()));
         }
     }
@@ -57,7 +57,7 @@ pub(super) fn new_digest(write: &Write) -> Option<Digest> {
     match write {
         Write::Ingest(ingest) => Some(ingest.article.digest()),
         Write::Update(update) => Some(update.article.digest()),
-        Write::Transition(_) => None,
+        Write::Transition(_) | Write::Merge(_) => None,
     }
 }
 

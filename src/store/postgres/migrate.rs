@@ -1,13 +1,18 @@
 //! Schema migrations. All tables are in the schema `copydesk` of the database.
 
-use tokio_postgres::types::Type;
+use prost::Message;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Error};
 use uuid::Uuid;
 
+use super::bulk::array_text;
 use super::error::OpenError;
-use super::{PostgresOptions, key_table, lock};
-use crate::article::Lifecycle;
+use super::rows::{NEWEST, facet_numbers};
+use super::{PostgresOptions, key_table, lock, sketch_table};
+use crate::article::{Facet, Lifecycle};
+use crate::proto::Article;
 use crate::store::enum_codes::lifecycle_number;
+use crate::store::former;
 use crate::store::identity::keys_of;
 
 /// Migrations, each from the version of its index to the next. Append only.
@@ -152,7 +157,61 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE copydesk.articles
         DROP COLUMN url, DROP COLUMN url_hash, DROP COLUMN external_id, DROP COLUMN external_hash;
 ",
+    "
+    -- Filled in below, with hosts and kinds of media.
+    TRUNCATE copydesk.facets;
+    -- The articles with one text, in the order in which one of them is shown.
+    DROP INDEX copydesk.articles_by_digest;
+    CREATE INDEX articles_by_digest ON copydesk.articles (digest_head, sort_time);
+    -- Decided by each read.
+    ALTER TABLE copydesk.articles DROP COLUMN duplicate_of;
+    ALTER TABLE copydesk.changes DROP COLUMN duplicate_of;
+",
+    "
+    -- Contents have the fields of an article at the release: see `convert_contents`.
+",
+    "
+    -- The purged article that had a text with this key.
+    CREATE TABLE copydesk.purged_keys (key uuid PRIMARY KEY, article bigint NOT NULL);
+    CREATE INDEX articles_by_deletion ON copydesk.articles (position) WHERE lifecycle = 2;
+    -- Last purge, its transaction, and the last one whose texts have been removed from the files of the tables. The
+    -- history has to be rewritten too if reasons were erased.
+    CREATE TABLE copydesk.erasures (
+        one boolean PRIMARY KEY DEFAULT true CHECK (one), due bigint NOT NULL, transaction bigint NOT NULL,
+        reasons boolean NOT NULL, done bigint NOT NULL
+    );
+    INSERT INTO copydesk.erasures (due, transaction, reasons, done) VALUES (0, 0, false, 0);
+    -- Statistics of a column contain values of it, and are not erased.
+    ALTER TABLE copydesk.texts ALTER COLUMN content SET STATISTICS 0;
+    ALTER TABLE copydesk.changes ALTER COLUMN reason SET STATISTICS 0;
+    ALTER TABLE copydesk.search ALTER COLUMN words SET STATISTICS 0;
+",
+    "
+    -- Sketch of the body of an article, and the anchors of the sketch: as an array, by which they are removed, and as
+    -- an index. Filled in below. Purged articles have neither, so statistics must not have values of them.
+    CREATE TABLE copydesk.article_sketches (
+        article bigint PRIMARY KEY, anchors bigint[] NOT NULL, sketch bytea NOT NULL
+    );
+    CREATE TABLE copydesk.article_anchors (
+        anchor bigint NOT NULL, article bigint NOT NULL, PRIMARY KEY (anchor, article)
+    );
+    ALTER TABLE copydesk.article_sketches ALTER COLUMN anchors SET STATISTICS 0;
+    ALTER TABLE copydesk.article_sketches ALTER COLUMN sketch SET STATISTICS 0;
+    ALTER TABLE copydesk.article_anchors ALTER COLUMN anchor SET STATISTICS 0;
+",
 ];
+
+/// Number of migrations before the contents are converted, which SQL cannot do.
+const BEFORE_CONTENTS: usize = 9;
+/// Contents per statement while they are converted.
+const CONTENTS_BATCH: i64 = 500;
+/// Version since which the lists have all of today's facets. They are filled in after all migrations: only then can
+/// this version decode the articles.
+const FACETS_SINCE: usize = 8;
+/// Version since which articles have sketches. They are filled in after all migrations, for the same reason.
+const SKETCHES_SINCE: usize = 11;
+/// Articles per statement while lists are filled in.
+const FACETS_BATCH: i64 = 1_000;
 
 /// Number of migrations before the keys of existing articles are filled in, which SQL cannot do.
 const BEFORE_KEYS: usize = 6;
@@ -189,6 +248,15 @@ async fn apply_migrations(client: &Client) -> Result<i32, Error> {
         if at + 1 == BEFORE_KEYS && done > 0 {
             fill_keys(client).await?;
         }
+        if at + 1 == BEFORE_CONTENTS && done > 0 {
+            convert_contents(client).await?;
+        }
+    }
+    if done > 0 && done < FACETS_SINCE {
+        fill_facets(client).await?;
+    }
+    if done > 0 && done < SKETCHES_SINCE {
+        sketch_table::fill(client).await?;
     }
     if done == 0 {
         let feed = Uuid::now_v7();
@@ -230,6 +298,72 @@ async fn fill_keys(client: &Client) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Adds every article to the lists of its facets. One that cannot be decoded is in none.
+async fn fill_facets(client: &Client) -> Result<(), Error> {
+    let read = format!("SELECT a.key, b.content FROM {NEWEST} WHERE a.key > $1 ORDER BY a.key LIMIT $2");
+    let mut after = 0_i64;
+    loop {
+        let rows = client.query_typed(&read, &[(&after, Type::INT8), (&FACETS_BATCH, Type::INT8)]).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = last.try_get(0)?;
+        let (mut articles, mut facets) = (Vec::<i64>::new(), Vec::<String>::new());
+        for row in &rows {
+            let article = Article::decode(row.try_get::<_, &[u8]>(1)?).unwrap_or_default();
+            articles.push(row.try_get(0)?);
+            facets.push(array_text(&facet_numbers(&Facet::of(&article))));
+        }
+        let store = "WITH t AS (SELECT key, facets::bigint[] FROM unnest($1, $2) t(key, facets)),
+                     listed AS (INSERT INTO copydesk.facets (facet, sort_time, article)
+                        SELECT unnest(t.facets), a.sort_time, a.key FROM t JOIN copydesk.articles a USING (key))
+                     UPDATE copydesk.articles a SET facets = t.facets FROM t WHERE a.key = t.key";
+        client.execute_typed(store, &[(&articles, Type::INT8_ARRAY), (&facets, Type::TEXT_ARRAY)]).await?;
+    }
+}
+
+/// Converts the contents to the present fields of an article, and the fingerprints of their documents. Damaged contents
+/// stay, and `copydesk verify` names them.
+async fn convert_contents(client: &Client) -> Result<(), Error> {
+    let read = "SELECT text, content FROM copydesk.texts WHERE text > $1 ORDER BY text LIMIT $2";
+    let update = "UPDATE copydesk.texts SET content = new.content
+                  FROM unnest($1, $2) new(text, content) WHERE texts.text = new.text";
+    let keep = "INSERT INTO copydesk.former_fingerprints SELECT * FROM unnest($1, $2, $3)";
+    client
+        .batch_execute("CREATE TABLE copydesk.former_fingerprints (text uuid, former bytea, fingerprint bytea)")
+        .await?;
+    let mut after = Uuid::nil();
+    loop {
+        let rows = client.query_typed(read, &[(&after, Type::UUID), (&CONTENTS_BATCH, Type::INT8)]).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.try_get(0)?;
+        let (mut texts, mut contents) = (Vec::<Uuid>::new(), Vec::<Vec<u8>>::new());
+        let (mut of_text, mut formers, mut fingerprints) = (Vec::<Uuid>::new(), Vec::new(), Vec::new());
+        for row in &rows {
+            let text = row.try_get(0)?;
+            let Some(converted) = former::convert(row.try_get(1)?) else { continue };
+            for former in converted.former_fingerprints {
+                of_text.push(text);
+                formers.push(former.0.to_vec());
+                fingerprints.push(converted.fingerprint.0.to_vec());
+            }
+            texts.push(text);
+            contents.push(converted.content);
+        }
+        let (uuids, bytes) = (Type::UUID_ARRAY, Type::BYTEA_ARRAY);
+        client.execute_typed(update, &[(&texts, uuids.clone()), (&contents, bytes.clone())]).await?;
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&of_text, uuids), (&formers, bytes.clone()), (&fingerprints, bytes)];
+        client.execute_typed(keep, &parameters).await?;
+    }
+    client
+        .batch_execute(
+            "UPDATE copydesk.articles a SET fingerprint = f.fingerprint
+             FROM copydesk.changes c JOIN copydesk.former_fingerprints f ON f.text = c.text
+             WHERE a.key = c.article AND a.fingerprint = f.former;
+             DROP TABLE copydesk.former_fingerprints",
+        )
+        .await
 }
 
 /// Identity of a database with the required schema version.

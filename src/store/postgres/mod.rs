@@ -7,10 +7,13 @@ mod batch;
 mod breaker;
 mod bulk;
 mod copying;
+mod erase;
+mod eraser;
 mod error;
 mod feed;
 mod feed_retention;
 mod filter;
+mod group_sketches;
 mod index;
 mod key_table;
 mod keys;
@@ -28,6 +31,7 @@ mod reader;
 mod rows;
 mod rush;
 mod search;
+mod sketch_table;
 mod standbys;
 mod tls;
 mod transaction;
@@ -49,8 +53,8 @@ pub use probe::DatabaseFacts;
 pub use standbys::Standbys;
 
 use super::{
-    Change, ChangedIds, Consistency, FeedCursor, Fetched, ListQuery, Revision, SearchPage, SearchQuery, Store,
-    StoreError, Visibility, Write, WriteError, Written,
+    Change, ChangedIds, Consistency, FeedCursor, Fetched, ListPage, ListQuery, Revision, SearchPage, SearchQuery,
+    SnapshotQuery, Store, StoreError, Visibility, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, ArticleKey, Key, Position, Record};
 use crate::overload::admission::{Gate, ReadKind};
@@ -61,8 +65,9 @@ use pool::Pool;
 use read_batcher::ReadBatcher;
 use writer::Writer;
 
-/// Connections for background work: writer, search indexer and trimming of old changes.
-const BACKGROUND_CONNECTIONS: usize = 3;
+/// Connections for background work: writer, search indexer, trimming of old changes, and removal of purged
+/// texts, which takes two.
+const BACKGROUND_CONNECTIONS: usize = 5;
 /// Connections for priority reads, which never queue behind other reads: changed IDs for caches, API keys, the head of
 /// the feed and health checks.
 const PRIORITY_CONNECTIONS: usize = 2;
@@ -80,6 +85,7 @@ pub struct PostgresStore {
     _indexing: AbortOnDropHandle<()>,
     _listening: Option<AbortOnDropHandle<()>>,
     _trimming: Option<AbortOnDropHandle<()>>,
+    _erasing: AbortOnDropHandle<()>,
 }
 
 impl PostgresStore {
@@ -128,7 +134,15 @@ impl PostgresStore {
         copying::finish(&self.priority).await
     }
 
-    async fn open_checked(options: PostgresOptions, feed: Uuid, metrics: StoreMetrics) -> Result<Self, OpenError> {
+    async fn open_checked(mut options: PostgresOptions, feed: Uuid, metrics: StoreMetrics) -> Result<Self, OpenError> {
+        if options.listen && probe::is_pooled(&options).await {
+            tracing::warn!(
+                database = options.address(),
+                "the database is behind a pooler in transaction mode: changes are polled, as with store-listen = off"
+            );
+            options.listen = false;
+        }
+        let options = options;
         let failed = |error: StoreError| OpenError::Refused { address: options.address(), cause: error.to_string() };
         let (breaker, probing) = Breaker::start(&options);
         metrics.breaker_open.read_from({
@@ -144,6 +158,7 @@ impl PostgresStore {
         let listening = options.listen.then(|| wake.listen(&options));
         let trimming = options.keep.map(|keep| feed_retention::start(Arc::clone(&work), keep));
         let indexing = index::start(Arc::clone(&work), &wake, options.statement_timeout, &metrics);
+        let erasing = eraser::start(Arc::clone(&work));
         let writer = Writer::start(work, feed, &options, wake.clone(), &metrics);
         Ok(Self {
             feed,
@@ -157,6 +172,7 @@ impl PostgresStore {
             _indexing: indexing,
             _listening: listening,
             _trimming: trimming,
+            _erasing: erasing,
         })
     }
 
@@ -206,9 +222,9 @@ impl Store for PostgresStore {
         rows::revision(&*self.reads, self.feed, id, revision).await
     }
 
-    async fn lookup(&self, key: &Key, _consistency: Consistency) -> Result<Option<ArticleId>, StoreError> {
+    async fn lookup(&self, keys: &[Key], _consistency: Consistency) -> Result<Vec<Option<ArticleId>>, StoreError> {
         let (_permit, _revocation) = self.gate.enter(ReadKind::Short).await?;
-        key_table::lookup(&*self.reads, key).await
+        key_table::lookup(&*self.reads, keys).await
     }
 
     async fn keys_of(&self, ids: &[ArticleId], _consistency: Consistency) -> Result<Vec<Vec<ArticleKey>>, StoreError> {
@@ -216,7 +232,7 @@ impl Store for PostgresStore {
         key_table::of_articles(&*self.reads, ids).await
     }
 
-    async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
+    async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
         let (_permit, revocation) = self.gate.enter(ReadKind::Page(query.weight())).await?;
         revocation.run_unless_revoked(list::list(&*self.reads, self.feed, query)).await
     }
@@ -250,14 +266,9 @@ impl Store for PostgresStore {
         feed::head(&self.priority).await
     }
 
-    async fn snapshot(
-        &self,
-        at: Position,
-        after: Option<&ArticleId>,
-        limit: usize,
-    ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
+    async fn snapshot(&self, query: &SnapshotQuery) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
         let (_permit, _revocation) = self.gate.enter(ReadKind::Stream).await?;
-        feed::snapshot(&*self.reads, self.feed, at, after, limit).await
+        feed::snapshot(&*self.reads, self.feed, query).await
     }
 
     fn subscribe(&self) -> watch::Receiver<Position> {
@@ -270,6 +281,10 @@ impl Store for PostgresStore {
 
     async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
         self.writer.apply_due_transitions(now).await
+    }
+
+    async fn deleted_before(&self, time: Timestamp, limit: usize) -> Result<Vec<(ArticleId, i64)>, StoreError> {
+        list::deleted_before(&*self.priority, time, limit).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

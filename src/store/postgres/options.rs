@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tokio_postgres::config::{SslMode, TargetSessionAttrs};
+use tokio_postgres::config::{ChannelBinding, SslMode, TargetSessionAttrs};
 use tokio_postgres::{Client, Config, Connection, Error, Socket};
 
 use super::tls::{self, Tls};
@@ -63,11 +63,26 @@ impl PostgresOptions {
     /// # Errors
     /// States the expected format, never the given URL.
     pub fn trusting(url: &str, ca: Option<&Path>) -> Result<Self, String> {
+        let options = Self::parse(url, ca)?;
+        match options.config.get_target_session_attrs() {
+            TargetSessionAttrs::ReadOnly => {
+                Err("must not have `target_session_attrs=read-only`: name standbys in `store-read`".into())
+            }
+            _ => Ok(options),
+        }
+    }
+
+    fn parse(url: &str, ca: Option<&Path>) -> Result<Self, String> {
         // With TLS, the server's certificate is always verified. The driver does not know libpq's other modes that do
         // so.
         let (base, parameters) = url.rsplit_once('?').unwrap_or((url, ""));
         let parameters = parameters.replace("sslmode=verify-full", "sslmode=require");
         let parameters = parameters.replace("sslmode=verify-ca", "sslmode=require");
+        // The driver would take the rest of the password for the host, and errors would show it.
+        let authority = base.split_once("://").map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+        if authority.matches('@').count() > 1 {
+            return Err("must have one `@`, before the host: in a user name or password, write `@` as `%40`".into());
+        }
         let url = format!("{base}?{parameters}");
         let mut config: Config = url.trim_end_matches('?').parse().map_err(|error: Error| {
             // The driver's error names the unknown parameter, but no value.
@@ -81,6 +96,11 @@ impl PostgresOptions {
             }
             _ => tls::unverified(),
         };
+        if config.get_channel_binding() == ChannelBinding::Require {
+            return Err("must not have `channel_binding=require`: use `sslmode=require`, which verifies the \
+                        certificate of the server"
+                .into());
+        }
         if config.get_hosts().is_empty() {
             return Err("must name a host: postgres://user:password@host:port/database".into());
         }
@@ -113,7 +133,7 @@ impl PostgresOptions {
     /// # Errors
     /// States the expected format, never the given URL.
     pub fn standby(url: &str, ca: Option<&Path>) -> Result<Self, String> {
-        let mut options = Self::trusting(url, ca)?;
+        let mut options = Self::parse(url, ca)?;
         if options.config.get_hosts().len() != 1 {
             return Err("must name one host in each URL; separate URLs with commas".into());
         }

@@ -14,7 +14,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::PostgresOptions;
 use super::breaker::Breaker;
-use super::error::{is_lost, no_connection, store_error};
+use super::error::{is_lost, is_unprepared, no_connection, store_error};
 use super::tls::Tls;
 use crate::store::StoreError;
 use crate::telemetry::trace::{SpanGuard, SpanKind, Value, span_of};
@@ -125,6 +125,7 @@ impl Pool {
         let mut may_retry = true;
         loop {
             let connection = self.checkout().await?;
+            let planned = planned && may_retry;
             let read = tokio::time::timeout(self.statement_timeout, connection.read(sql, params, planned)).await;
             match read {
                 Ok(Ok(rows)) => {
@@ -137,6 +138,10 @@ impl Pool {
                     if !std::mem::take(&mut may_retry) {
                         return Err(store_error(&error));
                     }
+                }
+                // Prepared in another server process, or deallocated: the next attempt does without.
+                Ok(Err(error)) if planned && is_unprepared(&error) && std::mem::take(&mut may_retry) => {
+                    connection.discard();
                 }
                 Ok(Err(error)) => {
                     connection.release();

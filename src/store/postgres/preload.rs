@@ -2,27 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::future::try_join4;
+use futures::future::{try_join, try_join5};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error, Row};
 use uuid::Uuid;
 
 use super::batch::ArticleRow;
 use super::error::store_error;
-use super::key_table;
 use super::lock::new_digest;
 use super::planner::{Current, EarlierRequest, StoredDuplicate, StoredState};
 use super::rows::{
     HISTORY, NEWEST, RECORD, RECORD_COLUMNS, VISIBILITY, article_id, digest, get, record, version, visibility,
 };
-use crate::article::{ArticleId, Digest, EditorFields, Key, Lifecycle, RecordParts};
+use super::{key_table, sketch_table};
+use crate::article::{ArticleId, ChangeKind, Digest, EditorFields, Key, Lifecycle, RecordParts};
 use crate::store::enum_codes::{head, lifecycle_number, outcome};
 use crate::store::identity::keys_of_write;
-use crate::store::plan::{Provenance, time_of};
-use crate::store::{StoreError, Write, Written};
+use crate::store::near_duplicates::{sketch_of, stored_anchors};
+use crate::store::plan::{Provenance, text_key, time_of};
+use crate::store::{StoreError, Transition, Write, Written};
 
-/// Maximum number of twins read per text, in addition to those that the group changes. They are readable and in order
-/// of creation, so the first is the original unless times within the group differ.
+/// Maximum number of twins read per text, in addition to those that the group changes. One that is readable suffices,
+/// unless times within the group differ.
 const MAX_DUPLICATES: usize = 64;
 
 /// State to be read.
@@ -30,8 +31,13 @@ const MAX_DUPLICATES: usize = 64;
 pub(super) struct Dependencies {
     articles: BTreeSet<ArticleId>,
     keys: BTreeSet<Key>,
+    texts: BTreeSet<Key>,
+    /// Articles to be purged.
+    purged: BTreeSet<ArticleId>,
     digests: BTreeSet<Digest>,
     requests: BTreeSet<Vec<u8>>,
+    /// Anchors of each document that may be a copy.
+    anchors: Vec<Vec<i64>>,
     /// The earliest and the latest time of a write, in microseconds since 1970.
     times: Option<(i64, i64)>,
 }
@@ -41,12 +47,15 @@ impl Dependencies {
     pub(super) fn of_writes<'a>(writes: impl Iterator<Item = &'a Write>) -> Self {
         let mut dependencies = Self::default();
         for write in writes {
-            dependencies.articles.insert(write.id().clone());
+            dependencies.articles.extend(write.ids().cloned());
             dependencies.keys.extend(keys_of_write(write));
+            dependencies.texts.extend(text_key(write));
             dependencies.digests.extend(new_digest(write));
-            if let Write::Ingest(ingest) = write {
-                dependencies.requests.extend(ingest.request.as_ref().map(|request| request.id.clone().into_bytes()));
+            if let Write::Transition(Transition { kind: ChangeKind::Purged, id, .. }) = write {
+                dependencies.purged.insert(id.clone());
             }
+            dependencies.requests.extend(write.request().map(|request| request.id.clone().into_bytes()));
+            dependencies.anchors.extend(sketch_of(write).map(|sketch| stored_anchors(sketch).collect()));
             let time = time_of(write).as_microsecond();
             let (first, last) = dependencies.times.unwrap_or((time, time));
             dependencies.times = Some((first.min(time), last.max(time)));
@@ -67,14 +76,22 @@ impl Dependencies {
 
 /// Reads the wanted state in one round trip.
 pub(super) async fn load(client: &Client, feed: Uuid, dependencies: &Dependencies) -> Result<StoredState, StoreError> {
-    let found = try_join4(
+    let rows = try_join5(
         articles(client, dependencies),
-        key_table::rows(client, &dependencies.keys),
+        key_table::rows(client, &dependencies.keys, &dependencies.texts),
         duplicates(client, dependencies),
         requests(client, dependencies),
+        past_digests(client, dependencies),
     );
-    let (articles, keys, duplicates, requests) = found.await.map_err(|error| store_error(&error))?;
-    let mut stored = StoredState { keys: key_table::holders(&keys)?, ..StoredState::default() };
+    let found = try_join(rows, sketch_table::rows(client, &dependencies.anchors)).await;
+    let ((articles, keys, duplicates, requests, past_digests), sketches) =
+        found.map_err(|error| store_error(&error))?;
+    let holders = key_table::holders(&keys)?;
+    let candidates = sketch_table::candidates(&sketches)?;
+    let mut stored = StoredState { keys: holders.keys, purged: holders.purged, candidates, ..StoredState::default() };
+    for row in &past_digests {
+        stored.past_digests.entry(article_id(row, 0)?).or_default().push(digest(row, 1)?);
+    }
     for row in &articles {
         let current = current(row, feed)?;
         stored.articles.insert(current.record.id.clone(), current);
@@ -103,7 +120,7 @@ pub(super) async fn load(client: &Client, feed: Uuid, dependencies: &Dependencie
 async fn articles(client: &Client, dependencies: &Dependencies) -> Result<Vec<Row>, Error> {
     let ids: Vec<&str> = dependencies.articles.iter().map(ArticleId::as_str).collect();
     let select = format!(
-        "SELECT {RECORD}, a.key, a.sort_time, c.text, c.duplicate_of, a.fingerprint, a.due, a.facets, a.source,
+        "SELECT {RECORD}, a.key, a.sort_time, c.text, a.fingerprint, a.due, a.facets, a.source,
          a.editor_fields, a.source_time, a.source_version, a.observed FROM {NEWEST}"
     );
     if dependencies.keys.is_empty() {
@@ -120,7 +137,7 @@ async fn articles(client: &Client, dependencies: &Dependencies) -> Result<Vec<Ro
 fn current(row: &Row, feed: Uuid) -> Result<Current, StoreError> {
     let record = record(row, 0, feed)?;
     let at = RECORD_COLUMNS;
-    let facets: Vec<i64> = get(row, at + 6)?;
+    let facets: Vec<i64> = get(row, at + 5)?;
     Ok(Current {
         text: get(row, at + 2)?,
         listed: Some((get(row, at + 1)?, facets.clone())),
@@ -128,15 +145,14 @@ fn current(row: &Row, feed: Uuid) -> Result<Current, StoreError> {
             key: get(row, at)?,
             parts: RecordParts::clone(&record),
             position: super::rows::sequence(record.token.position),
-            due: get(row, at + 5)?,
+            due: get(row, at + 4)?,
             provenance: Provenance {
-                ingested: digest(row, at + 4)?,
-                editor_fields: EditorFields::from_bits(get::<i16>(row, at + 8)?.into()),
-                version: version(row, at + 9)?,
+                ingested: digest(row, at + 3)?,
+                editor_fields: EditorFields::from_bits(get::<i16>(row, at + 7)?.into()),
+                version: version(row, at + 8)?,
             },
-            duplicate_of: get(row, at + 3)?,
             facets,
-            source: get(row, at + 7)?,
+            source: get(row, at + 6)?,
         },
         record,
     })
@@ -165,6 +181,17 @@ async fn duplicates(client: &Client, dependencies: &Dependencies) -> Result<Vec<
         (&limit, Type::INT8),
     ];
     client.query_typed(&sql, &params).await
+}
+
+/// Reads the digests of all revisions of the articles that are purged.
+async fn past_digests(client: &Client, dependencies: &Dependencies) -> Result<Vec<Row>, Error> {
+    if dependencies.purged.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<&str> = dependencies.purged.iter().map(ArticleId::as_str).collect();
+    let sql = "SELECT DISTINCT a.id, c.digest FROM copydesk.articles a JOIN copydesk.changes c ON c.article = a.key
+         WHERE a.id = ANY($1)";
+    client.query_typed(sql, &[(&ids, Type::TEXT_ARRAY)]).await
 }
 
 async fn requests(client: &Client, dependencies: &Dependencies) -> Result<Vec<Row>, Error> {

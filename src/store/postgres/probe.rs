@@ -42,6 +42,35 @@ pub struct DatabaseFacts {
     pub clock_offset: SignedDuration,
     /// Round-trip time.
     pub round_trip: Duration,
+    /// True behind a connection pooler in transaction mode, such as pgbouncer.
+    pub pooled: bool,
+}
+
+/// Maximum number of attempts to see two connections share a server process. A pooler usually takes the process that
+/// was used last, so the first attempt shows it.
+const SHARED_TRIES: usize = 3;
+
+/// Returns true behind a connection pooler in transaction mode, where two connections have the same server process.
+/// Prepared statements and LISTEN belong to a server process, so they do not work there.
+pub(super) async fn is_pooled(options: &PostgresOptions) -> bool {
+    let open = async || {
+        let (client, connection) = options.connect().await.ok()?;
+        tokio::spawn(connection);
+        Some(client)
+    };
+    let (Some(one), Some(other)) = (open().await, open().await) else { return false };
+    let process = async |client: &Client| {
+        let sql = "SELECT pg_backend_pid()";
+        let answered = tokio::time::timeout(options.statement_timeout, client.query_typed_one(sql, &[])).await;
+        answered.ok()?.ok()?.try_get::<_, i32>(0).ok()
+    };
+    for _ in 0..SHARED_TRIES {
+        let (first, second) = (process(&one).await, process(&other).await);
+        if first.is_some() && first == second {
+            return true;
+        }
+    }
+    false
 }
 
 impl PostgresStore {
@@ -59,7 +88,9 @@ impl PostgresStore {
         tokio::spawn(connection);
         let facts = tokio::time::timeout(options.statement_timeout, query(&client, address.clone())).await;
         let timed_out = |_| OpenError::Refused { address: address.clone(), cause: "it does not answer".into() };
-        facts.map_err(timed_out)?.map_err(|error| OpenError::refused(&address, &error))
+        let mut facts = facts.map_err(timed_out)?.map_err(|error| OpenError::refused(&address, &error))?;
+        facts.pooled = is_pooled(options).await;
+        Ok(facts)
     }
 }
 
@@ -99,6 +130,7 @@ async fn query(client: &Client, address: String) -> Result<DatabaseFacts, Error>
         max_connections,
         clock_offset: SignedDuration::from_micros(micros - local_time),
         round_trip,
+        pooled: false,
     })
 }
 

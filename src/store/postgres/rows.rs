@@ -15,10 +15,9 @@ use crate::store::{Fetched, StoreError, Visibility};
 
 /// Columns of a record: from the article `a`, the change `c` that created the revision, and its text `b`.
 pub(super) const RECORD: &str = "a.id, a.uid, a.created, c.position, c.revision, c.lifecycle, c.embargo, c.expire, \
-     c.publish, c.deleted, c.digest, c.time, (SELECT d.id FROM copydesk.articles d WHERE d.key = c.duplicate_of), \
-     b.content";
+     c.publish, c.deleted, c.digest, c.time, b.content";
 /// Number of columns of [`RECORD`].
-pub(super) const RECORD_COLUMNS: usize = 14;
+pub(super) const RECORD_COLUMNS: usize = 13;
 /// Columns of an article's current visibility, after [`RECORD`].
 pub(super) const VISIBILITY: &str = "a.lifecycle, a.embargo, a.expire, a.revision, a.editor_fields, \
      a.source_time, a.source_version, a.observed";
@@ -53,12 +52,8 @@ pub(super) fn record(row: &Row, at: usize, feed: Uuid) -> Result<Arc<Record>, St
         embargo_time: get::<Option<i64>>(row, at + 6)?.map(time),
         expire_time: get::<Option<i64>>(row, at + 7)?.map(time),
         digest: digest(row, at + 10)?,
-        duplicate_of: match get::<Option<&str>>(row, at + 12)? {
-            Some(id) => Some(id.parse().map_err(|_| StoreError::Damaged)?),
-            None => None,
-        },
     };
-    Ok(Arc::new(Record::new(parts, get(row, at + 13)?)))
+    Ok(Arc::new(Record::new(parts, get(row, at + 12)?)))
 }
 
 /// Reads the columns of [`VISIBILITY`], starting at `at`.

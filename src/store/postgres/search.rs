@@ -4,7 +4,7 @@ use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use super::feed::at_most;
-use super::filter::{READABLE, Values, conditions};
+use super::filter::{READABLE, Values, conditions, has_words, selected};
 use super::pool::Pool;
 use super::reader::Reader;
 use super::rows::{NEWEST, RECORD, RECORD_COLUMNS, get, position, record};
@@ -24,7 +24,9 @@ pub(super) async fn indexed(pool: &Pool) -> Result<crate::article::Position, Sto
 pub(super) async fn search(pool: &impl Reader, feed: Uuid, query: &SearchQuery) -> Result<SearchPage, StoreError> {
     let mut values = Values::new(query.now);
     let words = values.add(query_text(&query.query), Type::TEXT);
-    let conditions = conditions(&mut values, &query.filter, None);
+    let conditions = conditions(&mut values, &query.filter, None, Some(has_words(&words)));
+    let conditions = conditions.into_iter().chain(selected(&mut values, &query.filter));
+    let conditions: String = conditions.map(|condition| format!(" AND {condition}")).collect();
     let limit = values.add(at_most(query.limit), Type::INT8);
     let skip = values.add(at_most(query.skip), Type::INT8);
     // Always at least one row, for the index position. LIMIT 1 helps the planner: see `feed::touched`.

@@ -268,7 +268,7 @@ fn size(writes: &[Write]) -> (usize, usize) {
     let bytes = |write: &Write| match write {
         Write::Ingest(ingest) => ingest.article.content().len(),
         Write::Update(update) => update.article.content().len(),
-        Write::Transition(_) => 0,
+        Write::Transition(_) | Write::Merge(_) => 0,
     };
     (writes.len(), writes.iter().map(bytes).sum())
 }

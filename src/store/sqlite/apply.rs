@@ -10,16 +10,20 @@ use uuid::Uuid;
 
 use super::facets::{self, FacetNames};
 use super::statements::{ChangeRow, Twin, insert_change, store_provenance, twin};
-use super::{key_table, rows};
-use crate::article::{ArticleId, ChangeToken, CleanArticle, Digest, EditorFields, Facet, Key, Lifecycle, Record};
+use super::{erase, key_table, rows, sketch_table};
+use crate::article::{
+    ArticleId, ChangeKind, ChangeToken, CleanArticle, Digest, EditorFields, Facet, Key, Lifecycle, Record,
+};
 use crate::proto::Article;
 use crate::store::enum_codes;
 use crate::store::enum_codes::{head, lifecycle_number, micros, outcome_number};
 use crate::store::identity::{Holder, Identity, identify, identify_transition, keys_of_write};
+use crate::store::merge::{check_target, plan_source};
+use crate::store::near_duplicates;
 use crate::store::plan::{
-    Effect, New, Provenance, Revision, due, first, is_announced, next, outcome_of, plan, time_of,
+    Effect, New, Provenance, Revision, due, first, is_announced, next, outcome_of, plan, require, text_key, time_of,
 };
-use crate::store::{Outcome, RequestKey, Write, WriteError, Written};
+use crate::store::{Merge, Outcome, RequestKey, Transition, Write, WriteError, Written};
 
 /// Inner errors are rejections of the write, outer ones are failed statements.
 type Applied = rusqlite::Result<Result<Written, WriteError>>;
@@ -28,6 +32,26 @@ type Applied = rusqlite::Result<Result<Written, WriteError>>;
 pub(super) struct Applier {
     pub(super) feed: Uuid,
     pub(super) facet_names: FacetNames,
+    /// True if an article was purged: the log still has its text.
+    pub(super) has_erased: bool,
+}
+
+/// Converts the failure to decode what was encoded in the same transaction.
+fn damaged(error: prost::DecodeError) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
+}
+
+/// Returns true if a write creates an article that is a near-duplicate of a readable one.
+fn has_near_duplicate(
+    connection: &Connection,
+    write: &Write,
+    effect: &Effect<'_>,
+    current: Option<&Current>,
+) -> rusqlite::Result<bool> {
+    let Some(sketch) = near_duplicates::sketch_of(write).filter(|_| effect.creates()) else { return Ok(false) };
+    // Clocks may step back; update times must not.
+    let now = current.map_or(time_of(write), |current| time_of(write).max(current.record.update_time));
+    sketch_table::has_copy(connection, sketch, current.map_or(0, |current| current.key), now)
 }
 
 /// Current state of an article.
@@ -35,7 +59,6 @@ struct Current {
     key: i64,
     sort_time: i64,
     content_position: i64,
-    duplicate_of: Option<i64>,
     provenance: Provenance,
     due: Option<i64>,
     record: Arc<Record>,
@@ -44,12 +67,10 @@ struct Current {
 impl Applier {
     /// Applies a write.
     pub(super) fn apply(&mut self, connection: &Connection, write: &Write) -> Applied {
-        if let Write::Ingest(ingest) = write
-            && let Some(request) = &ingest.request
-        {
-            return self.apply_once(connection, write, request, ingest.time);
+        match write.request() {
+            Some(request) => self.apply_once(connection, write, request, time_of(write)),
+            None => self.apply_now(connection, write),
         }
-        self.apply_now(connection, write)
     }
 
     /// Applies a write with a request ID once. A repeated request gets the result of the first.
@@ -99,6 +120,9 @@ impl Applier {
     }
 
     fn apply_now(&mut self, connection: &Connection, write: &Write) -> Applied {
+        if let Write::Merge(merge) = write {
+            return self.merge(connection, merge);
+        }
         let (identity, current) = match self.identify(connection, write)? {
             Ok(identified) => identified,
             Err(refusal) => return Ok(Err(refusal)),
@@ -108,6 +132,11 @@ impl Applier {
             Ok(planned) => planned,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        if let (Effect::Create(_) | Effect::Revise(_), Some(key)) = (&effect, text_key(write))
+            && let Some(id) = erase::purged(connection, &key)?
+        {
+            return Ok(Err(WriteError::WrongLifecycle { id, lifecycle: Lifecycle::Purged }));
+        }
         let twin = match (&effect, &current) {
             (Effect::Create(new), _) => twin(connection, write, new.article, None)?,
             (Effect::Revise(revision), Some(current)) => match &revision.article {
@@ -116,13 +145,10 @@ impl Applier {
             },
             _ => None,
         };
-        let original = match twin {
-            Some(Twin { id, lifecycle: Lifecycle::Withdrawn, .. }) => {
-                return Ok(Err(WriteError::WrongLifecycle { id, lifecycle: Lifecycle::Withdrawn }));
-            }
-            Some(Twin { key, id, .. }) => Some((key, id)),
-            None => None,
-        };
+        if let Some(Twin { id, lifecycle: Lifecycle::Withdrawn }) = twin {
+            return Ok(Err(WriteError::WrongLifecycle { id, lifecycle: Lifecycle::Withdrawn }));
+        }
+        let is_copy = twin.is_some() || has_near_duplicate(connection, write, &effect, current.as_ref())?;
         let (key, mut written) = match (effect, current) {
             (Effect::Nothing, Some(current)) => {
                 // The source may now contain the editors' correction, or an editor has taken over a field without
@@ -134,12 +160,12 @@ impl Applier {
             }
             (Effect::Stale(part), Some(current)) => {
                 let written = Written::new(current.record, Outcome::Stale);
-                (current.key, Written { older_by: Some(part), ..written })
+                (current.key, Written { stale_part: Some(part), ..written })
             }
-            (Effect::Create(new), _) => self.create(connection, &identity.id, &new, provenance, original)?,
+            (Effect::Create(new), _) => self.create(connection, &identity.id, &new, provenance, is_copy)?,
             (Effect::Revise(revision), Some(current)) => {
-                let record = self.revise(connection, &current, &revision, provenance, original, time_of(write))?;
-                let outcome = outcome_of(revision.kind, &record);
+                let record = self.revise(connection, &current, &revision, provenance, time_of(write))?;
+                let outcome = outcome_of(revision.kind, is_copy);
                 (current.key, Written::new(record, outcome))
             }
             // Unreachable: only an existing article can be revised or unchanged.
@@ -148,6 +174,15 @@ impl Applier {
             }
         };
         key_table::give(connection, &identity.new_keys, key)?;
+        if let (Write::Transition(Transition { kind: ChangeKind::Purged, missing, .. }), true) =
+            (write, written.outcome.is_change())
+        {
+            let erased = CleanArticle::stored(&written.record.content()).map_err(damaged)?;
+            let keys = missing.as_ref().map_or(&[][..], |missing| &missing.keys);
+            erase::erase(connection, key, rows::sequence(written.record.token.position), &erased, keys)?;
+            self.facet_names.clear();
+            self.has_erased = true;
+        }
         written.notes = identity.notes;
         Ok(Ok(written))
     }
@@ -186,7 +221,7 @@ impl Applier {
                 Ok(identity) => identity,
                 Err(refusal) => return Ok(Err(refusal)),
             },
-            Write::Update(update) => Identity::named(&update.id),
+            Write::Update(_) | Write::Merge(_) => Identity::named(write.id()),
             Write::Transition(transition) => identify_transition(transition, holder, exists),
         };
         let found = articles.into_values().chain(at_id).find(|current| current.record.id == identity.id);
@@ -213,7 +248,7 @@ impl Applier {
         let sql = [
             "SELECT ",
             rows::RECORD,
-            ", a.key, a.sort_time, c.content_position, c.duplicate_of, a.fingerprint, a.due,\
+            ", a.key, a.sort_time, c.content_position, a.fingerprint, a.due,\
              a.editor_fields, a.source_time, a.source_version, a.observed FROM ",
             rows::NEWEST,
             " WHERE ",
@@ -230,13 +265,12 @@ impl Applier {
                     key: row.get(after)?,
                     sort_time: row.get(after + 1)?,
                     content_position: row.get(after + 2)?,
-                    duplicate_of: row.get(after + 3)?,
                     provenance: Provenance {
-                        ingested: Digest(row.get(after + 4)?),
-                        editor_fields: EditorFields::from_bits(row.get(after + 6)?),
-                        version: rows::version(row, after + 7)?,
+                        ingested: Digest(row.get(after + 3)?),
+                        editor_fields: EditorFields::from_bits(row.get(after + 5)?),
+                        version: rows::version(row, after + 6)?,
                     },
-                    due: row.get(after + 5)?,
+                    due: row.get(after + 4)?,
                 })
             })
             .optional()
@@ -248,18 +282,17 @@ impl Applier {
         id: &ArticleId,
         new: &New<'_>,
         provenance: Provenance,
-        duplicate_of: Option<(i64, ArticleId)>,
+        is_copy: bool,
     ) -> rusqlite::Result<(i64, Written)> {
         let &New { article, time, .. } = new;
-        let mut parts = first(id, new, self.token(connection)?);
-        parts.duplicate_of = duplicate_of.as_ref().map(|(_, id)| id.clone());
+        let parts = first(id, new, self.token(connection)?);
         let sort_time = parts.sort_time().as_microsecond();
         let position = rows::sequence(parts.token.position);
         connection
             .prepare_cached(
                 "INSERT INTO articles (id, uid, created, position, sort_time, lifecycle, embargo, expire, due,
-                 digest_head, fingerprint, duplicate_of, source, editor_fields, source_time, source_version, observed)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?17, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                 digest_head, fingerprint, source, editor_fields, source_time, source_version, observed)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?16, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
             )?
             .execute(rusqlite::params![
                 parts.id.as_str(),
@@ -272,7 +305,6 @@ impl Applier {
                 due(&parts, time),
                 head(&parts.digest),
                 provenance.ingested.0,
-                duplicate_of.as_ref().map(|(key, _)| key),
                 article.article().source,
                 provenance.editor_fields.bits(),
                 micros(provenance.version.stated),
@@ -283,16 +315,18 @@ impl Applier {
         let key = connection.last_insert_rowid();
         let facets = self.intern(connection, article.facets())?;
         facets::insert(connection, &facets, sort_time, key)?;
+        if let Some(sketch) = article.sketch() {
+            sketch_table::insert(connection, key, sketch)?;
+        }
         let row = ChangeRow {
             article: key,
             kind: new.kind,
             announced: is_announced(&parts),
             reason: new.reason,
             content_position: None,
-            duplicate_of: duplicate_of.as_ref().map(|(key, _)| *key),
         };
         insert_change(connection, &parts, &row, Some(article.content()))?;
-        let outcome = if duplicate_of.is_some() { Outcome::Duplicate } else { Outcome::Created };
+        let outcome = if is_copy { Outcome::Duplicate } else { Outcome::Created };
         Ok((key, Written::new(Arc::new(Record::new(parts, article.content())), outcome)))
     }
 
@@ -302,23 +336,18 @@ impl Applier {
         current: &Current,
         revision: &Revision<'_>,
         provenance: Provenance,
-        original: Option<(i64, ArticleId)>,
         time: Timestamp,
     ) -> rusqlite::Result<Arc<Record>> {
         let before = &*current.record;
         let new = revision.article.as_deref();
         let next = next(before, current.due, revision, self.token(connection)?, time);
-        let mut parts = next.parts;
+        let parts = next.parts;
         let time = parts.update_time;
-        let mut duplicate_of = current.duplicate_of;
         let mut sort_time = current.sort_time;
         if let Some(article) = new {
-            if next.rewritten {
-                duplicate_of = original.as_ref().map(|(key, _)| *key);
-                parts.duplicate_of = original.map(|(_, id)| id);
-            }
             sort_time = parts.sort_time().as_microsecond();
             self.move_facets(connection, current, article, sort_time)?;
+            sketch_table::replace(connection, current.key, article.sketch().map(|sketch| &**sketch))?;
         }
         let content = before.content();
         let new_content = new.map(CleanArticle::content);
@@ -328,14 +357,13 @@ impl Applier {
             announced: next.announced,
             reason: revision.reason,
             content_position: new_content.is_none().then_some(current.content_position),
-            duplicate_of,
         };
         insert_change(connection, &parts, &row, new_content)?;
         connection
             .prepare_cached(
                 "UPDATE articles SET position = ?2, sort_time = ?3, lifecycle = ?4, embargo = ?5, expire = ?6, due = ?7,
-                 digest_head = ?8, fingerprint = ?9, duplicate_of = ?10, source = coalesce(?11, source),
-                 editor_fields = ?12, source_time = ?13, source_version = ?14, observed = ?15 WHERE key = ?1",
+                 digest_head = ?8, fingerprint = ?9, source = coalesce(?10, source),
+                 editor_fields = ?11, source_time = ?12, source_version = ?13, observed = ?14 WHERE key = ?1",
             )?
             .execute(rusqlite::params![
                 current.key,
@@ -347,7 +375,6 @@ impl Applier {
                 due(&parts, time),
                 head(&parts.digest),
                 provenance.ingested.0,
-                duplicate_of,
                 new.map(|new| &new.article().source),
                 provenance.editor_fields.bits(),
                 micros(provenance.version.stated),
@@ -377,6 +404,40 @@ impl Applier {
 
     fn intern(&mut self, connection: &Connection, facets: Vec<Facet>) -> rusqlite::Result<Vec<i64>> {
         facets.into_iter().map(|facet| self.facet_names.intern(connection, facet)).collect()
+    }
+
+    /// Merges articles, if all of them can be merged.
+    fn merge(&mut self, connection: &Connection, merge: &Merge) -> Applied {
+        let target = self.current(connection, &merge.id)?;
+        let (key, target) = (target.as_ref().map(|target| target.key), target.map(|target| target.record));
+        let (Some(key), target) = (key, check_target(merge, target)) else {
+            return Ok(Err(WriteError::NotFound(merge.id.clone())));
+        };
+        let target = match target {
+            Ok(target) => target,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let mut sources = Vec::new();
+        for id in &merge.sources {
+            let source = self.current(connection, id)?;
+            match (plan_source(merge, id, source.as_ref().map(|source| &*source.record)), source) {
+                (Ok(Some(revision)), Some(source)) => sources.push((source, revision)),
+                (Ok(_), _) => {}
+                (Err(refusal), _) => return Ok(Err(refusal)),
+            }
+        }
+        if sources.is_empty() {
+            return Ok(Ok(Written::new(target, Outcome::Unchanged)));
+        }
+        if let Err(refusal) = require(&merge.precondition, &target) {
+            return Ok(Err(refusal));
+        }
+        let mut merged = Vec::with_capacity(sources.len());
+        for (source, revision) in &sources {
+            key_table::give_all(connection, source.key, key)?;
+            merged.push(self.revise(connection, source, revision, source.provenance, merge.time)?);
+        }
+        Ok(Ok(Written { merged, ..Written::new(target, Outcome::Revised) }))
     }
 
     /// Applies at most `limit` due timed transitions. Returns their number.
@@ -416,7 +477,7 @@ impl Applier {
         due_time: Timestamp,
         now: Timestamp,
     ) -> rusqlite::Result<()> {
-        let record = self.revise(connection, current, revision, current.provenance, None, now)?;
+        let record = self.revise(connection, current, revision, current.provenance, now)?;
         // An article may have opened and expired since the last run: its next transition is the one after this one.
         connection
             .prepare_cached("UPDATE articles SET due = ?2 WHERE key = ?1")?

@@ -8,7 +8,7 @@ use super::readers::Reader;
 use super::rows::{self, HISTORY, RECORD, RECORD_COLUMNS, position, sequence};
 use crate::article::{ArticleId, EditorFields, Position, Record};
 use crate::store::enum_codes::{kind, lifecycle, time};
-use crate::store::{Change, ChangedIds, FeedCursor, Revision, StoreError, Visibility};
+use crate::store::{Change, ChangedIds, FeedCursor, Revision, SnapshotQuery, StoreError, Visibility};
 
 /// Columns of the article's current visibility, after those of [`RECORD`].
 const VISIBILITY: &str = "a.lifecycle, a.embargo, a.expire, \
@@ -128,13 +128,8 @@ pub(super) fn revisions(
 }
 
 /// Reads the newest change up to a position of each article that existed then.
-pub(super) fn snapshot(
-    reader: &Reader,
-    at: Position,
-    after: Option<&ArticleId>,
-    limit: usize,
-) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
-    let after = match after {
+pub(super) fn snapshot(reader: &Reader, query: &SnapshotQuery) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
+    let after = match &query.after {
         Some(id) => rows::key_of(&reader.connection, id)?.ok_or(StoreError::UnknownPosition)?,
         None => 0,
     };
@@ -147,11 +142,12 @@ pub(super) fn snapshot(
          JOIN changes c ON c.position = CASE WHEN a.position <= ?1 THEN a.position ELSE (
             SELECT max(h.position) FROM changes h WHERE h.article = a.key AND h.position <= ?1) END
          JOIN changes b ON b.position = c.content_position
-         WHERE a.key > ?2 ORDER BY a.key LIMIT ?3",
+         WHERE a.key > ?2 AND a.key % ?4 = ?5 ORDER BY a.key LIMIT ?3",
     ]
     .concat();
     let mut statement = reader.connection.prepare_cached(&sql)?;
-    let mut rows = statement.query((sequence(at), after, limit as i64))?;
+    let limit = query.limit as i64;
+    let mut rows = statement.query((sequence(query.at), after, limit, query.shard.count, query.shard.index))?;
     let mut articles = Vec::new();
     while let Some(row) = rows.next()? {
         articles.push((rows::record(row, reader.feed)?, visibility(row, RECORD_COLUMNS)?));

@@ -12,11 +12,12 @@ use prost::Message;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
+use super::erase::{overwrite_free_pages, truncate_log};
 use super::open_files::OpenFiles;
 use super::{SqliteOptions, migrate, rows};
-use crate::article::{Position, Query};
+use crate::article::{Lifecycle, Position, Query};
 use crate::proto::Article;
-use crate::store::enum_codes::INDEXED;
+use crate::store::enum_codes::{INDEXED, lifecycle};
 use crate::telemetry::StoreMetrics;
 
 /// Maximum number of changes per transaction of the index. A larger batch has more throughput and more latency.
@@ -50,7 +51,8 @@ impl Index {
         metrics: &StoreMetrics,
     ) -> rusqlite::Result<Self> {
         let search = migrate::connect_search(&options.search())?;
-        let position: i64 = search.query_row("SELECT position FROM state", (), |row| row.get(0))?;
+        let state = "SELECT position, erasure FROM state";
+        let (position, erasure) = search.query_row(state, (), |row| Ok((row.get(0)?, row.get(1)?)))?;
         let shared = Arc::new(Shared {
             stopping: AtomicBool::new(false),
             position: Mutex::new(rows::position(position)),
@@ -64,6 +66,7 @@ impl Index {
             files,
             position,
             tidied: false,
+            erasure: Erasure::stored(erasure),
             shared: Arc::clone(&shared),
         };
         let thread = std::thread::Builder::new()
@@ -100,6 +103,35 @@ impl Drop for Index {
     }
 }
 
+/// Progress of the removal of purged articles' words.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Erasure {
+    /// No words of purged articles.
+    None,
+    /// An article was purged.
+    Due,
+    /// All segments that existed then are being merged.
+    Merging,
+}
+
+impl Erasure {
+    fn stored(number: i64) -> Self {
+        match number {
+            0 => Self::None,
+            2 => Self::Merging,
+            _ => Self::Due,
+        }
+    }
+}
+
+/// Result of a step of the removal.
+enum Step {
+    /// The step is done; the next may follow.
+    Done,
+    /// Reads in progress must end first.
+    Wait,
+}
+
 struct Follower {
     search: Connection,
     articles: Option<Connection>,
@@ -108,16 +140,18 @@ struct Follower {
     position: i64,
     /// True if nothing is left to merge.
     tidied: bool,
+    erasure: Erasure,
     shared: Arc<Shared>,
 }
 
 impl Follower {
     fn run(&mut self, wake: &watch::Receiver<Position>) {
         while !self.shared.stopping.load(Ordering::Relaxed) {
+            self.erase();
             let head = rows::sequence(*wake.borrow());
             if head <= self.position {
                 self.shared.behind_since.store(0, Ordering::Relaxed);
-                if !self.tidy() {
+                if self.erasure == Erasure::None && !self.tidy() {
                     std::thread::park_timeout(POLL);
                 }
                 continue;
@@ -148,10 +182,55 @@ impl Follower {
     }
 
     fn merge(&mut self) -> rusqlite::Result<bool> {
+        self.merge_pages(MERGE_PAGES)
+    }
+
+    /// Writes at most this many pages of a merge. A negative number begins a merge of all segments.
+    fn merge_pages(&mut self, pages: i64) -> rusqlite::Result<bool> {
         let before = self.search.total_changes();
-        self.search.prepare_cached("INSERT INTO fts (fts, rank) VALUES ('merge', ?1)")?.execute([MERGE_PAGES])?;
+        self.search.prepare_cached("INSERT INTO fts (fts, rank) VALUES ('merge', ?1)")?.execute([pages])?;
         // FTS5 documents that fewer than two changed rows mean that there was nothing to merge.
         Ok(self.search.total_changes() - before >= 2)
+    }
+
+    /// Removes the words of purged articles, a step at a time. A failed step is retried.
+    fn erase(&mut self) {
+        if self.erasure == Erasure::None {
+            return;
+        }
+        match self.erase_step() {
+            Ok(Step::Done) => {}
+            // Reads in progress hold the log.
+            Ok(Step::Wait) => std::thread::park_timeout(POLL),
+            Err(error) => {
+                tracing::warn!(%error, "words of purged articles not removed from the search index; retrying");
+                std::thread::park_timeout(AFTER_FAILURE);
+            }
+        }
+    }
+
+    /// Performs a step of the removal. FTS5 marks rows as deleted, and drops their words when it merges the segments
+    /// that have them. Merges that have begun are finished first, since they may have copied the words already.
+    fn erase_step(&mut self) -> rusqlite::Result<Step> {
+        if self.merge()? {
+            return Ok(Step::Done);
+        }
+        if self.erasure == Erasure::Due {
+            self.merge_pages(-MERGE_PAGES)?;
+            self.search.execute("UPDATE state SET erasure = 2", ())?;
+            self.erasure = Erasure::Merging;
+            return Ok(Step::Done);
+        }
+        if overwrite_free_pages(&self.search)? {
+            return Ok(Step::Done);
+        }
+        if !truncate_log(&self.search)? {
+            return Ok(Step::Wait);
+        }
+        self.search.execute("UPDATE state SET erasure = 0", ())?;
+        self.erasure = Erasure::None;
+        tracing::info!("words of purged articles removed from the search index");
+        Ok(Step::Done)
     }
 
     fn follow(&mut self) -> rusqlite::Result<()> {
@@ -183,7 +262,7 @@ impl Follower {
                 &[
                     "SELECT c.position, c.article, c.revision, c.time, coalesce(",
                     INDEXED,
-                    ", 0), b.content FROM changes c
+                    ", 0), b.content, a.lifecycle FROM changes c
                      JOIN articles a ON a.key = c.article JOIN changes n ON n.position = a.position
                      JOIN changes b ON b.position = n.content_position
                      WHERE c.position > ?1 ORDER BY c.position LIMIT ?2",
@@ -191,6 +270,7 @@ impl Follower {
                 .concat(),
             )?;
             let mut done = HashSet::new();
+            let mut erased = false;
             let mut time = 0;
             let mut remove = transaction.prepare_cached("DELETE FROM fts WHERE rowid = ?1")?;
             let mut insert =
@@ -208,6 +288,7 @@ impl Follower {
                 }
                 if revision > 1 {
                     remove.execute([key])?;
+                    erased |= lifecycle(row.get(6)?) == Lifecycle::Purged;
                 }
                 if row.get(4)? {
                     let content = row.get_ref(5)?.as_blob()?;
@@ -220,6 +301,10 @@ impl Follower {
                 }
             }
             transaction.prepare_cached("UPDATE state SET position = ?1, time = ?2")?.execute((position, time))?;
+            if erased {
+                transaction.execute("UPDATE state SET erasure = 1", ())?;
+                self.erasure = Erasure::Due;
+            }
         }
         transaction.commit()?;
         tracing::debug!(changes = position - self.position, "indexed");

@@ -23,6 +23,12 @@ pub(super) fn give(connection: &Connection, keys: &[ArticleKey], article: i64) -
     Ok(())
 }
 
+/// Gives all keys of an article to another one.
+pub(super) fn give_all(connection: &Connection, from: i64, to: i64) -> rusqlite::Result<()> {
+    connection.prepare_cached("UPDATE keys SET article = ?2 WHERE article = ?1")?.execute((from, to))?;
+    Ok(())
+}
+
 /// Returns the ID of the article that has a key.
 pub(super) fn lookup(connection: &Connection, key: &Key) -> Result<Option<ArticleId>, StoreError> {
     let id: Option<String> = connection

@@ -1,82 +1,112 @@
 //! Lists: index scans that start at the end of the previous page.
-
-use std::sync::Arc;
+//!
+//! A scan examines a limited number of articles by the conditions that no index serves. If it ends before the page is
+//! full, the next page begins after the last article that was examined.
 
 use rusqlite::params_from_iter;
 
 use super::facets::EVERY;
-use super::filter::{Condition, Sql, add_filter, conditions};
+use super::filter::{Conditions, Sql, selected};
 use super::readers::Reader;
 use super::rows;
-use crate::article::{FacetKind, Record};
 use crate::store::enum_codes::in_states;
-use crate::store::{ListQuery, OrderField, StoreError};
+use crate::store::page::most_selective;
+use crate::store::{ListPage, ListQuery, OrderField, StoreError};
 
-pub(super) fn list(reader: &Reader, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
+pub(super) fn list(reader: &Reader, query: &ListQuery) -> Result<ListPage, StoreError> {
     // One transaction for the scan and the records: a record that moved in between would move the next page's cursor
     // past articles that were never returned.
     let _moment = reader.connection.unchecked_transaction()?;
-    let Some(conditions) = conditions(reader, &query.filter)? else { return Ok(Vec::new()) };
-    let keys = match query.order.field {
-        OrderField::PublishTime => by_publish_time(reader, query, conditions)?,
-        OrderField::CreateTime => scan(reader, query, &conditions, Scan::Key)?,
-        OrderField::UpdateTime => scan(reader, query, &conditions, Scan::Position)?,
+    let Some(conditions) = Conditions::of(reader, &query.filter)? else {
+        return Ok(ListPage { records: Vec::new(), examined: None });
     };
-    let mut records = Vec::with_capacity(keys.len());
-    for (_, key) in keys {
-        records.extend(rows::by_key(&reader.connection, reader.feed, key)?);
+    let scanned = match query.order.field {
+        OrderField::PublishTime => by_publish_time(reader, query, &conditions)?,
+        OrderField::CreateTime => scan(reader, query, &conditions, Walk::Key, query.examine)?,
+        OrderField::UpdateTime => scan(reader, query, &conditions, Walk::Position, query.examine)?,
+    };
+    let record = |(_, key)| rows::by_key(&reader.connection, reader.feed, key);
+    let mut records = Vec::with_capacity(scanned.found.len());
+    for found in scanned.found {
+        records.extend(record(found)?);
     }
-    Ok(records)
+    let examined = match scanned.end {
+        Some(end) => record(end)?,
+        None => None,
+    };
+    Ok(ListPage { records, examined })
+}
+
+/// Sort value and key of an article.
+type Place = (i64, i64);
+
+/// Result of a scan.
+#[derive(Default)]
+struct Scanned {
+    /// Matching articles, at most as many as requested.
+    found: Vec<Place>,
+    /// Last article that was examined, if the scan ended before it had found them.
+    end: Option<Place>,
 }
 
 /// Scans the list of each value of the most selective condition, and merges them.
-fn by_publish_time(
-    reader: &Reader,
-    query: &ListQuery,
-    mut conditions: Vec<Condition>,
-) -> Result<Vec<(i64, i64)>, StoreError> {
-    let most_selective = (0..conditions.len()).max_by_key(|at| selectivity_rank(conditions[*at].0));
-    let scanned = most_selective.map_or(vec![EVERY], |at| conditions.swap_remove(at).1);
-    let mut found: Vec<(i64, i64)> = Vec::new();
-    for facet in scanned {
-        found.extend(scan(reader, query, &conditions, Scan::Facet(facet))?);
+fn by_publish_time(reader: &Reader, query: &ListQuery, conditions: &Conditions) -> Result<Scanned, StoreError> {
+    if query.filter.digests.is_some() {
+        return scan(reader, query, conditions, Walk::Time, query.examine);
     }
-    found.sort_unstable();
+    let Some(condition) = most_selective(&query.filter.any_of) else {
+        return scan(reader, query, conditions, Walk::Facet { facet: EVERY, condition: None }, query.examine);
+    };
+    let facets = &conditions.any_of[condition];
+    let examine = query.examine.div_ceil(facets.len());
+    let mut merged = Scanned::default();
+    for facet in facets {
+        let walk = Walk::Facet { facet: *facet, condition: Some(condition) };
+        let Scanned { found, end } = scan(reader, query, conditions, walk, examine)?;
+        merged.found.extend(found);
+        merged.end = match (merged.end, end) {
+            (Some(one), Some(other)) => Some(if query.order.descending { one.max(other) } else { one.min(other) }),
+            (one, other) => one.or(other),
+        };
+    }
+    merged.found.sort_unstable();
     // An article may have two of the values.
-    found.dedup();
+    merged.found.dedup();
     if query.order.descending {
-        found.reverse();
+        merged.found.reverse();
     }
-    found.truncate(query.limit);
-    Ok(found)
+    if let Some(end) = merged.end {
+        // Beyond the end, another list may have articles that were not examined.
+        merged.found.retain(|place| if query.order.descending { *place >= end } else { *place <= end });
+    }
+    merged.found.truncate(query.limit);
+    if merged.found.len() == query.limit {
+        merged.end = None;
+    }
+    Ok(merged)
 }
 
-/// Returns the estimated selectivity of a value of this kind; higher means fewer articles.
-fn selectivity_rank(kind: FacetKind) -> u8 {
-    match kind {
-        FacetKind::Author => 5,
-        FacetKind::Tag => 4,
-        FacetKind::Agency => 3,
-        FacetKind::Source => 2,
-        FacetKind::Section => 1,
-        FacetKind::Language => 0,
-    }
-}
-
+/// Index that a scan walks.
 #[derive(Clone, Copy)]
-enum Scan {
-    Facet(i64),
+enum Walk {
+    /// Articles that have a facet, by publish time; and the condition of the filter that it meets.
+    Facet { facet: i64, condition: Option<usize> },
+    /// Articles by publish time: those with the digests of the filter.
+    Time,
+    /// Articles by key, in the order of creation.
     Key,
+    /// Articles by the position of their newest change.
     Position,
 }
 
-/// Returns the keys of a page with their sort values.
+/// Returns the keys of a page with their sort values. Examines at most `examine` articles if they may not match.
 fn scan(
     reader: &Reader,
     query: &ListQuery,
-    conditions: &[Condition],
-    scan: Scan,
-) -> Result<Vec<(i64, i64)>, StoreError> {
+    conditions: &Conditions,
+    walk: Walk,
+    examine: usize,
+) -> Result<Scanned, StoreError> {
     let (beyond, direction) = if query.order.descending { ("<", "DESC") } else { (">", "ASC") };
     let after = match &query.after {
         None => None,
@@ -85,45 +115,61 @@ fn scan(
             Some((cursor.sort_time.as_microsecond(), rows::sequence(cursor.position), key))
         }
     };
-    let visible = in_states(&query.filter.states, "?1");
-    let (from, order) = match scan {
-        Scan::Facet(facet) => (
-            format!(
-                "f.sort_time, f.article FROM facets f CROSS JOIN articles a ON a.key = f.article \
-                 WHERE f.facet = {facet} AND {visible}"
-            ),
-            format!("f.sort_time {direction}, f.article {direction}"),
-        ),
-        Scan::Key => (format!("a.key, a.key FROM articles a WHERE {visible}"), format!("a.key {direction}")),
-        Scan::Position => {
-            (format!("a.position, a.key FROM articles a WHERE {visible}"), format!("a.position {direction}"))
+    let mut sql = Sql::new("", query.now);
+    let (walked, place, order) = match walk {
+        Walk::Facet { condition, .. } => {
+            (condition, "f.sort_time, f.article", format!("f.sort_time {direction}, f.article {direction}"))
         }
+        Walk::Time => (None, "a.sort_time, a.key", format!("a.sort_time {direction}, a.key {direction}")),
+        Walk::Key => (None, "a.key, a.key", format!("a.key {direction}")),
+        Walk::Position => (None, "a.position, a.key", format!("a.position {direction}")),
     };
-    let mut sql = Sql::new(format!("SELECT {from}"), query.now);
-    if let Some((sort_time, position, key)) = after {
-        let condition = match scan {
-            Scan::Facet(_) => {
-                let (sort_time, key) = (sql.value(sort_time), sql.value(key));
-                format!("(f.sort_time, f.article) {beyond} ({sort_time}, {key})")
-            }
-            Scan::Key => format!("a.key {beyond} {}", sql.value(key)),
-            Scan::Position => format!("a.position {beyond} {}", sql.value(position)),
-        };
-        sql.text += &format!(" AND {condition}");
+    let from = match walk {
+        Walk::Facet { .. } => "facets f CROSS JOIN articles a ON a.key = f.article",
+        // Few articles have one digest: sorting them costs less than walking all.
+        _ if query.filter.digests.is_some() => "articles a INDEXED BY articles_by_digest",
+        Walk::Time | Walk::Key | Walk::Position => "articles a",
+    };
+    let checked = conditions.sql(&mut sql, &query.filter, walked, None);
+    let mut conditions = vec![in_states(&query.filter.states, "?1")];
+    if let Walk::Facet { facet, .. } = walk {
+        conditions.push(format!("f.facet = {facet}"));
+        // Bounds on the walked index itself, so that the scan begins and ends there.
+        conditions.extend(sql.range("f.sort_time", &query.filter.published));
     }
-    if let Scan::Facet(_) = scan {
-        // Bounds on the scanned index itself, so that the scan begins and ends there.
-        for (time, sign) in [(query.filter.publish_from, ">="), (query.filter.publish_until, "<")] {
-            if let Some(time) = time {
-                let time = sql.value(time.as_microsecond());
-                sql.text += &format!(" AND f.sort_time {sign} {time}");
+    if let Some((sort_time, position, key)) = after {
+        conditions.push(match walk {
+            Walk::Facet { .. } | Walk::Time => {
+                let (sort_time, key) = (sql.value(sort_time), sql.value(key));
+                format!("({place}) {beyond} ({sort_time}, {key})")
+            }
+            Walk::Key => format!("a.key {beyond} {}", sql.value(key)),
+            Walk::Position => format!("a.position {beyond} {}", sql.value(position)),
+        });
+    }
+    conditions.extend(selected(&mut sql, &query.filter));
+    let examine = if checked.is_empty() { query.limit } else { examine.max(1) };
+    let limit = sql.value(i64::try_from(examine).unwrap_or(i64::MAX));
+    let matches = if checked.is_empty() { "1".to_owned() } else { checked.join(" AND ") };
+    let conditions = conditions.join(" AND ");
+    let text = format!("SELECT {place}, {matches} FROM {from} WHERE {conditions} ORDER BY {order} LIMIT {limit}");
+    let mut statement = reader.connection.prepare_cached(&text)?;
+    // Steps through the index only until the page is full.
+    let mut found = statement.query(params_from_iter(&sql.values))?;
+    let mut scanned = Scanned::default();
+    let mut examined = 0;
+    while let Some(row) = found.next()? {
+        let place = (row.get(0)?, row.get(1)?);
+        examined += 1;
+        if row.get(2)? {
+            scanned.found.push(place);
+            if scanned.found.len() == query.limit {
+                return Ok(scanned);
             }
         }
+        if examined == examine {
+            scanned.end = Some(place);
+        }
     }
-    add_filter(&mut sql, &query.filter, conditions);
-    let limit = sql.value(i64::try_from(query.limit).unwrap_or(i64::MAX));
-    sql.text += &format!(" ORDER BY {order} LIMIT {limit}");
-    let mut statement = reader.connection.prepare_cached(&sql.text)?;
-    let found = statement.query_map(params_from_iter(&sql.values), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(found.collect::<Result<_, _>>()?)
+    Ok(scanned)
 }

@@ -4,12 +4,17 @@ use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::path::Path;
 
+use prost::Message;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
-use super::{OpenError, SqliteOptions, key_table};
+use super::facets::{self, FacetNames};
+use super::{OpenError, SqliteOptions, key_table, sketch_table};
+use crate::article::Facet;
 use crate::files;
+use crate::proto::Article;
+use crate::store::former;
 use crate::store::identity::keys_of;
 
 /// "Copy": distinguishes our files from databases of other programs.
@@ -123,7 +128,43 @@ const MIGRATIONS: &[Migration] = &[
     ALTER TABLE articles DROP COLUMN external_id;
 ",
     ),
+    Migration::sql(
+        "
+    -- Filled in below, with hosts and kinds of media.
+    DELETE FROM facets;
+    DELETE FROM facet_names;
+    -- The articles with one text, in the order in which one of them is shown.
+    DROP INDEX articles_by_digest;
+    CREATE INDEX articles_by_digest ON articles (digest_head, sort_time);
+    -- Decided by each read.
+    ALTER TABLE articles DROP COLUMN duplicate_of;
+    ALTER TABLE changes DROP COLUMN duplicate_of;
+",
+    ),
+    Migration { sql: "", then: convert_contents },
+    Migration::sql(
+        "
+    -- The purged article that had a text with this key.
+    CREATE TABLE purged_keys (key BLOB PRIMARY KEY, article INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE INDEX articles_by_deletion ON articles (position) WHERE lifecycle = 2;
+",
+    ),
+    Migration::sql(
+        "
+    -- Sketch of the body of an article, and the anchors of the sketch. Filled in below.
+    CREATE TABLE article_sketches (article INTEGER PRIMARY KEY, sketch BLOB NOT NULL);
+    CREATE TABLE article_anchors (
+        anchor INTEGER NOT NULL, article INTEGER NOT NULL, PRIMARY KEY (anchor, article)
+    ) WITHOUT ROWID;
+",
+    ),
 ];
+
+/// Version since which the lists have all of today's facets. They are filled in after all migrations: only then can
+/// this version decode the articles.
+const FACETS_SINCE: usize = 5;
+/// Version since which articles have sketches. They are filled in after all migrations, for the same reason.
+const SKETCHES_SINCE: usize = 8;
 
 impl Migration {
     const fn sql(sql: &'static str) -> Self {
@@ -146,6 +187,44 @@ fn fill_keys(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// Adds every article to the lists of its facets. One that cannot be decoded is only in the list of all articles.
+fn fill_facets(connection: &Connection) -> rusqlite::Result<()> {
+    let sql = "SELECT a.key, a.sort_time, b.content FROM articles a JOIN changes c ON c.position = a.position
+         JOIN changes b ON b.position = c.content_position ORDER BY a.key";
+    let mut names = FacetNames::default();
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        let content: Vec<u8> = row.get(2)?;
+        let article = Article::decode(content.as_slice()).unwrap_or_default();
+        let of_article = Facet::of(&article).into_iter().map(|facet| names.intern(connection, facet));
+        let of_article = of_article.collect::<Result<Vec<_>, _>>()?;
+        facets::insert(connection, &of_article, row.get(1)?, row.get(0)?)?;
+    }
+    Ok(())
+}
+
+/// Converts the contents to the present fields of an article, and the fingerprints of their documents. Damaged contents
+/// stay, and `copydesk verify` names them.
+fn convert_contents(connection: &Connection) -> rusqlite::Result<()> {
+    let mut update = connection.prepare("UPDATE changes SET content = ?2 WHERE position = ?1")?;
+    let mut update_fingerprint =
+        connection.prepare("UPDATE articles SET fingerprint = ?2 WHERE key = ?1 AND fingerprint IN (?3, ?4, ?5)")?;
+    let read = "SELECT position, article, content FROM changes
+                WHERE position > ?1 AND content IS NOT NULL ORDER BY position LIMIT 1";
+    let mut read = connection.prepare(read)?;
+    let mut after = 0_i64;
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, Vec<u8>>(2)?));
+    while let Some((position, article, content)) = read.query_row([after], row).optional()? {
+        after = position;
+        let Some(converted) = former::convert(&content) else { continue };
+        update.execute((position, &converted.content))?;
+        let [normal, timeless, whole] = converted.former_fingerprints.map(|digest| digest.0);
+        update_fingerprint.execute((article, converted.fingerprint.0, normal, timeless, whole))?;
+    }
+    Ok(())
+}
+
 /// Schema of the search index. Its input is words separated by spaces; `ascii` keeps all other characters within their
 /// word. `content=''` stores no second copy of the text.
 const SEARCH_SCHEMA: &str = "
@@ -158,11 +237,13 @@ const SEARCH_SCHEMA: &str = "
     INSERT INTO fts (fts, rank) VALUES ('automerge', 0);
     -- The followed feed and the last indexed change. Its time detects a different feed with the same ID.
     CREATE TABLE state (
-        key INTEGER PRIMARY KEY CHECK (key = 0), feed BLOB NOT NULL, position INTEGER NOT NULL, time INTEGER NOT NULL
+        key INTEGER PRIMARY KEY CHECK (key = 0), feed BLOB NOT NULL, position INTEGER NOT NULL, time INTEGER NOT NULL,
+        -- Words of purged articles in the index: 0 none, 1 to be removed, 2 being removed.
+        erasure INTEGER NOT NULL DEFAULT 0
     );
 ";
-/// Schema version of the search index. Since 2 it contains no unreadable articles.
-const SEARCH_VERSION: i64 = 2;
+/// Schema version of the search index. Since 2 it contains no unreadable articles, since 3 no words of purged ones.
+const SEARCH_VERSION: i64 = 3;
 
 /// Configures a new connection. Query plans must not depend on bound values: otherwise SQLite recompiles a statement
 /// for each value that could affect the use of a partial index, which took two thirds of the writer's time.
@@ -217,6 +298,10 @@ fn configure(connection: &mut Connection, version: i64, options: &SqliteOptions)
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // A response means durable: every commit is synced to disk.
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // Little is ever deleted, but no byte of a purged article may stay in a page.
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    // Copies of pages, by which a failed statement is undone, in no temporary file: each would be several system calls.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "cache_size", -16_384)?;
     connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
@@ -233,6 +318,12 @@ fn configure(connection: &mut Connection, version: i64, options: &SqliteOptions)
         for migration in &MIGRATIONS[done..] {
             transaction.execute_batch(migration.sql)?;
             (migration.then)(&transaction)?;
+        }
+        if done > 0 && done < FACETS_SINCE {
+            fill_facets(&transaction)?;
+        }
+        if done > 0 && done < SKETCHES_SINCE {
+            sketch_table::fill(&transaction)?;
         }
         if done == 0 {
             let feed = Uuid::now_v7();
@@ -344,7 +435,10 @@ fn create_search(path: &Path, feed: Uuid) -> Result<(), OpenError> {
         let mut connection = connect_search(path)?;
         let transaction = connection.transaction()?;
         transaction.execute_batch(SEARCH_SCHEMA)?;
-        transaction.execute("INSERT INTO state VALUES (0, ?1, 0, 0)", [feed.as_bytes().as_slice()])?;
+        transaction.execute(
+            "INSERT INTO state (key, feed, position, time) VALUES (0, ?1, 0, 0)",
+            [feed.as_bytes().as_slice()],
+        )?;
         transaction.pragma_update(None, "user_version", SEARCH_VERSION)?;
         transaction.commit()
     };
@@ -358,6 +452,8 @@ pub(super) fn connect_search(path: &Path) -> rusqlite::Result<Connection> {
     configure_connection(&connection)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
+    // Merges delete much, so free pages are overwritten only when an article was purged (see index.rs).
+    connection.pragma_update(None, "secure_delete", "FAST")?;
     connection.pragma_update(None, "cache_size", -8_192)?;
     connection.pragma_update(None, "wal_autocheckpoint", 8_000)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;

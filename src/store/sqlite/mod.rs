@@ -5,6 +5,7 @@
 
 mod apply;
 mod copying;
+mod erase;
 mod error;
 mod facets;
 mod feed;
@@ -18,17 +19,18 @@ mod open_files;
 mod readers;
 mod rows;
 mod search;
+mod sketch_table;
 mod statements;
 mod writer;
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -36,8 +38,8 @@ pub use error::OpenError;
 pub use keys::SqliteKeys;
 
 use super::{
-    Change, ChangedIds, Consistency, FeedCursor, Fetched, ListQuery, Revision, SearchPage, SearchQuery, Store,
-    StoreError, Visibility, Write, WriteError, Written,
+    Change, ChangedIds, Consistency, FeedCursor, Fetched, ListPage, ListQuery, Revision, SearchPage, SearchQuery,
+    SnapshotQuery, Store, StoreError, Visibility, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, ArticleKey, Key, Position, Record};
 use crate::overload::admission::ReadKind;
@@ -104,6 +106,18 @@ impl SqliteStore {
     /// If the folder is inaccessible or in use, or its store is damaged, newer or the target of an unfinished copy.
     pub fn open(options: SqliteOptions) -> Result<Self, OpenError> {
         Self::open_with_metrics(options, StoreMetrics::default())
+    }
+
+    /// Returns true if a folder has a store. A file without tables is not a store: it is a copy of `articles.db` alone
+    /// from a running server, whose content is in `articles.db-wal`.
+    pub fn exists(dir: &Path) -> bool {
+        let path = SqliteOptions::new(dir).articles();
+        let tables = || -> rusqlite::Result<i64> {
+            let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+            connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))
+        };
+        // Opening reports a file that cannot be read.
+        path.is_file() && tables().map_or(true, |count| count > 0)
     }
 
     /// Opens the store like [`SqliteStore::open`], with the metrics that it updates.
@@ -209,9 +223,10 @@ impl Store for SqliteStore {
         self.readers.run(ReadKind::Short, move |reader| rows::revision(reader, &id, revision)).await
     }
 
-    async fn lookup(&self, key: &Key, _consistency: Consistency) -> Result<Option<ArticleId>, StoreError> {
-        let key = *key;
-        self.readers.run(ReadKind::Short, move |reader| key_table::lookup(&reader.connection, &key)).await
+    async fn lookup(&self, keys: &[Key], _consistency: Consistency) -> Result<Vec<Option<ArticleId>>, StoreError> {
+        let keys = keys.to_vec();
+        let each = move |reader: &Reader| keys.iter().map(|key| key_table::lookup(&reader.connection, key)).collect();
+        self.readers.run(ReadKind::Short, each).await
     }
 
     async fn keys_of(&self, ids: &[ArticleId], _consistency: Consistency) -> Result<Vec<Vec<ArticleKey>>, StoreError> {
@@ -220,7 +235,7 @@ impl Store for SqliteStore {
         self.readers.run(ReadKind::Short, each).await
     }
 
-    async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
+    async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
         let query = query.clone();
         self.readers.run(ReadKind::Page(query.weight()), move |reader| list::list(reader, &query)).await
     }
@@ -254,14 +269,9 @@ impl Store for SqliteStore {
         Ok(*self.writer.subscribe().borrow())
     }
 
-    async fn snapshot(
-        &self,
-        at: Position,
-        after: Option<&ArticleId>,
-        limit: usize,
-    ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
-        let after = after.cloned();
-        self.readers.run(ReadKind::Stream, move |reader| feed::snapshot(reader, at, after.as_ref(), limit)).await
+    async fn snapshot(&self, query: &SnapshotQuery) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
+        let query = query.clone();
+        self.readers.run(ReadKind::Stream, move |reader| feed::snapshot(reader, &query)).await
     }
 
     fn subscribe(&self) -> watch::Receiver<Position> {
@@ -274,6 +284,10 @@ impl Store for SqliteStore {
 
     async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
         self.writer.apply_due_transitions(now).await
+    }
+
+    async fn deleted_before(&self, time: Timestamp, limit: usize) -> Result<Vec<(ArticleId, i64)>, StoreError> {
+        self.readers.run_priority(move |reader| erase::deleted_before(&reader.connection, time, limit)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

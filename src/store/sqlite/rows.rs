@@ -14,9 +14,9 @@ use crate::store::{Fetched, StoreError};
 /// Columns of a record: of the article `a`, the change `c` that created the revision, and the change `b` that contains
 /// its text.
 pub(super) const RECORD: &str = "a.id, a.uid, a.created, c.position, c.revision, c.lifecycle, c.embargo, c.expire, \
-     c.publish, c.deleted, c.digest, c.time, (SELECT d.id FROM articles d WHERE d.key = c.duplicate_of), b.content";
+     c.publish, c.deleted, c.digest, c.time, b.content";
 /// Number of columns in [`RECORD`].
-pub(super) const RECORD_COLUMNS: usize = 14;
+pub(super) const RECORD_COLUMNS: usize = 13;
 /// Tables for the newest revision of an article.
 pub(super) const NEWEST: &str =
     "articles a JOIN changes c ON c.position = a.position JOIN changes b ON b.position = c.content_position";
@@ -28,10 +28,6 @@ pub(super) const HISTORY: &str =
 pub(super) fn record(row: &Row<'_>, feed: Uuid) -> rusqlite::Result<Arc<Record>> {
     let id: ArticleId = parse(row, 0)?;
     let uid: [u8; 16] = row.get(1)?;
-    let duplicate_of = match row.get_ref(12)? {
-        rusqlite::types::ValueRef::Null => None,
-        _ => Some(parse(row, 12)?),
-    };
     let parts = RecordParts {
         id,
         uid: Uuid::from_bytes(uid),
@@ -45,9 +41,8 @@ pub(super) fn record(row: &Row<'_>, feed: Uuid) -> rusqlite::Result<Arc<Record>>
         embargo_time: row.get::<_, Option<i64>>(6)?.map(time),
         expire_time: row.get::<_, Option<i64>>(7)?.map(time),
         digest: Digest(row.get(10)?),
-        duplicate_of,
     };
-    let content = row.get_ref(13)?.as_blob().map_err(|error| wrong_type(13, error))?;
+    let content = row.get_ref(12)?.as_blob().map_err(|error| wrong_type(12, error))?;
     Ok(Arc::new(Record::new(parts, content)))
 }
 

@@ -2,7 +2,7 @@
 
 use rusqlite::params_from_iter;
 
-use super::filter::{READABLE, Sql, add_filter, conditions, match_text};
+use super::filter::{Conditions, READABLE, Sql, match_text, selected};
 use super::readers::Reader;
 use super::rows;
 use crate::store::{SearchHit, SearchPage, SearchQuery, StoreError};
@@ -15,7 +15,7 @@ pub(super) fn search(reader: &Reader, query: &SearchQuery) -> Result<SearchPage,
     let indexed =
         reader.connection.prepare_cached("SELECT position FROM search.state")?.query_row((), |row| row.get(0))?;
     let mut page = SearchPage { hits: Vec::new(), indexed: rows::position(indexed) };
-    let Some(conditions) = conditions(reader, &query.filter)? else { return Ok(page) };
+    let Some(conditions) = Conditions::of(reader, &query.filter)? else { return Ok(page) };
     let mut sql = Sql::new(
         format!(
             "SELECT fts.rowid, {SCORE} AS score FROM search.fts AS fts CROSS JOIN articles a ON a.key = fts.rowid \
@@ -25,7 +25,11 @@ pub(super) fn search(reader: &Reader, query: &SearchQuery) -> Result<SearchPage,
     );
     let words = sql.value(match_text(&query.query));
     sql.text += &format!(" AND fts MATCH {words}");
-    add_filter(&mut sql, &query.filter, &conditions);
+    let searched = format!("a.key IN (SELECT rowid FROM search.fts WHERE fts MATCH {words})");
+    let conditions = conditions.sql(&mut sql, &query.filter, None, Some(searched));
+    for condition in conditions.into_iter().chain(selected(&mut sql, &query.filter)) {
+        sql.text += &format!(" AND {condition}");
+    }
     let limit = sql.value(i64::try_from(query.limit).unwrap_or(i64::MAX));
     let skip = sql.value(i64::try_from(query.skip).unwrap_or(i64::MAX));
     sql.text += &format!(" ORDER BY score, a.key DESC LIMIT {limit} OFFSET {skip}");

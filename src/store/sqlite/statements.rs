@@ -18,7 +18,6 @@ pub(super) struct ChangeRow<'a> {
     pub(super) reason: &'a str,
     /// Position of the change that contains the text, if it is not this one.
     pub(super) content_position: Option<i64>,
-    pub(super) duplicate_of: Option<i64>,
 }
 
 /// Deletes requests from before a time.
@@ -37,8 +36,8 @@ pub(super) fn insert_change(
     connection
         .prepare_cached(
             "INSERT INTO changes (position, article, revision, kind, time, announced, lifecycle, embargo, expire,
-             publish, deleted, duplicate_of, digest, reason, content_position, content)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+             publish, deleted, digest, reason, content_position, content)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
         )?
         .execute(rusqlite::params![
             position,
@@ -52,7 +51,6 @@ pub(super) fn insert_change(
             micros(parts.expire_time),
             micros(parts.publish_time),
             micros(parts.delete_time),
-            row.duplicate_of,
             parts.digest.0,
             row.reason,
             row.content_position.unwrap_or(position),
@@ -81,14 +79,13 @@ pub(super) fn store_provenance(connection: &Connection, key: i64, provenance: &P
 
 /// Article with the same text as another.
 pub(super) struct Twin {
-    pub(super) key: i64,
     pub(super) id: ArticleId,
     pub(super) lifecycle: Lifecycle,
 }
 
 /// Returns a withdrawn article of the source of an ingested document with exactly its text: a kill holds for it under
-/// any key. If there is none, returns the earliest readable article with the text, created before the one
-/// of the write, which has this row key and update time if it exists.
+/// any key. If there is none, returns a readable article with the text, other than the one of the write, which has this
+/// row key and update time if it exists.
 pub(super) fn twin(
     connection: &Connection,
     write: &Write,
@@ -104,19 +101,17 @@ pub(super) fn twin(
     };
     // Clocks may step back; update times must not.
     let now = except.map_or(time_of(write), |(_, updated)| time_of(write).max(updated));
-    let found: Option<(i64, String, i64)> = connection
+    let found: Option<(String, i64)> = connection
         .prepare_cached(
-            "SELECT a.key, a.id, a.lifecycle FROM articles a JOIN changes c ON c.position = a.position
+            "SELECT a.id, a.lifecycle FROM articles a JOIN changes c ON c.position = a.position
              WHERE a.digest_head = ?1 AND c.digest = ?2 AND (a.lifecycle = 1 AND a.source = ?5
-             OR a.key < ?3 AND a.lifecycle = 0 AND (a.embargo IS NULL OR a.embargo <= ?4)
-             AND (a.expire IS NULL OR a.expire > ?4)) ORDER BY a.lifecycle = 1 DESC, a.key LIMIT 1",
+             OR a.key <> ?3 AND a.lifecycle = 0 AND (a.embargo IS NULL OR a.embargo <= ?4)
+             AND (a.expire IS NULL OR a.expire > ?4)) ORDER BY a.lifecycle = 1 DESC LIMIT 1",
         )?
-        .query_row(
-            (head(&digest), digest.0, except.map_or(i64::MAX, |(key, _)| key), now.as_microsecond(), source),
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )
+        .query_row((head(&digest), digest.0, except.map_or(0, |(key, _)| key), now.as_microsecond(), source), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
-    Ok(found.and_then(|(key, id, lifecycle)| {
-        Some(Twin { key, id: id.parse().ok()?, lifecycle: enum_codes::lifecycle(lifecycle) })
-    }))
+    Ok(found
+        .and_then(|(id, lifecycle)| Some(Twin { id: id.parse().ok()?, lifecycle: enum_codes::lifecycle(lifecycle) })))
 }

@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use uuid::Uuid;
 
 use super::apply::Applier;
+use super::erase;
 use super::facets::FacetNames;
 use super::open_files::OpenFiles;
 use super::rows;
@@ -30,6 +31,8 @@ const QUEUE: usize = 256;
 const MAX_DUE: usize = 1_000;
 /// Retention of request IDs.
 const REQUEST_RETENTION: SignedDuration = SignedDuration::from_hours(24);
+/// Interval of tries to truncate the log after an article was purged.
+const TRUNCATE_INTERVAL: Duration = Duration::from_millis(200);
 /// Interval of deleting expired request IDs.
 const REQUEST_TRIM_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -64,7 +67,7 @@ impl Writer {
         let newest = connection.query_row("SELECT coalesce(max(position), 0) FROM changes", (), |row| row.get(0))?;
         let (announce, wake) = watch::channel(rows::position(newest));
         let (commands, inbox) = mpsc::channel();
-        let applier = Applier { feed, facet_names: FacetNames::default() };
+        let applier = Applier { feed, facet_names: FacetNames::default(), has_erased: true };
         let state = WriterThread {
             connection,
             files,
@@ -72,6 +75,7 @@ impl Writer {
             announce,
             metrics: metrics.clone(),
             trimmed: Instant::now(),
+            truncated: None,
             runtime: Handle::try_current().ok(),
         };
         let thread = std::thread::Builder::new()
@@ -139,6 +143,8 @@ struct WriterThread {
     announce: watch::Sender<Position>,
     metrics: StoreMetrics,
     trimmed: Instant,
+    /// Time of the last try to truncate the log of erased texts. It may have some from before a crash.
+    truncated: Option<Instant>,
     /// Runtime of the callers, if the store was opened within one.
     runtime: Option<Handle>,
 }
@@ -200,7 +206,7 @@ impl Command {
 
 impl WriterThread {
     fn run(mut self, inbox: &mpsc::Receiver<Queued>) {
-        let mut next = inbox.recv().ok();
+        let mut next = self.receive(inbox);
         while let Some((command, slot)) = next.take() {
             let mut slots = vec![slot];
             let mut group = vec![command];
@@ -224,10 +230,35 @@ impl WriterThread {
                 self.applier.facet_names.clear();
             }
             drop(slots);
-            next = next.or_else(|| inbox.recv().ok());
+            next = next.or_else(|| self.receive(inbox));
         }
         if let Err(error) = self.connection.pragma_update(None, "wal_checkpoint", "TRUNCATE") {
             tracing::warn!(%error, "final checkpoint failed; the next start repeats it");
+        }
+    }
+
+    /// Returns the next command. Truncates the log meanwhile if it has text of purged articles.
+    fn receive(&mut self, inbox: &mpsc::Receiver<Queued>) -> Option<Queued> {
+        while self.applier.has_erased {
+            let next = self.truncated.map_or(Duration::ZERO, |last| TRUNCATE_INTERVAL.saturating_sub(last.elapsed()));
+            if next.is_zero() {
+                self.truncate_log();
+                continue;
+            }
+            match inbox.recv_timeout(next) {
+                Ok(queued) => return Some(queued),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+            }
+        }
+        inbox.recv().ok()
+    }
+
+    fn truncate_log(&mut self) {
+        self.truncated = Some(Instant::now());
+        match erase::truncate_log(&self.connection) {
+            Ok(truncated) => self.applier.has_erased = !truncated,
+            Err(error) => tracing::warn!(%error, "log with text of purged articles not truncated; retrying"),
         }
     }
 

@@ -19,7 +19,8 @@ use uuid::Uuid;
 use super::{OpenError, PostgresStore, StandbyOptions, feed, key_table, list, rows, search};
 use crate::article::{ArticleId, Key, Position, Record};
 use crate::store::{
-    Consistency, Fetched, ListQuery, Revision, SearchPage, SearchQuery, Store, StoreError, StoreLayer, Visibility,
+    Consistency, Fetched, ListPage, ListQuery, Revision, SearchPage, SearchQuery, SnapshotQuery, Store, StoreError,
+    StoreLayer, Visibility,
 };
 use crate::telemetry::StandbyMetrics;
 use standby::{Standby, StandbyError, StandbyPermit};
@@ -168,16 +169,16 @@ impl StoreLayer for Standbys {
         self.inner.get_revision(id, revision, consistency).await
     }
 
-    async fn lookup(&self, key: &Key, consistency: Consistency) -> Result<Option<ArticleId>, StoreError> {
+    async fn lookup(&self, keys: &[Key], consistency: Consistency) -> Result<Vec<Option<ArticleId>>, StoreError> {
         if let Some(permit) = self.select(consistency, false)
-            && let Some(id) = self.record_result(key_table::lookup(&permit, key).await)
+            && let Some(ids) = self.record_result(key_table::lookup(&permit, keys).await)
         {
-            return Ok(id);
+            return Ok(ids);
         }
-        self.inner.lookup(key, consistency).await
+        self.inner.lookup(keys, consistency).await
     }
 
-    async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
+    async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
         if let Some(permit) = self.select(query.consistency, query.filter.query.is_some())
             && let Some(page) = self.record_result(list::list(&permit, self.feed, query).await)
         {
@@ -210,18 +211,13 @@ impl StoreLayer for Standbys {
         self.inner.revisions(id, before, limit, consistency).await
     }
 
-    async fn snapshot(
-        &self,
-        at: Position,
-        after: Option<&ArticleId>,
-        limit: usize,
-    ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
+    async fn snapshot(&self, query: &SnapshotQuery) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
         // Its feed must have reached `at`, and the articles' current state must be as fresh as in any other read.
-        if let Some(permit) = self.select(Consistency::AtLeast(at), false)
-            && let Some(page) = self.record_result(feed::snapshot(&permit, self.feed, at, after, limit).await)
+        if let Some(permit) = self.select(Consistency::AtLeast(query.at), false)
+            && let Some(page) = self.record_result(feed::snapshot(&permit, self.feed, query).await)
         {
             return Ok(page);
         }
-        self.inner.snapshot(at, after, limit).await
+        self.inner.snapshot(query).await
     }
 }
