@@ -110,11 +110,17 @@ impl Access {
     pub async fn open(options: AccessOptions, store: Arc<dyn KeyStore>) -> Self {
         let keys = Arc::new(KeyRing::new(store, options.staleness_bound, options.rate));
         let tokens = options.jwt.map(|jwt| Arc::new(Tokens::new(jwt, options.rate)));
-        keys.refresh().await;
-        if let Some(tokens) = &tokens {
+        let access = Self { keys, tokens };
+        access.refresh().await;
+        access
+    }
+
+    /// Reads all keys at once.
+    pub async fn refresh(&self) {
+        self.keys.refresh().await;
+        if let Some(tokens) = &self.tokens {
             tokens.refresh().await;
         }
-        Self { keys, tokens }
     }
 
     /// Keeps the keys fresh. Never returns.

@@ -100,16 +100,22 @@ pub fn needs(path: &str) -> Option<Requirement> {
             "GetArticle"
             | "BatchGetArticles"
             | "LookupArticle"
+            | "BatchLookupArticles"
             | "ListArticles"
             | "SearchArticles"
             | "ListArticleRevisions"
+            | "GetArticleRevision"
+            | "DiffArticleRevisions"
             | "WatchArticles"
             | "ExportArticles",
         ) => Requirement::Scope(&[Scope::Read]),
         ("copydesk.v1.IngestionService", "IngestArticle" | "IngestArticles") => Requirement::Scope(&[Scope::Write]),
-        ("copydesk.v1.IngestionService", "UpdateArticle") => Requirement::Scope(&[Scope::Edit]),
+        ("copydesk.v1.EditorialService", "UpdateArticle" | "RollbackArticle" | "MergeArticles") => {
+            Requirement::Scope(&[Scope::Edit])
+        }
+        ("copydesk.v1.EditorialService", "PurgeArticle") => Requirement::Scope(&[Scope::Admin]),
         (
-            "copydesk.v1.IngestionService",
+            "copydesk.v1.EditorialService",
             "WithdrawArticle" | "ReinstateArticle" | "DeleteArticle" | "UndeleteArticle",
         ) => Requirement::Scope(&[Scope::Edit, Scope::Admin]),
         ("grpc.health.v1.Health", _) => Requirement::Nothing,

@@ -239,7 +239,7 @@ impl StoreLayer for LocalCache {
 
     async fn write(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
         // Invalidates at once, so that the writer reads its own write here; the follower repeats it.
-        let ids: Vec<ArticleId> = writes.iter().map(|write| write.id().clone()).collect();
+        let ids: Vec<ArticleId> = writes.iter().flat_map(Write::ids).cloned().collect();
         let answers = self.store.write(writes).await;
         // A document may belong to another article, by its keys.
         let written = answers.iter().flatten().map(|written| &written.record.id);

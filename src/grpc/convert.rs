@@ -1,10 +1,18 @@
 //! Conversions from the domain's types to the API's.
 
-use std::ops::Range;
+use std::time::Duration;
 
-use crate::article::{ChangeKind, VersionPart};
+use jiff::Timestamp;
+
+use crate::article::{ChangeKind, EncodedArticle, Record, VersionPart};
 use crate::proto;
+use crate::retrieve::TextPart;
 use crate::store::Outcome;
+
+/// Returns the whole article for its editor, in any state. Deleted articles are purged after `deleted_keep`.
+pub(super) fn whole(record: &Record, deleted_keep: Option<Duration>) -> EncodedArticle {
+    record.for_editor(Timestamp::now(), deleted_keep)
+}
 
 pub(super) fn outcome(outcome: Outcome) -> i32 {
     use proto::IngestOutcome as Api;
@@ -41,12 +49,12 @@ pub(super) fn change_kind(kind: ChangeKind) -> i32 {
         ChangeKind::Undeleted => Api::Undeleted,
         ChangeKind::Opened => Api::Opened,
         ChangeKind::Expired => Api::Expired,
+        ChangeKind::Merged => Api::Merged,
+        ChangeKind::Purged => Api::Purged,
     }
     .into()
 }
 
-pub(super) fn highlights(ranges: Vec<Range<usize>>) -> Vec<proto::Highlight> {
-    // Snippets and headlines are far shorter than i32::MAX.
-    let count = |at: usize| i32::try_from(at).unwrap_or(i32::MAX);
-    ranges.into_iter().map(|range| proto::Highlight { start: count(range.start), end: count(range.end) }).collect()
+pub(super) fn text_parts(parts: Vec<TextPart>) -> Vec<proto::TextPart> {
+    parts.into_iter().map(|TextPart { text, matched }| proto::TextPart { text, matched }).collect()
 }

@@ -1,10 +1,14 @@
 //! gRPC layer: converts Protobuf to the domain and back, and errors to statuses. One file per service; methods contain
 //! no business logic.
 
+mod audited_writes;
 mod caller_meter;
+mod compression;
 mod connection_shutdown;
 mod convert;
+mod editorial;
 mod ingestion;
+mod reflection;
 mod retrieval;
 pub mod status;
 
@@ -14,9 +18,12 @@ pub mod served {
     include!(concat!(env!("OUT_DIR"), "/served/copydesk.v1.rs"));
 }
 
+pub use compression::{Compression, without_defective_compression};
 pub use connection_shutdown::ConnectionShutdown;
+pub use editorial::EditorialApi;
 pub use ingestion::IngestionApi;
 pub(crate) use ingestion::failure_status;
+pub use reflection::{ReflectionAlpha, ReflectionApi};
 pub use retrieval::RetrievalApi;
 
 use std::pin::Pin;

@@ -6,18 +6,20 @@ use futures::StreamExt;
 use tonic::metadata::MetadataValue;
 use tonic::{Extensions, Request, Response, Status};
 
-use super::convert::{change_kind, highlights};
+use super::compression::Compression;
+use super::convert::{change_kind, text_parts};
 use super::served::retrieval_service_server::RetrievalService;
 use super::served::{
-    ArticleChange, BatchGetArticlesResponse, ExportArticlesResponse, GetArticleResponse, ListArticlesResponse,
-    LookupArticleResponse, SearchArticlesResponse, SearchResult, WatchArticlesResponse, export_articles_response,
-    watch_articles_response,
+    ArticleChange, ArticleRevision, BatchGetArticlesResponse, BatchLookupArticlesResponse, ExportArticlesResponse,
+    GetArticleResponse, GetArticleRevisionResponse, ListArticleRevisionsResponse, ListArticlesResponse,
+    LookupArticleResponse, LookupResult, SearchArticlesResponse, SearchResult, WatchArticlesResponse,
+    export_articles_response, lookup_result, watch_articles_response,
 };
 use super::{CACHE_METADATA, ConnectionShutdown, Outgoing, status, until_shutdown};
 use crate::access::{Caller, Scope};
 use crate::article::to_proto;
-use crate::proto::{self, ArticleRevision, Checkpoint, ExportSummary, ListArticleRevisionsResponse};
-use crate::retrieve::{Event, Exported, Got, Retrieval, View};
+use crate::proto::{self, Checkpoint, ExportSummary};
+use crate::retrieve::{Audience, Event, ExportProgress, Exported, Got, Lookups, Retrieval, RevisionEntry};
 use crate::store::Layer;
 use crate::telemetry::{Metrics, set_call_article};
 
@@ -27,28 +29,29 @@ pub struct RetrievalApi {
     metrics: Metrics,
     /// False where callers are not told apart: then each may do everything.
     authenticates: bool,
+    compression: Compression,
 }
 
 impl RetrievalApi {
     /// Creates the service.
-    pub fn new(retrieval: Retrieval, metrics: Metrics, authenticates: bool) -> Self {
-        Self { retrieval, metrics, authenticates }
+    pub fn new(retrieval: Retrieval, metrics: Metrics, authenticates: bool, compression: Compression) -> Self {
+        Self { retrieval, metrics, authenticates, compression }
     }
 
-    /// Returns the view for a request that asks for articles in every state, or does not.
-    fn view(&self, every_state: bool, extensions: &Extensions) -> Result<View, Status> {
+    /// Returns the audience of a request that asks for articles in every state, or does not.
+    fn audience(&self, every_state: bool, extensions: &Extensions) -> Result<Audience, Status> {
         let caller = extensions.get::<Arc<Caller>>();
         let is_editor = !self.authenticates || caller.is_some_and(|caller| caller.may(Scope::Edit));
         match (every_state, is_editor) {
-            (false, _) => Ok(View::Readers),
-            (true, true) => Ok(View::Editors),
+            (false, _) => Ok(Audience::Readers),
+            (true, true) => Ok(Audience::Editors),
             (true, false) => Err(status::needs_editor()),
         }
     }
 
-    fn served<T>(&self, message: T, from: Layer, articles: usize) -> Response<T> {
+    fn served<T: prost::Message>(&self, message: T, from: Layer, articles: usize) -> Response<T> {
         self.metrics.retrieval().served(from.as_str(), articles as u64);
-        let mut response = Response::new(message);
+        let mut response = self.compression.reply(message);
         response.metadata_mut().insert(CACHE_METADATA, MetadataValue::from_static(from.as_str()));
         response
     }
@@ -60,22 +63,28 @@ impl RetrievalService for RetrievalApi {
         &self,
         request: Request<proto::GetArticleRequest>,
     ) -> Result<Response<GetArticleResponse>, Status> {
-        let view = self.view(request.get_ref().any_state, request.extensions())?;
+        let audience = self.audience(request.get_ref().any_state, request.extensions())?;
         let request = request.into_inner();
         set_call_article(&request.name);
-        let found = self.retrieval.get(&request, view).await;
+        let found = self.retrieval.get(&request, audience).await;
         let Got { article, from } = found.map_err(|error| status::retrieve(&error))?;
-        Ok(self.served(GetArticleResponse { article: Some(article) }, from, 1))
+        let (count, not_modified) = (usize::from(article.is_some()), article.is_none());
+        Ok(self.served(GetArticleResponse { article, not_modified }, from, count))
     }
 
     async fn batch_get_articles(
         &self,
         request: Request<proto::BatchGetArticlesRequest>,
     ) -> Result<Response<BatchGetArticlesResponse>, Status> {
-        let view = self.view(request.get_ref().any_state, request.extensions())?;
-        let batch = self.retrieval.batch(request.get_ref(), view).await.map_err(|error| status::retrieve(&error))?;
+        let audience = self.audience(request.get_ref().any_state, request.extensions())?;
+        let batch =
+            self.retrieval.batch(request.get_ref(), audience).await.map_err(|error| status::retrieve(&error))?;
         let count = batch.articles.len();
-        let message = BatchGetArticlesResponse { articles: batch.articles, not_found: batch.not_found };
+        let not_found = batch.not_found.into_iter().map(|(name, error)| {
+            let status = Some(status::to_message(&status::retrieve(&error)));
+            proto::ArticleNotFound { name, status }
+        });
+        let message = BatchGetArticlesResponse { articles: batch.articles, not_found: not_found.collect() };
         Ok(self.served(message, batch.from, count))
     }
 
@@ -83,10 +92,28 @@ impl RetrievalService for RetrievalApi {
         &self,
         request: Request<proto::LookupArticleRequest>,
     ) -> Result<Response<LookupArticleResponse>, Status> {
-        let view = self.view(request.get_ref().any_state, request.extensions())?;
-        let found = self.retrieval.lookup(request.get_ref(), view).await;
+        let audience = self.audience(request.get_ref().any_state, request.extensions())?;
+        let found = self.retrieval.lookup(request.get_ref(), audience).await;
         let Got { article, from } = found.map_err(|error| status::retrieve(&error))?;
-        Ok(self.served(LookupArticleResponse { article: Some(article) }, from, 1))
+        Ok(self.served(LookupArticleResponse { article }, from, 1))
+    }
+
+    async fn batch_lookup_articles(
+        &self,
+        request: Request<proto::BatchLookupArticlesRequest>,
+    ) -> Result<Response<BatchLookupArticlesResponse>, Status> {
+        use lookup_result::Result as Api;
+        let audience = self.audience(request.get_ref().any_state, request.extensions())?;
+        let found = self.retrieval.batch_lookup(request.get_ref(), audience).await;
+        let Lookups { results, from } = found.map_err(|error| status::retrieve(&error))?;
+        let count = results.iter().filter(|result| result.is_ok()).count();
+        let results = results.into_iter().map(|result| LookupResult {
+            result: Some(match result {
+                Ok(article) => Api::Article(article),
+                Err(error) => Api::Status(status::to_message(&status::retrieve(&error))),
+            }),
+        });
+        Ok(self.served(BatchLookupArticlesResponse { results: results.collect() }, from, count))
     }
 
     async fn list_articles(
@@ -94,9 +121,11 @@ impl RetrievalService for RetrievalApi {
         request: Request<proto::ListArticlesRequest>,
     ) -> Result<Response<ListArticlesResponse>, Status> {
         let filter = request.get_ref().filter.as_ref();
-        self.view(filter.is_some_and(|filter| !filter.states.is_empty()), request.extensions())?;
+        self.audience(filter.is_some_and(|filter| !filter.states.is_empty()), request.extensions())?;
         let page = self.retrieval.list(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
-        Ok(Response::new(ListArticlesResponse { articles: page.articles, next_page_token: page.next_page_token }))
+        Ok(self
+            .compression
+            .reply(ListArticlesResponse { articles: page.articles, next_page_token: page.next_page_token }))
     }
 
     async fn search_articles(
@@ -107,11 +136,10 @@ impl RetrievalService for RetrievalApi {
         let results = found.hits.into_iter().map(|hit| SearchResult {
             article: Some(hit.article),
             score: hit.score,
-            snippet: hit.snippet,
-            highlights: highlights(hit.highlights),
-            headline_highlights: highlights(hit.headline_highlights),
+            snippet: text_parts(hit.snippet),
+            headline: text_parts(hit.headline),
         });
-        Ok(Response::new(SearchArticlesResponse {
+        Ok(self.compression.reply(SearchArticlesResponse {
             results: results.collect(),
             next_page_token: found.next_page_token,
             index_token: found.index_token,
@@ -122,23 +150,35 @@ impl RetrievalService for RetrievalApi {
         &self,
         request: Request<proto::ListArticleRevisionsRequest>,
     ) -> Result<Response<ListArticleRevisionsResponse>, Status> {
-        set_call_article(&request.get_ref().name);
-        let view = self.view(request.get_ref().any_state, request.extensions())?;
-        let page = self.retrieval.revisions(request.get_ref(), view).await.map_err(|error| status::retrieve(&error))?;
-        let revisions = page.revisions.into_iter().map(|entry| ArticleRevision {
-            name: entry.name,
-            revision: entry.revision,
-            kind: change_kind(entry.kind),
-            time: Some(to_proto(entry.time)),
-            reason: entry.reason,
-            content_digest: entry.content_digest,
-            changed_fields: entry.changed_fields.into_iter().map(str::to_owned).collect(),
-            change_token: entry.change_token,
-        });
-        Ok(Response::new(ListArticleRevisionsResponse {
-            revisions: revisions.collect(),
+        set_call_article(&request.get_ref().parent);
+        let audience = self.audience(request.get_ref().any_state, request.extensions())?;
+        let page = self.retrieval.revisions(request.get_ref(), audience).await;
+        let page = page.map_err(|error| status::retrieve(&error))?;
+        Ok(self.compression.reply(ListArticleRevisionsResponse {
+            revisions: page.revisions.into_iter().map(revision).collect(),
             next_page_token: page.next_page_token,
         }))
+    }
+
+    async fn get_article_revision(
+        &self,
+        request: Request<proto::GetArticleRevisionRequest>,
+    ) -> Result<Response<GetArticleRevisionResponse>, Status> {
+        set_call_article(&request.get_ref().name);
+        let audience = self.audience(request.get_ref().any_state, request.extensions())?;
+        let found = self.retrieval.get_revision(request.get_ref(), audience).await;
+        let found = found.map_err(|error| status::retrieve(&error))?;
+        Ok(self.compression.reply(GetArticleRevisionResponse { revision: Some(revision(found)) }))
+    }
+
+    async fn diff_article_revisions(
+        &self,
+        request: Request<proto::DiffArticleRevisionsRequest>,
+    ) -> Result<Response<proto::DiffArticleRevisionsResponse>, Status> {
+        set_call_article(&request.get_ref().name);
+        let audience = self.audience(request.get_ref().any_state, request.extensions())?;
+        let compared = self.retrieval.diff_revisions(request.get_ref(), audience).await;
+        Ok(self.compression.reply(compared.map_err(|error| status::retrieve(&error))?))
     }
 
     type WatchArticlesStream = Outgoing<WatchArticlesResponse>;
@@ -164,15 +204,30 @@ impl RetrievalService for RetrievalApi {
     }
 }
 
+fn revision(entry: RevisionEntry) -> ArticleRevision {
+    ArticleRevision {
+        name: entry.name.to_string(),
+        kind: change_kind(entry.kind),
+        create_time: Some(to_proto(entry.create_time)),
+        reason: entry.reason,
+        content_digest: entry.content_digest,
+        changed_fields: entry.changed_fields.into_iter().map(str::to_owned).collect(),
+        change_token: entry.change_token,
+        snapshot: entry.snapshot,
+    }
+}
+
 fn watch_message(event: Event) -> WatchArticlesResponse {
     use watch_articles_response::Event as Api;
     let event = match event {
         Event::Checkpoint(change_token) => Api::Checkpoint(Checkpoint { change_token }),
+        Event::Article(article) => Api::Article(article),
+        Event::Progress(progress) => Api::Progress(export_progress(progress)),
         Event::Change(change) => Api::Change(ArticleChange {
             name: change.name,
             kind: change_kind(change.kind),
             revision: change.revision,
-            time: Some(to_proto(change.time)),
+            change_time: Some(to_proto(change.time)),
             change_token: change.change_token,
             article: change.article,
         }),
@@ -180,10 +235,15 @@ fn watch_message(event: Event) -> WatchArticlesResponse {
     WatchArticlesResponse { event: Some(event) }
 }
 
+fn export_progress(progress: ExportProgress) -> proto::ExportProgress {
+    proto::ExportProgress { export_token: progress.export_token, article_count: progress.count }
+}
+
 fn export_message(item: Exported) -> ExportArticlesResponse {
     use export_articles_response::Item as Api;
     let item = match item {
         Exported::Article(article) => Api::Article(article),
+        Exported::Progress(progress) => Api::Progress(export_progress(progress)),
         Exported::Summary { count, change_token } => Api::Summary(ExportSummary { article_count: count, change_token }),
     };
     ExportArticlesResponse { item: Some(item) }

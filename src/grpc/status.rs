@@ -13,15 +13,20 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use crate::access::{AuthError, Scope};
-use crate::article::{Lifecycle, Unreadable, Violations};
+use crate::article::{Lifecycle, RevisionName, Unreadable, Violations};
 use crate::ingest::{IngestError, OverRate};
 use crate::retrieve::RetrieveError;
 use crate::store::{StoreError, WriteError};
 
 /// Domain of every reason.
-const DOMAIN: &str = "copydesk";
-/// Resource type in details.
-const RESOURCE_TYPE: &str = "copydesk.v1.Article";
+const DOMAIN: &str = "copydesk.dev";
+/// Description of a merged article.
+const MERGED: &str = "was merged into another article";
+
+/// Resource type of a name in details.
+fn resource_type(name: &str) -> &'static str {
+    if name.parse::<RevisionName>().is_ok() { "copydesk.v1.ArticleRevision" } else { "copydesk.v1.Article" }
+}
 
 fn details(reason: &str) -> ErrorDetails {
     let mut details = ErrorDetails::new();
@@ -44,7 +49,7 @@ fn without_retry(mut status: Status) -> Status {
 
 fn about(reason: &str, name: &str, what: &str) -> ErrorDetails {
     let mut details = details(reason);
-    details.set_resource_info(RESOURCE_TYPE, name, "", what);
+    details.set_resource_info(resource_type(name), name, "", what);
     details
 }
 
@@ -242,11 +247,24 @@ pub fn retrieve(error: &RetrieveError) -> Status {
                 Unreadable::Withdrawn => ("ARTICLE_WITHDRAWN", "was withdrawn"),
                 Unreadable::Deleted => ("ARTICLE_DELETED", "was deleted"),
                 Unreadable::Expired => ("ARTICLE_EXPIRED", "has expired"),
+                Unreadable::Merged => ("ARTICLE_MERGED", MERGED),
+                Unreadable::Purged => ("ARTICLE_PURGED", "was purged"),
             };
             let mut details = about(reason, name, what);
             let metadata = HashMap::from([("time".to_owned(), since.to_string())]);
             details.set_error_info(reason, DOMAIN, metadata);
             Status::with_error_details(Code::NotFound, format!("{name} {what}"), details)
+        }
+        RetrieveError::Merged { name, since, successor } => {
+            let mut metadata = HashMap::from([("time".to_owned(), since.to_string())]);
+            metadata.extend(successor.iter().map(|successor| ("successor".to_owned(), successor.clone())));
+            let mut details = about("ARTICLE_MERGED", name, MERGED);
+            details.set_error_info("ARTICLE_MERGED", DOMAIN, metadata);
+            let message = match successor {
+                Some(successor) => format!("{name} was merged into {successor}; read that one"),
+                None => format!("{name} {MERGED}"),
+            };
+            Status::with_error_details(Code::NotFound, message, details)
         }
         RetrieveError::IndexLate => {
             let message = "the search index has not reached the requested change_token yet; retry";
@@ -280,6 +298,18 @@ pub fn ingest(error: &IngestError) -> Status {
             over_rate(message, subject, rate, *wait)
         }
         IngestError::NoSuchKey(key) => not_found(key),
+        IngestError::NoSuchRevision(revision) => {
+            let name = revision.to_string();
+            let message = format!("{name} does not exist; list the revisions of the article");
+            Status::with_error_details(Code::NotFound, message, about("REVISION_NOT_FOUND", &name, "does not exist"))
+        }
+        IngestError::NoText(revision) => {
+            let name = revision.to_string();
+            let what = "has no text, because the article was withdrawn before it arrived; name a later revision";
+            let mut details = about("REVISION_EMPTY", &name, what);
+            details.add_precondition_failure_violation("REVISION_EMPTY", name.clone(), what);
+            Status::with_error_details(Code::FailedPrecondition, format!("{name} {what}"), details)
+        }
         IngestError::Extraction => internal(),
         IngestError::Write(error) => write(error),
     }
@@ -295,10 +325,21 @@ fn write(error: &WriteError) -> Status {
                 Lifecycle::Deleted => ("ARTICLE_DELETED", "was deleted; undelete it first"),
                 Lifecycle::Live => ("ARTICLE_LIVE", "is live"),
                 Lifecycle::Expected => ("ARTICLE_EXPECTED", "has not been ingested yet"),
+                Lifecycle::Merged => ("ARTICLE_MERGED", MERGED),
+                Lifecycle::Purged => ("ARTICLE_PURGED", "was purged: its text is erased, and it is not accepted again"),
             };
             let mut details = about(reason, &name, message);
             details.add_precondition_failure_violation(reason, name.clone(), message);
             Status::with_error_details(Code::FailedPrecondition, format!("{name} {message}"), details)
+        }
+        WriteError::Merged { id, successor } => {
+            let (name, successor) = (id.name(), successor.name());
+            let message = format!("{name} was merged into {successor}; use that one");
+            let mut details = about("ARTICLE_MERGED", &name, MERGED);
+            let metadata = HashMap::from([("successor".to_owned(), successor)]);
+            details.set_error_info("ARTICLE_MERGED", DOMAIN, metadata);
+            details.add_precondition_failure_violation("ARTICLE_MERGED", name, &message);
+            Status::with_error_details(Code::FailedPrecondition, message, details)
         }
         WriteError::Conflict(id) => {
             let name = id.name();
@@ -354,7 +395,10 @@ fn store(error: &StoreError) -> Status {
         StoreError::Internal => return internal(),
     };
     let message = match error {
-        StoreError::Trimmed => "the change feed no longer reaches back to this token; export again".to_owned(),
+        StoreError::Trimmed => {
+            "the change feed no longer reaches back that far; start a new export, and watch from its change_token"
+                .to_owned()
+        }
         StoreError::UnknownPosition => {
             "the token is newer than this store's newest change, so the store has lost changes; export again".to_owned()
         }

@@ -1,17 +1,23 @@
 //! Conversion of a document to an article that is ready to be written.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
+use super::draft::from_draft;
 use super::keys::{Disbelief, Statements, believe};
-use super::{Contents, IngestError, IngestOptions, Prepared, report};
+use super::{Contents, IngestError, IngestOptions, Prepared, Target, report};
 use crate::article::{
-    ArticleId, CleanArticle, SourceVersion, Violations, canonical_url, clean_line, fold, from_proto, same_domain,
-    to_proto,
+    ArticleId, ArticleKey, ChangeKind, CleanArticle, MAX_REASON_CHARS, SourceVersion, Violations, canonical_url,
+    clean_line, from_proto, host_of, same_domain, source_name, to_proto,
 };
-use crate::extract::{self, Budget, Draft, Extracted, Extraction, Hints, Payload};
+use crate::extract::{self, Budget, ExtractError, Extracted, Extraction, Hints, Payload, Withdrawal};
 use crate::proto::document::Payload as Sent;
-use crate::proto::{Article, Block, BlockKind, Dateline, Document, ExtractionReport, Link, Media, MediaKind};
-use crate::store::{Authority, Ingest, IngestSource, RequestKey, StoreError};
+use crate::proto::{
+    Article, Author, Document, ExternalKey, ExtractionMethod, ExtractionReport, IngestArticleRequest, Rights,
+    TimePrecision, Warning, WarningCode,
+};
+use crate::store::{Authority, Ingest, IngestSource, Missing, Precondition, RequestKey, StoreError, Transition, Write};
 
 /// Maximum size of structured articles that are normalised on the I/O thread, in bytes: it takes microseconds, less
 /// than a switch of threads.
@@ -47,20 +53,23 @@ pub(super) fn decompressed_size(document: &Document, max: usize) -> usize {
 
 /// Extracts a document, merges the sender's metadata, cleans the result and derives its ID.
 pub(super) fn prepare(
-    document: Document,
+    sent: IngestArticleRequest,
     request: Option<RequestKey>,
     time: Timestamp,
     options: &IngestOptions,
     is_abandoned: &dyn Fn() -> bool,
 ) -> Result<Contents<Prepared>, IngestError> {
+    let IngestArticleRequest { document, reject_non_articles, .. } = sent;
+    let document = document.ok_or_else(|| Violations::one("document", "is required"))?;
     let metadata = SenderMetadata::check(&document)?;
     let field = document.payload.as_ref().map_or("document", report::field);
     let extraction = match document.payload {
         None => return Err(Violations::one("document.payload", "is required: set text, html, raw or article").into()),
         Some(Sent::Article(article)) => {
-            let report = ExtractionReport { method: "article".into(), confidence: 1.0, ..Default::default() };
+            let report =
+                ExtractionReport { method: ExtractionMethod::Article.into(), confidence: 1.0, ..Default::default() };
             let statements = metadata.statements_of(&article);
-            let article = Merged { article, report, statements };
+            let article = Merged { article, report, statements, version: None };
             return metadata.finish(article, request, time, options, field).map(Contents::Article);
         }
         Some(ref sent) => {
@@ -69,13 +78,19 @@ pub(super) fn prepare(
                 Sent::Html(html) => Payload::Html(html),
                 Sent::Raw(raw) => Payload::Raw {
                     bytes: &raw.data,
-                    content_type: Some(raw.content_type.as_str()).filter(|text| !text.is_empty()),
+                    content_type: Some(raw.mime_type.as_str()).filter(|text| !text.is_empty()),
                 },
                 Sent::Article(_) => unreachable!("handled above"),
             };
-            let document = extract::Document { payload, url: non_empty(&metadata.url), hints: metadata.hints() };
+            let hints = Hints { reject_non_articles, ..metadata.hints() };
+            let document = extract::Document { payload, url: non_empty(&metadata.url), hints };
             let budget = Budget::new(&options.extract, is_abandoned);
-            extract::extract(&document, &budget).map_err(|error| report::violation(sent, &error))?
+            match extract::extract(&document, &budget) {
+                Err(ExtractError::Withdrawn(withdrawal)) => {
+                    return metadata.withdraw(&withdrawal, request, time).map(Contents::Article);
+                }
+                extracted => extracted.map_err(|error| report::violation(sent, &error))?,
+            }
         }
     };
     match extraction {
@@ -98,6 +113,7 @@ pub(super) fn prepare(
                         let merged = item.merge(extracted, Some(&metadata.url));
                         item.finish(merged, request, time, options, field)
                     }
+                    Err(ExtractError::Withdrawn(withdrawal)) => item.withdraw(&withdrawal, request, time),
                     Err(error) => Err(report::entry_violation(&error).into()),
                 };
                 (entry.external_id, prepared)
@@ -118,10 +134,10 @@ struct SenderMetadata {
     source: String,
     external_id: String,
     article_id: String,
-    rights: String,
+    rights: Option<Rights>,
     headline: String,
-    language: String,
-    authors: Vec<String>,
+    language_code: String,
+    authors: Vec<Author>,
     section: String,
     tags: Vec<String>,
     publisher: String,
@@ -130,6 +146,7 @@ struct SenderMetadata {
     source_version: i64,
     embargo_time: Option<prost_types::Timestamp>,
     expire_time: Option<prost_types::Timestamp>,
+    annotations: BTreeMap<String, String>,
 }
 
 /// Article with the sender's and the document's statements, before cleaning.
@@ -137,6 +154,8 @@ struct Merged {
     article: Article,
     report: ExtractionReport,
     statements: Statements,
+    /// The version that a wire item states.
+    version: Option<i64>,
 }
 
 impl SenderMetadata {
@@ -169,12 +188,12 @@ impl SenderMetadata {
         }
         violations.or(Self {
             url,
-            source: fold(&document.source),
+            source: source_name(&document.source),
             external_id: clean_line(&document.external_id),
             article_id: document.article_id.clone(),
             rights: document.rights.clone(),
             headline: clean_line(&hints.headline),
-            language: hints.language,
+            language_code: hints.language_code,
             authors: hints.authors,
             section: hints.section,
             tags: hints.tags,
@@ -184,15 +203,17 @@ impl SenderMetadata {
             source_version: document.source_version,
             embargo_time,
             expire_time,
+            annotations: document.annotations.clone(),
         })
     }
 
     fn hints(&self) -> Hints<'_> {
         Hints {
             headline: non_empty(&self.headline),
-            language: non_empty(&self.language),
+            language: non_empty(&self.language_code),
             source: non_empty(&self.source),
             publish_time: self.publish_time,
+            reject_non_articles: false,
         }
     }
 
@@ -227,16 +248,19 @@ impl SenderMetadata {
                     "canonical URL ignored: it names another page, a section or a front page"
                 }
             };
-            if !report.warnings.iter().any(|known| known == warning) {
-                report.warnings.push(warning.into());
+            if !report.warnings.iter().any(|known| known.message == warning) {
+                report
+                    .warnings
+                    .push(Warning { code: WarningCode::CanonicalUrlIgnored.into(), message: warning.into() });
             }
         }
-        let url = believed.first().unwrap_or(&self.url).clone();
+        let url = believed.first().map_or_else(|| self.url.clone(), |url| secure(url, &self.url));
         let states_external_id = !self.external_id.is_empty();
         let is_foreign = feed.is_some_and(|feed| !feed.is_empty() && !same_domain(feed, &url));
         let (fetched, is_item) = (self.url.clone(), feed.is_some());
         let statements = Statements { fetched, believed, is_item, is_foreign, states_external_id };
-        Merged { article: Article { url, ..from_draft(draft) }, report, statements }
+        let version = draft.wire.version;
+        Merged { article: Article { url, ..from_draft(draft) }, report, statements, version }
     }
 
     /// Overrides the article's metadata with the sender's, cleans the article and collects its keys.
@@ -248,7 +272,7 @@ impl SenderMetadata {
         options: &IngestOptions,
         field: &str,
     ) -> Result<Prepared, IngestError> {
-        let Merged { mut article, report, statements } = merged;
+        let Merged { mut article, report, statements, version } = merged;
         // For an extracted page, `merge` has chosen the URL.
         if article.url.is_empty() {
             article.url.clone_from(&self.url);
@@ -256,9 +280,8 @@ impl SenderMetadata {
         for (sent, extracted) in [
             (&self.source, &mut article.source),
             (&self.external_id, &mut article.external_id),
-            (&self.rights, &mut article.rights),
             (&self.headline, &mut article.headline),
-            (&self.language, &mut article.language),
+            (&self.language_code, &mut article.language_code),
             (&self.section, &mut article.section),
             (&self.publisher, &mut article.publisher),
         ] {
@@ -270,11 +293,19 @@ impl SenderMetadata {
             article.authors.clone_from(&self.authors);
         }
         article.tags.extend(self.tags.iter().cloned());
-        article.publish_time = self.publish_time.map(to_proto).or(article.publish_time);
+        if let Some(rights) = &self.rights {
+            override_rights(article.rights.get_or_insert_default(), rights);
+        }
+        if let Some(time) = self.publish_time {
+            article.publish_time = Some(to_proto(time));
+            article.publish_time_precision = TimePrecision::Second.into();
+            article.publish_utc_offset = None;
+        }
+        article.annotations.extend(self.annotations.clone());
         article.embargo_time = self.embargo_time.or(article.embargo_time);
         article.expire_time = self.expire_time.or(article.expire_time);
         if article.source.is_empty() && article.url.is_empty() {
-            article.source = fold(&article.publisher);
+            article.source = source_name(&article.publisher);
         }
         let article = CleanArticle::new(article, &options.article).map_err(|violations| violations.within(field))?;
         let keys = statements.keys(&article);
@@ -284,10 +315,36 @@ impl SenderMetadata {
             Ok(id) if is_named => id,
             _ => keys.first().map(|stated| ArticleId::of_key(&stated.key)).ok_or(StoreError::Internal)?,
         };
-        let version = self.version(&article, statements.is_item, time);
+        let number = if self.source_version == 0 { version.unwrap_or(0) } else { self.source_version };
+        let version = SourceVersion { number, ..self.version(&article, statements.is_item, time) };
         // `Ingestion::write_of` sets the authority of the caller.
         let from = IngestSource::Publisher(Authority::Write);
-        Ok(Prepared { ingest: Ingest { id, is_named, keys, article, version, request, from, time }, report })
+        let ingest = Ingest { id, is_named, keys, article, version, request, from, time };
+        Ok(Prepared { write: Write::Ingest(Box::new(ingest)), report })
+    }
+
+    /// Returns the withdrawal of the article that a wire item takes back: the one with its ID at the same source, so
+    /// that a sender can take down its own articles only. If it has not arrived, it will be rejected.
+    fn withdraw(
+        &self,
+        withdrawal: &Withdrawal,
+        request: Option<RequestKey>,
+        time: Timestamp,
+    ) -> Result<Prepared, IngestError> {
+        let source = if self.source.is_empty() { host_of(&self.url).unwrap_or_default() } else { self.source.clone() };
+        if source.is_empty() {
+            let expected = "is required, or url: a canceled item takes back the article with its ID at this source";
+            return Err(Violations::one("document.source", expected).into());
+        }
+        let external = ExternalKey { source, external_id: withdrawal.external_id.clone() };
+        let (id, key, article) = Target { external: Some(&external), ..Target::default() }.resolve()?;
+        let keys = key.iter().map(|key| ArticleKey { key: *key, is_certain: true }).collect();
+        let missing = Some(Box::new(Missing { article, keys, digest: None }));
+        let reason: String = clean_line(&withdrawal.reason).chars().take(MAX_REASON_CHARS).collect();
+        let (kind, precondition) = (ChangeKind::Withdrawn, Precondition::None);
+        let transition = Transition { id, key, missing, kind, precondition, reason, request, time };
+        let report = ExtractionReport { method: ExtractionMethod::Wire.into(), confidence: 1.0, ..Default::default() };
+        Ok(Prepared { write: Write::Transition(transition), report })
     }
 
     /// Returns the version of the document. Feeds repeat their items with the time of publication, so the time at which
@@ -300,82 +357,31 @@ impl SenderMetadata {
     }
 }
 
-fn from_draft(draft: Draft) -> Article {
-    // Without `..`, so that no field of a draft is forgotten.
-    let Draft {
-        url: _,            // chosen by `merge`
-        alternate_urls: _, // keys, collected by `merge`
-        external_id,
-        headline,
-        subheadline,
-        authors,
-        dateline,
-        agency,
-        publisher,
-        language,
-        section,
-        tags,
-        body,
-        blocks,
-        media,
-        links,
-        rights,
-        publish_time,
-        update_time,
-    } = draft;
-    let index = |index: Option<usize>| index.and_then(|index| i32::try_from(index).ok()).unwrap_or(0);
-    Article {
-        external_id: external_id.unwrap_or_default(),
-        headline,
-        subheadline,
-        authors,
-        dateline: dateline.map(|dateline| Dateline { place: dateline.place, text: dateline.text }),
-        agency,
-        publisher,
-        language,
-        section,
-        tags,
-        body,
-        blocks: blocks
-            .into_iter()
-            .map(|block| Block {
-                kind: match block.kind {
-                    extract::BlockKind::Paragraph => BlockKind::Paragraph,
-                    extract::BlockKind::Heading => BlockKind::Heading,
-                    extract::BlockKind::Quote => BlockKind::Quote,
-                    extract::BlockKind::ListItem => BlockKind::ListItem,
-                    extract::BlockKind::Image => BlockKind::Image,
-                }
-                .into(),
-                paragraph: index(block.paragraph),
-                level: i32::from(block.level),
-                media: index(block.media),
-            })
-            .collect(),
-        media: media
-            .into_iter()
-            .map(|media| Media {
-                kind: match media.kind {
-                    extract::MediaKind::Image => MediaKind::Image,
-                    extract::MediaKind::Video => MediaKind::Video,
-                    extract::MediaKind::Audio => MediaKind::Audio,
-                }
-                .into(),
-                url: media.url,
-                caption: media.caption,
-                credit: media.credit,
-                width: pixels(media.width),
-                height: pixels(media.height),
-            })
-            .collect(),
-        links: links.into_iter().map(|link| Link { url: link.url, text: link.text }).collect(),
-        rights,
-        publish_time: publish_time.map(to_proto),
-        source_update_time: update_time.map(to_proto),
-        ..Article::default()
+/// Returns an address by the scheme of the fetched one: templates often state the address that a site had before HTTPS.
+fn secure(stated: &str, fetched: &str) -> String {
+    match (stated.strip_prefix("http://"), fetched.starts_with("https://")) {
+        (Some(rest), true) if host_of(stated) == host_of(fetched) => format!("https://{rest}"),
+        _ => stated.to_owned(),
     }
 }
 
-fn pixels(size: Option<u32>) -> i32 {
-    size.and_then(|size| i32::try_from(size).ok()).unwrap_or(0)
+/// Overrides the fields that the sender has set.
+fn override_rights(rights: &mut Rights, sent: &Rights) {
+    // Without `..`, so that no field is forgotten.
+    let Rights { notice, holder, usage_terms, license_uri, data_mining, access } = sent;
+    for (sent, extracted) in [
+        (notice, &mut rights.notice),
+        (holder, &mut rights.holder),
+        (usage_terms, &mut rights.usage_terms),
+        (license_uri, &mut rights.license_uri),
+    ] {
+        if !sent.is_empty() {
+            extracted.clone_from(sent);
+        }
+    }
+    for (sent, extracted) in [(data_mining, &mut rights.data_mining), (access, &mut rights.access)] {
+        if *sent != 0 {
+            *extracted = *sent;
+        }
+    }
 }

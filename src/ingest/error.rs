@@ -1,7 +1,7 @@
 //! Errors of ingestion and of edits.
 
 use super::OverRate;
-use crate::article::{ArticleId, Violations};
+use crate::article::{ArticleId, RevisionName, Violations};
 use crate::store::{StoreError, WriteError};
 
 /// Error of an ingestion or an edit.
@@ -16,6 +16,12 @@ pub enum IngestError {
     /// No article has the requested URL or external ID.
     #[error("no article has {0:?}")]
     NoSuchKey(String),
+    /// The article has no such revision, or no longer.
+    #[error("{0} does not exist")]
+    NoSuchRevision(RevisionName),
+    /// The revision has no text: the article was withdrawn before it arrived.
+    #[error("{0} has no text")]
+    NoText(RevisionName),
     /// The article has too many concurrent updates. Retryable.
     #[error("{0:?} has too many concurrent updates")]
     Contended(ArticleId),

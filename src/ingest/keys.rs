@@ -92,7 +92,9 @@ pub(super) fn believe(stated: &str, fetched: Option<&str>, headline: &str) -> Re
     }
     // The folder of the page: a section, whose name may be a word of the headline.
     let is_folder = fetched_url.path().strip_prefix(stated_url.path().trim_end_matches('/'));
-    if is_folder.is_some_and(|rest| rest.trim_matches('/').len() > 3) && stated_part.split(['-', '_']).count() < 3 {
+    if is_folder.is_some_and(|rest| rest.starts_with('/') && rest.trim_matches('/').len() > 3)
+        && stated_part.split(['-', '_']).count() < 3
+    {
         return says_nothing;
     }
     if names_headline {
@@ -217,6 +219,7 @@ mod tests {
             ("https://herald.example/news/channel", "https://m.herald.example/news/channel?x=1", Ok(())),
             ("https://www.herald.example/sea/channel.html", "https://herald.example/news/channel", Ok(())),
             ("https://herald.example/sea/channel-dredged", "https://herald.example/p/12", Ok(())),
+            ("https://herald.example/news/channel", "https://herald.example/news/channel.amp.html", Ok(())),
             ("https://herald.example/story-184223", "https://herald.example/x?id=184223", Ok(())),
             ("https://herald.example/%D0%BF%D0%BE%D1%80%D1%82", "https://herald.example/amp/порт", Ok(())),
             ("https://news.herald.example/2024/mole-repaired", "https://herald.example/mole-repaired-1", Ok(())),

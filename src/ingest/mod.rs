@@ -1,15 +1,21 @@
 //! Ingestion: extracts documents off the I/O threads, cleans and writes them; updates, withdraws and deletes articles.
 
+mod copies;
 mod document;
+mod draft;
 mod edit;
 mod error;
 mod extraction;
 mod extraction_pool;
 mod keys;
+mod merge;
 mod meter;
-mod redact;
+mod preview;
 mod report;
+mod request_id;
+mod rollback;
 mod stream;
+mod update;
 mod write_observer;
 
 use std::sync::Arc;
@@ -18,24 +24,37 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub use edit::{Edit, MAX_UPDATE_TRIES, Target};
+pub use copies::Copies;
+pub use edit::{Edit, Target};
 pub use error::IngestError;
 pub use extraction::{DocumentMemory, Extraction};
 pub use extraction_pool::Workers;
 pub use meter::{Meter, OverRate};
+pub use preview::preview;
+pub use request_id::RequestId;
 pub use stream::{StreamError, StreamItem, StreamResponse};
+pub use update::MAX_UPDATE_TRIES;
 pub use write_observer::WriteObserver;
 
-use crate::article::{Digest, Limits, Violations};
+use crate::article::{Limits, Violations};
 use crate::extract;
 use crate::proto;
-use crate::store::{Authority, Ingest, IngestSource, RequestKey, Store, StoreError, Write, WriteError, Written};
+use crate::store::{Authority, IngestSource, RequestKey, Store, StoreError, Write, WriteError, Written};
 use crate::telemetry::trace::{SpanKind, span};
 
 /// Number of shares of the memory for streams. A stalled stream blocks at most one of them.
 const SHARES: usize = 4;
 /// Maximum number of writes per command to the store.
 const MAX_COMMAND: usize = 1_000;
+
+/// Permission to withdraw articles by canceled wire items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kills {
+    /// Callers that may ingest withdraw articles of the same source with the same external ID.
+    OwnSource,
+    /// Only editors and administrators do.
+    AdminOnly,
+}
 
 /// Options of ingestion.
 #[derive(Clone, Debug)]
@@ -44,6 +63,8 @@ pub struct IngestOptions {
     pub stream_bytes: usize,
     /// Time after which a stream is ended if its client does not read responses.
     pub unread: Duration,
+    /// Permission to withdraw articles by canceled wire items.
+    pub kills: Kills,
     /// Limits of an article.
     pub article: Limits,
     /// Limits of a document to extract.
@@ -55,6 +76,7 @@ impl Default for IngestOptions {
         Self {
             stream_bytes: 128 << 20,
             unread: Duration::from_secs(30),
+            kills: Kills::OwnSource,
             article: Limits::default(),
             extract: extract::Limits::default(),
         }
@@ -69,10 +91,12 @@ pub struct Ingestion {
     options: Arc<IngestOptions>,
     /// Memory for documents of streams, in KiB.
     stream_memory: Arc<Semaphore>,
-    update_locks: Arc<edit::LockStripes>,
+    update_locks: Arc<update::LockStripes>,
     observer: Option<WriteObserver>,
     meter: Option<Arc<dyn Meter>>,
     authority: Authority,
+    /// Prefix of request IDs: a digest of the caller. None if callers are not authenticated.
+    caller: Option<Arc<str>>,
 }
 
 /// Ingested document.
@@ -120,7 +144,8 @@ pub(crate) struct MemoryPermit {
 
 /// Article that is ready to be written.
 pub(crate) struct Prepared {
-    pub(crate) ingest: Ingest,
+    /// An ingested document, or the withdrawal of an article by a canceled wire item.
+    pub(crate) write: Write,
     pub(crate) report: proto::ExtractionReport,
 }
 
@@ -137,6 +162,7 @@ impl Ingestion {
             observer: None,
             meter: None,
             authority: Authority::Write,
+            caller: None,
         }
     }
 
@@ -146,8 +172,20 @@ impl Ingestion {
     }
 
     /// Returns the write of a prepared document with the authority of its caller.
-    fn write_of(&self, ingest: Ingest) -> Write {
-        Write::Ingest(Box::new(Ingest { from: IngestSource::Publisher(self.authority), ..ingest }))
+    ///
+    /// # Errors
+    /// Returns an error for the withdrawal of an article that the caller may not withdraw.
+    fn write_of(&self, mut write: Write) -> Result<Write, IngestError> {
+        match &mut write {
+            Write::Ingest(ingest) => ingest.from = IngestSource::Publisher(self.authority),
+            Write::Transition(transition)
+                if self.options.kills == Kills::AdminOnly && self.authority == Authority::Write =>
+            {
+                return Err(WriteError::TakedownDenied { id: transition.id.clone(), field: "status" }.into());
+            }
+            _ => {}
+        }
+        Ok(write)
     }
 
     /// Creates one stream's share of the memory.
@@ -171,8 +209,9 @@ impl Ingestion {
 
     /// Ingests one document. `Ok` means durable, unless `validate_only` is set.
     pub async fn ingest(&self, request: proto::IngestArticleRequest) -> Result<Contents<Ingested>, IngestError> {
-        let prepared = self.prepare(request.document, request.request_id, true).await?;
-        if request.validate_only { self.dry_run(prepared).await } else { self.commit(prepared).await }
+        let validate_only = request.validate_only;
+        let prepared = self.prepare(request, true).await?;
+        if validate_only { self.dry_run(prepared).await } else { self.commit(prepared).await }
     }
 
     /// Writes a whole document in one command, so that a cancelled call does not leave it half written. A syndication
@@ -180,7 +219,7 @@ impl Ingestion {
     async fn commit(&self, prepared: Contents<Prepared>) -> Result<Contents<Ingested>, IngestError> {
         let mut writes = Vec::new();
         let contents = prepared.map(|prepared| {
-            writes.push(self.write_of(prepared.ingest));
+            writes.push(self.write_of(prepared.write)?);
             Ok(prepared.report)
         })?;
         let mut written = self.write_all(writes).await.into_iter();
@@ -192,9 +231,7 @@ impl Ingestion {
 
     async fn dry_run(&self, prepared: Contents<Prepared>) -> Result<Contents<Ingested>, IngestError> {
         let one = async |prepared: Prepared| {
-            let result = self.store.dry_run(self.write_of(prepared.ingest)).await;
-            let written =
-                self.redact_originals(vec![result]).await.pop().unwrap_or(Err(StoreError::Internal.into()))?;
+            let written = self.dry_run_of(self.write_of(prepared.write)?).await?;
             Ok(Ingested::new(written, prepared.report))
         };
         match prepared {
@@ -218,10 +255,10 @@ impl Ingestion {
         let mut written = Vec::with_capacity(writes.len());
         while writes.len() > MAX_COMMAND {
             let rest = writes.split_off(MAX_COMMAND);
-            written.extend(self.write_redacted(std::mem::replace(&mut writes, rest)).await);
+            written.extend(self.write(std::mem::replace(&mut writes, rest)).await);
         }
         if !writes.is_empty() {
-            written.extend(self.write_redacted(writes).await);
+            written.extend(self.write(writes).await);
         }
         written
     }
@@ -229,17 +266,17 @@ impl Ingestion {
     /// Prepares a document for writing.
     async fn prepare(
         &self,
-        document: Option<proto::Document>,
-        request_id: String,
+        mut sent: proto::IngestArticleRequest,
         rejectable: bool,
     ) -> Result<Contents<Prepared>, IngestError> {
-        let document = document.ok_or_else(|| Violations::one("document", "is required"))?;
-        let request = request_key(request_id, &document)?;
+        let request_id = std::mem::take(&mut sent.request_id);
+        let document = sent.document.as_ref().ok_or_else(|| Violations::one("document", "is required"))?;
+        let request = request_id::of_document(request_id, document)?;
         let time = Timestamp::now();
-        if document::is_light(&document) {
-            return document::prepare(document, request, time, &self.options, &|| false);
+        if document::is_light(document) {
+            return document::prepare(sent, request, time, &self.options, &|| false);
         }
-        let prepared = self.extract(document, request, time, rejectable).await?;
+        let prepared = self.extract(sent, request, time, rejectable).await?;
         self.count(&prepared, rejectable).await?;
         Ok(prepared)
     }
@@ -247,7 +284,7 @@ impl Ingestion {
     /// Extracts a document in the thread pool for its size.
     async fn extract(
         &self,
-        document: proto::Document,
+        sent: proto::IngestArticleRequest,
         request: Option<RequestKey>,
         time: Timestamp,
         rejectable: bool,
@@ -255,31 +292,22 @@ impl Ingestion {
         // Includes the wait for a thread.
         let _span = span(SpanKind::Internal, "ingest.extract");
         let options = Arc::clone(&self.options);
-        let (document, size) = if document::is_compressed(&document) {
+        let (is_compressed, size) =
+            sent.document.as_ref().map_or((false, 0), |sent| (document::is_compressed(sent), document::size(sent)));
+        let (sent, size) = if is_compressed {
             // Measured, and not kept: while documents wait for a thread, only their compressed bytes are in memory.
             let measure = |_: &dyn Fn() -> bool| {
-                let size = document::decompressed_size(&document, Extraction::LARGE_BYTES);
-                (document, size)
+                let sized = |document| document::decompressed_size(document, Extraction::LARGE_BYTES);
+                let size = sent.document.as_ref().map_or(0, sized);
+                (sent, size)
             };
             self.extraction.pool(0).run(rejectable, measure).await?
         } else {
-            let size = document::size(&document);
-            (document, size)
+            (sent, size)
         };
         let pool = self.extraction.pool(size);
         let prepare =
-            move |is_abandoned: &dyn Fn() -> bool| document::prepare(document, request, time, &options, is_abandoned);
+            move |is_abandoned: &dyn Fn() -> bool| document::prepare(sent, request, time, &options, is_abandoned);
         pool.run(rejectable, prepare).await?
     }
-}
-
-fn request_key(id: String, document: &proto::Document) -> Result<Option<RequestKey>, Violations> {
-    if id.is_empty() {
-        return Ok(None);
-    }
-    if id.len() > 128 || !id.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
-        return Err(Violations::one("request_id", "must be at most 128 printable ASCII characters"));
-    }
-    let digest = Digest::of_bytes(&prost::Message::encode_to_vec(document));
-    Ok(Some(RequestKey { id, item: 0, digest }))
 }

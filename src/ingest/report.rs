@@ -3,13 +3,13 @@
 use crate::article::Violations;
 use crate::extract::{self, ExtractError};
 use crate::proto::document::Payload;
-use crate::proto::{Cut, CutReason, ExtractionReport};
+use crate::proto::{Cut, CutReason, ExtractionMethod, ExtractionReport, PageKind, Warning, WarningCode};
 use crate::store::KeyNote;
 
 /// Converts the report of an extraction.
 pub(super) fn to_proto(report: extract::Report) -> ExtractionReport {
     ExtractionReport {
-        method: report.method.to_string(),
+        method: method(report.method).into(),
         charset: report.charset,
         confidence: report.confidence,
         cuts: report
@@ -22,8 +22,51 @@ pub(super) fn to_proto(report: extract::Report) -> ExtractionReport {
                 confidence: cut.confidence,
             })
             .collect(),
-        warnings: report.warnings,
+        warnings: report.warnings.into_iter().map(warning).collect(),
+        page_kind: page_kind(report.page_kind).into(),
+        page_kind_confidence: report.page_kind_confidence,
     }
+}
+
+fn page_kind(kind: extract::PageKind) -> PageKind {
+    use extract::PageKind as From;
+    match kind {
+        From::Article => PageKind::Article,
+        From::LiveBlog => PageKind::LiveBlog,
+        From::PaywallStub => PageKind::PaywallStub,
+        From::Listing => PageKind::Listing,
+        From::Forum => PageKind::Forum,
+        From::Product => PageKind::Product,
+        From::ServicePage => PageKind::ServicePage,
+        // Pages of these kinds are rejected, and have no report.
+        From::Unknown | From::ConsentWall | From::RobotCheck | From::NotFound | From::Login => PageKind::Unspecified,
+    }
+}
+
+fn method(method: extract::Method) -> ExtractionMethod {
+    match method {
+        extract::Method::Text => ExtractionMethod::Text,
+        extract::Method::Html => ExtractionMethod::Html,
+        extract::Method::StructuredData => ExtractionMethod::StructuredData,
+        extract::Method::SyndicationFeed => ExtractionMethod::SyndicationFeed,
+        extract::Method::Wire => ExtractionMethod::Wire,
+    }
+}
+
+fn warning(warning: extract::Warning) -> Warning {
+    let code = match warning.code {
+        extract::WarningCode::WrongCharset => WarningCode::WrongCharset,
+        extract::WarningCode::ReplacedCharacters => WarningCode::ReplacedCharacters,
+        extract::WarningCode::StructuredDataSkipped => WarningCode::StructuredDataSkipped,
+        extract::WarningCode::KillAdvisory => WarningCode::KillAdvisory,
+        extract::WarningCode::FieldSkipped => WarningCode::FieldSkipped,
+        extract::WarningCode::PaywallStub => WarningCode::PaywallStub,
+        extract::WarningCode::ListingPage => WarningCode::ListingPage,
+        extract::WarningCode::ForumPage => WarningCode::ForumPage,
+        extract::WarningCode::ProductPage => WarningCode::ProductPage,
+        extract::WarningCode::ServicePage => WarningCode::ServicePage,
+    };
+    Warning { code: code.into(), message: warning.message }
 }
 
 fn reason(reason: extract::CutReason) -> CutReason {
@@ -43,13 +86,14 @@ fn reason(reason: extract::CutReason) -> CutReason {
         From::Caption => CutReason::Caption,
         From::ControlCharacters => CutReason::ControlCharacters,
         From::RepeatedText => CutReason::RepeatedText,
+        From::EditorsOnly => CutReason::EditorsOnly,
     }
 }
 
 /// Converts an extraction error to a violation of the field that caused it.
 pub(super) fn violation(sent: &Payload, error: &ExtractError) -> Violations {
     let field = match sent {
-        Payload::Raw(_) if error.is_about_content_type() => "document.raw.content_type",
+        Payload::Raw(_) if error.is_about_content_type() => "document.raw.mime_type",
         sent => field(sent),
     };
     Violations::one(field, error.to_string())
@@ -72,9 +116,14 @@ pub(super) fn entry_violation(error: &ExtractError) -> Violations {
 }
 
 /// Returns the warning for an observation about a document's keys.
-pub(super) fn key_note(note: &KeyNote) -> String {
-    match note {
-        KeyNote::Conflict(id) => format!("keys of this document also belong to {}", id.name()),
-        KeyNote::Shared(id) => format!("key ignored: {} has it, with another text", id.name()),
-    }
+pub(super) fn key_note(note: &KeyNote) -> Warning {
+    let (code, message) = match note {
+        KeyNote::Conflict(id) => {
+            (WarningCode::KeyConflict, format!("keys of this document also belong to {}", id.name()))
+        }
+        KeyNote::Shared(id) => {
+            (WarningCode::KeyIgnored, format!("key ignored: {} has it, with another text", id.name()))
+        }
+    };
+    Warning { code: code.into(), message }
 }

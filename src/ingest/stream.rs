@@ -17,7 +17,7 @@ use tracing::Instrument;
 
 use super::{Contents, IngestError, Ingested, Ingestion, MemoryPermit, Prepared};
 use crate::overload::caller::for_current;
-use crate::proto::IngestArticlesRequest;
+use crate::proto::{ExtractionReport, IngestArticlesRequest};
 use crate::store::StoreError;
 use crate::telemetry::trace::{current_context, with_context};
 
@@ -55,6 +55,7 @@ pub type StreamItem<E> = Result<IngestArticlesRequest, E>;
 struct Ready {
     sequence: i64,
     brief: bool,
+    validate_only: bool,
     prepared: Result<Contents<Prepared>, IngestError>,
     /// Held until the document is written.
     memory: MemoryPermit,
@@ -118,9 +119,11 @@ impl Ingestion {
             .map(move |item: Result<_, E>| {
                 let ingestion = preparing.clone();
                 async move {
-                    let (IngestArticlesRequest { sequence, document, request_id, brief }, memory) = item?;
-                    let prepared = ingestion.prepare(document, request_id, false).await;
-                    Ok(Ready { sequence, brief, prepared, memory })
+                    let (IngestArticlesRequest { sequence, request, brief }, memory) = item?;
+                    let request = request.unwrap_or_default();
+                    let validate_only = request.validate_only;
+                    let prepared = ingestion.prepare(request, false).await;
+                    Ok(Ready { sequence, brief, validate_only, prepared, memory })
                 }
             })
             .buffered(MAX_PREPARING)
@@ -145,28 +148,50 @@ impl Ingestion {
         // In the order of the writes.
         let mut pending = Vec::with_capacity(group.len());
         for item in group {
-            pending.push(item.map(|Ready { sequence, brief, prepared, memory }| {
+            pending.push(item.map(|Ready { sequence, brief, validate_only, prepared, memory }| {
                 permits.push(memory);
-                let prepared = prepared.and_then(|contents| {
-                    contents.map(|prepared| {
-                        writes.push(self.write_of(prepared.ingest));
-                        Ok(prepared.report)
-                    })
-                });
-                (sequence, brief, prepared)
+                let step = match prepared {
+                    Ok(contents) if validate_only => Ok(Step::Validate(Box::new(contents))),
+                    Ok(contents) => contents
+                        .map(|prepared| {
+                            writes.push(self.write_of(prepared.write)?);
+                            Ok(prepared.report)
+                        })
+                        .map(Step::Written),
+                    Err(error) => Err(error),
+                };
+                (sequence, brief, step)
             }));
         }
         let mut written = self.write_all(writes).await.into_iter();
         drop(permits);
-        let mut respond = |(sequence, brief, prepared): (i64, bool, Result<Contents<_>, IngestError>)| {
-            let result = prepared.and_then(|contents| {
-                contents.map(|report| {
+        let mut responses = Vec::with_capacity(pending.len());
+        for item in pending {
+            let (sequence, brief, step) = match item {
+                Ok(pending) => pending,
+                Err(error) => {
+                    responses.push(Err(error));
+                    continue;
+                }
+            };
+            let result = match step {
+                Ok(Step::Validate(contents)) => self.dry_run(*contents).await,
+                Ok(Step::Written(contents)) => contents.map(|report| {
                     let written = written.next().unwrap_or(Err(StoreError::Internal.into()))?;
                     Ok(Ingested::new(written, report))
-                })
-            });
-            StreamResponse { sequence, brief, result }
-        };
-        pending.into_iter().map(|item| item.map(&mut respond)).collect()
+                }),
+                Err(error) => Err(error),
+            };
+            responses.push(Ok(StreamResponse { sequence, brief, result }));
+        }
+        responses
     }
+}
+
+/// Remaining step for a prepared document.
+enum Step {
+    /// Answer it: its writes are in the group.
+    Written(Contents<ExtractionReport>),
+    /// Validate it, without writing.
+    Validate(Box<Contents<Prepared>>),
 }

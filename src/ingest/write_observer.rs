@@ -17,7 +17,8 @@ impl Ingestion {
     }
 
     /// Applies writes in order. An observed write continues when its caller leaves.
-    pub(super) async fn apply_writes(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
+    pub(super) async fn apply_writes(&self, mut writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
+        writes.iter_mut().for_each(|write| self.scope_request_id(write));
         let Some(observer) = self.observer.clone() else { return self.store.write(writes).await };
         let ids: Vec<ArticleId> = writes.iter().map(|write| write.id().clone()).collect();
         let (store, count) = (Arc::clone(&self.store), ids.len());

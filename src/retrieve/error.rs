@@ -24,6 +24,16 @@ pub enum RetrieveError {
         /// Time of the last change: of the withdrawal, deletion or expiry.
         since: Timestamp,
     },
+    /// The article was merged into another one.
+    #[error("{name} was merged into another article")]
+    Merged {
+        /// Name of the article.
+        name: String,
+        /// Time of the merge.
+        since: Timestamp,
+        /// Name of the article that it leads to, if that one is readable.
+        successor: Option<String>,
+    },
     /// The search index did not reach the requested position in time.
     #[error("the search index has not reached the requested change_token yet")]
     IndexLate,

@@ -6,16 +6,22 @@ use jiff::Timestamp;
 
 use super::batch_size::Pace;
 use super::page_token::RequestDigest;
+use super::watch_start::CLOCK_DISORDER;
 use super::{Retrieval, RetrieveError, page_size};
 use crate::article::{EncodedArticle, Filter, Position, ReadMask, Record, Violations};
-use crate::proto::ListArticlesRequest;
-use crate::store::{ListCursor, ListQuery, Order, OrderField};
+use crate::proto::{ArticleView, ListArticlesRequest};
+use crate::store::{ListCursor, ListPage, ListQuery, Order, OrderField};
 
 /// Page size of requests without `page_size`, in articles.
 const DEFAULT_PAGE_SIZE: usize = 50;
 
 /// Maximum number of articles per read.
 const LIST_BATCH: usize = 256;
+/// Maximum number of index lookups by which a read checks articles that no index selects. It takes some ten
+/// milliseconds.
+const READ_LOOKUPS: usize = 20_000;
+/// Maximum number of reads that end before the page is full. Each waits its turn for the store.
+const MAX_PARTIAL_READS: usize = 10;
 /// Size after which a page ends early, in bytes.
 const PAGE_BYTES: usize = 32 << 20;
 
@@ -42,7 +48,9 @@ impl Retrieval {
         let from = digest.article(&request.page_token).map_err(&mut note).ok();
         let order = order(&request.order_by).map_err(&mut note).ok();
         let filter = Filter::parse(request.filter.as_ref()).map_err(&mut note).ok();
-        let mask = ReadMask::parse(request.read_mask.as_ref()).map_err(&mut note).ok();
+        let mask = ReadMask::parse(request.read_mask.as_ref(), request.view, request.body_format, ArticleView::Basic)
+            .map_err(&mut note)
+            .ok();
         let consistency = self.consistency(request.consistency.as_ref()).map_err(&mut note).ok();
         let (Some(size), Some(from), Some(order), Some(filter), Some(mask), Some(consistency)) =
             (size, from, order, filter, mask, consistency)
@@ -58,35 +66,36 @@ impl Retrieval {
         let mut records = Vec::new();
         // Pages may come from different replicas: no page may show an older state than the pages before it.
         let (after, mut seen) = from.map_or((None, Position::START), |from| (Some(from.after), from.seen));
-        let mut query = ListQuery { filter, order, after, limit: 0, now, consistency };
+        let examine = READ_LOOKUPS / (1 + filter.cost());
+        let mut query = ListQuery { filter, order, after, limit: 0, examine, now, consistency };
         let mut pace = Pace::default();
+        let mut partial_reads = 0;
         // Reads one article more than requested, which means that there is a next page, or until the page is large.
-        let more = loop {
+        let end = loop {
             query.limit = (size + 1 - records.len()).min(pace.limit(LIST_BATCH));
             query.consistency = consistency.and(seen);
-            let found = self.store.list(&query).await?;
-            let exhausted = found.len() < query.limit;
+            let ListPage { records: found, examined } = self.store.list(&query).await?;
+            let exhausted = found.len() < query.limit && examined.as_ref().is_none_or(|last| is_past(&query, last));
             pace.read(found.iter().map(|record| record.weight()));
-            seen = found.iter().map(|record| record.token.position).fold(seen, Position::max);
+            seen = found.iter().chain(&examined).map(|record| record.token.position).fold(seen, Position::max);
             records.extend(found);
-            query.after = records.last().map(|last: &Arc<Record>| ListCursor::of(last));
-            if exhausted || records.len() > size {
-                break records.len() > size;
+            if exhausted && records.len() <= size {
+                break None;
             }
-            if pace.total() > PAGE_BYTES {
-                break true;
+            if records.len() > size || pace.total() > PAGE_BYTES {
+                records.truncate(size);
+                break records.last().map(|last: &Arc<Record>| ListCursor::of(last));
+            }
+            partial_reads += usize::from(examined.is_some());
+            query.after = examined.as_ref().or(records.last()).map(|last| ListCursor::of(last));
+            if partial_reads >= MAX_PARTIAL_READS {
+                break query.after;
             }
         };
-        records.truncate(size);
-        let next_page_token = match records.last() {
-            Some(last) if more => digest.after_article(ListCursor::of(last), seen),
-            _ => String::new(),
-        };
-        let originals = self.originals(records.iter().map(|record| &**record), consistency.and(seen)).await?;
-        let records: Vec<_> = records.iter().map(|record| originals.redact(record, now)).collect();
+        let next_page_token = end.map_or_else(String::new, |end| digest.after_article(end, seen));
         let shown = |record: &Arc<Record>| match query.filter.states.is_empty() {
             true => record.readable(now).ok().map(|article| mask.apply(article)),
-            false => Some(mask.apply(&record.for_editor(now))),
+            false => Some(mask.apply(&record.for_editor(now, self.limits.deleted_keep))),
         };
         Ok(Page { articles: records.iter().filter_map(shown).collect(), next_page_token })
     }
@@ -113,5 +122,19 @@ fn order(order_by: &str) -> Result<Order, Violations> {
             "order_by",
             "must be publish_time, create_time or update_time, optionally followed by asc or desc",
         )),
+    }
+}
+
+/// Returns true if no article after this one can be in the time range that the list is ordered by. The range of
+/// publish times limits the scan itself.
+fn is_past(query: &ListQuery, last: &Record) -> bool {
+    let (range, time) = match query.order.field {
+        OrderField::PublishTime => return false,
+        OrderField::CreateTime => (query.filter.created, last.create_time),
+        OrderField::UpdateTime => (query.filter.updated, last.update_time),
+    };
+    match query.order.descending {
+        true => range.start.is_some_and(|start| start.duration_since(time) > CLOCK_DISORDER),
+        false => range.end.is_some_and(|end| time.duration_since(end) > CLOCK_DISORDER),
     }
 }

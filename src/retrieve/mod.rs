@@ -1,32 +1,40 @@
 //! Retrieval of articles: one file per way to read. None of them depends on a cache.
 
+mod batch;
 mod batch_size;
+mod diff;
 mod error;
 mod export;
+mod export_token;
 mod get;
 mod list;
+mod lookup;
 mod page_token;
 mod revisions;
 mod search;
 mod snippet;
 mod watch;
+mod watch_start;
 
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use tokio::sync::Semaphore;
 
+pub use batch::{Batch, Lookups};
 pub use error::RetrieveError;
-pub use export::{Export, Exported};
-pub use get::{Batch, Got};
+pub use export::{Export, ExportProgress, Exported};
+pub use get::Got;
 pub use list::Page;
 pub use revisions::{RevisionEntry, RevisionPage};
 pub use search::{Hit, Results};
+pub use snippet::TextPart;
 pub use watch::{Event, Watched};
 
-use crate::article::{ChangeToken, Position, Record, Violations};
+use crate::article::{ChangeToken, Position, Violations};
 use crate::proto;
-use crate::store::{Consistency, Originals, Store, StoreError};
+use crate::store::{Consistency, Store, StoreError};
 
 /// Limits and intervals of retrieval.
 #[derive(Clone, Debug)]
@@ -35,18 +43,22 @@ pub struct RetrieveLimits {
     pub max_page_size: usize,
     /// Maximum number of names per batch.
     pub max_batch_size: usize,
-    /// Interval of checkpoints in a watch without changes.
+    /// Interval of checkpoints in a watch without changes, and of progress messages in an export.
     pub checkpoint_interval: Duration,
+    /// Maximum number of articles between progress messages in an export.
+    pub progress_articles: usize,
+    /// Time after which deleted articles are purged, shown to editors; never if absent.
+    pub deleted_keep: Option<Duration>,
     /// Interval at which a watch polls the change feed if it is not notified.
     pub poll: Duration,
 }
 
-/// Readers of an answer.
+/// Callers for whom an answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum View {
+pub enum Audience {
     /// Readers see readable articles.
     Readers,
-    /// Editors see articles in every state, and names of hidden originals.
+    /// Editors see articles in every state.
     Editors,
 }
 
@@ -55,12 +67,15 @@ pub enum View {
 pub struct Retrieval {
     store: Arc<dyn Store>,
     limits: RetrieveLimits,
+    /// Permits of comparisons, which take processor time: half of the processors stay free of them.
+    diffs: Arc<Semaphore>,
 }
 
 impl Retrieval {
     /// Creates a service that reads from a store.
     pub fn new(store: Arc<dyn Store>, limits: RetrieveLimits) -> Self {
-        Self { store, limits }
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self { store, limits, diffs: Arc::new(Semaphore::new((processors / 2).max(1))) }
     }
 
     /// Parses the consistency of a request.
@@ -94,15 +109,6 @@ impl Retrieval {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Reads the originals of the records that are duplicates.
-    fn originals<'a, 's>(
-        &'s self,
-        records: impl IntoIterator<Item = &'a Record>,
-        consistency: Consistency,
-    ) -> BoxFuture<'s, Result<Originals, StoreError>> {
-        Originals::of(&*self.store, records, consistency)
     }
 
     fn token(&self, position: Position) -> String {

@@ -59,6 +59,11 @@ impl RequestDigest {
         Self(std::array::from_fn(|at| digest.0[at]))
     }
 
+    /// Returns the digest, for tokens of other kinds.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(super) fn after_article(&self, cursor: ListCursor, seen: Position) -> String {
         self.seal(Token {
             id: cursor.id.as_str().to_owned(),

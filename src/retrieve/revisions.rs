@@ -1,13 +1,15 @@
-//! Revision history of an article.
+//! Revisions of an article.
 
 use jiff::Timestamp;
 use prost::Message;
 
 use super::batch_size::Pace;
 use super::page_token::RequestDigest;
-use super::{Retrieval, RetrieveError, View, page_size};
-use crate::article::{ArticleId, ChangeKind, Record, Violations, changed_fields};
-use crate::proto::{Article, ListArticleRevisionsRequest};
+use super::{Audience, Retrieval, RetrieveError, page_size};
+use crate::article::{
+    ArticleId, ChangeKind, EncodedArticle, ReadMask, Record, RevisionName, Violations, changed_fields,
+};
+use crate::proto::{Article, ArticleView, GetArticleRevisionRequest, ListArticleRevisionsRequest};
 use crate::store::{Consistency, Revision, StoreError};
 
 const DEFAULT_PAGE_SIZE: usize = 50;
@@ -15,14 +17,12 @@ const DEFAULT_PAGE_SIZE: usize = 50;
 /// Change of an article.
 #[derive(Clone, Debug)]
 pub struct RevisionEntry {
-    /// Name of the revision, `articles/{article}@{revision}`.
-    pub name: String,
-    /// Number of the revision, from 1.
-    pub revision: i64,
+    /// Name of the revision.
+    pub name: RevisionName,
     /// Kind of the change.
     pub kind: ChangeKind,
     /// Time of the change.
-    pub time: Timestamp,
+    pub create_time: Timestamp,
     /// Reason given by the editor, if any.
     pub reason: String,
     /// Digest of the text.
@@ -31,6 +31,8 @@ pub struct RevisionEntry {
     pub changed_fields: Vec<&'static str>,
     /// Position in the change feed.
     pub change_token: String,
+    /// Article as of this revision, with the fields of the read mask, if it was requested and may be shown.
+    pub snapshot: Option<EncodedArticle>,
 }
 
 /// Changes of an article, newest first.
@@ -42,33 +44,40 @@ pub struct RevisionPage {
     pub next_page_token: String,
 }
 
+impl Audience {
+    /// Returns true if a revision is listed. One that was written under embargo was never visible to readers.
+    pub(super) fn may_list(self, record: &Record) -> bool {
+        self == Self::Editors || !record.was_embargoed()
+    }
+
+    /// Returns true if the text of a revision is shown: if readers could read it when it was written.
+    pub(super) fn may_read(self, record: &Record) -> bool {
+        self == Self::Editors || record.readable(record.update_time).is_ok()
+    }
+}
+
 impl Retrieval {
-    /// Reads a page of the history of a readable article.
+    /// Reads a page of the revisions of a readable article.
     pub async fn revisions(
         &self,
         request: &ListArticleRevisionsRequest,
-        view: View,
+        audience: Audience,
     ) -> Result<RevisionPage, RetrieveError> {
         let mut violations = Violations::default();
         let plain = ListArticleRevisionsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
         let digest = RequestDigest::of("ListArticleRevisions", self.store.feed_id(), &plain);
-        let id = ArticleId::from_name(&request.name).map_err(|expected| violations.add("name", expected)).ok();
+        let id = ArticleId::from_name(&request.parent).map_err(|expected| violations.add("parent", expected)).ok();
         let mut note = |inner: Violations| violations.0.extend(inner.0);
         let size = page_size(request.page_size, DEFAULT_PAGE_SIZE, self.limits.max_page_size).map_err(&mut note).ok();
         let before = digest.number(&request.page_token).map_err(&mut note).ok();
         let (Some(id), Some(size), Some(before)) = (id, size, before) else {
             return Err(violations.into());
         };
-        let found = self.store.get(std::slice::from_ref(&id), Consistency::Bounded).await?;
-        let record = found.into_iter().next().and_then(|fetched| fetched.record);
-        let record = record.ok_or_else(|| RetrieveError::NotFound(id.name()))?;
-        if view == View::Readers {
-            record.readable(Timestamp::now()).map_err(|why| RetrieveError::unreadable(id.name(), &record, why))?;
-        }
-        let consistency = Consistency::AtLeast(record.token.position);
+        let newest = self.newest(&id, Consistency::Bounded, audience, &request.parent).await?;
+        let consistency = Consistency::AtLeast(newest.token.position);
         let before = before.and_then(|before| i64::try_from(before).ok());
         // A page of large texts ends early.
-        let limit = Pace::of(record.weight() * 2).limit(size);
+        let limit = Pace::of(newest.weight() * 2).limit(size);
         let history = self.store.revisions(&id, before, limit, consistency).await?;
         // Revisions are numbered from 1 without gaps.
         let more = history.last().is_some_and(|last| last.record.revision > 1);
@@ -76,29 +85,91 @@ impl Retrieval {
             Some(last) if more => digest.after_number(last.record.revision.unsigned_abs()),
             _ => String::new(),
         };
-        // Revisions written under embargo were never visible to readers.
-        let is_shown = |record: &Record| view == View::Editors || !record.was_embargoed();
-        let shown = history.iter().filter(|revision| is_shown(&revision.record));
-        let revisions = shown.map(|revision| entry(revision, is_shown)).collect::<Result<_, _>>()?;
+        let shown = history.iter().filter(|revision| audience.may_list(&revision.record));
+        let revisions = shown.map(|revision| entry(revision, audience)).collect::<Result<_, _>>()?;
         Ok(RevisionPage { revisions, next_page_token })
+    }
+
+    /// Reads one revision of a readable article, with its text.
+    pub async fn get_revision(
+        &self,
+        request: &GetArticleRevisionRequest,
+        audience: Audience,
+    ) -> Result<RevisionEntry, RetrieveError> {
+        let mut violations = Violations::default();
+        let name: Option<RevisionName> =
+            request.name.parse().map_err(|expected: &str| violations.add("name", expected)).ok();
+        let mut note = |inner: Violations| violations.0.extend(inner.0);
+        let mask = ReadMask::parse(request.read_mask.as_ref(), request.view, request.body_format, ArticleView::Full);
+        let mask = mask.map_err(&mut note).ok();
+        let consistency = self.consistency(request.consistency.as_ref()).map_err(&mut note).ok();
+        let (Some(name), Some(mask), Some(consistency)) = (name, mask, consistency) else {
+            return Err(violations.into());
+        };
+        self.reach(consistency).await?;
+        let newest = self.newest(&name.article, consistency, audience, &request.name).await?;
+        // A replica that has the newest revision has all of them.
+        let consistency = consistency.and(newest.token.position);
+        let revision = self.revision(&name, consistency).await?.filter(|found| audience.may_list(&found.record));
+        let revision = revision.ok_or_else(|| RetrieveError::NotFound(request.name.clone()))?;
+        let record = &revision.record;
+        let snapshot = match audience {
+            Audience::Editors => Some(record.for_editor(record.update_time, None)),
+            Audience::Readers => record.readable(record.update_time).ok().cloned(),
+        };
+        let snapshot = snapshot.map(|article| mask.apply(&article));
+        Ok(RevisionEntry { snapshot, ..entry(&revision, audience)? })
+    }
+
+    /// Reads the newest revision of an article that the audience can read. `requested` is the name for errors.
+    pub(super) async fn newest(
+        &self,
+        id: &ArticleId,
+        consistency: Consistency,
+        audience: Audience,
+        requested: &str,
+    ) -> Result<std::sync::Arc<Record>, RetrieveError> {
+        let found = self.store.get(std::slice::from_ref(id), consistency).await?;
+        let record = found.into_iter().next().and_then(|fetched| fetched.record);
+        let record = record.ok_or_else(|| RetrieveError::NotFound(requested.to_owned()))?;
+        if audience == Audience::Readers
+            && let Err(why) = record.readable(Timestamp::now())
+        {
+            return Err(self.unreadable(requested.to_owned(), &record, why, consistency).await);
+        }
+        Ok(record)
+    }
+
+    /// Reads one revision, with the one before it.
+    pub(super) async fn revision(
+        &self,
+        name: &RevisionName,
+        consistency: Consistency,
+    ) -> Result<Option<Revision>, StoreError> {
+        let found = self.store.revisions(&name.article, name.revision.checked_add(1), 1, consistency).await?;
+        Ok(found.into_iter().next().filter(|found| found.record.revision == name.revision))
     }
 }
 
-fn entry(revision: &Revision, is_shown: impl Fn(&Record) -> bool) -> Result<RevisionEntry, StoreError> {
+fn entry(revision: &Revision, audience: Audience) -> Result<RevisionEntry, StoreError> {
     let record = &revision.record;
-    let decode = |content: bytes::Bytes| Article::decode(content).map_err(|_| StoreError::Damaged);
-    let changed_fields = match revision.before.as_ref().filter(|before| is_shown(before)) {
+    let changed_fields = match revision.before.as_ref().filter(|before| audience.may_list(before)) {
         None => Vec::new(),
-        Some(before) => changed_fields(&decode(before.content())?, &decode(record.content())?),
+        Some(before) => changed_fields(&content(before)?, &content(record)?),
     };
     Ok(RevisionEntry {
-        name: format!("{}@{}", record.id.name(), record.revision),
-        revision: record.revision,
+        name: RevisionName { article: record.id.clone(), revision: record.revision },
         kind: revision.kind,
-        time: record.update_time,
+        create_time: record.update_time,
         reason: revision.reason.clone(),
         content_digest: record.digest.to_string(),
         changed_fields,
         change_token: record.token.encode(),
+        snapshot: None,
     })
+}
+
+/// Decodes the content of a revision, without the fields that Copydesk sets.
+pub(super) fn content(record: &Record) -> Result<Article, StoreError> {
+    Article::decode(record.content()).map_err(|_| StoreError::Damaged)
 }

@@ -1,14 +1,14 @@
 //! Full-text search.
 
-use std::ops::Range;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::page_token::RequestDigest;
+use super::snippet::TextPart;
 use super::{Retrieval, RetrieveError, page_size, snippet};
 use crate::article::{EncodedArticle, Filter, Query, ReadMask, Violations};
-use crate::proto::SearchArticlesRequest;
+use crate::proto::{ArticleView, SearchArticlesRequest};
 use crate::store::{Consistency, SearchQuery, StoreError};
 
 const DEFAULT_PAGE_SIZE: usize = 20;
@@ -27,11 +27,9 @@ pub struct Hit {
     /// Relevance; higher is better.
     pub score: f32,
     /// Excerpt of the body.
-    pub snippet: String,
-    /// Matches in the snippet, in code points.
-    pub highlights: Vec<Range<usize>>,
-    /// Matches in the headline, in code points.
-    pub headline_highlights: Vec<Range<usize>>,
+    pub snippet: Vec<TextPart>,
+    /// Headline.
+    pub headline: Vec<TextPart>,
 }
 
 /// Page of search results.
@@ -62,7 +60,9 @@ impl Retrieval {
         let filter = Filter::parse_for_readers(request.filter.as_ref()).map_err(&mut note).ok();
         let size = page_size(request.page_size, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE).map_err(&mut note).ok();
         let skip = digest.number(&request.page_token).map_err(&mut note).ok();
-        let mask = ReadMask::parse(request.read_mask.as_ref()).map_err(&mut note).ok();
+        let mask = ReadMask::parse(request.read_mask.as_ref(), request.view, request.body_format, ArticleView::Basic)
+            .map_err(&mut note)
+            .ok();
         let consistency = self.consistency(request.consistency.as_ref()).map_err(&mut note).ok();
         let (Some(query), Some(filter), Some(size), Some(skip), Some(mask), Some(consistency), true) =
             (query, filter, size, skip, mask, consistency, violations.0.is_empty())
@@ -79,18 +79,15 @@ impl Retrieval {
         page.hits.truncate(size);
         let next_page_token = if more { digest.after_number((skip + size) as u64) } else { String::new() };
         let mut hits = Vec::with_capacity(page.hits.len());
-        let originals = self.originals(page.hits.iter().map(|hit| &*hit.record), consistency).await?;
         for hit in &page.hits {
-            let record = originals.redact(&hit.record, now);
+            let record = &hit.record;
             let Ok(article) = record.readable(now) else { continue };
             let decoded = record.decode().map_err(|_| StoreError::Damaged)?;
-            let found = snippet::snippet(&decoded.body, &search.query);
             hits.push(Hit {
                 article: mask.apply(article),
                 score: hit.score,
-                snippet: found.text,
-                highlights: found.highlights,
-                headline_highlights: snippet::highlights(&decoded.headline, &search.query),
+                snippet: snippet::snippet(&decoded.body, &search.query),
+                headline: snippet::line(&decoded.headline, &search.query),
             });
         }
         Ok(Results { hits, next_page_token, index_token: self.token(page.indexed) })

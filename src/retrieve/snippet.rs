@@ -9,29 +9,50 @@ const SNIPPET_CHARS: usize = 200;
 /// Length of the searched prefix of a body, in bytes: important matches are near the top.
 const SEARCHED_BYTES: usize = 64 << 10;
 
-/// Excerpt of a text, with its matches in Unicode code points.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Snippet {
-    pub(super) text: String,
-    pub(super) highlights: Vec<Range<usize>>,
+/// Part of a text: a match of the query, or the text between two matches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextPart {
+    /// Text; not empty.
+    pub text: String,
+    /// True if it matches.
+    pub matched: bool,
 }
 
-/// Returns the excerpt of `text` with the most matches, the first of equals; the beginning if nothing matches.
-pub(super) fn snippet(text: &str, query: &Query) -> Snippet {
+/// Returns the excerpt of `text` with the most matches, the first of equals, in one line; the beginning if nothing
+/// matches.
+pub(super) fn snippet(text: &str, query: &Query) -> Vec<TextPart> {
     let searched = &text[..floor(text, SEARCHED_BYTES)];
     let matches = matches(searched, query);
     let start = best_start(searched, &matches);
     let end = text[start..].char_indices().nth(SNIPPET_CHARS).map_or(text.len(), |(at, _)| start + at);
     let end = if end < text.len() { word_end(text, start, end) } else { end };
-    let piece = &text[start..end];
-    let inside = matches.into_iter().filter(|m| m.start >= start && m.end <= end);
-    let highlights = inside.map(|m| code_points(text, start, &m)).collect();
-    Snippet { text: piece.replace('\n', " "), highlights }
+    let inside = matches.iter().filter(|m| m.start >= start && m.end <= end);
+    parts(text, start..end, inside)
 }
 
-/// Returns the matches in a line, in Unicode code points.
-pub(super) fn highlights(line: &str, query: &Query) -> Vec<Range<usize>> {
-    matches(line, query).iter().map(|m| code_points(line, 0, m)).collect()
+/// Returns a whole line in parts.
+pub(super) fn line(line: &str, query: &Query) -> Vec<TextPart> {
+    parts(line, 0..line.len(), matches(line, query).iter())
+}
+
+/// Cuts a range of a text at its matches, which are in order and without overlaps.
+fn parts<'a>(text: &str, range: Range<usize>, matches: impl Iterator<Item = &'a Range<usize>>) -> Vec<TextPart> {
+    let mut parts = Vec::new();
+    let mut push = |range: Range<usize>, matched| {
+        if !range.is_empty() {
+            // Breaks between paragraphs are of one line.
+            let text = text[range].replace("\n\n", " ").replace('\n', " ");
+            parts.push(TextPart { text, matched });
+        }
+    };
+    let mut at = range.start;
+    for found in matches {
+        push(at..found.start, false);
+        push(found.clone(), true);
+        at = found.end;
+    }
+    push(at..range.end, false);
+    parts
 }
 
 /// Returns the ranges that match a phrase of the query, in order and without overlaps, in bytes.
@@ -80,11 +101,6 @@ fn word_end(text: &str, start: usize, end: usize) -> usize {
     text[start..end].rfind(char::is_whitespace).map_or(end, |space| start + space)
 }
 
-fn code_points(text: &str, start: usize, bytes: &Range<usize>) -> Range<usize> {
-    let from = text[start..bytes.start].chars().count();
-    from..from + text[bytes.clone()].chars().count()
-}
-
 fn floor(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
@@ -103,19 +119,24 @@ mod tests {
         let text =
             format!("{} the Harbour bridge and the harbour, {}", "one word ".repeat(60), "another word ".repeat(60));
         let found = snippet(&text, &query("harbour \"bridge and\""));
-        let marked: Vec<String> =
-            found.highlights.iter().map(|h| found.text.chars().skip(h.start).take(h.len()).collect()).collect();
-        assert_eq!(marked, ["Harbour", "bridge and", "harbour"]);
-        assert!(found.text.chars().count() <= SNIPPET_CHARS);
+        let matched: Vec<&str> = found.iter().filter(|part| part.matched).map(|part| &*part.text).collect();
+        assert_eq!(matched, ["Harbour", "bridge and", "harbour"]);
+        let whole: String = found.iter().map(|part| &*part.text).collect();
+        assert!(whole.contains("the Harbour bridge and the harbour,") && whole.chars().count() <= SNIPPET_CHARS);
     }
 
     proptest! {
         #[test]
-        fn highlights_lie_within(text in "\\PC{0,400}", word in "[a-zé]{1,3}") {
-            let found = snippet(&text, &query(&word));
-            let length = found.text.chars().count();
-            for highlight in &found.highlights {
-                prop_assert!(highlight.start < highlight.end && highlight.end <= length);
+        fn parts_are_of_the_text(text in "[a-cé 日\\n]{0,400}", word in "[a-cé日]{1,3}") {
+            let query = query(&word);
+            let whole: String = snippet(&text, &query).into_iter().map(|part| part.text).collect();
+            prop_assert!(text.replace("\n\n", " ").replace('\n', " ").contains(&whole));
+            let parts = line(&text, &query);
+            for (at, part) in parts.iter().enumerate() {
+                prop_assert!(!part.text.is_empty());
+                prop_assert!(at == 0 || parts[at - 1].matched || part.matched, "adjacent parts differ");
+                let of_word = tokens(&part.text).any(|(_, token)| query.phrases().any(|phrase| phrase[0] == token));
+                prop_assert!(!part.matched || of_word, "a matched part has a word of the query");
             }
         }
     }

@@ -12,10 +12,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::batch_size::Pace;
+use super::export::{Export, ExportProgress, Exported};
+use super::watch_start::Start;
 use super::{Retrieval, RetrieveError};
 use crate::article::{ChangeKind, EncodedArticle, Filter, Position, ReadMask, Record, Violations};
-use crate::proto::WatchArticlesRequest;
-use crate::store::{Change, Consistency, Originals, StoreError};
+use crate::proto::{self, ArticleView, WatchArticlesRequest};
+use crate::store::{Change, Shard, StoreError};
 
 /// Maximum number of changes per read.
 const BATCH: usize = 100;
@@ -27,6 +29,10 @@ pub enum Event {
     Change(Box<Watched>),
     /// Change token up to which all changes have been sent.
     Checkpoint(String),
+    /// Article of the snapshot.
+    Article(EncodedArticle),
+    /// Progress of the snapshot.
+    Progress(ExportProgress),
 }
 
 /// Change of an article, as sent to subscribers.
@@ -49,13 +55,17 @@ pub struct Watched {
 struct Watch {
     retrieval: Retrieval,
     filter: Filter,
+    /// Kinds of changes to send; all if empty.
+    kinds: Vec<ChangeKind>,
     mask: ReadMask,
+    /// The rest of the snapshot that is sent before the changes.
+    snapshot: Option<Box<Export>>,
+    /// Time before which changes are skipped, until the first one that is not.
+    skip_before: Option<Timestamp>,
     wake: watch::Receiver<Position>,
     /// Position up to which all changes have been processed.
     after: Position,
     batch: VecDeque<Change>,
-    /// Originals of the duplicates in the batch.
-    originals: Originals,
     pace: Pace,
     /// True if a checkpoint is due once no change is left: at the start, and after changes that were sent.
     checkpoint_due: bool,
@@ -71,36 +81,52 @@ impl Retrieval {
         let mut violations = Violations::default();
         let mut note = |inner: Violations| violations.0.extend(inner.0);
         let filter = Filter::parse_for_readers(request.filter.as_ref()).map_err(&mut note).ok();
-        let mask = ReadMask::parse(request.read_mask.as_ref()).map_err(&mut note).ok();
-        let from = match request.change_token.as_str() {
-            "" => Some(None),
-            token => self.position(token, "change_token").map_err(&mut note).ok().map(Some),
-        };
-        if request.from_beginning && !request.change_token.is_empty() {
-            violations.add("from_beginning", "must not be set together with change_token");
+        if filter.as_ref().is_some_and(|filter| filter.one_per_story) {
+            // When the article of a story is withdrawn, another one takes its place, without a separate change.
+            let expected = "must be false in WatchArticles; group changes by content_digest instead";
+            note(Violations::one("filter.one_per_story", expected));
         }
-        let (Some(filter), Some(mask), Some(from), true) = (filter, mask, from, violations.0.is_empty()) else {
+        let mask = ReadMask::parse(request.read_mask.as_ref(), request.view, request.body_format, ArticleView::Full)
+            .map_err(&mut note)
+            .ok();
+        let kinds = kinds(&request.kinds).map_err(&mut note).ok();
+        let start = self.watch_start(request).map_err(&mut note).ok();
+        let (Some(filter), Some(mask), Some(kinds), Some(start), true) =
+            (filter, mask, kinds, start, violations.0.is_empty())
+        else {
             return Err(violations.into());
         };
         let wake = self.store.subscribe();
         let head = self.store.head().await?;
-        let after = match from {
+        let (mut snapshot, mut skip_before) = (None, None);
+        let after = match start {
             // The token is ahead of the store, which has lost changes.
-            Some(position) if position > head => return Err(StoreError::UnknownPosition.into()),
-            Some(position) => position,
-            None if request.from_beginning => Position::START,
-            None => head,
+            Start::After(position) if position > head => return Err(StoreError::UnknownPosition.into()),
+            Start::After(position) => position,
+            Start::Now => head,
+            Start::At(time) => {
+                skip_before = Some(time);
+                self.position_at(time).await?
+            }
+            Start::Snapshot(position) => {
+                let (shard, filter) = (Shard::default(), filter.clone());
+                let digest = self.export_digest(request.filter.as_ref(), shard);
+                let export = self.export_from(filter, mask.clone(), shard, digest, position).await?;
+                snapshot.insert(Box::new(export)).at()
+            }
         };
         // Rejects a token before the feed's beginning now, not on the first message.
         self.store.changes(after, 1).await?;
         let watch = Watch {
             retrieval: self.clone(),
             filter,
+            kinds,
             mask,
+            snapshot,
+            skip_before,
             wake,
             after,
             batch: VecDeque::new(),
-            originals: Originals::default(),
             pace: Pace::default(),
             checkpoint_due: true,
             checkpoint_at: Instant::now() + self.limits.checkpoint_interval,
@@ -109,8 +135,49 @@ impl Retrieval {
     }
 }
 
+/// Validates the kinds of changes of a request.
+fn kinds(kinds: &[i32]) -> Result<Vec<ChangeKind>, Violations> {
+    let mut violations = Violations::default();
+    let mut known = Vec::with_capacity(kinds.len().min(16));
+    for (at, kind) in kinds.iter().enumerate() {
+        match proto::ChangeKind::try_from(*kind).ok().and_then(change_kind) {
+            Some(kind) if known.contains(&kind) => {}
+            Some(kind) => known.push(kind),
+            None => violations.add(format!("kinds[{at}]"), "must be a kind of change, such as CHANGE_KIND_WITHDRAWN"),
+        }
+    }
+    violations.or(known)
+}
+
+fn change_kind(kind: proto::ChangeKind) -> Option<ChangeKind> {
+    use proto::ChangeKind as Api;
+    Some(match kind {
+        Api::Unspecified => return None,
+        Api::Created => ChangeKind::Created,
+        Api::Revised => ChangeKind::Revised,
+        Api::Withdrawn => ChangeKind::Withdrawn,
+        Api::Reinstated => ChangeKind::Reinstated,
+        Api::Deleted => ChangeKind::Deleted,
+        Api::Undeleted => ChangeKind::Undeleted,
+        Api::Opened => ChangeKind::Opened,
+        Api::Expired => ChangeKind::Expired,
+        Api::Merged => ChangeKind::Merged,
+        Api::Purged => ChangeKind::Purged,
+    })
+}
+
 impl Watch {
     async fn next(&mut self) -> Result<Event, RetrieveError> {
+        if let Some(snapshot) = &mut self.snapshot {
+            match snapshot.next().await? {
+                Exported::Article(article) => return Ok(Event::Article(article)),
+                Exported::Progress(progress) => return Ok(Event::Progress(progress)),
+                Exported::Summary { .. } => {
+                    self.snapshot = None;
+                    return Ok(self.checkpoint());
+                }
+            }
+        }
         loop {
             while let Some(change) = self.batch.pop_front() {
                 self.after = change.position;
@@ -130,11 +197,7 @@ impl Watch {
             self.batch = self.retrieval.store.changes(self.after, self.pace.limit(BATCH)).await?.into();
             let size = |change: &Change| change.record.weight() + change.before.as_ref().map_or(0, |it| it.weight());
             self.pace.read(self.batch.iter().map(size));
-            if let Some(last) = self.batch.back() {
-                let records = self.batch.iter().flat_map(|change| [Some(&change.record), change.before.as_ref()]);
-                let records = records.flatten().map(|record| &**record);
-                let consistency = Consistency::AtLeast(last.position);
-                self.originals = self.retrieval.originals(records, consistency).await?;
+            if !self.batch.is_empty() {
                 continue;
             }
             if self.checkpoint_due || Instant::now() >= self.checkpoint_at {
@@ -153,15 +216,20 @@ impl Watch {
         Event::Checkpoint(self.retrieval.token(self.after))
     }
 
-    fn event(&self, change: &Change) -> Result<Option<Watched>, RetrieveError> {
+    fn event(&mut self, change: &Change) -> Result<Option<Watched>, RetrieveError> {
         let now = Timestamp::now();
-        // Of an article that was put back under embargo, only the change that did so is sent.
-        let embargoed = change.now.embargo_time.is_some_and(|time| now < time);
-        let re_embargoed = embargoed && change.record.readable(now).is_ok();
-        if !change.announced || re_embargoed || !self.matches(change, now)? {
+        let record = &change.record;
+        if self.skip_before.is_some_and(|time| record.update_time < time) {
             return Ok(None);
         }
-        let record = self.originals.redact(&change.record, now);
+        self.skip_before = None;
+        // Of an article that was put back under embargo, only the change that did so is sent.
+        let embargoed = change.now.embargo_time.is_some_and(|time| now < time);
+        let re_embargoed = embargoed && record.readable(now).is_ok();
+        let is_requested = self.kinds.is_empty() || self.kinds.contains(&change.kind);
+        if !change.announced || re_embargoed || !is_requested || !self.matches(change)? {
+            return Ok(None);
+        }
         // A revision that was unreadable when written stays hidden.
         let article = match record.readable(record.update_time) {
             Ok(article) if change.now.readable(now) => Some(self.mask.apply(article)),
@@ -179,12 +247,12 @@ impl Watch {
 
     /// Returns true if the article matches the filter after the change, or before it: a subscriber must learn that an
     /// article no longer matches.
-    fn matches(&self, change: &Change, now: Timestamp) -> Result<bool, StoreError> {
-        if self.filter.is_empty() {
+    fn matches(&self, change: &Change) -> Result<bool, StoreError> {
+        // The fields that matched were erased: a subscriber that has the article must learn it in any case.
+        if self.filter.is_empty() || change.kind == ChangeKind::Purged {
             return Ok(true);
         }
         let matches = |record: &Arc<Record>| -> Result<bool, StoreError> {
-            let record = self.originals.redact(record, now);
             // Never matches an embargoed revision: a match would leak its text.
             Ok(!record.was_embargoed() && self.filter.matches(&record.decode().map_err(|_| StoreError::Damaged)?))
         };

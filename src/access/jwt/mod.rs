@@ -187,10 +187,20 @@ impl Tokens {
         }
         let index = ALGORITHMS.iter().position(|algorithm| *algorithm == header.alg).ok_or(AuthError::Invalid)?;
         let set = self.set.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(key) = set.find(header.kid.as_deref(), header.alg) else {
+        let mut candidates = set.candidates(header.kid.as_deref(), header.alg).peekable();
+        if candidates.peek().is_none() {
             return Err(if self.request_refresh(now) { AuthError::Unavailable } else { AuthError::Invalid });
+        }
+        let decoded = candidates.map(|key| (key, decode::<Claims>(token, &key.key, &self.validations[index])));
+        // Issuers publish several keys with one `kid`, or without any: the signature tells which it is.
+        let is_signer = |decoded: &Result<_, jsonwebtoken::errors::Error>| match decoded {
+            Ok(_) => true,
+            Err(error) => !matches!(error.kind(), ErrorKind::InvalidSignature),
         };
-        let claims: Claims = match decode(token, &key.key, &self.validations[index]) {
+        let Some((key, decoded)) = decoded.into_iter().find(|(_, decoded)| is_signer(decoded)) else {
+            return Err(AuthError::Invalid);
+        };
+        let claims = match decoded {
             Ok(token) => token.claims,
             Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => return Err(AuthError::Expired),
             Err(_) => return Err(AuthError::Invalid),

@@ -8,6 +8,9 @@ use tokio::sync::watch;
 
 use crate::access::caller::CredentialState;
 
+/// Maximum number of keys that a token is verified with. Issuers have two or three.
+const MAX_CANDIDATES: usize = 8;
+
 /// Usable keys of an issuer.
 #[derive(Default)]
 pub(super) struct KeySet {
@@ -65,14 +68,12 @@ impl KeySet {
         }
     }
 
-    /// Returns the key that a token names. A token that names none gets the key of its algorithm, if there is only one.
-    pub(super) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Option<&PublicKey> {
-        let mut matching = self
-            .keys
-            .iter()
-            .filter(|key| key.algorithm == algorithm && id.is_none_or(|id| key.id.as_deref() == Some(id)));
-        let found = matching.next()?;
-        (id.is_some() || matching.next().is_none()).then_some(found)
+    /// Returns the keys that may have signed a token: those with the ID that it names, or all if it names none; at most
+    /// [`MAX_CANDIDATES`], since each costs a verification.
+    pub(super) fn candidates(&self, id: Option<&str>, algorithm: Algorithm) -> impl Iterator<Item = &PublicKey> {
+        let matches =
+            move |key: &&PublicKey| key.algorithm == algorithm && id.is_none_or(|id| key.id.as_deref() == Some(id));
+        self.keys.iter().filter(matches).take(MAX_CANDIDATES)
     }
 }
 

@@ -106,7 +106,8 @@ impl StoreLayer for RedisCache {
             .iter()
             .flatten()
             .filter(|written| written.outcome.is_change())
-            .map(|written| (written.record.id.clone(), written.record.token.position))
+            .flat_map(|written| std::iter::once(&written.record).chain(&written.merged))
+            .map(|record| (record.id.clone(), record.token.position))
             .collect();
         let sessions = if changed.is_empty() { Vec::new() } else { self.context.router.sessions() };
         if !sessions.is_empty() {

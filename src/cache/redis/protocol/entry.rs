@@ -14,8 +14,8 @@ use crate::article::{ArticleId, ChangeToken, Digest, Lifecycle, Position, Record
 use crate::random::{self, jittered};
 
 /// Format version of an entry after its head. An entry of another version is a miss, so the version may be changed
-/// freely. It must be changed whenever the fields that Copydesk writes into an article (`Record::new`) change.
-const FORMAT: u8 = 3;
+/// freely. It must be changed whenever the fields of an article change.
+const FORMAT: u8 = 4;
 /// Average lead time of the refresh of an entry that is read once in this time, in milliseconds.
 const EARLY_MS: u32 = 1_000;
 const HEAD_BYTES: usize = 41;
@@ -148,14 +148,12 @@ struct Body {
     expire_time: Option<i64>,
     #[prost(bytes = "bytes", tag = "11")]
     digest: Bytes,
-    #[prost(string, optional, tag = "12")]
-    duplicate_of: Option<String>,
     /// Article as sent to readers, so that a hit need not encode it again.
-    #[prost(bytes = "bytes", tag = "13")]
+    #[prost(bytes = "bytes", tag = "12")]
     encoded: Bytes,
-    #[prost(uint64, tag = "14")]
+    #[prost(uint64, tag = "13")]
     content_len: u64,
-    #[prost(int64, tag = "15")]
+    #[prost(int64, tag = "14")]
     expires_at: i64,
 }
 
@@ -171,6 +169,8 @@ impl Body {
                 Lifecycle::Withdrawn => 1,
                 Lifecycle::Deleted => 2,
                 Lifecycle::Expected => 3,
+                Lifecycle::Purged => 4,
+                Lifecycle::Merged => 5,
             },
             create_time: record.create_time.as_microsecond(),
             update_time: record.update_time.as_microsecond(),
@@ -179,7 +179,6 @@ impl Body {
             embargo_time: record.embargo_time.map(Timestamp::as_microsecond),
             expire_time: record.expire_time.map(Timestamp::as_microsecond),
             digest: Bytes::copy_from_slice(&record.digest.0),
-            duplicate_of: record.duplicate_of.as_ref().map(|id| id.as_str().to_owned()),
             encoded: encoded.clone(),
             content_len: content_len as u64,
             expires_at: expires_at.0,
@@ -198,6 +197,8 @@ impl Body {
                 1 => Lifecycle::Withdrawn,
                 2 => Lifecycle::Deleted,
                 3 => Lifecycle::Expected,
+                4 => Lifecycle::Purged,
+                5 => Lifecycle::Merged,
                 _ => return None,
             },
             token,
@@ -208,7 +209,6 @@ impl Body {
             embargo_time: optional(self.embargo_time)?,
             expire_time: optional(self.expire_time)?,
             digest: Digest(self.digest[..].try_into().ok()?),
-            duplicate_of: self.duplicate_of.as_deref().map(str::parse).transpose().ok()?,
         };
         Record::of_encoded(parts, self.encoded.clone(), self.content_len.try_into().ok()?)
     }
@@ -233,7 +233,6 @@ mod tests {
             embargo_time: Some(at(3_000)),
             expire_time: None,
             digest: Digest::of("headline", "body"),
-            duplicate_of: Some("twin".parse().unwrap()),
         };
         Record::new(parts, b"\x22\x05Ferry")
     }

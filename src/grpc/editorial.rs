@@ -1,0 +1,225 @@
+//! `copydesk.v1.EditorialService`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tonic::{Request, Response, Status};
+
+use super::audited_writes::{AuditedWrites, WriteContext, authority};
+use super::compression::Compression;
+use super::convert::whole;
+use super::served::editorial_service_server::EditorialService;
+use super::served::{
+    DeleteArticleResponse, MergeArticlesResponse, PurgeArticleResponse, ReinstateArticleResponse,
+    RollbackArticleResponse, UndeleteArticleResponse, UpdateArticleResponse, WithdrawArticleResponse,
+};
+use super::status;
+use crate::access::Audit;
+use crate::article::{ArticleId, ChangeKind, EncodedArticle, Record, Violations};
+use crate::ingest::{Copies, Edit, IngestError, Ingestion, RequestId, Target};
+use crate::proto;
+use crate::store::{Outcome, WriteError, Written};
+use crate::telemetry::set_call_article;
+
+/// Editorial service.
+pub struct EditorialApi {
+    writes: AuditedWrites,
+    /// Time after which deleted articles are purged; never if absent.
+    deleted_keep: Option<Duration>,
+    compression: Compression,
+}
+
+impl EditorialApi {
+    /// Creates the service.
+    pub fn new(ingestion: Ingestion, audit: Audit, deleted_keep: Option<Duration>, compression: Compression) -> Self {
+        let writes = AuditedWrites::new("copydesk.v1.EditorialService", ingestion, audit);
+        Self { writes, deleted_keep, compression }
+    }
+
+    async fn edit(&self, edit: Edit<'_>, context: WriteContext) -> Result<Option<EncodedArticle>, Status> {
+        Ok(self.record(edit, context).await?.map(|record| whole(&record, self.deleted_keep)))
+    }
+
+    async fn record(&self, edit: Edit<'_>, context: WriteContext) -> Result<Option<Arc<Record>>, Status> {
+        if !edit.target.name.is_empty() {
+            set_call_article(edit.target.name);
+        }
+        // Deleting an article that does not exist has its effect already. A withdrawal creates it.
+        let may_be_missing = edit.allow_missing && edit.kind == ChangeKind::Deleted;
+        let record = match self.writes.observed(context, editing(edited(edit.kind))).edit(edit).await {
+            Ok(record) => record,
+            Err(IngestError::Write(WriteError::NotFound(_))) if may_be_missing => return Ok(None),
+            Err(error) => return Err(status::ingest(&error)),
+        };
+        // Known only now, if the request has a key of the article.
+        set_call_article(&record.id.name());
+        Ok(Some(record))
+    }
+}
+
+/// Returns true if a withdrawal includes the copies of the article.
+fn includes_copies(scope: i32) -> Result<bool, Status> {
+    match proto::WithdrawScope::try_from(scope) {
+        Ok(proto::WithdrawScope::Unspecified | proto::WithdrawScope::Article) => Ok(false),
+        Ok(proto::WithdrawScope::ExactCopies) => Ok(true),
+        Err(_) => {
+            let expected = "must be WITHDRAW_SCOPE_ARTICLE or WITHDRAW_SCOPE_EXACT_COPIES";
+            Err(status::ingest(&Violations::one("scope", expected).into()))
+        }
+    }
+}
+
+/// Returns the audit name of an editor's change. Changes without effect are recorded too: only the log shows who was
+/// first.
+fn editing(done: &'static str) -> impl Fn(&Written) -> Option<&'static str> {
+    move |written| Some(if written.outcome == Outcome::Unchanged { "UNCHANGED" } else { done })
+}
+
+/// Returns an editor's change as the audit log names it.
+fn edited(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Withdrawn => "WITHDRAWN",
+        ChangeKind::Reinstated => "REINSTATED",
+        ChangeKind::Deleted => "DELETED",
+        ChangeKind::Undeleted => "UNDELETED",
+        ChangeKind::Merged => "MERGED",
+        ChangeKind::Purged => "PURGED",
+        ChangeKind::Created | ChangeKind::Revised | ChangeKind::Opened | ChangeKind::Expired => "REVISED",
+    }
+}
+
+#[tonic::async_trait]
+impl EditorialService for EditorialApi {
+    async fn update_article(
+        &self,
+        request: Request<proto::UpdateArticleRequest>,
+    ) -> Result<Response<UpdateArticleResponse>, Status> {
+        let context = self.writes.context("UpdateArticle", &request, request.get_ref().validate_only);
+        let authority = authority(&request);
+        let request = request.into_inner();
+        if let Some(article) = &request.article {
+            set_call_article(&article.name);
+        }
+        let first = proto::UpdateArticleRequest { validate_only: false, ..request.clone() };
+        let request_id = RequestId::new("UpdateArticle", &request.request_id, &first);
+        let ingestion = self.writes.observed(context, editing("UPDATED")).with_authority(authority);
+        let updated = ingestion.update(&request, request_id).await;
+        let record = updated.map_err(|error| status::ingest(&error))?;
+        Ok(self.compression.reply(UpdateArticleResponse { article: Some(whole(&record, self.deleted_keep)) }))
+    }
+
+    async fn rollback_article(
+        &self,
+        request: Request<proto::RollbackArticleRequest>,
+    ) -> Result<Response<RollbackArticleResponse>, Status> {
+        let context = self.writes.context("RollbackArticle", &request, request.get_ref().validate_only);
+        let authority = authority(&request);
+        let request = request.into_inner();
+        set_call_article(&request.name);
+        let first = proto::RollbackArticleRequest { validate_only: false, ..request.clone() };
+        let request_id = RequestId::new("RollbackArticle", &request.request_id, &first);
+        let ingestion = self.writes.observed(context, editing("ROLLED_BACK")).with_authority(authority);
+        let restored = ingestion.rollback(&request, request_id).await;
+        let record = restored.map_err(|error| status::ingest(&error))?;
+        Ok(self.compression.reply(RollbackArticleResponse { article: Some(whole(&record, self.deleted_keep)) }))
+    }
+
+    async fn merge_articles(
+        &self,
+        request: Request<proto::MergeArticlesRequest>,
+    ) -> Result<Response<MergeArticlesResponse>, Status> {
+        let context = self.writes.context("MergeArticles", &request, request.get_ref().validate_only);
+        let request = request.into_inner();
+        set_call_article(&request.name);
+        let first = proto::MergeArticlesRequest { validate_only: false, ..request.clone() };
+        let request_id = RequestId::new("MergeArticles", &request.request_id, &first);
+        let merged = self.writes.observed(context, editing("MERGED")).merge(&request, request_id).await;
+        let record = merged.map_err(|error| status::ingest(&error))?;
+        Ok(self.compression.reply(MergeArticlesResponse { article: Some(whole(&record, self.deleted_keep)) }))
+    }
+
+    async fn withdraw_article(
+        &self,
+        request: Request<proto::WithdrawArticleRequest>,
+    ) -> Result<Response<WithdrawArticleResponse>, Status> {
+        let context = self.writes.context("WithdrawArticle", &request, request.get_ref().validate_only);
+        let mut request = request.into_inner();
+        let includes_copies = includes_copies(request.scope)?;
+        let validate_only = std::mem::take(&mut request.validate_only);
+        let edit = Edit {
+            target: Target { name: &request.name, url: &request.url, external: request.external.as_ref() },
+            etag: &request.etag,
+            reason: &request.reason,
+            kind: ChangeKind::Withdrawn,
+            allow_missing: request.allow_missing,
+            request: RequestId::new("WithdrawArticle", &request.request_id, &request),
+            validate_only,
+        };
+        let ingestion = self.writes.observed(context.clone(), editing("WITHDRAWN"));
+        let record = self.record(edit, context).await?;
+        let copies = match &record {
+            Some(record) if includes_copies => {
+                let copies = ingestion.withdraw_copies(record, &request.reason, validate_only).await;
+                copies.map_err(|error| status::ingest(&error))?
+            }
+            _ => Copies::default(),
+        };
+        Ok(self.compression.reply(WithdrawArticleResponse {
+            article: record.as_deref().map(|record| whole(record, self.deleted_keep)),
+            withdrawn_copies: copies.withdrawn.iter().map(ArticleId::name).collect(),
+            has_more_copies: copies.has_more,
+        }))
+    }
+
+    async fn reinstate_article(
+        &self,
+        request: Request<proto::ReinstateArticleRequest>,
+    ) -> Result<Response<ReinstateArticleResponse>, Status> {
+        let context = self.writes.context("ReinstateArticle", &request, request.get_ref().validate_only);
+        let mut request = request.into_inner();
+        let validate_only = std::mem::take(&mut request.validate_only);
+        let id = RequestId::new("ReinstateArticle", &request.request_id, &request);
+        let edit = Edit::named(ChangeKind::Reinstated, &request.name, &request.etag, &request.reason, id);
+        let edit = Edit { validate_only, ..edit };
+        Ok(self.compression.reply(ReinstateArticleResponse { article: self.edit(edit, context).await? }))
+    }
+
+    async fn delete_article(
+        &self,
+        request: Request<proto::DeleteArticleRequest>,
+    ) -> Result<Response<DeleteArticleResponse>, Status> {
+        let context = self.writes.context("DeleteArticle", &request, request.get_ref().validate_only);
+        let mut request = request.into_inner();
+        let validate_only = std::mem::take(&mut request.validate_only);
+        let id = RequestId::new("DeleteArticle", &request.request_id, &request);
+        let edit = Edit::named(ChangeKind::Deleted, &request.name, &request.etag, &request.reason, id);
+        let edit = Edit { allow_missing: request.allow_missing, validate_only, ..edit };
+        Ok(self.compression.reply(DeleteArticleResponse { article: self.edit(edit, context).await? }))
+    }
+
+    async fn undelete_article(
+        &self,
+        request: Request<proto::UndeleteArticleRequest>,
+    ) -> Result<Response<UndeleteArticleResponse>, Status> {
+        let context = self.writes.context("UndeleteArticle", &request, request.get_ref().validate_only);
+        let mut request = request.into_inner();
+        let validate_only = std::mem::take(&mut request.validate_only);
+        let id = RequestId::new("UndeleteArticle", &request.request_id, &request);
+        let edit = Edit::named(ChangeKind::Undeleted, &request.name, &request.etag, &request.reason, id);
+        let edit = Edit { validate_only, ..edit };
+        Ok(self.compression.reply(UndeleteArticleResponse { article: self.edit(edit, context).await? }))
+    }
+
+    async fn purge_article(
+        &self,
+        request: Request<proto::PurgeArticleRequest>,
+    ) -> Result<Response<PurgeArticleResponse>, Status> {
+        let context = self.writes.context("PurgeArticle", &request, request.get_ref().validate_only);
+        let mut request = request.into_inner();
+        let validate_only = std::mem::take(&mut request.validate_only);
+        let id = RequestId::new("PurgeArticle", &request.request_id, &request);
+        let edit = Edit::named(ChangeKind::Purged, &request.name, &request.etag, &request.reason, id);
+        let edit = Edit { validate_only, ..edit };
+        Ok(self.compression.reply(PurgeArticleResponse { article: self.edit(edit, context).await? }))
+    }
+}
