@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use crate::article::from_proto;
-use crate::proto::{Article, ChangeKind, Highlight, SearchResult};
+use crate::proto::{Article, ChangeKind, SearchResult, TextPart};
 
 /// Formats a whole article.
 pub(super) fn whole(article: &Article) -> String {
@@ -18,21 +18,21 @@ pub(super) fn whole(article: &Article) -> String {
     out
 }
 
-/// Formats an article as one line of a list.
-pub(super) fn entry(article: &Article) -> String {
+/// Returns the cells of an article in a list: time, name and headline.
+pub(super) fn entry(article: &Article) -> [String; 3] {
     let time = time(article.publish_time.as_ref().or(article.create_time.as_ref()));
-    format!("{time:<20}  {}  {}", article.name, bold(&article.headline))
+    [time, article.name.clone(), article.headline.clone()]
+}
+
+/// Returns an article's state without its prefix: `WITHDRAWN`.
+pub(super) fn state(article: &Article) -> &'static str {
+    article.state().as_str_name().trim_start_matches("ARTICLE_STATE_")
 }
 
 /// Formats a search result: headline, name and source, snippet.
 pub(super) fn result(result: &SearchResult) -> String {
     let article = result.article.clone().unwrap_or_default();
-    format!(
-        "{}\n  {}\n  {}\n",
-        marked(&article.headline, &result.headline_highlights),
-        dim(&format!("{}  score {:.2}", facts(&article), result.score)),
-        marked(&result.snippet, &result.highlights),
-    )
+    format!("{}\n  {}\n  {}\n", marked(&result.headline), dim(&facts(&article)), marked(&result.snippet),)
 }
 
 /// Returns a change kind's name without its prefix: `REVISED`.
@@ -40,12 +40,15 @@ pub(super) fn change(kind: i32) -> &'static str {
     ChangeKind::try_from(kind).unwrap_or_default().as_str_name().trim_start_matches("CHANGE_KIND_")
 }
 
-fn facts(article: &Article) -> String {
+pub(super) fn facts(article: &Article) -> String {
     let mut facts = vec![article.name.clone()];
     let dateline = article.dateline.as_ref().map_or("", |dateline| &dateline.place);
-    let authors = article.authors.join(", ");
+    let authors: Vec<&str> = article.authors.iter().map(|author| author.name.as_str()).collect();
+    let authors = authors.join(", ");
     let time = article.publish_time.as_ref().map(|published| time(Some(published))).unwrap_or_default();
-    for fact in [&article.source, &article.publisher, &authors, &article.agency, dateline, &time, &article.language] {
+    for fact in
+        [&article.source, &article.publisher, &authors, &article.agency, dateline, &time, &article.language_code]
+    {
         if !fact.is_empty() && !facts.iter().any(|known| known == fact) {
             facts.push(fact.to_owned());
         }
@@ -53,33 +56,35 @@ fn facts(article: &Article) -> String {
     if article.revision > 1 {
         facts.push(format!("revision {}", article.revision));
     }
-    if !article.duplicate_of.is_empty() {
-        facts.push(format!("duplicate of {}", article.duplicate_of));
-    }
     facts.retain(|fact| !fact.is_empty());
     facts.join(" · ")
 }
 
-fn time(time: Option<&prost_types::Timestamp>) -> String {
+pub(super) fn time(time: Option<&prost_types::Timestamp>) -> String {
     time.and_then(|time| from_proto(time).ok()).map(|time| format!("{time:.0}")).unwrap_or_default()
 }
 
-/// Marks the highlights, whose offsets count code points.
-fn marked(text: &str, highlights: &[Highlight]) -> String {
-    let mut out = String::new();
-    let mut inside = false;
-    for (offset, letter) in text.chars().enumerate() {
-        let now = highlights.iter().any(|it| (it.start..it.end).contains(&(offset as i32)));
-        if now != inside && colours() {
-            out += if now { "\x1b[1;33m" } else { "\x1b[0m" };
-        }
-        inside = now;
-        out.push(letter);
+/// Concatenates the parts, with matches in colour.
+fn marked(parts: &[TextPart]) -> String {
+    parts.iter().map(|part| if part.matched { styled(&part.text, "1;33") } else { part.text.clone() }).collect()
+}
+
+/// Formats inserted text: in colour, or as `{+text+}`.
+pub(super) fn inserted(text: &str) -> String {
+    marked_as(text, "32", ["{+", "+}"])
+}
+
+/// Formats removed text: in colour and struck through, or as `[-text-]`.
+pub(super) fn removed(text: &str) -> String {
+    marked_as(text, "9;31", ["[-", "-]"])
+}
+
+fn marked_as(text: &str, code: &str, [begin, end]: [&str; 2]) -> String {
+    match (text.is_empty(), colours()) {
+        (true, _) => String::new(),
+        (false, true) => styled(text, code),
+        (false, false) => format!("{begin}{text}{end}"),
     }
-    if inside && colours() {
-        out += "\x1b[0m";
-    }
-    out
 }
 
 pub(super) fn bold(text: &str) -> String {
@@ -90,7 +95,7 @@ pub(super) fn dim(text: &str) -> String {
     styled(text, "2")
 }
 
-fn styled(text: &str, code: &str) -> String {
+pub(super) fn styled(text: &str, code: &str) -> String {
     if colours() && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
 }
 

@@ -4,10 +4,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 use copydesk_client::{Authorized, Client, Token};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tonic::Status;
 use tonic::transport::Channel;
+use tonic_health::pb::HealthCheckRequest;
 
 use super::failure::Failure;
 use crate::printable;
+
+/// Timeout of the probe of a port's protocol.
+const PROBE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Connection to a server.
 #[derive(Args, Clone)]
@@ -65,8 +71,45 @@ pub(super) type Connected = Client<Authorized<Channel>>;
 
 impl Connection {
     pub(super) async fn open(&self) -> Result<Connected, Failure> {
-        Ok(Client::connect_with(&self.addr, &self.tls.load()?, self.credential.token()?).await?)
+        let mut client = Client::connect_with(&self.addr, &self.tls.load()?, self.credential.token()?).await?;
+        // The first call opens HTTP/2. An error with a source is one of the transport, not of the server.
+        let checked = client.health.check(HealthCheckRequest::default()).await;
+        match checked {
+            Err(status) if std::error::Error::source(&status).is_some() => {
+                let addr = printable::message(&self.addr);
+                Err(Failure::Failed(format!("cannot call {addr}: {}", self.diagnosis(&status).await)))
+            }
+            _ => Ok(client),
+        }
     }
+
+    /// Returns the reason why a port that accepts connections does not answer calls.
+    async fn diagnosis(&self, status: &Status) -> String {
+        let uri: Option<http::Uri> = self.addr.parse().ok();
+        let authority = uri.as_ref().and_then(|uri| Some(format!("{}:{}", uri.host()?, uri.port_u16()?)));
+        let first = tokio::time::timeout(PROBE, first_bytes(authority.unwrap_or_default())).await;
+        match first {
+            Ok(Ok(bytes)) if bytes.starts_with(b"HTTP/1.") => {
+                "the port serves HTTP/1.1, not gRPC; is it the metrics port?".to_owned()
+            }
+            // An alert of TLS.
+            Ok(Ok(bytes)) if bytes.starts_with(&[0x15, 3]) => "the port requires TLS: use https://".to_owned(),
+            _ => {
+                let causes = std::iter::successors(std::error::Error::source(status), |error| error.source());
+                causes.last().map_or_else(|| status.message().to_owned(), ToString::to_string)
+            }
+        }
+    }
+}
+
+/// Returns the first bytes of a port's answer to a request in HTTP/1.1.
+async fn first_bytes(authority: String) -> std::io::Result<Vec<u8>> {
+    let mut stream = tokio::net::TcpStream::connect(authority).await?;
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await?;
+    let mut first = vec![0; 8];
+    let length = stream.read(&mut first).await?;
+    first.truncate(length);
+    Ok(first)
 }
 
 impl Credential {

@@ -204,7 +204,7 @@ async fn batches(
             names: names.to_vec(),
             read_mask: mask(Some("name,revision")),
             consistency: consistency.clone(),
-            any_state: false,
+            ..Default::default()
         };
         let answer = client.batch_get_articles(request).await?;
         layers.extend(answer.metadata().get("copydesk-cache").and_then(|layer| layer.to_str().ok()).map(str::to_owned));

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use copydesk_client::ConnectError;
-use tonic::Status;
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::config::ConfigError;
@@ -67,16 +67,26 @@ impl From<Status> for Failure {
     }
 }
 
-/// Formats a status on one line: code, message, and each invalid field.
+/// Formats a status on one line: code, message, each invalid field, and for a missing credential how to pass one. A
+/// refused document is described by its error alone.
 pub(super) fn describe(status: &Status) -> String {
+    let violations = status.get_details_bad_request().map(|details| details.field_violations).unwrap_or_default();
+    if let [violation] = violations.as_slice()
+        && violation.field.starts_with("document.")
+    {
+        return format!("{}: {}", violation.field, violation.description);
+    }
     let mut text = format!("{:?}: {}", status.code(), status.message());
-    for violation in status.get_details_bad_request().into_iter().flat_map(|details| details.field_violations) {
+    for violation in violations {
         if !text.contains(&violation.description) {
             text += &format!("; {}: {}", violation.field, violation.description);
         }
     }
     if let Some(info) = status.get_details_error_info() {
         text += &format!(" [{}]", info.reason);
+    }
+    if status.code() == Code::Unauthenticated {
+        text += "; pass a key in COPYDESK_TOKEN, or in a file with --token-file";
     }
     text
 }
@@ -85,6 +95,11 @@ pub(super) fn describe(status: &Status) -> String {
 pub(super) fn print_error(message: &str) {
     // A closed standard error leaves nowhere to report to.
     let _ = writeln!(std::io::stderr(), "copydesk: {}", printable::message(message));
+}
+
+/// Writes a note for people to standard error.
+pub(super) fn print_note(note: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", printable::message(note));
 }
 
 /// Writes a line to standard output.

@@ -5,14 +5,19 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::proto::{ArticleFilter, Consistency, consistency::Requirement};
+use crate::proto::{
+    ArticleFilter, ArticleView, Consistency, MediaKind, MediaKindCondition, StringCondition, consistency::Requirement,
+};
 
 #[derive(Args, Clone, Default)]
 #[command(next_help_heading = "Filter")]
 pub(super) struct FilterArgs {
-    /// Publisher's host or name; repeatable, like the flags below
+    /// Publisher; repeatable, like the flags below: articles with at least one of the values
     #[arg(long, value_name = "SOURCE")]
     source: Vec<String>,
+    /// Host of the URL
+    #[arg(long)]
+    host: Vec<String>,
     /// Language, including its variants: en matches en-GB
     #[arg(long, value_name = "BCP47")]
     language: Vec<String>,
@@ -22,46 +27,114 @@ pub(super) struct FilterArgs {
     /// Keyword
     #[arg(long)]
     tag: Vec<String>,
+    /// Keyword of articles to leave out
+    #[arg(long, value_name = "TAG")]
+    without_tag: Vec<String>,
     /// Author
     #[arg(long)]
     author: Vec<String>,
     /// News agency
     #[arg(long)]
     agency: Vec<String>,
-    /// Earliest publish time (inclusive): 2026-11-24 or 2026-11-24T08:00:00Z
+    /// Kind of media: image, video or audio
+    #[arg(long, value_name = "KIND", value_parser = media)]
+    media: Vec<MediaKind>,
+    /// Annotation: desk=sport, or desk for any value
+    #[arg(long, value_name = "KEY[=VALUE]")]
+    annotation: Vec<String>,
+    /// Start of the publish times (inclusive): 2026-11-24 or 2026-11-24T08:00:00Z
     #[arg(long, value_name = "TIME", value_parser = time)]
     from: Option<Timestamp>,
-    /// Latest publish time (exclusive): 2026-11-24 or 2026-11-24T08:00:00Z
+    /// End of the publish times (exclusive): 2026-11-24 or 2026-11-24T08:00:00Z
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<Timestamp>,
-    /// Exclude articles that duplicate an earlier one
+    /// Start of the times of the last change (inclusive)
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    updated_from: Option<Timestamp>,
+    /// End of the times of the last change (exclusive)
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    updated_until: Option<Timestamp>,
+    /// Content digest: the articles with this headline and body
+    #[arg(long, value_name = "DIGEST")]
+    content_digest: Vec<String>,
+    /// Of articles with the same headline and body, only the earliest
     #[arg(long)]
-    no_duplicates: bool,
+    one_per_story: bool,
 }
 
 impl FilterArgs {
     pub(super) fn filter(&self) -> ArticleFilter {
+        let media: Vec<i32> = self.media.iter().map(|kind| i32::from(*kind)).collect();
+        let tags = StringCondition {
+            any_of: self.tag.clone(),
+            none_of: self.without_tag.clone(),
+            ..StringCondition::default()
+        };
         ArticleFilter {
-            sources: self.source.clone(),
-            languages: self.language.clone(),
-            sections: self.section.clone(),
-            tags: self.tag.clone(),
-            authors: self.author.clone(),
-            agencies: self.agency.clone(),
-            publish_time_from: self.from.map(crate::article::to_proto),
-            publish_time_until: self.until.map(crate::article::to_proto),
-            text: String::new(),
-            exclude_duplicates: self.no_duplicates,
-            states: Vec::new(),
+            sources: any_of(&self.source),
+            hosts: any_of(&self.host),
+            languages: any_of(&self.language),
+            sections: any_of(&self.section),
+            tags: Some(tags),
+            authors: any_of(&self.author),
+            agencies: any_of(&self.agency),
+            media_kinds: Some(MediaKindCondition { any_of: media, ..MediaKindCondition::default() }),
+            annotations: any_of(&self.annotation),
+            start_publish_time: self.from.map(crate::article::to_proto),
+            end_publish_time: self.until.map(crate::article::to_proto),
+            start_update_time: self.updated_from.map(crate::article::to_proto),
+            end_update_time: self.updated_until.map(crate::article::to_proto),
+            content_digests: any_of(&self.content_digest),
+            one_per_story: self.one_per_story,
+            ..ArticleFilter::default()
         }
     }
 }
 
+fn any_of(values: &[String]) -> Option<StringCondition> {
+    (!values.is_empty()).then(|| StringCondition::any_of(values.iter().cloned()))
+}
+
+/// Parses a kind of media: `video`.
+fn media(text: &str) -> Result<MediaKind, String> {
+    let name = format!("MEDIA_KIND_{}", text.to_ascii_uppercase());
+    let known = MediaKind::from_str_name(&name).filter(|kind| *kind != MediaKind::Unspecified);
+    known.ok_or_else(|| "must be image, video or audio".to_owned())
+}
+
+/// Fields of articles to return.
 #[derive(Args, Clone, Default)]
-pub(super) struct ReadArgs {
+pub(super) struct FieldsArgs {
     /// Comma-separated fields to return: headline,body,dateline.place
     #[arg(long, value_name = "MASK")]
     fields: Option<String>,
+    /// Fields to return, instead of --fields: basic (all except body, blocks and media) or full; default: basic
+    /// for lists and searches, otherwise full
+    #[arg(long, value_name = "VIEW", value_parser = view, conflicts_with = "fields")]
+    view: Option<ArticleView>,
+}
+
+impl FieldsArgs {
+    pub(super) fn mask(&self) -> Option<prost_types::FieldMask> {
+        mask(self.fields.as_deref())
+    }
+
+    pub(super) fn view(&self) -> i32 {
+        self.view.unwrap_or_default().into()
+    }
+}
+
+/// Parses a view: `basic`.
+fn view(text: &str) -> Result<ArticleView, String> {
+    let known = ArticleView::from_str_name(&format!("ARTICLE_VIEW_{}", text.to_ascii_uppercase()));
+    let known = known.filter(|view| *view != ArticleView::Unspecified);
+    known.ok_or_else(|| "must be basic or full".to_owned())
+}
+
+#[derive(Args, Clone, Default)]
+pub(super) struct ReadArgs {
+    #[command(flatten)]
+    pub(super) fields: FieldsArgs,
     /// Read from the store, bypassing caches
     #[arg(long)]
     fresh: bool,
@@ -71,10 +144,6 @@ pub(super) struct ReadArgs {
 }
 
 impl ReadArgs {
-    pub(super) fn mask(&self) -> Option<prost_types::FieldMask> {
-        mask(self.fields.as_deref())
-    }
-
     pub(super) fn consistency(&self) -> Option<Consistency> {
         let token = self.at_least.clone().map(Requirement::AtLeastAsFresh);
         let requirement = token.or(self.fresh.then_some(Requirement::FullyConsistent(true)))?;
@@ -87,7 +156,8 @@ pub(super) fn mask(fields: Option<&str>) -> Option<prost_types::FieldMask> {
     Some(prost_types::FieldMask { paths })
 }
 
-fn time(text: &str) -> Result<Timestamp, String> {
+/// Parses a date or a time.
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     let day = || text.parse::<Date>().ok()?.to_zoned_datetime(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
     text.parse()
         .ok()

@@ -14,7 +14,7 @@ use super::failure::{Failure, describe, print_error};
 use super::input::{self, Input};
 use super::json;
 use crate::proto::ingest_articles_response::Result as Answer;
-use crate::proto::{IngestArticlesRequest, IngestArticlesResponse, IngestOutcome, feed_item};
+use crate::proto::{IngestArticlesRequest, IngestArticlesResponse, IngestOutcome, ingest_result};
 
 /// Maximum documents read ahead of the stream, whose flow-control windows bound the rest.
 const READ_AHEAD: usize = 16;
@@ -94,14 +94,11 @@ impl Tally {
     fn take(&mut self, label: &str, answer: &IngestArticlesResponse) -> Vec<String> {
         let mut errors = Vec::new();
         match &answer.result {
-            Some(Answer::Ingested(ingested)) if ingested.feed_items.is_empty() => {
-                *self.outcomes.entry(ingested.outcome).or_default() += 1;
-            }
-            Some(Answer::Ingested(feed)) => {
-                for item in &feed.feed_items {
+            Some(Answer::Ingested(ingested)) => {
+                for item in &ingested.results {
                     match &item.result {
-                        Some(feed_item::Result::Ingested(it)) => *self.outcomes.entry(it.outcome).or_default() += 1,
-                        Some(feed_item::Result::Error(status)) => {
+                        Some(ingest_result::Result::Ingested(it)) => *self.outcomes.entry(it.outcome).or_default() += 1,
+                        Some(ingest_result::Result::Error(status)) => {
                             errors.push(format!("{label}: {}: {}", item.external_id, status.message));
                         }
                         None => {}
@@ -157,12 +154,7 @@ pub(super) async fn send(
                     sequence += 1;
                     bar.set_length(bar.length().unwrap_or(0).max(sequence as u64));
                     lock(&labels).insert(sequence, label);
-                    let request = IngestArticlesRequest {
-                        sequence,
-                        document: Some(document),
-                        brief,
-                        ..IngestArticlesRequest::default()
-                    };
+                    let request = IngestArticlesRequest { brief, ..IngestArticlesRequest::of(sequence, document) };
                     sender.blocking_send(request).is_ok()
                 }
                 Err(error) => {
@@ -174,12 +166,25 @@ pub(super) async fn send(
     };
     let mut tally = Tally::default();
     let mut answers = client.ingestion.ingest_articles(ReceiverStream::new(receiver)).await?.into_inner();
-    while let Some(answer) = answers.message().await? {
+    let interrupted = tokio::signal::ctrl_c();
+    tokio::pin!(interrupted);
+    loop {
+        let answer = tokio::select! {
+            answer = answers.message() => answer?,
+            _ = &mut interrupted => {
+                bar.finish_and_clear();
+                return Err(Failure::Failed(format!(
+                    "interrupted: {tally}; run the same command again for the rest: what is in is unchanged then"
+                )));
+            }
+        };
+        let Some(answer) = answer else { break };
         let label = lock(&labels).remove(&answer.sequence).unwrap_or_default();
         for error in tally.take(&label, &answer) {
             bar.suspend(|| print_error(&error));
         }
         each(&answer)?;
+        bar.set_message(tally.to_string());
         bar.inc(1);
     }
     reader.await.map_err(Failure::failed)?;
@@ -197,7 +202,7 @@ pub(super) async fn send(
 }
 
 fn bar(files: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30.cyan/dim} {pos}/{len} documents  {per_sec}  {eta}")
+    let style = ProgressStyle::with_template("{bar:30.cyan/dim} {pos}/{len} documents  {per_sec}  {eta}  {msg}")
         .unwrap_or_else(|_error| ProgressStyle::default_bar());
     ProgressBar::new(files).with_style(style)
 }

@@ -9,13 +9,13 @@ use flate2::bufread::MultiGzDecoder;
 use super::json;
 use crate::printable;
 use crate::proto::document::Payload;
-use crate::proto::{Article, Document, RawPayload};
+use crate::proto::{Article, Document, IngestedArticle, RawPayload};
 
 /// Maximum size of a document, more than a server accepts by default. A larger one is rejected here, where its file is
 /// known; the server would end the whole stream.
 const MAX_BYTES: u64 = 15 << 20;
 /// Extensions of the files that are read from a directory.
-const EXTENSIONS: [&str; 10] = ["html", "htm", "xhtml", "txt", "xml", "rss", "atom", "json", "jsonl", "ndjson"];
+const EXTENSIONS: [&str; 11] = ["html", "htm", "xhtml", "txt", "md", "xml", "rss", "atom", "json", "jsonl", "ndjson"];
 
 /// Document with its label for error messages.
 pub(super) struct Input {
@@ -89,12 +89,13 @@ pub(super) fn documents(path: &Path, mut take: impl FnMut(Input) -> bool) {
             "html" | "htm" => "text/html",
             "xhtml" => "application/xhtml+xml",
             "txt" => "text/plain",
+            "md" => "text/markdown",
             "xml" | "rss" | "atom" => "application/xml",
             _ => "",
         };
         let data = bounded(&mut reader);
         let document = data.map(|data| Document {
-            payload: Some(Payload::Raw(RawPayload { data, content_type: content_type.to_owned() })),
+            payload: Some(Payload::Raw(RawPayload { data, mime_type: content_type.to_owned() })),
             ..Document::default()
         });
         take(Input { label, document });
@@ -140,16 +141,20 @@ fn open(path: &Path) -> std::io::Result<Box<dyn BufRead>> {
     Ok(if gzip { Box::new(BufReader::new(MultiGzDecoder::new(reader))) } else { reader })
 }
 
-/// Parses a line: a document, or an article as printed by `export`.
+/// Parses a line: a document, an article as printed by `export`, or an article and its report as printed by `extract`.
 fn from_json(line: &str) -> Result<Document, String> {
-    let is_document = match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(line) {
-        Ok(object) => ["text", "html", "raw", "article"].iter().any(|payload| object.contains_key(*payload)),
+    let object = match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(line) {
+        Ok(object) => object,
         Err(error) => return Err(format!("must be a JSON object with a document or an article: {error}")),
     };
-    if is_document {
+    let article: Article = if object.contains_key("article") && object.contains_key("report") {
+        let extracted: IngestedArticle = json::read(line).map_err(|error| error.to_string())?;
+        extracted.article.unwrap_or_default()
+    } else if ["text", "html", "raw", "article"].iter().any(|payload| object.contains_key(*payload)) {
         return json::read(line).map_err(|error| error.to_string());
-    }
-    let article: Article = json::read(line).map_err(|error| error.to_string())?;
+    } else {
+        json::read(line).map_err(|error| error.to_string())?
+    };
     // Articles keep their names when an export is ingested.
     let article_id = article.name.strip_prefix("articles/").unwrap_or_default().to_owned();
     Ok(Document { payload: Some(Payload::Article(article)), article_id, ..Document::default() })
@@ -205,7 +210,7 @@ mod tests {
         for name in ["page.html.gz", "page.html"] {
             let inputs = all(name, &packed);
             let Ok(Document { payload: Some(Payload::Raw(raw)), .. }) = &inputs[0].document else { panic!("{name}") };
-            assert_eq!((&raw.data[..], raw.content_type.as_str()), (&b"<p>x</p>"[..], "text/html"));
+            assert_eq!((&raw.data[..], raw.mime_type.as_str()), (&b"<p>x</p>"[..], "text/html"));
         }
     }
 }

@@ -28,7 +28,15 @@ macro_rules! named {
     };
 }
 
-named!(Article, Document, IngestArticleResponse, IngestArticlesResponse, SearchResult, WatchArticlesResponse);
+named!(
+    Article,
+    Document,
+    IngestedArticle,
+    IngestArticleResponse,
+    IngestArticlesResponse,
+    SearchResult,
+    WatchArticlesResponse
+);
 
 /// Formats a message as JSON on one line.
 pub(super) fn line<M: Named>(message: &M) -> Result<String, serde_json::Error> {

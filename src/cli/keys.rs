@@ -9,8 +9,11 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::failure::{Failure, print};
+use super::table::Table;
 use crate::access::{self, NewKey, Rate, Scopes};
-use crate::config::SettingFlags;
+use crate::config::StoreFlags;
+use crate::printable;
+use crate::server::StoreOptions;
 use crate::store::{KeyStore, StoredKey};
 
 #[derive(Args)]
@@ -24,7 +27,7 @@ enum Keys {
     /// Create a key and print it; it cannot be shown again
     Create(CreateArgs),
     /// List all keys with their state, scopes and rate, without secrets
-    List(SettingFlags),
+    List(StoreFlags),
     /// Revoke a key; all servers reject it within the staleness bound
     Revoke(RevokeArgs),
 }
@@ -44,7 +47,7 @@ struct CreateArgs {
     #[arg(long)]
     rate: Option<Rate>,
     #[command(flatten)]
-    settings: SettingFlags,
+    settings: StoreFlags,
 }
 
 #[derive(Args)]
@@ -52,7 +55,7 @@ struct RevokeArgs {
     /// ID of the key, from `copydesk keys list`, or the key itself
     id: String,
     #[command(flatten)]
-    settings: SettingFlags,
+    settings: StoreFlags,
 }
 
 /// Maximum length of a key's name, in bytes.
@@ -78,8 +81,17 @@ pub(super) fn run(args: KeysArgs) -> Result<(), Failure> {
     })
 }
 
-async fn open(settings: &SettingFlags) -> Result<Arc<dyn KeyStore>, Failure> {
-    settings.load()?.server_options()?.store.keys().await.map_err(Failure::failed)
+async fn open(settings: &StoreFlags) -> Result<Arc<dyn KeyStore>, Failure> {
+    let store = settings.0.load()?.server_options()?.store;
+    if let StoreOptions::Sqlite(options) = &store
+        && !options.dir.is_dir()
+    {
+        let dir = printable::path(&options.dir);
+        return Err(Failure::Usage(format!(
+            "there is no store in {dir}: see `data-dir`, or start `copydesk serve` once"
+        )));
+    }
+    store.keys().await.map_err(Failure::failed)
 }
 
 async fn create(args: CreateArgs) -> Result<(), Failure> {
@@ -100,9 +112,10 @@ async fn create(args: CreateArgs) -> Result<(), Failure> {
     print(&text)
 }
 
-async fn list(settings: &SettingFlags) -> Result<(), Failure> {
+async fn list(settings: &StoreFlags) -> Result<(), Failure> {
     let keys = open(settings).await?.keys(Uuid::nil()).await.map_err(Failure::failed)?;
     let now = Timestamp::now();
+    let mut table = Table::new(["ID", "STATE", "SCOPES", "RATE", "CREATED", "NAME"]);
     for key in keys.map(|keys| keys.all).unwrap_or_default() {
         let second =
             |time: Timestamp| time.to_string().split('.').next().unwrap_or_default().trim_end_matches('Z').to_owned();
@@ -112,11 +125,10 @@ async fn list(settings: &SettingFlags) -> Result<(), Failure> {
             (None, Some(expires)) => format!("expires {}", second(expires)),
             (None, None) => "active".to_owned(),
         };
-        let rate = if key.rate.is_empty() { "-" } else { &key.rate };
-        let scopes = key.scopes.replace(' ', ",");
-        print(&format!("{}\t{state}\t{scopes}\t{rate}\tcreated {}\t{}", key.id, second(key.created), key.name))?;
+        let rate = if key.rate.is_empty() { "-".to_owned() } else { key.rate };
+        table.row([key.id, state, key.scopes.replace(' ', ","), rate, second(key.created), key.name]);
     }
-    Ok(())
+    table.print("no keys")
 }
 
 async fn revoke(args: RevokeArgs) -> Result<(), Failure> {

@@ -3,30 +3,37 @@
 mod article_text;
 mod connection;
 mod consistency_check;
+mod correct;
 mod demo;
 mod descriptors;
 mod doctor;
+mod edits;
+mod export;
 mod extract;
 mod failure;
 mod filter;
 mod health;
+mod help;
 mod ingest;
 mod input;
 mod json;
 mod keys;
 mod reads;
+mod revisions;
 mod serve;
+mod table;
+mod target;
 mod verify;
 mod watch;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::{SettingFlags, Settings};
+use crate::config::{SettingFlags, Settings, StoreFlags};
 use failure::Failure;
 
-/// gRPC content service for news: clean copy in, never stale out
+/// Turns raw news pages, feeds and text dumps into clean articles, and serves them over gRPC
 #[derive(Parser)]
 #[command(name = "copydesk", version, arg_required_else_help = true)]
 struct Cli {
@@ -51,17 +58,29 @@ enum Command {
     /// Print changes as they happen
     Watch(watch::WatchArgs),
     /// Print all articles of one snapshot as JSON lines
-    Export(watch::ExportArgs),
-    /// Extract articles from files as JSON lines, without a server
+    Export(export::ExportArgs),
+    /// List the revisions of an article, or print the differences between two
+    Revisions(revisions::RevisionsArgs),
+    /// Correct fields of an article
+    Correct(correct::CorrectArgs),
+    /// Withdraw (kill) an article: nobody can read it, and it is refused when it comes again
+    Withdraw(edits::WithdrawArgs),
+    /// Revert a withdrawal
+    Reinstate(edits::OneEditArgs),
+    /// Delete an article; it can be undeleted
+    Delete(edits::OneEditArgs),
+    /// Revert a deletion
+    Undelete(edits::OneEditArgs),
+    /// Extract articles from files, without a server
     Extract(extract::ExtractArgs),
     /// Compare reads from servers with their store and count stale reads
     ConsistencyCheck(consistency_check::ConsistencyCheckArgs),
     /// Create, list and revoke API keys
     Keys(keys::KeysArgs),
     /// Migrate the store to the schema of this version; `serve` migrates the embedded store automatically
-    Migrate(SettingFlags),
+    Migrate(StoreFlags),
     /// Verify the integrity of a store
-    Verify(SettingFlags),
+    Verify(StoreFlags),
     /// Copy a whole store into another, of the same or the other engine
     Copy(verify::CopyArgs),
     /// Check everything that `serve` needs and suggest fixes; exit code 1 if there is a problem
@@ -72,6 +91,10 @@ enum Command {
     Config(ConfigArgs),
     /// Write the compiled API (FileDescriptorSet), for tools and gateways that do not use reflection
     Descriptors(descriptors::DescriptorsArgs),
+    /// Print the completions of a shell
+    Completions(help::CompletionsArgs),
+    /// Print the manual page, or write those of all commands
+    Man(help::ManArgs),
     /// Print the version
     Version,
 }
@@ -87,7 +110,9 @@ struct ConfigArgs {
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let matches = help::grouped(Cli::command()).get_matches_from(arguments());
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let result = match cli.command {
         Command::Serve(flags) => serve::serve(&flags),
         Command::Demo(args) => demo::run(args),
         Command::Ingest(args) => block_on(ingest::run(args)),
@@ -95,8 +120,14 @@ pub fn main() -> ExitCode {
         Command::List(args) => block_on(reads::list(args)),
         Command::Search(args) => block_on(reads::search(args)),
         Command::Watch(args) => block_on(watch::watch(args)),
-        Command::Export(args) => block_on(watch::export(args)),
+        Command::Export(args) => block_on(export::export(args)),
         Command::ConsistencyCheck(args) => block_on(consistency_check::run(args)),
+        Command::Revisions(args) => block_on(revisions::revisions(args)),
+        Command::Correct(args) => block_on(correct::correct(args)),
+        Command::Withdraw(args) => block_on(edits::withdraw(args)),
+        Command::Reinstate(args) => block_on(edits::reinstate(args)),
+        Command::Delete(args) => block_on(edits::delete(args)),
+        Command::Undelete(args) => block_on(edits::undelete(args)),
         Command::Extract(args) => extract::run(&args),
         Command::Keys(args) => keys::run(args),
         Command::Migrate(flags) => serve::migrate(&flags),
@@ -106,6 +137,8 @@ pub fn main() -> ExitCode {
         Command::Health(args) => block_on(health::run(args)),
         Command::Config(args) => config(&args),
         Command::Descriptors(args) => descriptors::run(&args),
+        Command::Completions(args) => help::completions(&args),
+        Command::Man(args) => help::man(&args),
         Command::Version => failure::print(&format!("copydesk {}", env!("CARGO_PKG_VERSION"))),
     };
     match result {
@@ -114,8 +147,32 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Returns the command line. Words of a search that begin with one dash are exclusions, not flags: `search ferry
+/// -sport`. A leading space makes clap accept them as words; the query parser
+/// ignores it.
+fn arguments() -> Vec<std::ffi::OsString> {
+    let mut arguments: Vec<_> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|command| command == "search") {
+        for word in &mut arguments[2..] {
+            let text = word.to_string_lossy();
+            if text.starts_with('-') && !text.starts_with("--") && text.len() > 2 {
+                *word = format!(" {text}").into();
+            }
+        }
+    }
+    arguments
+}
+
 fn config(args: &ConfigArgs) -> Result<(), Failure> {
-    let text = if args.list { Settings::list() } else { args.settings.load()?.to_toml() };
+    let text = if args.list {
+        Settings::list()
+    } else {
+        let settings = args.settings.load()?;
+        if let Some(warning) = settings.warning() {
+            failure::print_error(&warning);
+        }
+        settings.to_toml()
+    };
     failure::print(text.trim_end())
 }
 

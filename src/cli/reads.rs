@@ -3,13 +3,15 @@
 use clap::Args;
 
 use super::connection::Connection;
-use super::failure::{Failure, print};
+use super::failure::{Failure, print, print_note};
 use super::filter::{FilterArgs, ReadArgs};
+use super::table::Table;
+use super::target::full_name;
 use super::{article_text, json};
 use crate::proto::lookup_article_request::Key;
 use crate::proto::{
-    Article, ArticleState, BatchGetArticlesRequest, ExternalKey, GetArticleRequest, ListArticlesRequest,
-    LookupArticleRequest, SearchArticlesRequest,
+    Article, ArticleState, BatchGetArticlesRequest, BodyFormat, ExternalKey, GetArticleRequest,
+    GetArticleRevisionRequest, ListArticlesRequest, LookupArticleRequest, SearchArticlesRequest,
 };
 
 /// Maximum names or articles per request.
@@ -17,7 +19,7 @@ const BATCH: usize = 100;
 
 #[derive(Args)]
 pub(super) struct GetArgs {
-    /// Article names, {article} or articles/{article}, optionally with @{revision}
+    /// Article names, {article} or articles/{article}
     #[arg(required_unless_present_any = ["url", "external_id"])]
     names: Vec<String>,
     /// URL of the article
@@ -29,9 +31,15 @@ pub(super) struct GetArgs {
     /// Publisher's host or name; requires --external-id
     #[arg(long, requires = "external_id")]
     source: Option<String>,
+    /// Revision of one article: print the article as of this revision
+    #[arg(long, conflicts_with_all = ["url", "external_id"], value_parser = clap::value_parser!(i64).range(1..))]
+    revision: Option<i64>,
     /// Also read articles that are not readable, such as withdrawn ones; requires the scope articles.edit
     #[arg(long)]
     any_state: bool,
+    /// Format of the body: plain, markdown or html
+    #[arg(long, value_name = "FORMAT", value_parser = body_format)]
+    body_format: Option<BodyFormat>,
     #[command(flatten)]
     read: ReadArgs,
     /// Print JSON lines
@@ -41,29 +49,60 @@ pub(super) struct GetArgs {
     connection: Connection,
 }
 
+/// Parses a format of a body: `markdown`.
+fn body_format(text: &str) -> Result<BodyFormat, String> {
+    let name = format!("BODY_FORMAT_{}", text.to_ascii_uppercase());
+    BodyFormat::from_str_name(&name).ok_or_else(|| "must be plain, markdown or html".into())
+}
+
 pub(super) async fn get(args: GetArgs) -> Result<(), Failure> {
     let mut client = args.connection.open().await?.retrieval;
-    let (read_mask, consistency, any_state) = (args.read.mask(), args.read.consistency(), args.any_state);
+    let (consistency, any_state) = (args.read.consistency(), args.any_state);
+    let (read_mask, view) = (args.read.fields.mask(), args.read.fields.view());
+    let body_format = args.body_format.unwrap_or_default().into();
     let external = args.external_id.clone().zip(args.source.clone());
     let external = external.map(|(external_id, source)| Key::External(ExternalKey { source, external_id }));
     if let Some(key) = args.url.clone().map(Key::Url).or(external) {
-        let request = LookupArticleRequest { key: Some(key), read_mask, consistency, any_state };
+        let request = LookupArticleRequest { key: Some(key), read_mask, consistency, any_state, view, body_format };
         return show(args.json, client.lookup_article(request).await?.into_inner().article);
     }
+    if let Some(url) = args.names.iter().find(|name| name.contains("://")) {
+        return Err(Failure::Usage(format!("{url} is a URL, not a name: use --url {url}")));
+    }
     let names: Vec<String> = args.names.iter().map(|name| full_name(name)).collect();
+    if let Some(revision) = args.revision {
+        let [name] = names.as_slice() else {
+            return Err(Failure::Usage("--revision requires exactly one article name".into()));
+        };
+        let name = format!("{name}/revisions/{revision}");
+        let request =
+            GetArticleRevisionRequest { name: name.clone(), read_mask, consistency, any_state, view, body_format };
+        let found = client.get_article_revision(request).await?.into_inner().revision;
+        let snapshot = found.and_then(|revision| revision.snapshot);
+        let snapshot = snapshot.ok_or_else(|| {
+            Failure::Failed(format!("the article was not readable as of {name}; --any-state reads it as an editor"))
+        })?;
+        return show(args.json, [snapshot]);
+    }
     if let [name] = names.as_slice() {
-        let request = GetArticleRequest { name: name.clone(), read_mask, consistency, any_state };
+        let unless_etag = String::new();
+        let request =
+            GetArticleRequest { name: name.clone(), read_mask, consistency, any_state, view, unless_etag, body_format };
         return show(args.json, client.get_article(request).await?.into_inner().article);
     }
     let mut missing = Vec::new();
     for names in names.chunks(BATCH) {
         let (read_mask, consistency) = (read_mask.clone(), consistency.clone());
-        let request = BatchGetArticlesRequest { names: names.to_vec(), read_mask, consistency, any_state };
+        let request =
+            BatchGetArticlesRequest { names: names.to_vec(), read_mask, consistency, any_state, view, body_format };
         let response = client.batch_get_articles(request).await?.into_inner();
         show(args.json, response.articles)?;
-        missing.extend(response.not_found);
+        missing.extend(response.not_found.into_iter().map(|missing| match missing.status {
+            Some(status) => status.message,
+            None => missing.name,
+        }));
     }
-    if missing.is_empty() { Ok(()) } else { Err(Failure::Failed(format!("not found: {}", missing.join(", ")))) }
+    if missing.is_empty() { Ok(()) } else { Err(Failure::Failed(format!("not found: {}", missing.join("; ")))) }
 }
 
 #[derive(Args)]
@@ -106,33 +145,35 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
     let mut request = ListArticlesRequest {
         order_by: args.order_by.clone(),
         filter: Some(filter),
-        read_mask: args.read.mask(),
+        read_mask: args.read.fields.mask(),
+        view: args.read.fields.view(),
         consistency: args.read.consistency(),
         ..Default::default()
     };
     let mut remaining = args.limit;
+    let mut table = Table::new(["TIME", "NAME", "HEADLINE"]);
     while remaining > 0 {
         request.page_size = remaining.min(BATCH) as i32;
         let page = client.list_articles(request.clone()).await?.into_inner();
         remaining -= page.articles.len().min(remaining);
         for article in &page.articles {
-            print(&if args.json {
-                json::line(article).map_err(Failure::failed)?
+            if args.json {
+                print(&json::line(article).map_err(Failure::failed)?)?;
             } else {
-                article_text::entry(article)
-            })?;
+                table.row(article_text::entry(article));
+            }
         }
         if page.next_page_token.is_empty() {
             break;
         }
         request.page_token = page.next_page_token;
     }
-    Ok(())
+    if args.json { Ok(()) } else { table.print("no articles match") }
 }
 
 #[derive(Args)]
 pub(super) struct SearchArgs {
-    /// Query: words that must all occur, "phrases", -exclusions, OR; quote it for the shell
+    /// Query: words that must all occur, "phrases", -exclusions, OR; quote phrases for the shell
     #[arg(required = true)]
     query: Vec<String>,
     /// Maximum number of results
@@ -152,9 +193,10 @@ pub(super) struct SearchArgs {
 pub(super) async fn search(args: SearchArgs) -> Result<(), Failure> {
     let mut client = args.connection.open().await?.retrieval;
     let mut request = SearchArticlesRequest {
-        query: args.query.join(" "),
+        query: args.query.join(" ").trim().to_owned(),
         filter: Some(args.filter.filter()),
-        read_mask: args.read.mask(),
+        read_mask: args.read.fields.mask(),
+        view: args.read.fields.view(),
         consistency: args.read.consistency(),
         ..Default::default()
     };
@@ -175,6 +217,9 @@ pub(super) async fn search(args: SearchArgs) -> Result<(), Failure> {
         }
         request.page_token = page.next_page_token;
     }
+    if remaining == args.limit {
+        print_note("no articles match");
+    }
     Ok(())
 }
 
@@ -183,8 +228,4 @@ fn show(as_json: bool, articles: impl IntoIterator<Item = Article>) -> Result<()
         print(&if as_json { json::line(&article).map_err(Failure::failed)? } else { article_text::whole(&article) })?;
     }
     Ok(())
-}
-
-fn full_name(name: &str) -> String {
-    if name.starts_with("articles/") { name.to_owned() } else { format!("articles/{name}") }
 }

@@ -1,17 +1,20 @@
-//! `watch` and `export`.
+//! `watch`.
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
 use tonic::Code;
 
 use super::connection::Connection;
-use super::failure::{Failure, describe, print, print_error};
-use super::filter::{FilterArgs, mask};
+use super::failure::{Failure, describe, print, print_error, print_note};
+use super::filter::{FieldsArgs, FilterArgs, time};
 use super::{article_text, json};
-use crate::proto::export_articles_response::Item;
+use crate::article::to_proto;
+use crate::proto::watch_articles_request::Start;
 use crate::proto::watch_articles_response::Event;
-use crate::proto::{ExportArticlesRequest, WatchArticlesRequest};
+use crate::proto::{ChangeKind, WatchArticlesRequest};
 
 /// Initial and maximum backoff before a broken watch is resumed.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
@@ -24,12 +27,20 @@ pub(super) struct WatchArgs {
     /// Start at the beginning of the change feed
     #[arg(long, conflicts_with = "token")]
     from_beginning: bool,
+    /// Time to start at: 2026-11-24 or 2026-11-24T08:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with_all = ["token", "from_beginning"])]
+    since: Option<Timestamp>,
+    /// Print the readable articles first, then the changes since
+    #[arg(long, conflicts_with_all = ["token", "from_beginning", "since"])]
+    snapshot_first: bool,
+    /// Kind of changes, such as withdrawn; repeatable; default: all
+    #[arg(long, value_name = "KIND", value_parser = kind)]
+    kind: Vec<ChangeKind>,
     /// Number of changes after which to stop
     #[arg(long, value_name = "CHANGES")]
     limit: Option<u64>,
-    /// Comma-separated fields to return: headline,body,dateline.place
-    #[arg(long, value_name = "MASK")]
-    fields: Option<String>,
+    #[command(flatten)]
+    fields: FieldsArgs,
     /// Print JSON lines, including checkpoints
     #[arg(long)]
     json: bool,
@@ -42,13 +53,24 @@ pub(super) struct WatchArgs {
 /// Prints changes. Resumes from the last token after a failure, as every client should.
 pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
     let mut client = args.connection.open().await?.retrieval;
+    let start = match (&args.token, args.since) {
+        (Some(token), _) => Some(Start::ChangeToken(token.clone())),
+        (None, Some(time)) => Some(Start::StartTime(to_proto(time))),
+        (None, None) => args.from_beginning.then_some(Start::Beginning(true)),
+    };
     let mut request = WatchArticlesRequest {
-        change_token: args.token.clone().unwrap_or_default(),
+        start,
         filter: Some(args.filter.filter()),
-        read_mask: mask(args.fields.as_deref()),
-        from_beginning: args.from_beginning,
+        read_mask: args.fields.mask(),
+        view: args.fields.view(),
+        kinds: args.kind.iter().map(|kind| i32::from(*kind)).collect(),
+        snapshot_first: args.snapshot_first,
+        body_format: 0,
     };
     let mut remaining = args.limit.unwrap_or(u64::MAX);
+    if std::io::stderr().is_terminal() && !args.json {
+        print_note("waiting for changes; Ctrl-C ends");
+    }
     let mut backoff = RETRY.0;
     while remaining > 0 {
         let broken = match client.watch_articles(request.clone()).await {
@@ -58,17 +80,11 @@ pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
                     match stream.message().await {
                         Ok(Some(message)) => {
                             backoff = RETRY.0;
-                            match &message.event {
-                                Some(Event::Change(change)) => {
-                                    request.change_token.clone_from(&change.change_token);
-                                    remaining -= 1;
-                                }
-                                Some(Event::Checkpoint(checkpoint)) => {
-                                    request.change_token.clone_from(&checkpoint.change_token);
-                                }
-                                None => {}
+                            if let Some(start) = message.event.as_ref().and_then(resume_after) {
+                                request.start = Some(start);
+                                request.snapshot_first = false;
                             }
-                            request.from_beginning &= request.change_token.is_empty();
+                            remaining -= u64::from(matches!(message.event, Some(Event::Change(_))));
                             show(args.json, &message)?;
                             if remaining == 0 {
                                 return Ok(());
@@ -103,36 +119,24 @@ fn show(as_json: bool, message: &crate::proto::WatchArticlesResponse) -> Result<
             let kind = article_text::change(change.kind);
             print(&format!("{kind:<10}  {}@{}  {headline}", change.name, change.revision))
         }
-        Some(Event::Checkpoint(_)) | None => Ok(()),
+        Some(Event::Article(article)) => print(&format!("{:<10}  {}  {}", "article", article.name, article.headline)),
+        Some(Event::Checkpoint(_) | Event::Progress(_)) | None => Ok(()),
     }
 }
 
-#[derive(Args)]
-pub(super) struct ExportArgs {
-    /// Comma-separated fields to return: headline,body,dateline.place
-    #[arg(long, value_name = "MASK")]
-    fields: Option<String>,
-    #[command(flatten)]
-    filter: FilterArgs,
-    #[command(flatten)]
-    connection: Connection,
+/// Returns the start of the rest of a watch after a message, if it has a token.
+fn resume_after(event: &Event) -> Option<Start> {
+    match event {
+        Event::Change(change) => Some(Start::ChangeToken(change.change_token.clone())),
+        Event::Checkpoint(checkpoint) => Some(Start::ChangeToken(checkpoint.change_token.clone())),
+        Event::Progress(progress) => Some(Start::ExportToken(progress.export_token.clone())),
+        Event::Article(_) => None,
+    }
 }
 
-pub(super) async fn export(args: ExportArgs) -> Result<(), Failure> {
-    let mut client = args.connection.open().await?.retrieval;
-    let filter = Some(args.filter.filter());
-    let request = ExportArticlesRequest { filter, read_mask: mask(args.fields.as_deref()) };
-    let mut stream = client.export_articles(request).await?.into_inner();
-    while let Some(message) = stream.message().await? {
-        match message.item {
-            Some(Item::Article(article)) => print(&json::line(&article).map_err(Failure::failed)?)?,
-            Some(Item::Summary(summary)) => {
-                let count = summary.article_count;
-                eprintln!("exported {count} articles; continue with: copydesk watch --token {}", summary.change_token);
-                return Ok(());
-            }
-            None => {}
-        }
-    }
-    Err(Failure::Failed("export is incomplete: the stream ended before its summary".into()))
+/// Parses a kind of change: `withdrawn`.
+fn kind(text: &str) -> Result<ChangeKind, String> {
+    let name = format!("CHANGE_KIND_{}", text.to_ascii_uppercase());
+    let known = ChangeKind::from_str_name(&name).filter(|kind| *kind != ChangeKind::Unspecified);
+    known.ok_or_else(|| "must be a kind of change, such as created, revised, withdrawn or deleted".to_owned())
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
-use super::{ConfigError, SETTINGS, Settings};
+use super::{ConfigError, SETTINGS, Setting, Settings};
 
 /// Settings given as flags, unparsed.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,11 @@ impl SettingFlags {
         let environment = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())));
         Settings::load(&self.flags, environment, self.file.as_deref())
+    }
+
+    /// Merges the flags with the defaults only, without environment and file.
+    pub fn load_alone(&self) -> Result<Settings, ConfigError> {
+        Settings::load(&self.flags, [], None)
     }
 
     /// Returns true if the setting was given as a flag.
@@ -46,7 +51,9 @@ impl FromArgMatches for SettingFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let flags = SETTINGS
             .iter()
-            .filter_map(|setting| Some((setting.name.to_owned(), matches.get_one::<String>(setting.name)?.clone())))
+            .filter_map(|setting| {
+                Some((setting.name.to_owned(), matches.try_get_one::<String>(setting.name).ok().flatten()?.clone()))
+            })
             .collect();
         Ok(Self { flags, file: matches.get_one::<PathBuf>("config").cloned() })
     }
@@ -59,20 +66,52 @@ impl FromArgMatches for SettingFlags {
 
 impl Args for SettingFlags {
     fn augment_args(command: Command) -> Command {
-        let file = Arg::new("config")
-            .long("config")
-            .value_name("FILE")
-            .value_parser(clap::value_parser!(PathBuf))
-            .help("TOML file with settings [env: COPYDESK_CONFIG]");
-        let settings = SETTINGS.iter().map(|setting| {
-            let default = if setting.default.is_empty() { "none" } else { setting.default };
-            let help = format!("{} [default: {default}]", setting.help.replace('`', ""));
-            Arg::new(setting.name).long(setting.name).value_name("VALUE").help(help).hide_short_help(setting.rare)
-        });
-        command.next_help_heading("Settings").arg(file).args(settings)
+        command.next_help_heading("Settings").arg(file()).args(SETTINGS.iter().map(flag))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
         Self::augment_args(command)
     }
+}
+
+/// Settings of the commands that work on a store without a server: only the flags that matter there.
+#[derive(Clone, Debug, Default)]
+pub struct StoreFlags(pub SettingFlags);
+
+/// Flags of [`StoreFlags`].
+const OF_STORES: [&str; 5] = ["store", "data-dir", "store-ca", "store-connect-timeout", "store-statement-timeout"];
+
+impl FromArgMatches for StoreFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        SettingFlags::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.0.update_from_arg_matches(matches)
+    }
+}
+
+impl Args for StoreFlags {
+    fn augment_args(command: Command) -> Command {
+        let settings = SETTINGS.iter().filter(|setting| OF_STORES.contains(&setting.name));
+        command.next_help_heading("Store").arg(file()).args(settings.map(flag))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+fn file() -> Arg {
+    Arg::new("config")
+        .long("config")
+        .value_name("FILE")
+        .value_parser(clap::value_parser!(PathBuf))
+        .help("TOML file with settings [env: COPYDESK_CONFIG]")
+}
+
+fn flag(setting: &Setting) -> Arg {
+    let default = if setting.default.is_empty() { "none" } else { setting.default };
+    let help = format!("{} [default: {default}]", setting.help.replace('`', ""));
+    Arg::new(setting.name).long(setting.name).value_name("VALUE").help(help).hide_short_help(setting.rare)
 }

@@ -3,6 +3,7 @@
 
 mod access;
 mod flags;
+mod options;
 mod parse;
 mod table;
 
@@ -11,8 +12,8 @@ use std::path::Path;
 
 use crate::printable;
 use crate::server::ServerOptions;
-use crate::telemetry::LogFormat;
-pub use flags::SettingFlags;
+use crate::telemetry::{self, LogFormat};
+pub use flags::{SettingFlags, StoreFlags};
 pub use table::{SETTINGS, Setting};
 
 /// Prefix of environment variables. One that is neither a setting nor in [`OTHER_VARIABLES`] is an error.
@@ -90,6 +91,8 @@ pub enum ConfigError {
 #[derive(Clone, Debug)]
 pub struct Settings {
     values: BTreeMap<&'static str, (String, SettingSource)>,
+    /// Variables with the prefix that Kubernetes has set.
+    ignored: Vec<String>,
 }
 
 impl Settings {
@@ -100,7 +103,7 @@ impl Settings {
         file: Option<&Path>,
     ) -> Result<Self, ConfigError> {
         let values = SETTINGS.iter().map(|s| (s.name, (s.default.to_owned(), SettingSource::Default))).collect();
-        let mut settings = Self { values };
+        let mut settings = Self { values, ignored: Vec::new() };
         let environment: BTreeMap<String, String> =
             environment.into_iter().filter(|(name, _)| name.starts_with(PREFIX)).collect();
         let named = environment.get("COPYDESK_CONFIG").map(std::path::PathBuf::from);
@@ -108,7 +111,9 @@ impl Settings {
             settings.read_file(path)?;
         }
         for (variable, value) in &environment {
-            if !OTHER_VARIABLES.contains(&variable.as_str()) {
+            if is_service_link(variable) {
+                settings.ignored.push(variable.clone());
+            } else if !OTHER_VARIABLES.contains(&variable.as_str()) {
                 let name = variable[PREFIX.len()..].to_ascii_lowercase().replace('_', "-");
                 settings.set(&name, variable, value.clone(), SettingSource::Environment(variable.clone()))?;
             }
@@ -118,6 +123,7 @@ impl Settings {
         }
         settings.server_options()?;
         settings.log_format()?;
+        settings.get("log-level", |text| telemetry::check_level(text).map_err(|expected| expected.to_string()))?;
         Ok(settings)
     }
 
@@ -130,6 +136,7 @@ impl Settings {
             let text = match value {
                 toml::Value::String(text) => text,
                 toml::Value::Integer(number) => number.to_string(),
+                toml::Value::Float(number) => number.to_string(),
                 toml::Value::Boolean(on) => if on { "on" } else { "off" }.to_owned(),
                 other => return Err(failed(format!("{name} must be a string, a number or a boolean, not {other}"))),
             };
@@ -140,10 +147,22 @@ impl Settings {
 
     fn set(&mut self, name: &str, written: &str, value: String, origin: SettingSource) -> Result<(), ConfigError> {
         match SETTINGS.iter().find(|setting| setting.name == name) {
-            Some(setting) => drop(self.values.insert(setting.name, (value, origin))),
+            // Secrets that are written with a shell often end with a newline.
+            Some(setting) => drop(self.values.insert(setting.name, (value.trim().to_owned(), origin))),
             None => return Err(ConfigError::Unknown { name: written.to_owned(), origin }),
         }
         Ok(())
+    }
+
+    /// Returns a warning about variables that were ignored, if there are any.
+    pub fn warning(&self) -> Option<String> {
+        (!self.ignored.is_empty()).then(|| {
+            format!(
+                "{}: ignored, as set by Kubernetes for a Service named copydesk; `enableServiceLinks: false` in the \
+                 pod avoids it",
+                self.ignored.join(", ")
+            )
+        })
     }
 
     /// Returns a value, unparsed.
@@ -167,7 +186,7 @@ impl Settings {
 
     /// Returns the server's options.
     pub fn server_options(&self) -> Result<ServerOptions, ConfigError> {
-        table::server_options(self)
+        options::server_options(self)
     }
 
     /// Returns the effective settings as TOML, with the source of each value. Secrets are masked.
@@ -191,6 +210,18 @@ impl Settings {
         }
         out
     }
+}
+
+/// Returns true for a variable that Kubernetes sets in the pods of a namespace with a Service named `copydesk`:
+/// `COPYDESK_SERVICE_HOST`, `COPYDESK_SERVICE_PORT_GRPC`, `COPYDESK_PORT`, `COPYDESK_PORT_50051_TCP_ADDR`.
+fn is_service_link(variable: &str) -> bool {
+    let Some(name) = variable.strip_prefix(PREFIX) else { return false };
+    let is_port = |rest: &str| {
+        rest.is_empty() || rest.strip_prefix('_').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    matches!(name, "SERVICE_HOST" | "SERVICE_PORT")
+        || name.starts_with("SERVICE_PORT_")
+        || name.strip_prefix("PORT").is_some_and(is_port)
 }
 
 /// Returns a value without its secrets: passwords of URLs and values of headers.
@@ -274,6 +305,28 @@ mod tests {
     }
 
     #[test]
+    fn numbers_blanks_and_variables_of_kubernetes_are_accepted() {
+        let settings = load(&[], &[("COPYDESK_OTLP_HEADERS", "")], "trace-sample = 0.25\nmax-page-size = 5").unwrap();
+        assert_eq!((settings.text("trace-sample"), settings.text("max-page-size")), ("0.25", "5"));
+        assert_eq!(settings.warning(), None);
+        let settings = load(&[], &[("COPYDESK_DATA_DIR", "/var/lib/copydesk\n")], "").unwrap();
+        assert_eq!(settings.text("data-dir"), "/var/lib/copydesk");
+        let links = [
+            ("COPYDESK_PORT", "tcp://10.0.0.1:50051"),
+            ("COPYDESK_PORT_50051_TCP", "tcp://10.0.0.1:50051"),
+            ("COPYDESK_PORT_50051_TCP_ADDR", "10.0.0.1"),
+            ("COPYDESK_SERVICE_HOST", "10.0.0.1"),
+            ("COPYDESK_SERVICE_PORT", "50051"),
+            ("COPYDESK_SERVICE_PORT_GRPC", "50051"),
+        ];
+        let warning = load(&[], &links, "").unwrap().warning().unwrap();
+        assert!(links.iter().all(|(name, _)| warning.contains(name)), "{warning}");
+        assert!(
+            load(&[], &[("COPYDESK_PORTS", "1")], "").is_err() && load(&[], &[("COPYDESK_SERVICE", "1")], "").is_err()
+        );
+    }
+
+    #[test]
     fn secrets_are_shown_to_nobody() {
         for url in [
             "postgres://desk:hunter2@db.example/x",
@@ -291,6 +344,9 @@ mod tests {
             "postgres://desk:hunter2@db.example/x?sslmode=allow",
             "postgres://desk:hunter2@db.example:port/x",
             "mysql://desk:hunter2@db.example/x",
+            "postgres://desk:p@hunter2@db.example/x",
+            "postgres://desk:hunter2@db.example/x?channel_binding=require",
+            "postgres://desk:hunter2@db.example/x?target_session_attrs=read-only",
         ] {
             let error = load(&[("store", invalid)], &[], "").unwrap_err().to_string();
             assert!(error.starts_with("store = ") && !error.contains("hunter2"), "{error}");

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Parses a duration: `500ms`, `1s`, `2m`, `24h`.
+/// Parses a duration: `500ms`, `1s`, `2m`, `24h`, `30d`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let invalid = || "must be a number and a unit: 500ms, 1s, 2m or 24h".to_owned();
+    let invalid = || "must be a number and a unit: 500ms, 1s, 2m, 24h or 30d".to_owned();
     let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(invalid)?;
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().map_err(|_| invalid())?;
@@ -15,6 +15,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         "s" => seconds(1),
         "m" => seconds(60),
         "h" => seconds(3_600),
+        "d" => seconds(86_400),
         _ => Err(invalid()),
     }
 }
@@ -79,9 +80,15 @@ pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
     parts.map(pair).collect::<Option<_>>().ok_or_else(|| "must be name=value,name=value".to_owned())
 }
 
-/// Parses an IP address with a port.
+/// Parses an IP address with a port. `localhost` is 127.0.0.1; without a host, all of the machine's IPv4 addresses.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "must be an IP address and a port: 127.0.0.1:50051".to_owned())
+    let expected = "must be an IP address and a port: 127.0.0.1:50051, or localhost:50051, or :50051 for all addresses";
+    let known = match text.rsplit_once(':') {
+        Some(("localhost", port)) => format!("127.0.0.1:{port}"),
+        Some(("", port)) => format!("0.0.0.0:{port}"),
+        _ => text.to_owned(),
+    };
+    known.parse().map_err(|_| expected.to_owned())
 }
 
 #[cfg(test)]
@@ -92,8 +99,20 @@ mod tests {
     fn values_are_read_as_people_write_them() {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("30d"), Ok(Duration::from_secs(30 * 86_400)));
         assert_eq!(bytes("64MiB"), Ok(64 << 20));
-        for bad in ["", "5", "s", "-1s", "1.5s", "99999999999999999999s", "1d"] {
+        for (text, expected) in [
+            ("localhost:1", "127.0.0.1:1"),
+            (":50051", "0.0.0.0:50051"),
+            ("[::1]:2", "[::1]:2"),
+            ("10.0.0.1:3", "10.0.0.1:3"),
+        ] {
+            assert_eq!(address(text), Ok(expected.parse().unwrap()), "{text}");
+        }
+        for bad in ["", "localhost", "50051", "desk.example:1", ":port", "::"] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+        for bad in ["", "5", "s", "-1s", "1.5s", "99999999999999999999s", "1w"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
         assert_eq!(pairs("Api-Key = a=b, x=y,"), Ok(vec![("api-key".into(), "a=b".into()), ("x".into(), "y".into())]));

@@ -4,15 +4,24 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::health::Readiness;
 use crate::access::Access;
-use crate::store::Store;
+use crate::article::{ArticleId, ChangeKind};
+use crate::random::jittered;
+use crate::store::{Precondition, Store, StoreError, Transition, Write, WriteError};
 
 /// Interval between checks for due transitions. Reads evaluate the clock themselves; this is the delay for watchers.
 const TRANSITIONS: Duration = Duration::from_millis(200);
+/// Bounds of the interval between searches for deleted articles to be purged, which is a hundredth of the time for
+/// which they are kept.
+const MIN_PURGE_INTERVAL: Duration = Duration::from_millis(200);
+const MAX_PURGE_INTERVAL: Duration = Duration::from_secs(3_600);
+/// Maximum number of articles that are purged in one transaction.
+const PURGE_BATCH: usize = 100;
 /// Interval between pings of the store, so that readiness follows it within a second.
 const PING: Duration = Duration::from_millis(500);
 /// Maximum time for the answer to a ping.
@@ -33,6 +42,73 @@ pub(super) async fn apply_due_transitions(store: Arc<dyn Store>, stopping: Cance
             Err(_) => {}
         }
         tokio::time::sleep(TRANSITIONS).await;
+    }
+}
+
+/// Purges articles that were deleted longer than `keep` ago. Every replica does it: an article that another has purged,
+/// or an editor has undeleted, is left as it is.
+pub(super) async fn purge_deleted(store: Arc<dyn Store>, keep: Duration, stopping: CancellationToken) {
+    let interval = (keep / 100).clamp(MIN_PURGE_INTERVAL, MAX_PURGE_INTERVAL);
+    let mut failing = false;
+    while !stopping.is_cancelled() {
+        let purged = purge_batch(&*store, keep).await;
+        match &purged {
+            Ok(_) => failing = false,
+            Err(error) if !std::mem::replace(&mut failing, true) => {
+                tracing::warn!(%error, "deleted articles could not be purged");
+            }
+            Err(_) => {}
+        }
+        let more = purged.is_ok_and(|count| count == PURGE_BATCH);
+        tokio::time::sleep(if more { MIN_PURGE_INTERVAL } else { jittered(interval) }).await;
+    }
+}
+
+/// Purges some articles. Returns the number of those that were found.
+async fn purge_batch(store: &dyn Store, keep: Duration) -> Result<usize, StoreError> {
+    let now = Timestamp::now();
+    let Ok(before) = now.checked_sub(keep) else { return Ok(0) };
+    let deleted = store.deleted_before(before, PURGE_BATCH).await?;
+    let purge = |(id, revision): &(ArticleId, i64)| {
+        Write::Transition(Transition {
+            id: id.clone(),
+            key: None,
+            missing: None,
+            kind: ChangeKind::Purged,
+            precondition: Precondition::Revision(*revision),
+            reason: "The time for which deleted articles are kept has passed.".into(),
+            request: None,
+            time: now,
+        })
+    };
+    for written in store.write(deleted.iter().map(purge).collect()).await {
+        match written {
+            Ok(written) if written.outcome.is_change() => {
+                tracing::info!(article = %written.record.id.name(), "deleted article purged");
+            }
+            Ok(_) | Err(WriteError::Conflict(_)) => {}
+            Err(WriteError::Store(error)) => return Err(error),
+            Err(error) => tracing::warn!(%error, "deleted article not purged"),
+        }
+    }
+    Ok(deleted.len())
+}
+
+/// Reads certificates and keys at once on SIGHUP, which operators send after they have changed a file. Both are
+/// also polled. Without a handler, the signal would end the process.
+pub(super) async fn reload_on_hangup(access: Option<Access>, certificates: Option<Arc<Notify>>) {
+    let mut hangup = match signal(SignalKind::hangup()) {
+        Ok(hangup) => hangup,
+        Err(error) => return tracing::warn!(%error, "SIGHUP cannot be handled"),
+    };
+    while hangup.recv().await.is_some() {
+        if let Some(certificates) = &certificates {
+            certificates.notify_one();
+        }
+        if let Some(access) = &access {
+            access.refresh().await;
+        }
+        tracing::info!("certificates and keys reloaded on SIGHUP");
     }
 }
 

@@ -54,6 +54,27 @@ impl StoreOptions {
         })
     }
 
+    /// Returns the location of the store, for messages: a directory, or host, port and database.
+    pub fn location(&self) -> String {
+        match self {
+            Self::Sqlite(options) => printable::path(&options.dir),
+            Self::Postgres(options) => options.address(),
+        }
+    }
+
+    /// Returns an error if the store is embedded and does not exist, for commands that must not create one.
+    ///
+    /// # Errors
+    /// Returns an error that names the directory.
+    pub fn must_exist(&self) -> Result<(), String> {
+        match self {
+            Self::Sqlite(options) if !SqliteStore::exists(&options.dir) => {
+                Err(format!("there is no store in {}: see `data-dir`", printable::path(&options.dir)))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Brings the schema up to date. Returns the location of the store for messages.
     ///
     /// # Errors

@@ -14,7 +14,8 @@ use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use crate::grpc::ConnectionShutdown;
 
 /// Services with their own health status.
-const SERVICES: [&str; 2] = ["copydesk.v1.IngestionService", "copydesk.v1.RetrievalService"];
+const SERVICES: [&str; 3] =
+    ["copydesk.v1.EditorialService", "copydesk.v1.IngestionService", "copydesk.v1.RetrievalService"];
 
 /// Readiness of the server for calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

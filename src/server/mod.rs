@@ -20,8 +20,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding::{Gzip, Zstd};
 use tonic::service::RoutesBuilder;
 use tonic_health::pb::health_server::HealthServer;
+use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 use tower::ServiceBuilder;
 
+pub use crate::grpc::Compression;
 pub use engine::{CopyTarget, StoreOptions};
 pub use middleware::hosts::AllowedHosts;
 pub use middleware::limits::CallOptions;
@@ -31,9 +33,10 @@ pub use transport::tls::{TlsError, TlsOptions};
 
 use crate::access::{Access, AccessOptions, Audit, AuditError, AuditTarget};
 use crate::cache::{ConsistencyCheckOptions, LocalCacheOptions, RedisOptions};
+use crate::grpc::served::editorial_service_server::EditorialServiceServer;
 use crate::grpc::served::ingestion_service_server::IngestionServiceServer;
 use crate::grpc::served::retrieval_service_server::RetrievalServiceServer;
-use crate::grpc::{IngestionApi, RetrievalApi};
+use crate::grpc::{EditorialApi, IngestionApi, ReflectionAlpha, ReflectionApi, RetrievalApi};
 use crate::ingest::{Extraction, IngestOptions, Ingestion};
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::retrieve::{Retrieval, RetrieveLimits};
@@ -95,6 +98,8 @@ pub struct ServerOptions {
     pub drain_wait: Duration,
     /// Maximum further duration of calls in flight after that.
     pub shutdown_grace: Duration,
+    /// Compression of responses.
+    pub compression: Compression,
     /// Enables server reflection.
     pub reflection: bool,
     /// Settings of gRPC-Web.
@@ -128,8 +133,10 @@ pub enum StartError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A port cannot be opened.
-    #[error("cannot listen on {address}: {cause}")]
+    #[error("{setting} = {address}: {cause}; port 0 picks a free one")]
     Listen {
+        /// Setting of the address.
+        setting: &'static str,
         /// Address of the port.
         address: SocketAddr,
         /// Error of the system.
@@ -155,7 +162,7 @@ pub enum StartError {
     Tls(#[from] TlsError),
     /// A defect: the descriptors from build.rs cannot be served.
     #[error("reflection: {0}")]
-    Reflection(#[from] tonic_reflection::server::Error),
+    Reflection(#[from] prost_reflect::DescriptorError),
 }
 
 /// Error that stopped a server.
@@ -183,9 +190,9 @@ impl Server {
         }
         check_exposure(&options)?;
         let audit = Audit::open(&options.audit_log)?;
-        let listener = listen(options.listen).await?;
+        let listener = listen("listen", options.listen).await?;
         let http = match options.http_listen {
-            Some(address) => Some(listen(address).await?),
+            Some(address) => Some(listen("http-listen", address).await?),
             None => None,
         };
         let metrics = Metrics::new(paths());
@@ -235,6 +242,10 @@ impl Server {
             tokio::spawn(background::apply_due_transitions(Arc::clone(&store), stopping.clone())),
             tokio::spawn(background::watch_store(store, readiness.clone(), stopping.clone())),
         ];
+        if let Some(keep) = self.options.retrieve.deleted_keep {
+            let purging = background::purge_deleted(self.stack.store(), keep, stopping.clone());
+            background.push(tokio::spawn(purging));
+        }
         if let Some(access) = self.access.clone() {
             background.push(tokio::spawn(background::watch_credentials(
                 access.clone(),
@@ -246,16 +257,14 @@ impl Server {
         if let Some(consistency_checker) = self.stack.consistency_checker() {
             background.push(tokio::spawn(async move { consistency_checker.run().await }));
         }
+        let requested = reloading.as_ref().map(transport::tls::Reloading::requested);
+        background.push(tokio::spawn(background::reload_on_hangup(self.access.clone(), requested)));
         if let Some(reloading) = reloading {
             background.push(tokio::spawn(reloading.run()));
         }
         if let Some(listener) = self.http {
-            let router = admin::router(admin::Http { metrics: metrics.clone(), readiness: ready });
-            background.push(tokio::spawn(async move {
-                if let Err(error) = axum::serve(listener, router).await {
-                    tracing::error!(%error, "metrics port failed");
-                }
-            }));
+            let http = admin::Http { metrics: metrics.clone(), readiness: ready };
+            background.push(tokio::spawn(admin::serve(listener, http)));
         }
         let (drain_wait, drained) = (self.options.drain_wait, stopping.clone());
         background.push(tokio::spawn(async move {
@@ -299,26 +308,36 @@ impl Server {
 
     fn own_services(&self, metrics: &Metrics) -> OwnServices {
         let max = self.options.max_message_bytes;
+        let compression = self.options.compression;
         let retrieval = Retrieval::new(self.stack.reads(), self.options.retrieve.clone());
         let extraction = self.extraction.clone();
         let early = EarlyReject::new(extraction.clone(), max, metrics.clone());
         let ingestion = Ingestion::new(self.stack.store(), extraction, self.options.ingest.clone());
-        let retrieval =
-            RetrievalServiceServer::new(RetrievalApi::new(retrieval, metrics.clone(), self.access.is_some()))
-                .accept_compressed(Gzip)
-                .accept_compressed(Zstd)
-                .send_compressed(Gzip)
-                .send_compressed(Zstd)
-                .max_decoding_message_size(max)
-                .max_encoding_message_size(MAX_ANSWER_BYTES);
-        let ingestion = IngestionServiceServer::new(IngestionApi::new(ingestion, metrics.clone(), self.audit.clone()))
+        let retrieval = RetrievalApi::new(retrieval, metrics.clone(), self.access.is_some(), compression);
+        let keep = self.options.retrieve.deleted_keep;
+        let editorial = EditorialApi::new(ingestion.clone(), self.audit.clone(), keep, compression);
+        let ingestion = IngestionApi::new(ingestion, metrics.clone(), self.audit.clone(), compression);
+        let mut retrieval = RetrievalServiceServer::new(retrieval)
             .accept_compressed(Gzip)
             .accept_compressed(Zstd)
-            .send_compressed(Gzip)
-            .send_compressed(Zstd)
             .max_decoding_message_size(max)
             .max_encoding_message_size(MAX_ANSWER_BYTES);
-        OwnServices { retrieval, ingestion, early }
+        let mut editorial = EditorialServiceServer::new(editorial)
+            .accept_compressed(Gzip)
+            .accept_compressed(Zstd)
+            .max_decoding_message_size(max)
+            .max_encoding_message_size(MAX_ANSWER_BYTES);
+        let mut ingestion = IngestionServiceServer::new(ingestion)
+            .accept_compressed(Gzip)
+            .accept_compressed(Zstd)
+            .max_decoding_message_size(max)
+            .max_encoding_message_size(MAX_ANSWER_BYTES);
+        if compression.enabled {
+            retrieval = retrieval.send_compressed(Gzip).send_compressed(Zstd);
+            editorial = editorial.send_compressed(Gzip).send_compressed(Zstd);
+            ingestion = ingestion.send_compressed(Gzip).send_compressed(Zstd);
+        }
+        OwnServices { retrieval, ingestion, editorial, early }
     }
 
     /// Returns the routes of health and reflection.
@@ -327,14 +346,8 @@ impl Server {
         let mut routes = RoutesBuilder::default();
         routes.add_service(health);
         if self.options.reflection {
-            let builder = || {
-                tonic_reflection::server::Builder::configure()
-                    .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-                    .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-                    // The types of error details, so that tools can show them.
-                    .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-            };
-            routes.add_service(builder().build_v1()?).add_service(builder().build_v1alpha()?);
+            let reflection = ServerReflectionServer::new(ReflectionApi::new()?);
+            routes.add_service(reflection.clone()).add_service(ReflectionAlpha(reflection));
         }
         Ok(routes.routes().prepare())
     }
@@ -358,8 +371,8 @@ fn check_exposure(options: &ServerOptions) -> Result<(), StartError> {
     Ok(())
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|cause| StartError::Listen { address, cause })
+async fn listen(setting: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|cause| StartError::Listen { setting, address, cause })
 }
 
 /// Returns the paths of all methods, for metrics.

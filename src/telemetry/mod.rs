@@ -8,7 +8,7 @@ pub mod trace;
 
 pub use call_article::{set_call_article, take_call_article};
 pub use log_rate_limiter::LogRateLimiter;
-pub use logging::{LogFormat, LoggingError, init};
+pub use logging::{LogFormat, LoggingError, check_level, init};
 pub use metrics::{
     CacheMetrics, CallMetrics, ComputedGauge, ConnectionMetrics, ConsistencyCheckMetrics, IngestMetrics, MethodMetrics,
     Metrics, OpenConnection, ReadMetrics, RedisMetrics, RetrievalMetrics, StandbyMetrics, StoreMetrics,

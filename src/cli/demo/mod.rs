@@ -16,14 +16,14 @@ use super::input::Input;
 use super::{ingest, serve};
 use crate::config::SettingFlags;
 use crate::files;
-use crate::proto::feed_item::Result as ItemResult;
 use crate::proto::ingest_articles_response::Result as Answer;
+use crate::proto::ingest_result::Result as ItemResult;
 use crate::proto::lookup_article_request::Key;
 use crate::proto::watch_articles_response::Event;
 use crate::proto::{
-    Article, Consistency, CutReason, GetArticleRequest, IngestArticlesResponse, IngestOutcome, LookupArticleRequest,
-    SearchArticlesRequest, UpdateArticleRequest, WatchArticlesRequest, WatchArticlesResponse, WithdrawArticleRequest,
-    consistency::Requirement,
+    Article, Consistency, CutReason, GetArticleRequest, IngestArticlesResponse, IngestOutcome, ListArticlesRequest,
+    LookupArticleRequest, SearchArticlesRequest, UpdateArticleRequest, WatchArticlesRequest, WatchArticlesResponse,
+    WithdrawArticleRequest, consistency::Requirement,
 };
 use crate::server::Server;
 use crate::telemetry;
@@ -34,16 +34,32 @@ pub(super) struct DemoArgs {
     /// Exit at the end of the demo
     #[arg(long)]
     once: bool,
-    #[command(flatten)]
-    settings: SettingFlags,
+    /// Address for gRPC; port 0 picks a free one
+    #[arg(long, default_value = "127.0.0.1:50051", value_name = "ADDRESS")]
+    listen: String,
+    /// Address for metrics and probes, or off
+    #[arg(long, default_value = "127.0.0.1:9464", value_name = "ADDRESS")]
+    http_listen: String,
+    /// Directory that keeps the store after the demo; default: a temporary one
+    #[arg(long, value_name = "DIRECTORY")]
+    data_dir: Option<String>,
+    /// Minimum log level
+    #[arg(long, default_value = "warn", value_name = "LEVEL")]
+    log_level: String,
 }
 
 pub(super) fn run(args: DemoArgs) -> Result<(), Failure> {
     // Temporary directory: each demo starts empty and leaves nothing behind.
     let private = PermissionsExt::from_mode(files::FOLDER_MODE);
     let scratch = tempfile::Builder::new().prefix("copydesk-demo-").permissions(private).tempdir()?;
-    let flags = args.settings.or("data-dir", scratch.path().display().to_string()).or("log-level", "warn");
-    let settings = flags.load()?;
+    let data_dir = args.data_dir.clone().unwrap_or_else(|| scratch.path().display().to_string());
+    // Without the environment and a file of settings: those may name a store of production.
+    let settings = SettingFlags::default()
+        .with("listen", args.listen)
+        .with("http-listen", args.http_listen)
+        .with("data-dir", &data_dir)
+        .with("log-level", args.log_level)
+        .load_alone()?;
     telemetry::init(settings.log_format()?, settings.text("log-level"))
         .map_err(|error| Failure::Usage(format!("log-level: {error}")))?;
     let options = settings.server_options()?;
@@ -55,13 +71,15 @@ pub(super) fn run(args: DemoArgs) -> Result<(), Failure> {
         let (address, http) = (server.address()?, server.http_address());
         let (end, ended) = oneshot::channel::<()>();
         let mut served = tokio::spawn(server.run(async move { drop(ended.await) }));
-        print(&format!(
-            "Copydesk {} is serving on {address} with an empty embedded store.",
-            env!("CARGO_PKG_VERSION")
-        ))?;
-
         let mut client = Client::connect_with(&address.to_string(), &Tls::default(), None).await?;
-        show(&mut client).await?;
+        let first = ListArticlesRequest { page_size: 1, ..Default::default() };
+        let serving = format!("Copydesk {} is serving on {address} with", env!("CARGO_PKG_VERSION"));
+        if client.retrieval.list_articles(first).await?.into_inner().articles.is_empty() {
+            print(&format!("{serving} an empty embedded store."))?;
+            show(&mut client).await?;
+        } else {
+            print(&format!("{serving} the store in {data_dir}, which already holds articles: nothing is ingested."))?;
+        }
         commands_to_try(&address.to_string(), http)?;
         if args.once {
             drop(end);
@@ -135,10 +153,10 @@ fn outcome(label: &str, answer: &IngestArticlesResponse) -> Result<(), Failure> 
         print(&format!("{outcome:<10} {label:<33} {}", article.map_or("", |article| &article.headline)))
     };
     match &answer.result {
-        Some(Answer::Ingested(it)) if it.feed_items.is_empty() => line(label, it.outcome, it.article.as_ref()),
-        Some(Answer::Ingested(feed)) => feed.feed_items.iter().try_for_each(|item| match &item.result {
+        Some(Answer::Ingested(ingested)) => ingested.results.iter().try_for_each(|item| match &item.result {
             Some(ItemResult::Ingested(it)) => {
-                line(&format!("{label}, {}", item.external_id), it.outcome, it.article.as_ref())
+                let label = if item.external_id.is_empty() { label } else { &format!("{label}, {}", item.external_id) };
+                line(label, it.outcome, it.article.as_ref())
             }
             Some(ItemResult::Error(status)) => print(&format!("{:<10} {label:<33} {}", "rejected", status.message)),
             None => Ok(()),
@@ -150,10 +168,11 @@ fn outcome(label: &str, answer: &IngestArticlesResponse) -> Result<(), Failure> 
 
 fn cuts(answers: &[IngestArticlesResponse]) -> Result<(), Failure> {
     let dirty = answers.iter().find(|answer| PAGES[answer.sequence as usize - 1].url == DIRTY);
-    let Some(Answer::Ingested(ingested)) = dirty.and_then(|answer| answer.result.as_ref()) else {
+    let Some(Answer::Ingested(ingested)) = dirty.and_then(|answer| answer.result.clone()) else {
         return Ok(());
     };
-    for cut in ingested.report.iter().flat_map(|report| &report.cuts) {
+    let report = ingested.into_first().and_then(|ingested| ingested.report);
+    for cut in report.iter().flat_map(|report| &report.cuts) {
         let reason = cut.reason().as_str_name().trim_start_matches("CUT_REASON_").to_owned();
         let mut text: String = cut.text.replace('\n', " ").chars().take(80).collect();
         if cut.text.chars().count() > 80 {
@@ -186,8 +205,9 @@ async fn correct(client: &mut Connected) -> Result<Article, Failure> {
         article: Some(article),
         update_mask: Some(prost_types::FieldMask { paths: vec!["headline".into(), "body".into()] }),
         reason: "the board's release says 6 percent".into(),
+        ..Default::default()
     };
-    let updated = client.ingestion.update_article(request).await?.into_inner().article;
+    let updated = client.editorial.update_article(request).await?.into_inner().article;
     updated.ok_or_else(|| Failure::failed("the response contains no article"))
 }
 
@@ -199,7 +219,7 @@ async fn withdraw(client: &mut Connected) -> Result<String, Failure> {
         reason: "the coast guard has withdrawn its statement".into(),
         ..Default::default()
     };
-    client.ingestion.withdraw_article(request).await?;
+    client.editorial.withdraw_article(request).await?;
     Ok(found.name)
 }
 

@@ -77,7 +77,7 @@ pub(super) const PAGES: &[Page] = &[
 
 impl Page {
     pub(super) fn document(&self) -> Document {
-        let raw = RawPayload { data: self.bytes.into(), content_type: self.content_type.to_owned() };
+        let raw = RawPayload { data: self.bytes.into(), mime_type: self.content_type.to_owned() };
         Document { payload: Some(Payload::Raw(raw)), url: self.url.to_owned(), ..Document::default() }
     }
 }

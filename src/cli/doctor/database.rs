@@ -52,6 +52,11 @@ fn primary(facts: &DatabaseFacts, postgres: &PostgresOptions, options: &ServerOp
         let found = format!("the role lacks privileges: {}", facts.lacks.join(", "));
         findings.push(Finding::problem(PART, found, "GRANT them, or make the role the owner of the schema"));
     }
+    if facts.pooled && postgres.listen {
+        let found = "connections go through a pooler in transaction mode (pgbouncer)";
+        let advice = "set `store-listen = off`, which serve then does by itself, with a warning at each start";
+        findings.push(Finding::advice(PART, found, advice));
+    }
     let commits = &facts.synchronous_commit;
     if matches!(commits.as_str(), "off" | "local") {
         let advice = "set it to `on` for other clients of this database; Copydesk sets it to `on` for its own commits";

@@ -17,9 +17,10 @@ use tonic::service::Routes;
 use tower::{Layer, Service};
 
 use super::early_reject::EarlyReject;
+use crate::grpc::served::editorial_service_server::EditorialServiceServer;
 use crate::grpc::served::ingestion_service_server::IngestionServiceServer;
 use crate::grpc::served::retrieval_service_server::RetrievalServiceServer;
-use crate::grpc::{IngestionApi, RetrievalApi};
+use crate::grpc::{EditorialApi, IngestionApi, RetrievalApi, without_defective_compression};
 use crate::server::transport::is_grpc;
 
 /// Copydesk's own services.
@@ -27,6 +28,7 @@ use crate::server::transport::is_grpc;
 pub(crate) struct OwnServices {
     pub(crate) retrieval: RetrievalServiceServer<RetrievalApi>,
     pub(crate) ingestion: IngestionServiceServer<IngestionApi>,
+    pub(crate) editorial: EditorialServiceServer<EditorialApi>,
     pub(crate) early: EarlyReject,
 }
 
@@ -55,10 +57,11 @@ impl Service<Request<Body>> for Dispatch {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         if !is_grpc(&request) {
             return Box::pin(std::future::ready(Ok(not_grpc())));
         }
+        without_defective_compression(request.headers_mut());
         let service = request.uri().path().strip_prefix('/').and_then(|path| path.split_once('/'));
         match service {
             Some((RetrievalServiceServer::<RetrievalApi>::NAME, _)) => {
@@ -70,6 +73,9 @@ impl Service<Request<Body>> for Dispatch {
             Some((IngestionServiceServer::<IngestionApi>::NAME, _)) => {
                 self.own_services.ingestion.clone().call(request)
             }
+            Some((EditorialServiceServer::<EditorialApi>::NAME, _)) => {
+                self.own_services.editorial.clone().call(request)
+            }
             _ => Box::pin(self.other_services.call(request)),
         }
     }
@@ -78,7 +84,8 @@ impl Service<Request<Body>> for Dispatch {
 /// Returns the response to other content types. As gRPC over HTTP/2 requires, it has an HTTP error status too, so that
 /// no client takes it for a success.
 fn not_grpc() -> Response<Body> {
-    let status = Status::invalid_argument("content-type must be application/grpc, or application/grpc-web");
+    let status =
+        Status::invalid_argument("content-type must be application/grpc, or application/grpc-web, with Protobuf");
     let mut response = status.into_http();
     *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
     response

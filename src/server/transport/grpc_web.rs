@@ -14,8 +14,16 @@ use crate::grpc::CACHE_METADATA;
 /// Time for which browsers cache a preflight.
 const PREFLIGHT: Duration = Duration::from_secs(3_600);
 /// Additional request headers that pages may send.
-const SENT: [&str; 6] =
-    ["x-grpc-web", "x-user-agent", "grpc-timeout", "grpc-accept-encoding", "x-request-id", "traceparent"];
+const SENT: [&str; 8] = [
+    "x-grpc-web",
+    "x-user-agent",
+    "grpc-timeout",
+    "grpc-accept-encoding",
+    "x-request-id",
+    "traceparent",
+    "tracestate",
+    "baggage",
+];
 /// Response headers that pages may read. An error without a message is only in the headers of a gRPC-Web call.
 const READ: [&str; 5] = ["grpc-status", "grpc-message", "grpc-status-details-bin", CACHE_METADATA, "x-request-id"];
 

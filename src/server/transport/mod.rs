@@ -12,9 +12,10 @@ pub(super) mod tls;
 use http::{Request, header};
 use tonic::body::Body;
 
-/// Returns true if the content type is that of gRPC. Web pages can send forms and plain text to any address without a
-/// preflight, but not this content type.
+/// Returns true if the content type is that of gRPC with Protobuf. Web pages can send forms and plain text to any
+/// address without a preflight, but not this content type. gRPC-Web is translated to it before.
 pub(crate) fn is_grpc(request: &Request<Body>) -> bool {
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+    let content_type = request.headers().get(header::CONTENT_TYPE).map(|value| value.as_bytes());
+    let essence = content_type.and_then(|value| value.split(|byte| *byte == b';').next()).unwrap_or_default();
+    [&b"application/grpc"[..], b"application/grpc+proto"].contains(&essence.trim_ascii())
 }

@@ -10,7 +10,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -151,6 +151,7 @@ pub(crate) struct Reloading {
     files: Files,
     current: watch::Sender<Arc<ServerConfig>>,
     metrics: Metrics,
+    requested: Arc<Notify>,
 }
 
 /// Reads the files, and returns the acceptor and the task that reloads it.
@@ -159,16 +160,22 @@ pub(crate) fn start(options: TlsOptions, http1: bool, metrics: Metrics) -> Resul
     let Configured { server, ends } = files.configure(&options, http1)?;
     metrics.connections().certificate_ends(ends);
     let (sender, current) = watch::channel(server);
-    Ok((Tls { current }, Reloading { options, http1, files, current: sender, metrics }))
+    let reloading = Reloading { options, http1, files, current: sender, metrics, requested: Arc::default() };
+    Ok((Tls { current }, reloading))
 }
 
 impl Reloading {
+    /// Returns the signal to read the files at once.
+    pub(crate) fn requested(&self) -> Arc<Notify> {
+        Arc::clone(&self.requested)
+    }
+
     /// Reloads changed files. It compares their content, not their modification times: a mounted secret changes by a
     /// symlink. The previous files stay in use while the new ones are invalid, or do not match yet.
     pub(crate) async fn run(mut self) {
         let mut failure = None;
         loop {
-            tokio::time::sleep(POLL).await;
+            let _requested = tokio::time::timeout(POLL, self.requested.notified()).await;
             let options = self.options.clone();
             let Ok(read) = tokio::task::spawn_blocking(move || Files::read(&options)).await else { continue };
             let found = match read {

@@ -1,0 +1,117 @@
+//! `withdraw`, `reinstate`, `delete` and `undelete`.
+
+use clap::Args;
+
+use super::article_text::state;
+use super::connection::Connection;
+use super::failure::{Failure, print};
+use super::json;
+use super::target::Target;
+use crate::proto::{
+    Article, DeleteArticleRequest, ReinstateArticleRequest, UndeleteArticleRequest, WithdrawArticleRequest,
+    WithdrawScope,
+};
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    copydesk withdraw 7k2mq0v3d9s5x8w1b4n6z0c2hf --reason 'legal complaint'\n  \
+    copydesk withdraw --url https://herald.example/news/1 --copies --reason 'recalled by the agency'\n  \
+    copydesk withdraw --url https://herald.example/news/2 --allow-missing --reason 'must not be published'")]
+pub(super) struct WithdrawArgs {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    edit: EditArgs,
+    /// Also withdraw the other articles that have this headline and body now
+    #[arg(long)]
+    copies: bool,
+    /// If the article does not exist, refuse it when it comes
+    #[arg(long)]
+    allow_missing: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  copydesk reinstate 7k2mq0v3d9s5x8w1b4n6z0c2hf --reason 'complaint settled'")]
+pub(super) struct OneEditArgs {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    edit: EditArgs,
+}
+
+/// Flags that all edits have.
+#[derive(Args)]
+pub(super) struct EditArgs {
+    /// Reason, stored with the revision and shown to editors
+    #[arg(long, default_value = "", hide_default_value = true)]
+    pub(super) reason: String,
+    /// Check everything and print the result, without writing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Print the article as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    pub(super) connection: Connection,
+}
+
+pub(super) async fn withdraw(args: WithdrawArgs) -> Result<(), Failure> {
+    let mut client = args.edit.connection.open().await?;
+    let scope = if args.copies { WithdrawScope::ExactCopies } else { WithdrawScope::Article };
+    let request = WithdrawArticleRequest {
+        name: args.target.name(),
+        url: args.target.url.clone().unwrap_or_default(),
+        external: args.target.external(),
+        reason: args.edit.reason.clone(),
+        allow_missing: args.allow_missing,
+        validate_only: args.edit.dry_run,
+        scope: scope.into(),
+        ..Default::default()
+    };
+    let done = client.editorial.withdraw_article(request).await?.into_inner();
+    args.edit.show(done.article.as_ref())?;
+    for copy in &done.withdrawn_copies {
+        print(&format!("{copy}  withdrawn, as a copy"))?;
+    }
+    if done.has_more_copies {
+        print("there are more copies: run the command again")?;
+    }
+    Ok(())
+}
+
+pub(super) async fn reinstate(args: OneEditArgs) -> Result<(), Failure> {
+    let mut client = args.edit.connection.open().await?;
+    let name = args.target.resolve(&mut client).await?;
+    let (reason, validate_only) = (args.edit.reason.clone(), args.edit.dry_run);
+    let request = ReinstateArticleRequest { name, reason, validate_only, ..Default::default() };
+    args.edit.show(client.editorial.reinstate_article(request).await?.into_inner().article.as_ref())
+}
+
+pub(super) async fn delete(args: OneEditArgs) -> Result<(), Failure> {
+    let mut client = args.edit.connection.open().await?;
+    let name = args.target.resolve(&mut client).await?;
+    let (reason, validate_only) = (args.edit.reason.clone(), args.edit.dry_run);
+    let request = DeleteArticleRequest { name, reason, validate_only, ..Default::default() };
+    args.edit.show(client.editorial.delete_article(request).await?.into_inner().article.as_ref())
+}
+
+pub(super) async fn undelete(args: OneEditArgs) -> Result<(), Failure> {
+    let mut client = args.edit.connection.open().await?;
+    let name = args.target.resolve(&mut client).await?;
+    let (reason, validate_only) = (args.edit.reason.clone(), args.edit.dry_run);
+    let request = UndeleteArticleRequest { name, reason, validate_only, ..Default::default() };
+    args.edit.show(client.editorial.undelete_article(request).await?.into_inner().article.as_ref())
+}
+
+impl EditArgs {
+    /// Prints an edited article: its name, revision, state and headline.
+    pub(super) fn show(&self, article: Option<&Article>) -> Result<(), Failure> {
+        let article = article.ok_or_else(|| Failure::failed("the response contains no article"))?;
+        if self.json {
+            return print(&json::line(article).map_err(Failure::failed)?);
+        }
+        let dry = if self.dry_run { "  (dry run: nothing is written)" } else { "" };
+        let revision = if self.dry_run { String::new() } else { format!("  revision {}", article.revision) };
+        print(&format!("{}{revision}  {}  {}{dry}", article.name, state(article), article.headline))
+    }
+}

@@ -1,0 +1,89 @@
+//! Help: commands in groups, completions and manual pages.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Command, CommandFactory};
+use clap_complete::Shell;
+
+use super::Cli;
+use super::failure::{Failure, print};
+use crate::printable;
+
+/// Commands by task, in the order of the help.
+const GROUPS: [(&str, &[&str]); 5] = [
+    ("Start here", &["demo", "serve", "ingest", "extract"]),
+    ("Read", &["get", "list", "search", "watch", "revisions", "export"]),
+    ("Edit", &["correct", "withdraw", "reinstate", "delete", "undelete"]),
+    ("Operate", &["doctor", "health", "keys", "migrate", "verify", "copy", "consistency-check", "config"]),
+    ("Tools", &["descriptors", "completions", "man", "version", "help"]),
+];
+
+#[derive(Args)]
+#[command(after_help = "Example:\n  copydesk completions bash >/etc/bash_completion.d/copydesk")]
+pub(super) struct CompletionsArgs {
+    /// Shell: bash, zsh, fish, elvish or powershell
+    shell: Shell,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  copydesk man | man -l -\n  copydesk man --dir /usr/local/share/man/man1")]
+pub(super) struct ManArgs {
+    /// Write the pages of all commands to this directory, instead of printing that of `copydesk`
+    #[arg(long, value_name = "DIRECTORY")]
+    dir: Option<PathBuf>,
+}
+
+/// Returns the command line with its commands in groups in the help.
+pub(super) fn grouped(command: Command) -> Command {
+    let about = |name: &str| {
+        let found = command.get_subcommands().find(|command| command.get_name() == name);
+        found.and_then(|command| command.get_about()).map_or_else(|| "Print help".to_owned(), ToString::to_string)
+    };
+    let group = |(title, names): &(&str, &[&str])| {
+        let lines: Vec<String> = names.iter().map(|name| format!("  {name:<18} {}", about(name))).collect();
+        format!("{title}:\n{}", lines.join("\n"))
+    };
+    let groups = GROUPS.iter().map(group).collect::<Vec<_>>().join("\n\n");
+    let more = "`copydesk help COMMAND` prints the flags and examples of a command.";
+    command
+        .help_template("{about-with-newline}\n{usage-heading} {usage}\n\n{after-help}\n\nOptions:\n{options}\n")
+        .after_help(format!("{groups}\n\n{more}"))
+}
+
+pub(super) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "copydesk", &mut text);
+    print(String::from_utf8_lossy(&text).trim_end())
+}
+
+pub(super) fn man(args: &ManArgs) -> Result<(), Failure> {
+    match &args.dir {
+        Some(dir) => {
+            let failed = |error| Failure::Failed(format!("{}: {error}", printable::path(dir)));
+            clap_mangen::generate_to(Cli::command(), Path::new(dir)).map_err(failed)
+        }
+        None => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(grouped(Cli::command())).render(&mut text)?;
+            print(String::from_utf8_lossy(&text).trim_end())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_one_group_and_has_a_description() {
+        let command = Cli::command();
+        let known: BTreeSet<&str> = command.get_subcommands().map(Command::get_name).chain(["help"]).collect();
+        let grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        assert_eq!(grouped.iter().copied().collect::<BTreeSet<_>>(), known);
+        assert_eq!(grouped.len(), known.len(), "a command is in two groups");
+        command.clone().debug_assert();
+        assert!(command.get_subcommands().all(|command| command.get_about().is_some()));
+    }
+}

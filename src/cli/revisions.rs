@@ -1,0 +1,123 @@
+//! `revisions`: the history of an article, and the differences between its revisions.
+
+use clap::Args;
+
+use super::article_text::{change, dim, inserted, removed, time};
+use super::connection::Connection;
+use super::failure::{Failure, print};
+use super::table::Table;
+use super::target::Target;
+use crate::proto::{
+    DiffArticleRevisionsRequest, DiffArticleRevisionsResponse, DiffPartKind, ListArticleRevisionsRequest,
+    ParagraphChange,
+};
+
+/// Maximum number of revisions per request.
+const PAGE: usize = 100;
+
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    copydesk revisions 7k2mq0v3d9s5x8w1b4n6z0c2hf\n  \
+    copydesk revisions --url https://herald.example/news/1 --diff        the newest revision and the one before\n  \
+    copydesk revisions 7k2mq0v3d9s5x8w1b4n6z0c2hf --diff 5 --base 2")]
+pub(super) struct RevisionsArgs {
+    #[command(flatten)]
+    target: Target,
+    /// Print the differences of this revision, by default the newest, to the one before
+    #[arg(long, value_name = "REVISION", num_args = 0..=1, default_missing_value = "0")]
+    diff: Option<i64>,
+    /// Older revision to compare with
+    #[arg(long, value_name = "REVISION", requires = "diff")]
+    base: Option<i64>,
+    /// Also if the article is not readable; requires the scope articles.edit
+    #[arg(long)]
+    any_state: bool,
+    /// Maximum number of revisions
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(super) async fn revisions(args: RevisionsArgs) -> Result<(), Failure> {
+    let mut client = args.connection.open().await?;
+    let name = args.target.resolve(&mut client).await?;
+    let mut retrieval = client.retrieval;
+    let of = |number: i64| format!("{name}/revisions/{number}");
+    if let Some(number) = args.diff {
+        let newest = ListArticleRevisionsRequest {
+            parent: name.clone(),
+            page_size: 1,
+            any_state: args.any_state,
+            ..Default::default()
+        };
+        let revision = match number {
+            0 => {
+                let newest = retrieval.list_article_revisions(newest).await?.into_inner().revisions;
+                newest.into_iter().next().map(|revision| revision.name).unwrap_or_default()
+            }
+            number => of(number),
+        };
+        let request = DiffArticleRevisionsRequest {
+            name: revision,
+            base_revision: args.base.map(of).unwrap_or_default(),
+            any_state: args.any_state,
+            ..Default::default()
+        };
+        return show_diff(&retrieval.diff_article_revisions(request).await?.into_inner());
+    }
+    let mut table = Table::new(["REVISION", "CHANGE", "TIME", "CHANGED", "REASON"]);
+    let mut request =
+        ListArticleRevisionsRequest { parent: name.clone(), any_state: args.any_state, ..Default::default() };
+    let mut remaining = args.limit;
+    while remaining > 0 {
+        request.page_size = remaining.min(PAGE) as i32;
+        let page = retrieval.list_article_revisions(request.clone()).await?.into_inner();
+        remaining -= page.revisions.len().min(remaining);
+        for revision in page.revisions {
+            table.row([
+                revision.name.rsplit('/').next().unwrap_or_default().to_owned(),
+                change(revision.kind).to_owned(),
+                time(revision.create_time.as_ref()),
+                revision.changed_fields.join(","),
+                revision.reason,
+            ]);
+        }
+        if page.next_page_token.is_empty() {
+            break;
+        }
+        request.page_token = page.next_page_token;
+    }
+    table.print("no revisions")
+}
+
+fn show_diff(diff: &DiffArticleRevisionsResponse) -> Result<(), Failure> {
+    let base = if diff.base_revision.is_empty() { "nothing" } else { &diff.base_revision };
+    print(&dim(&format!("{base} → {}", diff.name)))?;
+    if diff.fields.is_empty() && diff.paragraphs.is_empty() {
+        return print("no difference in the text and the fields");
+    }
+    for field in &diff.fields {
+        let values = |one: &str, list: &[String]| if one.is_empty() { list.join(", ") } else { one.to_owned() };
+        let (before, after) =
+            (values(&field.old_value, &field.removed_values), values(&field.new_value, &field.added_values));
+        print(&format!("{}: {}{}", field.path, removed(&before), inserted(&after)))?;
+    }
+    for paragraph in &diff.paragraphs {
+        if paragraph.change() == ParagraphChange::Unchanged {
+            print(&dim(&format!("… {} unchanged paragraphs", paragraph.count)))?;
+            continue;
+        }
+        let text: String = paragraph
+            .parts
+            .iter()
+            .map(|part| match part.kind() {
+                DiffPartKind::Inserted => inserted(&part.text),
+                DiffPartKind::Deleted => removed(&part.text),
+                DiffPartKind::Equal | DiffPartKind::Unspecified => part.text.clone(),
+            })
+            .collect();
+        print(&text)?;
+    }
+    Ok(())
+}
