@@ -1,5 +1,5 @@
 //! Callers without a generated client: grpcurl, buf curl, curl through Envoy, and a page in a browser. Each calls a
-//! server of this test, and its output is checked.
+//! server of this test, and its output is checked. So are the commands of the README.
 //!
 //! Run by `make callers`, which installs them; `CALLERS` is the folder with them. If it is not set, the test is
 //! skipped.
@@ -7,6 +7,7 @@
 
 mod browser; // a page in Chromium
 mod envoy; // JSON over HTTP
+mod readme; // the README's chapter "Call it"
 #[path = "../support/mod.rs"]
 mod support; // servers, databases and Redis as processes
 
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     println!("envoy      {said}");
     let said = site.show(&server);
     println!("chromium   {said}");
+    println!("README     {} commands and programs run as written", readme::run(&tools));
     ExitCode::SUCCESS
 }
 
@@ -50,8 +52,9 @@ fn grpcurl(tools: &Path, server: &Serve) -> String {
     };
     let document = json!({"document": {"text": DUMP, "source": "herald.example", "externalId": "ferry"}});
     let ingested = read(&call("copydesk.v1.IngestionService/IngestArticle", &document).unwrap());
-    let name = ingested["article"]["name"].as_str().unwrap().to_owned();
-    assert_eq!(ingested["article"]["headline"], "Ferry returns to Port Ellery", "{ingested}");
+    let article = &ingested["results"][0]["ingested"]["article"];
+    let name = article["name"].as_str().unwrap().to_owned();
+    assert_eq!(article["headline"], "Ferry returns to Port Ellery", "{ingested}");
     let got = read(&call(GET, &json!({"name": name})).unwrap());
     assert_eq!(got["article"]["revision"], "1", "{got}");
     let refused = call(GET, &json!({"name": "articles/unknown"})).unwrap_err();

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::Run;
 use crate::proxy::Way;
-use crate::random::Random;
 use crate::report::CALM;
+use crate::support::random::Random;
 use crate::support::redis_server::RedisServer;
 use crate::system::{SERVERS, System};
 

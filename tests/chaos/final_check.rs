@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 use copydesk::proto::consistency::Requirement;
 use copydesk::proto::*;
 use copydesk_client::Client;
-use tonic::Code;
 
 use crate::Run;
 use crate::history::{Change, Promise, Seen, State, digest, name};
-use crate::readers::{brief, mask, request};
+use crate::readers::{brief, hidden, mask, request};
 use crate::system::SERVERS;
 
 pub async fn check(run: &Arc<Run>) {
@@ -47,7 +46,7 @@ async fn standing(run: &Run, server: usize, article: usize, fully_consistent: bo
         name: name(article),
         read_mask: mask(&["name", "revision", "headline"]),
         consistency: Some(Consistency { requirement }),
-        any_state: false,
+        ..Default::default()
     };
     let promise = Promise { start: Instant::now(), bound: Duration::ZERO, position: None };
     let checked = match run.system.client(server).retrieval.get_article(request(message)).await {
@@ -55,11 +54,10 @@ async fn standing(run: &Run, server: usize, article: usize, fully_consistent: bo
             let found = answer.into_inner().article.unwrap_or_default();
             run.history.check(article, &Seen::Article { revision: found.revision, headline: &found.headline }, promise)
         }
-        Err(status) if status.code() == Code::NotFound => {
-            let state = run.history.standing(article).1;
-            run.history.check(article, &Seen::Hidden(Some(state)), promise)
-        }
-        Err(status) => Err(format!("{}: {}", name(article), brief(&status))),
+        Err(status) => match hidden(&status) {
+            Some(state) => run.history.check(article, &Seen::Hidden(Some(state)), promise),
+            None => Err(format!("{}: {}", name(article), brief(&status))),
+        },
     };
     run.report.reads.fetch_add(1, Ordering::Relaxed);
     if let Err(violation) = checked {
@@ -71,16 +69,16 @@ async fn reveal(run: &Run, client: &mut Client, article: usize) {
     let (_, state, edition) = run.history.standing(article);
     let (name, etag) = (name(article), String::new());
     let written = match state {
-        State::Live => return,
+        State::Absent | State::Live | State::Merged | State::Purged => return,
         State::Withdrawn => {
             run.history.begin(article, ChangeKind::Reinstated, edition);
             let message = ReinstateArticleRequest { name, etag, ..Default::default() };
-            client.ingestion.reinstate_article(request(message)).await.map(|answer| answer.into_inner().article)
+            client.editorial.reinstate_article(request(message)).await.map(|answer| answer.into_inner().article)
         }
         State::Deleted => {
             run.history.begin(article, ChangeKind::Undeleted, edition);
-            let message = UndeleteArticleRequest { name, etag };
-            client.ingestion.undelete_article(request(message)).await.map(|answer| answer.into_inner().article)
+            let message = UndeleteArticleRequest { name, etag, ..Default::default() };
+            client.editorial.undelete_article(request(message)).await.map(|answer| answer.into_inner().article)
         }
     };
     match written {
@@ -92,17 +90,20 @@ async fn reveal(run: &Run, client: &mut Client, article: usize) {
 /// Checks each change, with its kind and the article's text after it.
 async fn revisions(run: &Run, client: &mut Client, article: usize) {
     let changes = run.history.changes(article);
+    let is_purged = run.history.standing(article).1 == State::Purged;
     let mut next = changes.len();
     let mut page_token = String::new();
     loop {
+        // Those of merged and purged articles are for editors only.
         let message =
-            ListArticleRevisionsRequest { name: name(article), page_size: 1_000, page_token, ..Default::default() };
+            ListArticleRevisionsRequest { parent: name(article), page_size: 1_000, page_token, any_state: true };
         let page = match client.retrieval.list_article_revisions(request(message)).await {
             Ok(page) => page.into_inner(),
             Err(status) => return run.report.lost(&format!("revisions of {}: {}", name(article), brief(&status))),
         };
         for found in &page.revisions {
-            let is_expected = next > 0 && found.revision == next as i64 && is(article, changes[next - 1], found);
+            let is_next = found.name == format!("{}/revisions/{next}", name(article));
+            let is_expected = next > 0 && is_next && is(article, changes[next - 1], found, is_purged);
             if !is_expected {
                 return run.report.lost(&format!("{}@{next} is in the revisions as {found:?}", name(article)));
             }
@@ -118,6 +119,8 @@ async fn revisions(run: &Run, client: &mut Client, article: usize) {
     }
 }
 
-fn is(article: usize, change: Change, found: &ArticleRevision) -> bool {
-    found.kind == change.kind as i32 && found.content_digest == digest(article, change.edition)
+/// Returns true if a revision is this change. A purge has erased the texts of the revisions, but not their kinds.
+fn is(article: usize, change: Change, found: &ArticleRevision, is_purged: bool) -> bool {
+    let has_text = found.content_digest == digest(article, change.edition);
+    found.kind == change.kind as i32 && (is_purged || has_text)
 }

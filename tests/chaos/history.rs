@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use copydesk::article::{ChangeToken, Digest};
@@ -18,9 +18,13 @@ const KEPT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
+    /// Not created yet.
+    Absent,
     Live,
     Withdrawn,
     Deleted,
+    Merged,
+    Purged,
 }
 
 /// One change of an article. Changes replaced long ago are kept in this compact form.
@@ -45,6 +49,8 @@ struct Version {
 struct Line {
     recent: VecDeque<Version>,
     changes: Vec<Change>,
+    /// Article into which this one is merged.
+    heir: Option<usize>,
 }
 
 /// Consistency promised to a read.
@@ -71,28 +77,57 @@ pub enum Seen<'a> {
 pub type Token = (String, u64);
 
 pub struct History {
-    lines: Vec<Mutex<Line>>,
+    lines: RwLock<Vec<Arc<Mutex<Line>>>>,
     newest: Mutex<Option<Token>>,
 }
 
 impl History {
     pub fn new(articles: usize) -> Self {
-        Self { lines: (0..articles).map(|_| Mutex::default()).collect(), newest: Mutex::default() }
+        let lines = (0..articles).map(|_| Arc::default()).collect();
+        Self { lines: RwLock::new(lines), newest: Mutex::default() }
     }
 
     pub fn articles(&self) -> usize {
-        self.lines.len()
+        self.lines.read().unwrap().len()
+    }
+
+    /// Adds an article that does not exist yet. Returns its number.
+    pub fn add(&self) -> usize {
+        let (revision, state, edition, sent) = (0, State::Absent, 0, Instant::now());
+        let absent = Version { revision, state, edition, sent, answered: Some(sent), position: None };
+        let line = Line { recent: [absent].into(), ..Line::default() };
+        let mut lines = self.lines.write().unwrap();
+        lines.push(Arc::new(Mutex::new(line)));
+        lines.len() - 1
+    }
+
+    fn line(&self, article: usize) -> Arc<Mutex<Line>> {
+        Arc::clone(&self.lines.read().unwrap()[article])
+    }
+
+    /// Records the article into which this one will be merged, before the change is sent.
+    pub fn leads_to(&self, article: usize, heir: usize) {
+        self.line(article).lock().unwrap().heir = Some(heir);
+    }
+
+    /// Returns true if a merged article leads to another one, directly or by further merges.
+    pub fn is_heir(&self, article: usize, other: usize) -> bool {
+        let next = |article: &usize| self.line(*article).lock().unwrap().heir;
+        std::iter::successors(next(&article), next).any(|heir| heir == other)
     }
 
     /// Records a change before it is sent. Returns its future revision.
     pub fn begin(&self, article: usize, kind: ChangeKind, edition: u32) -> i64 {
-        let mut line = self.lines[article].lock().unwrap();
+        let line = self.line(article);
+        let mut line = line.lock().unwrap();
         while line.recent.get(1).and_then(|next| next.answered).is_some_and(|at| at.elapsed() > KEPT) {
             line.recent.pop_front();
         }
         let state = match kind {
             ChangeKind::Withdrawn => State::Withdrawn,
             ChangeKind::Deleted => State::Deleted,
+            ChangeKind::Merged => State::Merged,
+            ChangeKind::Purged => State::Purged,
             _ => State::Live,
         };
         line.changes.push(Change { kind, edition });
@@ -108,7 +143,7 @@ impl History {
         revision
     }
 
-    /// Records that the change is done.
+    /// Records that the change is done. It may be called again, once the token is known.
     pub fn answered(&self, article: usize, token: Option<&str>) {
         let position = token.map(position);
         if let (Some(token), Some(position)) = (token, position) {
@@ -117,9 +152,11 @@ impl History {
                 *newest = Some((token.to_owned(), position));
             }
         }
-        let mut line = self.lines[article].lock().unwrap();
+        let line = self.line(article);
+        let mut line = line.lock().unwrap();
         let last = line.recent.back_mut().expect("a change was begun");
-        (last.answered, last.position) = (Some(Instant::now()), position);
+        last.answered.get_or_insert_with(Instant::now);
+        last.position = position;
     }
 
     /// Returns the newest write that any replica has answered.
@@ -130,7 +167,8 @@ impl History {
     /// Checks that a read that ended now may have this result.
     pub fn check(&self, article: usize, seen: &Seen<'_>, promise: Promise) -> Result<(), String> {
         let now = Instant::now();
-        let line = self.lines[article].lock().unwrap();
+        let line = self.line(article);
+        let line = line.lock().unwrap();
         let due = |version: &Version| {
             let in_time = version.answered.is_some_and(|at| at + promise.bound < promise.start);
             in_time || promise.position.is_some_and(|at| version.position.is_some_and(|position| position <= at))
@@ -162,7 +200,8 @@ impl History {
 
     /// Checks that the feed may contain this change now.
     pub fn check_change(&self, article: usize, revision: i64, kind: i32, found: Option<&str>) -> Result<(), String> {
-        let line = self.lines[article].lock().unwrap();
+        let line = self.line(article);
+        let line = line.lock().unwrap();
         let change = usize::try_from(revision - 1).ok().and_then(|at| line.changes.get(at));
         match change {
             Some(change) if change.kind as i32 != kind => {
@@ -178,14 +217,15 @@ impl History {
 
     /// Returns the current state, for the writer and for the final check.
     pub fn standing(&self, article: usize) -> (i64, State, u32) {
-        let line = self.lines[article].lock().unwrap();
+        let line = self.line(article);
+        let line = line.lock().unwrap();
         let last = line.recent.back().expect("every article has a first version");
         (last.revision, last.state, last.edition)
     }
 
     /// Returns every change, the first revision first.
     pub fn changes(&self, article: usize) -> Vec<Change> {
-        self.lines[article].lock().unwrap().changes.clone()
+        self.line(article).lock().unwrap().changes.clone()
     }
 }
 

@@ -6,13 +6,15 @@
 //! (set: the first violation ends the run).
 #![allow(clippy::unwrap_used)] // a panic shows the failed line
 
+mod documents; // documents of the writers
 mod faults; // injected faults
 mod final_check; // the final check
 mod history; // writes, and the reads that they allow
 mod proxy; // slow, cut or blocked connections
-mod random; // seeded random numbers
 mod readers;
+mod rejected; // documents that must change nothing
 mod report; // results by fault
+mod side_articles; // articles that are merged or purged
 #[path = "../support/mod.rs"]
 mod support; // servers, databases and Redis as processes
 mod system; // the servers, PostgreSQL and Redis
@@ -26,8 +28,8 @@ use std::time::{Duration, Instant};
 
 use faults::Faults;
 use history::History;
-use random::Random;
 use report::Report;
+use support::random::Random;
 use system::{RECOVERY, SERVERS, System};
 use tokio::task::JoinSet;
 use watchers::Watcher;

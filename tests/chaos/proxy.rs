@@ -8,7 +8,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::random::Random;
+use crate::support::random::Random;
 
 /// Treatment of data in transit.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use tonic_types::StatusExt;
 
 use crate::Run;
 use crate::history::{Promise, Seen, State, name, number};
-use crate::random::Random;
+use crate::support::random::Random;
 
 /// Deadline of a read.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -78,7 +78,8 @@ impl Once<'_> {
             Err(status) => match hidden(&status) {
                 Some(state) => {
                     self.run.report.read(self.promise.start, 1, None);
-                    self.check(article, &Seen::Hidden(state), None);
+                    self.check(article, &Seen::Hidden(Some(state)), None);
+                    self.check_successor(article, &status);
                 }
                 None => return self.failed(&status),
             },
@@ -94,7 +95,7 @@ impl Once<'_> {
             names: wanted.iter().map(|article| name(*article)).collect(),
             read_mask: mask(&["name", "revision", "headline"]),
             consistency: self.consistency.clone(),
-            any_state: false,
+            ..Default::default()
         };
         match client.retrieval.batch_get_articles(request(message)).await {
             Ok(answer) => {
@@ -102,14 +103,14 @@ impl Once<'_> {
                 let answer = answer.into_inner();
                 self.run.report.read(self.promise.start, wanted.len() as u64, None);
                 let found = answer.articles.iter().map(|article| article.name.as_str());
-                let returned: HashSet<&str> = found.chain(answer.not_found.iter().map(String::as_str)).collect();
+                let returned: HashSet<&str> = found.chain(answer.not_found.iter().map(|it| it.name.as_str())).collect();
                 if returned.len() != wanted.len()
                     || !wanted.iter().all(|article| returned.contains(name(*article).as_str()))
                 {
                     self.run.report.violation("a batch response differs from its request");
                 }
                 answer.articles.iter().for_each(|article| self.article(Some(article), from.as_deref()));
-                for article in answer.not_found.iter().filter_map(|name| number(name)) {
+                for article in answer.not_found.iter().filter_map(|it| number(&it.name)) {
                     self.check(article, &Seen::Hidden(None), from.as_deref());
                 }
             }
@@ -160,6 +161,15 @@ impl Once<'_> {
         }
     }
 
+    /// Checks that the article that a merged one leads to is one into which it was merged.
+    fn check_successor(&self, article: usize, status: &Status) {
+        let info = status.get_details_error_info();
+        let Some(successor) = info.and_then(|info| info.metadata.get("successor").cloned()) else { return };
+        if !number(&successor).is_some_and(|successor| self.run.history.is_heir(article, successor)) {
+            self.run.report.violation(&format!("{} leads to {successor}", name(article)));
+        }
+    }
+
     fn failed(&self, status: &Status) -> bool {
         self.run.report.read(self.promise.start, 0, Some(brief(status)));
         self.run.is_defect(status);
@@ -168,14 +178,16 @@ impl Once<'_> {
 }
 
 /// Returns the state if a read found an article hidden.
-fn hidden(status: &Status) -> Option<Option<State>> {
+pub fn hidden(status: &Status) -> Option<State> {
     if status.code() != Code::NotFound {
         return None;
     }
     match status.get_details_error_info()?.reason.as_str() {
-        "ARTICLE_WITHDRAWN" => Some(Some(State::Withdrawn)),
-        "ARTICLE_DELETED" => Some(Some(State::Deleted)),
-        // Every article has been written before the first read.
+        "ARTICLE_NOT_FOUND" => Some(State::Absent),
+        "ARTICLE_WITHDRAWN" => Some(State::Withdrawn),
+        "ARTICLE_DELETED" => Some(State::Deleted),
+        "ARTICLE_MERGED" => Some(State::Merged),
+        "ARTICLE_PURGED" => Some(State::Purged),
         _ => None,
     }
 }

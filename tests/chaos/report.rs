@@ -21,6 +21,11 @@ pub struct Report {
     pub changes: AtomicU64,
     pub resumed: AtomicU64,
     pub kills: AtomicU64,
+    pub rollbacks: AtomicU64,
+    pub merges: AtomicU64,
+    pub purges: AtomicU64,
+    /// Documents that were rejected because their article is withdrawn or purged.
+    pub rejected: AtomicU64,
     violations: AtomicU64,
     lost: AtomicU64,
     /// Reads that failed while only Redis was faulty.
@@ -64,6 +69,10 @@ impl Report {
             changes: zero(),
             resumed: zero(),
             kills: zero(),
+            rollbacks: zero(),
+            merges: zero(),
+            purges: zero(),
+            rejected: zero(),
             violations: zero(),
             lost: zero(),
             unexcused: zero(),
@@ -170,6 +179,11 @@ impl Report {
             "writes answered: {}, repeated until their outcome was known: {}",
             read(&self.writes),
             read(&self.repeated)
+        );
+        let (rollbacks, merges, purges) = (read(&self.rollbacks), read(&self.merges), read(&self.purges));
+        println!(
+            "rollbacks: {rollbacks}, merges: {merges}, purges: {purges}, documents rejected after kills and purges: {}",
+            read(&self.rejected)
         );
         println!("changes watched: {}, watches resumed: {}", read(&self.changes), read(&self.resumed));
         println!("kills: {}", read(&self.kills));

@@ -25,8 +25,9 @@ provoke() {
     no-follower) FAULTS='redis-closed redis-black-hole server-kills' ;;
     no-lease) FAULTS='store-black-hole store-cuts' ;;
     change-token-ignored) FAULTS=server-kills DURATION=10s ;;
-    # Found without a fault: the writers send late copies, other spellings of addresses, and documents of withdrawn articles.
-    keys-ignored | order-ignored | kills-by-name) FAULTS=server-kills DURATION=20s ;;
+    # Found without a fault: the writers send late copies, other spellings of addresses, and documents of withdrawn, merged and
+    # purged articles.
+    keys-ignored | order-ignored | kills-by-name | merge-loses-keys | purge-forgets-keys) FAULTS=server-kills DURATION=20s ;;
     # Safe as long as fills are read from the primary (docs/decisions/0010): shown by the model, and here by finding nothing.
     lease-only) FAULTS='store-fitful redis-evictions redis-black-hole' PAIRS=100 EXPECT=safe ;;
     *) echo "$1: nothing is known to provoke it" >&2 && return 1 ;;

@@ -10,8 +10,8 @@ use tonic::{Code, Status};
 
 use crate::Run;
 use crate::history::{number, position};
-use crate::random::Random;
 use crate::readers::{brief, mask};
+use crate::support::random::Random;
 use crate::system::SERVERS;
 
 /// Maximum silence of a stream: checkpoints come every 5 seconds.
@@ -59,12 +59,11 @@ impl Watcher {
 
     async fn follow(&mut self) -> Result<(), Status> {
         let mut client = self.run.system.client(self.random.below(SERVERS));
-        let request = WatchArticlesRequest {
-            change_token: self.token.clone(),
-            from_beginning: self.token.is_empty(),
-            read_mask: mask(&["headline"]),
-            ..Default::default()
+        let start = match self.token.as_str() {
+            "" => WatchArticlesRequest::from_beginning(),
+            token => WatchArticlesRequest::after(token),
         };
+        let request = WatchArticlesRequest { read_mask: mask(&["headline"]), ..start };
         let late = |_| Status::unavailable("it is silent");
         let opened = tokio::time::timeout(SILENCE, client.retrieval.watch_articles(request));
         let mut stream = opened.await.map_err(late)??.into_inner();
@@ -83,7 +82,8 @@ impl Watcher {
                         return Ok(());
                     }
                 }
-                None => return Ok(()),
+                // Parts of a snapshot, which was not requested.
+                Some(Event::Article(_) | Event::Progress(_)) | None => return Ok(()),
             }
         }
     }
@@ -99,6 +99,12 @@ impl Watcher {
         let Some(article) = number(&change.name) else {
             return report.violation(&format!("a watch got unknown {}", change.name));
         };
+        if article >= self.run.history.articles() {
+            return report.violation(&format!("a watch got unknown {}", change.name));
+        }
+        if article >= self.revisions.len() {
+            self.revisions.resize(article + 1, 0);
+        }
         let previous = std::mem::replace(&mut self.revisions[article], change.revision);
         if change.revision != previous + 1 {
             report.violation(&format!("a watch got {}@{} after {previous}", change.name, change.revision));
@@ -110,14 +116,17 @@ impl Watcher {
     }
 
     fn is_through(&self) -> bool {
-        let newest = |article| self.run.history.standing(article).0;
-        self.revisions.iter().enumerate().all(|(article, seen)| *seen >= newest(article))
+        (0..self.run.history.articles()).all(|article| self.seen(article) >= self.run.history.standing(article).0)
+    }
+
+    fn seen(&self, article: usize) -> i64 {
+        self.revisions.get(article).copied().unwrap_or(0)
     }
 
     fn finish(&self) {
-        for (article, seen) in self.revisions.iter().enumerate() {
-            let newest = self.run.history.standing(article).0;
-            if *seen < newest {
+        for article in 0..self.run.history.articles() {
+            let (seen, newest) = (self.seen(article), self.run.history.standing(article).0);
+            if seen < newest {
                 self.run.report.lost(&format!("article {article}: {newest} is written, the feed has up to {seen}"));
             }
         }

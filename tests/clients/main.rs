@@ -29,15 +29,24 @@ pub struct Client {
     language: &'static str,
     /// True if it supports `healthCheckConfig`.
     heeds_health: bool,
+    /// False for a release that gets no compressed responses: see docs/clients.md, "Compression".
+    is_compressed: bool,
+}
+
+impl Client {
+    /// Returns the expected output.
+    fn report(self, report: &str) -> String {
+        if self.is_compressed { report.to_owned() } else { report.replacen("response=gzip", "response=none", 1) }
+    }
 }
 
 const CLIENTS: [Client; 6] = [
-    Client { language: "python", heeds_health: true },
-    Client { language: "typescript", heeds_health: false },
-    Client { language: "go", heeds_health: true },
-    Client { language: "java", heeds_health: true },
-    Client { language: "cpp", heeds_health: true },
-    Client { language: "rust", heeds_health: true },
+    Client { language: "python", heeds_health: true, is_compressed: false },
+    Client { language: "typescript", heeds_health: false, is_compressed: true },
+    Client { language: "go", heeds_health: true, is_compressed: true },
+    Client { language: "java", heeds_health: true, is_compressed: true },
+    Client { language: "cpp", heeds_health: true, is_compressed: true },
+    Client { language: "rust", heeds_health: true, is_compressed: true },
 ];
 
 fn main() -> ExitCode {
@@ -68,7 +77,8 @@ async fn run(chosen: &[Client]) -> bool {
             let began = Instant::now();
             let said = scenario(&clients, client.language, &servers).await;
             let seconds = began.elapsed().as_secs_f64();
-            let mut problems = said.map_or_else(|problem| vec![problem], |said| differences(&report, &said));
+            let mut problems =
+                said.map_or_else(|problem| vec![problem], |said| differences(&client.report(&report), &said));
             problems.extend(servers.problems(client));
             let verdict = if problems.is_empty() { "passed" } else { "FAILED" };
             let Seen { reached, health } = Seen::of(&servers);

@@ -10,7 +10,7 @@ use tonic_types::StatusExt;
 use crate::test_server::{TestServer, ingest, invented, ready};
 
 /// Returns the fields that a refusal names.
-fn fields(status: &Status) -> Vec<String> {
+pub fn fields(status: &Status) -> Vec<String> {
     let details = status.get_error_details();
     let bad = details.bad_request().unwrap_or_else(|| panic!("no field violations in {status:?}"));
     assert!(bad.field_violations.iter().all(|v| !v.description.is_empty()), "{status:?}");
@@ -21,6 +21,12 @@ fn reason(status: &Status) -> String {
     status.get_error_details().error_info().unwrap_or_else(|| panic!("no reason in {status:?}")).reason.clone()
 }
 
+/// Returns a block of the text `Fares`, linked.
+fn text_block(kind: i32, url: &str) -> Block {
+    let spans = vec![Span { text: "Fares".into(), url: url.into(), ..Span::default() }];
+    Block { content: Some(block::Content::Text(TextBlock { kind, heading_level: 0, spans })) }
+}
+
 async fn refused(server: &TestServer, document: Document) -> Status {
     let request = IngestArticleRequest { document: Some(document), ..Default::default() };
     let refusal = server.ingestion().await.ingest_article(request).await.expect_err("refused");
@@ -28,13 +34,13 @@ async fn refused(server: &TestServer, document: Document) -> Status {
     refusal
 }
 
-async fn accepted(server: &TestServer, document: Document) -> IngestArticleResponse {
+async fn accepted(server: &TestServer, document: Document) -> IngestedArticle {
     let request = IngestArticleRequest { document: Some(document), ..Default::default() };
-    server.ingestion().await.ingest_article(request).await.expect("accepted").into_inner()
+    server.ingestion().await.ingest_article(request).await.expect("accepted").into_inner().into_first().unwrap()
 }
 
 fn raw(data: impl Into<Vec<u8>>, content_type: &str) -> Document {
-    let payload = Payload::Raw(RawPayload { data: data.into(), content_type: content_type.into() });
+    let payload = Payload::Raw(RawPayload { data: data.into(), mime_type: content_type.into() });
     Document { payload: Some(payload), ..Document::default() }
 }
 
@@ -87,7 +93,7 @@ async fn rejects_oversized_input() {
     let long = format!("<html><head><title>{}</title></head><body>{}</body></html>", "x".repeat(1 << 20), page(""));
     let request = IngestArticleRequest { document: Some(html(long)), ..Default::default() };
     if let Ok(answer) = server.ingestion().await.ingest_article(request).await {
-        assert!(answer.into_inner().article.unwrap().headline.len() <= 4_000);
+        assert!(answer.into_inner().into_first().unwrap_or_default().article.unwrap().headline.len() <= 4_000);
     }
     still_serves(&server).await;
 }
@@ -137,13 +143,13 @@ async fn invisible_characters_are_removed() {
     let article = Article {
         headline: dirty.into(),
         body: format!("{dirty}\u{8}\n\n{dirty}"),
-        authors: vec![dirty.into()],
+        authors: vec![Author::named(dirty)],
         tags: vec![dirty.into()],
         ..Article::default()
     };
     let clean = accepted(&server, ready(article)).await.article.unwrap();
     assert_eq!((clean.headline.as_str(), clean.body.as_str()), ("Port Ellery", "Port Ellery\n\nPort Ellery"));
-    assert_eq!((clean.authors, clean.tags), (vec!["Port Ellery".to_string()], vec!["Port Ellery".to_string()]));
+    assert_eq!((clean.authors, clean.tags), (vec![Author::named("Port Ellery")], vec!["Port Ellery".to_string()]));
     let page = accepted(
         &server,
         html(page("<p>A \u{202E}line \u{1}that was turned\u{202C} about in the harbour today, they said.</p>")),
@@ -209,24 +215,48 @@ async fn rejects_dates_urls_and_enums_out_of_range() {
         source_update_time: year_99999,
         url: "javascript:alert(1)".into(),
         media: vec![Media { kind: 99, url: "data:text/html,x".into(), ..Media::default() }],
-        blocks: vec![Block { kind: -5, ..Block::default() }],
-        links: vec![Link { url: "vbscript:x".into(), text: String::new() }],
+        blocks: vec![text_block(-5, "vbscript:x")],
+        authors: vec![Author {
+            name: "Ida Quill".into(),
+            uri: "file:///etc/passwd".into(),
+            kind: 7,
+            ..Author::default()
+        }],
+        subjects: vec![Subject { scheme: "medtop".into(), ..Subject::default() }],
+        rights: Some(Rights { license_uri: "nowhere".into(), data_mining: 9, access: 9, ..Rights::default() }),
+        publish_time_precision: 12,
+        annotations: [("not a key".to_owned(), String::new())].into(),
         ..invented(1)
     };
     let named = fields(&refused(&server, ready(article)).await);
-    for field in
-        ["publish_time", "source_update_time", "url", "media[0].kind", "media[0].url", "blocks[0].kind", "links[0].url"]
-    {
+    for field in [
+        "publish_time",
+        "source_update_time",
+        "url",
+        "media[0].kind",
+        "media[0].url",
+        "blocks[0].text.kind",
+        "blocks[0].text.spans[0].url",
+        "authors[0].uri",
+        "authors[0].kind",
+        "subjects[0].name",
+        "rights.license_uri",
+        "rights.data_mining",
+        "rights.access",
+        "publish_time_precision",
+        "annotations",
+    ] {
         assert!(named.contains(&format!("document.article.{field}")), "{field} is not among {named:?}");
     }
     let credentials = Article {
         url: "https://editor:hunter2@herald.example/news/7".into(),
-        links: vec![Link { url: "https://u:p@herald.example/".into(), text: "x".into() }],
+        body: "Fares".into(),
+        blocks: vec![text_block(TextKind::Paragraph.into(), "https://u:p@herald.example/")],
         ..invented(1)
     };
     let answer = accepted(&server, ready(credentials)).await.article.unwrap();
     assert_eq!(answer.url, "https://herald.example/news/7");
-    assert_eq!(answer.links[0].url, "https://herald.example/");
+    assert_eq!(answer.blocks, [text_block(TextKind::Paragraph.into(), "https://herald.example/")]);
     let years = "<p><time datetime=\"0000-01-01\">then</time><time datetime=\"99999-01-01\">when</time></p>";
     let dated = accepted(&server, html(page(years))).await.article.unwrap();
     assert!(dated.publish_time.is_none_or(|time| (0..4_102_444_800).contains(&time.seconds)), "{dated:?}");
@@ -266,21 +296,21 @@ async fn injection_strings_are_plain_text() {
             external_id: s.clone(),
             headline: s.clone(),
             subheadline: s.clone(),
-            authors: vec![s.clone()],
+            authors: vec![Author::named(s.clone())],
             agency: s.clone(),
             publisher: s.clone(),
             section: s.clone(),
             tags: vec![s.clone()],
             body: s.clone(),
-            rights: s.clone(),
+            rights: Some(Rights { notice: s.clone(), ..Rights::default() }),
             dateline: Some(Dateline { place: s.clone(), text: s.clone() }),
             ..Article::default()
         };
         let stored = ingest(&mut writes, filled).await.article.unwrap();
         let filter = ArticleFilter {
-            tags: vec![s.clone()],
-            authors: vec![s.clone()],
-            sources: vec![s.clone()],
+            tags: Some(StringCondition::any_of([s.clone()])),
+            authors: Some(StringCondition::all_of([s.clone()])),
+            sources: Some(StringCondition::any_of([s.clone()])),
             ..Default::default()
         };
         let list = ListArticlesRequest { filter: Some(filter), ..Default::default() };
@@ -331,7 +361,7 @@ async fn rejects_invalid_tokens_masks_and_sizes() {
         let batch = BatchGetArticlesRequest { names, ..Default::default() };
         assert_eq!(fields(&reads.batch_get_articles(batch).await.unwrap_err()), ["names"]);
     }
-    let watch = WatchArticlesRequest { change_token: "nonsense".into(), ..Default::default() };
+    let watch = WatchArticlesRequest::after("nonsense");
     assert_eq!(fields(&reads.watch_articles(watch).await.unwrap_err()), ["change_token"]);
     let elsewhere = TestServer::start().await;
     let token = ingest(&mut elsewhere.ingestion().await, invented(1)).await.article.unwrap().change_token;
@@ -346,21 +376,22 @@ async fn repeated_requests_are_idempotent_and_one_racing_writer_wins() {
     let mut writes = server.ingestion().await;
     let request =
         |n| IngestArticleRequest { document: Some(ready(invented(n))), request_id: "r-1".into(), ..Default::default() };
-    let first = writes.ingest_article(request(1)).await.unwrap().into_inner();
-    let again = writes.ingest_article(request(1)).await.unwrap().into_inner();
+    let first = writes.ingest_article(request(1)).await.unwrap().into_inner().into_first().unwrap();
+    let again = writes.ingest_article(request(1)).await.unwrap().into_inner().into_first().unwrap();
     assert_eq!((again.outcome(), again.article.clone()), (IngestOutcome::Created, first.article.clone()));
     let reused = writes.ingest_article(request(2)).await.unwrap_err();
     assert_eq!((reused.code(), fields(&reused)), (Code::AlreadyExists, vec!["request_id".to_string()]));
 
     let article = first.article.unwrap();
+    let edits = server.editorial().await;
     let races = (0..8).map(|n| {
-        let mut writes = writes.clone();
+        let mut edits = edits.clone();
         let update = UpdateArticleRequest {
             article: Some(Article { headline: format!("Headline {n}"), ..article.clone() }),
             update_mask: Some(prost_types::FieldMask { paths: vec!["headline".into()] }),
             ..Default::default()
         };
-        tokio::spawn(async move { writes.update_article(update).await })
+        tokio::spawn(async move { edits.update_article(update).await })
     });
     let mut won = 0;
     for race in races.collect::<Vec<_>>() {
@@ -376,11 +407,7 @@ async fn repeated_requests_are_idempotent_and_one_racing_writer_wins() {
 async fn one_bad_document_ends_no_stream() {
     let server = TestServer::start().await;
     let documents = [ready(invented(1)), Document::default(), html(""), ready(invented(2))];
-    let requests = documents.into_iter().enumerate().map(|(n, document)| IngestArticlesRequest {
-        sequence: n as i64,
-        document: Some(document),
-        ..Default::default()
-    });
+    let requests = documents.into_iter().enumerate().map(|(n, document)| IngestArticlesRequest::of(n as i64, document));
     let answers = server.ingestion().await.ingest_articles(tokio_stream::iter(requests)).await.unwrap().into_inner();
     let answers: Vec<_> = answers.map(|answer| answer.unwrap()).collect().await;
     let codes: Vec<_> = answers
@@ -400,7 +427,7 @@ async fn one_bad_document_ends_no_stream() {
 async fn a_client_that_stops_reading_blocks_no_other() {
     let server = TestServer::start().await;
     let mut writes = server.ingestion().await;
-    let watch = WatchArticlesRequest { from_beginning: true, ..Default::default() };
+    let watch = WatchArticlesRequest::from_beginning();
     let mut slow = server.retrieval().await.watch_articles(watch).await.unwrap().into_inner();
     let body = "Word after word of the harbour. ".repeat(1_000);
     for n in 0..300 {
@@ -430,7 +457,7 @@ async fn a_full_store_rejects_writes_and_serves_reads() {
         let article = Article { body: "Word after word. ".repeat(500), ..invented(answered.len()) };
         let request = IngestArticleRequest { document: Some(ready(article)), ..Default::default() };
         match writes.ingest_article(request).await {
-            Ok(answer) => answered.push(answer.into_inner().article.unwrap().name),
+            Ok(answer) => answered.push(answer.into_inner().into_first().unwrap_or_default().article.unwrap().name),
             Err(refusal) => break refusal,
         }
         assert!(answered.len() < 10_000, "the store exceeds its maximum size");
@@ -464,9 +491,9 @@ async fn error_details_of_many_violations_are_bounded() {
     let status = reads.batch_get_articles(batch).await.unwrap_err();
     fits_in_headers(&status);
     assert_eq!(fields(&status)[0], "names[0]");
-    let links = vec![Link { url: "javascript:x".into(), text: "x".into() }; 1_000];
-    fits_in_headers(&refused(&server, ready(Article { links, ..invented(1) })).await);
-    let blocks = vec![Block { kind: 1, ..Block::default() }; 1_000_000];
+    let media = vec![Media { url: "javascript:x".into(), ..Media::default() }; 1_000];
+    fits_in_headers(&refused(&server, ready(Article { media, ..invented(1) })).await);
+    let blocks = vec![Block::default(); 1_000_000];
     assert_eq!(fields(&refused(&server, ready(Article { blocks, ..invented(1) })).await), ["document.article.blocks"]);
     let long = ExternalKey { source: "s".repeat(100_000), external_id: "x".repeat(100_000) };
     let key = Some(lookup_article_request::Key::External(long));
@@ -480,7 +507,7 @@ async fn error_details_of_many_violations_are_bounded() {
         update_mask: Some(prost_types::FieldMask { paths: vec!["body".into(); 200_000] }),
         ..Default::default()
     };
-    let status = server.ingestion().await.update_article(update).await.unwrap_err();
+    let status = server.editorial().await.update_article(update).await.unwrap_err();
     assert_eq!(fields(&status), ["update_mask.paths"]);
 }
 
@@ -492,14 +519,13 @@ async fn an_invalid_message_in_a_stream_is_rejected() {
         let mut messages: Vec<Vec<u8>> = (0..3)
             .map(|n| {
                 let document = Some(ready(invented(n)));
-                let request = IngestArticlesRequest { sequence: n as i64, document, brief: true, ..Default::default() };
+                let request = Some(IngestArticleRequest { document, ..Default::default() });
+                let request = IngestArticlesRequest { sequence: n as i64, request, brief: true };
                 prost::Message::encode_to_vec(&request)
             })
             .collect();
         messages.push(match bad {
-            Some(document) => {
-                prost::Message::encode_to_vec(&IngestArticlesRequest { document: Some(document), ..Default::default() })
-            }
+            Some(document) => prost::Message::encode_to_vec(&IngestArticlesRequest::of(0, document)),
             None => vec![0xFF; 7],
         });
         let mut grpc = tonic::client::Grpc::new(server.channel().await);

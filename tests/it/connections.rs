@@ -216,8 +216,8 @@ async fn streams_of_an_aged_connection_resume_on_another() {
     }
     while ended < 3 {
         let request = match token.as_str() {
-            "" => WatchArticlesRequest { from_beginning: true, ..Default::default() },
-            token => WatchArticlesRequest { change_token: token.to_owned(), ..Default::default() },
+            "" => WatchArticlesRequest::from_beginning(),
+            token => WatchArticlesRequest::after(token),
         };
         let mut watch = server.retrieval().await.watch_articles(request).await.unwrap().into_inner();
         let end = loop {
@@ -228,6 +228,7 @@ async fn streams_of_an_aged_connection_resume_on_another() {
                         token = change.change_token;
                     }
                     watch_articles_response::Event::Checkpoint(checkpoint) => token = checkpoint.change_token,
+                    other => panic!("{other:?}"),
                 },
                 Err(end) => break end,
             }

@@ -41,7 +41,7 @@ impl Case {
             .into_iter()
             .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("input.")));
         let data = std::fs::read(input.unwrap_or_else(|| panic!("{}: no input", self.name))).unwrap();
-        let payload = Some(Payload::Raw(RawPayload { data, content_type: text("contentType") }));
+        let payload = Some(Payload::Raw(RawPayload { data, mime_type: text("contentType") }));
         let document = Document { payload, url: text("url"), source: text("source"), ..Default::default() };
         IngestArticleRequest { document: Some(document), validate_only: true, ..Default::default() }
     }
@@ -49,8 +49,8 @@ impl Case {
 
 /// Returns a response as JSON, without values that differ between runs.
 fn stable(pool: &DescriptorPool, mut response: IngestArticleResponse) -> Value {
-    for item in &mut response.feed_items {
-        if let Some(feed_item::Result::Error(status)) = &mut item.result {
+    for item in &mut response.results {
+        if let Some(ingest_result::Result::Error(status)) = &mut item.result {
             // Of any type; the message says the same.
             status.details.clear();
         }

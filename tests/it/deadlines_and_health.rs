@@ -48,7 +48,7 @@ async fn a_call_past_its_deadline_ends_and_its_write_completes() {
     drop(held);
     // The write was handed to the store before the deadline, so it completes.
     let mut reads = server.retrieval().await;
-    let watch = WatchArticlesRequest { from_beginning: true, ..Default::default() };
+    let watch = WatchArticlesRequest::from_beginning();
     let mut watch = reads.watch_articles(watch).await.unwrap().into_inner();
     let article = loop {
         if let Some(watch_articles_response::Event::Change(change)) = watch.next().await.unwrap().unwrap().event {
@@ -94,7 +94,8 @@ async fn excess_calls_are_rejected_at_once_except_health() {
 async fn graceful_stop_finishes_calls_in_flight_and_reports_not_serving() {
     let server = TestServer::start().await;
     let mut health = HealthClient::new(server.channel().await);
-    for service in ["", "copydesk.v1.IngestionService", "copydesk.v1.RetrievalService"] {
+    for service in ["", "copydesk.v1.EditorialService", "copydesk.v1.IngestionService", "copydesk.v1.RetrievalService"]
+    {
         let answer = health.check(HealthCheckRequest { service: service.into() }).await.unwrap().into_inner();
         assert_eq!(answer.status(), ServingStatus::Serving, "{service}");
     }
@@ -115,7 +116,7 @@ async fn graceful_stop_finishes_calls_in_flight_and_reports_not_serving() {
     let (address, stopped) = (server.address, tokio::spawn(server.stop()));
     assert_eq!(watch.next().await.unwrap().unwrap().status(), ServingStatus::NotServing);
     drop(held);
-    assert_eq!(in_flight.await.unwrap().unwrap().into_inner().outcome(), IngestOutcome::Created);
+    assert_eq!(in_flight.await.unwrap().unwrap().into_inner().into_first().unwrap().outcome(), IngestOutcome::Created);
     stopped.await.unwrap();
     assert!(tokio::net::TcpStream::connect(address).await.is_err(), "the port is still open");
 }
@@ -153,7 +154,12 @@ async fn reflection_lists_the_services() {
         panic!("{answer:?}")
     };
     let names: Vec<&str> = list.service.iter().map(|service| service.name.as_str()).collect();
-    for name in ["copydesk.v1.IngestionService", "copydesk.v1.RetrievalService", "grpc.health.v1.Health"] {
+    for name in [
+        "copydesk.v1.EditorialService",
+        "copydesk.v1.IngestionService",
+        "copydesk.v1.RetrievalService",
+        "grpc.health.v1.Health",
+    ] {
         assert!(names.contains(&name), "{names:?}");
     }
     let request = v1alpha::ServerReflectionRequest {
@@ -215,7 +221,7 @@ async fn trace_and_request_id_are_propagated() {
     let mut client = server.client().await;
     let answer = client.ingestion.ingest_article(request).await.unwrap();
     assert_eq!(answer.metadata().get("x-request-id").unwrap(), "desk-7");
-    let name = answer.into_inner().article.unwrap().name;
+    let name = answer.into_inner().into_first().unwrap().article.unwrap().name;
     let mut request = Request::new(GetArticleRequest { name: name.clone(), ..Default::default() });
     request.metadata_mut().insert("x-request-id", "desk-8".parse().unwrap());
     client.retrieval.get_article(request).await.unwrap();
@@ -238,7 +244,17 @@ async fn slow_call_log_lines_identify_the_call_at_any_level() {
     let server = Serve::on(dir.path(), &["--log-format", "json", "--log-level", "warn", "--slow-call", "0ms"]);
     let mut client = server.client().await;
     let request = IngestArticleRequest { document: Some(ready(invented(1))), ..Default::default() };
-    let name = client.ingestion.ingest_article(request).await.unwrap().into_inner().article.unwrap().name;
+    let name = client
+        .ingestion
+        .ingest_article(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .into_first()
+        .unwrap_or_default()
+        .article
+        .unwrap()
+        .name;
     let mut request = Request::new(GetArticleRequest { name: name.clone(), ..Default::default() });
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     request.metadata_mut().insert("traceparent", trace.parse().unwrap());

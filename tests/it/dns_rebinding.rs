@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use crate::raw_http2_client::enveloped;
 use crate::test_server::{TestServer, ingest, invented};
 
-const DELETE: &str = "/copydesk.v1.IngestionService/DeleteArticle";
+const DELETE: &str = "/copydesk.v1.EditorialService/DeleteArticle";
 const LIST: &str = "/copydesk.v1.RetrievalService/ListArticles";
 const HEALTH: &str = "/grpc.health.v1.Health/Check";
 const GRPC: &str = "application/grpc";
@@ -149,10 +149,10 @@ async fn rejects_writes_of_pages_after_dns_rebinding() {
     for host in ["localhost", "LOCALHOST.", "desk.localhost", "127.0.0.1", "[::1]", "[0:0::1]"] {
         for host in [host.to_owned(), format!("{host}:{port}")] {
             assert_eq!(grpc(address, &host, &delete).await, DONE, "{host}");
-            server.ingestion().await.undelete_article(restore.clone()).await.unwrap();
+            server.editorial().await.undelete_article(restore.clone()).await.unwrap();
             let answer = web(address, DELETE, &delete, &[&format!("host: {host}")]).await;
             assert!(answer.contains("grpc-status:0") || answer.contains("grpc-status: 0"), "{host}: {answer}");
-            server.ingestion().await.undelete_article(restore.clone()).await.unwrap();
+            server.editorial().await.undelete_article(restore.clone()).await.unwrap();
         }
     }
 }
@@ -221,7 +221,7 @@ async fn rejects_writes_of_pages_of_other_origins() {
         let headers = [("content-type", GRPC), ("origin", origin.as_str())];
         assert_eq!(call(server.address, Some(&authority), DELETE, &delete, &headers).await, DONE, "{origin}");
         let restore = UndeleteArticleRequest { name: name.clone(), ..Default::default() };
-        server.ingestion().await.undelete_article(restore).await.unwrap();
+        server.editorial().await.undelete_article(restore).await.unwrap();
     }
     let server = TestServer::with(|options| options.web.origins = "*".parse().unwrap()).await;
     let headers = [("content-type", GRPC), ("origin", "https://evil.example")];

@@ -15,16 +15,20 @@ const DUMP: &str = include_str!("../../src/cli/demo/pages/ferry-talks.txt");
 const PAGE: &str = include_str!("../../src/cli/demo/pages/lighthouse.html");
 const FEED: &str = include_str!("../../src/cli/demo/pages/wire.rss");
 
-async fn take(
-    client: &mut IngestionServiceClient<Channel>,
-    document: Document,
-) -> Result<IngestArticleResponse, Status> {
+type Writes = IngestionServiceClient<Channel>;
+
+async fn take_all(client: &mut Writes, document: Document) -> Result<IngestArticleResponse, Status> {
     let request = IngestArticleRequest { document: Some(document), ..Default::default() };
     client.ingest_article(request).await.map(tonic::Response::into_inner)
 }
 
+/// Ingests a document that is one article.
+async fn take(client: &mut Writes, document: Document) -> Result<IngestedArticle, Status> {
+    take_all(client, document).await.map(|response| response.into_first().unwrap())
+}
+
 fn raw(data: impl Into<Vec<u8>>, content_type: &str) -> Document {
-    let raw = RawPayload { data: data.into(), content_type: content_type.into() };
+    let raw = RawPayload { data: data.into(), mime_type: content_type.into() };
     Document { payload: Some(Payload::Raw(raw)), ..Document::default() }
 }
 
@@ -35,7 +39,7 @@ async fn a_text_dump_is_cleaned_and_the_report_lists_removed_text() {
     let answer = take(&mut server.ingestion().await, document).await.unwrap();
     let (article, report) = (answer.article.unwrap(), answer.report.unwrap());
     assert_eq!(article.headline, "Ardell-Norvik ferry dispute unlikely to be settled this week – Marsh");
-    assert_eq!((article.publisher.as_str(), article.language.as_str()), ("TideWire.Net", "en"));
+    assert_eq!((article.publisher.as_str(), article.language_code.as_str()), ("TideWire.Net", "en"));
     let paragraphs: Vec<&str> = article.body.split("\n\n").collect();
     assert_eq!(paragraphs.len(), 7);
     assert!(paragraphs[0].starts_with("The dispute over the night ferry"), "{}", paragraphs[0]);
@@ -91,7 +95,11 @@ async fn the_charset_of_a_page_is_detected() {
         let answer = take(&mut client, document).await.unwrap();
         let article = answer.article.unwrap();
         assert!(article.body.contains("испытания прошли без замечаний"), "{case}: {}", article.body);
-        assert_eq!((article.headline.as_str(), article.language.as_str()), ("Мост откроют раньше", "ru"), "{case}");
+        assert_eq!(
+            (article.headline.as_str(), article.language_code.as_str()),
+            ("Мост откроют раньше", "ru"),
+            "{case}"
+        );
         assert_eq!(answer.report.unwrap().charset.to_lowercase(), expected.to_lowercase(), "{case}");
     }
     // East Asian charsets, declared by the header.
@@ -126,30 +134,29 @@ async fn each_item_of_a_feed_becomes_an_article() {
     let server = TestServer::start().await;
     let mut client = server.ingestion().await;
     let feed = || Document { url: "https://northline.example/coast.rss".into(), ..raw(FEED, "") };
-    let answer = take(&mut client, feed()).await.unwrap();
-    assert_eq!(answer.feed_items.len(), 2);
+    let answer = take_all(&mut client, feed()).await.unwrap();
+    assert_eq!(answer.results.len(), 2);
     let articles: Vec<Article> = answer
-        .feed_items
+        .results
         .iter()
         .map(|item| match &item.result {
-            Some(feed_item::Result::Ingested(it)) => {
+            Some(ingest_result::Result::Ingested(it)) => {
                 assert_eq!(it.outcome(), IngestOutcome::Created);
                 it.article.clone().unwrap()
             }
             other => panic!("{other:?}"),
         })
         .collect();
-    assert_eq!(answer.article.as_ref(), articles.first());
     assert_eq!(articles[0].external_id, "northline-20261016-1");
     assert_eq!(articles[0].url, "https://northline.example/coast/crab-season");
     assert_eq!(
         (articles[0].authors.as_slice(), articles[0].tags.as_slice()),
-        (&["Jonas Pell".to_owned()][..], &["Fisheries".to_owned()][..])
+        (&[Author::named("Jonas Pell")][..], &["Fisheries".to_owned()][..])
     );
     assert_eq!(articles[1].publish_time.unwrap().seconds, 1_792_132_200);
     assert_eq!(articles[1].body.split("\n\n").count(), 3);
-    for item in take(&mut client, feed()).await.unwrap().feed_items {
-        let Some(feed_item::Result::Ingested(it)) = item.result else { panic!("{item:?}") };
+    for item in take_all(&mut client, feed()).await.unwrap().results {
+        let Some(ingest_result::Result::Ingested(it)) = item.result else { panic!("{item:?}") };
         assert_eq!(it.outcome(), IngestOutcome::Unchanged);
     }
 }
@@ -159,7 +166,7 @@ async fn sender_metadata_wins_and_duplicates_are_reported() {
     let server = TestServer::start().await;
     let mut client = server.ingestion().await;
     let hints = DocumentHints {
-        authors: vec!["Someone Else".into()],
+        authors: vec![Author::named("Someone Else")],
         section: "Coast".into(),
         tags: vec!["sent".into()],
         publisher: "The Other Paper".into(),
@@ -172,7 +179,7 @@ async fn sender_metadata_wins_and_duplicates_are_reported() {
         ..Document::default()
     };
     let first = take(&mut client, html("https://other.example/a", Some(hints))).await.unwrap().article.unwrap();
-    assert_eq!((first.authors[0].as_str(), first.section.as_str()), ("Someone Else", "Coast"));
+    assert_eq!((first.authors[0].name.as_str(), first.section.as_str()), ("Someone Else", "Coast"));
     assert_eq!(first.publisher, "The Other Paper");
     assert!(
         first.tags.contains(&"sent".to_owned()) && first.tags.contains(&"lighthouse".to_owned()),
@@ -182,7 +189,7 @@ async fn sender_metadata_wins_and_duplicates_are_reported() {
     let other = Document { payload: Some(Payload::Html(PAGE.into())), ..Document::default() };
     let twin = take(&mut client, other).await.unwrap();
     assert_eq!(twin.outcome(), IngestOutcome::Duplicate);
-    assert_eq!(twin.article.unwrap().duplicate_of, first.name);
+    assert_eq!(twin.article.unwrap().content_digest, first.content_digest);
 }
 
 #[tokio::test]
@@ -193,11 +200,12 @@ async fn requests_are_idempotent_and_validate_only_writes_nothing() {
         document: Some(Document { payload: Some(Payload::Text(text.into())), ..Document::default() }),
         request_id: request_id.into(),
         validate_only,
+        ..Default::default()
     };
-    let tried = client.ingest_article(request(DUMP, "", true)).await.unwrap().into_inner();
+    let tried = client.ingest_article(request(DUMP, "", true)).await.unwrap().into_inner().into_first().unwrap();
     assert_eq!(tried.outcome(), IngestOutcome::Created);
-    let first = client.ingest_article(request(DUMP, "r-1", false)).await.unwrap().into_inner();
-    let again = client.ingest_article(request(DUMP, "r-1", false)).await.unwrap().into_inner();
+    let first = client.ingest_article(request(DUMP, "r-1", false)).await.unwrap().into_inner().into_first().unwrap();
+    let again = client.ingest_article(request(DUMP, "r-1", false)).await.unwrap().into_inner().into_first().unwrap();
     assert_eq!((first.outcome(), again.outcome()), (IngestOutcome::Created, IngestOutcome::Created));
     assert_eq!(first.article.unwrap().revision, again.article.unwrap().revision);
     let other = client.ingest_article(request(&DUMP.replace("ferry", "boat"), "r-1", false)).await.unwrap_err();
@@ -224,9 +232,9 @@ fn plain_feed(encoding: &str, items: &[(&str, &str)]) -> Vec<u8> {
 }
 
 fn headlines(answer: &IngestArticleResponse) -> Vec<(IngestOutcome, String)> {
-    let items = answer.feed_items.iter().map(|item| match item.result.as_ref().unwrap() {
-        feed_item::Result::Ingested(it) => (it.outcome(), it.article.as_ref().unwrap().headline.clone()),
-        feed_item::Result::Error(status) => panic!("{status:?}"),
+    let items = answer.results.iter().map(|item| match item.result.as_ref().unwrap() {
+        ingest_result::Result::Ingested(it) => (it.outcome(), it.article.as_ref().unwrap().headline.clone()),
+        ingest_result::Result::Error(status) => panic!("{status:?}"),
     });
     items.collect()
 }
@@ -236,7 +244,8 @@ async fn the_charset_of_a_feed_is_detected() {
     let server = TestServer::start().await;
     for encoding in ["windows-1251", "koi8-r", "utf-16le", "utf-8"] {
         let title = format!("Мост открыт, {encoding}");
-        let answer = take(&mut server.ingestion().await, raw(plain_feed(encoding, &[(&title, "")]), "")).await.unwrap();
+        let answer =
+            take_all(&mut server.ingestion().await, raw(plain_feed(encoding, &[(&title, "")]), "")).await.unwrap();
         assert_eq!(headlines(&answer), [(IngestOutcome::Created, title)]);
     }
 }
@@ -248,12 +257,12 @@ async fn items_without_an_id_keep_their_identity() {
     let link = "<link>https://lenta.example/most</link>";
     let feed = |title: &str| raw(plain_feed("utf-8", &[(title, link), ("Без ссылки", "")]), "application/rss+xml");
     let feed = |title: &str| Document { source: "lenta.example".into(), ..feed(title) };
-    let first = take(&mut client, feed("Мост закрыт")).await.unwrap();
+    let first = take_all(&mut client, feed("Мост закрыт")).await.unwrap();
     assert!(headlines(&first).iter().all(|(outcome, _)| *outcome == IngestOutcome::Created));
-    let again = take(&mut client, feed("Мост закрыт")).await.unwrap();
+    let again = take_all(&mut client, feed("Мост закрыт")).await.unwrap();
     assert!(headlines(&again).iter().all(|(outcome, _)| *outcome == IngestOutcome::Unchanged), "{again:?}");
     // Another headline corrects the same article.
-    let corrected = take(&mut client, feed("Мост открыт")).await.unwrap();
+    let corrected = take_all(&mut client, feed("Мост открыт")).await.unwrap();
     assert_eq!(headlines(&corrected)[0], (IngestOutcome::Revised, "Мост открыт".to_owned()));
 }
 
@@ -307,7 +316,7 @@ async fn page_boilerplate_is_reported_and_the_url_is_validated() {
     }
     for (number, (head, believed)) in [
         ("<link rel=canonical href='https://www.herald.example/news/the-lighthouse'>", "the-lighthouse"),
-        ("<link rel=canonical href='https://herald.example/'>", "news/lighthouse"),
+        ("<link rel=canonical href='https://herald.example/'>", "local/lighthouse-stays-lit"),
         ("<link rel=canonical href='https://example/news/x'>", "news/lighthouse"),
         ("<link rel=canonical href='https://other.example/news/x'>", "news/lighthouse"),
     ]

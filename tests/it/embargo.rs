@@ -38,12 +38,22 @@ async fn traces(reads: &mut RetrievalServiceClient<Channel>, article: &Article, 
     let mut found = Vec::new();
     let name = article.name.clone();
     let get = GetArticleRequest { name: name.clone(), consistency: consistency.clone(), ..Default::default() };
-    let past = GetArticleRequest { name: format!("{name}@{}", article.revision), ..get.clone() };
-    for (way, request) in [("get", get), ("revision", past)] {
-        match reads.get_article(request.clone()).await {
-            Ok(_) => found.push(way),
-            Err(status) => is_plain_not_found(&status, &request.name),
-        }
+    match reads.get_article(get).await {
+        Ok(_) => found.push("get"),
+        Err(status) => is_plain_not_found(&status, &name),
+    }
+    let revision = format!("{name}/revisions/{}", article.revision);
+    let past =
+        GetArticleRevisionRequest { name: revision.clone(), consistency: consistency.clone(), ..Default::default() };
+    match reads.get_article_revision(past).await {
+        Ok(_) => found.push("revision"),
+        Err(status) => is_plain_not_found(&status, &revision),
+    }
+    let diff =
+        DiffArticleRevisionsRequest { name: revision.clone(), consistency: consistency.clone(), ..Default::default() };
+    match reads.diff_article_revisions(diff).await {
+        Ok(_) => found.push("diff"),
+        Err(status) => is_plain_not_found(&status, &revision),
     }
     let names = vec![name.clone()];
     let batch = BatchGetArticlesRequest { names, consistency: consistency.clone(), ..Default::default() };
@@ -55,6 +65,26 @@ async fn traces(reads: &mut RetrievalServiceClient<Channel>, article: &Article, 
         Ok(_) => found.push("lookup"),
         Err(status) => is_plain_not_found(&status, &article.url),
     }
+    let keys = vec![LookupKey { key: Some(lookup_key::Key::Url(article.url.clone())) }];
+    let lookups = BatchLookupArticlesRequest { keys, consistency: consistency.clone(), ..Default::default() };
+    let looked_up = reads.batch_lookup_articles(lookups).await.unwrap().into_inner().results.remove(0);
+    match looked_up.result.unwrap() {
+        lookup_result::Result::Article(_) => found.push("batch lookup"),
+        lookup_result::Result::Status(status) => {
+            assert_eq!(status.message, format!("{} does not exist", article.url));
+            assert!(!format!("{status:?}").contains(&article.uid), "{status:?}");
+        }
+    }
+    let known = GetArticleRequest {
+        name: name.clone(),
+        unless_etag: article.etag.clone(),
+        consistency: consistency.clone(),
+        ..Default::default()
+    };
+    match reads.get_article(known).await {
+        Ok(_) => found.push("etag"),
+        Err(status) => is_plain_not_found(&status, &name),
+    }
     let list = ListArticlesRequest { consistency: consistency.clone(), ..Default::default() };
     if reads.list_articles(list).await.unwrap().into_inner().articles.iter().any(|it| it.name == name) {
         found.push("list");
@@ -64,7 +94,7 @@ async fn traces(reads: &mut RetrievalServiceClient<Channel>, article: &Article, 
     if results.iter().any(|it| it.article.as_ref().unwrap().name == name) {
         found.push("search");
     }
-    let revisions = ListArticleRevisionsRequest { name: name.clone(), ..Default::default() };
+    let revisions = ListArticleRevisionsRequest { parent: name.clone(), ..Default::default() };
     if reads.list_article_revisions(revisions).await.is_ok() {
         found.push("revisions");
     }
@@ -79,7 +109,8 @@ async fn traces(reads: &mut RetrievalServiceClient<Channel>, article: &Article, 
     found
 }
 
-const EVERY_WAY: [&str; 8] = ["get", "revision", "batch", "lookup", "list", "search", "revisions", "export"];
+const EVERY_WAY: [&str; 11] =
+    ["get", "revision", "diff", "batch", "lookup", "batch lookup", "etag", "list", "search", "revisions", "export"];
 
 #[tokio::test]
 async fn embargoed_articles_are_invisible_until_the_embargo_ends() {
@@ -87,12 +118,13 @@ async fn embargoed_articles_are_invisible_until_the_embargo_ends() {
     let mut reads = server.retrieval().await;
     let mut writes = server.ingestion().await;
     let other = ingest(&mut writes, invented(1)).await.article.unwrap();
-    let watch = WatchArticlesRequest { change_token: other.change_token, ..Default::default() };
+    let watch = WatchArticlesRequest::after(other.change_token);
     let mut watch = reads.watch_articles(watch).await.unwrap().into_inner();
 
     let document = Document { embargo_time: in_time(Duration::from_secs(3_600)), ..ready(invented(2)) };
     let request = IngestArticleRequest { document: Some(document), ..Default::default() };
-    let held = writes.ingest_article(request).await.unwrap().into_inner().article.unwrap();
+    let held =
+        writes.ingest_article(request).await.unwrap().into_inner().into_first().unwrap_or_default().article.unwrap();
     assert_eq!(held.state(), ArticleState::Embargoed);
     assert_eq!(traces(&mut reads, &held, &held.change_token).await, Vec::<&str>::new());
     // A later write: it is the first change of the watch, not the embargoed article.
@@ -103,7 +135,7 @@ async fn embargoed_articles_are_invisible_until_the_embargo_ends() {
     let sooner = Article { embargo_time: in_time(Duration::from_secs(1)), ..invented_as(&held) };
     let update_mask = Some(prost_types::FieldMask { paths: vec!["embargo_time".into()] });
     let request = UpdateArticleRequest { article: Some(sooner), update_mask, ..Default::default() };
-    let held = writes.update_article(request).await.unwrap().into_inner().article.unwrap();
+    let held = server.editorial().await.update_article(request).await.unwrap().into_inner().article.unwrap();
     let opened = next_change(&mut watch).await;
     assert_eq!((opened.name.as_str(), opened.kind()), (held.name.as_str(), ChangeKind::Opened));
     assert!(SystemTime::now() >= SystemTime::try_from(held.embargo_time.unwrap()).unwrap(), "it opened too early");
@@ -116,54 +148,69 @@ async fn embargoed_articles_are_invisible_until_the_embargo_ends() {
 /// The feed from its beginning, up to now: name, revision, and the body if one is shown.
 async fn watched(reads: &mut RetrievalServiceClient<Channel>, text: &str) -> Vec<(i64, Option<String>)> {
     let filter = (!text.is_empty()).then(|| ArticleFilter { text: text.into(), ..Default::default() });
-    let request = WatchArticlesRequest { from_beginning: true, filter, ..Default::default() };
+    let request = WatchArticlesRequest { filter, ..WatchArticlesRequest::from_beginning() };
     let mut events = reads.watch_articles(request).await.unwrap().into_inner();
     let mut changes = Vec::new();
     loop {
         match events.next().await.unwrap().unwrap().event.unwrap() {
             Event::Change(change) => changes.push((change.revision, change.article.map(|article| article.body))),
             Event::Checkpoint(_) => return changes,
+            Event::Article(_) | Event::Progress(_) => panic!("no snapshot was requested"),
         }
     }
 }
 
 async fn update(
-    writes: &mut ingestion_service_client::IngestionServiceClient<Channel>,
+    edits: &mut editorial_service_client::EditorialServiceClient<Channel>,
     new: Article,
     paths: &[&str],
     reason: &str,
 ) -> Article {
     let update_mask = Some(prost_types::FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() });
-    let request = UpdateArticleRequest { article: Some(new), update_mask, reason: reason.into() };
-    writes.update_article(request).await.unwrap().into_inner().article.unwrap()
+    let request = UpdateArticleRequest { article: Some(new), update_mask, reason: reason.into(), ..Default::default() };
+    edits.update_article(request).await.unwrap().into_inner().article.unwrap()
 }
 
 #[tokio::test]
 async fn corrections_under_embargo_are_not_disclosed() {
     let server = TestServer::start().await;
     let (mut reads, mut writes) = (server.retrieval().await, server.ingestion().await);
+    let mut edits = server.editorial().await;
     let draft = Article { body: "The secret name of the harbour.".into(), ..invented(1) };
     let document = Document { embargo_time: in_time(Duration::from_secs(3_600)), ..ready(draft) };
     let request = IngestArticleRequest { document: Some(document), ..Default::default() };
-    let held = writes.ingest_article(request).await.unwrap().into_inner().article.unwrap();
+    let held =
+        writes.ingest_article(request).await.unwrap().into_inner().into_first().unwrap_or_default().article.unwrap();
     let name = held.name;
     let clean = Article { name: name.clone(), body: "The plain name of the harbour.".into(), ..Article::default() };
-    update(&mut writes, clean, &["body"], "legal: strike the name").await;
+    update(&mut edits, clean, &["body"], "legal: strike the name").await;
     // Published by an editor, without the word that only the embargoed text had.
     let open = Article { name: name.clone(), ..Article::default() };
-    update(&mut writes, open, &["embargo_time"], "released").await;
+    update(&mut edits, open, &["embargo_time"], "released").await;
 
-    let shown = |revision: i64| GetArticleRequest { name: format!("{name}@{revision}"), ..Default::default() };
+    let revision_name = |revision: i64| format!("{name}/revisions/{revision}");
+    let shown = |revision: i64| GetArticleRevisionRequest { name: revision_name(revision), ..Default::default() };
     for revision in [1, 2] {
-        let status = reads.get_article(shown(revision)).await.unwrap_err();
-        is_plain_not_found(&status, &format!("{name}@{revision}"));
+        let status = reads.get_article_revision(shown(revision)).await.unwrap_err();
+        is_plain_not_found(&status, &revision_name(revision));
     }
-    reads.get_article(shown(3)).await.unwrap();
-    let revisions = ListArticleRevisionsRequest { name: name.clone(), ..Default::default() };
+    assert!(reads.get_article_revision(shown(3)).await.unwrap().into_inner().revision.unwrap().snapshot.is_some());
+    let diff = |base: Option<i64>| DiffArticleRevisionsRequest {
+        name: revision_name(3),
+        base_revision: base.map(revision_name).unwrap_or_default(),
+        ..Default::default()
+    };
+    // The first public revision has none before it.
+    let compared = reads.diff_article_revisions(diff(None)).await.unwrap().into_inner();
+    assert_eq!((compared.base_revision.as_str(), compared.paragraphs.len()), ("", 1));
+    assert!(!format!("{compared:?}").contains("secret"));
+    let status = reads.diff_article_revisions(diff(Some(2))).await.unwrap_err();
+    is_plain_not_found(&status, &revision_name(2));
+    let revisions = ListArticleRevisionsRequest { parent: name.clone(), ..Default::default() };
     let revisions = reads.list_article_revisions(revisions).await.unwrap().into_inner().revisions;
     let revisions: Vec<_> =
-        revisions.iter().map(|it| (it.revision, it.reason.as_str(), it.changed_fields.len())).collect();
-    assert_eq!(revisions, [(3, "released", 0)]);
+        revisions.iter().map(|it| (it.name.as_str(), it.reason.as_str(), it.changed_fields.len())).collect();
+    assert_eq!(revisions, [(revision_name(3).as_str(), "released", 0)]);
     assert_eq!(watched(&mut reads, "").await, [(3, Some("The plain name of the harbour.".to_owned()))]);
     // A filter does not disclose the earlier text either.
     assert_eq!(watched(&mut reads, "secret").await, []);
@@ -176,7 +223,7 @@ async fn corrections_under_embargo_are_not_disclosed() {
         embargo_time: in_time(Duration::from_secs(3_600)),
         ..Article::default()
     };
-    update(&mut writes, hidden, &["body", "embargo_time"], "").await;
+    update(&mut edits, hidden, &["body", "embargo_time"], "").await;
     assert_eq!(watched(&mut reads, "laundering").await, []);
     assert_eq!(watched(&mut reads, "plain").await, [(4, None)]);
 }
@@ -185,17 +232,26 @@ async fn corrections_under_embargo_are_not_disclosed() {
 async fn articles_withdrawn_under_embargo_are_never_disclosed() {
     let server = TestServer::start().await;
     let (mut reads, mut writes) = (server.retrieval().await, server.ingestion().await);
+    let mut edits = server.editorial().await;
     for (number, kill) in [(1, true), (2, false)] {
         let document = Document { embargo_time: in_time(Duration::from_secs(3_600)), ..ready(invented(number)) };
         let request = IngestArticleRequest { document: Some(document), ..Default::default() };
-        let held = writes.ingest_article(request).await.unwrap().into_inner().article.unwrap();
+        let held = writes
+            .ingest_article(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .into_first()
+            .unwrap_or_default()
+            .article
+            .unwrap();
         let name = held.name.clone();
         let gone = if kill {
             let request = WithdrawArticleRequest { name, ..Default::default() };
-            writes.withdraw_article(request).await.unwrap().into_inner().article
+            edits.withdraw_article(request).await.unwrap().into_inner().article
         } else {
             let request = DeleteArticleRequest { name, ..Default::default() };
-            writes.delete_article(request).await.unwrap().into_inner().article
+            edits.delete_article(request).await.unwrap().into_inner().article
         };
         // Editors see its state; readers see nothing.
         assert_ne!(gone.as_ref().unwrap().state(), ArticleState::Embargoed);
@@ -215,7 +271,8 @@ async fn expired_articles_leave_every_read_and_watchers_are_notified() {
     let mut watch = reads.watch_articles(WatchArticlesRequest::default()).await.unwrap().into_inner();
     let document = Document { expire_time: in_time(Duration::from_secs(2)), ..ready(invented(2)) };
     let request = IngestArticleRequest { document: Some(document), ..Default::default() };
-    let article = writes.ingest_article(request).await.unwrap().into_inner().article.unwrap();
+    let article =
+        writes.ingest_article(request).await.unwrap().into_inner().into_first().unwrap_or_default().article.unwrap();
     let get = GetArticleRequest { name: article.name.clone(), ..Default::default() };
     // Twice: the second is from the cache, which must not outlive the article. A machine that is slow enough may find
     // it expired already, which is correct too, but not before its time.

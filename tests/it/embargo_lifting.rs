@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use copydesk::proto::document::Payload;
+use copydesk::proto::editorial_service_client::EditorialServiceClient;
 use copydesk::proto::ingestion_service_client::IngestionServiceClient;
 use copydesk::proto::*;
 use tonic::Code;
@@ -39,7 +40,7 @@ fn document(way: Way, version: usize) -> Document {
         }
         Way::FeedItem => {
             let data = FEED.replace("<title>", &format!("<title>{word} ")).into_bytes();
-            let raw = RawPayload { data, content_type: "application/rss+xml".into() };
+            let raw = RawPayload { data, mime_type: "application/rss+xml".into() };
             let url = "https://northline.example/coast.rss".into();
             Document { payload: Some(Payload::Raw(raw)), url, ..Default::default() }
         }
@@ -59,21 +60,17 @@ fn from_now(seconds: i64) -> Option<prost_types::Timestamp> {
 async fn send(writes: &mut Writes, document: Document) -> Vec<(Article, IngestOutcome)> {
     let request = IngestArticleRequest { document: Some(document), ..Default::default() };
     let answer = writes.ingest_article(request).await.unwrap().into_inner();
-    if answer.feed_items.is_empty() {
-        let outcome = answer.outcome();
-        return vec![(answer.article.unwrap(), outcome)];
-    }
-    let items = answer.feed_items.into_iter().map(|item| match item.result {
-        Some(feed_item::Result::Ingested(it)) => (it.article.clone().unwrap(), it.outcome()),
+    let items = answer.results.into_iter().map(|item| match item.result {
+        Some(ingest_result::Result::Ingested(it)) => (it.article.clone().unwrap(), it.outcome()),
         other => panic!("{other:?}"),
     });
     items.collect()
 }
 
-async fn edit(writes: &mut Writes, article: Article, path: &str) -> Article {
+async fn edit(edits: &mut EditorialServiceClient<Channel>, article: Article, path: &str) -> Article {
     let update_mask = Some(prost_types::FieldMask { paths: vec![path.into()] });
     let request = UpdateArticleRequest { article: Some(article), update_mask, ..Default::default() };
-    writes.update_article(request).await.unwrap().into_inner().article.unwrap()
+    edits.update_article(request).await.unwrap().into_inner().article.unwrap()
 }
 
 /// Returns true if a reader gets the article, in a read at least as fresh as its change token.
@@ -135,11 +132,11 @@ async fn repeated_ingest_keeps_embargo_and_expiry() {
 async fn times_set_by_an_editor_are_changed_only_by_editors() {
     for way in [Way::Article, Way::Page, Way::FeedItem] {
         let server = TestServer::start().await;
-        let mut writes = server.ingestion().await;
+        let (mut writes, mut edits) = (server.ingestion().await, server.editorial().await);
         let created = send(&mut writes, document(way, 1)).await;
         for (article, _) in &created {
             let held = Article { embargo_time: from_now(3_600), name: article.name.clone(), ..Default::default() };
-            assert_eq!(edit(&mut writes, held, "embargo_time").await.state(), ArticleState::Embargoed);
+            assert_eq!(edit(&mut edits, held, "embargo_time").await.state(), ArticleState::Embargoed);
         }
         // One word differs; and a value of the publisher's own.
         for sent in [document(way, 2), Document { embargo_time: from_now(-60), ..document(way, 3) }] {
@@ -151,7 +148,7 @@ async fn times_set_by_an_editor_are_changed_only_by_editors() {
         // The publisher does not set an embargo again that an editor has lifted.
         for (article, _) in &created {
             let open = Article { name: article.name.clone(), ..Default::default() };
-            assert_eq!(edit(&mut writes, open, "embargo_time").await.state(), ArticleState::Active);
+            assert_eq!(edit(&mut edits, open, "embargo_time").await.state(), ArticleState::Active);
         }
         let sent = Document { embargo_time: from_now(3_600), ..document(way, 4) };
         for (article, done) in send(&mut writes, sent).await {

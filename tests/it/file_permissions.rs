@@ -64,7 +64,9 @@ async fn files_of_every_command_are_private_to_the_owner() {
             assert_eq!(code, 0, "{errors}");
             made.trim().to_owned()
         };
-        // The first command to use the folder, and then the server.
+        // The first commands to use the folder, and then the server.
+        let (code, _, errors) = output(under(umask, &["migrate", "--data-dir", &data]).output().unwrap());
+        assert_eq!(code, 0, "{errors}");
         let key = keys(&["create", "--scopes", "articles.write"]);
         private(dir.path(), &["made/", "made/data/", "made/data/keys.db"]);
         let flags = ["serve", "--listen", "127.0.0.1:0", "--http-listen", "off", "--auth", "on", "--audit-log", &log];

@@ -206,7 +206,10 @@ async fn web_pages_call_with_a_credential() {
     ];
     let preflight = ask(server.address, "OPTIONS", GET, &headers, b"").await;
     assert!(preflight.head.starts_with("HTTP/1.1 200"), "{}", preflight.head);
-    assert!(preflight.header("access-control-allow-headers").unwrap().contains("authorization"), "{}", preflight.head);
+    let allowed = preflight.header("access-control-allow-headers").unwrap();
+    for header in ["authorization", "traceparent", "tracestate", "baggage"] {
+        assert!(allowed.contains(header), "{header}: {}", preflight.head);
+    }
     // Browsers send cookies for any page, but this credential only if the page knows it.
     assert_eq!(preflight.header("access-control-allow-credentials"), None);
 

@@ -35,7 +35,7 @@ struct Desk {
 struct Took {
     name: String,
     outcome: IngestOutcome,
-    older_by: VersionPart,
+    stale_part: VersionPart,
     warnings: Vec<String>,
 }
 
@@ -47,22 +47,21 @@ impl Desk {
     async fn ingest(&self, document: Document) -> Result<Vec<Took>, tonic::Status> {
         let request = IngestArticleRequest { document: Some(document), ..Default::default() };
         let answer = self.server.ingestion().await.ingest_article(request).await?.into_inner();
-        let took = |article: Option<Article>, outcome: i32, older_by: i32, report: Option<ExtractionReport>| Took {
+        let took = |article: Option<Article>, outcome: i32, stale_part: i32, report: Option<ExtractionReport>| Took {
             name: article.unwrap().name,
             outcome: outcome.try_into().unwrap(),
-            older_by: older_by.try_into().unwrap(),
-            warnings: report.unwrap().warnings,
+            stale_part: stale_part.try_into().unwrap(),
+            warnings: report.unwrap().warnings.into_iter().map(|warning| warning.message).collect(),
         };
-        if answer.feed_items.is_empty() {
-            return Ok(vec![took(answer.article, answer.outcome, answer.older_by, answer.report)]);
-        }
         let mut items = Vec::new();
-        for item in answer.feed_items {
+        for item in answer.results {
             match item.result.unwrap() {
-                feed_item::Result::Ingested(one) => {
-                    items.push(took(one.article, one.outcome, one.older_by, one.report));
+                ingest_result::Result::Ingested(one) => {
+                    items.push(took(one.article, one.outcome, one.stale_part, one.report));
                 }
-                feed_item::Result::Error(error) => return Err(tonic::Status::new(error.code.into(), error.message)),
+                ingest_result::Result::Error(error) => {
+                    return Err(tonic::Status::new(error.code.into(), error.message));
+                }
             }
         }
         Ok(items)
@@ -83,13 +82,13 @@ impl Desk {
             <link>https://herald.example/</link><description>News</description>{}</channel></rss>"#,
             items.concat()
         );
-        let raw = RawPayload { data: data.into(), content_type: "application/rss+xml".into() };
+        let raw = RawPayload { data: data.into(), mime_type: "application/rss+xml".into() };
         self.ingest(Document { payload: Some(Payload::Raw(raw)), url: url.into(), ..Document::default() }).await
     }
 
     async fn withdraw(&self, name: &str) {
         let request = WithdrawArticleRequest { name: name.into(), ..Default::default() };
-        self.server.ingestion().await.withdraw_article(request).await.unwrap();
+        self.server.editorial().await.withdraw_article(request).await.unwrap();
     }
 
     async fn listed(&self) -> Vec<Article> {
@@ -157,7 +156,7 @@ async fn spellings_of_an_address_are_one_article_and_one_kill() {
 async fn a_kill_by_key_holds_also_for_what_comes_later() {
     let desk = Desk::open().await;
     let kill = async |request: WithdrawArticleRequest| {
-        let killed = desk.server.ingestion().await.withdraw_article(request).await?;
+        let killed = desk.server.editorial().await.withdraw_article(request).await?;
         Ok::<Article, tonic::Status>(killed.into_inner().article.unwrap())
     };
     let by_url = |url: &str, allow_missing| WithdrawArticleRequest {
@@ -192,7 +191,7 @@ async fn a_kill_by_key_holds_also_for_what_comes_later() {
     // Reinstated, it may arrive, however old it says it is.
     let reinstate = ReinstateArticleRequest { name: early.name.clone(), ..Default::default() };
     let reinstated =
-        desk.server.ingestion().await.reinstate_article(reinstate).await.unwrap().into_inner().article.unwrap();
+        desk.server.editorial().await.reinstate_article(reinstate).await.unwrap().into_inner().article.unwrap();
     assert_eq!(reinstated.state(), ArticleState::Expected);
     let old = r#"<meta property="article:modified_time" content="2001-01-01T00:00:00Z">"#;
     let arrived = desk.page(later, OTHER_TITLE, old, &OTHER).await.unwrap();
@@ -299,7 +298,7 @@ async fn a_late_older_copy_is_stale() {
     let newest = desk.page(URL, TITLE, &modified("2026-05-02T10:00:00Z"), &PARAGRAPHS).await.unwrap();
     let late =
         desk.page(URL, "Channel may be dredged", &modified("2026-05-01T10:00:00Z"), &PARAGRAPHS[..2]).await.unwrap();
-    assert_eq!((late.outcome, late.older_by, &late.name), (IngestOutcome::Stale, VersionPart::Time, &newest.name));
+    assert_eq!((late.outcome, late.stale_part, &late.name), (IngestOutcome::Stale, VersionPart::Time, &newest.name));
     let listed = desk.listed().await;
     assert_eq!((listed.len(), listed[0].headline.as_str(), listed[0].revision), (1, TITLE, 1));
     let same_time = |source_version| Document {
@@ -307,7 +306,7 @@ async fn a_late_older_copy_is_stale() {
         ..page(URL, &format!("Version {source_version}"), &modified("2026-05-03T10:00:00Z"), &PARAGRAPHS)
     };
     assert_eq!(desk.ingest(same_time(i64::MAX)).await.unwrap()[0].outcome, IngestOutcome::Revised);
-    assert_eq!(desk.ingest(same_time(7)).await.unwrap()[0].older_by, VersionPart::SourceVersion);
+    assert_eq!(desk.ingest(same_time(7)).await.unwrap()[0].stale_part, VersionPart::SourceVersion);
     let refused = desk.ingest(same_time(i64::MIN)).await.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
     assert!(refused.message().contains("document.source_version"), "{}", refused.message());
@@ -325,16 +324,15 @@ async fn an_article_may_have_a_thousand_keys() {
     let first = desk.page(URL, TITLE, "", &PARAGRAPHS).await.unwrap();
     let mut client = desk.server.ingestion().await;
     let documents: Vec<IngestArticlesRequest> = (0..1_000)
-        .map(|number| IngestArticlesRequest {
-            document: Some(page(&format!("{URL}?position={number}"), TITLE, &head, &PARAGRAPHS)),
-            sequence: number,
-            ..Default::default()
+        .map(|number| {
+            let page = page(&format!("{URL}?position={number}"), TITLE, &head, &PARAGRAPHS);
+            IngestArticlesRequest::of(number, page)
         })
         .collect();
     let mut answers = client.ingest_articles(tokio_stream::iter(documents)).await.unwrap().into_inner();
     while let Some(answer) = answers.message().await.unwrap() {
         let Some(ingest_articles_response::Result::Ingested(took)) = answer.result else { panic!("{answer:?}") };
-        assert_eq!(took.article.unwrap().name, first.name);
+        assert_eq!(took.into_first().unwrap().article.unwrap().name, first.name);
     }
     desk.withdraw(&first.name).await;
     let refused = desk.page(&format!("{URL}?position=999"), OTHER_TITLE, "", &OTHER).await.unwrap_err();

@@ -8,10 +8,12 @@ fn file(path: &str) -> String {
     std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// Returns the metrics named in a text; the parts of a histogram count as the histogram.
+/// Returns the metrics named in a text; the parts of a histogram count as the histogram. The name of a package
+/// (`copydesk_0.1.0`) is none.
 fn named(text: &str) -> BTreeSet<String> {
     let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
-    let names = words.filter(|word| word.starts_with("copydesk_"));
+    let metric = |word: &&str| word.strip_prefix("copydesk_").is_some_and(|rest| rest.starts_with(char::is_alphabetic));
+    let names = words.filter(metric);
     names.map(|name| name.strip_suffix("_bucket").unwrap_or(name).to_owned()).collect()
 }
 

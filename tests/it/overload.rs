@@ -40,9 +40,14 @@ fn get(name: &str) -> GetArticleRequest {
 
 /// Returns a page of `paragraphs` paragraphs.
 fn page(number: i64, paragraphs: usize) -> Document {
-    let paragraph = "<p>The harbour council agreed on Monday to dredge the northern channel before winter.</p>\n";
-    let html =
-        format!("<html><body><article><h1>Dredging</h1>{}</article></body></html>", paragraph.repeat(paragraphs));
+    let paragraph = |day: usize| {
+        format!(
+            "<p>On day {day} the harbour council agreed to dredge channel {day} before the winter, and Mayor Ida Quill \
+             said that the works would cost {day} crowns.</p>\n"
+        )
+    };
+    let text: String = (1..=paragraphs).map(paragraph).collect();
+    let html = format!("<html><body><article><h1>Dredging</h1>{text}</article></body></html>");
     Document {
         payload: Some(Payload::Html(html)),
         url: format!("https://herald.example/{number}"),
@@ -92,7 +97,7 @@ async fn only_reads_beyond_the_queue_limit_are_rejected() {
     let mut health = HealthClient::new(server.channel().await);
     let request = HealthCheckRequest { service: "copydesk.v1.RetrievalService".into() };
     assert_eq!(health.check(request).await.unwrap().into_inner().status(), ServingStatus::Serving);
-    let mut corrections = writes.clone();
+    let mut corrections = server.editorial().await;
     let article = Article { name: names[5].clone(), headline: "Corrected".into(), ..Default::default() };
     let update_mask = Some(prost_types::FieldMask { paths: vec!["headline".into()] });
     let correction = UpdateArticleRequest { article: Some(article), update_mask, ..Default::default() };
@@ -144,7 +149,10 @@ async fn pages_beyond_the_queue_limit_are_rejected_except_in_streams() {
     }
     // Calls that need no extraction are served while a stream's pages are extracted.
     let documents: Vec<_> = (0..STREAMED)
-        .map(|sequence| IngestArticlesRequest { sequence, document: page(sequence), brief: true, ..Default::default() })
+        .map(|sequence| IngestArticlesRequest {
+            brief: true,
+            ..IngestArticlesRequest::of(sequence, long_page(sequence))
+        })
         .collect();
     let mut streamed = writes.clone().ingest_articles(futures::stream::iter(documents)).await.unwrap().into_inner();
     reads.clone().get_article(get(&name)).await.unwrap();
@@ -167,10 +175,8 @@ async fn an_excess_page_is_rejected_before_it_is_received() {
         |document| IngestArticleRequest { document: Some(document), validate_only: true, ..Default::default() };
     let (page, article) = (enveloped(&request(long_page(0))), enveloped(&request(ready(invented(1)))));
     let documents = (1..40).map(|sequence| IngestArticlesRequest {
-        sequence,
-        document: Some(long_page(sequence)),
         brief: true,
-        ..Default::default()
+        ..IngestArticlesRequest::of(sequence, long_page(sequence))
     });
     let streamed = writes.clone().ingest_articles(futures::stream::iter(documents.collect::<Vec<_>>())).await;
     let mut streamed = streamed.unwrap().into_inner();
@@ -201,15 +207,13 @@ async fn streamed_pages_leave_capacity_for_unary_calls() {
     const STREAMED: i64 = 60;
     let server = TestServer::with(|options| (options.ingest_workers, options.ingest_queue) = (1, 8)).await;
     let writes = server.ingestion().await;
-    let page = |number: i64| Some(page(number, 100));
+    let page = |number: i64| page(number, 100);
     let mut streams = Vec::new();
     for stream in 0..3 {
         let requests: Vec<_> = (0..STREAMED)
             .map(|sequence| IngestArticlesRequest {
-                sequence,
-                document: page(stream * STREAMED + sequence),
                 brief: true,
-                ..Default::default()
+                ..IngestArticlesRequest::of(sequence, page(stream * STREAMED + sequence))
             })
             .collect();
         let answers = writes.clone().ingest_articles(futures::stream::iter(requests)).await.unwrap();
@@ -220,7 +224,7 @@ async fn streamed_pages_leave_capacity_for_unary_calls() {
         assert!(stream.message().await.unwrap().is_some());
     }
     for number in 0..10 {
-        let request = IngestArticleRequest { document: page(-1 - number), ..Default::default() };
+        let request = IngestArticleRequest { document: Some(page(-1 - number)), ..Default::default() };
         writes.clone().ingest_article(request).await.expect("the queue has room for calls");
     }
     for mut stream in streams {
@@ -262,7 +266,7 @@ async fn lists_leave_a_slot_for_single_article_reads() {
     // Lists by author need this table, single articles do not.
     let held = database.client().await;
     held.batch_execute("BEGIN; LOCK TABLE copydesk.facets").await.unwrap();
-    let filter = Some(ArticleFilter { authors: vec!["Writer 1".into()], ..Default::default() });
+    let filter = Some(ArticleFilter { authors: Some(StringCondition::any_of(["Writer 1"])), ..Default::default() });
     let list = ListArticlesRequest { filter, ..Default::default() };
     let spawn = |_| {
         let (mut reads, request) = (reads.clone(), list.clone());
@@ -321,7 +325,7 @@ async fn unread_streams_are_ended_and_others_continue() {
     .await;
     let large = |number: usize| {
         let article = Article { body: "The harbour is silting up. ".repeat(4_000), ..invented(number) };
-        IngestArticlesRequest { sequence: number as i64, document: Some(ready(article)), ..Default::default() }
+        IngestArticlesRequest::of(number as i64, ready(article))
     };
     let mut unread = Vec::new();
     for client in 0..4 {

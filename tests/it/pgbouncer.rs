@@ -7,8 +7,9 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use copydesk::store::Store;
-use copydesk::store::postgres::PostgresOptions;
+use copydesk::article::ArticleId;
+use copydesk::store::postgres::{PostgresOptions, PostgresStore};
+use copydesk::store::{Consistency, Store};
 use futures::future::join_all;
 
 use crate::conformance::databases::{follow, open};
@@ -105,4 +106,26 @@ async fn the_feed_of_several_replicas_has_no_gap() {
     assert!(followed.iter().map(|(sequence, _)| *sequence).eq(1..=(WRITERS * EACH) as u64));
     indexed(&stores[1]).await;
     assert_eq!(search(&stores[2], "\"a 3 7\"", at(1)).await.len(), 1);
+}
+
+/// With the default settings, as someone sets them who does not know of the pooler.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_is_noticed_and_reads_work() {
+    let database = Cluster::shared().database().await;
+    let mut options = PgBouncer::shared().options(&database);
+    options.listen = true;
+    assert!(PostgresStore::probe(&options).await.unwrap().pooled);
+    let mut direct = PostgresOptions::new(&database.url).unwrap();
+    direct.listen = true;
+    assert!(!PostgresStore::probe(&direct).await.unwrap().pooled);
+    let store = open(options).await;
+    for number in 0..20 {
+        let name = format!("a-{number}");
+        store.write(vec![ingest(&name, titled(&name), at(0))]).await.remove(0).unwrap();
+    }
+    let ids: Vec<ArticleId> = (0..20).map(|number| format!("a-{number}").parse().unwrap()).collect();
+    let reads = (0..200).map(|read| store.get(std::slice::from_ref(&ids[read % ids.len()]), Consistency::Full));
+    for found in join_all(reads).await {
+        assert!(found.unwrap()[0].record.is_some());
+    }
 }

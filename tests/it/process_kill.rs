@@ -32,7 +32,7 @@ async fn acknowledged_writes_survive_fifty_kills() {
             let number = if n % 2 == 0 { life * SENT + n } else { (life * SENT + n) / 2 };
             let mut article = invented(number as usize);
             article.headline = format!("Ferry {number} returns, edition {life}-{n}");
-            IngestArticlesRequest { sequence: n, document: Some(ready(article)), brief: true, ..Default::default() }
+            IngestArticlesRequest { brief: true, ..IngestArticlesRequest::of(n, ready(article)) }
         });
         let mut answers = client.ingestion.ingest_articles(tokio_stream::iter(requests)).await.unwrap().into_inner();
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -40,7 +40,7 @@ async fn acknowledged_writes_survive_fifty_kills() {
         while until_killed > 0 {
             let answer = answers.next().await.unwrap().unwrap();
             let Some(Answer::Ingested(ingested)) = answer.result else { panic!("{answer:?}") };
-            let article = ingested.article.unwrap();
+            let article = ingested.into_first().unwrap().article.unwrap();
             let revision = answered.entry(article.name).or_default();
             *revision = article.revision.max(*revision);
             until_killed -= 1;
@@ -64,7 +64,7 @@ async fn all_there(client: &mut Client, answered: &BTreeMap<String, i64>) {
             ..Default::default()
         };
         let answer = client.retrieval.batch_get_articles(request).await.unwrap().into_inner();
-        assert_eq!(answer.not_found, Vec::<String>::new(), "acknowledged, but lost");
+        assert!(answer.not_found.is_empty(), "acknowledged, but lost: {:?}", answer.not_found);
         for article in answer.articles {
             assert!(article.revision >= answered[&article.name], "{} lost a revision", article.name);
         }
@@ -74,9 +74,8 @@ async fn all_there(client: &mut Client, answered: &BTreeMap<String, i64>) {
 /// Checks the feed from its beginning: each article's revisions from 1 up, each once, and no token twice.
 async fn each_change_once(client: &mut Client, answered: &BTreeMap<String, i64>) {
     let request = WatchArticlesRequest {
-        from_beginning: true,
         read_mask: Some(prost_types::FieldMask { paths: vec!["name".into()] }),
-        ..Default::default()
+        ..WatchArticlesRequest::from_beginning()
     };
     let mut watch = client.retrieval.watch_articles(request).await.unwrap().into_inner();
     let mut newest: BTreeMap<String, i64> = BTreeMap::new();
@@ -92,6 +91,7 @@ async fn each_change_once(client: &mut Client, answered: &BTreeMap<String, i64>)
             }
             Event::Checkpoint(_) if !newest.is_empty() => break,
             Event::Checkpoint(_) => {}
+            Event::Article(_) | Event::Progress(_) => panic!("no snapshot was requested"),
         }
     }
     for (name, revision) in answered {

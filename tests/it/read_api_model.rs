@@ -12,6 +12,7 @@ use crate::test_server::{TestServer, invented, ready};
 
 type Reads = retrieval_service_client::RetrievalServiceClient<Channel>;
 type Writes = ingestion_service_client::IngestionServiceClient<Channel>;
+type Edits = editorial_service_client::EditorialServiceClient<Channel>;
 
 /// One write to one of a few articles.
 #[derive(Clone, Debug)]
@@ -210,7 +211,7 @@ impl Model {
 }
 
 /// Does a step for real. Answers its code, and the article if there is one.
-async fn perform(writes: &mut Writes, step: &Step, model: &Model) -> (Code, Option<Article>) {
+async fn perform(writes: &mut Writes, edits: &mut Edits, step: &Step, model: &Model) -> (Code, Option<Article>) {
     let name = |article: usize| match model.articles.get(&article) {
         Some(known) if !known.name.is_empty() => known.name.clone(),
         _ => "articles/none".to_owned(),
@@ -219,29 +220,32 @@ async fn perform(writes: &mut Writes, step: &Step, model: &Model) -> (Code, Opti
         Step::Ingest { article, version } => {
             let document = Some(ready(page(article, version)));
             let request = IngestArticleRequest { document, ..Default::default() };
-            writes.ingest_article(request).await.map(|answer| answer.into_inner().article)
+            writes
+                .ingest_article(request)
+                .await
+                .map(|answer| answer.into_inner().into_first().unwrap_or_default().article)
         }
         Step::Correct { article, version } => {
             let new = Article { name: name(article), headline: headline(article, version), ..Article::default() };
             let update_mask = Some(prost_types::FieldMask { paths: vec!["headline".into()] });
             let request = UpdateArticleRequest { article: Some(new), update_mask, ..Default::default() };
-            writes.update_article(request).await.map(|answer| answer.into_inner().article)
+            edits.update_article(request).await.map(|answer| answer.into_inner().article)
         }
         Step::Withdraw(article) => {
             let request = WithdrawArticleRequest { name: name(article), ..Default::default() };
-            writes.withdraw_article(request).await.map(|answer| answer.into_inner().article)
+            edits.withdraw_article(request).await.map(|answer| answer.into_inner().article)
         }
         Step::Reinstate(article) => {
             let request = ReinstateArticleRequest { name: name(article), ..Default::default() };
-            writes.reinstate_article(request).await.map(|answer| answer.into_inner().article)
+            edits.reinstate_article(request).await.map(|answer| answer.into_inner().article)
         }
         Step::Delete(article) => {
             let request = DeleteArticleRequest { name: name(article), ..Default::default() };
-            writes.delete_article(request).await.map(|answer| answer.into_inner().article)
+            edits.delete_article(request).await.map(|answer| answer.into_inner().article)
         }
         Step::Undelete(article) => {
             let request = UndeleteArticleRequest { name: name(article), ..Default::default() };
-            writes.undelete_article(request).await.map(|answer| answer.into_inner().article)
+            edits.undelete_article(request).await.map(|answer| answer.into_inner().article)
         }
     };
     match answer {
@@ -252,7 +256,7 @@ async fn perform(writes: &mut Writes, step: &Step, model: &Model) -> (Code, Opti
 
 /// All pages of a list.
 async fn list(reads: &mut Reads, order_by: &str, page_size: i32) -> Vec<String> {
-    let filter = Some(ArticleFilter { tags: vec!["harbour".into()], ..Default::default() });
+    let filter = Some(ArticleFilter { tags: Some(StringCondition::any_of(["harbour"])), ..Default::default() });
     let mut request = ListArticlesRequest { page_size, order_by: order_by.into(), filter, ..Default::default() };
     let mut headlines = Vec::new();
     loop {
@@ -268,8 +272,10 @@ async fn list(reads: &mut Reads, order_by: &str, page_size: i32) -> Vec<String> 
 
 /// Returns the changes of a watch from a token up to the newest change.
 async fn watch(reads: &mut Reads, change_token: String) -> Vec<WatchedChange> {
-    let from_beginning = change_token.is_empty();
-    let request = WatchArticlesRequest { change_token, from_beginning, ..Default::default() };
+    let request = match change_token.as_str() {
+        "" => WatchArticlesRequest::from_beginning(),
+        token => WatchArticlesRequest::after(token),
+    };
     let mut events = reads.watch_articles(request).await.unwrap().into_inner();
     let mut changes = Vec::new();
     while let Some(event) = events.next().await {
@@ -279,6 +285,7 @@ async fn watch(reads: &mut Reads, change_token: String) -> Vec<WatchedChange> {
                 let text = change.article.as_ref().map(|article| article.headline.clone());
                 changes.push((change.name.clone(), change.kind(), change.revision, text));
             }
+            other => panic!("no snapshot was requested: {other:?}"),
         }
     }
     changes
@@ -291,6 +298,7 @@ async fn export(reads: &mut Reads) -> (Vec<String>, String) {
     while let Some(item) = items.next().await {
         match item.unwrap().item.unwrap() {
             export_articles_response::Item::Article(article) => headlines.push(article.headline),
+            export_articles_response::Item::Progress(_) => {}
             export_articles_response::Item::Summary(summary) => {
                 assert_eq!(summary.article_count, headlines.len() as i64);
                 return (headlines, summary.change_token);
@@ -303,6 +311,7 @@ async fn export(reads: &mut Reads) -> (Vec<String>, String) {
 async fn run(before: Vec<Step>, after: Vec<Step>, page_size: i32) {
     let server = TestServer::start().await;
     let (mut writes, mut reads) = (server.ingestion().await, server.retrieval().await);
+    let mut edits = server.editorial().await;
     let mut model = Model::default();
     let mut exported = None;
     let split = before.len();
@@ -311,7 +320,7 @@ async fn run(before: Vec<Step>, after: Vec<Step>, page_size: i32) {
             exported = Some((export(&mut reads).await, model.feed.len()));
         }
         let unnamed: Vec<usize> = model.articles.keys().copied().collect();
-        let (code, article) = perform(&mut writes, step, &model).await;
+        let (code, article) = perform(&mut writes, &mut edits, step, &model).await;
         assert_eq!(code, model.apply(step), "{step:?}");
         if let (Some(article), Step::Ingest { article: number, .. }) = (&article, step)
             && !unnamed.contains(number)

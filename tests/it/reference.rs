@@ -25,7 +25,8 @@ fn reference() -> String {
     let files: Vec<FileDescriptor> = pool.files().filter(|file| file.package_name() == "copydesk.v1").collect();
     let mut text = String::from(
         "# API reference: `copydesk.v1`\n\nWritten from the comments in `proto/copydesk/v1` by a test; \
-         [api.md](api.md) is the guide. Every field is optional on the wire; an absent one has its type's zero.\n",
+         [api.md](api.md) is the guide. An absent field has its type's zero; a request without a required one is \
+         rejected.\n",
     );
     text += "\n| method | what it does |\n|---|---|\n";
     for service in files.iter().flat_map(FileDescriptor::services) {
@@ -64,7 +65,7 @@ fn write_method(text: &mut String, method: &MethodDescriptor) {
     let named = |name: &str| format!("[{name}](#{})", anchor(name));
     let _ = write!(
         text,
-        "\n### {}\n\n{}\n\nTakes {}{}, answers {}{}.",
+        "\n### {}\n\n{}\n\nTakes {}{}, returns {}{}.",
         method.name(),
         comment(&method.parent_file(), method.path()),
         stream(method.is_client_streaming()),
@@ -90,18 +91,31 @@ fn write_message(text: &mut String, message: &MessageDescriptor) {
         let cell = cell.replace("\n\n", "<br>").replace('\n', " ").replace('|', "\\|");
         let of = field.containing_oneof().filter(|oneof| !oneof.is_synthetic());
         let of = of.map(|oneof| format!("one of `{}`: ", oneof.name())).unwrap_or_default();
-        let _ = writeln!(text, "| `{}` | {} | {of}{cell} |", field.name(), kind(&field));
+        let required = if is_required(&field) { "Required. " } else { "" };
+        let _ = writeln!(text, "| `{}` | {} | {required}{of}{cell} |", field.name(), kind(&field));
     }
+}
+
+/// Returns true if requests must have the field.
+fn is_required(field: &FieldDescriptor) -> bool {
+    let pool = field.parent_pool();
+    let extension = pool.get_extension_by_name("google.api.field_behavior").unwrap();
+    let required = pool.get_enum_by_name("google.api.FieldBehavior").unwrap().get_value_by_name("REQUIRED").unwrap();
+    let options = field.options();
+    let behaviors = options.get_extension(&extension);
+    behaviors.as_list().unwrap().iter().any(|value| value.as_enum_number() == Some(required.number()))
+}
+
+/// Returns the method's rule for JSON over HTTP.
+fn http_rule(method: &MethodDescriptor) -> Option<DynamicMessage> {
+    let http = method.parent_pool().get_extension_by_name("google.api.http")?;
+    let options = method.options();
+    options.has_extension(&http).then(|| options.get_extension(&http).as_message().unwrap().clone())
 }
 
 /// Returns the method's bindings as JSON over HTTP, through a gateway.
 fn bindings(method: &MethodDescriptor) -> Vec<(String, String)> {
-    let options = method.options();
-    let Some(http) = method.parent_pool().get_extension_by_name("google.api.http") else { return vec![] };
-    if !options.has_extension(&http) {
-        return vec![];
-    }
-    let rule = options.get_extension(&http).as_message().unwrap().clone();
+    let Some(rule) = http_rule(method) else { return vec![] };
     let mut found = Vec::new();
     let mut add = |rule: &DynamicMessage| {
         for verb in ["get", "put", "post", "delete", "patch"].iter().filter(|verb| rule.has_field_by_name(verb)) {

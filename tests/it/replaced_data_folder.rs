@@ -43,7 +43,7 @@ impl Desk {
     async fn write(&self, number: usize) -> Result<String, Status> {
         let request = IngestArticleRequest { document: Some(ready(invented(number))), ..Default::default() };
         let written = self.server.ingestion().await.ingest_article(request).await?;
-        Ok(written.into_inner().article.unwrap().name)
+        Ok(written.into_inner().into_first().unwrap().article.unwrap().name)
     }
 
     async fn read(&self, name: &str) -> Result<Article, Status> {

@@ -60,13 +60,22 @@ async fn confirmed_writes_are_visible_on_every_replica() {
     let dir = tempfile::tempdir().unwrap();
     let servers = [Serve::on(dir.path(), &flags(&database)), Serve::on(dir.path(), &flags(&database))];
     let (mut one, mut other) = (servers[0].client().await, servers[1].client().await);
-    let watch = WatchArticlesRequest { from_beginning: true, ..Default::default() };
+    let watch = WatchArticlesRequest::from_beginning();
     let mut watch = other.retrieval.watch_articles(watch).await.unwrap().into_inner();
     for round in 0..20 {
         let mut article = invented(1);
         article.headline = format!("Ferry returns, edition {round}");
         let request = IngestArticleRequest { document: Some(ready(article)), ..Default::default() };
-        let written = one.ingestion.ingest_article(request).await.unwrap().into_inner().article.unwrap();
+        let written = one
+            .ingestion
+            .ingest_article(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .into_first()
+            .unwrap_or_default()
+            .article
+            .unwrap();
         let (name, token) = (written.name.as_str(), written.change_token.as_str());
         // The other replica has the previous edition in its cache, and the token shows that it is stale.
         assert_eq!(headline(&mut other, name, at_least(token)).await, written.headline);
@@ -111,19 +120,19 @@ async fn acknowledged_writes_survive_kills_of_replicas() {
         let requests = (0..SENT).map(move |n| {
             let mut article = invented((life * SENT / 2 + n) as usize);
             article.headline = format!("Ferry {n}, edition {life}");
-            IngestArticlesRequest { sequence: n, document: Some(ready(article)), brief: true, ..Default::default() }
+            IngestArticlesRequest { brief: true, ..IngestArticlesRequest::of(n, ready(article)) }
         });
         let mut answers = client.ingestion.ingest_articles(tokio_stream::iter(requests)).await.unwrap().into_inner();
         for _ in 0..(life * 97) % (SENT - 50) + 1 {
             let Some(Answer::Ingested(ingested)) = answers.next().await.unwrap().unwrap().result else { panic!() };
-            let article = ingested.article.unwrap();
+            let article = ingested.into_first().unwrap().article.unwrap();
             let revision = answered.entry(article.name).or_default();
             *revision = article.revision.max(*revision);
         }
         server.kill();
     }
     // The other replica has kept running, and its feed has each revision once.
-    let watch = WatchArticlesRequest { from_beginning: true, ..Default::default() };
+    let watch = WatchArticlesRequest::from_beginning();
     let mut watch = onlooker.retrieval.watch_articles(watch).await.unwrap().into_inner();
     let mut newest: BTreeMap<String, i64> = BTreeMap::new();
     // The first checkpoint shows that the watch has caught up.

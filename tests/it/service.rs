@@ -41,13 +41,15 @@ async fn an_ingested_article_is_returned() {
     let names = vec![article.name.clone(), "articles/none".into(), article.name.clone()];
     let batch = reads.batch_get_articles(BatchGetArticlesRequest { names, ..Default::default() }).await.unwrap();
     let batch = batch.into_inner();
-    assert_eq!((batch.articles.len(), batch.not_found), (2, vec!["articles/none".to_string()]));
+    assert_eq!((batch.articles.len(), batch.not_found.len()), (2, 1));
+    assert_eq!(batch.not_found[0].name, "articles/none");
 }
 
 #[tokio::test]
 async fn corrections_and_withdrawals_are_in_the_history() {
     let server = TestServer::start().await;
     let (mut writes, mut reads) = (server.ingestion().await, server.retrieval().await);
+    let mut edits = server.editorial().await;
     let article = ingest(&mut writes, invented(1)).await.article.unwrap();
     let corrected = UpdateArticleRequest {
         article: Some(Article {
@@ -58,30 +60,31 @@ async fn corrections_and_withdrawals_are_in_the_history() {
         }),
         update_mask: Some(prost_types::FieldMask { paths: vec!["headline".into()] }),
         reason: "It was late.".into(),
+        ..Default::default()
     };
-    let second = writes.update_article(corrected.clone()).await.unwrap().into_inner().article.unwrap();
+    let second = edits.update_article(corrected.clone()).await.unwrap().into_inner().article.unwrap();
     assert_eq!((second.revision, second.headline.as_str()), (2, "Ferry 1 returns late"));
-    assert_eq!(writes.update_article(corrected).await.unwrap_err().code(), Code::Aborted);
+    assert_eq!(edits.update_article(corrected).await.unwrap_err().code(), Code::Aborted);
     // Ingesting the original page again does not undo the correction.
     assert_eq!(ingest(&mut writes, invented(1)).await.outcome(), IngestOutcome::Unchanged);
 
-    let past = GetArticleRequest { name: format!("{}@1", article.name), ..Default::default() };
-    let past = reads.get_article(past).await.unwrap().into_inner().article.unwrap();
-    assert_eq!(past.headline, article.headline);
-    let history = ListArticleRevisionsRequest { name: article.name.clone(), ..Default::default() };
+    let past = GetArticleRevisionRequest { name: format!("{}/revisions/1", article.name), ..Default::default() };
+    let past = reads.get_article_revision(past).await.unwrap().into_inner().revision.unwrap();
+    assert_eq!(past.snapshot.unwrap().headline, article.headline);
+    let history = ListArticleRevisionsRequest { parent: article.name.clone(), ..Default::default() };
     let history = reads.list_article_revisions(history).await.unwrap().into_inner().revisions;
     assert_eq!(history[0].changed_fields, ["headline"]);
     assert_eq!((history[0].reason.as_str(), history[1].kind()), ("It was late.", ChangeKind::Created));
 
     let kill = WithdrawArticleRequest { name: article.name.clone(), ..Default::default() };
-    let killed = writes.withdraw_article(kill).await.unwrap().into_inner().article.unwrap();
+    let killed = edits.withdraw_article(kill).await.unwrap().into_inner().article.unwrap();
     assert_eq!(killed.state(), ArticleState::Withdrawn);
     let get = GetArticleRequest { name: article.name.clone(), ..Default::default() };
     assert_eq!(reads.get_article(get.clone()).await.unwrap_err().code(), Code::NotFound);
     let again = IngestArticleRequest { document: Some(ready(invented(1))), ..Default::default() };
     assert_eq!(writes.ingest_article(again).await.unwrap_err().code(), Code::FailedPrecondition);
     let reinstate = ReinstateArticleRequest { name: article.name.clone(), ..Default::default() };
-    writes.reinstate_article(reinstate).await.unwrap();
+    edits.reinstate_article(reinstate).await.unwrap();
     assert_eq!(reads.get_article(get).await.unwrap().into_inner().article.unwrap().revision, 4);
 }
 
@@ -89,19 +92,15 @@ async fn corrections_and_withdrawals_are_in_the_history() {
 async fn lists_searches_watches_and_exports_return_the_article() {
     let server = TestServer::start().await;
     let (mut writes, mut reads) = (server.ingestion().await, server.retrieval().await);
-    let requests = (0..30).map(|n| IngestArticlesRequest {
-        sequence: n,
-        document: Some(ready(invented(n as usize))),
-        brief: true,
-        ..Default::default()
-    });
+    let requests = (0..30)
+        .map(|n| IngestArticlesRequest { brief: true, ..IngestArticlesRequest::of(n, ready(invented(n as usize))) });
     let answers = writes.ingest_articles(tokio_stream::iter(requests)).await.unwrap().into_inner();
     let answers: Vec<_> = answers.map(|answer| answer.unwrap()).collect().await;
     assert_eq!(answers.iter().map(|answer| answer.sequence).collect::<Vec<_>>(), (0..30).collect::<Vec<_>>());
     let Some(ingest_articles_response::Result::Ingested(last)) = &answers[29].result else { panic!("{answers:?}") };
-    let token = last.article.as_ref().unwrap().change_token.clone();
+    let token = last.clone().into_first().unwrap().article.unwrap().change_token;
 
-    let filter = ArticleFilter { tags: vec!["FERRY-1".into()], ..Default::default() };
+    let filter = ArticleFilter { tags: Some(StringCondition::any_of(["FERRY-1"])), ..Default::default() };
     let mut list = ListArticlesRequest { page_size: 4, filter: Some(filter.clone()), ..Default::default() };
     let mut listed = Vec::new();
     loop {
@@ -120,7 +119,16 @@ async fn lists_searches_watches_and_exports_return_the_article() {
         SearchArticlesRequest { query: "\"ferry 7\" captain".into(), consistency: Some(fresh), ..Default::default() };
     let found = reads.search_articles(search).await.unwrap().into_inner();
     assert_eq!(found.results[0].article.as_ref().unwrap().url, "https://herald.example/news/7");
-    assert!(!found.results[0].highlights.is_empty() && !found.results[0].headline_highlights.is_empty());
+    let matched = |parts: &[TextPart]| -> Vec<String> {
+        parts.iter().filter(|part| part.matched).map(|part| part.text.clone()).collect()
+    };
+    assert_eq!(matched(&found.results[0].headline), ["Ferry 7"]);
+    assert_eq!(matched(&found.results[0].snippet), ["captain"]);
+    let snippet: String = found.results[0].snippet.iter().map(|part| part.text.as_str()).collect();
+    assert_eq!(
+        snippet,
+        "The ferry numbered 7 came back to the harbour on Tuesday. Its captain said the crossing was calm."
+    );
 
     let mut export = reads.export_articles(ExportArticlesRequest::default()).await.unwrap().into_inner();
     let mut summary = None;
@@ -132,7 +140,7 @@ async fn lists_searches_watches_and_exports_return_the_article() {
     let summary = summary.unwrap();
     assert_eq!((summary.article_count, summary.change_token.clone()), (30, token));
 
-    let watch = WatchArticlesRequest { change_token: summary.change_token, ..Default::default() };
+    let watch = WatchArticlesRequest::after(summary.change_token);
     let mut watch = reads.watch_articles(watch).await.unwrap().into_inner();
     ingest(&mut writes, invented(99)).await;
     let change = loop {
@@ -178,21 +186,22 @@ async fn lists_by_text_honour_the_requested_consistency() {
 #[tokio::test]
 async fn concurrent_corrections_without_an_etag_all_succeed() {
     let server = TestServer::start().await;
-    let mut writes = server.ingestion().await;
-    let name = ingest(&mut writes, invented(1)).await.article.unwrap().name;
+    let edits = server.editorial().await;
+    let name = ingest(&mut server.ingestion().await, invented(1)).await.article.unwrap().name;
     let corrections = (0..60).map(|number| {
-        let (mut writes, name) = (writes.clone(), name.clone());
+        let (mut edits, name) = (edits.clone(), name.clone());
         let request = UpdateArticleRequest {
             article: Some(Article { name, headline: format!("Edition {number}"), ..Article::default() }),
             update_mask: Some(prost_types::FieldMask { paths: vec!["headline".into()] }),
             ..Default::default()
         };
-        tokio::spawn(async move { writes.update_article(request).await })
+        tokio::spawn(async move { edits.update_article(request).await })
     });
     for correction in corrections.collect::<Vec<_>>() {
         correction.await.unwrap().unwrap();
     }
-    let request = ListArticleRevisionsRequest { name, ..Default::default() };
+    let last = format!("{name}/revisions/61");
+    let request = ListArticleRevisionsRequest { parent: name, ..Default::default() };
     let revisions = server.retrieval().await.list_article_revisions(request).await.unwrap().into_inner();
-    assert_eq!((revisions.revisions.len(), revisions.revisions[0].revision), (50, 61));
+    assert_eq!((revisions.revisions.len(), &revisions.revisions[0].name), (50, &last));
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use copydesk::article::{ArticleId, Key, Position, Record};
+use copydesk::article::{ArticleId, Key, Record};
 use copydesk::store::postgres::Standbys;
 use copydesk::store::*;
 
@@ -64,11 +64,11 @@ impl StoreLayer for StandbyCatchUp {
         self.inner().get_revision(id, revision, self.now().await?).await
     }
 
-    async fn lookup(&self, key: &Key, _consistency: Consistency) -> Result<Option<ArticleId>, StoreError> {
-        self.inner().lookup(key, self.now().await?).await
+    async fn lookup(&self, keys: &[Key], _consistency: Consistency) -> Result<Vec<Option<ArticleId>>, StoreError> {
+        self.inner().lookup(keys, self.now().await?).await
     }
 
-    async fn list(&self, query: &ListQuery) -> Result<Vec<Arc<Record>>, StoreError> {
+    async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
         self.inner().list(&ListQuery { consistency: self.now().await?, ..query.clone() }).await
     }
 
@@ -86,13 +86,8 @@ impl StoreLayer for StandbyCatchUp {
         self.inner().revisions(id, before, limit, self.now().await?).await
     }
 
-    async fn snapshot(
-        &self,
-        at: Position,
-        after: Option<&ArticleId>,
-        limit: usize,
-    ) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
+    async fn snapshot(&self, query: &SnapshotQuery) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
         self.now().await?;
-        self.inner().snapshot(at, after, limit).await
+        self.inner().snapshot(query).await
     }
 }

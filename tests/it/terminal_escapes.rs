@@ -32,12 +32,13 @@ async fn messages_escape_terminal_control_characters() {
     std::fs::write(&empty, "").unwrap();
     let (named, blocked, empty) = (path(&named), path(&blocked), path(&empty));
 
-    for command in ["serve", "verify", "migrate", "doctor"] {
+    for command in ["serve", "migrate", "doctor"] {
         shown(1, &[command, "--data-dir", &blocked]);
     }
-    shown(1, &["keys", "list", "--data-dir", &blocked]);
-    shown(1, &["copy", "--data-dir", &path(dir.path()), "--to", &format!("sqlite:{blocked}")]);
+    shown(2, &["verify", "--data-dir", &blocked]);
+    shown(2, &["keys", "list", "--data-dir", &blocked]);
     shown(0, &["migrate", "--data-dir", &format!("{named}/data")]);
+    shown(1, &["copy", "--data-dir", &format!("{named}/data"), "--to", &format!("sqlite:{blocked}")]);
     shown(0, &["doctor", "--data-dir", &format!("{named}/data"), "--listen", "127.0.0.1:0", "--http-listen", "off"]);
     shown(2, &["serve", "--config", &format!("{named}/none.toml")]);
     shown(2, &["serve", "--tls-cert", &empty, "--tls-key", &empty]);

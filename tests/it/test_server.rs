@@ -6,11 +6,13 @@ use std::time::Duration;
 use copydesk::access::AuditTarget;
 use copydesk::article::Limits;
 use copydesk::cache::LocalCacheOptions;
+use copydesk::grpc::Compression;
 use copydesk::ingest::IngestOptions;
 use copydesk::proto::document::Payload;
+use copydesk::proto::editorial_service_client::EditorialServiceClient;
 use copydesk::proto::ingestion_service_client::IngestionServiceClient;
 use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
-use copydesk::proto::{Article, Document, IngestArticleRequest, IngestArticleResponse};
+use copydesk::proto::{Article, Author, Document, IngestArticleRequest, IngestedArticle};
 use copydesk::retrieve::RetrieveLimits;
 use copydesk::server::{
     AllowedHosts, CallOptions, ConnectionOptions, Origins, Server, ServerOptions, StoreOptions, WebOptions,
@@ -63,7 +65,9 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
             max_page_size: 1_000,
             max_batch_size: 1_000,
             checkpoint_interval: Duration::from_secs(5),
+            progress_articles: 1_000,
             poll: Duration::from_millis(100),
+            deleted_keep: None,
         },
         ingest: IngestOptions { article: Limits::default(), ..IngestOptions::default() },
         ingest_workers: 2,
@@ -82,6 +86,7 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
         },
         drain_wait: Duration::ZERO,
         shutdown_grace: Duration::from_secs(5),
+        compression: Compression { enabled: true, min_bytes: 1_024 },
         reflection: true,
         web: WebOptions { serve: true, origins: Origins::Same },
         hosts: AllowedHosts::Auto,
@@ -124,6 +129,10 @@ impl TestServer {
 
     pub async fn ingestion(&self) -> IngestionServiceClient<Channel> {
         IngestionServiceClient::new(self.channel().await).max_decoding_message_size(64 << 20)
+    }
+
+    pub async fn editorial(&self) -> EditorialServiceClient<Channel> {
+        EditorialServiceClient::new(self.channel().await).max_decoding_message_size(64 << 20)
     }
 
     pub async fn retrieval(&self) -> RetrievalServiceClient<Channel> {
@@ -172,8 +181,8 @@ pub fn invented(number: usize) -> Article {
             "The ferry numbered {number} came back to the harbour on Tuesday.\n\n\
              Its captain said the crossing was calm."
         ),
-        language: "en".into(),
-        authors: vec![format!("Writer {}", number % 7)],
+        language_code: "en".into(),
+        authors: vec![Author::named(format!("Writer {}", number % 7))],
         tags: vec!["harbour".into(), format!("ferry-{}", number % 3)],
         section: "Local".into(),
         publish_time: Some(prost_types::Timestamp { seconds: 1_700_000_000 + number as i64, nanos: 0 }),
@@ -182,9 +191,9 @@ pub fn invented(number: usize) -> Article {
 }
 
 /// Ingests an article.
-pub async fn ingest(client: &mut IngestionServiceClient<Channel>, article: Article) -> IngestArticleResponse {
+pub async fn ingest(client: &mut IngestionServiceClient<Channel>, article: Article) -> IngestedArticle {
     let request = IngestArticleRequest { document: Some(ready(article)), ..Default::default() };
-    client.ingest_article(request).await.unwrap().into_inner()
+    client.ingest_article(request).await.unwrap().into_inner().into_first().unwrap()
 }
 
 /// Codec that sends bytes unchanged, for requests that no generated client would send.

@@ -150,7 +150,15 @@ async fn traces_follow_a_call_through_redis_and_the_database() {
     let (mut ingestion, mut retrieval) = (server.ingestion().await, server.retrieval().await);
     let document = invented(1);
     let ingest = IngestArticleRequest { document: Some(ready(document.clone())), ..Default::default() };
-    let written = ingestion.ingest_article(within(WRITTEN, true, ingest)).await.unwrap().into_inner().article.unwrap();
+    let written = ingestion
+        .ingest_article(within(WRITTEN, true, ingest))
+        .await
+        .unwrap()
+        .into_inner()
+        .into_first()
+        .unwrap_or_default()
+        .article
+        .unwrap();
     retrieval.get_article(within(UNSAMPLED, false, get("articles/none"))).await.unwrap_err();
     retrieval.get_article(get("articles/none")).await.unwrap_err();
     retrieval.get_article(within(MISSED, true, get(&written.name))).await.unwrap();

@@ -141,14 +141,14 @@ impl Caller {
             let article = Article { name, headline: headline(edition), ..Default::default() };
             let request =
                 UpdateArticleRequest { article: Some(article), update_mask: mask(&["headline"]), ..Default::default() };
-            let outcome = self.client.ingestion.update_article(with_timeout(request, WRITE)).await;
+            let outcome = self.client.editorial.update_article(with_timeout(request, WRITE)).await;
             self.tally.ended("UpdateArticle", outcome);
         }
     }
 
     async fn ingest(&mut self, id: String, edition: u64) {
         let request_id = format!("{id}@{edition}");
-        let request = IngestArticleRequest { document: Some(document(id, edition)), request_id, validate_only: false };
+        let request = IngestArticleRequest { document: Some(document(id, edition)), request_id, ..Default::default() };
         let outcome = self.client.ingestion.ingest_article(with_timeout(request, WRITE)).await;
         self.tally.ended("IngestArticle", outcome);
     }
@@ -182,7 +182,8 @@ impl Caller {
             let id = format!("streamed-{sequence}");
             let request_id = format!("{id}@{edition}");
             let document = Some(document(id, edition));
-            IngestArticlesRequest { sequence: *sequence, document, request_id, brief: true }
+            let request = Some(IngestArticleRequest { document, request_id, ..Default::default() });
+            IngestArticlesRequest { sequence: *sequence, request, brief: true }
         });
         let requests: Vec<_> = requests.collect();
         let streamed = async {
@@ -205,7 +206,7 @@ impl Caller {
 /// Returns the last position of the feed.
 pub async fn committed(address: &str) -> u64 {
     let mut client = Client::connect(address).await.unwrap();
-    let request = WatchArticlesRequest { from_beginning: true, read_mask: mask(&["name"]), ..Default::default() };
+    let request = WatchArticlesRequest { read_mask: mask(&["name"]), ..WatchArticlesRequest::from_beginning() };
     let mut events = client.retrieval.watch_articles(request).await.unwrap().into_inner();
     let mut changes = 0;
     loop {
@@ -215,7 +216,7 @@ pub async fn committed(address: &str) -> u64 {
                 assert_eq!(position(&checkpoint.change_token), changes, "the feed has no gaps");
                 return changes;
             }
-            Event::Checkpoint(_) => {}
+            Event::Checkpoint(_) | Event::Article(_) | Event::Progress(_) => {}
         }
     }
 }
@@ -223,7 +224,7 @@ pub async fn committed(address: &str) -> u64 {
 fn document(id: String, edition: u64) -> Document {
     let content = Article {
         source: "rolling.example".into(),
-        language: "en".into(),
+        language_code: "en".into(),
         headline: headline(edition),
         body: "The ferry to Lowmouth sails again on Thursday, the harbour board said.".into(),
         ..Default::default()

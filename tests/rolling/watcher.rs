@@ -66,12 +66,11 @@ impl Watcher {
     }
 
     async fn follow(&mut self) -> Result<(), Status> {
-        let request = WatchArticlesRequest {
-            change_token: self.token.clone(),
-            from_beginning: self.token.is_empty(),
-            read_mask: mask(&["headline"]),
-            ..Default::default()
+        let start = match self.token.as_str() {
+            "" => WatchArticlesRequest::from_beginning(),
+            token => WatchArticlesRequest::after(token),
         };
+        let request = WatchArticlesRequest { read_mask: mask(&["headline"]), ..start };
         // The channel has retried a call that fails to open, so it counts as failed.
         let opened = self.client.retrieval.watch_articles(request).await;
         let Some(answer) = self.tally.ended("WatchArticles", opened) else {
@@ -91,7 +90,8 @@ impl Watcher {
                     self.gaps += u64::from(position(&checkpoint.change_token) != self.at);
                     self.token = checkpoint.change_token;
                 }
-                None => return Err(Status::unavailable("it ended")),
+                // Parts of a snapshot, which was not requested.
+                Some(Event::Article(_) | Event::Progress(_)) | None => return Err(Status::unavailable("it ended")),
             }
             if self.is_through() {
                 return Ok(());

@@ -212,6 +212,11 @@ impl Cluster {
         thread.join().unwrap()
     }
 
+    /// Returns the folder with the server's data.
+    pub fn data(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
     pub fn port(&self) -> u16 {
         self.port
     }

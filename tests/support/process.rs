@@ -90,6 +90,10 @@ impl Serve {
         self.signal(Signal::SIGCONT);
     }
 
+    pub fn hang_up(&self) {
+        self.signal(Signal::SIGHUP);
+    }
+
     fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
     }

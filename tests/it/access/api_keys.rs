@@ -119,7 +119,7 @@ async fn keys_are_created_and_revoked_while_two_replicas_serve() {
     let watch = clients[1].retrieval.watch_articles(WatchArticlesRequest::default()).await.unwrap().into_inner();
     let (_answers, documents) = {
         let (send, documents) = tokio::sync::mpsc::channel(4);
-        let request = IngestArticlesRequest { sequence: 1, document: Some(ready(invented(2))), ..Default::default() };
+        let request = IngestArticlesRequest::of(1, ready(invented(2)));
         send.send(request).await.unwrap();
         let stream = tokio_stream::wrappers::ReceiverStream::new(documents);
         let mut answers = clients[0].ingestion.ingest_articles(stream).await.unwrap().into_inner();

@@ -32,7 +32,8 @@ async fn changes_are_logged_with_caller_and_time() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("audit.jsonl");
     let (server, keys) = desk(|options| options.audit_log = AuditTarget::File(path.clone())).await;
-    let (id, all) = key(&keys, "articles.read articles.write articles.edit", |key| key.name = "desk".into()).await;
+    let (id, all) =
+        key(&keys, "articles.read articles.write articles.edit articles.admin", |key| key.name = "desk".into()).await;
     let (reader_id, reader) = key(&keys, "articles.read", |_| {}).await;
     let (mut desk, mut reader) = (client(&server, &all).await, client(&server, &reader).await);
     until_read(&desk, Code::NotFound).await;
@@ -42,7 +43,16 @@ async fn changes_are_logged_with_caller_and_time() {
     request.metadata_mut().insert("x-request-id", "r-17".parse().unwrap());
     let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     request.metadata_mut().insert("traceparent", parent.parse().unwrap());
-    let article = desk.ingestion.ingest_article(request).await.unwrap().into_inner().article.unwrap();
+    let article = desk
+        .ingestion
+        .ingest_article(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .into_first()
+        .unwrap_or_default()
+        .article
+        .unwrap();
     let name = article.name.clone();
     // These change nothing.
     desk.ingestion.ingest_article(document(1)).await.unwrap();
@@ -55,26 +65,26 @@ async fn changes_are_logged_with_caller_and_time() {
         update_mask: Some(prost_types::FieldMask { paths: vec!["headline".into()] }),
         ..Default::default()
     };
-    desk.ingestion.update_article(update.clone()).await.unwrap();
+    desk.editorial.update_article(update.clone()).await.unwrap();
     // Repeated changes have no effect, here and in the second withdrawal.
-    desk.ingestion.update_article(update).await.unwrap();
+    desk.editorial.update_article(update).await.unwrap();
     let reason = "a secret reason".to_owned();
     let withdraw = WithdrawArticleRequest { name: name.clone(), reason, ..Default::default() };
-    desk.ingestion.withdraw_article(withdraw.clone()).await.unwrap();
-    desk.ingestion.withdraw_article(withdraw.clone()).await.unwrap();
+    desk.editorial.withdraw_article(withdraw.clone()).await.unwrap();
+    desk.editorial.withdraw_article(withdraw.clone()).await.unwrap();
     let reinstate = ReinstateArticleRequest { name: name.clone(), ..Default::default() };
-    desk.ingestion.reinstate_article(reinstate).await.unwrap();
+    desk.editorial.reinstate_article(reinstate).await.unwrap();
     let delete = DeleteArticleRequest { name: name.clone(), ..Default::default() };
-    desk.ingestion.delete_article(delete).await.unwrap();
+    desk.editorial.delete_article(delete).await.unwrap();
     let missing = DeleteArticleRequest { name: "articles/none".into(), allow_missing: true, ..Default::default() };
-    desk.ingestion.delete_article(missing).await.unwrap();
-    desk.ingestion.undelete_article(UndeleteArticleRequest { name: name.clone(), ..Default::default() }).await.unwrap();
+    desk.editorial.delete_article(missing).await.unwrap();
+    desk.editorial.undelete_article(UndeleteArticleRequest { name: name.clone(), ..Default::default() }).await.unwrap();
+    desk.editorial.purge_article(PurgeArticleRequest { name: name.clone(), ..Default::default() }).await.unwrap();
     // Refused calls: of a known caller, and of an anonymous one.
-    assert_eq!(reader.ingestion.withdraw_article(withdraw.clone()).await.unwrap_err().code(), Code::PermissionDenied);
-    server.ingestion().await.withdraw_article(withdraw).await.unwrap_err();
+    assert_eq!(reader.editorial.withdraw_article(withdraw.clone()).await.unwrap_err().code(), Code::PermissionDenied);
+    server.editorial().await.withdraw_article(withdraw).await.unwrap_err();
     // A stream; its last document exists already.
-    let sent =
-        [3, 4, 3].map(|number| IngestArticlesRequest { document: document(number).document, ..Default::default() });
+    let sent = [3, 4, 3].map(|number| IngestArticlesRequest { request: Some(document(number)), ..Default::default() });
     let answers = desk.ingestion.ingest_articles(tokio_stream::iter(sent)).await.unwrap().into_inner();
     assert_eq!(answers.collect::<Vec<_>>().await.len(), 3);
 
@@ -87,6 +97,7 @@ async fn changes_are_logged_with_caller_and_time() {
         "REINSTATED",
         "DELETED",
         "UNDELETED",
+        "PURGED",
         "PERMISSION_DENIED",
         "CREATED",
         "CREATED",
@@ -96,7 +107,7 @@ async fn changes_are_logged_with_caller_and_time() {
     let outcomes: Vec<&str> = lines.iter().map(|line| line["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, expected);
     for (at, line) in lines.iter().enumerate() {
-        let caller = if at == 8 { &reader_id } else { &id };
+        let caller = if at == 9 { &reader_id } else { &id };
         assert_eq!(line["caller"], format!("key:{caller}"));
         line["time"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     }
@@ -105,8 +116,8 @@ async fn changes_are_logged_with_caller_and_time() {
     assert_eq!(first["method"], "copydesk.v1.IngestionService/IngestArticle");
     assert_eq!((first["article"].as_str(), first["revision"].as_i64()), (Some(name.as_str()), Some(1)));
     assert_eq!((first["request_id"].as_str(), first["traceparent"].as_str()), (Some("r-17"), Some(parent)));
-    assert_eq!(lines[8]["method"], "copydesk.v1.IngestionService/WithdrawArticle");
-    assert_eq!(lines[10]["method"], "copydesk.v1.IngestionService/IngestArticles");
+    assert_eq!(lines[9]["method"], "copydesk.v1.EditorialService/WithdrawArticle");
+    assert_eq!(lines[11]["method"], "copydesk.v1.IngestionService/IngestArticles");
     let text = std::fs::read_to_string(&path).unwrap();
     for never in [&all[14..], "Hunter two", "secret reason", "captain said", "Ferry 1 returns"] {
         assert!(!text.contains(never), "{never} is in the audit log");

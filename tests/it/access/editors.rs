@@ -16,17 +16,27 @@ const STATES: [ArticleState; 6] = [
 ];
 
 /// Makes an article of each state, in the order of [`STATES`].
-async fn one_of_each(Connected { ingestion: writes, .. }: &mut Connected) -> Vec<Article> {
+async fn one_of_each(Connected { ingestion: writes, editorial: edits, .. }: &mut Connected) -> Vec<Article> {
     let mut articles = Vec::new();
     for number in 0..5 {
         let request = IngestArticleRequest { document: Some(ready(invented(number))), ..Default::default() };
-        articles.push(writes.ingest_article(request).await.unwrap().into_inner().article.unwrap());
+        articles.push(
+            writes
+                .ingest_article(request)
+                .await
+                .unwrap()
+                .into_inner()
+                .into_first()
+                .unwrap_or_default()
+                .article
+                .unwrap(),
+        );
     }
     let mut edit = async |article: &Article, paths: &str, new: Article| {
         let update_mask = Some(prost_types::FieldMask { paths: vec![paths.to_owned()] });
         let article = Some(Article { name: article.name.clone(), ..new });
         let request = UpdateArticleRequest { article, update_mask, ..Default::default() };
-        writes.update_article(request).await.unwrap();
+        edits.update_article(request).await.unwrap();
     };
     let time = |text: &str| Some(text.parse::<prost_types::Timestamp>().unwrap());
     edit(&articles[1], "embargo_time", Article { embargo_time: time("2999-01-01T00:00:00Z"), ..Default::default() })
@@ -38,14 +48,14 @@ async fn one_of_each(Connected { ingestion: writes, .. }: &mut Connected) -> Vec
         reason: "court order 17".into(),
         ..Default::default()
     };
-    writes.withdraw_article(kill).await.unwrap();
+    edits.withdraw_article(kill).await.unwrap();
     let delete = DeleteArticleRequest { name: articles[3].name.clone(), ..Default::default() };
-    writes.delete_article(delete).await.unwrap();
+    edits.delete_article(delete).await.unwrap();
     let url = "https://herald.example/expected".to_owned();
     let kill = WithdrawArticleRequest { url, allow_missing: true, ..Default::default() };
-    let expected = writes.withdraw_article(kill).await.unwrap().into_inner().article.unwrap();
+    let expected = edits.withdraw_article(kill).await.unwrap().into_inner().article.unwrap();
     let reinstate = ReinstateArticleRequest { name: expected.name.clone(), ..Default::default() };
-    articles.push(writes.reinstate_article(reinstate).await.unwrap().into_inner().article.unwrap());
+    articles.push(edits.reinstate_article(reinstate).await.unwrap().into_inner().article.unwrap());
     articles
 }
 
@@ -67,8 +77,15 @@ async fn only_editors_see_articles_in_every_state() {
         };
         let got = editor.retrieval.get_article(get(true)).await.unwrap().into_inner().article.unwrap();
         assert_eq!((&got.name, got.state()), (&article.name, state));
-        let past = GetArticleRequest { name: format!("{}@1", article.name), ..get(true) };
-        assert_eq!(editor.retrieval.get_article(past).await.unwrap().into_inner().article.unwrap().revision, 1);
+        let past = GetArticleRevisionRequest {
+            name: format!("{}/revisions/1", article.name),
+            any_state: true,
+            ..Default::default()
+        };
+        let first = editor.retrieval.get_article_revision(past.clone()).await.unwrap().into_inner().revision.unwrap();
+        assert_eq!(first.snapshot.unwrap().revision, 1);
+        let diff = DiffArticleRevisionsRequest { name: past.name.clone(), any_state: true, ..Default::default() };
+        editor.retrieval.diff_article_revisions(diff.clone()).await.unwrap();
         let names = vec![article.name.clone()];
         let batch =
             BatchGetArticlesRequest { names, any_state: true, consistency: fresh.clone(), ..Default::default() };
@@ -84,7 +101,8 @@ async fn only_editors_see_articles_in_every_state() {
         };
         let found = editor.retrieval.lookup_article(lookup.clone()).await.unwrap().into_inner().article;
         assert_eq!(found, Some(got));
-        let history = ListArticleRevisionsRequest { name: article.name.clone(), any_state: true, ..Default::default() };
+        let history =
+            ListArticleRevisionsRequest { parent: article.name.clone(), any_state: true, ..Default::default() };
         let revisions = editor.retrieval.list_article_revisions(history.clone()).await.unwrap().into_inner().revisions;
         assert!(!revisions.is_empty());
         if state == ArticleState::Withdrawn {
@@ -106,6 +124,8 @@ async fn only_editors_see_articles_in_every_state() {
             reader.retrieval.batch_get_articles(batch).await.map(drop),
             reader.retrieval.lookup_article(lookup).await.map(drop),
             reader.retrieval.list_article_revisions(history).await.map(drop),
+            reader.retrieval.get_article_revision(past).await.map(drop),
+            reader.retrieval.diff_article_revisions(diff).await.map(drop),
             reader.retrieval.list_articles(list).await.map(drop),
         ] {
             let refused = refused.unwrap_err();

@@ -41,7 +41,7 @@ async fn fill(writer: &Connected, articles: usize) {
     let documents: Vec<_> = (0..articles)
         .map(|number| {
             let article = Article { body: words.join(" "), ..invented(number) };
-            IngestArticlesRequest { document: Some(ready(article)), brief: true, ..Default::default() }
+            IngestArticlesRequest { brief: true, ..IngestArticlesRequest::of(0, ready(article)) }
         })
         .collect();
     let mut answers =
@@ -158,7 +158,7 @@ async fn store_slots_are_reclaimed_for_another_caller() {
     // Lists by author need this table, searches do not.
     let held = database.client().await;
     held.batch_execute("BEGIN; LOCK TABLE copydesk.facets").await.unwrap();
-    let filter = ArticleFilter { authors: vec!["Writer 0".into()], ..Default::default() };
+    let filter = ArticleFilter { authors: Some(StringCondition::any_of(["Writer 0"])), ..Default::default() };
     let lists: Vec<_> = (0..3)
         .map(|_| {
             let (greedy, filter) = (greedy.clone(), filter.clone());
@@ -183,7 +183,7 @@ async fn watch(caller: &Connected) -> Result<tonic::Streaming<WatchArticlesRespo
 
 /// Ingests one document by a stream. Returns its response.
 async fn stream_one(caller: &Connected, number: usize) -> Result<IngestArticlesResponse, Status> {
-    let request = IngestArticlesRequest { document: Some(ready(invented(number))), brief: true, ..Default::default() };
+    let request = IngestArticlesRequest { brief: true, ..IngestArticlesRequest::of(0, ready(invented(number))) };
     let mut answers = caller.ingestion.clone().ingest_articles(tokio_stream::once(request)).await?.into_inner();
     Ok(answers.message().await?.expect("the document gets a response"))
 }

@@ -26,9 +26,12 @@ fn methods() -> Vec<(String, String)> {
 fn scopes(service: &str, method: &str) -> &'static [&'static str] {
     match service.rsplit('.').next().unwrap() {
         "RetrievalService" => &["articles.read"],
-        "IngestionService" if method.starts_with("Ingest") => &["articles.write"],
-        "IngestionService" if method.starts_with("Update") => &["articles.edit"],
-        "IngestionService" => &["articles.edit", "articles.admin"],
+        "IngestionService" => &["articles.write"],
+        "EditorialService" => match method {
+            "UpdateArticle" | "RollbackArticle" | "MergeArticles" => &["articles.edit"],
+            "PurgeArticle" => &["articles.admin"],
+            _ => &["articles.edit", "articles.admin"],
+        },
         other => panic!("no expected scope for {other}"),
     }
 }
@@ -149,19 +152,37 @@ fn tests_named_in_the_security_document_exist() {
 #[tokio::test]
 async fn identifying_and_output_only_fields_cannot_be_updated() {
     let server = TestServer::start().await;
-    let mut writes = server.ingestion().await;
-    let article = crate::test_server::ingest(&mut writes, crate::test_server::invented(1)).await.article.unwrap();
-    let set =
-        ["name", "uid", "source", "url", "external_id", "revision", "create_time", "update_time", "state", "etag"];
-    for path in set {
-        let request = copydesk::proto::UpdateArticleRequest {
-            article: Some(article.clone()),
-            update_mask: Some(prost_types::FieldMask { paths: vec![path.into()] }),
-            ..Default::default()
-        };
-        let refused = writes.update_article(request).await.unwrap_err();
+    let mut edits = server.editorial().await;
+    let invented = crate::test_server::invented(1);
+    let article = crate::test_server::ingest(&mut server.ingestion().await, invented).await.article.unwrap();
+    let send = |path: &str, new| copydesk::proto::UpdateArticleRequest {
+        article: Some(new),
+        update_mask: Some(prost_types::FieldMask { paths: vec![path.into()] }),
+        ..Default::default()
+    };
+    let other = copydesk::proto::Article {
+        name: article.name.clone(),
+        uid: "x".into(),
+        source: "other.example".into(),
+        url: "https://other.example/1".into(),
+        external_id: "x".into(),
+        revision: 7,
+        state: 4,
+        ..Default::default()
+    };
+    for path in ["source", "url", "external_id"] {
+        let refused = edits.update_article(send(path, other.clone())).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument, "{path}");
         let fields = refused.get_details_bad_request().unwrap().field_violations;
         assert_eq!(fields[0].field, "update_mask.paths[0]", "{path}");
+    }
+    // What Copydesk sets is ignored, and an article can be sent back as it was read.
+    for path in ["name", "uid", "revision", "create_time", "update_time", "state", "etag"] {
+        let answer = edits.update_article(send(path, other.clone())).await.unwrap().into_inner().article.unwrap();
+        assert_eq!(answer, article, "{path}");
+    }
+    for path in ["source", "url", "external_id", "body", "*"] {
+        let answer = edits.update_article(send(path, article.clone())).await.unwrap().into_inner().article.unwrap();
+        assert_eq!(answer, article, "{path}");
     }
 }

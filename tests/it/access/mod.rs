@@ -7,6 +7,7 @@ mod exposed_ports; // ports that others can reach
 mod fair_sharing; // fair sharing of the store and the streams
 mod methods; // each method with each credential
 mod rate_limits; // rate limits
+mod request_ids; // request IDs of several callers
 mod takedown; // hiding readable articles by their times
 mod tokens; // tokens of an issuer
 mod unreachable_keys; // unreadable keys

@@ -45,10 +45,8 @@ async fn document_streams_are_throttled_not_rejected() {
     let mut feed = client(&server, &text).await;
     until_read(&feed, Code::PermissionDenied).await;
     let requests = (0..SENT).map(|number| IngestArticlesRequest {
-        sequence: number as i64,
-        document: Some(ready(invented(number))),
         brief: true,
-        ..Default::default()
+        ..IngestArticlesRequest::of(number as i64, ready(invented(number)))
     });
     let began = Instant::now();
     let answers = feed.ingestion.ingest_articles(tokio_stream::iter(requests)).await.unwrap().into_inner();
@@ -72,7 +70,7 @@ fn feed(items: usize) -> Document {
         })
         .collect();
     let text = format!("<rss version=\"2.0\"><channel><title>Harbour</title>{items}</channel></rss>");
-    let raw = RawPayload { data: text.into_bytes(), content_type: "application/rss+xml".into() };
+    let raw = RawPayload { data: text.into_bytes(), mime_type: "application/rss+xml".into() };
     Document {
         payload: Some(document::Payload::Raw(raw)),
         url: "https://herald.example/feed.rss".into(),
@@ -100,7 +98,7 @@ async fn each_item_of_a_feed_counts_as_a_document() {
     // 19 are left. Validation takes 12 of them, and ingestion 5.
     ingest(12, true).await.expect("12 items are within the rate");
     let taken = ingest(5, false).await.expect("5 items are within the rate").into_inner();
-    assert_eq!(taken.feed_items.len(), 5);
+    assert_eq!(taken.results.len(), 5);
     assert_eq!(stored().await, 5);
     let refused = ingest(3, false).await.expect_err("two documents are left");
     assert_eq!((refused.code(), reason(&refused).as_str()), (Code::ResourceExhausted, "RATE_LIMITED"));
@@ -132,7 +130,7 @@ async fn a_feed_above_the_rate_is_accepted_and_owed() {
         }
     };
     let taken = tokio::time::timeout(Duration::from_secs(60), taken).await.expect("the feed is ingested");
-    assert_eq!(taken.feed_items.len(), 50);
+    assert_eq!(taken.results.len(), 50);
     let refused = ingest(1).await.expect_err("the caller owes 30");
     assert_eq!(reason(&refused), "RATE_LIMITED");
     // 31 at 20 a minute, less what has flowed in since.
@@ -149,19 +147,17 @@ async fn feeds_in_a_stream_are_throttled_by_items() {
     until_read(&caller, Code::PermissionDenied).await;
     let documents = [feed(50), ready(invented(1))];
     let requests = documents.into_iter().enumerate().map(|(number, document)| IngestArticlesRequest {
-        sequence: number as i64,
-        document: Some(document),
         brief: true,
-        ..Default::default()
+        ..IngestArticlesRequest::of(number as i64, document)
     });
     let began = Instant::now();
     let answers = caller.ingestion.ingest_articles(tokio_stream::iter(requests)).await.unwrap().into_inner();
     let answers: Vec<_> = answers.collect().await;
     let items = |answer: Result<IngestArticlesResponse, tonic::Status>| match answer.unwrap().result {
-        Some(ingest_articles_response::Result::Ingested(ingested)) => ingested.feed_items.len(),
+        Some(ingest_articles_response::Result::Ingested(ingested)) => ingested.results.len(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(answers.into_iter().map(items).collect::<Vec<_>>(), [50, 0]);
+    assert_eq!(answers.into_iter().map(items).collect::<Vec<_>>(), [50, 1]);
     // 20 at once and 30 more at 20 per second take at least this long.
     assert!(began.elapsed() > Duration::from_millis(1_400), "{:?}", began.elapsed());
 }

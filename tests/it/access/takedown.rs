@@ -1,6 +1,7 @@
 //! Hiding a readable article by its embargo or expiry, with and without the scope that withdraws, in each way to do so.
 
 use copydesk::access::AuditTarget;
+use copydesk::ingest::Kills;
 use copydesk::proto::document::Payload;
 use copydesk::proto::*;
 use serde_json::Value;
@@ -8,7 +9,7 @@ use tokio_stream::StreamExt;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::{Connected, client, desk, key, until, until_read};
+use super::{Connected, client, desk, key, reason, until, until_read};
 use crate::test_server::{invented, ready};
 
 const FIELDS: [&str; 2] = ["embargo_time", "expire_time"];
@@ -44,7 +45,7 @@ fn document(way: &str, number: usize) -> Document {
             let items = item(&url, &headline) + &item(&format!("{url}/new-{}", jiff::Timestamp::now()), "Another one");
             let data =
                 format!("<rss version=\"2.0\"><channel><title>Coast</title>{items}</channel></rss>").into_bytes();
-            Payload::Raw(RawPayload { data, content_type: "application/rss+xml".into() })
+            Payload::Raw(RawPayload { data, mime_type: "application/rss+xml".into() })
         }
         _ => return ready(article),
     };
@@ -73,7 +74,7 @@ async fn hide(desk: &mut Connected, way: &str, field: &str, number: usize, name:
             let article = Article { name: name.to_owned(), embargo_time, expire_time, ..Default::default() };
             let update_mask = Some(prost_types::FieldMask { paths: vec![field.into()] });
             let request = UpdateArticleRequest { article: Some(article), update_mask, ..Default::default() };
-            desk.ingestion.update_article(request).await.map(drop)
+            desk.editorial.update_article(request).await.map(drop)
         }
         "validated" => {
             let request = IngestArticleRequest { validate_only: true, ..request };
@@ -81,8 +82,7 @@ async fn hide(desk: &mut Connected, way: &str, field: &str, number: usize, name:
         }
         "stream" => {
             let other = document("article", 10_000 + number);
-            let sent = [other, hidden]
-                .map(|document| IngestArticlesRequest { document: Some(document), ..Default::default() });
+            let sent = [other, hidden].map(|document| IngestArticlesRequest::of(0, document));
             let answers = desk.ingestion.ingest_articles(tokio_stream::iter(sent)).await?.into_inner();
             let mut answers: Vec<_> = answers.collect().await;
             let last = answers.pop().unwrap()?.result.unwrap();
@@ -94,12 +94,12 @@ async fn hide(desk: &mut Connected, way: &str, field: &str, number: usize, name:
             }
         }
         "feed" => {
-            let mut items = desk.ingestion.ingest_article(request).await?.into_inner().feed_items;
+            let mut items = desk.ingestion.ingest_article(request).await?.into_inner().results;
             let other = items.pop().unwrap().result.unwrap();
-            assert!(matches!(other, feed_item::Result::Ingested(_)), "{other:?}");
+            assert!(matches!(other, ingest_result::Result::Ingested(_)), "{other:?}");
             match items.pop().unwrap().result.unwrap() {
-                feed_item::Result::Ingested(_) => Ok(()),
-                feed_item::Result::Error(error) => of_item(convert(error)),
+                ingest_result::Result::Ingested(_) => Ok(()),
+                ingest_result::Result::Error(error) => of_item(convert(error)),
             }
         }
         _ => desk.ingestion.ingest_article(request).await.map(drop),
@@ -138,7 +138,16 @@ async fn hiding_a_readable_article_requires_the_withdraw_scope() {
             number += 1;
             let what = format!("{field} by {way} with {scopes}");
             let request = IngestArticleRequest { document: Some(document(way, number)), ..Default::default() };
-            let article = caller.ingestion.ingest_article(request).await.unwrap().into_inner().article.unwrap();
+            let article = caller
+                .ingestion
+                .ingest_article(request)
+                .await
+                .unwrap()
+                .into_inner()
+                .into_first()
+                .unwrap_or_default()
+                .article
+                .unwrap();
             let answer = hide(caller, way, field, number, &article.name).await;
             if scopes.contains("articles.edit") {
                 answer.unwrap_or_else(|status| panic!("{what}: {status:?}"));
@@ -186,7 +195,42 @@ async fn writers_may_embargo_articles_that_are_not_readable_yet() {
     let held = |time| Document { embargo_time: time, ..ready(invented(1)) };
     for time in [time("2998-01-01T00:00:00Z"), time("2999-01-01T00:00:00Z")] {
         let request = IngestArticleRequest { document: Some(held(time)), ..Default::default() };
-        let article = writer.ingestion.ingest_article(request).await.unwrap().into_inner().article.unwrap();
+        let article = writer
+            .ingestion
+            .ingest_article(request)
+            .await
+            .unwrap()
+            .into_inner()
+            .into_first()
+            .unwrap_or_default()
+            .article
+            .unwrap();
         assert_eq!((article.state(), article.embargo_time), (ArticleState::Embargoed, time));
     }
+}
+
+/// Canceled wire items, if only editors may withdraw articles by them.
+#[tokio::test]
+async fn canceled_wire_items_require_the_edit_scope_if_only_editors_may_withdraw() {
+    let (server, keys) = desk(|options| options.ingest.kills = Kills::AdminOnly).await;
+    let mut writer = client(&server, &key(&keys, "articles.write articles.read", |_| {}).await.1).await;
+    let mut editor = client(&server, &key(&keys, "articles.write articles.edit articles.read", |_| {}).await.1).await;
+    for caller in [&writer, &editor] {
+        until_read(caller, Code::NotFound).await;
+    }
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let item = |case: &str| {
+        let data = std::fs::read(folder.join(case).join("input.xml")).unwrap();
+        let payload = Some(Payload::Raw(RawPayload { data, ..RawPayload::default() }));
+        let document = Document { payload, source: "northwire.example".into(), ..Document::default() };
+        IngestArticleRequest { document: Some(document), ..IngestArticleRequest::default() }
+    };
+    let taken = writer.ingestion.ingest_article(item("wire-g2")).await.unwrap().into_inner().into_first().unwrap();
+    let name = taken.article.unwrap().name;
+    let denied = writer.ingestion.ingest_article(item("wire-g2-kill")).await.unwrap_err();
+    assert_eq!((denied.code(), reason(&denied).as_str()), (Code::PermissionDenied, "SCOPE_MISSING"));
+    assert!(newest(&mut writer, &name).await.is_ok());
+    let killed = editor.ingestion.ingest_article(item("wire-g2-kill")).await.unwrap().into_inner().into_first();
+    assert_eq!(killed.unwrap().outcome(), IngestOutcome::Withdrawn);
+    assert_eq!(newest(&mut writer, &name).await.unwrap_err().code(), Code::NotFound);
 }

@@ -58,6 +58,18 @@ async fn accepts_tokens_of_three_algorithms_with_their_scopes() {
             assert_eq!(outcome(&server, &again).await, found, "{kid} again");
         }
     }
+    // Two keys with one `kid`, and tokens that name none: each key is tried.
+    let (one, other) = (Signer::ec(), Signer::ec());
+    publish(&file, &set(&[one.published("shared"), other.published("shared"), signers[1].published("ES256")]));
+    for signer in [&one, &other] {
+        let token = signer.sign(&json!({"alg": "ES256", "kid": "shared"}), &claims());
+        until_read(&client(&server, &token).await, Code::NotFound).await;
+        assert_eq!(outcome(&server, &signer.sign(&json!({"alg": "ES256"}), &claims())).await, found);
+    }
+    let forged = Signer::ec().sign(&json!({"alg": "ES256", "kid": "shared"}), &claims());
+    assert_eq!(outcome(&server, &forged).await.0, Code::Unauthenticated);
+    publish(&file, &set(&keys));
+    until_read(&client(&server, &signers[0].token("RS256", &claims())).await, Code::NotFound).await;
     let scopes = [
         (json!({"scope": "articles.read"}), Code::NotFound),
         (json!({"scope": null, "scp": ["articles.read"]}), Code::NotFound),
@@ -173,7 +185,7 @@ async fn a_changed_key_file_is_reloaded() {
     assert_eq!(read(&by_old).await.code(), Code::NotFound);
     assert_ne!(read(&by_new).await.code(), Code::NotFound);
     let watch = by_old.retrieval.watch_articles(WatchArticlesRequest::default()).await.unwrap().into_inner();
-    let from_beginning = WatchArticlesRequest { from_beginning: true, ..Default::default() };
+    let from_beginning = WatchArticlesRequest::from_beginning();
     let mut other_watch = by_staying.retrieval.watch_articles(from_beginning).await.unwrap().into_inner();
 
     // A malformed set does not count as an empty one.

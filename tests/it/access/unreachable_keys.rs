@@ -91,12 +91,12 @@ async fn is_ready(server: &TestServer) -> bool {
     assert!(server.http("/livez").await.starts_with("HTTP/1.0 200"));
     let before = server.http("/readyz").await;
     let mut by_grpc = Vec::new();
-    for service in ["copydesk.v1.RetrievalService", "copydesk.v1.IngestionService"] {
-        by_grpc.push(status(service).await == ServingStatus::Serving);
+    for service in ["RetrievalService", "IngestionService", "EditorialService"] {
+        by_grpc.push(status(&format!("copydesk.v1.{service}")).await == ServingStatus::Serving);
     }
     let by_http = server.http("/readyz").await;
     if before.lines().last() == by_http.lines().last() {
-        assert_eq!(by_grpc, [by_http.ends_with("\nready\n"); 2], "{by_http}");
+        assert_eq!(by_grpc, [by_http.ends_with("\nready\n"); 3], "{by_http}");
     }
     assert!(by_http.ends_with("\nready\n") || by_http.ends_with("credentials cannot be checked\n"), "{by_http}");
     by_http.starts_with("HTTP/1.0 200")

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use copydesk::article::{ArticleId, ArticleKey, ChangeKind, CleanArticle, EditorFields, Key};
+use copydesk::article::{ArticleId, ArticleKey, ChangeKind, CleanArticle, EditorFields, Key, Lifecycle};
 use copydesk::proto::Article;
 use copydesk::store::{
-    Authority, Consistency, Missing, Precondition, Store, Transition, Verified, Write, copy, verify,
+    Authority, Consistency, Missing, Precondition, Store, Transition, Verified, Write, WriteError, copy, verify,
 };
 use jiff::{SignedDuration, Timestamp};
 
 use super::engines::{Engine, postgres, sqlite};
-use super::fixtures::{at, get, ingest, proto_at, titled, transition, update, update_of, write};
+use super::fixtures::{at, get, id, ingest, merge, proto_at, titled, transition, update, update_of, write};
 
 /// Fills a store with an article in each state, duplicates, and a correction.
 async fn written(store: &Arc<dyn Store>) {
@@ -37,7 +37,8 @@ async fn written(store: &Arc<dyn Store>) {
     write(store, ingest("a-keyed", keyed, at(506))).await.unwrap();
     for key in killed() {
         let article = CleanArticle::without_text(Article { source: "herald.example".into(), ..Article::default() });
-        let missing = Missing { article: article.unwrap(), keys: vec![ArticleKey { key, is_certain: true }] };
+        let missing =
+            Missing { article: article.unwrap(), keys: vec![ArticleKey { key, is_certain: true }], digest: None };
         let id = ArticleId::of_key(&key);
         let Write::Transition(kill) = transition(id.as_str(), ChangeKind::Withdrawn, at(507)) else { unreachable!() };
         let kill = Transition { key: Some(key), missing: Some(Box::new(missing)), ..kill };
@@ -45,11 +46,18 @@ async fn written(store: &Arc<dyn Store>) {
     }
     let reinstated = ArticleId::of_key(&killed()[1]);
     write(store, transition(reinstated.as_str(), ChangeKind::Reinstated, at(508))).await.unwrap();
+    // A purged article that had two texts.
+    for (headline, time) in [("erased first", 509), ("erased then", 510)] {
+        let article = Article { url: ERASED.into(), source: "herald.example".into(), ..titled(headline) };
+        write(store, ingest("a-erased", article, at(time))).await.unwrap();
+    }
+    write(store, transition("a-erased", ChangeKind::Purged, at(511))).await.unwrap();
 }
 
 const URL: &str = "https://herald.example/keyed";
+const ERASED: &str = "https://herald.example/erased";
 /// Number of articles that [`written`] writes.
-const ARTICLES: u64 = 455;
+const ARTICLES: u64 = 456;
 
 /// Keys of the articles that were withdrawn before they arrived.
 fn killed() -> [Key; 2] {
@@ -65,7 +73,7 @@ async fn sound(store: &Arc<dyn Store>) -> Verified {
 pub async fn a_written_store_passes_verification(Engine { store, .. }: Engine) {
     written(&store).await;
     let found = sound(&store).await;
-    assert_eq!((found.articles, found.states, found.changes), (ARTICLES, [449, 2, 2, 1, 0, 1], 460));
+    assert_eq!((found.articles, found.states, found.changes), (ARTICLES, [449, 2, 2, 1, 0, 1, 0, 1], 463));
     write(&store, update("a-5", titled("other"), Precondition::None, at(600))).await.unwrap();
     let other = sound(&store).await;
     assert_ne!((other.digest, other.readable), (found.digest, found.readable));
@@ -82,13 +90,22 @@ async fn copies_between_engines_are_equal() {
         assert_eq!((copied.articles, copied.unchanged, copied.refused), (ARTICLES, 0, Vec::new()));
         let found = sound(&pair[1].store).await;
         assert_eq!((found.digest, found.readable, found.states), (first.digest, first.readable, first.states));
-        assert_eq!(get(&pair[1].store, "a-9").await.unwrap().duplicate_of.as_ref().unwrap().as_str(), "a-8");
         // Every key leads to the same article.
         let keys = [Key::address(URL).unwrap(), Key::external("herald.example", "N-1")];
         for key in keys.into_iter().chain(killed()) {
-            let found = pair[1].store.lookup(&key, Consistency::Full).await.unwrap();
-            assert_eq!(found, pair[0].store.lookup(&key, Consistency::Full).await.unwrap(), "{key:?}");
-            assert!(found.is_some(), "{key:?}");
+            let found = pair[1].store.lookup(&[key], Consistency::Full).await.unwrap();
+            assert_eq!(found, pair[0].store.lookup(&[key], Consistency::Full).await.unwrap(), "{key:?}");
+            assert!(found[0].is_some(), "{key:?}");
+        }
+        // What was purged is accepted nowhere: neither its keys nor either of its texts.
+        for (name, url, headline) in [
+            ("a-again", ERASED, "another text"),
+            ("a-first", "https://herald.example/first", "erased first"),
+            ("a-then", "https://herald.example/then", "erased then"),
+        ] {
+            let article = Article { url: url.into(), source: "herald.example".into(), ..titled(headline) };
+            let refused = pair[1].store.dry_run(ingest(name, article, at(700))).await.unwrap_err();
+            assert_eq!(refused, WriteError::WrongLifecycle { id: id("a-erased"), lifecycle: Lifecycle::Purged });
         }
         // An interrupted copy resumes.
         let again = copy(&*pair[0].store, &*pair[1].store).await.unwrap();
@@ -137,4 +154,35 @@ async fn verification_names_a_tampered_text() {
     let problems = found.problems.join("\n");
     assert!(problems.contains("articles/a-6@1: text does not match its digest"), "{problems}");
     assert!(problems.contains("articles/a-5: revision is 5, must be 1"), "{problems}");
+}
+
+/// Merges, also into articles that are created later, merged in turn, or killed afterwards.
+#[tokio::test]
+async fn copies_carry_merges() {
+    let stores = [sqlite().await, postgres().await, sqlite().await];
+    let from = &stores[0].store;
+    for number in 0..6 {
+        let url = format!("https://herald.example/{number}");
+        let article = Article { url, ..titled(&format!("article {number}")) };
+        write(from, ingest(&format!("a-{number}"), article, at(number))).await.unwrap();
+    }
+    for (to, sources) in [("a-4", &["a-0", "a-1"][..]), ("a-5", &["a-4"]), ("a-2", &["a-3"])] {
+        write(from, merge(to, sources, at(10))).await.unwrap();
+    }
+    write(from, transition("a-2", ChangeKind::Withdrawn, at(11))).await.unwrap();
+    let first = sound(from).await;
+    assert_eq!(first.states, [1, 0, 1, 0, 0, 0, 4, 0]);
+    for pair in stores.windows(2) {
+        for unchanged in [0, 6] {
+            let copied = copy(&*pair[0].store, &*pair[1].store).await.unwrap();
+            assert_eq!((copied.articles, copied.unchanged, copied.refused), (6, unchanged, Vec::new()));
+            let found = sound(&pair[1].store).await;
+            assert_eq!((found.digest, found.readable, found.states), (first.digest, first.readable, first.states));
+            for (number, owner) in [(0, "a-5"), (1, "a-5"), (2, "a-2"), (3, "a-2"), (4, "a-5"), (5, "a-5")] {
+                let key = Key::address(&format!("https://herald.example/{number}")).unwrap();
+                let found = pair[1].store.lookup(&[key], Consistency::Full).await.unwrap();
+                assert_eq!(found[0].as_ref().unwrap().as_str(), owner, "{number}");
+            }
+        }
+    }
 }

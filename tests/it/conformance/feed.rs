@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use copydesk::article::{ChangeKind, Lifecycle, Position};
 use copydesk::proto::Article;
-use copydesk::store::{Consistency, Precondition};
+use copydesk::store::{Consistency, Precondition, SnapshotQuery};
 
 use super::engines::Engine;
 use super::fixtures::{at, feed, get, ingest, proto_at, titled, transition, turn, update, write};
@@ -114,7 +114,7 @@ pub async fn a_snapshot_plus_later_changes_is_the_current_state(Engine { store, 
     let mut known = BTreeMap::new();
     let mut after = None;
     loop {
-        let page = store.snapshot(position, after.as_ref(), 3).await.unwrap();
+        let page = store.snapshot(&SnapshotQuery::of_all(position, after, 3)).await.unwrap();
         let Some((last, _)) = page.last() else { break };
         after = Some(last.id.clone());
         for (record, standing) in page {
@@ -131,7 +131,7 @@ pub async fn a_snapshot_plus_later_changes_is_the_current_state(Engine { store, 
         assert_eq!(get(&store, id.as_str()).await.unwrap().revision, *revision);
     }
     assert_eq!(known.len(), 11);
-    assert!(store.snapshot(Position::START, None, 10).await.unwrap().is_empty());
+    assert!(store.snapshot(&SnapshotQuery::of_all(Position::START, None, 10)).await.unwrap().is_empty());
 }
 
 pub async fn commits_wake_subscribers(Engine { store, .. }: Engine) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use copydesk::article::{ChangeKind, Position, Record};
-use copydesk::store::{Change, Consistency, Precondition, StoreError, Visibility};
+use copydesk::store::{Change, Consistency, Precondition, SnapshotQuery, StoreError, Visibility};
 use jiff::{SignedDuration, Timestamp};
 
 use super::databases::open;
@@ -33,7 +33,7 @@ async fn a_trimmed_feed_is_complete_from_its_start() {
         write(&store, change).await.unwrap();
     }
     let whole = feed(&store).await;
-    let at_six = store.snapshot(Position::of(6), None, 10).await.unwrap();
+    let at_six = store.snapshot(&SnapshotQuery::of_all(Position::of(6), None, 10)).await.unwrap();
     let mut options = database.options();
     options.keep = Some(Duration::from_secs(48 * 3_600));
     let trimming = open(options).await;
@@ -45,7 +45,7 @@ async fn a_trimmed_feed_is_complete_from_its_start() {
     tokio::time::timeout(Duration::from_secs(10), trimmed).await.expect("the feed is trimmed");
     for before in [Position::START, Position::of(5)] {
         assert_eq!(store.changed_ids(before.into(), 10).await.err(), Some(StoreError::Trimmed));
-        assert_eq!(store.snapshot(before, None, 10).await.err(), Some(StoreError::Trimmed));
+        assert_eq!(store.snapshot(&SnapshotQuery::of_all(before, None, 10)).await.err(), Some(StoreError::Trimmed));
     }
     // Nothing is missing from there on: changes, their previous revisions, and states.
     let listed = |changes: &[Change]| {
@@ -59,7 +59,10 @@ async fn a_trimmed_feed_is_complete_from_its_start() {
     let etags = |snapshot: &[(Arc<Record>, Visibility)]| {
         snapshot.iter().map(|(record, standing)| (record.etag(), *standing)).collect::<Vec<_>>()
     };
-    assert_eq!(etags(&store.snapshot(Position::of(6), None, 10).await.unwrap()), etags(&at_six));
+    assert_eq!(
+        etags(&store.snapshot(&SnapshotQuery::of_all(Position::of(6), None, 10)).await.unwrap()),
+        etags(&at_six)
+    );
     for (name, kept) in [("quiet", vec![3]), ("corrected", vec![3, 2]), ("revised", vec![2, 1])] {
         let revisions = store.revisions(&id(name), None, 10, Consistency::Full).await.unwrap();
         assert_eq!(revisions.iter().map(|revision| revision.record.revision).collect::<Vec<_>>(), kept, "{name}");

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use copydesk::article::{ChangeKind, Key};
+use copydesk::article::{ChangeKind, Digest, Key};
 use copydesk::store::sqlite::{OpenError, SqliteOptions, SqliteStore};
-use copydesk::store::{Consistency, Precondition, Store, StoreError, WriteError};
+use copydesk::store::{Consistency, Outcome, Precondition, Store, StoreError, WriteError, verify};
 
-use super::fixtures::{at, get, hit_names, id, indexed, ingest, proto_at, search, titled, transition, update, write};
-use copydesk::proto::Article;
+use super::fixtures::{
+    at, former_content, get, hit_names, id, indexed, ingest, merge, proto_at, search, titled, transition, update, write,
+};
+use copydesk::proto::{Article, Author};
 
 fn open(dir: &Path) -> Result<Arc<dyn Store>, OpenError> {
     SqliteStore::open(SqliteOptions::new(dir)).map(|store| Arc::new(store) as Arc<dyn Store>)
@@ -145,7 +147,7 @@ pub async fn check_keys(store: &Arc<dyn Store>) {
         (Key::external("herald.example", "moved"), "moved"),
         (Key::external("herald.example", "untouched"), "untouched"),
     ] {
-        assert_eq!(store.lookup(&key, Consistency::Full).await.unwrap(), Some(id(name)), "{key:?}");
+        assert_eq!(store.lookup(&[key], Consistency::Full).await.unwrap(), [Some(id(name))], "{key:?}");
     }
 }
 
@@ -154,12 +156,13 @@ pub async fn check_keys(store: &Arc<dyn Store>) {
 async fn files_of_an_older_version_are_migrated() {
     let dir = tempfile::tempdir().unwrap();
     let held = |headline: &str, embargo| Article { embargo_time: proto_at(embargo), ..titled(headline) };
+    let plain = || Article { authors: vec![Author::named("Ida Quill")], ..titled("Ferry 3") };
     let (scores, key) = {
         let store = open(dir.path()).unwrap();
         write(&store, ingest("untouched", held("Ferry", 500), at(0))).await.unwrap();
         write(&store, ingest("moved", held("Ferry 2", 500), at(0))).await.unwrap();
         write(&store, update("moved", held("Ferry 2", 600), Precondition::None, at(1))).await.unwrap();
-        write(&store, ingest("plain", titled("Ferry 3"), at(0))).await.unwrap();
+        write(&store, ingest("plain", plain(), at(0))).await.unwrap();
         indexed(&store).await;
         let key = store.head().await.unwrap().sequence;
         write(&store, ingest("killed", titled("Gone"), at(1))).await.unwrap();
@@ -169,7 +172,8 @@ async fn files_of_an_older_version_are_migrated() {
     };
     let articles = rusqlite::Connection::open(dir.path().join("articles.db")).unwrap();
     // That version had one address and one identifier of each article, and no other keys.
-    let back = "DROP TABLE keys;
+    let back = "DROP TABLE keys; DROP TABLE purged_keys; DROP TABLE article_sketches;
+        DROP TABLE article_anchors; DROP INDEX articles_by_deletion;
         ALTER TABLE articles DROP COLUMN editor_fields;
         ALTER TABLE articles DROP COLUMN source_time;
         ALTER TABLE articles DROP COLUMN source_version;
@@ -178,9 +182,27 @@ async fn files_of_an_older_version_are_migrated() {
         ALTER TABLE articles ADD COLUMN external_id TEXT NOT NULL DEFAULT '';
         CREATE INDEX articles_by_url ON articles (url) WHERE url <> '';
         CREATE INDEX articles_by_external_id ON articles (external_id, source) WHERE external_id <> '';
+        ALTER TABLE articles ADD COLUMN duplicate_of INTEGER;
+        ALTER TABLE changes ADD COLUMN duplicate_of INTEGER;
         UPDATE articles SET url = 'https://herald.example/1', source = 'herald.example', external_id = id;
         PRAGMA user_version = 1";
     articles.execute_batch(back).unwrap();
+    let contents: Vec<(i64, Vec<u8>)> = articles
+        .prepare("SELECT position, content FROM changes WHERE content IS NOT NULL")
+        .unwrap()
+        .query_map((), |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    for (position, content) in contents {
+        let former = former_content(&content);
+        articles.execute("UPDATE changes SET content = ?2 WHERE position = ?1", (position, &former)).unwrap();
+        // The fingerprint of a document without embargo is the digest of its content.
+        let plain = Digest::of_bytes(&former).0;
+        articles
+            .execute("UPDATE articles SET fingerprint = ?2 WHERE id = 'plain' AND position = ?1", (position, plain))
+            .unwrap();
+    }
     let search_db = rusqlite::Connection::open(dir.path().join("search.db")).unwrap();
     let hidden = format!("INSERT INTO fts (rowid, headline, body, names) VALUES ({key}, 'ferry', '', '')");
     search_db.execute_batch(&format!("{hidden}; PRAGMA user_version = 1")).unwrap();
@@ -190,9 +212,38 @@ async fn files_of_an_older_version_are_migrated() {
     let found = search(&store, "ferry", at(2)).await;
     assert_eq!(found.iter().map(|hit| hit.score).collect::<Vec<_>>(), scores);
     check_keys(&store).await;
+    // Contents have the present fields, and a repeated document is recognised.
+    assert_eq!(get(&store, "plain").await.unwrap().decode().unwrap().authors, [Author::named("Ida Quill")]);
+    let again = write(&store, ingest("plain", plain(), at(2))).await.unwrap();
+    assert_eq!(again.outcome, Outcome::Unchanged);
     // A time that was ever another one may be an editor's.
     for (name, changed) in [("untouched", true), ("moved", false)] {
         let sent = write(&store, ingest(name, held("Ferry, other words", 10), at(3))).await.unwrap();
         assert_eq!(sent.record.embargo_time == Some(at(10)), changed, "{name}");
     }
+}
+
+#[tokio::test]
+async fn verification_finds_keys_that_disagree_with_their_articles() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).unwrap();
+    for number in 0..3 {
+        let url = format!("https://herald.example/{number}");
+        let article = Article { url, ..titled(&format!("Ferry {number}")) };
+        write(&store, ingest(&format!("a-{number}"), article, at(number))).await.unwrap();
+    }
+    write(&store, merge("a-1", &["a-2"], at(3))).await.unwrap();
+    assert_eq!(verify(&*store).await.unwrap().problems, Vec::<String>::new());
+    drop(store);
+    let database = rusqlite::Connection::open(dir.path().join("articles.db")).unwrap();
+    let lost = Key::address("https://herald.example/0").unwrap();
+    database.execute("DELETE FROM keys WHERE key = ?1", [lost.as_bytes()]).unwrap();
+    let kept = Key::address("https://herald.example/2").unwrap();
+    let back = "UPDATE keys SET article = (SELECT key FROM articles WHERE id = 'a-2') WHERE key = ?1";
+    database.execute(back, [kept.as_bytes()]).unwrap();
+    drop(database);
+    let problems = verify(&*open(dir.path()).unwrap()).await.unwrap().problems;
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].starts_with("articles/a-0: no article has the key"), "{problems:?}");
+    assert_eq!(problems[1], "articles/a-2: has 1 keys, although it was merged");
 }

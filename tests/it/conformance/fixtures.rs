@@ -9,10 +9,11 @@ use copydesk::article::{
 };
 use copydesk::proto::{Article, ArticleFilter};
 use copydesk::store::{
-    Authority, Change, Consistency, Ingest, IngestSource, ListCursor, ListQuery, Order, OrderField, Precondition,
-    RequestKey, SearchHit, SearchQuery, Store, Transition, Update, Write, WriteError, Written,
+    Authority, Change, Consistency, Ingest, IngestSource, ListCursor, ListPage, ListQuery, Merge, Order, OrderField,
+    Precondition, RequestKey, SearchHit, SearchQuery, Store, Transition, Update, Write, WriteError, Written,
 };
 use jiff::Timestamp;
+use prost::Message;
 
 /// Returns a time some seconds after the tests' epoch.
 pub fn at(seconds: i64) -> Timestamp {
@@ -34,6 +35,24 @@ pub fn clean(article: Article) -> CleanArticle {
 /// Returns an article with a headline and no text.
 pub fn titled(headline: &str) -> Article {
     Article { headline: headline.into(), ..Article::default() }
+}
+
+/// Fields of an article as the unreleased version 0.1.0 stored them.
+#[derive(Clone, PartialEq, prost::Message)]
+struct FormerArticle {
+    #[prost(string, tag = "6")]
+    headline: String,
+    #[prost(string, repeated, tag = "8")]
+    authors: Vec<String>,
+    #[prost(message, optional, tag = "22")]
+    embargo_time: Option<prost_types::Timestamp>,
+}
+
+/// Returns a content as the unreleased version 0.1.0 encoded it. It has these fields only.
+pub fn former_content(content: &[u8]) -> Vec<u8> {
+    let Article { headline, authors, embargo_time, .. } = Article::decode(content).unwrap();
+    FormerArticle { headline, authors: authors.into_iter().map(|author| author.name).collect(), embargo_time }
+        .encode_to_vec()
 }
 
 /// A publisher's document whose author may hide articles.
@@ -77,7 +96,16 @@ pub fn update_of(
     time: Timestamp,
 ) -> Write {
     let (article, reason) = (clean(article), "the desk's correction".to_owned());
-    Write::Update(Box::new(Update { id: id(name), article, editor_fields, authority, precondition, reason, time }))
+    Write::Update(Box::new(Update {
+        id: id(name),
+        article,
+        editor_fields,
+        authority,
+        precondition,
+        reason,
+        request: None,
+        time,
+    }))
 }
 
 pub fn transition(name: &str, kind: ChangeKind, time: Timestamp) -> Write {
@@ -86,7 +114,28 @@ pub fn transition(name: &str, kind: ChangeKind, time: Timestamp) -> Write {
 
 pub fn transition_if(name: &str, kind: ChangeKind, precondition: Precondition, time: Timestamp) -> Write {
     let reason = "the desk's decision".to_owned();
-    Write::Transition(Transition { id: id(name), key: None, missing: None, kind, precondition, reason, time })
+    Write::Transition(Transition {
+        id: id(name),
+        key: None,
+        missing: None,
+        kind,
+        precondition,
+        reason,
+        request: None,
+        time,
+    })
+}
+
+pub fn merge(name: &str, sources: &[&str], time: Timestamp) -> Write {
+    Write::Merge(Box::new(Merge {
+        id: id(name),
+        sources: sources.iter().map(|source| id(source)).collect(),
+        precondition: Precondition::None,
+        reason: "one story".to_owned(),
+        request: None,
+        is_copy: false,
+        time,
+    }))
 }
 
 /// Writes one.
@@ -123,19 +172,19 @@ pub async fn turn(store: &Arc<dyn Store>, now: Timestamp) -> usize {
 /// Returns a query of a list's first page.
 pub fn page(filter: ArticleFilter, field: OrderField, descending: bool, limit: usize, now: Timestamp) -> ListQuery {
     let filter = Filter::parse(Some(&filter)).unwrap();
-    ListQuery { filter, order: Order { field, descending }, after: None, limit, now, consistency: Consistency::Bounded }
+    let (order, consistency) = (Order { field, descending }, Consistency::Bounded);
+    ListQuery { filter, order, after: None, limit, examine: 1_000, now, consistency }
 }
 
 /// Reads all pages of a list.
 pub async fn list(store: &Arc<dyn Store>, mut query: ListQuery) -> Vec<Arc<Record>> {
     let mut listed = Vec::new();
     loop {
-        let page = store.list(&query).await.unwrap();
-        assert!(page.len() <= query.limit);
-        let Some(last) = page.last() else { return listed };
-        query.after = Some(ListCursor::of(last));
-        let ended = page.len() < query.limit;
-        listed.extend(page);
+        let ListPage { records, examined } = store.list(&query).await.unwrap();
+        assert!(records.len() <= query.limit);
+        let ended = records.len() < query.limit && examined.is_none();
+        query.after = examined.as_ref().or(records.last()).map(|last| ListCursor::of(last));
+        listed.extend(records);
         if ended {
             return listed;
         }

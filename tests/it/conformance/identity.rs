@@ -83,8 +83,8 @@ async fn documents_end_as_one_article(stores: &[Arc<dyn Store>]) {
             address(&format!("amp-of/{story}")),
             Key::external("herald.example", &format!("h-{story}")),
         ];
-        for key in &keys {
-            ids.push(stores[0].lookup(key, Consistency::Full).await.unwrap().expect("the key should be known"));
+        for id in stores[0].lookup(&keys, Consistency::Full).await.unwrap() {
+            ids.push(id.expect("the key should be known"));
         }
         assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     }
@@ -140,7 +140,7 @@ pub async fn a_stale_document_changes_nothing(Engine { store, .. }: Engine) {
         (version(10, 2, Some(11)), VersionPart::Observed),
     ] {
         let stale = put(&store, page("Older", older)).await.unwrap();
-        assert_eq!((stale.outcome, stale.older_by), (Outcome::Stale, Some(part)));
+        assert_eq!((stale.outcome, stale.stale_part), (Outcome::Stale, Some(part)));
         assert_eq!(stale.record.content(), newest.record.content());
     }
     assert_eq!(feed(&store).await.len(), 1, "nothing is written");
@@ -177,7 +177,7 @@ pub async fn any_order_of_arrival_ends_with_the_newest(Engine { store, .. }: Eng
             for write in writes.skip(2) {
                 super::fixtures::write(&store, write).await.unwrap();
             }
-            let id = store.lookup(&key[0].0, Consistency::Full).await.unwrap().unwrap();
+            let id = store.lookup(&[key[0].0], Consistency::Full).await.unwrap().remove(0).unwrap();
             ends.push(get(&store, id.as_str()).await.unwrap().decode().unwrap().headline);
             let newest = versions.iter().map(|(_, version)| (version.stated, version.number, version.observed)).max();
             let text: usize = ends[order].split(' ').nth(1).unwrap().parse().unwrap();

@@ -8,11 +8,16 @@ pub mod engines; // engines and decorators under test
 mod feed; // the feed, history and the clock
 mod feed_trimming; // trimming of the feed, and its followers
 mod files; // files of the embedded engine
+mod filters; // every condition of filters, and limits of a page
 pub mod fixtures; // invented articles, helpers to write and read
 mod identity; // the article that a document belongs to, and the order of its documents
 mod lists; // lists, lookups and their pages
+mod merges; // merges of articles into one
 mod model; // in-memory model of a store
+mod near_duplicates; // copies with edits, and their sketches
 mod outages; // databases that stop, stall, or lose data
+mod purge; // purged articles, and what is left of them
+mod purged_files; // files and Redis entries that must not keep a purged text
 pub mod random_histories; // random histories, against the model
 mod replicated; // several replicas on one database
 mod schemas; // the schema, and the role that creates it
@@ -77,9 +82,10 @@ macro_rules! suite {
 suite! {
     copy_and_verify::a_written_store_passes_verification,
     writes::requests_are_idempotent_by_id,
+    writes::edits_are_idempotent_by_id,
     writes::a_repeated_request_without_changes_returns_the_same_response,
     writes::ingesting_the_same_page_keeps_a_correction,
-    writes::duplicates_name_the_earliest_readable_article,
+    writes::a_copy_of_a_readable_article_is_a_duplicate,
     writes::a_failed_precondition_writes_nothing,
     writes::every_transition_is_as_documented,
     writes::writes_of_one_call_see_each_other,
@@ -88,11 +94,25 @@ suite! {
     writes::a_write_of_a_disconnected_caller_completes,
     writes::concurrent_writes_are_all_kept,
     writes::update_time_never_decreases_when_the_clock_steps_back,
+    near_duplicates::edited_copies_of_a_readable_article_are_duplicates,
+    near_duplicates::copies_of_an_unreadable_article_are_created,
+    near_duplicates::a_revision_moves_the_sketch,
+    near_duplicates::writes_of_one_call_see_each_others_texts,
+    near_duplicates::many_copies_of_one_article_are_duplicates,
+    near_duplicates::a_purge_removes_the_sketch,
     identity::concurrent_documents_with_a_common_key_end_as_one_article,
     identity::a_shared_key_joins_no_different_texts,
     identity::a_kill_holds_for_every_key_and_the_exact_text,
+    purge::everything_of_a_purged_article_is_erased,
+    purge::a_purged_article_is_never_accepted_again,
+    purge::a_purge_under_embargo_is_not_announced,
+    purge::deleted_articles_are_found_by_age,
     identity::a_stale_document_changes_nothing,
     identity::any_order_of_arrival_ends_with_the_newest,
+    merges::keys_move_to_the_article_that_stays,
+    merges::a_merge_is_of_all_articles_or_none,
+    merges::merges_are_followed_to_the_last_article,
+    merges::writes_of_one_call_see_its_merges,
     embargo_and_expiry::unset_times_keep_the_current_ones,
     embargo_and_expiry::a_repeated_document_with_other_times_keeps_a_correction,
     embargo_and_expiry::fields_set_by_an_editor_are_changed_only_by_editors,
@@ -113,6 +133,7 @@ suite! {
     lists::a_page_is_a_consistent_snapshot,
     lists::lookup_by_key_finds_every_key,
     lists::states_select_articles,
+    filters::a_page_examines_a_limited_number_of_articles,
     search::headline_matches_score_higher,
     search::withdrawn_articles_are_not_found,
     search::a_revised_text_is_found_by_its_new_words_only,

@@ -8,7 +8,8 @@ use copydesk::article::{
 };
 use copydesk::proto::Article;
 use copydesk::store::{
-    Authority, Ingest, IngestSource, OrderField, Outcome, Precondition, Transition, Visibility, Write, WriteError,
+    Authority, Ingest, IngestSource, Merge, OrderField, Outcome, Precondition, Transition, Visibility, Write,
+    WriteError,
 };
 use jiff::Timestamp;
 
@@ -23,8 +24,11 @@ pub struct State {
     pub created: Timestamp,
     pub updated: Timestamp,
     pub deleted: Option<Timestamp>,
-    pub duplicate_of: Option<ArticleId>,
     pub article: CleanArticle,
+    /// Digest of its text, which a purge erases.
+    pub digest: Digest,
+    /// Its embargo when it was written.
+    pub embargo: Option<Timestamp>,
     /// Fields that belong to editors; of the newest revision only.
     pub editor_fields: EditorFields,
     /// Version of the last ingested document; of the newest revision only.
@@ -57,6 +61,8 @@ pub struct Model {
     pub feed: Vec<Entry>,
     /// The article that has a key, and whether it does not merely claim it.
     keys: HashMap<Key, (ArticleId, bool)>,
+    /// The purged article that had a text with a key.
+    purged: HashMap<Key, ArticleId>,
     requests: HashMap<String, (Digest, usize, i64, Outcome)>,
     /// The etags that the store gave.
     pub etags: HashMap<(ArticleId, i64), String>,
@@ -66,7 +72,7 @@ impl State {
     pub fn standing(&self) -> Visibility {
         Visibility {
             lifecycle: self.lifecycle,
-            embargo_time: self.article.embargo_time(),
+            embargo_time: self.embargo,
             expire_time: self.article.expire_time(),
             revision: self.revision,
             editor_fields: self.editor_fields,
@@ -76,12 +82,24 @@ impl State {
 
     /// Whether it is under embargo at a time.
     pub fn held(&self, time: Timestamp) -> bool {
-        self.article.embargo_time().is_some_and(|embargo| time < embargo)
+        self.embargo.is_some_and(|embargo| time < embargo)
     }
 
     /// True if it was withdrawn before it arrived, and has not arrived.
     pub fn is_empty(&self) -> bool {
         self.article.article().headline.is_empty() && self.article.article().body.is_empty()
+    }
+
+    /// Returns the error of a write that the state forbids.
+    fn refusal(&self) -> WriteError {
+        match self.article.article().successor.as_str() {
+            "" => WriteError::WrongLifecycle { id: self.id.clone(), lifecycle: self.lifecycle },
+            name => WriteError::Merged { id: self.id.clone(), successor: ArticleId::from_name(name).unwrap() },
+        }
+    }
+
+    fn require_live(&self) -> Result<(), WriteError> {
+        if self.lifecycle == Lifecycle::Live { Ok(()) } else { Err(self.refusal()) }
     }
 
     fn sort_time(&self) -> Timestamp {
@@ -92,7 +110,8 @@ impl State {
     fn decoded(&self) -> Article {
         Article {
             create_time: Some(copydesk::article::to_proto(self.created)),
-            duplicate_of: self.duplicate_of.as_ref().map(ArticleId::name).unwrap_or_default(),
+            update_time: Some(copydesk::article::to_proto(self.updated)),
+            content_digest: self.article.digest().to_string(),
             ..self.article.article().clone()
         }
     }
@@ -109,10 +128,10 @@ impl State {
             "{:?}",
             self.id
         );
-        assert_eq!((record.digest, &record.duplicate_of), (self.article.digest(), &self.duplicate_of), "{:?}", self.id);
+        assert_eq!(record.digest, self.digest, "{:?}", self.id);
         assert_eq!(
             (record.embargo_time, record.expire_time),
-            (self.article.embargo_time(), self.article.expire_time()),
+            (self.embargo, self.article.expire_time()),
             "{:?}",
             self.id
         );
@@ -141,8 +160,7 @@ impl Model {
 
     /// Applies a write.
     pub fn apply(&mut self, write: &Write) -> Result<(Outcome, State), WriteError> {
-        let Write::Ingest(ingest) = write else { return self.apply_now(write) };
-        let Some(request) = &ingest.request else { return self.apply_now(write) };
+        let Some(request) = write.request() else { return self.apply_now(write) };
         if let Some((digest, at, revision, outcome)) = self.requests.get(&request.id) {
             let first = self.articles[*at].revisions[*revision as usize - 1].clone();
             return if *digest == request.digest { Ok((*outcome, first)) } else { Err(WriteError::RequestReused) };
@@ -155,6 +173,7 @@ impl Model {
 
     fn apply_now(&mut self, write: &Write) -> Result<(Outcome, State), WriteError> {
         let (id, gained) = match write {
+            Write::Merge(merge) => return self.merge(merge),
             Write::Ingest(ingest) => self.identify(ingest)?,
             Write::Update(update) => (update.id.clone(), Vec::new()),
             Write::Transition(transition) => self.identify_transition(transition),
@@ -162,6 +181,36 @@ impl Model {
         let applied = self.apply_to(&id, write)?;
         self.keys.extend(gained.into_iter().map(|key| (key.key, (id.clone(), key.is_certain))));
         Ok(applied)
+    }
+
+    /// Merges articles, all or none.
+    fn merge(&mut self, merge: &Merge) -> Result<(Outcome, State), WriteError> {
+        let newest = |id: &ArticleId| {
+            let state = self.revisions(id).last().cloned();
+            state.ok_or_else(|| WriteError::NotFound(id.clone()))
+        };
+        let target = newest(&merge.id)?;
+        target.require_live()?;
+        let mut sources = Vec::new();
+        for id in &merge.sources {
+            let source = newest(id)?;
+            if source.article.article().successor != merge.id.name() {
+                source.require_live()?;
+                sources.push(source);
+            }
+        }
+        if sources.is_empty() {
+            return Ok((Outcome::Unchanged, target));
+        }
+        self.require(&merge.precondition, &target)?;
+        for source in sources {
+            let held = self.keys.values_mut().filter(|(holder, _)| *holder == source.id);
+            held.for_each(|(holder, _)| holder.clone_from(&merge.id));
+            let merged = source.article.merged_into(&merge.id);
+            let at = self.find(&source.id).expect("it was just found");
+            self.revise(at, ChangeKind::Merged, Lifecycle::Merged, Some(&merged), &merge.reason, merge.time);
+        }
+        Ok((Outcome::Revised, target))
     }
 
     /// Returns the article that a document belongs to, and the keys that it gains.
@@ -194,8 +243,9 @@ impl Model {
                 gained.push(key);
             }
         }
-        if let Some(killed) = owners.iter().find(|state| state.lifecycle == Lifecycle::Withdrawn) {
-            return Err(WriteError::WrongLifecycle { id: killed.id.clone(), lifecycle: Lifecycle::Withdrawn });
+        let refuses = |state: &&&State| matches!(state.lifecycle, Lifecycle::Withdrawn | Lifecycle::Purged);
+        if let Some(killed) = owners.iter().find(refuses) {
+            return Err(WriteError::WrongLifecycle { id: killed.id.clone(), lifecycle: killed.lifecycle });
         }
         let id = match owners.first() {
             _ if ingest.is_named => ingest.id.clone(),
@@ -220,11 +270,15 @@ impl Model {
     }
 
     fn has_text(&self, id: &ArticleId) -> bool {
-        self.revisions(id).last().is_some_and(|state| !state.is_empty())
+        self.revisions(id).last().is_some_and(|state| state.digest != Digest::of("", ""))
     }
 
-    /// Rejects exactly the text of a withdrawn article of the same source.
+    /// Rejects exactly the text of a withdrawn or purged article of the same source.
     fn refuse_killed_text(&self, ingest: &Ingest) -> Result<(), WriteError> {
+        let key = Key::text(&ingest.article.article().source, &ingest.article.digest());
+        if let Some(id) = self.purged.get(&key) {
+            return Err(WriteError::WrongLifecycle { id: id.clone(), lifecycle: Lifecycle::Purged });
+        }
         let killed = self.newest().find(|state| {
             state.lifecycle == Lifecycle::Withdrawn
                 && state.article.digest() == ingest.article.digest()
@@ -256,7 +310,7 @@ impl Model {
             };
         };
         let current = self.articles[at].revisions.last().expect("it has one").clone();
-        let state = WriteError::WrongLifecycle { id: id.clone(), lifecycle: current.lifecycle };
+        let state = current.refusal();
         let unchanged = Ok((Outcome::Unchanged, current.clone()));
         match write {
             Write::Ingest(ingest) => {
@@ -267,10 +321,14 @@ impl Model {
                 let sent = ingest.article.article();
                 let stood = current.article.article();
                 // A repeated document keeps the editors' changes; another one replaces them.
-                let untimed = Article { embargo_time: None, expire_time: None, ..sent.clone() };
+                let untimed = without_kept_fields(sent);
                 let repeated = self.articles[at].ingested == untimed;
                 let mut after = if repeated { stood.clone() } else { sent.clone() };
                 let owned = |field| current.editor_fields.contains(field);
+                after.annotations = match sent.annotations.is_empty() {
+                    true => stood.annotations.clone(),
+                    false => sent.annotations.clone(),
+                };
                 (after.embargo_time, after.expire_time) = (stood.embargo_time, stood.expire_time);
                 if sent.embargo_time.is_some() && !owned(EditorFields::EMBARGO_TIME) {
                     after.embargo_time = sent.embargo_time;
@@ -303,9 +361,9 @@ impl Model {
                 }
                 let after = CleanArticle::new(after, &Limits::default()).expect("it was clean");
                 if current.lifecycle == Lifecycle::Expected {
+                    let is_copy = self.has_copy(at, after.digest(), ingest.time.max(current.updated));
                     let (_, state) =
                         self.revise(at, ChangeKind::Created, Lifecycle::Live, Some(&after), "", ingest.time);
-                    let is_copy = state.duplicate_of.is_some();
                     return Ok((if is_copy { Outcome::Duplicate } else { Outcome::Created }, state));
                 }
                 Ok(self.revise(at, ChangeKind::Revised, Lifecycle::Live, Some(&after), "", ingest.time))
@@ -329,17 +387,21 @@ impl Model {
                 Ok(self.revise(at, ChangeKind::Revised, Lifecycle::Live, article, reason, update.time))
             }
             Write::Transition(transition) => {
-                use ChangeKind::{Deleted, Reinstated, Undeleted, Withdrawn};
+                use ChangeKind::{Deleted, Purged, Reinstated, Undeleted, Withdrawn};
                 if let (Lifecycle::Deleted | Lifecycle::Expected, Deleted) = (current.lifecycle, transition.kind) {
                     return Err(WriteError::NotFound(id.clone()));
                 }
                 if let (Lifecycle::Withdrawn, Withdrawn)
+                | (Lifecycle::Purged, Purged)
                 | (Lifecycle::Live | Lifecycle::Expected, Reinstated | Undeleted) =
                     (current.lifecycle, transition.kind)
                 {
                     return unchanged;
                 }
                 self.require(&transition.precondition, &current)?;
+                if transition.kind == Purged {
+                    return Ok(self.purge(at, &transition.reason, transition.time));
+                }
                 let next = match (current.lifecycle, transition.kind) {
                     (Lifecycle::Live | Lifecycle::Deleted | Lifecycle::Expected, Withdrawn) => Lifecycle::Withdrawn,
                     (Lifecycle::Withdrawn, Reinstated) if current.is_empty() => Lifecycle::Expected,
@@ -349,7 +411,33 @@ impl Model {
                 };
                 Ok(self.revise(at, transition.kind, next, None, &transition.reason, transition.time))
             }
+            Write::Merge(_) => unreachable!("merges are of several articles"),
         }
+    }
+
+    /// Erases every revision. What is left of each is its source, and the embargo if it has not ended.
+    fn purge(&mut self, at: usize, reason: &str, time: Timestamp) -> (Outcome, State) {
+        let current = self.articles[at].revisions.last().expect("it has one").clone();
+        let time = time.max(current.updated);
+        let embargo = current.embargo.filter(|embargo| *embargo > time);
+        let erased = CleanArticle::erased(&current.article.article().source, embargo);
+        for state in &self.articles[at].revisions {
+            if state.digest != Digest::of("", "") {
+                let key = Key::text(&erased.article().source, &state.digest);
+                self.keys.insert(key, (state.id.clone(), true));
+                self.purged.insert(key, state.id.clone());
+            }
+        }
+        self.feed.iter_mut().filter(|entry| entry.article == at).for_each(|entry| entry.reason.clear());
+        self.requests.retain(|_, (_, article, ..)| *article != at);
+        let (outcome, mut state) = self.revise(at, ChangeKind::Purged, Lifecycle::Purged, None, reason, time);
+        self.feed.last_mut().expect("it was just written").brought_text = true;
+        (state.embargo, state.article) = (embargo, erased.clone());
+        *self.articles[at].revisions.last_mut().expect("it was just written") = state.clone();
+        for state in &mut self.articles[at].revisions {
+            state.article = erased.clone();
+        }
+        (outcome, state)
     }
 
     fn require(&self, precondition: &Precondition, current: &State) -> Result<(), WriteError> {
@@ -361,11 +449,11 @@ impl Model {
         if holds { Ok(()) } else { Err(WriteError::Conflict(current.id.clone())) }
     }
 
-    /// The earliest of the articles before `at` that can be read and says the same.
-    fn twin(&self, at: usize, digest: Digest, time: Timestamp) -> Option<ArticleId> {
-        let earlier = self.articles[..at].iter().filter_map(|known| known.revisions.last());
-        let mut twins = earlier.filter(|other| other.article.digest() == digest && other.standing().readable(time));
-        twins.next().map(|other| other.id.clone())
+    /// Returns true if another article than the one at `at` can be read and says the same.
+    fn has_copy(&self, at: usize, digest: Digest, time: Timestamp) -> bool {
+        let others = self.articles.iter().enumerate().filter(|(other, _)| *other != at);
+        let mut others = others.filter_map(|(_, known)| known.revisions.last());
+        others.any(|other| other.digest == digest && other.standing().readable(time))
     }
 
     fn create(
@@ -376,6 +464,7 @@ impl Model {
         time: Timestamp,
     ) -> (Outcome, State) {
         let at = self.articles.len();
+        let is_copy = self.has_copy(at, article.digest(), time);
         let state = State {
             id: id.clone(),
             revision: 1,
@@ -384,12 +473,13 @@ impl Model {
             created: time,
             updated: time,
             deleted: None,
-            duplicate_of: self.twin(at, article.digest(), time),
             article: article.clone(),
+            digest: article.digest(),
+            embargo: article.embargo_time(),
             editor_fields: EditorFields::NONE,
             version,
         };
-        let ingested = Article { embargo_time: None, expire_time: None, ..article.article().clone() };
+        let ingested = without_kept_fields(article.article());
         let fingerprint = article.fingerprint();
         self.articles.push(Known { revisions: vec![state.clone()], ingested, fingerprint, applied_until: time });
         self.feed.push(Entry {
@@ -400,7 +490,7 @@ impl Model {
             announced: state.standing().readable(time),
             brought_text: true,
         });
-        (if state.duplicate_of.is_some() { Outcome::Duplicate } else { Outcome::Created }, state)
+        (if is_copy { Outcome::Duplicate } else { Outcome::Created }, state)
     }
 
     fn revise(
@@ -423,10 +513,8 @@ impl Model {
             ..before.clone()
         };
         if let Some(article) = article {
-            if article.digest() != before.article.digest() {
-                after.duplicate_of = self.twin(at, article.digest(), time);
-            }
             after.article = article.clone();
+            (after.digest, after.embargo) = (article.digest(), article.embargo_time());
         }
         // This change announces a due transition that the feed does not have yet.
         let is_unapplied = self.due(at).is_some_and(|(due, _)| due <= time);
@@ -471,10 +559,6 @@ impl Model {
         }
     }
 
-    fn is_readable(&self, id: &ArticleId, now: Timestamp) -> bool {
-        self.revisions(id).last().is_some_and(|state| state.standing().readable(now))
-    }
-
     /// Returns true if the change feed, followed to its end, says that the article is readable, and not yet that it is
     /// not.
     fn is_indexed(&self, at: usize) -> bool {
@@ -489,15 +573,22 @@ impl Model {
     pub fn list(&self, filter: &Filter, field: OrderField, descending: bool, now: Timestamp) -> Vec<&State> {
         let matching = (0..self.articles.len()).filter_map(|at| {
             let state = self.articles[at].revisions.last()?;
-            let mut article = state.decoded();
-            if !state.duplicate_of.as_ref().is_some_and(|original| self.is_readable(original, now)) {
-                article.duplicate_of.clear();
-            }
+            let article = state.decoded();
             // Matches of a text come from the index.
             let found = filter.query.is_none() || self.is_indexed(at);
             (state.standing().readable(now) && found && filter.matches(&article)).then_some(state)
         });
         let mut listed: Vec<&State> = matching.collect();
+        if filter.one_per_story {
+            let earliest = |state: &&State| {
+                let story = listed.iter().filter(|other| other.article.digest() == state.article.digest());
+                story
+                    .min_by_key(|other| (other.sort_time(), other.id.clone()))
+                    .is_some_and(|first| first.id == state.id)
+            };
+            let shown: Vec<&State> = listed.iter().copied().filter(earliest).collect();
+            listed = shown;
+        }
         // The sort is stable: equal articles stay in the order of creation.
         match field {
             OrderField::PublishTime => listed.sort_by_key(|state| state.sort_time()),
@@ -530,6 +621,11 @@ impl Model {
         });
         at_that_time.collect()
     }
+}
+
+/// Returns a document without the fields that keep their stored value if it has none.
+fn without_kept_fields(article: &Article) -> Article {
+    Article { embargo_time: None, expire_time: None, annotations: Default::default(), ..article.clone() }
 }
 
 /// An embargo must end before the article expires, also where only one of the times is new.

@@ -1,13 +1,13 @@
 //! The schema, and the role that creates it.
 
-use copydesk::article::ChangeKind;
-use copydesk::proto::Article;
-use copydesk::store::Precondition;
+use copydesk::article::{ChangeKind, Digest};
+use copydesk::proto::{Article, Author};
 use copydesk::store::postgres::{OpenError, PostgresOptions, PostgresStore};
+use copydesk::store::{Outcome, Precondition};
 use futures::future::join_all;
 
 use super::databases::open;
-use super::fixtures::{at, get, indexed, ingest, proto_at, titled, transition, update, write};
+use super::fixtures::{at, former_content, get, indexed, ingest, proto_at, titled, transition, update, write};
 use crate::support::database::Cluster;
 
 #[tokio::test]
@@ -36,7 +36,8 @@ async fn concurrent_migrations_succeed_and_servers_require_one() {
 async fn an_older_schema_is_migrated() {
     let database = Cluster::shared().database().await;
     let store = open(database.options()).await;
-    write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap();
+    let ferry = || Article { authors: vec![Author::named("Ida Quill")], ..titled("1") };
+    write(&store, ingest("ferry", ferry(), at(0))).await.unwrap();
     let held = |embargo| Article { embargo_time: proto_at(embargo), ..titled("2") };
     for name in ["untouched", "moved"] {
         write(&store, ingest(name, held(500), at(0))).await.unwrap();
@@ -52,21 +53,37 @@ async fn an_older_schema_is_migrated() {
          WHERE embargo IS NOT NULL";
     assert_eq!(client.execute(hidden, &[]).await.unwrap(), 2);
     // It had one address and one identifier of each article, and no other keys.
-    let back = "DROP TABLE copydesk.api_keys, copydesk.api_key_version, copydesk.keys;
+    let back = "DROP TABLE copydesk.api_keys, copydesk.api_key_version, copydesk.keys,
+             copydesk.purged_keys, copydesk.erasures, copydesk.article_sketches, copydesk.article_anchors;
+         DROP INDEX copydesk.articles_by_deletion;
          ALTER TABLE copydesk.articles DROP COLUMN editor_fields, DROP COLUMN source_time,
              DROP COLUMN source_version, DROP COLUMN observed,
              ADD COLUMN url text COLLATE \"C\" NOT NULL DEFAULT '', ADD COLUMN url_hash bigint NOT NULL DEFAULT 0,
              ADD COLUMN external_id text COLLATE \"C\" NOT NULL DEFAULT '',
-             ADD COLUMN external_hash bigint NOT NULL DEFAULT 0;
+             ADD COLUMN external_hash bigint NOT NULL DEFAULT 0, ADD COLUMN duplicate_of bigint;
+         ALTER TABLE copydesk.changes ADD COLUMN duplicate_of bigint;
          UPDATE copydesk.articles SET url = 'https://herald.example/1', source = 'herald.example', external_id = id;
          UPDATE copydesk.schema SET version = 1";
     client.batch_execute(back).await.unwrap();
+    for row in client.query("SELECT text, content FROM copydesk.texts", &[]).await.unwrap() {
+        let former = former_content(row.get(1));
+        let rewrite = "UPDATE copydesk.texts SET content = $2 WHERE text = $1";
+        client.execute(rewrite, &[&row.get::<_, uuid::Uuid>(0), &former]).await.unwrap();
+        // The fingerprint of a document without embargo is the digest of its content.
+        let digest = Digest::of_bytes(&former).0.to_vec();
+        let rewrite = "UPDATE copydesk.articles SET fingerprint = $2 WHERE id = 'ferry' AND position =
+            (SELECT position FROM copydesk.changes WHERE text = $1 AND new_text)";
+        client.execute(rewrite, &[&row.get::<_, uuid::Uuid>(0), &digest]).await.unwrap();
+    }
     let refused = PostgresStore::open(database.options()).await.err().unwrap();
     assert!(matches!(refused, OpenError::Older { found: 1, .. }), "{refused:?}");
     PostgresStore::migrate(&database.options()).await.unwrap();
     let store = open(database.options()).await;
     super::files::check_keys(&store).await;
-    assert_eq!(get(&store, "ferry").await.unwrap().revision, 1);
+    // Contents have the present fields, and a repeated document is recognised.
+    assert_eq!(get(&store, "ferry").await.unwrap().decode().unwrap().authors, [Author::named("Ida Quill")]);
+    let again = write(&store, ingest("ferry", ferry(), at(2))).await.unwrap();
+    assert_eq!((again.outcome, again.record.revision), (Outcome::Unchanged, 1));
     client.query_one("SELECT version FROM copydesk.api_key_version", &[]).await.unwrap();
     let searched = "SELECT a.id FROM copydesk.search s JOIN copydesk.articles a ON a.key = s.article";
     let searched: Vec<String> = client.query(searched, &[]).await.unwrap().iter().map(|row| row.get(0)).collect();

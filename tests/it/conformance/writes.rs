@@ -1,11 +1,11 @@
 //! Cases of each kind of write.
 
-use copydesk::article::{ChangeKind, Lifecycle, Position};
+use copydesk::article::{ChangeKind, Digest, Lifecycle, Position};
 use copydesk::proto::Article;
-use copydesk::store::{Consistency, Outcome, Precondition, WriteError};
+use copydesk::store::{Consistency, Merge, Outcome, Precondition, RequestKey, Transition, Update, Write, WriteError};
 
 use super::engines::Engine;
-use super::fixtures::{at, feed, get, id, ingest, request, titled, transition, transition_if, update, write};
+use super::fixtures::{at, feed, get, id, ingest, merge, request, titled, transition, transition_if, update, write};
 
 pub async fn requests_are_idempotent_by_id(Engine { store, .. }: Engine) {
     let first = write(&store, request("ferry", titled("Ferry sails"), "r-1", at(0))).await.unwrap();
@@ -24,6 +24,51 @@ pub async fn requests_are_idempotent_by_id(Engine { store, .. }: Engine) {
     write(&store, transition("ferry", ChangeKind::Reinstated, at(6))).await.unwrap();
     let taken = write(&store, request("ferry", titled("Ferry sinks"), "r-2", at(7))).await.unwrap();
     assert_eq!(taken.outcome, Outcome::Revised);
+}
+
+pub async fn edits_are_idempotent_by_id(Engine { store, .. }: Engine) {
+    let with = |write: Write, id: &str, text: &str| {
+        let request = Some(RequestKey { id: id.into(), item: 0, digest: Digest::of_bytes(text.as_bytes()) });
+        match write {
+            Write::Update(update) => Write::Update(Box::new(Update { request, ..*update })),
+            Write::Transition(transition) => Write::Transition(Transition { request, ..transition }),
+            Write::Merge(merge) => Write::Merge(Box::new(Merge { request, ..*merge })),
+            Write::Ingest(_) => unreachable!("not an edit"),
+        }
+    };
+    write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap();
+    write(&store, ingest("twin", titled("3"), at(0))).await.unwrap();
+    let edits = [
+        with(update("ferry", titled("2"), Precondition::Revision(1), at(1)), "update", "2"),
+        with(transition("ferry", ChangeKind::Withdrawn, at(2)), "withdraw", ""),
+        with(transition("ferry", ChangeKind::Reinstated, at(3)), "reinstate", ""),
+        with(transition("ferry", ChangeKind::Deleted, at(4)), "delete", ""),
+        with(transition("ferry", ChangeKind::Undeleted, at(5)), "undelete", ""),
+        with(merge("ferry", &["twin"], at(5)), "merge", ""),
+    ];
+    let mut first = Vec::new();
+    for edit in &edits {
+        first.push(write(&store, edit.clone()).await.unwrap());
+    }
+    // Whatever has happened since, alone and in one call, and in a dry run.
+    for (edit, first) in edits.iter().zip(&first) {
+        let again = write(&store, edit.clone()).await.unwrap();
+        assert_eq!((again.outcome, again.record.etag()), (first.outcome, first.record.etag()));
+        assert_eq!(again.record.content(), first.record.content());
+    }
+    for (again, first) in store.write(edits.to_vec()).await.into_iter().zip(&first) {
+        assert_eq!(again.unwrap().record.etag(), first.record.etag());
+    }
+    let dry = store.dry_run(edits[3].clone()).await.unwrap();
+    assert_eq!((dry.record.revision, dry.record.lifecycle), (5, Lifecycle::Deleted));
+    assert_eq!(get(&store, "ferry").await.unwrap().revision, 6);
+    // Another request under a used ID, and a failed one, which leaves its ID unused.
+    let other = with(update("ferry", titled("3"), Precondition::None, at(6)), "update", "3");
+    assert_eq!(write(&store, other).await.unwrap_err(), WriteError::RequestReused);
+    let late = with(update("ferry", titled("3"), Precondition::Revision(1), at(6)), "late", "a");
+    assert_eq!(write(&store, late).await.unwrap_err(), WriteError::Conflict(id("ferry")));
+    let late = with(update("ferry", titled("3"), Precondition::Revision(6), at(6)), "late", "b");
+    assert_eq!(write(&store, late).await.unwrap().record.revision, 7);
 }
 
 pub async fn a_repeated_request_without_changes_returns_the_same_response(Engine { store, .. }: Engine) {
@@ -46,24 +91,24 @@ pub async fn ingesting_the_same_page_keeps_a_correction(Engine { store, .. }: En
     assert_eq!((other.outcome, other.record.revision), (Outcome::Revised, 3));
 }
 
-pub async fn duplicates_name_the_earliest_readable_article(Engine { store, .. }: Engine) {
+pub async fn a_copy_of_a_readable_article_is_a_duplicate(Engine { store, .. }: Engine) {
     // Of one source, a kill of the first would hold for the others.
     let copy = |name: &str| Article { source: format!("{name}.example"), ..titled("Ferry sails") };
     let first = write(&store, ingest("first", copy("first"), at(0))).await.unwrap();
     assert_eq!(first.outcome, Outcome::Created);
     let second = write(&store, ingest("second", copy("second"), at(1))).await.unwrap();
-    assert_eq!((second.outcome, second.record.duplicate_of.clone()), (Outcome::Duplicate, Some(id("first"))));
-    let third = write(&store, ingest("third", copy("third"), at(2))).await.unwrap();
-    assert_eq!(third.record.duplicate_of, Some(id("first")), "the earliest");
-    // Unreadable articles have no duplicates.
+    assert_eq!(second.outcome, Outcome::Duplicate);
+    // Unreadable articles have no copies that a writer may learn of.
     write(&store, transition("first", ChangeKind::Withdrawn, at(3))).await.unwrap();
-    let fourth = write(&store, ingest("fourth", copy("fourth"), at(4))).await.unwrap();
-    assert_eq!(fourth.record.duplicate_of, Some(id("second")));
-    let revised = write(&store, ingest("second", titled("Ferry stays"), at(5))).await.unwrap();
-    assert_eq!((revised.outcome, revised.record.duplicate_of.clone()), (Outcome::Revised, None));
-    let stored = get(&store, "third").await.unwrap();
-    assert_eq!(stored.duplicate_of, Some(id("first")), "unchanged since it was written");
-    assert_eq!(stored.decode().unwrap().duplicate_of, "articles/first");
+    let third = write(&store, ingest("third", copy("third"), at(4))).await.unwrap();
+    assert_eq!(third.outcome, Outcome::Duplicate, "of the second");
+    for name in ["second", "third"] {
+        write(&store, transition(name, ChangeKind::Deleted, at(5))).await.unwrap();
+    }
+    let fourth = write(&store, ingest("fourth", copy("fourth"), at(6))).await.unwrap();
+    assert_eq!(fourth.outcome, Outcome::Created);
+    let revised = write(&store, ingest("fourth", titled("Ferry stays"), at(7))).await.unwrap();
+    assert_eq!(revised.outcome, Outcome::Revised);
 }
 
 pub async fn a_failed_precondition_writes_nothing(Engine { store, .. }: Engine) {

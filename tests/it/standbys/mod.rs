@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use copydesk::article::Position;
 use copydesk::cache::LocalCache;
-use copydesk::proto::{ArticleFilter, ListArticlesRequest, SearchArticlesRequest};
+use copydesk::proto::{ArticleFilter, ListArticlesRequest, SearchArticlesRequest, StringCondition};
 use copydesk::server::StoreOptions;
 use copydesk::store::postgres::{PostgresOptions, PostgresStore, StandbyOptions, Standbys};
-use copydesk::store::{Consistency, Layer, ListQuery, OrderField, Precondition, Store};
+use copydesk::store::{Consistency, Layer, ListQuery, OrderField, Precondition, SnapshotQuery, Store};
 use copydesk::telemetry::{CacheMetrics, StandbyMetrics};
 use tokio_postgres::Client;
 
@@ -106,10 +106,10 @@ const KINDS: usize = 6;
 /// Returns the newest revision of the ferry in a read of this kind; 0 if none.
 async fn read(store: &Arc<dyn Store>, kind: usize, consistency: Consistency) -> i64 {
     let ferry = id("ferry");
-    let tagged = ArticleFilter { tags: vec!["sea".into()], ..ArticleFilter::default() };
+    let tagged = ArticleFilter { tags: Some(StringCondition::any_of(["sea"])), ..ArticleFilter::default() };
     let list = async |field| {
         let query = ListQuery { consistency, ..page(tagged.clone(), field, true, 5, at(1_000)) };
-        let listed = store.list(&query).await.unwrap();
+        let listed = store.list(&query).await.unwrap().records;
         listed.first().map_or(0, |record| record.revision)
     };
     match kind {
@@ -195,10 +195,10 @@ async fn a_change_token_is_honoured_with_an_infinite_bound() {
     pair.read(Consistency::AtLeast(second), 2).await;
     pair.read(Consistency::Full, 2).await;
     // An export of changes that it has not replayed.
-    let exported = store.snapshot(second, None, 10).await.unwrap();
+    let exported = store.snapshot(&SnapshotQuery::of_all(second, None, 10)).await.unwrap();
     assert_eq!((exported.len(), exported[0].0.revision), (1, 2));
     assert_eq!(pair.standbys.metrics().reads.get(), between, "none of these is the standby's");
-    let exported = store.snapshot(first, None, 10).await.unwrap();
+    let exported = store.snapshot(&SnapshotQuery::of_all(first, None, 10)).await.unwrap();
     assert_eq!((exported[0].0.revision, pair.standbys.metrics().reads.get()), (1, between + 1));
     // A text missing from the standby's index.
     indexed(&store).await;
@@ -209,9 +209,9 @@ async fn a_change_token_is_honoured_with_an_infinite_bound() {
         5,
         at(9),
     );
-    assert!(store.list(&query).await.unwrap().is_empty(), "within the bound");
+    assert!(store.list(&query).await.unwrap().records.is_empty(), "within the bound");
     query.consistency = Consistency::AtLeast(second);
-    assert_eq!(names(&store.list(&query).await.unwrap()), ["ferry"]);
+    assert_eq!(names(&store.list(&query).await.unwrap().records), ["ferry"]);
     pair.replay(true).await;
     pair.caught_up().await;
     assert_eq!(search(&store, "\"edition 2\"", at(9)).await.len(), 1);
