@@ -2,7 +2,7 @@
 //! realistic work.
 
 use copydesk::proto::document::Payload;
-use copydesk::proto::{Article, Document};
+use copydesk::proto::{Article, Author, Document};
 
 /// Size of the vocabulary.
 const WORDS: usize = 40_000;
@@ -84,16 +84,26 @@ impl Articles {
         Self { bodies: (0..4_096).map(|_| body(&mut random)).collect() }
     }
 
+    /// Returns the text of a number: the words of two bodies in turn, so that no two texts are near-duplicates.
+    fn body(&self, number: u64) -> String {
+        let count = self.bodies.len() as u64;
+        let other = (number * 7 + number / count * 1_031 + 1) % count;
+        let [first, second] = [number % count, other].map(|at| self.bodies[at as usize].split(' '));
+        let words = first.zip(second).enumerate();
+        let words = words.map(|(at, (first, second))| if at % 2 == 0 { first } else { second });
+        words.collect::<Vec<_>>().join(" ")
+    }
+
     /// Returns the article of a number. Each number has a different text.
     pub fn document(&self, number: u64) -> Document {
-        let body = &self.bodies[number as usize % self.bodies.len()];
+        let body = self.body(number);
         let article = Article {
             source: "herald.example".into(),
             url: format!("https://herald.example/news/{number}"),
             headline: format!("Harbour report number {number}: {}", &body[..48]),
             body: format!("This is the report numbered {number} from the harbour of Port Ellery.\n\n{body}"),
-            language: "en".into(),
-            authors: vec![format!("Writer {}", number % 101)],
+            language_code: "en".into(),
+            authors: vec![Author::named(format!("Writer {}", number % 101))],
             section: ["World", "Local", "Sport", "Culture"][number as usize % 4].into(),
             tags: vec![format!("ferry-{}", number % 37), "harbour".into()],
             publish_time: Some(prost_types::Timestamp { seconds: 1_700_000_000 + number as i64, nanos: 0 }),

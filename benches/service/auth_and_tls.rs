@@ -143,7 +143,7 @@ async fn ingest(channels: &[Channel], credential: Option<&str>) -> Result<String
         url: "https://herald.example/news/1".into(),
         headline: "Ferry returns to Port Ellery".into(),
         body: "The ferry came back to the harbour on Tuesday, its captain said.\n\n".repeat(45),
-        language: "en".into(),
+        language_code: "en".into(),
         ..Default::default()
     };
     let document = Some(Document { payload: Some(Payload::Article(article)), ..Default::default() });
@@ -152,7 +152,15 @@ async fn ingest(channels: &[Channel], credential: Option<&str>) -> Result<String
         request.metadata_mut().insert("authorization", bearer);
     }
     let mut client = Client::new(channels[0].clone()).ingestion;
-    Ok(client.ingest_article(request).await?.into_inner().article.ok_or("no article")?.name)
+    Ok(client
+        .ingest_article(request)
+        .await?
+        .into_inner()
+        .into_first()
+        .unwrap_or_default()
+        .article
+        .ok_or("no article")?
+        .name)
 }
 
 async fn get(

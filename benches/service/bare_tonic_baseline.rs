@@ -26,6 +26,6 @@ impl UnaryService<GetArticleRequest> for BareTonic {
     type Future = Ready<std::result::Result<Response<GetArticleResponse>, Status>>;
 
     fn call(&mut self, _: Request<GetArticleRequest>) -> Self::Future {
-        ready(Ok(Response::new(GetArticleResponse { article: Some(Article::clone(&self.0)) })))
+        ready(Ok(Response::new(GetArticleResponse { article: Some(Article::clone(&self.0)), ..Default::default() })))
     }
 }

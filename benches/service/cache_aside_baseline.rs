@@ -51,7 +51,7 @@ impl UnaryService<GetArticleRequest> for CacheAside {
             let found = shared.get(&request.get_ref().name).await;
             let found = found.map_err(|error| Status::unavailable(error.to_string()))?;
             let article = found.ok_or_else(|| Status::not_found("there is no such article"))?;
-            Ok(Response::new(GetArticleResponse { article: Some(article) }))
+            Ok(Response::new(GetArticleResponse { article: Some(article), not_modified: false }))
         })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use copydesk::proto::ingestion_service_client::IngestionServiceClient;
+use copydesk::proto::editorial_service_client::EditorialServiceClient;
 use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
 use copydesk::proto::{Article, GetArticleRequest, UpdateArticleRequest};
 use prost_types::FieldMask;
@@ -45,7 +45,7 @@ pub async fn all(
 async fn corrections(args: &Args, settings: &[(&str, &str)], name: &str, table: &mut Table) -> Result<()> {
     eprintln!("{CORRECTIONS} corrections, seen on another replica");
     let (here, there) = (Process::replica(args, settings)?, Process::replica(args, settings)?);
-    let mut writer = IngestionServiceClient::new(here.channel().await?);
+    let mut writer = EditorialServiceClient::new(here.channel().await?);
     let mut reader = RetrievalServiceClient::new(there.channel().await?);
     let began = Instant::now();
     let mut seen = Vec::new();

@@ -13,7 +13,8 @@ use copydesk::proto::ingestion_service_client::IngestionServiceClient;
 use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
 use copydesk::proto::watch_articles_response::Event;
 use copydesk::proto::{
-    Consistency, Document, IngestArticlesRequest, RawPayload, SearchArticlesRequest, WatchArticlesRequest,
+    Consistency, Document, IngestArticleRequest, IngestArticlesRequest, RawPayload, SearchArticlesRequest,
+    WatchArticlesRequest,
 };
 use futures::{StreamExt, stream};
 use tokio::sync::Semaphore;
@@ -95,7 +96,7 @@ pub async fn html(server: &Process, args: &Args, table: &mut Table) -> Result<()
             let document = move |number: u64| Document {
                 payload: Some(Payload::Raw(RawPayload {
                     data: pages[number as usize % pages.len()].clone(),
-                    content_type: String::new(),
+                    mime_type: String::new(),
                 })),
                 // Ingesting a page a second time is a write too.
                 article_id: format!("page-{number}"),
@@ -198,7 +199,8 @@ async fn stream_of(
                 }
                 let document = Some(document(number));
                 sent.lock().unwrap_or_else(PoisonError::into_inner).push_back(Instant::now());
-                IngestArticlesRequest { sequence: number as i64, document, brief: true, ..Default::default() }
+                let request = Some(IngestArticleRequest { document, ..Default::default() });
+                IngestArticlesRequest { sequence: number as i64, request, brief: true }
             }
         })
     };
@@ -213,7 +215,7 @@ async fn stream_of(
             sent.lock().unwrap_or_else(PoisonError::into_inner).pop_front().ok_or("more answers than requests")?;
         match response.result {
             Some(Answered::Ingested(ingested)) => {
-                let article = ingested.article.unwrap_or_default();
+                let article = ingested.into_first().unwrap_or_default().article.unwrap_or_default();
                 let latency = at - sent;
                 answers.push(Answer { at, latency, name: article.name, change_token: article.change_token });
             }
@@ -252,7 +254,7 @@ pub async fn watch(server: &Process, least: u64, table: &mut Table) -> Result<()
     let mut client = RetrievalServiceClient::new(server.channel().await?).max_decoding_message_size(64 << 20);
     let cpu = server.cpu()?;
     let began = Instant::now();
-    let request = WatchArticlesRequest { from_beginning: true, ..Default::default() };
+    let request = WatchArticlesRequest::from_beginning();
     let mut events = client.watch_articles(request).await?.into_inner();
     let mut gaps = Vec::new();
     let mut last = began;
