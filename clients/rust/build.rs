@@ -11,6 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut compiler = protox::Compiler::new([PROTO])?;
     compiler.include_imports(true).include_source_info(true).open_files([
         "copydesk/v1/article.proto",
+        "copydesk/v1/editorial_service.proto",
         "copydesk/v1/ingestion_service.proto",
         "copydesk/v1/retrieval_service.proto",
     ])?;
@@ -18,6 +19,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::write(out.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
     tonic_prost_build::configure()
         .build_server(false)
+        // Sorted, so that equal messages have equal encodings.
+        .btree_map(".copydesk.v1")
         .extern_path(".google.rpc.Status", "::tonic_types::Status")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())

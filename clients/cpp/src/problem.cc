@@ -6,7 +6,7 @@
 
 namespace {
 
-// As the protocol calls them.
+// Returns the protocol's name of a code.
 std::string CodeName(int code) {
   static const char* const kNames[] = {
       "OK",           "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT", "DEADLINE_EXCEEDED",   "NOT_FOUND",

@@ -1,4 +1,4 @@
-// What an error says beyond its code: https://google.aip.dev/193.
+// Details of an error beyond its code: https://google.aip.dev/193.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -9,7 +9,7 @@
 
 #include "google/rpc/status.pb.h"
 
-// An error, with the details that Copydesk sends. `reason` is stable: decide by it, never by the message.
+// Error with the details that Copydesk sends. `reason` is stable: decide by it, never by the message.
 struct Problem {
   std::string code;
   std::string reason;
@@ -17,11 +17,11 @@ struct Problem {
   std::vector<std::string> fields;
 
   static Problem Of(const grpc::Status& status);
-  // Of a status that stands in a message, such as an answer of IngestArticles.
+  // Reads a status in a message, such as a response of IngestArticles.
   static Problem Of(const google::rpc::Status& status);
 };
 
-// A call that failed and should not have.
+// Unexpected failure of a call.
 class Failed : public std::runtime_error {
  public:
   explicit Failed(const grpc::Status& status);

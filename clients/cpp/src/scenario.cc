@@ -1,4 +1,6 @@
-// The scenario of ../scenario.md: every kind of call, one after another, and a line for each of what came of it.
+// Scenario of ../scenario.md: every kind of call, one after another, with a line of output for each.
+#include <google/protobuf/util/time_util.h>
+
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -34,18 +36,6 @@ grpc::Status GetArticle(Client& client, grpc::ClientContext& context, const std:
   return status;
 }
 
-// The part of a text between two positions that count code points; a string's own indexes count bytes.
-std::string CodePoints(const std::string& text, int start, int end) {
-  std::string part;
-  int point = -1;
-  for (char byte : text) {
-    // Every byte but the later ones of a sequence begins a code point.
-    if ((byte & 0xC0) != 0x80) ++point;
-    if (point >= start && point < end) part += byte;
-  }
-  return part;
-}
-
 }  // namespace
 
 std::string Joined(const std::vector<std::string>& parts) {
@@ -54,8 +44,7 @@ std::string Joined(const std::vector<std::string>& parts) {
   return joined;
 }
 
-// See at least this write, whichever replica answers.
-Consistency Scenario::Fresh(const Article& article) const {
+Consistency Fresh(const Article& article) {
   Consistency consistency;
   consistency.set_at_least_as_fresh(article.change_token());
   return consistency;
@@ -72,9 +61,10 @@ void Scenario::Ingest() {
   IngestArticleRequest request;
   request.mutable_document()->set_html(Read(data + "/page.html"));
   request.mutable_document()->set_url("https://ellery-herald.example/ferry-fares?utm_source=scenario");
-  // With a request ID a repeated call is answered as the first was, so that a retry does no harm.
+  // The request ID makes retries safe: a repeated call returns the first response.
   request.set_request_id("scenario-page");
-  auto done = IngestOne(request);
+  auto response = IngestOne(request);
+  const auto& done = response.results(0).ingested();
   page = done.article();
   std::vector<std::string> cuts;
   for (const auto& cut : done.report().cuts()) cuts.push_back(CutReason_Name(cut.reason()));
@@ -83,17 +73,17 @@ void Scenario::Ingest() {
 
   request.Clear();
   request.mutable_document()->mutable_raw()->set_data(Read(data + "/feed.rss"));
-  request.mutable_document()->mutable_raw()->set_content_type("application/rss+xml");
+  request.mutable_document()->mutable_raw()->set_mime_type("application/rss+xml");
   request.mutable_document()->set_source("tidewire.example");
   request.set_request_id("scenario-feed");
   auto feed = IngestOne(request);
   int created = 0;
-  for (const auto& item : feed.feed_items()) {
+  for (const auto& item : feed.results()) {
     if (!item.has_ingested()) continue;
     items.push_back(item.ingested().article());
     created += item.ingested().outcome() == INGEST_OUTCOME_CREATED;
   }
-  std::cout << "01 ingest-feed items=" << feed.feed_items_size() << " created=" << created << std::endl;
+  std::cout << "01 ingest-feed items=" << feed.results_size() << " created=" << created << std::endl;
 }
 
 void Scenario::Get() {
@@ -129,14 +119,15 @@ void Scenario::Batch() {
   Succeed(client.retrieval->BatchGetArticles(&context, request, &batch));
   std::vector<std::string> found;
   for (const auto& article : batch.articles()) found.push_back(Quoted(article.headline()));
-  std::cout << "04 batch found=" << Joined(found)
-            << " missing=" << Joined({batch.not_found().begin(), batch.not_found().end()}) << std::endl;
+  std::vector<std::string> absent;
+  for (const auto& it : batch.not_found()) absent.push_back(it.name());
+  std::cout << "04 batch found=" << Joined(found) << " missing=" << Joined(absent) << std::endl;
 }
 
 void Scenario::List() {
   ListArticlesRequest request;
   request.set_page_size(3);
-  request.mutable_filter()->add_sources("tidewire.example");
+  request.mutable_filter()->mutable_sources()->add_any_of("tidewire.example");
   request.mutable_read_mask()->add_paths("headline");
   *request.mutable_consistency() = Fresh(items.back());
   std::vector<std::string> headlines;
@@ -162,8 +153,8 @@ void Scenario::Search() {
   Succeed(client.retrieval->SearchArticles(&context, request, &response));
   const auto& best = response.results(0);
   std::vector<std::string> matched;
-  for (const auto& part : best.highlights()) {
-    matched.push_back(Quoted(CodePoints(best.snippet(), part.start(), part.end())));
+  for (const auto& part : best.snippet()) {
+    if (part.matched()) matched.push_back(Quoted(part.text()));
   }
   std::cout << "06 search results=" << response.results_size() << " headline=" << Quoted(best.article().headline())
             << " matched=" << Joined(matched) << std::endl;
@@ -191,16 +182,49 @@ void Scenario::NotFound() {
   request.set_reason("A mistake.");
   WithdrawArticleResponse withdrawn;
   grpc::ClientContext second;
-  Succeed(client.ingestion->WithdrawArticle(&second, request, &withdrawn));
+  Succeed(client.editorial->WithdrawArticle(&second, request, &withdrawn));
   grpc::ClientContext third;
   auto gone = Problem::Of(GetArticle(client, third, request.name(), Fresh(withdrawn.article()), &article));
   std::cout << "10 withdrawn " << gone.code << " reason=" << gone.reason << " resource=" << gone.resource << std::endl;
 }
 
+void Scenario::Older() {
+  IngestArticleRequest request;
+  request.mutable_document()->set_source("tidewire.example");
+  request.mutable_document()->set_external_id("tidewire-8");
+  auto* article = request.mutable_document()->mutable_article();
+  article->set_headline("Lock gates to be renewed");
+  article->set_body("The gates of the Lowmouth lock will be renewed in the summer.");
+  auto* time = article->mutable_source_update_time();
+  google::protobuf::util::TimeUtil::FromString("2025-06-08T09:00:00Z", time);
+  IngestOne(request);
+  // A late copy of an older version changes nothing.
+  article->set_headline("Lock gates to be repaired");
+  google::protobuf::util::TimeUtil::FromString("2025-06-08T08:00:00Z", time);
+  auto response = IngestOne(request);
+  const auto& done = response.results(0).ingested();
+  std::cout << "18 older " << IngestOutcome_Name(done.outcome()) << " part=" << VersionPart_Name(done.stale_part())
+            << std::endl;
+}
+
+void Scenario::Markdown() {
+  GetArticleRequest request;
+  request.set_name(page.name());
+  request.set_body_format(BODY_FORMAT_MARKDOWN);
+  *request.mutable_consistency() = Fresh(page);
+  grpc::ClientContext context;
+  GetArticleResponse response;
+  Succeed(client.retrieval->GetArticle(&context, request, &response));
+  auto body = response.article().body();
+  body.erase(body.find_last_not_of('\n') + 1);
+  auto last = body.rfind("\n\n");
+  std::cout << "20 markdown " << Quoted(last == std::string::npos ? body : body.substr(last + 2)) << std::endl;
+}
+
 void Scenario::Retry(Client& witness) {
   grpc::ClientContext context;
   Article article;
-  // Nothing here tries again: the channel does, as the service config says.
+  // The channel retries, as the service config says; this code does not.
   Succeed(GetArticle(witness, context, page.name(), Fresh(page), &article));
   std::cout << "13 retry attempts=" << Header(context, "witness-attempts") << " revision=" << article.revision() << std::endl;
 }
@@ -264,6 +288,13 @@ int main() try {
     scenario.Compression(witness);
   }
   scenario.Health();
+  scenario.WithdrawByUrl();
+  scenario.WithdrawEarly();
+  scenario.AnyState();
+  scenario.Older();
+  scenario.Diff();
+  scenario.Markdown();
+  scenario.Export();
 } catch (const std::exception& error) {
   std::cerr << error.what() << std::endl;
   return 1;

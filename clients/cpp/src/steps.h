@@ -1,8 +1,9 @@
-// What the scenario's steps share.
+// State and functions that the steps of the scenario share.
 #pragma once
 
 #include <chrono>
 #include <iostream>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,12 +11,13 @@
 #include "problem.h"
 
 struct Scenario {
-  // To all replicas, and to one.
+  // Clients of all replicas, and of one.
   Client& client;
   Client& other;
   std::string data;
   copydesk::v1::Article page = {};
   std::vector<copydesk::v1::Article> items = {};
+  copydesk::v1::Article withdrawn = {};
 
   void Ingest();
   void Get();
@@ -32,18 +34,31 @@ struct Scenario {
   void Retry(Client& witness);
   void Compression(Client& witness);
   void Health();
+  void WithdrawByUrl();
+  void WithdrawEarly();
+  void AnyState();
+  void Older();
+  void Diff();
+  void Markdown();
+  void Export();
 
  private:
   copydesk::v1::IngestArticleResponse IngestOne(const copydesk::v1::IngestArticleRequest& request);
   void Correct();
-  copydesk::v1::Consistency Fresh(const copydesk::v1::Article& article) const;
+  copydesk::v1::Article Withdraw(const copydesk::v1::WithdrawArticleRequest& request);
+  Problem Rejection(const std::string& url, const std::string& headline, const std::string& body);
+  copydesk::v1::ExportProgress ExportUntilProgress(const copydesk::v1::ExportArticlesRequest& request,
+                                                   std::set<std::string>* names);
 };
+
+// Requires a read at least as fresh as this write, from any replica.
+copydesk::v1::Consistency Fresh(const copydesk::v1::Article& article);
 
 std::string Joined(const std::vector<std::string>& parts);
 
 inline std::string Quoted(const std::string& text) { return '"' + text + '"'; }
 
-inline const char* Yes(bool it) { return it ? "yes" : "no"; }
+inline const char* Yes(bool value) { return value ? "yes" : "no"; }
 
 inline std::chrono::system_clock::time_point In(std::chrono::milliseconds time) {
   return std::chrono::system_clock::now() + time;

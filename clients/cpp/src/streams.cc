@@ -1,4 +1,4 @@
-// The scenario's steps that are streams.
+// Steps of the scenario that are streams.
 #include <thread>
 
 #include "steps.h"
@@ -20,13 +20,13 @@ IngestArticlesRequest Story(int sequence) {
   }
   IngestArticlesRequest request;
   request.set_sequence(sequence);
-  auto* document = request.mutable_document();
+  auto* document = request.mutable_request()->mutable_document();
   document->mutable_article()->set_headline("Story " + number + " of the harbour");
   document->mutable_article()->set_body(body);
-  if (sequence == kBroken) document->mutable_article()->set_language("no language");
+  if (sequence == kBroken) document->mutable_article()->set_language_code("no language");
   document->set_source("stories.example");
   document->set_external_id("story-" + number);
-  request.set_request_id("scenario-story-" + number);
+  request.mutable_request()->set_request_id("scenario-story-" + number);
   request.set_brief(true);
   return request;
 }
@@ -45,7 +45,7 @@ void Scenario::Watch() {
     if (event.has_checkpoint() && page.revision() == 1) Correct();
     seen = event.has_change() && event.change().name() == page.name();
   }
-  // A stream that is left before its end is ended by its context.
+  // Cancelling the context ends the stream.
   context.TryCancel();
   auto ended = events->Finish();
   if (!seen) throw Failed(ended);
@@ -63,7 +63,7 @@ void Scenario::Correct() {
   request.set_reason("The month was missing.");
   grpc::ClientContext context;
   UpdateArticleResponse response;
-  Succeed(client.ingestion->UpdateArticle(&context, request, &response));
+  Succeed(client.editorial->UpdateArticle(&context, request, &response));
   page = response.article();
 }
 
@@ -71,7 +71,7 @@ void Scenario::Stream() {
   grpc::ClientContext context;
   auto stream = client.ingestion->IngestArticles(&context);
   std::thread sending([&stream] {
-    // Write waits while the stream takes no more, and fails once it has ended.
+    // Write blocks while flow control accepts no more, and fails once the stream has ended.
     for (int sequence = 0; sequence < kStreamed && stream->Write(Story(sequence)); ++sequence) {
     }
     stream->WritesDone();
@@ -85,13 +85,50 @@ void Scenario::Stream() {
     if (answer.has_error()) {
       refused.push_back(std::to_string(answer.sequence()) + ":" + Problem::Of(answer.error()).reason);
     } else {
-      created += answer.ingested().outcome() == INGEST_OUTCOME_CREATED;
+      created += answer.ingested().results(0).ingested().outcome() == INGEST_OUTCOME_CREATED;
     }
   }
   sending.join();
   Succeed(stream->Finish());
   std::cout << "08 stream sent=" << kStreamed << " created=" << created << " refused=" << Joined(refused)
             << " in-order=" << Yes(in_order) << std::endl;
+}
+
+void Scenario::Export() {
+  ExportArticlesRequest request;
+  for (const auto* source : {"ellery-herald.example", "stories.example", "tidewire.example"}) {
+    request.mutable_filter()->mutable_sources()->add_any_of(source);
+  }
+  request.mutable_read_mask()->add_paths("name");
+  std::set<std::string> names;
+  // Any replica continues from the token, in the same snapshot.
+  request.set_export_token(ExportUntilProgress(request, &names).export_token());
+  grpc::ClientContext context;
+  auto responses = client.retrieval->ExportArticles(&context, request);
+  ExportArticlesResponse response;
+  while (responses->Read(&response)) {
+    if (response.has_article()) names.insert(response.article().name());
+  }
+  Succeed(responses->Finish());
+  // The summary is the last message.
+  bool same = response.summary().article_count() == static_cast<int64_t>(names.size());
+  std::cout << "21 export articles=" << names.size() << " same-count=" << Yes(same) << std::endl;
+}
+
+// Adds the names before the first progress that has articles before it, and returns that progress.
+ExportProgress Scenario::ExportUntilProgress(const ExportArticlesRequest& request, std::set<std::string>* names) {
+  grpc::ClientContext context;
+  auto responses = client.retrieval->ExportArticles(&context, request);
+  ExportArticlesResponse response;
+  bool found = false;
+  while (!found && responses->Read(&response)) {
+    if (response.has_article()) names->insert(response.article().name());
+    found = response.progress().article_count() > 0;
+  }
+  context.TryCancel();
+  auto ended = responses->Finish();
+  if (!found) throw Failed(ended);
+  return response.progress();
 }
 
 void Scenario::Deadline() {

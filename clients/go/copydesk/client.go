@@ -1,4 +1,4 @@
-// Package copydesk makes a well-behaved channel: balanced, health-checked, retrying.
+// Package copydesk creates a channel with load balancing, health checks and retries.
 package copydesk
 
 import (
@@ -8,7 +8,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
-	// Makes channels heed the service config's healthCheckConfig.
+	// Enables the service config's healthCheckConfig.
 	_ "google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -18,19 +18,20 @@ import (
 	copydeskv1 "copydesk.dev/gen/copydesk/v1"
 )
 
-// Client is both services, over one channel. Safe for use by many goroutines; make one and keep it.
+// Client has clients of all services, over one channel. Safe for use by many goroutines; create one and keep it.
 type Client struct {
 	*grpc.ClientConn
 	Ingestion copydeskv1.IngestionServiceClient
+	Editorial copydeskv1.EditorialServiceClient
 	Retrieval copydeskv1.RetrievalServiceClient
 	Health    grpc_health_v1.HealthClient
 }
 
-// Connect makes a client for addresses of the form host:port: one, whose name may stand for many replicas in DNS, or several.
-// serviceConfig is the path of service-config.json. Nothing is dialled before the first call.
+// Connect creates a client for addresses of the form host:port: one, whose DNS name may have several addresses, or several.
+// serviceConfig is the path of service-config.json. It connects on the first call.
 //
-// Behind a proxy that balances call by call, pass grpc.WithDisableHealthCheck(): there the health of one replica is not that of
-// the address, and the proxy heeds it.
+// Behind a proxy that balances calls, pass grpc.WithDisableHealthCheck(): the channel would take the health of one replica
+// for that of the whole address. The proxy checks the health of replicas.
 func Connect(addresses []string, serviceConfig string, more ...grpc.DialOption) (*Client, error) {
 	config, err := os.ReadFile(serviceConfig)
 	if err != nil {
@@ -39,7 +40,7 @@ func Connect(addresses []string, serviceConfig string, more ...grpc.DialOption) 
 	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultServiceConfig(string(config)),
-		// As often as the server asks: a replica that is gone without a word is noticed within 50 seconds.
+		// The same intervals as the server: a replica that disappears silently is detected within 50 s.
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 20 * time.Second}),
 		// A batch of 1,000 articles may be large; without this, 4 MiB is the limit.
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(256 << 20)),
@@ -62,6 +63,7 @@ func Connect(addresses []string, serviceConfig string, more ...grpc.DialOption) 
 	return &Client{
 		ClientConn: conn,
 		Ingestion:  copydeskv1.NewIngestionServiceClient(conn),
+		Editorial:  copydeskv1.NewEditorialServiceClient(conn),
 		Retrieval:  copydeskv1.NewRetrievalServiceClient(conn),
 		Health:     grpc_health_v1.NewHealthClient(conn),
 	}, nil

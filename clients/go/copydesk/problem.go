@@ -8,7 +8,7 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// Problem is what an error says beyond its code: https://google.aip.dev/193. Reason is stable: decide by it, never by the message.
+// Problem is an error with its details: https://google.aip.dev/193. Reason is stable: decide by it, never by the message.
 type Problem struct {
 	Code     string
 	Reason   string
@@ -21,7 +21,7 @@ func ProblemOf(err error) Problem {
 	return ProblemIn(status.Convert(err))
 }
 
-// ProblemIn reads the details of a status, such as one in an answer of IngestArticles.
+// ProblemIn reads the details of a status, such as one in a response of IngestArticles.
 func ProblemIn(status *status.Status) Problem {
 	problem := Problem{Code: code.Code(status.Code()).String()}
 	for _, detail := range status.Details() {

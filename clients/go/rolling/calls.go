@@ -114,7 +114,9 @@ func (c *caller) streamOpen(edition int, open map[int64]bool) error {
 	for sequence := range open {
 		id := fmt.Sprintf("go-streamed-%d", sequence)
 		err := stream.Send(&copydeskv1.IngestArticlesRequest{
-			Sequence: sequence, Document: document(id, edition), RequestId: fmt.Sprintf("%s@%d", id, edition), Brief: true,
+			Sequence: sequence, Brief: true, Request: &copydeskv1.IngestArticleRequest{
+				Document: document(id, edition), RequestId: fmt.Sprintf("%s@%d", id, edition),
+			},
 		})
 		if errors.Is(err, io.EOF) {
 			// It has ended; Recv says how.
@@ -185,9 +187,13 @@ func (w *watcher) through() bool { return w.committed >= 0 && w.changes >= w.com
 func (w *watcher) follow(committed <-chan int) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	events, err := w.client.Retrieval.WatchArticles(ctx, &copydeskv1.WatchArticlesRequest{
-		ChangeToken: w.token, FromBeginning: w.token == "", ReadMask: mask("headline"),
-	})
+	request := &copydeskv1.WatchArticlesRequest{ReadMask: mask("headline")}
+	if w.token == "" {
+		request.Start = &copydeskv1.WatchArticlesRequest_Beginning{Beginning: true}
+	} else {
+		request.Start = &copydeskv1.WatchArticlesRequest_ChangeToken{ChangeToken: w.token}
+	}
+	events, err := w.client.Retrieval.WatchArticles(ctx, request)
 	if err != nil {
 		w.told.ended("WatchArticles", err)
 		return err
@@ -252,7 +258,7 @@ func document(id string, edition int) *copydeskv1.Document {
 	return &copydeskv1.Document{
 		ArticleId: id,
 		Payload: &copydeskv1.Document_Article{Article: &copydeskv1.Article{
-			Source: "rolling.example", Language: "en", Headline: fmt.Sprintf("Ferry sails again, edition %d", edition),
+			Source: "rolling.example", LanguageCode: "en", Headline: fmt.Sprintf("Ferry sails again, edition %d", edition),
 			Body: "The ferry to Lowmouth sails again on Thursday, the harbour board said.",
 		}},
 	}

@@ -1,4 +1,4 @@
-// Command scenario runs ../scenario.md: every kind of call, one after another, and a line for each of what came of it.
+// Command scenario runs ../scenario.md: every kind of call, one after another, with a line of output for each.
 package main
 
 import (
@@ -14,13 +14,14 @@ import (
 	copydeskv1 "copydesk.dev/gen/copydesk/v1"
 )
 
-// scenario is what the steps share.
+// scenario is the state that the steps share.
 type scenario struct {
-	// client goes to all replicas, other to one.
+	// client calls all replicas, other calls one.
 	client, other *copydesk.Client
 	data          string
 	page          *copydeskv1.Article
 	items         []*copydeskv1.Article
+	withdrawn     *copydeskv1.Article
 }
 
 func main() {
@@ -46,14 +47,10 @@ func run(ctx context.Context) error {
 	defer other.Close()
 
 	s := &scenario{client: client, other: other, data: filepath.Join(clients, "data")}
-	steps := []func(context.Context) error{
-		s.ingestPage, s.ingestFeed, s.get, s.getByToken, s.batch, s.list, s.search, s.watch, s.stream, s.validation,
-		s.notFound, s.deadline, s.cancel,
-	}
-	for _, step := range steps {
-		if err := step(ctx); err != nil {
-			return err
-		}
+	err = runAll(ctx, s.ingestPage, s.ingestFeed, s.get, s.getByToken, s.batch, s.list, s.search, s.watch, s.stream,
+		s.validation, s.notFound, s.deadline, s.cancel)
+	if err != nil {
+		return err
 	}
 	if address := os.Getenv("COPYDESK_WITNESS"); address != "" {
 		witness, err := copydesk.Connect([]string{address}, config)
@@ -71,11 +68,20 @@ func run(ctx context.Context) error {
 		fmt.Println("13 retry no witness")
 		fmt.Println("14 compression no witness")
 	}
-	return s.health(ctx)
+	return runAll(ctx, s.health, s.withdrawByURL, s.withdrawEarly, s.anyState, s.older, s.diff, s.markdown, s.export)
 }
 
-func yes(it bool) string {
-	if it {
+func runAll(ctx context.Context, steps ...func(context.Context) error) error {
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func yes(value bool) string {
+	if value {
 		return "yes"
 	}
 	return "no"

@@ -7,12 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"copydesk.dev/copydesk"
 	copydeskv1 "copydesk.dev/gen/copydesk/v1"
@@ -20,10 +22,10 @@ import (
 
 const missing = "articles/no-such-article"
 
-// errExpected is what a call that should have failed ends with.
-var errExpected = errors.New("this call should have failed")
+// errExpected is returned if a call succeeds that must fail.
+var errExpected = errors.New("the call succeeded; it must fail")
 
-// fresh asks to see at least this write, whichever replica answers.
+// fresh requires a read at least as fresh as this write, from any replica.
 func fresh(article *copydeskv1.Article) *copydeskv1.Consistency {
 	token := article.GetChangeToken()
 	return &copydeskv1.Consistency{Requirement: &copydeskv1.Consistency_AtLeastAsFresh{AtLeastAsFresh: token}}
@@ -38,17 +40,19 @@ func (s *scenario) ingestPage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.client.Ingestion.IngestArticle(ctx, &copydeskv1.IngestArticleRequest{
+	response, err := s.client.Ingestion.IngestArticle(ctx, &copydeskv1.IngestArticleRequest{
 		Document: &copydeskv1.Document{
 			Payload: &copydeskv1.Document_Html{Html: string(html)},
 			Url:     "https://ellery-herald.example/ferry-fares?utm_source=scenario",
 		},
-		// With a request ID a repeated call is answered as the first was, so that a retry does no harm.
+		// The request ID makes retries safe: a repeated call returns the first response.
 		RequestId: "scenario-page",
 	})
 	if err != nil {
 		return err
 	}
+	// A page has one result.
+	done := response.GetResults()[0].GetIngested()
 	s.page = done.GetArticle()
 	var cuts []string
 	for _, cut := range done.GetReport().GetCuts() {
@@ -66,7 +70,7 @@ func (s *scenario) ingestFeed(ctx context.Context) error {
 	}
 	feed, err := s.client.Ingestion.IngestArticle(ctx, &copydeskv1.IngestArticleRequest{
 		Document: &copydeskv1.Document{
-			Payload: &copydeskv1.Document_Raw{Raw: &copydeskv1.RawPayload{Data: data, ContentType: "application/rss+xml"}},
+			Payload: &copydeskv1.Document_Raw{Raw: &copydeskv1.RawPayload{Data: data, MimeType: "application/rss+xml"}},
 			Source:  "tidewire.example",
 		},
 		RequestId: "scenario-feed",
@@ -75,7 +79,7 @@ func (s *scenario) ingestFeed(ctx context.Context) error {
 		return err
 	}
 	created := 0
-	for _, item := range feed.GetFeedItems() {
+	for _, item := range feed.GetResults() {
 		if ingested := item.GetIngested(); ingested != nil {
 			s.items = append(s.items, ingested.GetArticle())
 			if ingested.GetOutcome() == copydeskv1.IngestOutcome_INGEST_OUTCOME_CREATED {
@@ -83,7 +87,7 @@ func (s *scenario) ingestFeed(ctx context.Context) error {
 			}
 		}
 	}
-	fmt.Printf("01 ingest-feed items=%d created=%d\n", len(feed.GetFeedItems()), created)
+	fmt.Printf("01 ingest-feed items=%d created=%d\n", len(feed.GetResults()), created)
 	return nil
 }
 
@@ -126,14 +130,20 @@ func (s *scenario) batch(ctx context.Context) error {
 	for _, article := range batch.GetArticles() {
 		found = append(found, `"`+article.GetHeadline()+`"`)
 	}
-	fmt.Printf("04 batch found=%s missing=%s\n", strings.Join(found, ","), strings.Join(batch.GetNotFound(), ","))
+	var absent []string
+	for _, it := range batch.GetNotFound() {
+		absent = append(absent, it.GetName())
+	}
+	fmt.Printf("04 batch found=%s missing=%s\n", strings.Join(found, ","), strings.Join(absent, ","))
 	return nil
 }
 
 func (s *scenario) list(ctx context.Context) error {
 	request := &copydeskv1.ListArticlesRequest{
-		PageSize:    3,
-		Filter:      &copydeskv1.ArticleFilter{Sources: []string{"tidewire.example"}},
+		PageSize: 3,
+		Filter: &copydeskv1.ArticleFilter{
+			Sources: &copydeskv1.StringCondition{AnyOf: []string{"tidewire.example"}},
+		},
 		ReadMask:    &fieldmaskpb.FieldMask{Paths: []string{"headline"}},
 		Consistency: fresh(s.newest()),
 	}
@@ -166,11 +176,11 @@ func (s *scenario) search(ctx context.Context) error {
 		return err
 	}
 	best := found.GetResults()[0]
-	// Highlights count code points; a string's own indexes count bytes.
-	points := []rune(best.GetSnippet())
 	var matched []string
-	for _, part := range best.GetHighlights() {
-		matched = append(matched, `"`+string(points[part.GetStart():part.GetEnd()])+`"`)
+	for _, part := range best.GetSnippet() {
+		if part.GetMatched() {
+			matched = append(matched, `"`+part.GetText()+`"`)
+		}
 	}
 	fmt.Printf("06 search results=%d headline=\"%s\" matched=%s\n",
 		len(found.GetResults()), best.GetArticle().GetHeadline(), strings.Join(matched, ","))
@@ -196,7 +206,7 @@ func (s *scenario) notFound(ctx context.Context) error {
 	fmt.Printf("10 never-there %s reason=%s resource=%s\n", never.Code, never.Reason, never.Resource)
 
 	name := s.items[0].GetName()
-	withdrawn, err := s.client.Ingestion.WithdrawArticle(ctx, &copydeskv1.WithdrawArticleRequest{Name: name, Reason: "A mistake."})
+	withdrawn, err := s.client.Editorial.WithdrawArticle(ctx, &copydeskv1.WithdrawArticleRequest{Name: name, Reason: "A mistake."})
 	if err != nil {
 		return err
 	}
@@ -209,9 +219,51 @@ func (s *scenario) notFound(ctx context.Context) error {
 	return nil
 }
 
+func (s *scenario) older(ctx context.Context) error {
+	article := &copydeskv1.Article{
+		Headline:         "Lock gates to be renewed",
+		Body:             "The gates of the Lowmouth lock will be renewed in the summer.",
+		SourceUpdateTime: timestamppb.New(time.Date(2025, time.June, 8, 9, 0, 0, 0, time.UTC)),
+	}
+	request := &copydeskv1.IngestArticleRequest{
+		Document: &copydeskv1.Document{
+			Payload:    &copydeskv1.Document_Article{Article: article},
+			Source:     "tidewire.example",
+			ExternalId: "tidewire-8",
+		},
+	}
+	if _, err := s.client.Ingestion.IngestArticle(ctx, request); err != nil {
+		return err
+	}
+	// A late copy of an older version changes nothing.
+	article.Headline = "Lock gates to be repaired"
+	article.SourceUpdateTime.Seconds -= 3600
+	response, err := s.client.Ingestion.IngestArticle(ctx, request)
+	if err != nil {
+		return err
+	}
+	done := response.GetResults()[0].GetIngested()
+	fmt.Printf("18 older %v part=%v\n", done.GetOutcome(), done.GetStalePart())
+	return nil
+}
+
+func (s *scenario) markdown(ctx context.Context) error {
+	got, err := s.client.Retrieval.GetArticle(ctx, &copydeskv1.GetArticleRequest{
+		Name:        s.page.GetName(),
+		BodyFormat:  copydeskv1.BodyFormat_BODY_FORMAT_MARKDOWN,
+		Consistency: fresh(s.page),
+	})
+	if err != nil {
+		return err
+	}
+	paragraphs := strings.Split(strings.TrimSpace(got.GetArticle().GetBody()), "\n\n")
+	fmt.Printf("20 markdown \"%s\"\n", paragraphs[len(paragraphs)-1])
+	return nil
+}
+
 func (s *scenario) retry(ctx context.Context, witness *copydesk.Client) error {
 	var header metadata.MD
-	// Nothing here tries again: the channel does, as the service config says.
+	// The channel retries, as the service config says; this code does not.
 	request := &copydeskv1.GetArticleRequest{Name: s.page.GetName(), Consistency: fresh(s.page)}
 	got, err := witness.Retrieval.GetArticle(ctx, request, grpc.Header(&header))
 	if err != nil {
@@ -228,7 +280,7 @@ func (s *scenario) compression(ctx context.Context, witness *copydesk.Client) er
 		request.Names = append(request.Names, item.GetName())
 	}
 	var header metadata.MD
-	// That gzip is imported is enough for compressed answers.
+	// Importing gzip enables compressed responses.
 	batch, err := witness.Retrieval.BatchGetArticles(ctx, request, grpc.UseCompressor(gzip.Name), grpc.Header(&header))
 	if err != nil {
 		return err

@@ -24,7 +24,9 @@ func (s *scenario) watch(ctx context.Context) error {
 	// Cancelling the context ends the stream.
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	events, err := s.client.Retrieval.WatchArticles(ctx, &copydeskv1.WatchArticlesRequest{ChangeToken: s.newest().GetChangeToken()})
+	events, err := s.client.Retrieval.WatchArticles(ctx, &copydeskv1.WatchArticlesRequest{
+		Start: &copydeskv1.WatchArticlesRequest_ChangeToken{ChangeToken: s.newest().GetChangeToken()},
+	})
 	if err != nil {
 		return err
 	}
@@ -48,7 +50,7 @@ func (s *scenario) watch(ctx context.Context) error {
 }
 
 func (s *scenario) correct(ctx context.Context) error {
-	updated, err := s.client.Ingestion.UpdateArticle(ctx, &copydeskv1.UpdateArticleRequest{
+	updated, err := s.client.Editorial.UpdateArticle(ctx, &copydeskv1.UpdateArticleRequest{
 		// Rejected with ETAG_MISMATCH if another client changed the article since it was read.
 		Article:    &copydeskv1.Article{Name: s.page.GetName(), Etag: s.page.GetEtag(), Headline: "Ferry fares to fall in May"},
 		UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"headline"}},
@@ -92,7 +94,7 @@ func (s *scenario) stream(ctx context.Context) error {
 		if wrong := answer.GetError(); wrong != nil {
 			reason := copydesk.ProblemIn(status.FromProto(wrong)).Reason
 			refused = append(refused, fmt.Sprintf("%d:%s", answer.GetSequence(), reason))
-		} else if answer.GetIngested().GetOutcome() == copydeskv1.IngestOutcome_INGEST_OUTCOME_CREATED {
+		} else if outcomeOf(answer.GetIngested()) == copydeskv1.IngestOutcome_INGEST_OUTCOME_CREATED {
 			created++
 		}
 	}
@@ -108,17 +110,85 @@ func story(sequence int64) *copydeskv1.IngestArticlesRequest {
 		Body:     strings.TrimSuffix(strings.Repeat(paragraph+"\n\n", 70), "\n\n"),
 	}
 	if sequence == broken {
-		article.Language = "no language"
+		article.LanguageCode = "no language"
 	}
 	return &copydeskv1.IngestArticlesRequest{
 		Sequence: sequence,
-		Document: &copydeskv1.Document{
-			Payload:    &copydeskv1.Document_Article{Article: article},
-			Source:     "stories.example",
-			ExternalId: fmt.Sprintf("story-%d", sequence),
+		Request: &copydeskv1.IngestArticleRequest{
+			Document: &copydeskv1.Document{
+				Payload:    &copydeskv1.Document_Article{Article: article},
+				Source:     "stories.example",
+				ExternalId: fmt.Sprintf("story-%d", sequence),
+			},
+			RequestId: fmt.Sprintf("scenario-story-%d", sequence),
 		},
-		RequestId: fmt.Sprintf("scenario-story-%d", sequence),
-		Brief:     true,
+		Brief: true,
+	}
+}
+
+// outcomeOf returns the outcome of a document that is one article.
+func outcomeOf(response *copydeskv1.IngestArticleResponse) copydeskv1.IngestOutcome {
+	for _, result := range response.GetResults() {
+		return result.GetIngested().GetOutcome()
+	}
+	return copydeskv1.IngestOutcome_INGEST_OUTCOME_UNSPECIFIED
+}
+
+func (s *scenario) export(ctx context.Context) error {
+	sources := []string{"ellery-herald.example", "stories.example", "tidewire.example"}
+	request := &copydeskv1.ExportArticlesRequest{
+		Filter:   &copydeskv1.ArticleFilter{Sources: &copydeskv1.StringCondition{AnyOf: sources}},
+		ReadMask: &fieldmaskpb.FieldMask{Paths: []string{"name"}},
+	}
+	names := map[string]bool{}
+	progress, err := s.exportUntilProgress(ctx, request, names)
+	if err != nil {
+		return err
+	}
+	// Any replica continues from the token, in the same snapshot.
+	request.ExportToken = progress.GetExportToken()
+	responses, err := s.client.Retrieval.ExportArticles(ctx, request)
+	if err != nil {
+		return err
+	}
+	var summary *copydeskv1.ExportSummary
+	for summary == nil {
+		response, err := responses.Recv()
+		if err != nil {
+			return err
+		}
+		if article := response.GetArticle(); article != nil {
+			names[article.GetName()] = true
+		}
+		// The last message.
+		summary = response.GetSummary()
+	}
+	same := summary.GetArticleCount() == int64(len(names))
+	fmt.Printf("21 export articles=%d same-count=%s\n", len(names), yes(same))
+	return nil
+}
+
+// exportUntilProgress adds the names before the first progress that has articles before it, and returns that progress.
+func (s *scenario) exportUntilProgress(
+	ctx context.Context, request *copydeskv1.ExportArticlesRequest, names map[string]bool,
+) (*copydeskv1.ExportProgress, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	responses, err := s.client.Retrieval.ExportArticles(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		response, err := responses.Recv()
+		if err != nil {
+			return nil, err
+		}
+		if article := response.GetArticle(); article != nil {
+			names[article.GetName()] = true
+		}
+		if progress := response.GetProgress(); progress.GetArticleCount() > 0 {
+			return progress, nil
+		}
 	}
 }
 

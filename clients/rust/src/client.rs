@@ -1,4 +1,4 @@
-//! Client of both services.
+//! Client of all services.
 
 use bytes::Bytes;
 use tonic::body::Body;
@@ -9,6 +9,7 @@ use tonic::transport::Channel;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::endpoint::{ConnectError, endpoint};
+use crate::proto::editorial_service_client::EditorialServiceClient;
 use crate::proto::ingestion_service_client::IngestionServiceClient;
 use crate::proto::retrieval_service_client::RetrievalServiceClient;
 use crate::replicas::Replicas;
@@ -19,12 +20,14 @@ use crate::token::{Authorized, Token};
 /// Maximum size of a response: a batch of 1,000 articles may be large.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
 
-/// Client of both services. [`Client::connect`] uses one connection to one server, which reconnects automatically;
+/// Client of all services. [`Client::connect`] uses one connection to one server, which reconnects automatically;
 /// [`Client::balanced`] balances calls over replicas, with retries.
 #[derive(Clone, Debug)]
 pub struct Client<C = Channel> {
     /// Ingestion service.
     pub ingestion: IngestionServiceClient<C>,
+    /// Editorial service.
+    pub editorial: EditorialServiceClient<C>,
     /// Retrieval service.
     pub retrieval: RetrievalServiceClient<C>,
     /// Health service (`grpc.health.v1`).
@@ -106,6 +109,9 @@ where
     fn over(channel: C) -> Self {
         Self {
             ingestion: IngestionServiceClient::new(channel.clone())
+                .accept_compressed(CompressionEncoding::Gzip)
+                .max_decoding_message_size(MAX_ANSWER_BYTES),
+            editorial: EditorialServiceClient::new(channel.clone())
                 .accept_compressed(CompressionEncoding::Gzip)
                 .max_decoding_message_size(MAX_ANSWER_BYTES),
             retrieval: RetrievalServiceClient::new(channel.clone())

@@ -24,7 +24,7 @@ pub enum ConnectError {
         cause: String,
     },
     /// Connection failed.
-    #[error("cannot connect to {address}: {cause}; check that `copydesk serve` is running there")]
+    #[error("cannot connect to {address}: {}", explained(cause))]
     Unreachable {
         /// Server address.
         address: String,
@@ -57,6 +57,28 @@ pub(crate) fn endpoint(address: &str, tls: &Tls) -> Result<Endpoint, ConnectErro
         .initial_connection_window_size(4 << 20)
         .user_agent(concat!("copydesk-client/", env!("CARGO_PKG_VERSION")))
         .map_err(|_invalid| invalid())
+}
+
+/// Returns the last cause of a failed connection, with a hint.
+fn explained(error: &tonic::transport::Error) -> String {
+    let chain = || std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let kind = chain().find_map(|error| error.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
+    let all = causes(error);
+    if kind == Some(std::io::ErrorKind::ConnectionRefused) {
+        return "connection refused; check that `copydesk serve` is running there".to_owned();
+    }
+    let hints = [
+        ("dns error", "the host name cannot be resolved"),
+        ("UnknownIssuer", "the issuer of the server's certificate is unknown: trust its CA (`--ca`)"),
+        ("NotValidForName", "the server's certificate is for another host name"),
+        ("certificate expired", "the server's certificate has expired"),
+        ("InvalidContentType", "the port does not use TLS: use http://"),
+        ("deadline has elapsed", "no answer within 5 s"),
+    ];
+    match hints.iter().find(|(cause, _)| all.contains(cause)) {
+        Some((_, hint)) => (*hint).to_owned(),
+        None => chain().last().map(ToString::to_string).unwrap_or_default(),
+    }
 }
 
 /// Joins an error with its sources: the message of tonic's error alone says little.

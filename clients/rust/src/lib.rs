@@ -51,13 +51,14 @@
 //! }
 //! ```
 
-mod client; // both services over one channel
+mod client; // all services over one channel
 mod endpoint; // address, connection settings
 #[doc(hidden)]
 pub mod grpc_timeout; // public for the server, which parses the same header
 mod policy; // timeouts and retries of clients/service-config.json, which tonic does not read
 pub mod proto;
 mod replicas; // load balancing
+mod requests; // constructors of requests and filter conditions
 mod retrying; // channel that applies the policy
 mod tls; // trust roots and client certificate
 mod token; // channel that sends credentials

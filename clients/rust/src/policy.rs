@@ -127,7 +127,7 @@ mod tests {
 
         let watch = of("/copydesk.v1.RetrievalService/WatchArticles").unwrap();
         assert!(watch.timeout.is_none() && watch.retry_policy.is_some());
-        assert!(of("/copydesk.v1.IngestionService/UpdateArticle").unwrap().retry_policy.is_none());
+        assert!(of("/copydesk.v1.EditorialService/UpdateArticle").unwrap().retry_policy.is_none());
         assert!(of("/copydesk.v1.IngestionService/IngestArticles").is_none());
         assert!(of("/grpc.health.v1.Health/Check").is_none());
     }

@@ -5,3 +5,28 @@ tonic::include_proto!("copydesk.v1");
 
 /// Compiled descriptors of every proto file, for reflection and for conversions to JSON.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+impl Author {
+    /// Returns an author of this name.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+}
+
+impl IngestArticlesRequest {
+    /// Returns a request to ingest a document in a stream.
+    pub fn of(sequence: i64, document: Document) -> Self {
+        let request = IngestArticleRequest { document: Some(document), ..IngestArticleRequest::default() };
+        Self { sequence, request: Some(request), ..Self::default() }
+    }
+}
+
+impl IngestArticleResponse {
+    /// Returns the first ingested article: the only one of a page, a text or an article.
+    pub fn into_first(self) -> Option<IngestedArticle> {
+        self.results.into_iter().find_map(|result| match result.result {
+            Some(ingest_result::Result::Ingested(ingested)) => Some(ingested),
+            _ => None,
+        })
+    }
+}

@@ -1,4 +1,4 @@
-// A well-behaved channel: balanced and retrying. Copy this file into your program.
+// Channel with load balancing and retries. Copy this file into your program.
 import { readFileSync } from 'node:fs';
 import {
   Channel,
@@ -10,24 +10,26 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 
+import { EditorialServiceClient } from './generated/copydesk/v1/editorial_service.js';
 import { IngestionServiceClient } from './generated/copydesk/v1/ingestion_service.js';
 import { RetrievalServiceClient } from './generated/copydesk/v1/retrieval_service.js';
 import { HealthClient } from './generated/grpc/health/v1/health.js';
 
-/** Both services, over one channel. Make one and keep it. */
+/** Clients of all services, over one channel. Create one and keep it. */
 export class Client {
   readonly channel: Channel;
   readonly ingestion: IngestionServiceClient;
+  readonly editorial: EditorialServiceClient;
   readonly retrieval: RetrievalServiceClient;
   readonly health: HealthClient;
 
-  /** `addresses` are `host:port`: one, whose name may stand for many replicas in DNS, or several IPv4 ones. */
+  /** `addresses` are `host:port`: one, whose DNS name may have several addresses, or several IPv4 ones. */
   constructor(addresses: string[], serviceConfig: string, more: ChannelOptions = {}) {
     const target = addresses.length === 1 ? `dns:///${addresses[0]}` : `ipv4:${addresses.join(',')}`;
     const options: ChannelOptions = {
-      // grpc-js heeds all of it but `healthCheckConfig`.
+      // grpc-js ignores `healthCheckConfig`.
       'grpc.service_config': readFileSync(serviceConfig, 'utf8'),
-      // As often as the server asks: a replica that is gone without a word is noticed within 50 seconds.
+      // The same intervals as the server: a replica that disappears silently is detected within 50 s.
       'grpc.keepalive_time_ms': 30_000,
       'grpc.keepalive_timeout_ms': 20_000,
       // A batch of 1,000 articles may be large; without this, 4 MiB is the limit.
@@ -37,6 +39,7 @@ export class Client {
     this.channel = new Channel(target, credentials.createInsecure(), options);
     const over = { channelOverride: this.channel };
     this.ingestion = new IngestionServiceClient(target, credentials.createInsecure(), over);
+    this.editorial = new EditorialServiceClient(target, credentials.createInsecure(), over);
     this.retrieval = new RetrievalServiceClient(target, credentials.createInsecure(), over);
     this.health = new HealthClient(target, credentials.createInsecure(), over);
   }
@@ -53,13 +56,13 @@ type Method<Request, Response> = (
   callback: (error: ServiceError | null, response: Response) => void,
 ) => ClientUnaryCall;
 
-/** An answer, and the metadata that came before it. */
+/** Response, and the initial metadata. */
 export interface Answer<Response> {
   response: Response;
   metadata: Metadata;
 }
 
-/** A unary call as a promise: `unary(client.retrieval, client.retrieval.getArticle, request)`. */
+/** Makes a unary call: `unary(client.retrieval, client.retrieval.getArticle, request)`. */
 export function unary<Request, Response>(
   service: object,
   method: Method<Request, Response>,

@@ -1,11 +1,11 @@
-// What an error says beyond its code: https://google.aip.dev/193.
+// Details of an error beyond its code: https://google.aip.dev/193.
 import { type ServiceError, status } from '@grpc/grpc-js';
 
 import type { Any } from './generated/google/protobuf/any.js';
 import { BadRequest, ErrorInfo, ResourceInfo } from './generated/google/rpc/error_details.js';
 import { Status } from './generated/google/rpc/status.js';
 
-/** An error, with the details that Copydesk sends. `reason` is stable: decide by it, never by the message. */
+/** Error with the details that Copydesk sends. `reason` is stable: decide by it, never by the message. */
 export interface Problem {
   code: string;
   reason: string;
@@ -13,7 +13,7 @@ export interface Problem {
   fields: string[];
 }
 
-/** What a failed call says. Rethrows what is no gRPC error. */
+/** Returns the details of a failed call. Rethrows errors that are not of gRPC. */
 export function problemOf(error: unknown): Problem {
   if (!(error instanceof Error && 'code' in error && 'metadata' in error)) throw error;
   const { code, metadata } = error as ServiceError;
@@ -21,7 +21,7 @@ export function problemOf(error: unknown): Problem {
   return problemIn(status[code], Buffer.isBuffer(details) ? Status.decode(details).details : []);
 }
 
-/** What the details of a `google.rpc.Status` say. */
+/** Returns the details of a `google.rpc.Status`. */
 export function problemIn(code: string, details: Any[]): Problem {
   const problem: Problem = { code, reason: '', resource: '', fields: [] };
   for (const { typeUrl, value } of details) {

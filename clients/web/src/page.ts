@@ -1,4 +1,4 @@
-// The newest articles of the server that the page's address names: index.html?server=http://127.0.0.1:50051
+// Lists the newest articles of the server in the query of the page's URL: index.html?server=http://127.0.0.1:50051
 import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 
@@ -8,7 +8,7 @@ import { ErrorInfoSchema } from "./generated/google/rpc/error_details_pb";
 const server = new URLSearchParams(location.search).get("server") ?? location.origin;
 const articles = createClient(RetrievalService, createGrpcWebTransport({ baseUrl: server, defaultTimeoutMs: 30_000 }));
 
-// A stream, which gRPC-Web has in this direction only.
+// Server streams work over gRPC-Web; client streams do not.
 async function show(): Promise<string> {
   const list = document.getElementById("articles")!;
   const { articles: page } = await articles.listArticles({
@@ -25,7 +25,7 @@ async function show(): Promise<string> {
   return `${page.length} listed, ${exported} exported; an unknown one is ${await unknown()}`;
 }
 
-// What an error says, as code can read it.
+// Returns the code and reason of an error.
 async function unknown(): Promise<string> {
   try {
     await articles.getArticle({ name: "articles/unknown" });

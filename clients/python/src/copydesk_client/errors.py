@@ -1,4 +1,4 @@
-"""What an error says beyond its code: https://google.aip.dev/193."""
+"""Details of an error beyond its code: https://google.aip.dev/193."""
 
 from dataclasses import dataclass, field
 
@@ -6,13 +6,13 @@ import grpc
 from google.protobuf.any_pb2 import Any
 from google.rpc import error_details_pb2, status_pb2
 
-# Where gRPC carries the details of an error: https://grpc.io/docs/guides/error/.
+# Metadata with the details of an error: https://grpc.io/docs/guides/error/.
 DETAILS = "grpc-status-details-bin"
 
 
 @dataclass
 class Problem:
-    """An error, with the details that Copydesk sends. `reason` is stable: decide by it, never by the message."""
+    """Error with the details that Copydesk sends. `reason` is stable: decide by it, never by the message."""
 
     code: str
     reason: str = ""
@@ -22,8 +22,8 @@ class Problem:
     @classmethod
     def of(cls, error: grpc.RpcError) -> "Problem":
         problem = cls(code=error.code().name)
-        # Not by `grpc_status.rpc_status`: it raises where a message is not the one among the details, letter for letter, and
-        # a deadline that passes here while the server says the same can leave the message as it was sent, encoded.
+        # Not by `grpc_status.rpc_status`: it raises if the message differs from that in the details. If a deadline passes here
+        # and on the server at the same time, the message can be the percent-encoded one.
         for key, value in error.trailing_metadata() or ():
             if key == DETAILS:
                 problem.read(status_pb2.Status.FromString(value).details)

@@ -1,41 +1,38 @@
-"""The scenario of ../scenario.md: every kind of call, one after another, and a line for each of what came of it."""
+"""Scenario of ../scenario.md: every kind of call, one after another, with a line of output for each."""
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
-from copydesk.v1.article_pb2 import Article
+from copydesk.v1.article_filter_pb2 import ArticleFilter, StringCondition
+from copydesk.v1.article_pb2 import Article, BodyFormat
+from copydesk.v1.editorial_service_pb2 import WithdrawArticleRequest
 from copydesk.v1.ingestion_service_pb2 import (
+    CutReason,
     Document,
     IngestArticleRequest,
-    IngestArticlesRequest,
     IngestOutcome,
     RawPayload,
-    UpdateArticleRequest,
-    WithdrawArticleRequest,
+    VersionPart,
 )
-from copydesk.v1.ingestion_service_pb2 import CutReason
 from copydesk.v1.retrieval_service_pb2 import (
-    ArticleFilter,
     BatchGetArticlesRequest,
-    ChangeKind,
     Consistency,
     GetArticleRequest,
     ListArticlesRequest,
     SearchArticlesRequest,
-    WatchArticlesRequest,
 )
 from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from copydesk_client.connection import Client
-from copydesk_client.errors import Problem
+from copydesk_client.editors import Editors
+from copydesk_client.steps import failure, fresh, yes
+from copydesk_client.streams import Streams
 
 MISSING = "articles/no-such-article"
-STREAMED = 1_000
-BROKEN = 500
 
 
 class Scenario:
@@ -51,12 +48,13 @@ class Scenario:
         self.batch()
         self.list()
         self.search()
-        self.watch()
-        self.stream()
+        streams = Streams(self.client)
+        self.page = streams.watch(self.page, self.items[-1].change_token)
+        streams.stream()
         self.validation()
         self.not_found()
-        self.deadline()
-        self.cancel()
+        streams.deadline()
+        streams.cancel()
         if self.witness:
             self.retry(self.witness)
             self.compression(self.witness)
@@ -64,21 +62,29 @@ class Scenario:
             print("13 retry no witness")
             print("14 compression no witness")
         self.health()
+        editors = Editors(self.client)
+        withdrawn = editors.withdraw_by_url(self.items[1])
+        editors.withdraw_early()
+        editors.any_state(withdrawn)
+        self.older()
+        editors.diff(self.page)
+        self.markdown()
+        streams.export()
 
     def ingest(self) -> None:
         html = (self.data / "page.html").read_text(encoding="utf-8")
         document = Document(html=html, url="https://ellery-herald.example/ferry-fares?utm_source=scenario")
-        # With a request ID a repeated call is answered as the first was, so that a retry does no harm.
+        # The request ID makes retries safe: a repeated call returns the first response.
         request = IngestArticleRequest(document=document, request_id="scenario-page")
-        done = self.client.ingestion.IngestArticle(request)
+        done = self.client.ingestion.IngestArticle(request).results[0].ingested
         self.page = done.article
         outcome, place = IngestOutcome.Name(done.outcome), self.page.dateline.place
         cuts = ",".join(CutReason.Name(cut.reason) for cut in done.report.cuts)
         print(f'01 ingest-page {outcome} headline="{self.page.headline}" place="{place}" cuts={cuts}')
 
-        raw = RawPayload(data=(self.data / "feed.rss").read_bytes(), content_type="application/rss+xml")
+        raw = RawPayload(data=(self.data / "feed.rss").read_bytes(), mime_type="application/rss+xml")
         request = IngestArticleRequest(document=Document(raw=raw, source="tidewire.example"), request_id="scenario-feed")
-        feed = self.client.ingestion.IngestArticle(request).feed_items
+        feed = self.client.ingestion.IngestArticle(request).results
         self.items = [item.ingested.article for item in feed if item.HasField("ingested")]
         created = sum(item.ingested.outcome == IngestOutcome.INGEST_OUTCOME_CREATED for item in feed)
         print(f"01 ingest-feed items={len(feed)} created={created}")
@@ -105,12 +111,13 @@ class Scenario:
         )
         batch = self.client.retrieval.BatchGetArticles(request)
         found = ",".join(f'"{article.headline}"' for article in batch.articles)
-        print(f"04 batch found={found} missing={','.join(batch.not_found)}")
+        absent = ",".join(it.name for it in batch.not_found)
+        print(f"04 batch found={found} missing={absent}")
 
     def list(self) -> None:
         request = ListArticlesRequest(
             page_size=3,
-            filter=ArticleFilter(sources=["tidewire.example"]),
+            filter=ArticleFilter(sources=StringCondition(any_of=["tidewire.example"])),
             read_mask=FieldMask(paths=["headline"]),
             consistency=fresh(self.items[-1]),
         )
@@ -126,44 +133,8 @@ class Scenario:
         request = SearchArticlesRequest(query='"northern channel" winter -sport', consistency=fresh(self.items[-1]))
         results = self.client.retrieval.SearchArticles(request).results
         best = results[0]
-        # Highlights count code points, as Python's strings do.
-        matched = ",".join(f'"{best.snippet[part.start : part.end]}"' for part in best.highlights)
+        matched = ",".join(f'"{part.text}"' for part in best.snippet if part.matched)
         print(f'06 search results={len(results)} headline="{best.article.headline}" matched={matched}')
-
-    def watch(self) -> None:
-        request = WatchArticlesRequest(change_token=self.items[-1].change_token)
-        events = self.client.retrieval.WatchArticles(request, timeout=30)
-        for event in events:
-            if event.HasField("checkpoint"):
-                if self.page.revision == 1:
-                    self.correct()
-            elif event.change.name == self.page.name:
-                break
-        events.cancel()
-        change = event.change
-        kind = ChangeKind.Name(change.kind)
-        print(f'07 watch {kind} revision={change.revision} headline="{change.article.headline}"')
-
-    def correct(self) -> None:
-        # Rejected with ETAG_MISMATCH if another client changed the article since it was read.
-        corrected = Article(name=self.page.name, etag=self.page.etag, headline="Ferry fares to fall in May")
-        request = UpdateArticleRequest(
-            article=corrected, update_mask=FieldMask(paths=["headline"]), reason="The month was missing."
-        )
-        self.page = self.client.ingestion.UpdateArticle(request).article
-
-    def stream(self) -> None:
-        created, refused, in_order = 0, [], True
-        # Documents are asked for as fast as the stream takes them; answers come meanwhile.
-        for at, answer in enumerate(self.client.ingestion.IngestArticles(stories())):
-            in_order &= answer.sequence == at
-            if answer.HasField("error"):
-                problem = Problem("")
-                problem.read(answer.error.details)
-                refused.append(f"{answer.sequence}:{problem.reason}")
-            else:
-                created += answer.ingested.outcome == IngestOutcome.INGEST_OUTCOME_CREATED
-        print(f"08 stream sent={STREAMED} created={created} refused={','.join(refused)} in-order={yes(in_order)}")
 
     def validation(self) -> None:
         request = ListArticlesRequest(page_size=-1, order_by="colour")
@@ -171,32 +142,41 @@ class Scenario:
         fields = ",".join(sorted(problem.fields))
         print(f"09 validation {problem.code} reason={problem.reason} fields={fields}")
 
+    def older(self) -> None:
+        article = Article(
+            headline="Lock gates to be renewed",
+            body="The gates of the Lowmouth lock will be renewed in the summer.",
+            source_update_time=Timestamp(seconds=1_749_373_200),
+        )
+        document = Document(article=article, source="tidewire.example", external_id="tidewire-8")
+        self.client.ingestion.IngestArticle(IngestArticleRequest(document=document))
+        # A late copy of an older version changes nothing.
+        document.article.headline = "Lock gates to be repaired"
+        document.article.source_update_time.seconds -= 3_600
+        done = self.client.ingestion.IngestArticle(IngestArticleRequest(document=document)).results[0].ingested
+        outcome, part = IngestOutcome.Name(done.outcome), VersionPart.Name(done.stale_part)
+        print(f"18 older {outcome} part={part}")
+
+    def markdown(self) -> None:
+        request = GetArticleRequest(
+            name=self.page.name, body_format=BodyFormat.BODY_FORMAT_MARKDOWN, consistency=fresh(self.page)
+        )
+        body = self.client.retrieval.GetArticle(request).article.body
+        last = body.split("\n\n")[-1].rstrip()
+        print(f'20 markdown "{last}"')
+
     def not_found(self) -> None:
         problem = failure(lambda: self.client.retrieval.GetArticle(GetArticleRequest(name=MISSING)))
         print(f"10 never-there {problem.code} reason={problem.reason} resource={problem.resource}")
         gone = self.items[0]
         request = WithdrawArticleRequest(name=gone.name, reason="A mistake.")
-        withdrawn = self.client.ingestion.WithdrawArticle(request).article
+        withdrawn = self.client.editorial.WithdrawArticle(request).article
         request = GetArticleRequest(name=gone.name, consistency=fresh(withdrawn))
         problem = failure(lambda: self.client.retrieval.GetArticle(request))
         print(f"10 withdrawn {problem.code} reason={problem.reason} resource={problem.resource}")
 
-    def deadline(self) -> None:
-        def watch() -> None:
-            for _ in self.client.retrieval.WatchArticles(WatchArticlesRequest(), timeout=0.5):
-                pass
-
-        print(f"11 deadline {failure(watch).code}")
-
-    def cancel(self) -> None:
-        events = self.client.retrieval.WatchArticles(WatchArticlesRequest(), timeout=30)
-        first = next(events)
-        events.cancel()
-        problem = failure(lambda: next(events))
-        print(f"12 cancel {problem.code} after={first.WhichOneof('event')}")
-
     def retry(self, witness: Client) -> None:
-        # Nothing here tries again: the channel does, as the service config says.
+        # The channel retries, as the service config says; this code does not.
         request = GetArticleRequest(name=self.page.name, consistency=fresh(self.page))
         got, call = witness.retrieval.GetArticle.with_call(request)
         attempts = dict(call.initial_metadata())["witness-attempts"]
@@ -214,33 +194,6 @@ class Scenario:
         status = HealthCheckResponse.ServingStatus.Name(self.client.health.Check(request).status)
         problem = failure(lambda: self.client.health.Check(HealthCheckRequest(service="copydesk.v1.NoService")))
         print(f"15 health {status} unknown={problem.code}")
-
-
-def stories() -> Iterator[IngestArticlesRequest]:
-    body = "\n\n".join(["The harbour of Port Ellery has a story for every boat that lies in it."] * 70)
-    for at in range(STREAMED):
-        article = Article(headline=f"Story {at} of the harbour", body=body)
-        if at == BROKEN:
-            article.language = "no language"
-        document = Document(article=article, source="stories.example", external_id=f"story-{at}")
-        yield IngestArticlesRequest(sequence=at, document=document, request_id=f"scenario-story-{at}", brief=True)
-
-
-def fresh(article: Article) -> Consistency:
-    """See at least this write, whichever replica answers."""
-    return Consistency(at_least_as_fresh=article.change_token)
-
-
-def failure(call) -> Problem:
-    try:
-        call()
-    except grpc.RpcError as error:
-        return Problem.of(error)
-    raise AssertionError("this call should have failed")
-
-
-def yes(it: bool) -> str:
-    return "yes" if it else "no"
 
 
 def main() -> None:

@@ -1,21 +1,22 @@
 //! Scenario of ../scenario.md: every kind of call, one after another, with a line of output for each.
 
-mod problem;
-mod streams;
+mod editors; // withdrawals, withdrawn articles, revisions
+mod problem; // error details
+mod streams; // streaming steps
 
 use std::error::Error;
 use std::path::PathBuf;
 
 use copydesk_client::proto::consistency::Requirement;
 use copydesk_client::proto::document::Payload;
-use copydesk_client::proto::feed_item::Result as Item;
+use copydesk_client::proto::ingest_result::Result as Item;
 use copydesk_client::proto::{
-    Article, ArticleFilter, BatchGetArticlesRequest, Consistency, Document, GetArticleRequest, GetArticleResponse,
-    IngestArticleRequest, IngestOutcome, ListArticlesRequest, RawPayload, SearchArticlesRequest,
-    WithdrawArticleRequest,
+    Article, ArticleFilter, BatchGetArticlesRequest, BodyFormat, Consistency, Document, GetArticleRequest,
+    GetArticleResponse, IngestArticleRequest, IngestOutcome, ListArticlesRequest, RawPayload, SearchArticlesRequest,
+    StringCondition, WithdrawArticleRequest,
 };
 use copydesk_client::{Client, Retrying};
-use prost_types::FieldMask;
+use prost_types::{FieldMask, Timestamp};
 use tonic::codec::CompressionEncoding;
 use tonic::metadata::MetadataMap;
 use tonic::{Response, Status};
@@ -72,7 +73,14 @@ async fn main() -> Outcome {
             println!("14 compression no witness");
         }
     }
-    scenario.health().await
+    scenario.health().await?;
+    let withdrawn = scenario.withdraw_by_url().await?;
+    scenario.withdraw_early().await?;
+    scenario.any_state(&withdrawn).await?;
+    scenario.older().await?;
+    scenario.diff().await?;
+    scenario.markdown().await?;
+    scenario.export().await
 }
 
 impl Scenario {
@@ -85,8 +93,8 @@ impl Scenario {
         };
         // The request ID makes retries safe: a repeated call returns the first response.
         let request_id = "scenario-page".into();
-        let request = IngestArticleRequest { document: Some(document), request_id, validate_only: false };
-        let done = ingestion.ingest_article(request).await?.into_inner();
+        let request = IngestArticleRequest { document: Some(document), request_id, ..Default::default() };
+        let done = ingestion.ingest_article(request).await?.into_inner().into_first().unwrap_or_default();
         let outcome = done.outcome().as_str_name();
         let cuts = done.report.unwrap_or_default().cuts;
         let cuts: Vec<&str> = cuts.iter().map(|cut| cut.reason().as_str_name()).collect();
@@ -96,12 +104,12 @@ impl Scenario {
         println!("01 ingest-page {outcome} headline={headline:?} place={place:?} cuts={}", cuts.join(","));
 
         let raw =
-            RawPayload { data: std::fs::read(self.data.join("feed.rss"))?, content_type: "application/rss+xml".into() };
+            RawPayload { data: std::fs::read(self.data.join("feed.rss"))?, mime_type: "application/rss+xml".into() };
         let source = "tidewire.example".into();
         let document = Document { payload: Some(Payload::Raw(raw)), source, ..Document::default() };
         let request_id = "scenario-feed".into();
-        let request = IngestArticleRequest { document: Some(document), request_id, validate_only: false };
-        let feed = ingestion.ingest_article(request).await?.into_inner().feed_items;
+        let request = IngestArticleRequest { document: Some(document), request_id, ..Default::default() };
+        let feed = ingestion.ingest_article(request).await?.into_inner().results;
         let (count, mut created) = (feed.len(), 0);
         for item in feed {
             if let Some(Item::Ingested(ingested)) = item.result {
@@ -141,14 +149,18 @@ impl Scenario {
         };
         let batch = self.client.retrieval.clone().batch_get_articles(request).await?.into_inner();
         let found: Vec<String> = batch.articles.iter().map(|article| format!("{:?}", article.headline)).collect();
-        println!("04 batch found={} missing={}", found.join(","), batch.not_found.join(","));
+        let missing: Vec<String> = batch.not_found.into_iter().map(|missing| missing.name).collect();
+        println!("04 batch found={} missing={}", found.join(","), missing.join(","));
         Ok(())
     }
 
     async fn list(&self) -> Outcome {
         let mut request = ListArticlesRequest {
             page_size: 3,
-            filter: Some(ArticleFilter { sources: vec!["tidewire.example".into()], ..ArticleFilter::default() }),
+            filter: Some(ArticleFilter {
+                sources: Some(StringCondition::any_of(["tidewire.example"])),
+                ..ArticleFilter::default()
+            }),
             read_mask: Some(FieldMask { paths: vec!["headline".into()] }),
             consistency: fresh(self.newest()),
             ..ListArticlesRequest::default()
@@ -178,12 +190,8 @@ impl Scenario {
         let results = self.client.retrieval.clone().search_articles(request).await?.into_inner().results;
         let best = results.first().ok_or("the search found no article")?;
         let headline = best.article.clone().unwrap_or_default().headline;
-        // Highlights count code points; a string's own indexes count bytes.
-        let part = |start: i32, end: i32| -> String {
-            best.snippet.chars().skip(start as usize).take((end - start) as usize).collect()
-        };
-        let matched: Vec<String> =
-            best.highlights.iter().map(|range| format!("{:?}", part(range.start, range.end))).collect();
+        let matched = best.snippet.iter().filter(|part| part.matched);
+        let matched: Vec<String> = matched.map(|part| format!("{:?}", part.text)).collect();
         println!("06 search results={} headline={headline:?} matched={}", results.len(), matched.join(","));
         Ok(())
     }
@@ -201,9 +209,48 @@ impl Scenario {
         println!("10 never-there {} reason={} resource={}", never.code, never.reason, never.resource);
         let name = self.items.first().ok_or("the feed contains no items")?.name.clone();
         let request = WithdrawArticleRequest { name: name.clone(), reason: "A mistake.".into(), ..Default::default() };
-        let withdrawn = self.client.ingestion.clone().withdraw_article(request).await?.into_inner().article;
+        let withdrawn = self.client.editorial.clone().withdraw_article(request).await?.into_inner().article;
         let gone = failure(get(&self.client, &name, fresh(&withdrawn.unwrap_or_default())).await)?;
         println!("10 withdrawn {} reason={} resource={}", gone.code, gone.reason, gone.resource);
+        Ok(())
+    }
+
+    async fn older(&self) -> Outcome {
+        let ingest = async |headline: &str, time: &str| {
+            let article = Article {
+                headline: headline.into(),
+                body: "The gates of the Lowmouth lock will be renewed in the summer.".into(),
+                source_update_time: Some(time.parse::<Timestamp>()?),
+                ..Article::default()
+            };
+            let document = Document {
+                payload: Some(Payload::Article(article)),
+                source: "tidewire.example".into(),
+                external_id: "tidewire-8".into(),
+                ..Document::default()
+            };
+            let request = IngestArticleRequest { document: Some(document), ..Default::default() };
+            let response = self.client.ingestion.clone().ingest_article(request).await?;
+            Ok::<_, Box<dyn Error>>(response.into_inner().into_first().unwrap_or_default())
+        };
+        ingest("Lock gates to be renewed", "2025-06-08T09:00:00Z").await?;
+        // A late copy of an older version changes nothing.
+        let done = ingest("Lock gates to be repaired", "2025-06-08T08:00:00Z").await?;
+        println!("18 older {} part={}", done.outcome().as_str_name(), done.stale_part().as_str_name());
+        Ok(())
+    }
+
+    async fn markdown(&self) -> Outcome {
+        let request = GetArticleRequest {
+            name: self.page.name.clone(),
+            body_format: BodyFormat::Markdown.into(),
+            consistency: fresh(&self.page),
+            ..Default::default()
+        };
+        let article = self.client.retrieval.clone().get_article(request).await?.into_inner().article;
+        let body = article.unwrap_or_default().body;
+        let last = body.trim_end().rsplit("\n\n").next().unwrap_or_default();
+        println!("20 markdown {last:?}");
         Ok(())
     }
 

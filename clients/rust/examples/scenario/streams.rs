@@ -1,12 +1,16 @@
 //! Streaming steps of the scenario.
 
+use std::collections::HashSet;
+use std::error::Error;
 use std::time::Duration;
 
 use copydesk_client::proto::document::Payload;
+use copydesk_client::proto::export_articles_response::Item;
 use copydesk_client::proto::ingest_articles_response::Result as Answer;
 use copydesk_client::proto::watch_articles_response::Event;
 use copydesk_client::proto::{
-    Article, Document, IngestArticlesRequest, IngestOutcome, UpdateArticleRequest, WatchArticlesRequest,
+    Article, ArticleFilter, Document, ExportArticlesRequest, ExportProgress, IngestArticleRequest,
+    IngestArticlesRequest, IngestOutcome, StringCondition, UpdateArticleRequest, WatchArticlesRequest,
     WatchArticlesResponse,
 };
 use prost_types::FieldMask;
@@ -21,7 +25,7 @@ const BROKEN: i64 = 500;
 impl Scenario {
     pub(crate) async fn watch(&mut self) -> Outcome {
         let change_token = self.newest().change_token.clone();
-        let request = WatchArticlesRequest { change_token, ..WatchArticlesRequest::default() };
+        let request = WatchArticlesRequest::after(change_token);
         // Dropping the stream ends the call.
         let mut events = self.events(request, Duration::from_secs(30)).await?;
         while let Some(message) = events.message().await? {
@@ -47,8 +51,9 @@ impl Scenario {
             article: Some(Article { name, etag, headline, ..Article::default() }),
             update_mask: Some(FieldMask { paths: vec!["headline".into()] }),
             reason: "The month was missing.".into(),
+            ..Default::default()
         };
-        let corrected = self.client.ingestion.clone().update_article(request).await?.into_inner();
+        let corrected = self.client.editorial.clone().update_article(request).await?.into_inner();
         self.page = corrected.article.unwrap_or_default();
         Ok(())
     }
@@ -66,13 +71,59 @@ impl Scenario {
                     let reason = error.get_details_error_info().map(|info| info.reason).unwrap_or_default();
                     refused.push(format!("{}:{reason}", answer.sequence));
                 }
-                Some(Answer::Ingested(ingested)) => created += i32::from(ingested.outcome() == IngestOutcome::Created),
+                Some(Answer::Ingested(ingested)) => {
+                    let ingested = ingested.into_first().unwrap_or_default();
+                    created += i32::from(ingested.outcome() == IngestOutcome::Created);
+                }
                 None => {}
             }
         }
         let (refused, in_order) = (refused.join(","), yes(in_order));
         println!("08 stream sent={STREAMED} created={created} refused={refused} in-order={in_order}");
         Ok(())
+    }
+
+    pub(crate) async fn export(&self) -> Outcome {
+        let sources = StringCondition::any_of(["ellery-herald.example", "stories.example", "tidewire.example"]);
+        let mut request = ExportArticlesRequest {
+            filter: Some(ArticleFilter { sources: Some(sources), ..ArticleFilter::default() }),
+            read_mask: Some(FieldMask { paths: vec!["name".into()] }),
+            ..Default::default()
+        };
+        let (mut names, progress) = self.export_until_progress(request.clone()).await?;
+        // Any replica continues from the token, in the same snapshot.
+        request.export_token = progress.export_token;
+        let mut responses = self.client.retrieval.clone().export_articles(request).await?.into_inner();
+        let mut summary = None;
+        while let Some(response) = responses.message().await? {
+            match response.item {
+                Some(Item::Article(article)) => drop(names.insert(article.name)),
+                Some(Item::Summary(last)) => summary = Some(last),
+                Some(Item::Progress(_)) | None => {}
+            }
+        }
+        let count = summary.ok_or("the export ended without a summary")?.article_count;
+        let same = yes(usize::try_from(count)? == names.len());
+        println!("21 export articles={} same-count={same}", names.len());
+        Ok(())
+    }
+
+    /// Returns the names before the first progress that has articles before it, and that progress.
+    async fn export_until_progress(
+        &self,
+        request: ExportArticlesRequest,
+    ) -> Result<(HashSet<String>, ExportProgress), Box<dyn Error>> {
+        // Dropping the stream cancels the call.
+        let mut responses = self.client.retrieval.clone().export_articles(request).await?.into_inner();
+        let mut names = HashSet::new();
+        while let Some(response) = responses.message().await? {
+            match response.item {
+                Some(Item::Article(article)) => drop(names.insert(article.name)),
+                Some(Item::Progress(progress)) if progress.article_count > 0 => return Ok((names, progress)),
+                _ => {}
+            }
+        }
+        Err("the export ended without progress".into())
     }
 
     pub(crate) async fn deadline(&self) -> Outcome {
@@ -118,7 +169,7 @@ fn story(sequence: i64) -> IngestArticlesRequest {
     let article = Article {
         headline: format!("Story {sequence} of the harbour"),
         body: vec![paragraph; 70].join("\n\n"),
-        language: if sequence == BROKEN { "no language".into() } else { String::new() },
+        language_code: if sequence == BROKEN { "no language".into() } else { String::new() },
         ..Article::default()
     };
     let document = Document {
@@ -128,5 +179,6 @@ fn story(sequence: i64) -> IngestArticlesRequest {
         ..Document::default()
     };
     let request_id = format!("scenario-story-{sequence}");
-    IngestArticlesRequest { sequence, document: Some(document), request_id, brief: true }
+    let request = Some(IngestArticleRequest { document: Some(document), request_id, ..Default::default() });
+    IngestArticlesRequest { sequence, request, brief: true }
 }

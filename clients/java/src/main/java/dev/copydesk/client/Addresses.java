@@ -9,7 +9,7 @@ import java.net.URI;
 import java.util.Arrays;
 import java.util.List;
 
-/** Several replicas, named one by one: {@code replicas:///10.0.0.1:50051,10.0.0.2:50051}. Where DNS names them, use {@code dns:}. */
+/** Resolver of a list of addresses: {@code replicas:///10.0.0.1:50051,10.0.0.2:50051}. For a DNS name use {@code dns:}. */
 final class Addresses extends NameResolverProvider {
   private static final String SCHEME = "replicas";
 
@@ -56,7 +56,7 @@ final class Addresses extends NameResolverProvider {
     return true;
   }
 
-  /** Below that of DNS, which stays what a target without a scheme means. */
+  /** Below that of DNS, which stays the default for targets without a scheme. */
   @Override
   protected int priority() {
     return 1;

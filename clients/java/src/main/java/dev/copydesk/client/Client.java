@@ -2,6 +2,7 @@ package dev.copydesk.client;
 
 import com.google.gson.Gson;
 import com.google.gson.reflect.TypeToken;
+import dev.copydesk.v1.EditorialServiceGrpc;
 import dev.copydesk.v1.IngestionServiceGrpc;
 import dev.copydesk.v1.RetrievalServiceGrpc;
 import io.grpc.Grpc;
@@ -17,8 +18,8 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Both services, over one well-behaved channel: balanced, health-checked, retrying. Safe for use by many threads; make one and keep
- * it.
+ * Clients of all services, over one channel with load balancing, health checks and retries. Safe for use by many threads;
+ * create one and keep it.
  */
 final class Client implements AutoCloseable {
   static {
@@ -28,11 +29,12 @@ final class Client implements AutoCloseable {
   final ManagedChannel channel;
   final IngestionServiceGrpc.IngestionServiceBlockingStub ingestion;
   final IngestionServiceGrpc.IngestionServiceStub ingestionAsync;
+  final EditorialServiceGrpc.EditorialServiceBlockingStub editorial;
   final RetrievalServiceGrpc.RetrievalServiceBlockingStub retrieval;
   final HealthGrpc.HealthBlockingStub health;
 
   /**
-   * @param addresses of the form {@code host:port}: one, whose name may stand for many replicas in DNS, or several
+   * @param addresses of the form {@code host:port}: one, whose DNS name may have several addresses, or several
    * @param serviceConfig the path of {@code service-config.json}
    */
   Client(List<String> addresses, Path serviceConfig) throws IOException {
@@ -42,7 +44,7 @@ final class Client implements AutoCloseable {
     channel =
         Grpc.newChannelBuilder(target, InsecureChannelCredentials.create())
             .defaultServiceConfig(config)
-            // As often as the server asks: a replica that is gone without a word is noticed within 50 seconds.
+            // The same intervals as the server: a replica that disappears silently is detected within 50 s.
             .keepAliveTime(30, TimeUnit.SECONDS)
             .keepAliveTimeout(20, TimeUnit.SECONDS)
             // A batch of 1,000 articles may be large; without this, 4 MiB is the limit.
@@ -50,6 +52,7 @@ final class Client implements AutoCloseable {
             .build();
     ingestion = IngestionServiceGrpc.newBlockingStub(channel);
     ingestionAsync = IngestionServiceGrpc.newStub(channel);
+    editorial = EditorialServiceGrpc.newBlockingStub(channel);
     retrieval = RetrievalServiceGrpc.newBlockingStub(channel);
     health = HealthGrpc.newBlockingStub(channel);
   }

@@ -11,14 +11,14 @@ import io.grpc.protobuf.StatusProto;
 import java.util.List;
 
 /**
- * What an error says beyond its code: https://google.aip.dev/193. The reason is stable: decide by it, never by the message.
+ * Details of an error beyond its code: https://google.aip.dev/193. The reason is stable: decide by it, never by the message.
  */
 record Problem(String code, String reason, String resource, List<String> fields) {
   static Problem of(StatusRuntimeException error) {
     return of(error.getStatus().getCode().name(), StatusProto.fromThrowable(error));
   }
 
-  /** Of a status that stands in a message, such as an answer of IngestArticles. */
+  /** Reads a status in a message, such as a response of IngestArticles. */
   static Problem of(String code, Status status) {
     String reason = "";
     String resource = "";
@@ -38,7 +38,7 @@ record Problem(String code, String reason, String resource, List<String> fields)
         }
       }
     } catch (InvalidProtocolBufferException error) {
-      throw new IllegalStateException("the details of an error cannot be read", error);
+      throw new IllegalStateException("cannot parse the details of the error", error);
     }
     return new Problem(code, reason, resource, fields);
   }

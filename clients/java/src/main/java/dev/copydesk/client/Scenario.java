@@ -4,17 +4,20 @@ import static java.util.stream.Collectors.joining;
 
 import com.google.protobuf.ByteString;
 import com.google.protobuf.FieldMask;
+import com.google.protobuf.Timestamp;
 import dev.copydesk.v1.Article;
 import dev.copydesk.v1.ArticleFilter;
+import dev.copydesk.v1.ArticleNotFound;
 import dev.copydesk.v1.BatchGetArticlesRequest;
 import dev.copydesk.v1.BatchGetArticlesResponse;
+import dev.copydesk.v1.BodyFormat;
 import dev.copydesk.v1.Consistency;
 import dev.copydesk.v1.Document;
-import dev.copydesk.v1.FeedItem;
 import dev.copydesk.v1.GetArticleRequest;
 import dev.copydesk.v1.IngestArticleRequest;
-import dev.copydesk.v1.IngestArticleResponse;
 import dev.copydesk.v1.IngestOutcome;
+import dev.copydesk.v1.IngestResult;
+import dev.copydesk.v1.IngestedArticle;
 import dev.copydesk.v1.ListArticlesRequest;
 import dev.copydesk.v1.ListArticlesResponse;
 import dev.copydesk.v1.RawPayload;
@@ -22,6 +25,8 @@ import dev.copydesk.v1.RetrievalServiceGrpc.RetrievalServiceBlockingStub;
 import dev.copydesk.v1.SearchArticlesRequest;
 import dev.copydesk.v1.SearchArticlesResponse;
 import dev.copydesk.v1.SearchResult;
+import dev.copydesk.v1.StringCondition;
+import dev.copydesk.v1.TextPart;
 import dev.copydesk.v1.WithdrawArticleRequest;
 import io.grpc.Metadata;
 import io.grpc.StatusRuntimeException;
@@ -31,16 +36,17 @@ import io.grpc.stub.MetadataUtils;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicReference;
 
-/** The scenario of ../scenario.md: every kind of call, one after another, and a line for each of what came of it. */
+/** Scenario of ../scenario.md: every kind of call, one after another, with a line of output for each. */
 final class Scenario {
   private static final String MISSING = "articles/no-such-article";
 
-  /** To all replicas, and to one. */
+  /** Clients of all replicas, and of one. */
   private final Client client, other;
 
   private final Path data;
@@ -84,6 +90,14 @@ final class Scenario {
         }
       }
       scenario.health();
+      Editors editors = new Editors(client);
+      Article withdrawn = editors.withdrawByUrl(scenario.items.get(1));
+      editors.withdrawEarly();
+      editors.anyState(withdrawn);
+      scenario.older();
+      editors.diff(scenario.page);
+      scenario.markdown();
+      streams.export();
     }
   }
 
@@ -93,8 +107,8 @@ final class Scenario {
             .setHtml(Files.readString(data.resolve("page.html")))
             .setUrl("https://ellery-herald.example/ferry-fares?utm_source=scenario")
             .build();
-    // With a request ID a repeated call is answered as the first was, so that a retry does no harm.
-    IngestArticleResponse done = ingest(document, "scenario-page");
+    // The request ID makes retries safe: a repeated call returns the first response.
+    IngestedArticle done = ingestOne(document, "scenario-page").get(0).getIngested();
     page = done.getArticle();
     String cuts = done.getReport().getCutsList().stream().map(cut -> cut.getReason().name()).collect(joining(","));
     say(
@@ -102,18 +116,19 @@ final class Scenario {
         done.getOutcome(), page.getHeadline(), page.getDateline().getPlace(), cuts);
 
     ByteString bytes = ByteString.copyFrom(Files.readAllBytes(data.resolve("feed.rss")));
-    RawPayload raw = RawPayload.newBuilder().setData(bytes).setContentType("application/rss+xml").build();
+    RawPayload raw = RawPayload.newBuilder().setData(bytes).setMimeType("application/rss+xml").build();
     Document feed = Document.newBuilder().setRaw(raw).setSource("tidewire.example").build();
-    List<FeedItem> all = ingest(feed, "scenario-feed").getFeedItemsList();
-    items = all.stream().filter(FeedItem::hasIngested).map(item -> item.getIngested().getArticle()).toList();
+    List<IngestResult> all = ingestOne(feed, "scenario-feed");
+    items = all.stream().filter(IngestResult::hasIngested).map(item -> item.getIngested().getArticle()).toList();
     long created =
         all.stream().filter(item -> item.getIngested().getOutcome() == IngestOutcome.INGEST_OUTCOME_CREATED).count();
     say("01 ingest-feed items=%d created=%d", all.size(), created);
   }
 
-  private IngestArticleResponse ingest(Document document, String requestId) {
-    return client.ingestion.ingestArticle(
-        IngestArticleRequest.newBuilder().setDocument(document).setRequestId(requestId).build());
+  private List<IngestResult> ingestOne(Document document, String requestId) {
+    IngestArticleRequest request =
+        IngestArticleRequest.newBuilder().setDocument(document).setRequestId(requestId).build();
+    return client.ingestion.ingestArticle(request).getResultsList();
   }
 
   private void get() {
@@ -141,14 +156,15 @@ final class Scenario {
                 .setConsistency(fresh(newest()))
                 .build());
     String found = batch.getArticlesList().stream().map(it -> quoted(it.getHeadline())).collect(joining(","));
-    say("04 batch found=%s missing=%s", found, String.join(",", batch.getNotFoundList()));
+    String absent = batch.getNotFoundList().stream().map(ArticleNotFound::getName).collect(joining(","));
+    say("04 batch found=%s missing=%s", found, absent);
   }
 
   private void list() {
     ListArticlesRequest.Builder request =
         ListArticlesRequest.newBuilder()
             .setPageSize(3)
-            .setFilter(ArticleFilter.newBuilder().addSources("tidewire.example"))
+            .setFilter(ArticleFilter.newBuilder().setSources(StringCondition.newBuilder().addAnyOf("tidewire.example")))
             .setReadMask(FieldMask.newBuilder().addPaths("headline"))
             .setConsistency(fresh(newest()));
     List<String> headlines = new ArrayList<>();
@@ -171,19 +187,13 @@ final class Scenario {
                 .setConsistency(fresh(newest()))
                 .build());
     SearchResult best = found.getResults(0);
-    String snippet = best.getSnippet();
-    // Highlights count code points; a string's own indexes count UTF-16 units.
     String matched =
-        best.getHighlightsList().stream()
-            .map(part -> snippet.substring(at(snippet, part.getStart()), at(snippet, part.getEnd())))
-            .map(Scenario::quoted)
+        best.getSnippetList().stream()
+            .filter(TextPart::getMatched)
+            .map(part -> quoted(part.getText()))
             .collect(joining(","));
     String headline = best.getArticle().getHeadline();
     say("06 search results=%d headline=%s matched=%s", found.getResultsCount(), quoted(headline), matched);
-  }
-
-  private static int at(String text, int codePoint) {
-    return text.offsetByCodePoints(0, codePoint);
   }
 
   private void validation() {
@@ -198,16 +208,46 @@ final class Scenario {
     String name = items.get(0).getName();
     Article withdrawn =
         client
-            .ingestion
+            .editorial
             .withdrawArticle(WithdrawArticleRequest.newBuilder().setName(name).setReason("A mistake.").build())
             .getArticle();
     Problem gone = failure(() -> get(client.retrieval, name, fresh(withdrawn)));
     say("10 withdrawn %s reason=%s resource=%s", gone.code(), gone.reason(), gone.resource());
   }
 
+  private void older() {
+    Article.Builder article =
+        Article.newBuilder()
+            .setHeadline("Lock gates to be renewed")
+            .setBody("The gates of the Lowmouth lock will be renewed in the summer.")
+            .setSourceUpdateTime(at("2025-06-08T09:00:00Z"));
+    Document.Builder document =
+        Document.newBuilder().setSource("tidewire.example").setExternalId("tidewire-8").setArticle(article);
+    ingestOne(document.build(), "");
+    // A late copy of an older version changes nothing.
+    article.setHeadline("Lock gates to be repaired").setSourceUpdateTime(at("2025-06-08T08:00:00Z"));
+    IngestedArticle done = ingestOne(document.setArticle(article).build(), "").get(0).getIngested();
+    say("18 older %s part=%s", done.getOutcome(), done.getStalePart());
+  }
+
+  private static Timestamp at(String time) {
+    return Timestamp.newBuilder().setSeconds(Instant.parse(time).getEpochSecond()).build();
+  }
+
+  private void markdown() {
+    GetArticleRequest request =
+        GetArticleRequest.newBuilder()
+            .setName(page.getName())
+            .setBodyFormat(BodyFormat.BODY_FORMAT_MARKDOWN)
+            .setConsistency(fresh(page))
+            .build();
+    String[] paragraphs = client.retrieval.getArticle(request).getArticle().getBody().strip().split("\n\n");
+    say("20 markdown %s", quoted(paragraphs[paragraphs.length - 1]));
+  }
+
   private void retry(Client witness) {
     AtomicReference<Metadata> headers = new AtomicReference<>();
-    // Nothing here tries again: the channel does, as the service config says.
+    // The channel retries, as the service config says; this code does not.
     Article article = get(capturing(witness, headers), page.getName(), fresh(page));
     say("13 retry attempts=%s revision=%d", header(headers, "witness-attempts"), article.getRevision());
   }
@@ -243,8 +283,8 @@ final class Scenario {
     return stub.getArticle(GetArticleRequest.newBuilder().setName(name).setConsistency(consistency).build()).getArticle();
   }
 
-  /** See at least this write, whichever replica answers. */
-  private static Consistency fresh(Article article) {
+  /** Requires a read at least as fresh as this write, from any replica. */
+  static Consistency fresh(Article article) {
     return Consistency.newBuilder().setAtLeastAsFresh(article.getChangeToken()).build();
   }
 
@@ -263,15 +303,15 @@ final class Scenario {
     } catch (StatusRuntimeException error) {
       return Problem.of(error);
     }
-    throw new IllegalStateException("this call should have failed");
+    throw new IllegalStateException("the call succeeded; it must fail");
   }
 
   static String quoted(String text) {
     return '"' + text + '"';
   }
 
-  static String yes(boolean it) {
-    return it ? "yes" : "no";
+  static String yes(boolean value) {
+    return value ? "yes" : "no";
   }
 
   static void say(String format, Object... values) {

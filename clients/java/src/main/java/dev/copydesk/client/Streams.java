@@ -7,10 +7,16 @@ import static dev.copydesk.client.Scenario.yes;
 import com.google.protobuf.FieldMask;
 import dev.copydesk.v1.Article;
 import dev.copydesk.v1.ArticleChange;
+import dev.copydesk.v1.ArticleFilter;
 import dev.copydesk.v1.Document;
+import dev.copydesk.v1.ExportArticlesRequest;
+import dev.copydesk.v1.ExportArticlesResponse;
+import dev.copydesk.v1.ExportProgress;
+import dev.copydesk.v1.IngestArticleRequest;
 import dev.copydesk.v1.IngestArticlesRequest;
 import dev.copydesk.v1.IngestArticlesResponse;
 import dev.copydesk.v1.IngestOutcome;
+import dev.copydesk.v1.StringCondition;
 import dev.copydesk.v1.UpdateArticleRequest;
 import dev.copydesk.v1.WatchArticlesRequest;
 import dev.copydesk.v1.WatchArticlesResponse;
@@ -19,12 +25,14 @@ import io.grpc.stub.ClientCallStreamObserver;
 import io.grpc.stub.ClientResponseObserver;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
-/** The scenario's steps that are streams. */
+/** Steps of the scenario that are streams. */
 final class Streams {
   private static final int STREAMED = 1000;
   private static final int BROKEN = 500;
@@ -39,7 +47,7 @@ final class Streams {
   Article watch(Article page, String token) {
     WatchArticlesRequest request = WatchArticlesRequest.newBuilder().setChangeToken(token).build();
     Article newest = page;
-    // A stream that is left before its end is ended by its context.
+    // Cancelling the context ends the stream.
     Context.CancellableContext context = Context.current().withCancellation();
     Context before = context.attach();
     try {
@@ -67,7 +75,7 @@ final class Streams {
     Article.Builder corrected =
         Article.newBuilder().setName(page.getName()).setEtag(page.getEtag()).setHeadline("Ferry fares to fall in May");
     return client
-        .ingestion
+        .editorial
         .updateArticle(
             UpdateArticleRequest.newBuilder()
                 .setArticle(corrected)
@@ -86,7 +94,7 @@ final class Streams {
         STREAMED, answers.created, String.join(",", answers.refused), yes(answers.inOrder));
   }
 
-  /** Sends whenever the stream is ready to take more, and reads meanwhile. gRPC calls one method at a time. */
+  /** Sends while the stream is ready, and reads meanwhile. gRPC calls one method at a time. */
   private static final class Answers implements ClientResponseObserver<IngestArticlesRequest, IngestArticlesResponse> {
     final CompletableFuture<Void> done = new CompletableFuture<>();
     final List<String> refused = new ArrayList<>();
@@ -113,7 +121,7 @@ final class Streams {
       inOrder &= answer.getSequence() == read++;
       if (answer.hasError()) {
         refused.add(answer.getSequence() + ":" + Problem.of("", answer.getError()).reason());
-      } else if (answer.getIngested().getOutcome() == IngestOutcome.INGEST_OUTCOME_CREATED) {
+      } else if (answer.getIngested().getResults(0).getIngested().getOutcome() == IngestOutcome.INGEST_OUTCOME_CREATED) {
         created++;
       }
     }
@@ -135,15 +143,12 @@ final class Streams {
         Article.newBuilder()
             .setHeadline("Story " + sequence + " of the harbour")
             .setBody(String.join("\n\n", Collections.nCopies(70, paragraph)))
-            .setLanguage(sequence == BROKEN ? "no language" : "");
+            .setLanguageCode(sequence == BROKEN ? "no language" : "");
     Document.Builder document =
         Document.newBuilder().setArticle(article).setSource("stories.example").setExternalId("story-" + sequence);
-    return IngestArticlesRequest.newBuilder()
-        .setSequence(sequence)
-        .setDocument(document)
-        .setRequestId("scenario-story-" + sequence)
-        .setBrief(true)
-        .build();
+    IngestArticleRequest.Builder request =
+        IngestArticleRequest.newBuilder().setDocument(document).setRequestId("scenario-story-" + sequence);
+    return IngestArticlesRequest.newBuilder().setSequence(sequence).setRequest(request).setBrief(true).build();
   }
 
   void deadline() {
@@ -173,6 +178,49 @@ final class Streams {
       say("12 cancel %s after=%s", problem.code(), first.hasCheckpoint() ? "checkpoint" : "change");
     } finally {
       context.detach(before);
+    }
+  }
+
+  void export() {
+    List<String> sources = List.of("ellery-herald.example", "stories.example", "tidewire.example");
+    ExportArticlesRequest.Builder request =
+        ExportArticlesRequest.newBuilder()
+            .setFilter(ArticleFilter.newBuilder().setSources(StringCondition.newBuilder().addAllAnyOf(sources)))
+            .setReadMask(FieldMask.newBuilder().addPaths("name"));
+    Set<String> names = new HashSet<>();
+    ExportProgress progress = exportUntilProgress(request.build(), names);
+    // Any replica continues from the token, in the same snapshot.
+    request.setExportToken(progress.getExportToken());
+    long count = -1;
+    Iterator<ExportArticlesResponse> responses = client.retrieval.exportArticles(request.build());
+    while (responses.hasNext()) {
+      ExportArticlesResponse response = responses.next();
+      if (response.hasArticle()) {
+        names.add(response.getArticle().getName());
+      } else if (response.hasSummary()) {
+        count = response.getSummary().getArticleCount();
+      }
+    }
+    say("21 export articles=%d same-count=%s", names.size(), yes(count == names.size()));
+  }
+
+  /** Adds the names before the first progress that has articles before it, and returns that progress. */
+  private ExportProgress exportUntilProgress(ExportArticlesRequest request, Set<String> names) {
+    Context.CancellableContext context = Context.current().withCancellation();
+    Context before = context.attach();
+    try {
+      Iterator<ExportArticlesResponse> responses = client.retrieval.exportArticles(request);
+      while (true) {
+        ExportArticlesResponse response = responses.next();
+        if (response.hasArticle()) {
+          names.add(response.getArticle().getName());
+        } else if (response.getProgress().getArticleCount() > 0) {
+          return response.getProgress();
+        }
+      }
+    } finally {
+      context.detach(before);
+      context.cancel(null);
     }
   }
 }
