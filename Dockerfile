@@ -18,8 +18,8 @@ COPY clients clients
 # three quarters of its size.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/source/target \
-    CARGO_PROFILE_RELEASE_DEBUG=false cargo build --locked --release --bin copydesk \
-    && install -D target/release/copydesk /image/usr/local/bin/copydesk \
+    CARGO_PROFILE_DIST_DEBUG=false cargo build --locked --profile dist --bin copydesk \
+    && install -D target/dist/copydesk /image/usr/local/bin/copydesk \
     && install -d -m 700 -o 65532 -g 65532 /image/var/lib/copydesk
 
 # The same Debian release as above: the C library must not be older than the one that the program was linked with.

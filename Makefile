@@ -1,6 +1,6 @@
 # Targets for developers and CI. Each installs missing tools (see .ci/tools.sh) and prints its steps.
-.PHONY: help test test-quick clients callers chaos chaos-teeth rolling deploy-check alerts-check lint api-baseline bench bench-replicated \
-	bench-overload bench-entries bench-hostile demo
+.PHONY: help test test-quick clients callers chaos chaos-teeth interleavings rolling deploy-check alerts-check lint api-baseline release bench bench-replicated \
+	bench-overload bench-entries bench-hostile bench-extraction train-extraction demo docs-check fuzz
 
 # Folder of pinned tools of .ci/tools.sh: outside target, so that they are downloaded once per machine.
 COPYDESK_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/copydesk-tools
@@ -25,16 +25,22 @@ help:
 	@echo 'make callers test generic clients: grpcurl, buf curl, curl through Envoy, a page in Chromium'
 	@echo 'make chaos   run three servers, PostgreSQL and Redis under faults for DURATION=60s; SEED=… replays them (docs/faults.md)'
 	@echo 'make chaos-teeth    check that the fault test detects each faulty variant of the cache (about 10 minutes)'
+	@echo 'make interleavings   send 10,000 (HISTORIES=…) random interleavings of versions, keys and kills to three replicas, against a model (SEED=…)'
 	@echo 'make rolling restart, kill and freeze three replicas under load, behind BALANCERS="haproxy nginx client", DURATION=30s each (docs/operations.md)'
 	@echo 'make deploy-check   check deploy/ and .devcontainer/: image, compose, chart, manifests, unit, load balancers (RENDER=1 writes the manifests)'
 	@echo 'make alerts-check   check the alert rules with their unit tests, and the dashboard (promtool)'
+	@echo 'make docs-check   run the commands of README.md and docs/quickstart.md as written, and compare their output'
 	@echo 'make lint    check format, clippy, the API (buf: needs npm or go), licences of dependencies, writing rules'
 	@echo 'make api-baseline   at a release: make the current API the baseline of compatibility'
+	@echo 'make release   build the archive, the Debian package, the bill of materials and the checksums of a release'
 	@echo 'make bench   compare the service with a bare tonic server (about 5 minutes; ARGS="--help" for more)'
 	@echo 'make bench-replicated   on PostgreSQL and Redis, compare it with a hand-written cache-aside service (about 10 minutes)'
 	@echo 'make bench-overload     measure it at five times its capacity (about 2 minutes)'
 	@echo 'make bench-entries      measure compression of entries in Redis'
 	@echo 'make bench-hostile      measure CPU time and memory of documents that are made to be expensive (about 5 minutes)'
+	@echo 'make fuzz    fuzz extraction for DURATION=600 seconds a target (TARGETS="html …"); needs nightly Rust and cargo-fuzz'
+	@echo 'make bench-extraction CORPUS=…   score extraction on labelled pages: body, title, date, authors, pages per second (docs/extraction.md)'
+	@echo 'make train-extraction CORPUS=…   train the model that judges the blocks of a page, cross-validated by site'
 	@echo 'make demo    run a server with sample news, until Ctrl-C'
 
 test:
@@ -57,6 +63,9 @@ clients:
 	@set -e; for language in $(LANGUAGES); do $(MAKE) --no-print-directory -C clients/$$language build BUF=$(BUF); done
 	LANGUAGES="$(LANGUAGES)" cargo test --locked --test clients
 
+docs-check: callers
+	cargo test --locked --test it -- documented_commands
+
 callers:
 	@.ci/tools.sh callers
 	$(MAKE) --no-print-directory -C clients/web build
@@ -70,6 +79,10 @@ chaos-teeth:
 	@.ci/tools.sh test
 	tests/chaos/teeth.sh $(VARIANTS)
 
+interleavings:
+	@.ci/tools.sh test
+	HISTORIES=$(or $(HISTORIES),10000) cargo test --locked --test it interleavings:: -- --nocapture
+
 rolling:
 	@.ci/tools.sh rolling
 	$(MAKE) --no-print-directory -C clients/go build BUF=$(BUF)
@@ -78,7 +91,8 @@ rolling:
 
 deploy-check:
 	@.ci/tools.sh deploy
-	cargo build --locked
+	# Not as `make test` builds it, which leaves no list of the sources (copydesk.d).
+	cargo build --locked --quiet
 	@deploy/check.sh
 
 alerts-check:
@@ -94,6 +108,10 @@ lint:
 	$(BUF) breaking --against $(BASELINE)
 	$(DENY) --log-level error check licenses bans sources
 	@.ci/text.sh
+
+release:
+	@.ci/tools.sh test
+	.ci/release.sh
 
 api-baseline:
 	@.ci/tools.sh lint
@@ -116,5 +134,24 @@ bench-entries:
 bench-hostile:
 	cargo bench --locked --bench service -- --hostile $(ARGS)
 
+bench-extraction:
+	cargo bench --locked --profile release --bench extraction -- score $(CORPUS)
+	benches/extraction/others.py $(CORPUS)
+
+# Python packages: lightgbm, numpy, scikit-learn.
+train-extraction:
+	@mkdir -p target/extraction
+	@set -e; for set in $(notdir $(patsubst %/truth.json,%,$(wildcard $(CORPUS)/*/truth.json))); do \
+		cargo bench --locked --profile release --quiet --bench extraction -- blocks $(CORPUS)/$$set/html >target/extraction/$$set.jsonl; done
+	python3 benches/extraction/train.py --weights src/extract/body/weights.txt \
+		$(foreach set,$(notdir $(patsubst %/truth.json,%,$(wildcard $(CORPUS)/*/truth.json))),target/extraction/$(set).jsonl:$(CORPUS)/$(set)/truth.json)
+
 demo:
 	env -u COPYDESK_TOOLS cargo run --locked --release -- demo
+
+# Targets of fuzz/, and seconds for each. New inputs stay out of the repository, unless they are findings.
+TARGETS ?= html dump feed json_ld date charset
+fuzz:
+	@set -e; for target in $(TARGETS); do mkdir -p fuzz/target/corpus/$$target; \
+		cargo +nightly fuzz run $$target fuzz/target/corpus/$$target fuzz/corpus/$$target -- \
+			-max_total_time=$(or $(DURATION),600) -max_len=65536 -timeout=10 -rss_limit_mb=4096; done

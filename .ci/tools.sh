@@ -5,7 +5,8 @@
 #   .ci/tools.sh lint   buf and cargo-deny, at pinned versions, in the user's cache folder
 #   .ci/tools.sh clients python go …   tools to build the clients in these languages. Their dependencies are pinned by their
 #                       folders, and downloaded by pip, npm, go, mvn and cargo
-#   .ci/tools.sh callers   grpcurl, buf, Envoy (at pinned versions, in the user's cache folder), curl and Chromium
+#   .ci/tools.sh callers   grpcurl, buf, Envoy (at pinned versions, in the user's cache folder), curl, Chromium
+#                       and Python
 #   .ci/tools.sh alerts    promtool, which checks the alert rules, and Python
 #   .ci/tools.sh deploy    checkers of deploy/: HAProxy, nginx, systemd-analyze; Helm and the list .ci/deploy-tools.txt (at pinned
 #                       versions, in the user's cache folder)
@@ -208,6 +209,8 @@ callers_tools() {
     local missing=()
     have curl || missing+=(curl)
     have chromium || missing+=(chromium)
+    have python3 || missing+=(python3)
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     install "${missing[@]}"
     compiler
     node_tool
