@@ -42,6 +42,8 @@ pub struct Hints<'a> {
     pub source: Option<&'a str>,
     /// Time of publication.
     pub publish_time: Option<Timestamp>,
+    /// Time when the document was fetched: `yesterday` is the day before, and no date is later.
+    pub fetch_time: Option<Timestamp>,
     /// True if a page that is no article is to be refused, rather than extracted with a warning.
     pub reject_non_articles: bool,
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::budget::Budget;
 use super::error::ExtractError;
 use super::kind::PageKind;
+use super::provenance::Provenance;
 use crate::article::invisible;
 
 /// Maximum number of bytes searched to sort the cuts of a report.
@@ -29,6 +30,8 @@ pub struct Report {
     pub page_features: Vec<(&'static str, f64)>,
     /// Cuts, in document order.
     pub cuts: Vec<Cut>,
+    /// Provenance of the fields that the article has.
+    pub fields: Vec<Provenance>,
     /// Anomalies that are not errors.
     pub warnings: Vec<Warning>,
 }

@@ -213,6 +213,7 @@ impl SenderMetadata {
             language: non_empty(&self.language_code),
             source: non_empty(&self.source),
             publish_time: self.publish_time,
+            fetch_time: self.fetch_time,
             reject_non_articles: false,
         }
     }
@@ -272,25 +273,33 @@ impl SenderMetadata {
         options: &IngestOptions,
         field: &str,
     ) -> Result<Prepared, IngestError> {
-        let Merged { mut article, report, statements, version } = merged;
+        let Merged { mut article, mut report, statements, version } = merged;
+        let is_extracted = report.method() != ExtractionMethod::Article;
+        let mut set_by_request = |field: &str| {
+            if is_extracted && !field.is_empty() {
+                report::set_by_request(&mut report, field);
+            }
+        };
         // For an extracted page, `merge` has chosen the URL.
         if article.url.is_empty() {
             article.url.clone_from(&self.url);
         }
-        for (sent, extracted) in [
-            (&self.source, &mut article.source),
-            (&self.external_id, &mut article.external_id),
-            (&self.headline, &mut article.headline),
-            (&self.language_code, &mut article.language_code),
-            (&self.section, &mut article.section),
-            (&self.publisher, &mut article.publisher),
+        for (field, sent, extracted) in [
+            ("", &self.source, &mut article.source),
+            ("", &self.external_id, &mut article.external_id),
+            ("headline", &self.headline, &mut article.headline),
+            ("language_code", &self.language_code, &mut article.language_code),
+            ("section", &self.section, &mut article.section),
+            ("publisher", &self.publisher, &mut article.publisher),
         ] {
             if !sent.is_empty() {
                 extracted.clone_from(sent);
+                set_by_request(field);
             }
         }
         if !self.authors.is_empty() {
             article.authors.clone_from(&self.authors);
+            set_by_request("authors");
         }
         article.tags.extend(self.tags.iter().cloned());
         if let Some(rights) = &self.rights {
@@ -300,6 +309,7 @@ impl SenderMetadata {
             article.publish_time = Some(to_proto(time));
             article.publish_time_precision = TimePrecision::Second.into();
             article.publish_utc_offset = None;
+            set_by_request("publish_time");
         }
         article.annotations.extend(self.annotations.clone());
         article.embargo_time = self.embargo_time.or(article.embargo_time);

@@ -3,7 +3,9 @@
 use crate::article::Violations;
 use crate::extract::{self, ExtractError};
 use crate::proto::document::Payload;
-use crate::proto::{Cut, CutReason, ExtractionMethod, ExtractionReport, PageKind, Warning, WarningCode};
+use crate::proto::{
+    Cut, CutReason, ExtractionMethod, ExtractionReport, FieldProvenance, FieldSource, PageKind, Warning, WarningCode,
+};
 use crate::store::KeyNote;
 
 /// Converts the report of an extraction.
@@ -25,7 +27,33 @@ pub(super) fn to_proto(report: extract::Report) -> ExtractionReport {
         warnings: report.warnings.into_iter().map(warning).collect(),
         page_kind: page_kind(report.page_kind).into(),
         page_kind_confidence: report.page_kind_confidence,
+        fields: report.fields.iter().map(provenance).collect(),
     }
+}
+
+fn provenance(extract::Provenance { field, sources, confidence }: &extract::Provenance) -> FieldProvenance {
+    use extract::Source as From;
+    let source = |source: &From| match source {
+        From::WireItem => FieldSource::WireItem,
+        From::SyndicationFeed => FieldSource::SyndicationFeed,
+        From::StructuredData => FieldSource::StructuredData,
+        From::MetaTag => FieldSource::MetaTag,
+        From::Microdata => FieldSource::Microdata,
+        From::PageText => FieldSource::PageText,
+        From::PageTitle => FieldSource::PageTitle,
+        From::Url => FieldSource::Url,
+        From::Body => FieldSource::Body,
+    };
+    let sources = sources.iter().map(|it| source(it).into()).collect();
+    FieldProvenance { field: (*field).to_owned(), sources, confidence: *confidence }
+}
+
+/// Notes that the request states a field, whatever the document says.
+pub(super) fn set_by_request(report: &mut ExtractionReport, field: &str) {
+    report.fields.retain(|known| known.field != field);
+    let at = report.fields.partition_point(|known| known.field.as_str() < field);
+    let sources = vec![FieldSource::Request.into()];
+    report.fields.insert(at, FieldProvenance { field: field.to_owned(), sources, confidence: 1.0 });
 }
 
 fn page_kind(kind: extract::PageKind) -> PageKind {

@@ -94,7 +94,8 @@ fn date(StatedTime { time, precision }: StatedTime) -> String {
 }
 
 fn report_json(report: &Report) -> Value {
-    let Report { method, charset, confidence, page_kind, page_kind_confidence, page_features, cuts, warnings } = report;
+    let Report { method, charset, confidence, page_kind, page_kind_confidence, page_features, cuts, fields, warnings } =
+        report;
     let page_features: serde_json::Map<String, Value> =
         page_features.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
     let page_kind = format!("{page_kind:?}");
@@ -103,6 +104,13 @@ fn report_json(report: &Report) -> Value {
         .map(|cut| {
             let reason = format!("{:?}", cut.reason);
             json!({"text": cut.text, "reason": reason, "rule": cut.rule, "confidence": cut.confidence})
+        })
+        .collect();
+    let fields: serde_json::Map<String, Value> = fields
+        .iter()
+        .map(|it| {
+            let sources: Vec<String> = it.sources.iter().map(|source| format!("{source:?}")).collect();
+            (it.field.to_owned(), json!({"sources": sources, "confidence": it.confidence}))
         })
         .collect();
     let method = format!("{method:?}");
@@ -114,6 +122,7 @@ fn report_json(report: &Report) -> Value {
         "pageKind": page_kind,
         "pageKindConfidence": page_kind_confidence,
         "pageFeatures": page_features,
+        "fields": fields,
         "cuts": cuts,
         "warnings": warnings,
     })

@@ -3,7 +3,7 @@
 use crate::cli::article_text::{bold, dim, facts, styled};
 use crate::extract;
 use crate::proto::document::Payload;
-use crate::proto::{Article, Cut, Document, ExtractionReport};
+use crate::proto::{Article, Cut, Document, ExtractionReport, FieldProvenance, FieldSource};
 
 /// Characters by which a piece of text is found on its page.
 const FOUND_BY: usize = 60;
@@ -43,19 +43,30 @@ pub(super) fn page(article: &Article, report: &ExtractionReport, page: &str) -> 
     pieces.sort_by_key(|(place, _)| *place);
     let pieces: Vec<String> = pieces.into_iter().map(|(_, text)| text).collect();
     let mut out = format!("{}\n{}\n\n{}\n", bold(&article.headline), dim(&facts(article)), pieces.join("\n\n"));
-    let method = report.method().as_str_name().trim_start_matches("EXTRACTION_METHOD_").to_lowercase();
+    let method = words(report.method().as_str_name(), "EXTRACTION_METHOD_");
     out += &format!(
         "\n{}\n",
         dim(&format!("method {method}, confidence {:.2}, {} cuts", report.confidence, report.cuts.len()))
     );
+    for provenance in &report.fields {
+        let source = |source: FieldSource| words(source.as_str_name(), "FIELD_SOURCE_");
+        let sources: Vec<String> = provenance.sources().map(source).collect();
+        let FieldProvenance { field, confidence, .. } = provenance;
+        out += &format!("{}\n", dim(&format!("{field} {confidence:.2}: {}", sources.join(", "))));
+    }
     for warning in &report.warnings {
         out += &format!("warning: {}\n", warning.message);
     }
     out
 }
 
+/// Returns the name of an enum's value in words: `structured data`.
+fn words(name: &str, prefix: &str) -> String {
+    name.trim_start_matches(prefix).to_lowercase().replace('_', " ")
+}
+
 fn cut_line(cut: &Cut) -> String {
-    let reason = cut.reason().as_str_name().trim_start_matches("CUT_REASON_").to_lowercase();
+    let reason = words(cut.reason().as_str_name(), "CUT_REASON_");
     let text = single_blanks(&cut.text);
     format!("{} {}", styled(&format!("[cut: {reason}]"), "31"), styled(&text, "9;2"))
 }

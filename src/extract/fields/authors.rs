@@ -11,6 +11,7 @@ use super::people::byline_start;
 use super::visible::ShownByline;
 use crate::article::{clean_line, fold, resolve_url};
 use crate::extract::draft::{Author, AuthorKind};
+use crate::extract::provenance;
 
 /// Names of meta tags for authors, the most reliable first.
 const TAGS: [&str; 20] = [
@@ -50,6 +51,8 @@ pub(super) struct Found {
     pub(super) agency: String,
     /// The byline as printed.
     pub(super) byline: String,
+    /// Sources that name one of the authors.
+    pub(super) sources: Vec<provenance::Source>,
 }
 
 /// Names of one source.
@@ -69,6 +72,12 @@ impl Source {
             && self.groups.is_empty()
             && self.house.is_empty()
             && self.agencies.is_empty()
+    }
+
+    /// Returns true if the source names one of these authors.
+    fn names(&self, authors: &[Author]) -> bool {
+        let named = self.persons.iter().chain(&self.handles).chain(&self.groups);
+        named.into_iter().any(|one| authors.iter().any(|other| is_same(&one.name, &other.name)))
     }
 
     fn add(&mut self, credit: Credit, kind: AuthorKind, url: Option<String>) {
@@ -162,7 +171,15 @@ pub(super) fn authors(page: &Page, claims: &[StructuredAuthor], house: &[&str], 
     }
     let byline = if shown.text.is_empty() { page.tag(&TAGS) } else { shown.text };
     let byline = if byline.contains("://") { String::new() } else { clean_line(&byline) };
-    Found { authors, credited, agency: agency.to_owned(), byline: byline.chars().take(byline::MAX_CHARS).collect() }
+    let names = [provenance::Source::StructuredData, provenance::Source::MetaTag, provenance::Source::PageText];
+    let agreeing = sources.iter().zip(names).filter(|(source, _)| source.names(&authors));
+    Found {
+        sources: agreeing.map(|(_, name)| name).collect(),
+        authors,
+        credited,
+        agency: agency.to_owned(),
+        byline: byline.chars().take(byline::MAX_CHARS).collect(),
+    }
 }
 
 fn structured(claims: &[StructuredAuthor], house: &[&str], base: Option<&Url>) -> Source {

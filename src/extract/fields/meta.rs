@@ -4,6 +4,7 @@ use dom_query::Document;
 use jiff::Timestamp;
 use url::Url;
 
+use super::agreement::Agreement;
 use super::authors;
 use super::jsonld::{self, PageIdentity, Structured};
 use super::page::Page;
@@ -13,11 +14,24 @@ use crate::article::{canonical_url, clean_line, fold, resolve_url};
 use crate::extract::budget::Budget;
 use crate::extract::draft::{Author, Rights};
 use crate::extract::error::ExtractError;
+use crate::extract::provenance::Provenance;
 use crate::extract::report::Report;
 use crate::extract::stated_time::StatedTime;
 
+/// Names of meta tags, the most reliable first.
+const PUBLISHER_TAGS: [&str; 4] = ["og:site_name", "application-name", "publisher", "dc.publisher"];
+const LANGUAGE_TAGS: [&str; 3] = ["og:locale", "content-language", "language"];
+const SECTION_TAGS: [&str; 3] = ["article:section", "section", "parsely-section"];
 const MAX_TAGS: usize = 30;
 const PUBLISHER_CHARS: usize = 200;
+const SECTION_CHARS: usize = 200;
+
+/// The address and the time at which a page was fetched, if they are known.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Fetched<'a> {
+    pub(crate) url: Option<&'a Url>,
+    pub(crate) time: Option<Timestamp>,
+}
 
 /// An article's fields, cleaned.
 #[derive(Clone, Debug, Default)]
@@ -39,12 +53,13 @@ pub(crate) struct Meta {
     pub(crate) update_time: Option<Timestamp>,
     pub(crate) image: Option<String>,
     pub(crate) article_body: String,
+    pub(crate) provenance: Vec<Provenance>,
 }
 
 impl Meta {
     pub(crate) fn read(
         document: &Document,
-        fetched: Option<&Url>,
+        fetched: Fetched<'_>,
         base: Option<&Url>,
         budget: &Budget<'_>,
         report: &mut Report,
@@ -53,15 +68,12 @@ impl Meta {
         let (og_title, og_url) = (page.tag(&["og:title"]), page.tag(&["og:url"]));
         let headings = page.visible.headings.iter().filter(|heading| heading.level == 1).take(10);
         let identity = PageIdentity::new(
-            &[fetched.map_or("", Url::as_str), &page.canonical, &og_url],
+            &[fetched.url.map_or("", Url::as_str), &page.canonical, &og_url],
             headings.map(|heading| &heading.text).chain([&og_title, &page.title]).map(String::as_str),
         );
         let structured = jsonld::read(page.scripts.iter().cloned(), &identity, budget, report)?;
-        let publisher = first([
-            structured.publisher.clone(),
-            page.tag(&["og:site_name", "application-name", "publisher", "dc.publisher"]),
-        ]);
-        let base_host = fetched.and_then(|fetched| fetched.host_str().map(str::to_owned));
+        let publisher = first([structured.publisher.clone(), page.tag(&PUBLISHER_TAGS)]);
+        let base_host = fetched.url.and_then(|fetched| fetched.host_str().map(str::to_owned));
         let resolved = |address: &String| resolve_url(base, address).and_then(|url| canonical_url(&url).ok());
         let canonical = [page.canonical.clone(), page.tag(&["og:url"]), structured.url.clone()];
         let mut canonical = canonical.iter().filter_map(resolved);
@@ -70,10 +82,23 @@ impl Meta {
         let host = base_host.or_else(|| url.as_deref().and_then(crate::article::host_of)).unwrap_or_default();
         let publisher: String = clean_line(&publisher).chars().take(PUBLISHER_CHARS).collect();
         let site = Site { publisher: &publisher, host: &host };
-        let headline = title::headline(&page, &structured.headline, &site);
+        let (headline, headline_sources) = title::headline(&page, &structured.headline, &site);
         let times = publish_time::read(document, &page, &structured, fetched, &host, budget)?;
         let found = authors::authors(&page, &structured.authors, &[&publisher, &host], base);
+        let section = first([page.tag(&SECTION_TAGS), structured.section.clone()]);
+        let section: String = clean_line(&section).chars().take(SECTION_CHARS).collect();
+        let provenance = [
+            Agreement { field: "headline", sources: headline_sources },
+            Agreement { field: "authors", sources: found.sources },
+            Agreement {
+                field: "publish_time",
+                sources: times.published.as_ref().map_or(vec![], |it| it.sources.clone()),
+            },
+            Agreement::on("publisher", &publisher, &structured.publisher, &page.tag(&PUBLISHER_TAGS)),
+            Agreement::on("section", &section, &structured.section, &page.tag(&SECTION_TAGS)),
+        ];
         Ok(Self {
+            provenance: provenance.into_iter().filter_map(Agreement::provenance).collect(),
             url,
             alternate_urls,
             subheadline: subheadline(&page, &headline),
@@ -82,21 +107,11 @@ impl Meta {
             authors: found.authors,
             credited: found.credited,
             agency: found.agency,
-            language: first([
-                page.language.clone(),
-                structured.language.clone(),
-                page.tag(&["og:locale", "content-language", "language"]),
-            ]),
-            section: clean_line(&first([
-                page.tag(&["article:section", "section", "parsely-section"]),
-                structured.section.clone(),
-            ]))
-            .chars()
-            .take(200)
-            .collect(),
+            language: first([page.language.clone(), structured.language.clone(), page.tag(&LANGUAGE_TAGS)]),
+            section,
             tags: tags(&page, &structured),
             rights: rights::read(&page, &structured, base),
-            publish_time: times.published.map(|claim| claim.stated),
+            publish_time: times.published.as_ref().map(|published| published.stated),
             update_time: times.updated.map(|stated| stated.time),
             image: resolve_url(
                 base,

@@ -1,6 +1,7 @@
 //! Fields of an article: byline, dateline, dates, language and metadata.
 
 pub(super) mod agencies;
+mod agreement;
 mod authors;
 pub(super) mod byline;
 pub(super) mod credits;

@@ -4,10 +4,13 @@ use super::page::Page;
 use super::people::{is_label, is_unspaced};
 use super::visible::Heading;
 use crate::article::{clean_line, fold};
+use crate::extract::provenance::Source;
 
 const HEADLINE_CHARS: usize = 500;
 /// Headings of the second level that are searched for the headline: behind those, other articles follow.
 const SECOND_LEVEL: usize = 4;
+/// Names of meta tags for the headline.
+const TAGS: [&str; 5] = ["headline", "title", "dc.title", "parsely-title", "sailthru.title"];
 /// Separators between the headline and the name of the site or a section.
 const SEPARATORS: [&str; 17] =
     [" | ", " - ", " – ", " — ", " · ", " • ", " :: ", " » ", " « ", " / ", " : ", "｜", "丨", "ㅣ", "│", "_", "："];
@@ -16,8 +19,7 @@ const SEPARATORS: [&str; 17] =
 struct Stated {
     /// The text without the name of the site.
     text: String,
-    /// False for the page's title, which often has more than the headline.
-    is_precise: bool,
+    source: Source,
 }
 
 /// Names of the site.
@@ -26,22 +28,22 @@ pub(super) struct Site<'a> {
     pub(super) host: &'a str,
 }
 
-/// Returns the headline: a heading that another source confirms; otherwise the first of the other sources.
-pub(super) fn headline(page: &Page, structured: &str, site: &Site<'_>) -> String {
+/// Returns the headline, and the sources that state it: a heading that another source confirms; otherwise the first of
+/// the other sources.
+pub(super) fn headline(page: &Page, structured: &str, site: &Site<'_>) -> (String, Vec<Source>) {
     let headings = &page.visible.headings;
-    let meta = ["headline", "title", "dc.title", "parsely-title", "sailthru.title"];
     let stated: Vec<Stated> = [
-        (page.tag(&["og:title"]), true),
-        (structured.to_owned(), true),
-        (page.tag(&["twitter:title"]), true),
-        (page.tag(&meta), true),
-        (page.title.clone(), false),
+        (page.tag(&["og:title"]), Source::MetaTag),
+        (structured.to_owned(), Source::StructuredData),
+        (page.tag(&["twitter:title"]), Source::MetaTag),
+        (page.tag(&TAGS), Source::MetaTag),
+        (page.title.clone(), Source::PageTitle),
     ]
-    .iter()
-    .map(|(text, is_precise)| {
+    .into_iter()
+    .map(|(text, source)| {
         // Texts are compared word by word.
-        let text: String = clean_line(text).chars().take(HEADLINE_CHARS * 2).collect();
-        Stated { text: site.without_site(&text), is_precise: *is_precise }
+        let text: String = clean_line(&text).chars().take(HEADLINE_CHARS * 2).collect();
+        Stated { text: site.without_site(&text), source }
     })
     .filter(|stated| !stated.text.is_empty() && !site.is_name(&stated.text))
     .collect();
@@ -50,7 +52,13 @@ pub(super) fn headline(page: &Page, structured: &str, site: &Site<'_>) -> String
         .or_else(|| shortest(&stated))
         .or_else(|| headings.iter().map(|heading| heading.headline.clone()).find(|text| !site.is_name(text)))
         .unwrap_or_else(|| clean_line(&page.title));
-    chosen.chars().take(HEADLINE_CHARS).collect()
+    let mut sources: Vec<Source> = stated.iter().filter(|it| alike(&it.text, &chosen)).map(|it| it.source).collect();
+    let is_shown =
+        |heading: &Heading| [&heading.text, &heading.headline].into_iter().any(|it| plain(it) == plain(&chosen));
+    sources.extend(headings.iter().any(is_shown).then_some(Source::PageText));
+    sources.sort_unstable();
+    sources.dedup();
+    (chosen.chars().take(HEADLINE_CHARS).collect(), sources)
 }
 
 /// Returns the headline that a heading and a precise source state in the same words. Pages with a headline for search
@@ -58,7 +66,7 @@ pub(super) fn headline(page: &Page, structured: &str, site: &Site<'_>) -> String
 fn confirmed(headings: &[Heading], stated: &[Stated]) -> Option<String> {
     let second = headings.iter().filter(|heading| heading.level == 2).take(SECOND_LEVEL);
     let first = headings.iter().filter(|heading| heading.level == 1);
-    let precise: Vec<&Stated> = stated.iter().filter(|stated| stated.is_precise).collect();
+    let precise: Vec<&Stated> = stated.iter().filter(|stated| stated.is_precise()).collect();
     for heading in second.chain(first) {
         if heading.level == 2 && words(&heading.headline).len() < 3 && !heading.headline.chars().any(is_unspaced) {
             continue;
@@ -83,6 +91,11 @@ fn shortest(stated: &[Stated]) -> Option<String> {
 }
 
 impl Stated {
+    /// Returns false for the page's title, which often has more than the headline.
+    fn is_precise(&self) -> bool {
+        self.source != Source::PageTitle
+    }
+
     /// Returns the headline if a heading has the same words, with or without a label before it and a number behind it.
     fn confirms(&self, heading: &Heading) -> Option<String> {
         let (whole, stated) = (words(&heading.text), words(&self.text));

@@ -26,18 +26,30 @@ use super::budget::Budget;
 use super::document::{Document, Hints, Limits, Payload};
 use super::draft::{Extracted, Extraction};
 use super::error::ExtractError;
+use super::provenance;
 use super::report::Report;
 use detect::Format;
 pub use html::Blocks;
 #[cfg(test)]
 pub(crate) use html::page_lines;
 
-/// Extracts the articles of a document.
+/// Extracts the articles of a document, with the provenance of their fields.
 ///
 /// # Errors
 /// If the document is empty, too large, too complex, not text, or contains no article. Each message says what is
 /// required.
 pub fn extract(document: &Document<'_>, budget: &Budget<'_>) -> Result<Extraction, ExtractError> {
+    let mut extraction = read(document, budget)?;
+    match &mut extraction {
+        Extraction::Article(extracted) => provenance::complete(extracted),
+        Extraction::Feed(entries) => {
+            entries.iter_mut().filter_map(|entry| entry.result.as_mut().ok()).for_each(provenance::complete);
+        }
+    }
+    Ok(extraction)
+}
+
+fn read(document: &Document<'_>, budget: &Budget<'_>) -> Result<Extraction, ExtractError> {
     let hints = &document.hints;
     let article = |extracted: Result<Extracted, ExtractError>| extracted.map(|it| Extraction::Article(Box::new(it)));
     match document.payload {

@@ -5,6 +5,7 @@ mod clock;
 mod date_line;
 mod labels;
 mod names;
+mod relative;
 mod tokens;
 mod written;
 mod zones;
@@ -14,6 +15,7 @@ use jiff::civil::Date;
 use jiff::tz::Offset;
 
 pub(crate) use labels::{Label, of as label};
+pub(crate) use relative::find_relative;
 pub(crate) use written::find;
 
 use crate::extract::stated_time::{Precision, StatedTime};

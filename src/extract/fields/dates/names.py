@@ -72,4 +72,5 @@ def main(gregorian, persian):
             print(key, *found)
 
 
-main(*map(pathlib.Path, sys.argv[1:]))
+if __name__ == "__main__":
+    main(*map(pathlib.Path, sys.argv[1:]))

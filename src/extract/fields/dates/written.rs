@@ -251,7 +251,7 @@ impl Reader<'_> {
 }
 
 /// Returns a time of day on a date: in a zone, else without one and taken as UTC; or the date alone.
-fn stated(date: Date, time: Option<Time>, offset: Option<i32>) -> Option<StatedTime> {
+pub(super) fn stated(date: Date, time: Option<Time>, offset: Option<i32>) -> Option<StatedTime> {
     let Some(time) = time else { return Some(day(date)) };
     let zone = Offset::from_seconds(offset.unwrap_or_default()).ok()?;
     let time = zone.to_timestamp(date.to_datetime(time)).ok()?;

@@ -14,29 +14,40 @@ use url::Url;
 use self::tags::Meaning;
 use super::dates::{self, Label, Locale};
 use super::jsonld::Structured;
+use super::meta::Fetched;
 use super::page::Page;
 use crate::extract::budget::Budget;
 use crate::extract::error::ExtractError;
+use crate::extract::provenance::Source;
 use crate::extract::stated_time::{Precision, StatedTime};
 
 /// Weight below which a date that the page shows is not believed to be the article's.
 const MIN_WEIGHT: f32 = 0.2;
+/// Maximum time from the fetching of a page to the publication that it states, in hours.
+const AHEAD: i64 = 36;
 
 /// Times of an article.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Times {
-    pub(super) published: Option<Claim>,
+    pub(super) published: Option<Published>,
     pub(super) updated: Option<StatedTime>,
+}
+
+/// The time of publication.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Published {
+    pub(super) stated: StatedTime,
+    /// Sources that state this day.
+    pub(super) sources: Vec<Source>,
 }
 
 /// A time of publication, as one source states it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Claim {
-    pub(super) stated: StatedTime,
-    /// Name of the source.
-    pub(super) source: &'static str,
-    /// Weight of the source, from 0 to 1; for the chosen one, the confidence.
-    pub(super) weight: f32,
+struct Claim {
+    stated: StatedTime,
+    source: Source,
+    /// Weight of the source, from 0 to 1.
+    weight: f32,
 }
 
 /// Reads the times of a page.
@@ -44,7 +55,7 @@ pub(super) fn read(
     document: &Document,
     page: &Page,
     structured: &Structured,
-    base: Option<&Url>,
+    fetched: Fetched<'_>,
     host: &str,
     budget: &Budget<'_>,
 ) -> Result<Times, ExtractError> {
@@ -53,45 +64,53 @@ pub(super) fn read(
     let locale = Locale::new(&language, host);
     let og_title = page.tag(&["og:title"]);
     let (shown, mut offsets) =
-        visible::read(document, &[&structured.headline, &og_title, &page.title], locale, budget)?;
+        visible::read(document, &[&structured.headline, &og_title, &page.title], locale, fetched.time, budget)?;
+    // The day of the publisher may be ahead of UTC, and its clock may be wrong.
+    let is_past = |stated: &StatedTime| {
+        fetched.time.is_none_or(|fetched| stated.time.duration_since(fetched) <= SignedDuration::from_hours(AHEAD))
+    };
     let mut claims = Vec::new();
     let mut updates = Vec::new();
     let mut claim = |source, weight, stated: Option<StatedTime>| {
-        claims.extend(stated.map(|stated| Claim { stated, source, weight }));
+        claims.extend(stated.filter(is_past).map(|stated| Claim { stated, source, weight }));
     };
-    claim("json-ld", 0.95, dates::parse(&structured.published, locale));
+    claim(Source::StructuredData, 0.95, dates::parse(&structured.published, locale));
     updates.extend(dates::parse(&structured.modified, locale));
     for (meaning, content) in tags::times(page) {
         let stated = dates::parse(content, locale);
         match meaning {
-            Meaning::Published => claim("meta", 0.9, stated),
-            Meaning::Created => claim("meta", 0.6, stated),
+            Meaning::Published => claim(Source::MetaTag, 0.9, stated),
+            Meaning::Created => claim(Source::MetaTag, 0.6, stated),
             Meaning::Updated => updates.extend(stated),
         }
     }
     for shown in &shown {
         match shown.label {
             Some(Label::Updated) if !shown.is_marked => updates.push(shown.stated),
-            _ if shown.is_marked => claim("microdata", shown.weight, Some(shown.stated)),
-            _ if shown.weight >= MIN_WEIGHT => claim("visible", shown.weight, Some(shown.stated)),
+            _ if shown.is_marked => claim(Source::Microdata, shown.weight, Some(shown.stated)),
+            _ if shown.weight >= MIN_WEIGHT => claim(Source::PageText, shown.weight, Some(shown.stated)),
             _ => {}
         }
     }
-    let addresses = [base.map_or("", Url::as_str), &page.canonical, &page.tag(&["og:url"]), &structured.url];
-    claim("url", 0.5, addresses.into_iter().find_map(dates::in_url));
+    let addresses = [fetched.url.map_or("", Url::as_str), &page.canonical, &page.tag(&["og:url"]), &structured.url];
+    claim(Source::Url, 0.5, addresses.into_iter().find_map(dates::in_url));
     // `T | Herald | 5.3.2024`
     let last = page.title.rsplit(['|', '–', '—']).next().filter(|last| last.len() < page.title.len());
-    claim("title", 0.5, last.filter(|last| dates::is_date_line(last)).and_then(|last| dates::parse(last, locale)));
+    claim(
+        Source::PageTitle,
+        0.5,
+        last.filter(|last| dates::is_date_line(last)).and_then(|last| dates::parse(last, locale)),
+    );
     offsets.extend(claims.iter().map(|claim| claim.stated).chain(updates.iter().copied()).filter_map(offset_of));
     let updated = updates.first().copied();
     Ok(Times { published: choose(&claims, updated, &offsets), updated })
 }
 
 /// Chooses the day that has the most weight, and the most complete statement of the time on it.
-fn choose(claims: &[Claim], updated: Option<StatedTime>, offsets: &[i32]) -> Option<Claim> {
+fn choose(claims: &[Claim], updated: Option<StatedTime>, offsets: &[i32]) -> Option<Published> {
     // Each source counts once for a day: a page that repeats its date is not more right.
     let support = |claim: &Claim| -> f32 {
-        let mut sources: Vec<(&str, f32)> = Vec::new();
+        let mut sources: Vec<(Source, f32)> = Vec::new();
         for other in claims.iter().filter(|other| are_near(claim.stated, other.stated)) {
             match sources.iter_mut().find(|(source, _)| *source == other.source) {
                 Some((_, weight)) => *weight = weight.max(other.weight),
@@ -114,12 +133,13 @@ fn choose(claims: &[Claim], updated: Option<StatedTime>, offsets: &[i32]) -> Opt
             best = Some((claim, support));
         }
     }
-    let (mut chosen, support) = best?;
-    let mut others: Vec<StatedTime> = claims.iter().map(|claim| claim.stated).collect();
-    others.retain(|other| are_near(chosen.stated, *other));
-    chosen.stated = complete(chosen.stated, &others, updated, offsets);
-    chosen.weight = (support / 2.0 + 0.5).min(1.0) * chosen.weight.max(0.5);
-    Some(chosen)
+    let (chosen, _) = best?;
+    let near = claims.iter().filter(|other| are_near(chosen.stated, other.stated));
+    let others: Vec<StatedTime> = near.clone().map(|claim| claim.stated).collect();
+    let mut sources: Vec<Source> = near.map(|claim| claim.source).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    Some(Published { stated: complete(chosen.stated, &others, updated, offsets), sources })
 }
 
 /// Returns true if two statements may mean the same time: on the same day, or on the next in another zone.

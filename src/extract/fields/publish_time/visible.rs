@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use dom_query::{Document, NodeData, NodeId, NodeRef};
+use jiff::Timestamp;
 
 use super::super::dates::{self, Label, Locale};
 use super::places::{Classes, Kind, Place};
@@ -42,11 +43,13 @@ pub(super) fn read(
     document: &Document,
     headlines: &[&str],
     locale: Locale<'_>,
+    fetch_time: Option<Timestamp>,
     budget: &Budget<'_>,
 ) -> Result<(Vec<Shown>, Vec<i32>), ExtractError> {
     let headline = headline(document, headlines, budget)?;
     let around = headline.iter().flat_map(|node| node.ancestors_it(None)).map(|node| node.id).collect();
-    let mut walk = Walk { locale, headline: headline.as_ref().map(|node| node.id), around, ..Walk::default() };
+    let mut walk =
+        Walk { locale, fetch_time, headline: headline.as_ref().map(|node| node.id), around, ..Walk::default() };
     walk.run(document, budget)?;
     let offsets = std::mem::take(&mut walk.offsets);
     Ok((walk.weighed(), offsets))
@@ -114,6 +117,7 @@ struct Candidate {
 #[derive(Default)]
 struct Walk<'a> {
     locale: Locale<'a>,
+    fetch_time: Option<Timestamp>,
     headline: Option<NodeId>,
     /// Elements around the headline: never beside the article.
     around: HashSet<NodeId>,
@@ -252,7 +256,9 @@ impl Walk<'_> {
             *end = self.chars;
         }
         let dates_before = self.open.last().map_or(0, |open| open.dates_before);
-        if !is_headline && text.chars().any(char::is_numeric) {
+        // `Yesterday` has no number.
+        let is_marked = || self.fetch_time.is_some() && self.open.last().is_some_and(|open| open.kind != Kind::Plain);
+        if !is_headline && (text.chars().any(char::is_numeric) || is_marked()) {
             budget.spend(text.len() as u64)?;
             match self.dates.len() - dates_before {
                 0 => self.search(&text),
@@ -269,7 +275,10 @@ impl Walk<'_> {
 
     /// Adds the dates in an element's text.
     fn search(&mut self, text: &str) {
-        let found = dates::find(text, self.locale);
+        let mut found = dates::find(text, self.locale);
+        if let (true, Some(now)) = (found.is_empty() && text.len() <= LINE_BYTES, self.fetch_time) {
+            found.extend(dates::find_relative(text, now, self.locale));
+        }
         let inside: usize = found.iter().map(|found| found.end - found.start).sum();
         if text.len() - inside > AROUND && !dates::is_date_line(text) {
             return;

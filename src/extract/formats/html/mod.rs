@@ -22,7 +22,7 @@ use crate::extract::document::Hints;
 use crate::extract::draft::Extracted;
 use crate::extract::draft::{Draft, Media, MediaKind};
 use crate::extract::error::ExtractError;
-use crate::extract::fields::meta::Meta;
+use crate::extract::fields::meta::{Fetched, Meta};
 use crate::extract::line::{Line, LineKind, joined};
 use crate::extract::page_kind::Observed;
 use crate::extract::pipeline;
@@ -56,7 +56,7 @@ pub struct Blocks {
 /// If the page is beyond the limits.
 pub fn blocks(html: &str, budget: &Budget<'_>) -> Result<Blocks, ExtractError> {
     let document = bounded_parser::parse(html, budget)?;
-    let meta = Meta::read(&document, None, None, budget, &mut Report::default())?;
+    let meta = Meta::read(&document, Fetched::default(), None, budget, &mut Report::default())?;
     let Some(body) = document.body() else { return Err(ExtractError::NoArticle) };
     let WalkedPage { walked, places, containers } = walk_page(&body, None, budget)?;
     let page = Page::new(&walked.lines, &places, &containers, &witness(&meta), budget)?;
@@ -100,7 +100,9 @@ pub(crate) fn extract(
     // Links are relative to the address in `<base>`.
     let address = document.select("base[href]").attr_or("href", "").to_string();
     let base = resolve_url(fetched.as_ref(), &address).and_then(|url| Url::parse(&url).ok()).or(fetched.clone());
-    let meta = Meta::read(&document, fetched.as_ref(), base.as_ref(), budget, &mut report)?;
+    let at = Fetched { url: fetched.as_ref(), time: hints.fetch_time };
+    let meta = Meta::read(&document, at, base.as_ref(), budget, &mut report)?;
+    report.fields.clone_from(&meta.provenance);
     budget.check()?;
     let observed = Observed::of(&document, &mut report, budget)?;
     let body = document.body().ok_or(ExtractError::NoArticle)?;
