@@ -38,7 +38,7 @@ help:
 	@echo 'make bench-overload     measure it at five times its capacity (about 2 minutes)'
 	@echo 'make bench-entries      measure compression of entries in Redis'
 	@echo 'make bench-hostile      measure CPU time and memory of documents that are made to be expensive (about 5 minutes)'
-	@echo 'make fuzz    fuzz extraction for DURATION=600 seconds a target (TARGETS="html …"); needs nightly Rust and cargo-fuzz'
+	@echo 'make fuzz    fuzz extraction for DURATION=600 seconds a target (TARGETS="html …"); needs a C++ compiler'
 	@echo 'make bench-extraction CORPUS=…   score extraction on labelled pages: body, title, date, authors, pages per second (docs/extraction.md)'
 	@echo 'make train-extraction CORPUS=…   train the model that judges the blocks of a page, cross-validated by site'
 	@echo 'make demo    run a server with sample news, until Ctrl-C'
@@ -150,8 +150,14 @@ demo:
 	env -u COPYDESK_TOOLS cargo run --locked --release -- demo
 
 # Targets of fuzz/, and seconds for each. New inputs stay out of the repository, unless they are findings.
-TARGETS ?= html dump feed json_ld date charset
+TARGETS ?= $(notdir $(wildcard fuzz/corpus/*))
+# Counters of coverage, by which libFuzzer finds inputs: what `cargo fuzz` sets on nightly Rust, without the sanitizer.
+COVERAGE = --cfg fuzzing -Cdebug-assertions -Ccodegen-units=1 -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-trace-compares
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 fuzz:
+	RUSTFLAGS="$(COVERAGE)" cargo build --release --manifest-path fuzz/Cargo.toml --target $(HOST)
 	@set -e; for target in $(TARGETS); do mkdir -p fuzz/target/corpus/$$target; \
-		cargo +nightly fuzz run $$target fuzz/target/corpus/$$target fuzz/corpus/$$target -- \
-			-max_total_time=$(or $(DURATION),600) -max_len=65536 -timeout=10 -rss_limit_mb=4096; done
+		fuzz/target/$(HOST)/release/$$target fuzz/target/corpus/$$target fuzz/corpus/$$target \
+			-max_total_time=$(or $(DURATION),600) -max_len=65536 -timeout=10 -rss_limit_mb=4096 -print_final_stats=1; done

@@ -19,6 +19,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "copydesk/v1/ingestion_service.proto",
         "copydesk/v1/retrieval_service.proto",
     ];
+    println!("cargo:rerun-if-changed=src/extract");
+    println!(
+        "cargo:rustc-env=EXTRACTOR_VERSION={}+{:08x}",
+        std::env::var("CARGO_PKG_VERSION")?,
+        digest("src/extract")?
+    );
     let descriptors = protox::compile(services, ["proto"])?;
 
     let served = out.join("served");
@@ -33,6 +39,30 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     config.out_dir(&served).compile_fds(descriptors)?;
     Ok(())
+}
+
+/// Returns a digest (CRC-32) of the files below a folder: it changes with every change of the extractor.
+fn digest(folder: &str) -> std::io::Result<u32> {
+    let (mut pending, mut files) = (vec![PathBuf::from(folder)], BTreeSet::new());
+    while let Some(path) = pending.pop() {
+        if path.is_dir() {
+            for entry in std::fs::read_dir(path)? {
+                pending.push(entry?.path());
+            }
+        } else {
+            files.insert(path);
+        }
+    }
+    let mut crc = u32::MAX;
+    for file in files {
+        for byte in std::fs::read(file)? {
+            crc ^= u32::from(byte);
+            for _ in 0..8 {
+                crc = crc >> 1 ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 };
+            }
+        }
+    }
+    Ok(!crc)
 }
 
 /// Returns the types that both generations share: all except `Article` and the responses that contain one.

@@ -1,10 +1,25 @@
-//! Documents that the fuzz targets make of their input. Shared with the test that replays the corpus on stable Rust.
+//! Documents that the fuzz targets make of their input. Shared with the test that replays the corpus.
 
 use copydesk::extract::{Budget, Document, Extraction, Hints, Limits, Payload, extract};
 
 /// The targets: each has a folder in `corpus/`.
 #[allow(dead_code)]
-pub const TARGETS: [&str; 6] = ["html", "dump", "feed", "json_ld", "date", "charset"];
+pub const TARGETS: [&str; 14] = [
+    "html",
+    "dump",
+    "feed",
+    "json_ld",
+    "date",
+    "charset",
+    "newsml_g2",
+    "newsml_1",
+    "nitf",
+    "ninjs",
+    "iptc_7901",
+    "wxr",
+    "schema_org",
+    "markdown",
+];
 
 /// Extracts the document that a target makes of its input. Panics if extraction does, or if more comes out than went
 /// in.
@@ -15,7 +30,7 @@ pub fn run(target: &str, bytes: &[u8]) {
         "dump" => document(Payload::Text(&text), bytes.len()),
         "feed" => {
             let content_type = if text.trim_start().starts_with('{') { "application/feed+json" } else { "text/xml" };
-            document(Payload::Raw { bytes, content_type: Some(content_type) }, bytes.len());
+            raw(bytes, content_type);
         }
         "json_ld" => {
             let page = format!("<script type=\"application/ld+json\">{text}</script><h1>Boats</h1>{STORY}");
@@ -29,6 +44,10 @@ pub fn run(target: &str, bytes: &[u8]) {
             document(Payload::Html(&page), page.len());
             document(Payload::Text(&format!("Boats\n\n{text}\n\n{STORY}")), page.len());
         }
+        "newsml_g2" | "newsml_1" | "nitf" | "wxr" => raw(bytes, "text/xml"),
+        "ninjs" | "schema_org" => raw(bytes, "application/json"),
+        "iptc_7901" => raw(bytes, "text/plain"),
+        "markdown" => raw(bytes, "text/markdown"),
         // The first line is the Content-Type.
         "charset" => {
             let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(0);
@@ -42,6 +61,10 @@ pub fn run(target: &str, bytes: &[u8]) {
 
 const STORY: &str = "<p>The harbour board of Port Ellery agreed on Monday to dredge the northern channel before the \
     winter, after two ferries ran aground within a week.</p>";
+
+fn raw(bytes: &[u8], content_type: &str) {
+    document(Payload::Raw { bytes, content_type: Some(content_type) }, bytes.len());
+}
 
 fn document(payload: Payload<'_>, size: usize) {
     let limits = Limits::default();

@@ -110,9 +110,15 @@ pub fn needs(path: &str) -> Option<Requirement> {
             | "ExportArticles",
         ) => Requirement::Scope(&[Scope::Read]),
         ("copydesk.v1.IngestionService", "IngestArticle" | "IngestArticles") => Requirement::Scope(&[Scope::Write]),
-        ("copydesk.v1.EditorialService", "UpdateArticle" | "RollbackArticle" | "MergeArticles") => {
-            Requirement::Scope(&[Scope::Edit])
-        }
+        (
+            "copydesk.v1.EditorialService",
+            "UpdateArticle"
+            | "RollbackArticle"
+            | "MergeArticles"
+            | "GetArticleSource"
+            | "ReprocessArticle"
+            | "GetExtractionReport",
+        ) => Requirement::Scope(&[Scope::Edit]),
         ("copydesk.v1.EditorialService", "PurgeArticle") => Requirement::Scope(&[Scope::Admin]),
         (
             "copydesk.v1.EditorialService",

@@ -139,6 +139,12 @@ impl UpdateMask {
         violations.or(parsed)
     }
 
+    /// Returns those of these fields that may be changed.
+    pub(crate) fn of_fields(fields: &BTreeSet<&'static str>) -> Self {
+        let changed = CHANGEABLE.iter().copied().filter(|field| fields.contains(field)).collect();
+        Self { changed, immutable: Vec::new() }
+    }
+
     /// Checks that `new` does not change an immutable field of `current`, and that a new body is plain text.
     pub fn check(&self, current: &Article, new: &Article) -> Result<(), Violations> {
         let mut violations = Violations::default();

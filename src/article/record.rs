@@ -111,6 +111,8 @@ pub enum ChangeKind {
     Merged,
     /// Erased.
     Purged,
+    /// Extracted again from the kept document, with other content.
+    Reprocessed,
 }
 
 /// The fields of a record.

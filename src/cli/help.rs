@@ -12,9 +12,9 @@ use crate::printable;
 /// Commands by task, in the order of the help.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Start here", &["demo", "serve", "ingest", "extract"]),
-    ("Read", &["get", "list", "search", "watch", "revisions", "export"]),
+    ("Read", &["get", "list", "search", "watch", "revisions", "source", "export"]),
     ("Edit", &["correct", "withdraw", "reinstate", "delete", "undelete"]),
-    ("Operate", &["doctor", "health", "keys", "migrate", "verify", "copy", "consistency-check", "config"]),
+    ("Operate", &["doctor", "health", "keys", "migrate", "verify", "copy", "reprocess", "consistency-check", "config"]),
     ("Tools", &["descriptors", "completions", "man", "version", "help"]),
 ];
 

@@ -31,6 +31,7 @@ macro_rules! named {
 named!(
     Article,
     Document,
+    ExtractionReport,
     IngestedArticle,
     IngestArticleResponse,
     IngestArticlesResponse,

@@ -19,8 +19,10 @@ mod input;
 mod json;
 mod keys;
 mod reads;
+mod reprocess;
 mod revisions;
 mod serve;
+mod source;
 mod table;
 mod target;
 mod verify;
@@ -61,6 +63,10 @@ enum Command {
     Export(export::ExportArgs),
     /// List the revisions of an article, or print the differences between two
     Revisions(revisions::RevisionsArgs),
+    /// Print the document that an article was extracted from, or the report of the extraction
+    Source(source::SourceArgs),
+    /// Extract kept documents again with this version
+    Reprocess(reprocess::ReprocessArgs),
     /// Correct fields of an article
     Correct(correct::CorrectArgs),
     /// Withdraw (kill) an article: nobody can read it, and it is refused when it comes again
@@ -123,6 +129,8 @@ pub fn main() -> ExitCode {
         Command::Export(args) => block_on(export::export(args)),
         Command::ConsistencyCheck(args) => block_on(consistency_check::run(args)),
         Command::Revisions(args) => block_on(revisions::revisions(args)),
+        Command::Source(args) => block_on(source::source(args)),
+        Command::Reprocess(args) => block_on(reprocess::reprocess(args)),
         Command::Correct(args) => block_on(correct::correct(args)),
         Command::Withdraw(args) => block_on(edits::withdraw(args)),
         Command::Reinstate(args) => block_on(edits::reinstate(args)),

@@ -11,7 +11,9 @@ use crate::cache::{ConsistencyCheckOptions, LocalCacheOptions, RedisOptions};
 use crate::extract;
 use crate::ingest::{IngestOptions, Kills};
 use crate::retrieve::RetrieveLimits;
-use crate::server::{CallOptions, Compression, ConnectionOptions, ServerOptions, StoreOptions, TlsOptions, WebOptions};
+use crate::server::{
+    CallOptions, Compression, ConnectionOptions, ServerOptions, SourceLimits, StoreOptions, TlsOptions, WebOptions,
+};
 use crate::store::postgres::{PostgresOptions, StandbyOptions};
 use crate::store::sqlite::SqliteOptions;
 use crate::telemetry::trace::TraceOptions;
@@ -50,6 +52,10 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
     })?;
     let extract =
         extract::Limits { max_bytes: settings.get("max-document-bytes", size)?, ..extract::Limits::default() };
+    let sources = SourceLimits {
+        keep: settings.get("source-keep", |text| if text == "0" { Ok(Duration::ZERO) } else { duration(text) })?,
+        max_bytes: settings.get("source-max-bytes", bytes)?,
+    };
     let body_bytes = settings.get("max-body-bytes", size)?;
     Ok(ServerOptions {
         listen: settings.get("listen", address)?,
@@ -101,9 +107,11 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
                 "admin-only" => Ok(Kills::AdminOnly),
                 _ => Err("must be own-source or admin-only".into()),
             })?,
+            keep_originals: !sources.keep.is_zero(),
             article: article::Limits { body_bytes, ..article::Limits::default() },
             extract,
         },
+        sources,
         ingest_workers: settings.get("ingest-workers", |text| match text {
             "auto" => Ok(std::thread::available_parallelism().map_or(2, usize::from)),
             text => count(text).map_err(|expected| format!("{expected}, or auto")),

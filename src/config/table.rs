@@ -115,6 +115,13 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("deleted-keep", "30d", "time after which deleted articles are purged, at least 1h; `off` keeps them"),
     setting(
+        "source-keep",
+        "30d",
+        "time for which received documents are kept, compressed, for `GetArticleSource` and `GetExtractionReport`; `0` \
+         keeps none",
+    ),
+    setting("source-max-bytes", "10GiB", "maximum total size of kept documents; beyond it, the oldest are removed"),
+    setting(
         "cache",
         "local",
         "article cache: `local` is in this process, `redis://user:password@host:port/db` adds one behind it that \

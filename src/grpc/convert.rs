@@ -51,6 +51,7 @@ pub(super) fn change_kind(kind: ChangeKind) -> i32 {
         ChangeKind::Expired => Api::Expired,
         ChangeKind::Merged => Api::Merged,
         ChangeKind::Purged => Api::Purged,
+        ChangeKind::Reprocessed => Api::Reprocessed,
     }
     .into()
 }

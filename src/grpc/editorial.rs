@@ -11,19 +11,22 @@ use super::convert::whole;
 use super::served::editorial_service_server::EditorialService;
 use super::served::{
     DeleteArticleResponse, MergeArticlesResponse, PurgeArticleResponse, ReinstateArticleResponse,
-    RollbackArticleResponse, UndeleteArticleResponse, UpdateArticleResponse, WithdrawArticleResponse,
+    ReprocessArticleResponse, RollbackArticleResponse, UndeleteArticleResponse, UpdateArticleResponse,
+    WithdrawArticleResponse,
 };
 use super::status;
 use crate::access::Audit;
 use crate::article::{ArticleId, ChangeKind, EncodedArticle, Record, Violations};
 use crate::ingest::{Copies, Edit, IngestError, Ingestion, RequestId, Target};
 use crate::proto;
+use crate::retrieve::Retrieval;
 use crate::store::{Outcome, WriteError, Written};
 use crate::telemetry::set_call_article;
 
 /// Editorial service.
 pub struct EditorialApi {
     writes: AuditedWrites,
+    retrieval: Retrieval,
     /// Time after which deleted articles are purged; never if absent.
     deleted_keep: Option<Duration>,
     compression: Compression,
@@ -31,9 +34,15 @@ pub struct EditorialApi {
 
 impl EditorialApi {
     /// Creates the service.
-    pub fn new(ingestion: Ingestion, audit: Audit, deleted_keep: Option<Duration>, compression: Compression) -> Self {
+    pub fn new(
+        ingestion: Ingestion,
+        retrieval: Retrieval,
+        audit: Audit,
+        deleted_keep: Option<Duration>,
+        compression: Compression,
+    ) -> Self {
         let writes = AuditedWrites::new("copydesk.v1.EditorialService", ingestion, audit);
-        Self { writes, deleted_keep, compression }
+        Self { writes, retrieval, deleted_keep, compression }
     }
 
     async fn edit(&self, edit: Edit<'_>, context: WriteContext) -> Result<Option<EncodedArticle>, Status> {
@@ -84,6 +93,7 @@ fn edited(kind: ChangeKind) -> &'static str {
         ChangeKind::Undeleted => "UNDELETED",
         ChangeKind::Merged => "MERGED",
         ChangeKind::Purged => "PURGED",
+        ChangeKind::Reprocessed => "REPROCESSED",
         ChangeKind::Created | ChangeKind::Revised | ChangeKind::Opened | ChangeKind::Expired => "REVISED",
     }
 }
@@ -221,5 +231,45 @@ impl EditorialService for EditorialApi {
         let edit = Edit::named(ChangeKind::Purged, &request.name, &request.etag, &request.reason, id);
         let edit = Edit { validate_only, ..edit };
         Ok(self.compression.reply(PurgeArticleResponse { article: self.edit(edit, context).await? }))
+    }
+
+    async fn reprocess_article(
+        &self,
+        request: Request<proto::ReprocessArticleRequest>,
+    ) -> Result<Response<ReprocessArticleResponse>, Status> {
+        let context = self.writes.context("ReprocessArticle", &request, request.get_ref().validate_only);
+        let authority = authority(&request);
+        let request = request.into_inner();
+        set_call_article(&request.name);
+        let first = proto::ReprocessArticleRequest { validate_only: false, ..request.clone() };
+        let request_id = RequestId::new("ReprocessArticle", &request.request_id, &first);
+        let done = editing(edited(ChangeKind::Reprocessed));
+        let ingestion = self.writes.observed(context, done).with_authority(authority);
+        let done = ingestion.reprocess(&request, request_id).await.map_err(|error| status::ingest(&error))?;
+        Ok(self.compression.reply(ReprocessArticleResponse {
+            article: Some(whole(&done.record, self.deleted_keep)),
+            changed_fields: done.changed_fields.into_iter().map(str::to_owned).collect(),
+            report: done.report,
+        }))
+    }
+
+    async fn get_article_source(
+        &self,
+        request: Request<proto::GetArticleSourceRequest>,
+    ) -> Result<Response<proto::GetArticleSourceResponse>, Status> {
+        let name = request.into_inner().name;
+        set_call_article(&name);
+        let found = self.retrieval.source(&name).await.map_err(|error| status::retrieve(&error))?;
+        Ok(self.compression.reply(found))
+    }
+
+    async fn get_extraction_report(
+        &self,
+        request: Request<proto::GetExtractionReportRequest>,
+    ) -> Result<Response<proto::GetExtractionReportResponse>, Status> {
+        let name = request.into_inner().name;
+        set_call_article(&name);
+        let found = self.retrieval.extraction_report(&name).await.map_err(|error| status::retrieve(&error))?;
+        Ok(self.compression.reply(found))
     }
 }

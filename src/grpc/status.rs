@@ -266,6 +266,7 @@ pub fn retrieve(error: &RetrieveError) -> Status {
             };
             Status::with_error_details(Code::NotFound, message, details)
         }
+        RetrieveError::SourceNotFound(name) => source_not_found(name),
         RetrieveError::IndexLate => {
             let message = "the search index has not reached the requested change_token yet; retry";
             Status::with_error_details(Code::Unavailable, message, with_retry("INDEX_LATE", Duration::from_secs(1)))
@@ -280,6 +281,11 @@ fn not_found(name: &str) -> Status {
         format!("{name} does not exist"),
         about("ARTICLE_NOT_FOUND", name, "does not exist"),
     )
+}
+
+fn source_not_found(name: &str) -> Status {
+    let what = "has no kept document: it is older than source-keep, was evicted, or was an article already";
+    Status::with_error_details(Code::NotFound, format!("{name} {what}"), about("SOURCE_NOT_FOUND", name, what))
 }
 
 /// Returns the status of a failed write.
@@ -303,6 +309,7 @@ pub fn ingest(error: &IngestError) -> Status {
             let message = format!("{name} does not exist; list the revisions of the article");
             Status::with_error_details(Code::NotFound, message, about("REVISION_NOT_FOUND", &name, "does not exist"))
         }
+        IngestError::NoDocument(id) => source_not_found(&id.name()),
         IngestError::NoText(revision) => {
             let name = revision.to_string();
             let what = "has no text, because the article was withdrawn before it arrived; name a later revision";

@@ -1,8 +1,10 @@
 //! Conversion of a document to an article that is ready to be written.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use prost::Message;
 
 use super::draft::from_draft;
 use super::keys::{Disbelief, Statements, believe};
@@ -17,7 +19,10 @@ use crate::proto::{
     Article, Author, Document, ExternalKey, ExtractionMethod, ExtractionReport, IngestArticleRequest, Rights,
     TimePrecision, Warning, WarningCode,
 };
-use crate::store::{Authority, Ingest, IngestSource, Missing, Precondition, RequestKey, StoreError, Transition, Write};
+use crate::store::{
+    Authority, Ingest, IngestSource, Missing, Original, OriginalDocument, Precondition, RequestKey, StoreError,
+    Transition, Write,
+};
 
 /// Maximum size of structured articles that are normalised on the I/O thread, in bytes: it takes microseconds, less
 /// than a switch of threads.
@@ -69,7 +74,7 @@ pub(super) fn prepare(
             let report =
                 ExtractionReport { method: ExtractionMethod::Article.into(), confidence: 1.0, ..Default::default() };
             let statements = metadata.statements_of(&article);
-            let article = Merged { article, report, statements, version: None };
+            let article = Merged { article, report, statements, version: None, original: None };
             return metadata.finish(article, request, time, options, field).map(Contents::Article);
         }
         Some(ref sent) => {
@@ -93,9 +98,10 @@ pub(super) fn prepare(
             }
         }
     };
+    let original = options.keep_originals.then(|| Arc::new(OriginalDocument::new(&document.encode_to_vec())));
     match extraction {
         Extraction::Article(extracted) => {
-            let merged = metadata.merge(*extracted, None);
+            let merged = Merged { original, ..metadata.merge(*extracted, None) };
             metadata.finish(merged, request, time, options, field).map(Contents::Article)
         }
         Extraction::Feed(entries) => {
@@ -110,7 +116,8 @@ pub(super) fn prepare(
                 };
                 let prepared = match entry.result {
                     Ok(extracted) => {
-                        let merged = item.merge(extracted, Some(&metadata.url));
+                        let merged =
+                            Merged { original: original.clone(), ..item.merge(extracted, Some(&metadata.url)) };
                         item.finish(merged, request, time, options, field)
                     }
                     Err(ExtractError::Withdrawn(withdrawal)) => item.withdraw(&withdrawal, request, time),
@@ -156,6 +163,7 @@ struct Merged {
     statements: Statements,
     /// The version that a wire item states.
     version: Option<i64>,
+    original: Option<Arc<OriginalDocument>>,
 }
 
 impl SenderMetadata {
@@ -261,7 +269,7 @@ impl SenderMetadata {
         let (fetched, is_item) = (self.url.clone(), feed.is_some());
         let statements = Statements { fetched, believed, is_item, is_foreign, states_external_id };
         let version = draft.wire.version;
-        Merged { article: Article { url, ..from_draft(draft) }, report, statements, version }
+        Merged { article: Article { url, ..from_draft(draft) }, report, statements, version, original: None }
     }
 
     /// Overrides the article's metadata with the sender's, cleans the article and collects its keys.
@@ -273,7 +281,7 @@ impl SenderMetadata {
         options: &IngestOptions,
         field: &str,
     ) -> Result<Prepared, IngestError> {
-        let Merged { mut article, mut report, statements, version } = merged;
+        let Merged { mut article, mut report, statements, version, original } = merged;
         let is_extracted = report.method() != ExtractionMethod::Article;
         let mut set_by_request = |field: &str| {
             if is_extracted && !field.is_empty() {
@@ -329,7 +337,8 @@ impl SenderMetadata {
         let version = SourceVersion { number, ..self.version(&article, statements.is_item, time) };
         // `Ingestion::write_of` sets the authority of the caller.
         let from = IngestSource::Publisher(Authority::Write);
-        let ingest = Ingest { id, is_named, keys, article, version, request, from, time };
+        let original = original.map(|document| Original::new(document, &report.encode_to_vec(), time));
+        let ingest = Ingest { id, is_named, keys, article, version, request, from, original, time };
         Ok(Prepared { write: Write::Ingest(Box::new(ingest)), report })
     }
 

@@ -19,6 +19,9 @@ pub enum IngestError {
     /// The article has no such revision, or no longer.
     #[error("{0} does not exist")]
     NoSuchRevision(RevisionName),
+    /// The document of the article is not kept, or no longer has the article.
+    #[error("the document of {0:?} is not kept")]
+    NoDocument(ArticleId),
     /// The revision has no text: the article was withdrawn before it arrived.
     #[error("{0} has no text")]
     NoText(RevisionName),

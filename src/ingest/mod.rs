@@ -12,6 +12,7 @@ mod merge;
 mod meter;
 mod preview;
 mod report;
+mod reprocess;
 mod request_id;
 mod rollback;
 mod stream;
@@ -31,6 +32,7 @@ pub use extraction::{DocumentMemory, Extraction};
 pub use extraction_pool::Workers;
 pub use meter::{Meter, OverRate};
 pub use preview::preview;
+pub use reprocess::Reextracted;
 pub use request_id::RequestId;
 pub use stream::{StreamError, StreamItem, StreamResponse};
 pub use update::MAX_UPDATE_TRIES;
@@ -65,6 +67,8 @@ pub struct IngestOptions {
     pub unread: Duration,
     /// Permission to withdraw articles by canceled wire items.
     pub kills: Kills,
+    /// True if received documents are kept.
+    pub keep_originals: bool,
     /// Limits of an article.
     pub article: Limits,
     /// Limits of a document to extract.
@@ -77,6 +81,7 @@ impl Default for IngestOptions {
             stream_bytes: 128 << 20,
             unread: Duration::from_secs(30),
             kills: Kills::OwnSource,
+            keep_originals: true,
             article: Limits::default(),
             extract: extract::Limits::default(),
         }

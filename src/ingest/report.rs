@@ -8,6 +8,9 @@ use crate::proto::{
 };
 use crate::store::KeyNote;
 
+/// Version of the extractor: that of the package, and a digest of its code and data (build.rs).
+pub(super) const EXTRACTOR_VERSION: &str = env!("EXTRACTOR_VERSION");
+
 /// Converts the report of an extraction.
 pub(super) fn to_proto(report: extract::Report) -> ExtractionReport {
     ExtractionReport {
@@ -28,6 +31,7 @@ pub(super) fn to_proto(report: extract::Report) -> ExtractionReport {
         page_kind: page_kind(report.page_kind).into(),
         page_kind_confidence: report.page_kind_confidence,
         fields: report.fields.iter().map(provenance).collect(),
+        extractor_version: EXTRACTOR_VERSION.to_owned(),
     }
 }
 

@@ -45,7 +45,7 @@ impl Ingestion {
             }
             let decode = |record: &Record| Article::decode(record.content()).map_err(|_| StoreError::Damaged);
             let article = CleanArticle::restored(decode(past)?, &decode(current)?);
-            Ok(Corrected { article, editor_fields: EditorFields::NONE })
+            Ok(Corrected { article, editor_fields: EditorFields::NONE, reprocessed: None })
         })
         .await
     }

@@ -12,7 +12,9 @@ use super::edit::{precondition, reason};
 use super::{IngestError, Ingestion, RequestId};
 use crate::article::{ArticleId, CleanArticle, EditorFields, Lifecycle, Record, UpdateMask, Violations};
 use crate::proto::{Article, UpdateArticleRequest};
-use crate::store::{Consistency, Precondition, RequestKey, StoreError, Update, Write, WriteError, Written};
+use crate::store::{
+    Consistency, Precondition, Reprocessed, RequestKey, StoreError, Update, Write, WriteError, Written,
+};
 
 /// Maximum number of tries of an update without an etag that conflicts with concurrent updates.
 pub const MAX_UPDATE_TRIES: usize = 5;
@@ -48,6 +50,8 @@ pub(super) struct Corrected {
     pub(super) article: CleanArticle,
     /// Fields that belong to editors from now on.
     pub(super) editor_fields: EditorFields,
+    /// Set if the content was extracted again.
+    pub(super) reprocessed: Option<Box<Reprocessed>>,
 }
 
 impl Ingestion {
@@ -79,7 +83,7 @@ impl Ingestion {
             mask.apply(&mut article, new);
             let article =
                 CleanArticle::new(article, &self.options.article).map_err(|violations| violations.within("article"))?;
-            Ok(Corrected { article, editor_fields: mask.editor_fields() })
+            Ok(Corrected { article, editor_fields: mask.editor_fields(), reprocessed: None })
         })
         .await
     }
@@ -133,6 +137,7 @@ impl Ingestion {
             id: correction.id.clone(),
             article: corrected.article,
             editor_fields: corrected.editor_fields,
+            reprocessed: corrected.reprocessed,
             authority: self.authority,
             precondition,
             reason: correction.reason.clone(),
@@ -145,13 +150,13 @@ impl Ingestion {
     /// there is none: no article has revision 0.
     async fn repeat(&self, correction: &Correction, record: &Record) -> Result<Written, WriteError> {
         let article = CleanArticle::stored(&record.content()).map_err(|_| StoreError::Damaged)?;
-        let unchanged = Corrected { article, editor_fields: EditorFields::NONE };
+        let unchanged = Corrected { article, editor_fields: EditorFields::NONE, reprocessed: None };
         self.apply(self.correction(correction, unchanged, Precondition::Revision(0)), correction.validate_only).await
     }
 
     /// Reads the newest record, to be updated. An update is not rejected under read load: it retries until its caller
     /// gives up.
-    async fn newest(&self, id: &ArticleId) -> Result<Option<Arc<Record>>, StoreError> {
+    pub(super) async fn newest(&self, id: &ArticleId) -> Result<Option<Arc<Record>>, StoreError> {
         loop {
             match self.store.get(std::slice::from_ref(id), Consistency::Full).await {
                 Err(StoreError::Busy) => tokio::time::sleep(BUSY_RETRY).await,

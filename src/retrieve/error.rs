@@ -34,6 +34,9 @@ pub enum RetrieveError {
         /// Name of the article that it leads to, if that one is readable.
         successor: Option<String>,
     },
+    /// The document of an article is not kept.
+    #[error("the document of {0} is not kept")]
+    SourceNotFound(String),
     /// The search index did not reach the requested position in time.
     #[error("the search index has not reached the requested change_token yet")]
     IndexLate,

@@ -13,6 +13,7 @@ mod page_token;
 mod revisions;
 mod search;
 mod snippet;
+mod source;
 mod watch;
 mod watch_start;
 

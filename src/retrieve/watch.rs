@@ -163,6 +163,7 @@ fn change_kind(kind: proto::ChangeKind) -> Option<ChangeKind> {
         Api::Expired => ChangeKind::Expired,
         Api::Merged => ChangeKind::Merged,
         Api::Purged => ChangeKind::Purged,
+        Api::Reprocessed => ChangeKind::Reprocessed,
     })
 }
 

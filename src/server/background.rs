@@ -22,6 +22,9 @@ const MIN_PURGE_INTERVAL: Duration = Duration::from_millis(200);
 const MAX_PURGE_INTERVAL: Duration = Duration::from_secs(3_600);
 /// Maximum number of articles that are purged in one transaction.
 const PURGE_BATCH: usize = 100;
+/// Bounds of the interval between removals of kept documents.
+const MIN_EVICT_INTERVAL: Duration = Duration::from_millis(100);
+const MAX_EVICT_INTERVAL: Duration = Duration::from_secs(60);
 /// Interval between pings of the store, so that readiness follows it within a second.
 const PING: Duration = Duration::from_millis(500);
 /// Maximum time for the answer to a ping.
@@ -109,6 +112,41 @@ pub(super) async fn reload_on_hangup(access: Option<Access>, certificates: Optio
             access.refresh().await;
         }
         tracing::info!("certificates and keys reloaded on SIGHUP");
+    }
+}
+
+/// Limits of kept documents.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceLimits {
+    /// Time for which documents are kept; 0 if they are not.
+    pub keep: Duration,
+    /// Maximum total size, after compression, in bytes.
+    pub max_bytes: u64,
+}
+
+impl Default for SourceLimits {
+    fn default() -> Self {
+        Self { keep: Duration::from_secs(30 * 86_400), max_bytes: 10 << 30 }
+    }
+}
+
+/// Removes kept documents beyond the limits, the oldest first.
+pub(super) async fn evict_originals(store: Arc<dyn Store>, limits: SourceLimits, stopping: CancellationToken) {
+    let interval = (limits.keep / 100).clamp(MIN_EVICT_INTERVAL, MAX_EVICT_INTERVAL);
+    let mut failing = false;
+    while !stopping.is_cancelled() {
+        let now = Timestamp::now();
+        let before = now.checked_sub(limits.keep).unwrap_or(Timestamp::MIN);
+        let evicted = store.evict_originals(before, limits.max_bytes).await;
+        match &evicted {
+            Ok(_) => failing = false,
+            Err(error) if !std::mem::replace(&mut failing, true) => {
+                tracing::warn!(%error, "kept documents could not be removed");
+            }
+            Err(_) => {}
+        }
+        let more = evicted.is_ok_and(|count| count > 0);
+        tokio::time::sleep(if more { MIN_EVICT_INTERVAL } else { jittered(interval) }).await;
     }
 }
 

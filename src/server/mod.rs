@@ -24,6 +24,7 @@ use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 use tower::ServiceBuilder;
 
 pub use crate::grpc::Compression;
+pub use background::SourceLimits;
 pub use engine::{CopyTarget, StoreOptions};
 pub use middleware::hosts::AllowedHosts;
 pub use middleware::limits::CallOptions;
@@ -82,6 +83,8 @@ pub struct ServerOptions {
     pub retrieve: RetrieveLimits,
     /// Settings of ingestion.
     pub ingest: IngestOptions,
+    /// Limits of kept documents.
+    pub sources: SourceLimits,
     /// Number of extraction threads.
     pub ingest_workers: usize,
     /// Maximum number of documents that are extracted or queued for extraction.
@@ -246,6 +249,8 @@ impl Server {
             let purging = background::purge_deleted(self.stack.store(), keep, stopping.clone());
             background.push(tokio::spawn(purging));
         }
+        let evicting = background::evict_originals(self.stack.store(), self.options.sources, stopping.clone());
+        background.push(tokio::spawn(evicting));
         if let Some(access) = self.access.clone() {
             background.push(tokio::spawn(background::watch_credentials(
                 access.clone(),
@@ -313,9 +318,10 @@ impl Server {
         let extraction = self.extraction.clone();
         let early = EarlyReject::new(extraction.clone(), max, metrics.clone());
         let ingestion = Ingestion::new(self.stack.store(), extraction, self.options.ingest.clone());
+        let reads = retrieval.clone();
         let retrieval = RetrievalApi::new(retrieval, metrics.clone(), self.access.is_some(), compression);
         let keep = self.options.retrieve.deleted_keep;
-        let editorial = EditorialApi::new(ingestion.clone(), self.audit.clone(), keep, compression);
+        let editorial = EditorialApi::new(ingestion.clone(), reads, self.audit.clone(), keep, compression);
         let ingestion = IngestionApi::new(ingestion, metrics.clone(), self.audit.clone(), compression);
         let mut retrieval = RetrievalServiceServer::new(retrieval)
             .accept_compressed(Gzip)

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Consistency, Ingest, IngestSource, Merge, Missing, Outcome, Precondition, SnapshotQuery, Store, StoreError,
-    Transition, Visibility, Write, WriteError,
+    Consistency, Ingest, IngestSource, Merge, Missing, Original, Outcome, Precondition, SnapshotQuery, Store,
+    StoreError, Transition, Visibility, Write, WriteError,
 };
 use crate::article::{ArticleId, ArticleKey, ChangeKind, CleanArticle, Lifecycle, Limits, Record};
 
@@ -30,7 +30,7 @@ pub struct Copied {
     pub count: u64,
 }
 
-/// Copies the current revision of each article, with its keys and the version of its last document. Embargoed,
+/// Copies the current revision of each article, with its keys, and the version and the original of its last document. Embargoed,
 /// withdrawn and deleted ones keep their state, so a killed article stays killed. Past revisions, request IDs and
 /// change tokens are not copied. An article that the copy already has with the same content is unchanged.
 ///
@@ -45,7 +45,8 @@ pub async fn copy(from: &dyn Store, to: &dyn Store) -> Result<Copied, StoreError
         merges.extend(page.iter().filter_map(|(record, _)| merge(record)));
         let ids: Vec<ArticleId> = page.iter().map(|(record, _)| record.id.clone()).collect();
         let keys = from.keys_of(&ids, Consistency::Full).await?;
-        let stored = store(to, &page, keys, &mut copied).await?;
+        let originals = originals(from, &page).await?;
+        let stored = store(to, &page, keys, originals, &mut copied).await?;
         set_aside(to, &stored, &mut copied).await?;
         match page.last() {
             Some((last, _)) if page.len() == BATCH => after = Some(last.id.clone()),
@@ -80,15 +81,25 @@ fn merge(record: &Record) -> Option<Write> {
     Some(Write::Merge(Box::new(merge)))
 }
 
+/// Returns the documents from which articles were extracted.
+async fn originals(from: &dyn Store, page: &[(Arc<Record>, Visibility)]) -> Result<Vec<Option<Original>>, StoreError> {
+    let mut originals = Vec::with_capacity(page.len());
+    for (record, _) in page {
+        originals.push(from.original(&record.id, None).await?.map(|original| original.again(&original.report)));
+    }
+    Ok(originals)
+}
+
 /// Writes a batch. Returns the records that the copy now contains.
 async fn store<'a>(
     to: &dyn Store,
     page: &'a [(Arc<Record>, Visibility)],
     keys: Vec<Vec<ArticleKey>>,
+    originals: Vec<Option<Original>>,
     copied: &mut Copied,
 ) -> Result<Vec<&'a Record>, StoreError> {
     let (mut taken, mut writes) = (Vec::new(), Vec::new());
-    for ((record, standing), keys) in page.iter().zip(keys) {
+    for (((record, standing), keys), original) in page.iter().zip(keys).zip(originals) {
         if record.is_empty() || record.lifecycle == Lifecycle::Purged {
             if is_copied(to, record).await? {
                 (copied.articles, copied.unchanged) = (copied.articles + 1, copied.unchanged + 1);
@@ -109,6 +120,7 @@ async fn store<'a>(
                     version: standing.version,
                     request: None,
                     from: IngestSource::Copy(standing.editor_fields),
+                    original,
                     time: record.create_time,
                 };
                 taken.push(&**record);

@@ -14,7 +14,7 @@ const LIFECYCLES: [Lifecycle; 6] = [
     Lifecycle::Merged,
     Lifecycle::Purged,
 ];
-const KINDS: [ChangeKind; 10] = [
+const KINDS: [ChangeKind; 11] = [
     ChangeKind::Created,
     ChangeKind::Revised,
     ChangeKind::Withdrawn,
@@ -25,6 +25,7 @@ const KINDS: [ChangeKind; 10] = [
     ChangeKind::Expired,
     ChangeKind::Merged,
     ChangeKind::Purged,
+    ChangeKind::Reprocessed,
 ];
 const OUTCOMES: [Outcome; 5] =
     [Outcome::Created, Outcome::Revised, Outcome::Unchanged, Outcome::Duplicate, Outcome::Stale];

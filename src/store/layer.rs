@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::page::{ListPage, ListQuery, SearchPage, SearchQuery, SnapshotQuery};
 use super::read::{Change, ChangedIds, Consistency, FeedCursor, Fetched, Revision, Visibility};
 use super::write::{Write, Written};
-use super::{Store, StoreError, WriteError};
+use super::{Store, StoreError, StoredOriginal, WriteError};
 use crate::article::{ArticleId, ArticleKey, Key, Position, Record};
 
 /// Declares [`StoreLayer`] with a default for each method of [`Store`], and implements `Store` for every layer.
@@ -81,5 +81,7 @@ layer! {
     async index_position() -> Result<Position, StoreError>;
     async apply_due_transitions(now: Timestamp) -> Result<usize, StoreError>;
     async deleted_before(time: Timestamp, limit: usize) -> Result<Vec<(ArticleId, i64)>, StoreError>;
+    async original(id: &ArticleId, revision: Option<i64>) -> Result<Option<StoredOriginal>, StoreError>;
+    async evict_originals(before: Timestamp, max_bytes: u64) -> Result<usize, StoreError>;
     async ping() -> Result<(), StoreError>;
 }

@@ -12,6 +12,7 @@ mod keys;
 mod layer;
 mod merge;
 mod near_duplicates;
+mod original;
 mod page;
 mod plan;
 pub mod postgres;
@@ -34,6 +35,7 @@ pub use error::{StoreError, WriteError};
 pub use keys::{KeyStore, Keys, StoredKey};
 pub use layer::StoreLayer;
 pub use merge::last_successor;
+pub use original::{Original, OriginalDocument, StoredOriginal};
 pub use page::{
     ListCursor, ListPage, ListQuery, Order, OrderField, SearchHit, SearchPage, SearchQuery, Shard, SnapshotQuery,
 };
@@ -41,8 +43,8 @@ pub use read::{Change, ChangedIds, Consistency, FeedCursor, Fetched, Layer, Revi
 pub use traced::Traced;
 pub use verify::{Total, Verified, verify};
 pub use write::{
-    Authority, Ingest, IngestSource, KeyNote, Merge, Missing, Outcome, Precondition, RequestKey, Transition, Update,
-    Write, Written,
+    Authority, Ingest, IngestSource, KeyNote, Merge, Missing, Outcome, Precondition, Reprocessed, RequestKey,
+    Transition, Update, Write, Written,
 };
 
 use crate::article::{ArticleId, ArticleKey, Key, Position, Record};
@@ -127,6 +129,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Returns at most `limit` deleted articles that were deleted before a time, earliest first, with their revisions.
     async fn deleted_before(&self, time: Timestamp, limit: usize) -> Result<Vec<(ArticleId, i64)>, StoreError>;
+
+    /// Returns the document that a revision was extracted from: of `revision`, or of the newest one that has it.
+    async fn original(&self, id: &ArticleId, revision: Option<i64>) -> Result<Option<StoredOriginal>, StoreError>;
+
+    /// Removes some of the oldest originals: those from before a time, and those beyond a total size in bytes, after
+    /// compression. Returns their number, 0 if none is left to be removed.
+    async fn evict_originals(&self, before: Timestamp, max_bytes: u64) -> Result<usize, StoreError>;
 
     /// Checks that the store answers.
     async fn ping(&self) -> Result<(), StoreError>;

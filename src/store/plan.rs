@@ -137,7 +137,9 @@ pub(super) fn plan<'a>(
         (Write::Ingest(ingest), Some((current, provenance))) => plan_ingest(ingest, current, provenance),
         (Write::Update(update), Some((current, provenance))) => {
             let editor_fields = provenance.editor_fields.with(update.editor_fields);
-            Ok((plan_update(update, current)?, Provenance { editor_fields, ..provenance }))
+            let ingested =
+                update.reprocessed.as_ref().map_or(provenance.ingested, |reprocessed| reprocessed.fingerprint);
+            Ok((plan_update(update, current)?, Provenance { editor_fields, ingested, ..provenance }))
         }
         (Write::Transition(transition), Some((current, provenance))) => {
             Ok((plan_transition(transition, current)?, provenance))
@@ -247,7 +249,11 @@ fn plan_update<'a>(update: &'a Update, current: &Record) -> Result<Effect<'a>, W
     }
     let times = Times { embargo: update.article.embargo_time(), expire: update.article.expire_time() };
     times.require_authority(update.authority, current, update.time)?;
-    Ok(Effect::Revise(Box::new(Revision::of_text(Cow::Borrowed(&update.article), &update.reason))))
+    let mut revision = Revision::of_text(Cow::Borrowed(&update.article), &update.reason);
+    if update.reprocessed.is_some() {
+        revision.kind = ChangeKind::Reprocessed;
+    }
+    Ok(Effect::Revise(Box::new(revision)))
 }
 
 fn plan_transition<'a>(transition: &'a Transition, current: &Record) -> Result<Effect<'a>, WriteError> {

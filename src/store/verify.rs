@@ -1,5 +1,5 @@
 //! Verification of a store's integrity: every text matches its digest, the feed has no gaps, each article equals its
-//! last change, and has the keys that it states.
+//! last change, and has the keys that it states; every kept document matches its digest.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -142,6 +142,7 @@ async fn verify_articles(
     loop {
         let page = store.snapshot(&SnapshotQuery::of_all(found.to, after, BATCH)).await?;
         verify_keys(store, found, &page).await?;
+        verify_originals(store, found, &page).await?;
         for (record, standing) in &page {
             found.verify_article(record, *standing, last_changes.remove(&record.id), whole);
         }
@@ -189,6 +190,27 @@ async fn verify_keys(
             if !is_own && store.lookup(&[stated.key], Consistency::Full).await?.iter().all(Option::is_none) {
                 found.problem(format!("{name}: no article has the key {:?} of its URL or external ID", stated.key));
             }
+        }
+    }
+    Ok(())
+}
+
+/// Verifies the documents from which articles were extracted. A purged article has none.
+async fn verify_originals(
+    store: &dyn Store,
+    found: &mut Verified,
+    page: &[(Arc<Record>, Visibility)],
+) -> Result<(), StoreError> {
+    for (record, now) in page {
+        let name = record.id.name();
+        match store.original(&record.id, None).await {
+            Ok(None) => {}
+            Ok(Some(_)) if now.lifecycle == Lifecycle::Purged => {
+                found.problem(format!("{name}: still has a document, although the article was purged"));
+            }
+            Ok(Some(original)) if original.is_intact() => {}
+            Ok(Some(_)) | Err(StoreError::Damaged) => found.problem(format!("{name}: the kept document is damaged")),
+            Err(error) => return Err(error),
         }
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::original::Original;
 use crate::article::{
     ArticleId, ArticleKey, ChangeKind, CleanArticle, Digest, EditorFields, Key, Record, SourceVersion, StatedKey,
     VersionPart,
@@ -30,6 +31,16 @@ impl Write {
             Self::Update(update) => &update.id,
             Self::Transition(transition) => &transition.id,
             Self::Merge(merge) => &merge.id,
+        }
+    }
+
+    /// Returns the original to be kept for the revision that the write has led to, by its outcome.
+    pub(crate) fn original(&self, outcome: Outcome) -> Option<&Original> {
+        match self {
+            Self::Ingest(ingest) if outcome.is_change() => ingest.original.as_ref(),
+            // Also without a change: the report is of the present extractor.
+            Self::Update(update) => update.reprocessed.as_ref().map(|reprocessed| &reprocessed.original),
+            _ => None,
         }
     }
 
@@ -80,6 +91,8 @@ pub struct Ingest {
     pub request: Option<RequestKey>,
     /// Source.
     pub from: IngestSource,
+    /// The document as received, if it is to be kept.
+    pub original: Option<Original>,
     /// Current time.
     pub time: Timestamp,
 }
@@ -122,6 +135,8 @@ pub struct Update {
     pub id: ArticleId,
     /// New content.
     pub article: CleanArticle,
+    /// Set if the content was extracted again from the kept document, and is no correction.
+    pub reprocessed: Option<Box<Reprocessed>>,
     /// Fields that belong to editors from now on, even if their values are unchanged.
     pub editor_fields: EditorFields,
     /// Authority over readable articles.
@@ -134,6 +149,15 @@ pub struct Update {
     pub request: Option<RequestKey>,
     /// Current time.
     pub time: Timestamp,
+}
+
+/// Repeated extraction of a document.
+#[derive(Clone, Debug)]
+pub struct Reprocessed {
+    /// Fingerprint of the extracted article: the document is known by it when it comes again.
+    pub fingerprint: Digest,
+    /// The document, with the new report.
+    pub original: Original,
 }
 
 /// Change of the lifecycle state.

@@ -118,3 +118,22 @@ fn lists_are_for_scripts_and_say_when_nothing_matches() {
     assert!(shown.is_empty() && note.contains("no articles match"), "{shown}{note}");
     assert!(!desk.succeed(&["search", "ferry", "-sport"]).contains("score"));
 }
+
+#[test]
+fn kept_documents_are_printed_and_extracted_again() {
+    let desk = Desk::open();
+    assert_eq!(desk.succeed(&["source", "--url", URL]), PAGE);
+    assert_eq!(desk.succeed(&["source", "--url", URL, "--revision", "1"]), PAGE);
+    let report: serde_json::Value = serde_json::from_str(&desk.succeed(&["source", "--url", URL, "--report"])).unwrap();
+    assert_eq!(report["method"], "EXTRACTION_METHOD_HTML");
+    let (code, _, errors) = desk.call(&["source", "--url", URL, "--revision", "7"]);
+    assert!(code == 1 && errors.contains("no kept document"), "{errors}");
+
+    let same = "0 changed, 0 unchanged, 1 of this version, 0 without a document, 0 failed";
+    assert_eq!(desk.succeed(&["reprocess"]).trim_end(), same);
+    desk.succeed(&["correct", "--url", URL, "--set", "section=Harbour"]);
+    let tried = desk.succeed(&["reprocess", "--all", "--dry-run", "--rate", "1000"]);
+    assert!(tried.starts_with("0 would change, 1 unchanged"), "{tried}");
+    assert!(desk.succeed(&["reprocess", "--source", "other.example"]).starts_with("0 changed, 0 unchanged, 0 of"));
+    assert_eq!(desk.call(&["reprocess", "--rate", "0"]).0, 2);
+}

@@ -1,4 +1,4 @@
-//! Replays the corpus of the fuzz targets (`fuzz/corpus`) on stable Rust. `make fuzz` looks for more, on nightly.
+//! Replays the corpus of the fuzz targets (`fuzz/corpus`). `make fuzz` looks for more.
 
 use std::path::Path;
 

@@ -15,7 +15,8 @@ use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
 use copydesk::proto::{Article, Author, Document, IngestArticleRequest, IngestedArticle};
 use copydesk::retrieve::RetrieveLimits;
 use copydesk::server::{
-    AllowedHosts, CallOptions, ConnectionOptions, Origins, Server, ServerOptions, StoreOptions, WebOptions,
+    AllowedHosts, CallOptions, ConnectionOptions, Origins, Server, ServerOptions, SourceLimits, StoreOptions,
+    WebOptions,
 };
 use copydesk::store::sqlite::SqliteOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -70,6 +71,7 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
             deleted_keep: None,
         },
         ingest: IngestOptions { article: Limits::default(), ..IngestOptions::default() },
+        sources: SourceLimits::default(),
         ingest_workers: 2,
         ingest_queue: 64,
         ingest_call_bytes: 128 << 20,

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::agreement::Agreement;
 use super::authors;
+use super::fetched::Fetched;
 use super::jsonld::{self, PageIdentity, Structured};
 use super::page::Page;
 use super::title::{self, Site};
@@ -25,13 +26,6 @@ const SECTION_TAGS: [&str; 3] = ["article:section", "section", "parsely-section"
 const MAX_TAGS: usize = 30;
 const PUBLISHER_CHARS: usize = 200;
 const SECTION_CHARS: usize = 200;
-
-/// The address and the time at which a page was fetched, if they are known.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Fetched<'a> {
-    pub(crate) url: Option<&'a Url>,
-    pub(crate) time: Option<Timestamp>,
-}
 
 /// An article's fields, cleaned.
 #[derive(Clone, Debug, Default)]

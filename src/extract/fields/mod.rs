@@ -7,6 +7,7 @@ pub(super) mod byline;
 pub(super) mod credits;
 pub(super) mod dateline;
 pub(super) mod dates;
+pub(super) mod fetched;
 pub(super) mod jsonld;
 pub(super) mod language;
 pub(super) mod meta;

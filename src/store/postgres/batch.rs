@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::bulk::{Bulk, Statement, array_text};
 use super::erase::{self, ErasedRow};
 use super::key_table;
+use super::original_table::{self, OriginalRow};
 use super::sketch_table::{self, SketchRow};
 use crate::article::{ArticleKey, ChangeKind, CleanArticle, Digest, RecordParts};
 use crate::store::Outcome;
@@ -122,6 +123,7 @@ pub(super) struct Batch {
     pub(super) moves: Vec<(i64, i64)>,
     pub(super) erased: Vec<ErasedRow>,
     pub(super) sketches: Vec<SketchRow>,
+    pub(super) originals: Vec<OriginalRow>,
     articles: Vec<ArticleRow>,
     unlisted: Vec<FacetRow>,
     listed: Vec<FacetRow>,
@@ -145,13 +147,13 @@ impl Batch {
         self.changes.is_empty() && self.articles.is_empty() && self.requests.is_empty() && self.keys.is_empty()
     }
 
-    /// Builds the statement that stores the texts. It needs no position.
-    pub(super) fn texts(&mut self) -> Option<Statement> {
+    /// Builds the statements that store texts and original documents. They need no position.
+    pub(super) fn texts(&mut self) -> Vec<Statement> {
         let rows = std::mem::take(&mut self.texts);
         let mut bulk = Bulk::new("copydesk.texts", 0);
         bulk.column("text", Type::UUID_ARRAY, each(&rows, |row| row.text));
         bulk.column("content", Type::BYTEA_ARRAY, rows.into_iter().map(|row| row.content).collect());
-        bulk.insert()
+        [bulk.insert(), original_table::documents(&self.originals)].into_iter().flatten().collect()
     }
 
     /// Builds the statements that store the rest, after the feed has been advanced.
@@ -171,6 +173,7 @@ impl Batch {
             keys(&new_keys, changes).insert(),
             keys(&moved_keys, changes).upsert(&["key"], &[]),
             requests(self.requests, changes),
+            original_table::revisions(&self.originals, changes),
         ];
         let sketches = sketch_table::statements(&self.sketches, changes);
         all.into_iter().chain(sketches).chain(erase::statements(&self.erased, changes)).flatten().collect()

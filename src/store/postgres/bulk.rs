@@ -79,6 +79,11 @@ impl Bulk {
         self.finish("")
     }
 
+    /// Builds an insert of the rows whose value of `key` is not there. None without rows.
+    pub(super) fn insert_unless(self, key: &str) -> Option<Statement> {
+        self.finish(&format!(" ON CONFLICT ({key}) DO NOTHING"))
+    }
+
     /// Builds an upsert by `key`, which leaves `constant` columns unchanged. None without rows.
     pub(super) fn upsert(self, key: &[&str], constant: &[&str]) -> Option<Statement> {
         let changing = self.names.iter().filter(|name| !key.contains(name) && !constant.contains(name));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tokio_postgres::types::Type;
 
 use super::bulk::{Bulk, Statement};
-use super::key_table;
+use super::{key_table, original_table};
 use crate::article::Key;
 
 /// Article that is purged.
@@ -43,7 +43,11 @@ pub(super) fn statements(rows: &[ErasedRow], changes: usize) -> Vec<Option<State
     let (key_column, articles) = of_each.collect::<BTreeMap<_, _>>().into_iter().unzip::<_, _, Vec<_>, Vec<i64>>();
     keys.column("key", Type::UUID_ARRAY, key_column);
     keys.placed("article", articles);
+    let articles: Vec<i64> = rows.iter().map(|row| row.article).collect();
+    let [documents, revisions] = original_table::erase(&articles, changes);
     vec![
+        documents,
+        revisions,
         texts.custom(|from, values| {
             format!(
                 "UPDATE copydesk.texts x SET content = t.content FROM {from}, copydesk.changes c

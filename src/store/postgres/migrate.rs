@@ -199,6 +199,24 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE copydesk.article_sketches ALTER COLUMN sketch SET STATISTICS 0;
     ALTER TABLE copydesk.article_anchors ALTER COLUMN anchor SET STATISTICS 0;
 ",
+    "
+    -- Documents as received, compressed. `size` is that before compression, `stored` that of the content.
+    CREATE TABLE copydesk.originals (
+        digest bytea PRIMARY KEY, time bigint NOT NULL, size int NOT NULL, stored int NOT NULL, content bytea NOT NULL
+    );
+    CREATE INDEX originals_by_time ON copydesk.originals (time, digest) INCLUDE (stored);
+    -- The document from which a revision was extracted, and the report of the extraction.
+    CREATE TABLE copydesk.revision_originals (
+        article bigint NOT NULL, revision bigint NOT NULL, original bytea NOT NULL, report bytea NOT NULL,
+        PRIMARY KEY (article, revision)
+    );
+    CREATE INDEX revision_originals_by_original ON copydesk.revision_originals (original);
+    -- Compressed already. Statistics of a column contain values of it, and are not erased.
+    ALTER TABLE copydesk.originals ALTER COLUMN content SET STORAGE EXTERNAL;
+    ALTER TABLE copydesk.originals ALTER COLUMN content SET STATISTICS 0;
+    ALTER TABLE copydesk.revision_originals ALTER COLUMN report SET STORAGE EXTERNAL;
+    ALTER TABLE copydesk.revision_originals ALTER COLUMN report SET STATISTICS 0;
+",
 ];
 
 /// Number of migrations before the contents are converted, which SQL cannot do.

@@ -22,6 +22,7 @@ mod lock;
 mod migrate;
 mod notify_listener;
 mod options;
+mod original_table;
 mod planner;
 mod pool;
 mod preload;
@@ -52,9 +53,10 @@ pub use options::{PostgresOptions, StandbyOptions};
 pub use probe::DatabaseFacts;
 pub use standbys::Standbys;
 
+use super::original::CompressedOriginal;
 use super::{
     Change, ChangedIds, Consistency, FeedCursor, Fetched, ListPage, ListQuery, Revision, SearchPage, SearchQuery,
-    SnapshotQuery, Store, StoreError, Visibility, Write, WriteError, Written,
+    SnapshotQuery, Store, StoreError, StoredOriginal, Visibility, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, ArticleKey, Key, Position, Record};
 use crate::overload::admission::{Gate, ReadKind};
@@ -71,6 +73,9 @@ const BACKGROUND_CONNECTIONS: usize = 5;
 /// Connections for priority reads, which never queue behind other reads: changed IDs for caches, API keys, the head of
 /// the feed and health checks.
 const PRIORITY_CONNECTIONS: usize = 2;
+
+/// Maximum number of originals that are removed per statement.
+const MAX_EVICTED: usize = 200;
 
 /// Store in a PostgreSQL database.
 pub struct PostgresStore {
@@ -285,6 +290,16 @@ impl Store for PostgresStore {
 
     async fn deleted_before(&self, time: Timestamp, limit: usize) -> Result<Vec<(ArticleId, i64)>, StoreError> {
         list::deleted_before(&*self.priority, time, limit).await
+    }
+
+    async fn original(&self, id: &ArticleId, revision: Option<i64>) -> Result<Option<StoredOriginal>, StoreError> {
+        let (_permit, revocation) = self.gate.enter(ReadKind::Page(1)).await?;
+        let found = revocation.run_unless_revoked(original_table::read(&*self.reads, id, revision)).await?;
+        found.map(CompressedOriginal::decompress).transpose()
+    }
+
+    async fn evict_originals(&self, before: Timestamp, max_bytes: u64) -> Result<usize, StoreError> {
+        original_table::evict(&*self.priority, before, max_bytes, MAX_EVICTED).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::batch::{ArticleRow, Batch, ChangeRow, KeyRow, RequestRow, TextRow};
 use super::erase::ErasedRow;
 use super::group_sketches::GroupSketches;
+use super::original_table::OriginalRow;
 use super::rows::{facet_numbers, position};
 use super::sketch_table::{Candidates, SketchRow};
 use crate::article::{
@@ -201,6 +202,12 @@ impl Planner {
             (Effect::Nothing | Effect::Stale(_) | Effect::Revise(_), None) => return Err(missing()),
         };
         self.give_keys(&id, new_keys);
+        if let (Some(original), Some(current)) = (write.original(written.outcome), self.stored.articles.get(&id)) {
+            let (article, revision) = (current.row.key, written.record.revision);
+            // A statement may store a revision only once.
+            self.batch.originals.retain(|row| (row.article, row.revision) != (article, revision));
+            self.batch.originals.push(OriginalRow { article, revision, original: original.clone() });
+        }
         if let (Write::Transition(transition), true) = (write, written.outcome.is_change())
             && transition.kind == ChangeKind::Purged
         {

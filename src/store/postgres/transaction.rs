@@ -220,9 +220,11 @@ async fn store(connection: &Connection, mut batch: Batch) -> Result<(i64, Option
     };
     let sending = try_join4(
         async {
-            if let Some(texts) = &texts {
-                connection.execute_typed(&texts.sql, &texts.params()).await.map_err(note_failure)?;
-            }
+            let sending = texts.iter().map(|texts| async {
+                let params = texts.params();
+                connection.execute_typed(&texts.sql, &params).await.map_err(note_failure)
+            });
+            join_all(sending).await.into_iter().collect::<Result<Vec<u64>, Failed>>()?;
             Ok(())
         },
         async {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::facets::{self, FacetNames};
 use super::statements::{ChangeRow, Twin, insert_change, store_provenance, twin};
-use super::{erase, key_table, rows, sketch_table};
+use super::{erase, key_table, original_table, rows, sketch_table};
 use crate::article::{
     ArticleId, ChangeKind, ChangeToken, CleanArticle, Digest, EditorFields, Facet, Key, Lifecycle, Record,
 };
@@ -174,6 +174,9 @@ impl Applier {
             }
         };
         key_table::give(connection, &identity.new_keys, key)?;
+        if let Some(original) = write.original(written.outcome) {
+            original_table::insert(connection, key, written.record.revision, original)?;
+        }
         if let (Write::Transition(Transition { kind: ChangeKind::Purged, missing, .. }), true) =
             (write, written.outcome.is_change())
         {

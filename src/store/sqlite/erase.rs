@@ -9,7 +9,7 @@ use std::time::Duration;
 use prost::Message;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::key_table;
+use super::{key_table, original_table};
 use crate::article::{ArticleId, ArticleKey, CleanArticle, Digest, Facet, Key};
 use crate::proto::Article;
 use crate::store::StoreError;
@@ -50,6 +50,7 @@ pub(super) fn erase(
             .prepare_cached("INSERT OR REPLACE INTO purged_keys (key, article) VALUES (?1, ?2)")?
             .execute((key.as_bytes(), article))?;
     }
+    original_table::erase(connection, article)?;
     let facets = facets(connection, article)?;
     connection
         .prepare_cached("UPDATE changes SET content = ?2 WHERE article = ?1 AND content IS NOT NULL")?

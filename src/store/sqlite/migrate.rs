@@ -158,6 +158,23 @@ const MIGRATIONS: &[Migration] = &[
     ) WITHOUT ROWID;
 ",
     ),
+    Migration::sql(
+        "
+    -- Documents as received, compressed. `size` is that before compression, `stored` that of the content.
+    CREATE TABLE originals (
+        key INTEGER PRIMARY KEY, digest BLOB NOT NULL, time INTEGER NOT NULL, size INTEGER NOT NULL,
+        stored INTEGER NOT NULL, content BLOB NOT NULL
+    );
+    CREATE UNIQUE INDEX originals_by_digest ON originals (digest);
+    CREATE INDEX originals_by_time ON originals (time, stored);
+    -- The document from which a revision was extracted, and the report of the extraction.
+    CREATE TABLE revision_originals (
+        article INTEGER NOT NULL, revision INTEGER NOT NULL, original INTEGER NOT NULL, report BLOB NOT NULL,
+        PRIMARY KEY (article, revision)
+    ) WITHOUT ROWID;
+    CREATE INDEX revision_originals_by_original ON revision_originals (original);
+",
+    ),
 ];
 
 /// Version since which the lists have all of today's facets. They are filled in after all migrations: only then can

@@ -16,6 +16,7 @@ mod keys;
 mod list;
 mod migrate;
 mod open_files;
+mod original_table;
 mod readers;
 mod rows;
 mod search;
@@ -37,9 +38,10 @@ use uuid::Uuid;
 pub use error::OpenError;
 pub use keys::SqliteKeys;
 
+use super::original::CompressedOriginal;
 use super::{
     Change, ChangedIds, Consistency, FeedCursor, Fetched, ListPage, ListQuery, Revision, SearchPage, SearchQuery,
-    SnapshotQuery, Store, StoreError, Visibility, Write, WriteError, Written,
+    SnapshotQuery, Store, StoreError, StoredOriginal, Visibility, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, ArticleKey, Key, Position, Record};
 use crate::overload::admission::ReadKind;
@@ -288,6 +290,17 @@ impl Store for SqliteStore {
 
     async fn deleted_before(&self, time: Timestamp, limit: usize) -> Result<Vec<(ArticleId, i64)>, StoreError> {
         self.readers.run_priority(move |reader| erase::deleted_before(&reader.connection, time, limit)).await
+    }
+
+    async fn original(&self, id: &ArticleId, revision: Option<i64>) -> Result<Option<StoredOriginal>, StoreError> {
+        let id = id.clone();
+        let read = move |reader: &Reader| Ok(original_table::read(&reader.connection, &id, revision)?);
+        let found = self.readers.run(ReadKind::Page(1), read).await?;
+        found.map(CompressedOriginal::decompress).transpose()
+    }
+
+    async fn evict_originals(&self, before: Timestamp, max_bytes: u64) -> Result<usize, StoreError> {
+        self.writer.evict_originals(before, max_bytes).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -15,6 +15,7 @@ use super::apply::Applier;
 use super::erase;
 use super::facets::FacetNames;
 use super::open_files::OpenFiles;
+use super::original_table;
 use super::rows;
 use super::statements::trim_requests;
 use crate::article::Position;
@@ -29,6 +30,8 @@ const MAX_GROUP: usize = 2_000;
 const QUEUE: usize = 256;
 /// Maximum number of timed transitions per commit.
 const MAX_DUE: usize = 1_000;
+/// Maximum number of originals that are removed per commit.
+const MAX_EVICTED: usize = 200;
 /// Retention of request IDs.
 const REQUEST_RETENTION: SignedDuration = SignedDuration::from_hours(24);
 /// Interval of tries to truncate the log after an article was purged.
@@ -43,6 +46,8 @@ enum Command {
     Write(Vec<Write>, oneshot::Sender<WriteResults>, Option<TraceContext>),
     DryRun(Box<Write>, oneshot::Sender<Result<Written, WriteError>>),
     ApplyDueTransitions(Timestamp, oneshot::Sender<Result<usize, StoreError>>),
+    /// Time and total size in bytes.
+    EvictOriginals(Timestamp, u64, oneshot::Sender<Result<usize, StoreError>>),
 }
 
 /// Command and its queue slot, which is occupied until the command is done: a cancelled call frees no slot.
@@ -113,6 +118,10 @@ impl Writer {
         self.send(|answer| Command::ApplyDueTransitions(now, answer)).await?
     }
 
+    pub(super) async fn evict_originals(&self, before: Timestamp, max_bytes: u64) -> Result<usize, StoreError> {
+        self.send(|answer| Command::EvictOriginals(before, max_bytes, answer)).await?
+    }
+
     /// Sends a command and waits for its result. A command that was sent is executed even if the caller is cancelled.
     async fn send<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, StoreError> {
         const CLOSING: StoreError = StoreError::Unavailable("it is closing");
@@ -152,7 +161,8 @@ struct WriterThread {
 /// Result of a command whose transaction is durable.
 enum Done {
     Written(WriteResults),
-    Transitioned(usize),
+    /// Number of rows.
+    Counted(usize),
 }
 
 impl Done {
@@ -160,7 +170,7 @@ impl Done {
     fn writes(&self) -> usize {
         match self {
             Self::Written(answers) => answers.len(),
-            Self::Transitioned(count) => *count,
+            Self::Counted(count) => *count,
         }
     }
 }
@@ -169,7 +179,7 @@ impl Command {
     fn writes(&self) -> usize {
         match self {
             Self::Write(writes, ..) => writes.len(),
-            Self::DryRun(..) | Self::ApplyDueTransitions(..) => 1,
+            Self::DryRun(..) | Self::ApplyDueTransitions(..) | Self::EvictOriginals(..) => 1,
         }
     }
 
@@ -189,12 +199,14 @@ impl Command {
     fn answer(self, done: Result<Done, StoreError>) {
         match (self, done) {
             (Self::Write(_, caller, _), Ok(Done::Written(answers))) => drop(caller.send(answers)),
-            (Self::ApplyDueTransitions(_, caller), Ok(Done::Transitioned(count))) => drop(caller.send(Ok(count))),
+            (Self::ApplyDueTransitions(_, caller) | Self::EvictOriginals(_, _, caller), Ok(Done::Counted(count))) => {
+                drop(caller.send(Ok(count)));
+            }
             (Self::Write(writes, caller, _), done) => {
                 let error = done.err().unwrap_or(StoreError::Internal);
                 drop(caller.send(writes.iter().map(|_| Err(error.clone().into())).collect()));
             }
-            (Self::ApplyDueTransitions(_, caller), done) => {
+            (Self::ApplyDueTransitions(_, caller) | Self::EvictOriginals(_, _, caller), done) => {
                 drop(caller.send(Err(done.err().unwrap_or(StoreError::Internal))))
             }
             (Self::DryRun(_, caller), done) => {
@@ -332,10 +344,13 @@ impl WriterThread {
                         self.trimmed = Instant::now();
                         trim_requests(&transaction, *now - REQUEST_RETENTION)?;
                     }
-                    Done::Transitioned(self.applier.apply_due_transitions(&transaction, *now, MAX_DUE)?)
+                    Done::Counted(self.applier.apply_due_transitions(&transaction, *now, MAX_DUE)?)
+                }
+                Command::EvictOriginals(before, max_bytes, _) => {
+                    Done::Counted(original_table::evict(&transaction, *before, *max_bytes, MAX_EVICTED)?)
                 }
                 // Never grouped: see `run`.
-                Command::DryRun(..) => Done::Transitioned(0),
+                Command::DryRun(..) => Done::Counted(0),
             });
         }
         transaction.commit()?;

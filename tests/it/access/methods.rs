@@ -28,7 +28,12 @@ fn scopes(service: &str, method: &str) -> &'static [&'static str] {
         "RetrievalService" => &["articles.read"],
         "IngestionService" => &["articles.write"],
         "EditorialService" => match method {
-            "UpdateArticle" | "RollbackArticle" | "MergeArticles" => &["articles.edit"],
+            "UpdateArticle"
+            | "RollbackArticle"
+            | "MergeArticles"
+            | "GetArticleSource"
+            | "GetExtractionReport"
+            | "ReprocessArticle" => &["articles.edit"],
             "PurgeArticle" => &["articles.admin"],
             _ => &["articles.edit", "articles.admin"],
         },

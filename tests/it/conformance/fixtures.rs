@@ -73,7 +73,7 @@ fn named(name: &str, article: CleanArticle, from: IngestSource, time: Timestamp)
     let keys = Key::address(&fields.url).into_iter().chain(external);
     let keys = keys.map(|key| StatedKey { key, trust: Trust::Certain }).collect();
     let version = SourceVersion::arrived(time);
-    Ingest { id: id(name), is_named: true, keys, article, version, request: None, from, time }
+    Ingest { id: id(name), is_named: true, keys, article, version, request: None, from, original: None, time }
 }
 
 pub fn request(name: &str, article: Article, request: &str, time: Timestamp) -> Write {
@@ -99,6 +99,7 @@ pub fn update_of(
     Write::Update(Box::new(Update {
         id: id(name),
         article,
+        reprocessed: None,
         editor_fields,
         authority,
         precondition,

@@ -36,6 +36,7 @@ fn document(keys: &[(Key, Trust)], headline: &str, body: &str, version: SourceVe
         version,
         request: None,
         from: ADMIN,
+        original: None,
         time: at(0),
     }
 }

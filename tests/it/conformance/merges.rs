@@ -29,6 +29,7 @@ fn document(number: usize, headline: &str, time: Timestamp) -> Write {
         version: SourceVersion::arrived(time),
         request: None,
         from: ADMIN,
+        original: None,
         time,
     }))
 }

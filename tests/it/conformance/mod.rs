@@ -15,6 +15,7 @@ mod lists; // lists, lookups and their pages
 mod merges; // merges of articles into one
 mod model; // in-memory model of a store
 mod near_duplicates; // copies with edits, and their sketches
+mod originals; // documents as received, and the revisions extracted from them
 mod outages; // databases that stop, stall, or lose data
 mod purge; // purged articles, and what is left of them
 mod purged_files; // files and Redis entries that must not keep a purged text
@@ -100,6 +101,10 @@ suite! {
     near_duplicates::writes_of_one_call_see_each_others_texts,
     near_duplicates::many_copies_of_one_article_are_duplicates,
     near_duplicates::a_purge_removes_the_sketch,
+    originals::a_revision_has_its_document,
+    originals::the_oldest_are_removed_beyond_the_limits,
+    originals::a_purge_removes_documents,
+    originals::a_copy_has_the_documents,
     identity::concurrent_documents_with_a_common_key_end_as_one_article,
     identity::a_shared_key_joins_no_different_texts,
     identity::a_kill_holds_for_every_key_and_the_exact_text,

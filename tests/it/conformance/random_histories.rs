@@ -187,7 +187,17 @@ fn to_write(act: &Act, model: &Model, time: Timestamp) -> Write {
             let id = if is_named { name(number) } else { ArticleId::of_key(&keys[0].key) };
             let arrived = SourceVersion::arrived(time);
             let version = SourceVersion { stated: provenance.stated.map(at), number: provenance.number, ..arrived };
-            Write::Ingest(Box::new(Ingest { id, is_named, keys, article, version, request, from, time }))
+            Write::Ingest(Box::new(Ingest {
+                id,
+                is_named,
+                keys,
+                article,
+                version,
+                request,
+                from,
+                original: None,
+                time,
+            }))
         }
         Act::Update(number, text, demand, fields, authority) => {
             let (article, reason) = (clean(article(number, text)), format!("variant {}", text.variant));
@@ -196,6 +206,7 @@ fn to_write(act: &Act, model: &Model, time: Timestamp) -> Write {
             Write::Update(Box::new(Update {
                 id,
                 article,
+                reprocessed: None,
                 editor_fields,
                 authority,
                 precondition,

@@ -13,8 +13,8 @@ use url::Url;
 
 use self::tags::Meaning;
 use super::dates::{self, Label, Locale};
+use super::fetched::Fetched;
 use super::jsonld::Structured;
-use super::meta::Fetched;
 use super::page::Page;
 use crate::extract::budget::Budget;
 use crate::extract::error::ExtractError;
