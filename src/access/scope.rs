@@ -116,6 +116,7 @@ pub fn needs(path: &str) -> Option<Requirement> {
             | "RollbackArticle"
             | "MergeArticles"
             | "GetArticleSource"
+            | "ListIngestEvents"
             | "ReprocessArticle"
             | "GetExtractionReport",
         ) => Requirement::Scope(&[Scope::Edit]),

@@ -14,7 +14,21 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Start here", &["demo", "serve", "ingest", "extract"]),
     ("Read", &["get", "list", "search", "watch", "revisions", "source", "export"]),
     ("Edit", &["correct", "withdraw", "reinstate", "delete", "undelete"]),
-    ("Operate", &["doctor", "health", "keys", "migrate", "verify", "copy", "reprocess", "consistency-check", "config"]),
+    (
+        "Operate",
+        &[
+            "doctor",
+            "health",
+            "keys",
+            "migrate",
+            "verify",
+            "copy",
+            "intake",
+            "reprocess",
+            "consistency-check",
+            "config",
+        ],
+    ),
     ("Tools", &["descriptors", "completions", "man", "version", "help"]),
 ];
 

@@ -35,6 +35,7 @@ named!(
     IngestedArticle,
     IngestArticleResponse,
     IngestArticlesResponse,
+    IngestEvent,
     SearchResult,
     WatchArticlesResponse
 );

@@ -16,6 +16,7 @@ mod health;
 mod help;
 mod ingest;
 mod input;
+mod intake;
 mod json;
 mod keys;
 mod reads;
@@ -65,6 +66,8 @@ enum Command {
     Revisions(revisions::RevisionsArgs),
     /// Print the document that an article was extracted from, or the report of the extraction
     Source(source::SourceArgs),
+    /// List documents that were rejected, or ingested with a warning or little confidence
+    Intake(intake::IntakeArgs),
     /// Extract kept documents again with this version
     Reprocess(reprocess::ReprocessArgs),
     /// Correct fields of an article
@@ -130,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::ConsistencyCheck(args) => block_on(consistency_check::run(args)),
         Command::Revisions(args) => block_on(revisions::revisions(args)),
         Command::Source(args) => block_on(source::source(args)),
+        Command::Intake(args) => block_on(intake::intake(args)),
         Command::Reprocess(args) => block_on(reprocess::reprocess(args)),
         Command::Correct(args) => block_on(correct::correct(args)),
         Command::Withdraw(args) => block_on(edits::withdraw(args)),

@@ -30,6 +30,11 @@ impl AuditedWrites {
         Self { service, ingestion, audit }
     }
 
+    /// Writes the pending events of ingestion to the store.
+    pub(super) async fn flush_intake(&self) -> Result<(), StoreError> {
+        self.ingestion.flush_intake().await
+    }
+
     /// Returns the context of a request.
     pub(super) fn context<T>(&self, method: &str, request: &Request<T>, validate_only: bool) -> WriteContext {
         let caller = request.extensions().get::<Arc<Caller>>();

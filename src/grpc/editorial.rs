@@ -253,6 +253,16 @@ impl EditorialService for EditorialApi {
         }))
     }
 
+    async fn list_ingest_events(
+        &self,
+        request: Request<proto::ListIngestEventsRequest>,
+    ) -> Result<Response<proto::ListIngestEventsResponse>, Status> {
+        // Those of this replica are shown at once.
+        self.writes.flush_intake().await.map_err(|error| status::store(&error))?;
+        let found = self.retrieval.ingest_events(&request.into_inner()).await;
+        Ok(self.compression.reply(found.map_err(|error| status::retrieve(&error))?))
+    }
+
     async fn get_article_source(
         &self,
         request: Request<proto::GetArticleSourceRequest>,

@@ -7,6 +7,7 @@ mod edit;
 mod error;
 mod extraction;
 mod extraction_pool;
+mod intake;
 mod keys;
 mod merge;
 mod meter;
@@ -30,6 +31,7 @@ pub use edit::{Edit, Target};
 pub use error::IngestError;
 pub use extraction::{DocumentMemory, Extraction};
 pub use extraction_pool::Workers;
+pub use intake::Intake;
 pub use meter::{Meter, OverRate};
 pub use preview::preview;
 pub use reprocess::Reextracted;
@@ -99,6 +101,7 @@ pub struct Ingestion {
     update_locks: Arc<update::LockStripes>,
     observer: Option<WriteObserver>,
     meter: Option<Arc<dyn Meter>>,
+    intake: Arc<Intake>,
     authority: Authority,
     /// Prefix of request IDs: a digest of the caller. None if callers are not authenticated.
     caller: Option<Arc<str>>,
@@ -156,7 +159,7 @@ pub(crate) struct Prepared {
 
 impl Ingestion {
     /// Creates a service that ingests into a store.
-    pub fn new(store: Arc<dyn Store>, extraction: Extraction, options: IngestOptions) -> Self {
+    pub fn new(store: Arc<dyn Store>, extraction: Extraction, options: IngestOptions, intake: Arc<Intake>) -> Self {
         let stream_memory = Arc::new(Semaphore::new(options.stream_bytes.div_ceil(1 << 10).max(1)));
         Self {
             store,
@@ -166,9 +169,18 @@ impl Ingestion {
             update_locks: Arc::default(),
             observer: None,
             meter: None,
+            intake,
             authority: Authority::Write,
             caller: None,
         }
+    }
+
+    /// Writes the pending events of the journal to the store.
+    ///
+    /// # Errors
+    /// If the store does not answer. The events stay pending.
+    pub async fn flush_intake(&self) -> Result<(), StoreError> {
+        self.intake.flush(self.store.as_ref()).await
     }
 
     /// Returns a copy whose writes have this authority.
@@ -278,10 +290,15 @@ impl Ingestion {
         let document = sent.document.as_ref().ok_or_else(|| Violations::one("document", "is required"))?;
         let request = request_id::of_document(request_id, document)?;
         let time = Timestamp::now();
+        let noted = intake::Noted::of(document);
         if document::is_light(document) {
-            return document::prepare(sent, request, time, &self.options, &|| false);
+            let prepared = document::prepare(sent, request, time, &self.options, &|| false);
+            noted.prepared(&self.intake, &prepared);
+            return prepared;
         }
-        let prepared = self.extract(sent, request, time, rejectable).await?;
+        let prepared = self.extract(sent, request, time, rejectable).await;
+        noted.prepared(&self.intake, &prepared);
+        let prepared = prepared?;
         self.count(&prepared, rejectable).await?;
         Ok(prepared)
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Ingestion;
+use super::intake::Refusable;
 use crate::article::ArticleId;
 use crate::store::{StoreError, Write, WriteError, Written};
 use crate::telemetry::trace::{current_context, with_context};
@@ -19,6 +20,17 @@ impl Ingestion {
     /// Applies writes in order. An observed write continues when its caller leaves.
     pub(super) async fn apply_writes(&self, mut writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
         writes.iter_mut().for_each(|write| self.scope_request_id(write));
+        let documents: Vec<Option<Refusable>> = writes.iter().map(Refusable::of).collect();
+        let results = self.write_observed(writes).await;
+        for (document, result) in documents.iter().zip(&results) {
+            if let (Some(document), Err(error)) = (document, result) {
+                document.refused(&self.intake, error);
+            }
+        }
+        results
+    }
+
+    async fn write_observed(&self, writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
         let Some(observer) = self.observer.clone() else { return self.store.write(writes).await };
         let ids: Vec<ArticleId> = writes.iter().map(|write| write.id().clone()).collect();
         let (store, count) = (Arc::clone(&self.store), ids.len());

@@ -7,6 +7,7 @@ mod error;
 mod export;
 mod export_token;
 mod get;
+mod ingest_events;
 mod list;
 mod lookup;
 mod page_token;

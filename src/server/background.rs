@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::health::Readiness;
 use crate::access::Access;
 use crate::article::{ArticleId, ChangeKind};
+use crate::ingest::Intake;
 use crate::random::jittered;
 use crate::store::{Precondition, Store, StoreError, Transition, Write, WriteError};
 
@@ -22,6 +23,8 @@ const MIN_PURGE_INTERVAL: Duration = Duration::from_millis(200);
 const MAX_PURGE_INTERVAL: Duration = Duration::from_secs(3_600);
 /// Maximum number of articles that are purged in one transaction.
 const PURGE_BATCH: usize = 100;
+/// Interval between writes of events of ingestion.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 /// Bounds of the interval between removals of kept documents.
 const MIN_EVICT_INTERVAL: Duration = Duration::from_millis(100);
 const MAX_EVICT_INTERVAL: Duration = Duration::from_secs(60);
@@ -112,6 +115,21 @@ pub(super) async fn reload_on_hangup(access: Option<Access>, certificates: Optio
             access.refresh().await;
         }
         tracing::info!("certificates and keys reloaded on SIGHUP");
+    }
+}
+
+/// Writes the events of ingestion to the store.
+pub(super) async fn flush_intake(store: Arc<dyn Store>, intake: Arc<Intake>, stopping: CancellationToken) {
+    let mut failing = false;
+    while !stopping.is_cancelled() {
+        match intake.flush(&*store).await {
+            Ok(()) => failing = false,
+            Err(error) if !std::mem::replace(&mut failing, true) => {
+                tracing::warn!(%error, "events of ingestion could not be written");
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(FLUSH_INTERVAL).await;
     }
 }
 

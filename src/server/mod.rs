@@ -38,7 +38,7 @@ use crate::grpc::served::editorial_service_server::EditorialServiceServer;
 use crate::grpc::served::ingestion_service_server::IngestionServiceServer;
 use crate::grpc::served::retrieval_service_server::RetrievalServiceServer;
 use crate::grpc::{EditorialApi, IngestionApi, ReflectionAlpha, ReflectionApi, RetrievalApi};
-use crate::ingest::{Extraction, IngestOptions, Ingestion};
+use crate::ingest::{Extraction, IngestOptions, Ingestion, Intake};
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::retrieve::{Retrieval, RetrieveLimits};
 use crate::store::{StoreError, postgres, sqlite};
@@ -181,6 +181,7 @@ pub struct Server {
     metrics: Metrics,
     stack: Stack,
     extraction: Extraction,
+    intake: Arc<Intake>,
     access: Option<Access>,
     audit: Audit,
 }
@@ -206,7 +207,8 @@ impl Server {
             Some(access) => Some(Access::open(access, stack.keys(&options)?).await),
             None => None,
         };
-        Ok(Self { options, listener, http, metrics, stack, extraction, access, audit })
+        let intake = Arc::new(Intake::new(metrics.ingest().clone()));
+        Ok(Self { options, listener, http, metrics, stack, extraction, intake, access, audit })
     }
 
     /// Returns the address for calls.
@@ -251,6 +253,8 @@ impl Server {
         }
         let evicting = background::evict_originals(self.stack.store(), self.options.sources, stopping.clone());
         background.push(tokio::spawn(evicting));
+        let flushing = background::flush_intake(self.stack.store(), Arc::clone(&self.intake), stopping.clone());
+        background.push(tokio::spawn(flushing));
         if let Some(access) = self.access.clone() {
             background.push(tokio::spawn(background::watch_credentials(
                 access.clone(),
@@ -317,7 +321,8 @@ impl Server {
         let retrieval = Retrieval::new(self.stack.reads(), self.options.retrieve.clone());
         let extraction = self.extraction.clone();
         let early = EarlyReject::new(extraction.clone(), max, metrics.clone());
-        let ingestion = Ingestion::new(self.stack.store(), extraction, self.options.ingest.clone());
+        let ingestion =
+            Ingestion::new(self.stack.store(), extraction, self.options.ingest.clone(), Arc::clone(&self.intake));
         let reads = retrieval.clone();
         let retrieval = RetrievalApi::new(retrieval, metrics.clone(), self.access.is_some(), compression);
         let keep = self.options.retrieve.deleted_keep;

@@ -83,5 +83,7 @@ layer! {
     async deleted_before(time: Timestamp, limit: usize) -> Result<Vec<(ArticleId, i64)>, StoreError>;
     async original(id: &ArticleId, revision: Option<i64>) -> Result<Option<StoredOriginal>, StoreError>;
     async evict_originals(before: Timestamp, max_bytes: u64) -> Result<usize, StoreError>;
+    async record_events(events: Vec<Vec<u8>>) -> Result<(), StoreError>;
+    async events(before: Option<i64>, limit: usize) -> Result<Vec<(i64, Vec<u8>)>, StoreError>;
     async ping() -> Result<(), StoreError>;
 }

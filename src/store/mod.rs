@@ -49,6 +49,9 @@ pub use write::{
 
 use crate::article::{ArticleId, ArticleKey, Key, Position, Record};
 
+/// Number of events of ingestion that are kept. An event takes at most 4 KiB.
+pub const MAX_EVENTS: i64 = 5_000;
+
 /// Store of articles, their revisions and the change feed.
 ///
 /// The future of every method may be dropped. A read then stops; a write is applied entirely or not at all.
@@ -136,6 +139,12 @@ pub trait Store: Send + Sync + 'static {
     /// Removes some of the oldest originals: those from before a time, and those beyond a total size in bytes, after
     /// compression. Returns their number, 0 if none is left to be removed.
     async fn evict_originals(&self, before: Timestamp, max_bytes: u64) -> Result<usize, StoreError>;
+
+    /// Appends events of ingestion to the journal, which keeps the newest [`MAX_EVENTS`].
+    async fn record_events(&self, events: Vec<Vec<u8>>) -> Result<(), StoreError>;
+
+    /// Returns at most `limit` events older than `before`, newest first, with their numbers.
+    async fn events(&self, before: Option<i64>, limit: usize) -> Result<Vec<(i64, Vec<u8>)>, StoreError>;
 
     /// Checks that the store answers.
     async fn ping(&self) -> Result<(), StoreError>;

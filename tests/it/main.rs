@@ -36,6 +36,7 @@ mod grpc_web; // gRPC-Web as browsers use it
 mod hostile_clients; // attacks by HTTP/2 clients
 mod http2_frames; // HTTP/2 frames, byte by byte
 mod identity; // the article that a document belongs to
+mod intake; // the journal of ingestion over the wire
 mod interleavings; // random interleavings on three replicas, against a model
 mod interrupted_copy; // copies that are killed
 mod lookups; // batches by name and by key, and reads by etag

@@ -211,6 +211,8 @@ const MIGRATIONS: &[&str] = &[
         PRIMARY KEY (article, revision)
     );
     CREATE INDEX revision_originals_by_original ON copydesk.revision_originals (original);
+    -- The journal of ingestion.
+    CREATE TABLE copydesk.ingest_events (key bigserial PRIMARY KEY, event bytea NOT NULL);
     -- Compressed already. Statistics of a column contain values of it, and are not erased.
     ALTER TABLE copydesk.originals ALTER COLUMN content SET STORAGE EXTERNAL;
     ALTER TABLE copydesk.originals ALTER COLUMN content SET STATISTICS 0;

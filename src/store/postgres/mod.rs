@@ -10,6 +10,7 @@ mod copying;
 mod erase;
 mod eraser;
 mod error;
+mod event_table;
 mod feed;
 mod feed_retention;
 mod filter;
@@ -300,6 +301,15 @@ impl Store for PostgresStore {
 
     async fn evict_originals(&self, before: Timestamp, max_bytes: u64) -> Result<usize, StoreError> {
         original_table::evict(&*self.priority, before, max_bytes, MAX_EVICTED).await
+    }
+
+    async fn record_events(&self, events: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        event_table::record(&*self.priority, events).await
+    }
+
+    async fn events(&self, before: Option<i64>, limit: usize) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+        let (_permit, revocation) = self.gate.enter(ReadKind::Page(1)).await?;
+        revocation.run_unless_revoked(event_table::read(&*self.reads, before, limit)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -173,6 +173,8 @@ const MIGRATIONS: &[Migration] = &[
         PRIMARY KEY (article, revision)
     ) WITHOUT ROWID;
     CREATE INDEX revision_originals_by_original ON revision_originals (original);
+    -- The journal of ingestion. Keys are not used again.
+    CREATE TABLE ingest_events (key INTEGER PRIMARY KEY AUTOINCREMENT, event BLOB NOT NULL);
 ",
     ),
 ];

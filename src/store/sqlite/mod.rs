@@ -7,6 +7,7 @@ mod apply;
 mod copying;
 mod erase;
 mod error;
+mod event_table;
 mod facets;
 mod feed;
 mod filter;
@@ -301,6 +302,15 @@ impl Store for SqliteStore {
 
     async fn evict_originals(&self, before: Timestamp, max_bytes: u64) -> Result<usize, StoreError> {
         self.writer.evict_originals(before, max_bytes).await
+    }
+
+    async fn record_events(&self, events: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        self.writer.record_events(events).await.map(drop)
+    }
+
+    async fn events(&self, before: Option<i64>, limit: usize) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+        let read = move |reader: &Reader| Ok(event_table::read(&reader.connection, before, limit)?);
+        self.readers.run(ReadKind::Page(1), read).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -12,12 +12,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use uuid::Uuid;
 
 use super::apply::Applier;
-use super::erase;
 use super::facets::FacetNames;
 use super::open_files::OpenFiles;
 use super::original_table;
 use super::rows;
 use super::statements::trim_requests;
+use super::{erase, event_table};
 use crate::article::Position;
 use crate::store::plan::without_position;
 use crate::store::{StoreError, Write, WriteError, Written};
@@ -48,6 +48,7 @@ enum Command {
     ApplyDueTransitions(Timestamp, oneshot::Sender<Result<usize, StoreError>>),
     /// Time and total size in bytes.
     EvictOriginals(Timestamp, u64, oneshot::Sender<Result<usize, StoreError>>),
+    RecordEvents(Vec<Vec<u8>>, oneshot::Sender<Result<usize, StoreError>>),
 }
 
 /// Command and its queue slot, which is occupied until the command is done: a cancelled call frees no slot.
@@ -122,6 +123,10 @@ impl Writer {
         self.send(|answer| Command::EvictOriginals(before, max_bytes, answer)).await?
     }
 
+    pub(super) async fn record_events(&self, events: Vec<Vec<u8>>) -> Result<usize, StoreError> {
+        self.send(|answer| Command::RecordEvents(events, answer)).await?
+    }
+
     /// Sends a command and waits for its result. A command that was sent is executed even if the caller is cancelled.
     async fn send<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, StoreError> {
         const CLOSING: StoreError = StoreError::Unavailable("it is closing");
@@ -179,7 +184,7 @@ impl Command {
     fn writes(&self) -> usize {
         match self {
             Self::Write(writes, ..) => writes.len(),
-            Self::DryRun(..) | Self::ApplyDueTransitions(..) | Self::EvictOriginals(..) => 1,
+            Self::DryRun(..) | Self::ApplyDueTransitions(..) | Self::EvictOriginals(..) | Self::RecordEvents(..) => 1,
         }
     }
 
@@ -199,16 +204,24 @@ impl Command {
     fn answer(self, done: Result<Done, StoreError>) {
         match (self, done) {
             (Self::Write(_, caller, _), Ok(Done::Written(answers))) => drop(caller.send(answers)),
-            (Self::ApplyDueTransitions(_, caller) | Self::EvictOriginals(_, _, caller), Ok(Done::Counted(count))) => {
+            (
+                Self::ApplyDueTransitions(_, caller)
+                | Self::EvictOriginals(_, _, caller)
+                | Self::RecordEvents(_, caller),
+                Ok(Done::Counted(count)),
+            ) => {
                 drop(caller.send(Ok(count)));
             }
             (Self::Write(writes, caller, _), done) => {
                 let error = done.err().unwrap_or(StoreError::Internal);
                 drop(caller.send(writes.iter().map(|_| Err(error.clone().into())).collect()));
             }
-            (Self::ApplyDueTransitions(_, caller) | Self::EvictOriginals(_, _, caller), done) => {
-                drop(caller.send(Err(done.err().unwrap_or(StoreError::Internal))))
-            }
+            (
+                Self::ApplyDueTransitions(_, caller)
+                | Self::EvictOriginals(_, _, caller)
+                | Self::RecordEvents(_, caller),
+                done,
+            ) => drop(caller.send(Err(done.err().unwrap_or(StoreError::Internal)))),
             (Self::DryRun(_, caller), done) => {
                 drop(caller.send(Err(done.err().unwrap_or(StoreError::Internal).into())));
             }
@@ -348,6 +361,10 @@ impl WriterThread {
                 }
                 Command::EvictOriginals(before, max_bytes, _) => {
                     Done::Counted(original_table::evict(&transaction, *before, *max_bytes, MAX_EVICTED)?)
+                }
+                Command::RecordEvents(events, _) => {
+                    event_table::record(&transaction, events)?;
+                    Done::Counted(events.len())
                 }
                 // Never grouped: see `run`.
                 Command::DryRun(..) => Done::Counted(0),

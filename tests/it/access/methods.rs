@@ -33,6 +33,7 @@ fn scopes(service: &str, method: &str) -> &'static [&'static str] {
             | "MergeArticles"
             | "GetArticleSource"
             | "GetExtractionReport"
+            | "ListIngestEvents"
             | "ReprocessArticle" => &["articles.edit"],
             "PurgeArticle" => &["articles.admin"],
             _ => &["articles.edit", "articles.admin"],

@@ -11,6 +11,7 @@ mod files; // files of the embedded engine
 mod filters; // every condition of filters, and limits of a page
 pub mod fixtures; // invented articles, helpers to write and read
 mod identity; // the article that a document belongs to, and the order of its documents
+mod ingest_events; // the journal of ingestion
 mod lists; // lists, lookups and their pages
 mod merges; // merges of articles into one
 mod model; // in-memory model of a store
@@ -101,6 +102,7 @@ suite! {
     near_duplicates::writes_of_one_call_see_each_others_texts,
     near_duplicates::many_copies_of_one_article_are_duplicates,
     near_duplicates::a_purge_removes_the_sketch,
+    ingest_events::the_newest_events_are_kept,
     originals::a_revision_has_its_document,
     originals::the_oldest_are_removed_beyond_the_limits,
     originals::a_purge_removes_documents,
