@@ -21,13 +21,13 @@ use crate::proto::ingest_result::Result as ItemResult;
 use crate::proto::lookup_article_request::Key;
 use crate::proto::watch_articles_response::Event;
 use crate::proto::{
-    Article, Consistency, CutReason, GetArticleRequest, IngestArticlesResponse, IngestOutcome, ListArticlesRequest,
-    LookupArticleRequest, SearchArticlesRequest, UpdateArticleRequest, WatchArticlesRequest, WatchArticlesResponse,
-    WithdrawArticleRequest, consistency::Requirement,
+    Article, Consistency, CutReason, GetArticleRequest, IngestArticleRequest, IngestArticlesResponse, IngestOutcome,
+    ListArticlesRequest, LookupArticleRequest, SearchArticlesRequest, UpdateArticleRequest, WatchArticlesRequest,
+    WatchArticlesResponse, WithdrawArticleRequest, consistency::Requirement,
 };
 use crate::server::Server;
 use crate::telemetry;
-use pages::{CORRECTED, DIRTY, PAGES, WITHDRAWN};
+use pages::{CORRECTED, DIRTY, PAGES, WIRE, WITHDRAWN, wire_document};
 
 #[derive(Args)]
 pub(super) struct DemoArgs {
@@ -125,10 +125,31 @@ async fn show(client: &mut Connected) -> Result<(), Failure> {
     let withdrawn = withdraw(client).await?;
     heading("Withdrawal, seen by a watch and by reads")?;
     print_change(&mut watch).await?;
-    match client.retrieval.get_article(GetArticleRequest { name: withdrawn, ..Default::default() }).await {
+    not_readable(client, withdrawn).await?;
+    heading("Wire item, its correction and its kill")?;
+    let killed = wire(client).await?;
+    not_readable(client, killed).await
+}
+
+async fn not_readable(client: &mut Connected, name: String) -> Result<(), Failure> {
+    match client.retrieval.get_article(GetArticleRequest { name, ..Default::default() }).await {
         Ok(_) => Err(Failure::Failed("a withdrawn article is still readable".into())),
         Err(status) => print(&format!("GetArticle: {}", describe(&status))),
     }
+}
+
+/// Ingests the items of the wire. Returns the name of their article.
+async fn wire(client: &mut Connected) -> Result<String, Failure> {
+    let mut name = String::new();
+    for (label, item) in WIRE {
+        let request = IngestArticleRequest { document: Some(wire_document(item)), ..Default::default() };
+        let response = client.ingestion.ingest_article(request).await?.into_inner();
+        if let Some(article) = response.clone().into_first().and_then(|ingested| ingested.article) {
+            name = article.name;
+        }
+        outcome(label, &IngestArticlesResponse { sequence: 0, result: Some(Answer::Ingested(response)) })?;
+    }
+    Ok(name)
 }
 
 async fn ingest_pages(client: &Connected) -> Result<Vec<IngestArticlesResponse>, Failure> {

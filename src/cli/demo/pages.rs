@@ -75,6 +75,21 @@ pub(super) const PAGES: &[Page] = &[
     },
 ];
 
+/// Source of the items of the wire.
+const WIRE_SOURCE: &str = "northwire.example";
+
+/// A wire story, its correction and its kill, in NewsML-G2.
+pub(super) const WIRE: [(&str, &[u8]); 3] = [
+    ("NewsML-G2 story", include_bytes!("pages/wire-story.xml")),
+    ("its correction", include_bytes!("pages/wire-correction.xml")),
+    ("its kill", include_bytes!("pages/wire-kill.xml")),
+];
+
+pub(super) fn wire_document(item: &[u8]) -> Document {
+    let raw = RawPayload { data: item.into(), mime_type: "application/vnd.iptc.g2.newsitem+xml".to_owned() };
+    Document { payload: Some(Payload::Raw(raw)), source: WIRE_SOURCE.to_owned(), ..Document::default() }
+}
+
 impl Page {
     pub(super) fn document(&self) -> Document {
         let raw = RawPayload { data: self.bytes.into(), mime_type: self.content_type.to_owned() };
