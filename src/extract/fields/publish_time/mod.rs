@@ -66,6 +66,7 @@ pub(super) fn read(
         match meaning {
             Meaning::Published => claim("meta", 0.9, stated),
             Meaning::Created => claim("meta", 0.6, stated),
+            Meaning::Unclear => claim("meta", 0.3, stated),
             Meaning::Updated => updates.extend(stated),
         }
     }
