@@ -137,7 +137,11 @@ pub(super) fn fold(word: &str) -> String {
     if word.is_ascii() {
         return word.to_ascii_lowercase();
     }
-    let is_accent = |c: &char| matches!(c, '\u{300}'..='\u{36f}' | '\u{64b}'..='\u{65f}' | '\u{200c}' | '\u{640}' | '\'' | '’' | '\u{2bc}');
+    // Accents, vowel signs of Arabic, joiners, and apostrophes.
+    let is_accent = |c: &char| {
+        matches!(c, '\u{300}'..='\u{36f}' | '\u{64b}'..='\u{65f}' | '\u{200c}' | '\u{640}')
+            || matches!(c, '\'' | '’' | '\u{2bc}')
+    };
     let lower = word.to_lowercase();
     let plain = lower.nfd().filter(|c| !is_accent(c)).map(|c| match c {
         'ي' | 'ى' => 'ی',
