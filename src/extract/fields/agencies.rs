@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use unicode_normalization::UnicodeNormalization;
+
 /// News agencies by the names used in datelines, bylines and attributions, with their standard names.
 pub(crate) const AGENCIES: &[(&str, &str)] = &[
     ("Reuters", "Reuters"),
@@ -164,6 +166,34 @@ pub(crate) const AGENCIES: &[(&str, &str)] = &[
     ("뉴스1", "News1"),
     ("로이터", "Reuters"),
     ("TTXVN", "VNA"),
+    ("KUNA", "KUNA"),
+    ("dpa-AFX", "dpa-AFX"),
+    ("ots", "news aktuell"),
+    ("awp", "AWP"),
+    ("askanews", "askanews"),
+    ("Italpress", "Italpress"),
+    ("Agerpres", "Agerpres"),
+    ("БТА", "BTA"),
+    ("Рейтер", "Reuters"),
+    ("Рейтерс", "Reuters"),
+    ("АФП", "AFP"),
+    ("ДПА", "dpa"),
+    ("Синьхуа", "Xinhua"),
+    ("БелТА", "BelTA"),
+    ("שינחואה", "Xinhua"),
+    ("רויטרס", "Reuters"),
+    ("شينخوا", "Xinhua"),
+    ("الأناضول", "Anadolu Agency"),
+    ("مهر", "Mehr"),
+    ("فارس", "Fars"),
+    ("ایلنا", "ILNA"),
+    ("भाषा", "PTI"),
+    ("वार्ता", "UNI"),
+    ("रॉयटर्स", "Reuters"),
+    ("聯合ニュース", "Yonhap"),
+    ("新華社通信", "Xinhua"),
+    ("タス通信", "TASS"),
+    ("로이터=연합뉴스", "Reuters"),
 ];
 
 /// Agencies by the first character of their names.
@@ -199,6 +229,19 @@ pub(crate) fn occurrences(text: &str) -> impl Iterator<Item = (usize, Entry)> {
 /// Returns the agency of this name.
 pub(crate) fn agency(name: &str) -> Option<&'static str> {
     let name = name.trim_matches(|c: char| !c.is_alphanumeric());
+    // `ＣＮＮ`
+    let narrow: String;
+    let name = if name.contains(|c| matches!(c, '\u{FF21}'..='\u{FF5A}')) {
+        narrow = name.nfkc().collect();
+        narrow.as_str()
+    } else {
+        name
+    };
     let named = BY_FIRST.get(&name.chars().next()?)?;
-    named.iter().find(|(known, _)| *known == name).map(|(_, standard)| *standard)
+    // Longer names are known in capitals, too.
+    let is_same = |known: &str| {
+        known == name
+            || known.len() >= 5 && name.chars().count() == known.chars().count() && name == known.to_uppercase()
+    };
+    named.iter().find(|(known, _)| is_same(known)).map(|(_, standard)| *standard)
 }

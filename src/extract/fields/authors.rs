@@ -14,28 +14,13 @@ use crate::extract::draft::{Author, AuthorKind};
 use crate::extract::provenance;
 
 /// Names of meta tags for authors, the most reliable first.
-const TAGS: [&str; 20] = [
-    "author",
-    "authors",
-    "byl",
-    "byline",
-    "parsely-author",
-    "sailthru.author",
-    "article:author",
-    "article_author",
-    "articleauthor",
-    "article.author",
-    "article:author_name",
-    "og:author",
-    "og:article:author",
-    "dc.creator",
-    "dc.creator.name",
-    "dcterms.creator",
-    "cxenseparse:author",
-    "vr:author",
-    "citation_author",
-    "twitter:creator:name",
-];
+const TAGS: [&str; 8] =
+    ["author", "authors", "byl", "byline", "parsely-author", "sailthru.author", "article:author", "article_author"];
+/// Ends of the names of other such tags, without marks.
+const TAG_ENDS: [&str; 9] =
+    ["author", "authors", "authorname", "byline", "byl", "creator", "creatorname", "writer", "cxenseparseaut"];
+/// Parts of names of tags for authors of something else.
+const OTHER_TAGS: [&str; 4] = ["book", "web", "image", "twittercreator"];
 /// Maximum number of agencies and of the publisher's names.
 const MAX_CREDITED: usize = 20;
 /// Maximum number of elements between the headline and its byline.
@@ -116,10 +101,13 @@ pub(super) fn authors(page: &Page, claims: &[StructuredAuthor], house: &[&str], 
     // Meta tags often name the owner of the site.
     let is_other = |author: &Author| !shown.source.persons.iter().any(|other| is_same(&author.name, &other.name));
     let is_outweighed = shown.is_near && shown.is_marked && !shown.source.persons.is_empty();
+    // `Jane Doe and John Roe, Ellery Times`, and the data names the newspaper alone.
+    let is_group = |author: &Author| shown.source.groups.iter().any(|group| is_same(&author.name, &group.name));
     let declared = [&structured, &tags]
         .into_iter()
         .find(|source| !source.persons.is_empty())
-        .filter(|source| !(is_outweighed && structured.persons.is_empty() && source.persons.iter().all(is_other)));
+        .filter(|source| !(is_outweighed && structured.persons.is_empty() && source.persons.iter().all(is_other)))
+        .filter(|source| !(shown.is_near && !shown.source.persons.is_empty() && source.persons.iter().all(is_group)));
     match declared {
         Some(declared) => {
             // The page prints more names than its data has.
@@ -190,7 +178,11 @@ fn structured(claims: &[StructuredAuthor], house: &[&str], base: Option<&Url>) -
             jsonld::AuthorKind::Person => AuthorKind::Person,
             jsonld::AuthorKind::Organization => AuthorKind::Organization,
         };
-        let read = byline::parse(&claim.name, house);
+        // `Doe, Jane`
+        let is_word = |text: &str| !text.trim().is_empty() && !text.trim().contains([' ', ',']);
+        let inverted = claim.name.split_once(',').filter(|(last, first)| is_word(last) && is_word(first));
+        let name = inverted.map(|(last, first)| format!("{} {}", first.trim(), last.trim()));
+        let read = byline::parse(name.as_deref().unwrap_or(&claim.name), house);
         let is_one = read.credits.len() == 1;
         // The name of an organization is not a list: `Institute for Boat Science`.
         if kind == AuthorKind::Organization && read.credits.iter().all(|it| !is_outside(it.kind)) {
@@ -230,7 +222,13 @@ fn shares_word(name: &str, house: &[&str]) -> bool {
 
 fn tags(page: &Page, house: &[&str]) -> Source {
     let mut source = Source::default();
-    for tag in TAGS {
+    let mut names: Vec<&str> = TAGS.to_vec();
+    for (name, _) in &page.tags {
+        if !names.contains(&name.as_str()) && is_author_tag(name) {
+            names.push(name);
+        }
+    }
+    for tag in names {
         for (_, text) in page.tags.iter().filter(|(name, _)| name == tag) {
             // `Doe, Jane`
             let is_word = |text: &str| !text.trim().is_empty() && !text.trim().contains([' ', ',']);
@@ -252,6 +250,13 @@ fn tags(page: &Page, house: &[&str]) -> Source {
         }
     }
     source
+}
+
+/// Returns true for the name of a meta tag for an author, which sites invent: `dc.creator`, `news:author_name`.
+fn is_author_tag(name: &str) -> bool {
+    let plain: String = name.chars().filter(|c| c.is_alphanumeric()).collect();
+    let is_person = plain == "twittercreatorname" || !OTHER_TAGS.iter().any(|other| plain.contains(other));
+    is_person && (plain == "twittercreatorname" || TAG_ENDS.iter().any(|end| plain.ends_with(end)))
 }
 
 /// The byline that a page shows.

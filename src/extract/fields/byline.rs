@@ -1,12 +1,18 @@
 //! Bylines: recognises them, and splits them into names. They are found by `authors` (pages), `formats::syndication`
 //! (feeds) and `boilerplate::rules` (lines at the head of the text).
 
+mod parts;
+
+use self::parts::{
+    is_house, is_own_group, split_dots, without_addresses, without_agency, without_brackets, without_buttons,
+    without_date, without_mail, without_others, without_role, without_start,
+};
 use super::agencies::agency;
 use super::dates::{self, Locale};
-use super::name_form::{CreditKind, NAME_CHARS, is_credential, is_katakana, shape, title_case, without_end};
+use super::name_form::{CreditKind, NAME_CHARS, is_credential, shape, title_case, without_end};
 use super::people::{
-    button_end, button_start, byline_start, ends_name, has_role, is_conjunction, is_group, is_not_a_name,
-    is_not_an_author, is_organization, is_role, is_unspaced, role_end, role_start,
+    byline_start, ends_name, has_role, is_conjunction, is_group, is_not_a_name, is_not_an_author, is_organization,
+    is_unspaced, role_end,
 };
 use crate::article::{clean_line, fold};
 use crate::extract::draft::Author;
@@ -55,6 +61,11 @@ pub(crate) fn parse(byline: &str, house: &[&str]) -> Byline {
     let mut found = Byline::default();
     let mut is_not_author = false;
     for line in joined_names(byline) {
+        // A template that was not filled in.
+        if ["{{", "[[", "${", "<%"].iter().any(|mark| line.contains(mark)) {
+            found.unread += 1;
+            continue;
+        }
         let line = without_others(&without_addresses(&line));
         let folded = fold(&line);
         if is_not_author && !folded.is_empty() {
@@ -68,13 +79,26 @@ pub(crate) fn parse(byline: &str, house: &[&str]) -> Byline {
         }
         let rest = without_start(&line);
         found.is_marked |= rest.len() < line.len();
+        // Names of Chinese reporters stand side by side.
+        let is_chinese = line[..line.len() - rest.len()].contains(['作', '记', '撰', '采']);
+        let spaced = if is_chinese { rest.replace(' ', "、") } else { String::new() };
+        let rest = if is_chinese { spaced.as_str() } else { rest };
         // `Center for Drug Evaluation and Research` is one name.
         if is_organization(&fold(rest)) && rest.chars().count() <= NAME_CHARS {
             found.add(rest.trim().to_owned(), CreditKind::Group, String::new());
             continue;
         }
         let mut after_comma = !found.credits.is_empty();
-        for part in rest.split([',', ';', '|', '/', '•', '、', '，', '；', '｜', '／']) {
+        let mut was_joined = false;
+        for part in rest.split([',', ';', '|', '/', '•', '、', '，', '；', '｜', '／', '丨']) {
+            // `Anna Berg und Paul Stein, Lowmouth`: the list of names has ended.
+            let is_listed = std::mem::replace(&mut was_joined, joins_names(part));
+            let is_other = agency(part.trim()).is_none() && !has_role(&fold(part));
+            if is_listed && is_other && rest.matches(',').count() == 1 && part.split_whitespace().count() <= 4 {
+                let name = part.trim().to_owned();
+                found.add(name, CreditKind::Group, String::new());
+                break;
+            }
             for part in split_dots(part).into_iter().flat_map(|part| split_conjunctions(&part)) {
                 if read_part(&part, after_comma, house, &mut found) {
                     after_comma = true;
@@ -105,6 +129,12 @@ pub(crate) fn push(authors: &mut Vec<Author>, author: impl Into<Author>) {
     if authors.len() < MAX_AUTHORS && !authors.iter().any(|known| fold(&known.name) == fold(&author.name)) {
         authors.push(author);
     }
+}
+
+/// Returns true for two names with a word like `and` between them.
+fn joins_names(part: &str) -> bool {
+    let parts = split_conjunctions(part);
+    parts.len() == 2 && parts.iter().all(|part| shape(without_start(part)) == Some(CreditKind::Person))
 }
 
 /// Returns the lines of a byline, with first and last names that are in elements of their own joined.
@@ -139,27 +169,6 @@ fn joined_names(byline: &str) -> Vec<String> {
     lines
 }
 
-/// Splits at middle dots, except within names written in Chinese and Katakana: `アイダ・クイル`.
-fn split_dots(part: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let characters: Vec<char> = part.chars().collect();
-    for (at, c) in characters.iter().enumerate() {
-        let near = |c: Option<&char>| c.copied().unwrap_or(' ');
-        let (before, after) = (near(at.checked_sub(1).and_then(|at| characters.get(at))), near(characters.get(at + 1)));
-        let is_split = match c {
-            '・' => !(is_katakana(before) && is_katakana(after)),
-            '·' => !(is_unspaced(before) && is_unspaced(after)),
-            _ => false,
-        };
-        if is_split {
-            parts.push(String::new());
-        } else if let Some(last) = parts.last_mut() {
-            last.push(*c);
-        }
-    }
-    parts
-}
-
 /// Splits at words like `and`. Those of one or two letters are part of a name if there is only one word on a side:
 /// `Ortega y Gasset`.
 fn split_conjunctions(part: &str) -> Vec<String> {
@@ -171,7 +180,9 @@ fn split_conjunctions(part: &str) -> Vec<String> {
         if !is_conjunction(&folded) {
             continue;
         }
-        let is_short = folded.chars().count() <= 2 && folded != "&";
+        let is_short = folded.chars().count() <= 2 && folded != "&" && !folded.contains(is_unspaced);
+        // `Jeanne Dupont et AFP`
+        let is_short = is_short && words.get(at + 1).and_then(|next| agency(next)).is_none();
         if !is_short || at >= from + 2 && words.len() >= at + 3 {
             parts.push(words[from..at].join(" "));
             from = at + 1;
@@ -179,6 +190,12 @@ fn split_conjunctions(part: &str) -> Vec<String> {
     }
     parts.push(words[from..].join(" "));
     parts.retain(|part| !part.is_empty());
+    // Hebrew and Arabic write the word before the name without a space.
+    if let ([first, second, third, fourth], [_]) = (words.as_slice(), parts.as_slice())
+        && let Some(third) = third.strip_prefix(['ו', 'و']).filter(|name| name.chars().count() >= 4)
+    {
+        return vec![format!("{first} {second}"), format!("{third} {fourth}")];
+    }
     parts
 }
 
@@ -187,13 +204,23 @@ fn read_part(part: &str, after_comma: bool, house: &[&str], found: &mut Byline) 
     let part = part.trim().trim_start_matches(|c: char| !c.is_alphanumeric() && c != '@');
     let rest = without_start(part);
     found.is_marked |= rest.len() < part.len();
+    // `서울=김철수 기자`
+    let rest = rest.split_once('=').filter(|(_, name)| name.contains(is_unspaced)).map_or(rest, |(_, name)| name);
     let (rest, bracketed) = without_brackets(rest);
+    // `Nils Roe (Fotos)`
+    if is_not_an_author(&format!("{}:", fold(&bracketed))) {
+        return false;
+    }
     let rest = without_mail(&rest);
     let mut name = rest.trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '.' | '®' | '@')).to_owned();
     if name.is_empty() {
         return false;
     }
-    if let Some(agency) = agency(&name) {
+    // `Reuters`, `da Reuters`
+    let bare = name.rsplit_once(' ').filter(|(before, _)| before.chars().count() <= 3).map_or(&*name, |(_, last)| last);
+    let bare = if name.starts_with(char::is_lowercase) { bare } else { &name };
+    if let Some(agency) = agency(bare) {
+        let name = bare.to_owned();
         return found.add(name, CreditKind::Agency(agency), String::new());
     }
     if is_credential(&name) && !found.credits.is_empty() {
@@ -213,8 +240,15 @@ fn read_part(part: &str, after_comma: bool, house: &[&str], found: &mut Byline) 
         found.unread += 1;
         return false;
     }
-    name = without_buttons(&name);
-    if after_comma && has_role(&fold(&name)) && !found.credits.is_empty() && !is_group(&fold(&name)) {
+    name = without_date(&without_buttons(&name));
+    let (name, agency) = without_agency(name);
+    if let Some((named, standard)) = agency {
+        found.add(named, CreditKind::Agency(standard), String::new());
+    }
+    // `이영희 기자` is a name and its role, `chief editor` only a role.
+    let is_named = name.contains(is_unspaced) && shape(&without_role(&name).0) == Some(CreditKind::Person);
+    let is_role = has_role(&fold(&name)) && !is_group(&fold(&name)) && !is_named;
+    if after_comma && is_role && !found.credits.is_empty() {
         if let Some(last) = found.credits.last_mut().filter(|last| last.role.is_empty()) {
             last.role = name;
         }
@@ -248,12 +282,21 @@ fn read_part(part: &str, after_comma: bool, house: &[&str], found: &mut Byline) 
     name = without_end(&name);
     // The publisher may follow the name: `Jane Doe Ellery Herald`.
     if is_group(&fold(&whole)) {
+        // `Redaktion`, `Herald Staff`: the publisher's own people.
+        if is_own_group(&fold(&whole), house) {
+            return found.add(whole, CreditKind::House, role);
+        }
+        if let Some(agency) = self::agency(whole.split(' ').next().unwrap_or_default()) {
+            return found.add(whole, CreditKind::Agency(agency), role);
+        }
         let is_short = whole.split(' ').count() <= 6 && whole.chars().any(char::is_alphabetic);
         return is_short && found.add(whole, CreditKind::Group, role);
     }
     // `Dec 17` is no handle.
     let is_cut_at_number = whole.chars().any(|c| c.is_ascii_digit()) && whole != name;
     match shape(&name).filter(|kind| *kind != CreditKind::Handle || !is_cut_at_number) {
+        // A newspaper.
+        Some(CreditKind::Person) if name.starts_with("The ") => found.add(name, CreditKind::Group, role),
         Some(kind) => {
             if !name.chars().any(char::is_lowercase) && kind == CreditKind::Person {
                 name = title_case(&name);
@@ -269,114 +312,17 @@ fn read_part(part: &str, after_comma: bool, house: &[&str], found: &mut Byline) 
     }
 }
 
-/// Removes URLs.
-fn without_addresses(line: &str) -> String {
-    if !line.contains("://") && !line.contains("www.") {
-        return line.to_owned();
+/// Returns true for nothing but the name of a reporter and the role behind it, as Korean papers print it: `김철수 기자`.
+pub(crate) fn is_reporter(line: &str) -> bool {
+    const CHARS: usize = 24;
+    if line.chars().nth(CHARS).is_some() || role_end(&fold(line)).is_none_or(|at| at == 0) {
+        return false;
     }
-    let is_address = |word: &&str| word.contains("://") || word.starts_with("www.");
-    line.split(' ').filter(|word| !is_address(word)).collect::<Vec<_>>().join(" ")
-}
-
-/// Cuts a line before the words that name others than the author: `Text: Jane Doe Photo: Nils Roe`.
-fn without_others(line: &str) -> String {
-    let words: Vec<&str> = line.split(' ').collect();
-    let is_others = |at: &usize| {
-        words[*at].ends_with([':', '：']) && is_not_an_author(&fold(words[*at]))
-            || words[*at].contains('：') && is_not_an_author(&fold(words[*at]))
+    let read = parse(line, &[]);
+    let is_named = |credit: &Credit| {
+        credit.kind == CreditKind::Person && !credit.role.is_empty() && credit.name.chars().all(is_unspaced)
     };
-    match (1..words.len()).find(is_others) {
-        Some(at) => words[..at].join(" "),
-        None => line.to_owned(),
-    }
-}
-
-/// Removes the words before the first name: `By `, `Written by `.
-fn without_start(line: &str) -> &str {
-    let Some(chars) = byline_start(&fold(line)) else { return line };
-    line.char_indices().nth(chars).map_or("", |(at, _)| &line[at..])
-}
-
-/// Splits off text in brackets: `Jane Doe (Editor)`.
-fn without_brackets(name: &str) -> (String, String) {
-    match name.split_once(['(', '（', '<', '［']) {
-        Some((before, inside)) if before.trim().chars().count() > 1 => {
-            // `Jane (Ann) Doe`
-            if let Some((_, after)) =
-                inside.split_once([')', '）']).filter(|(_, after)| after.trim().chars().count() > 1)
-            {
-                return (format!("{} {}", before.trim(), after.trim()), String::new());
-            }
-            (before.to_owned(), inside.trim_end_matches([')', '）', '>', '］', ' ', '.']).to_owned())
-        }
-        _ => (name.to_owned(), String::new()),
-    }
-}
-
-/// Removes e-mail addresses and handles of other sites.
-fn without_mail(name: &str) -> String {
-    name.split(' ').filter(|word| !word.contains('@')).collect::<Vec<_>>().join(" ")
-}
-
-/// Removes labels of buttons beside a name.
-fn without_buttons(name: &str) -> String {
-    let mut name = name.to_owned();
-    for _ in 0..3 {
-        let folded = fold(&name);
-        // Folding may change the length of a text.
-        if folded.len() != name.len() {
-            break;
-        }
-        if let Some(at) = button_end(&folded).filter(|at| name.is_char_boundary(*at)) {
-            name.truncate(at);
-        } else if let Some(end) = button_start(&folded).filter(|end| name.is_char_boundary(*end)) {
-            name.drain(..end);
-        } else {
-            break;
-        }
-        name = name.trim_matches(|c: char| !c.is_alphanumeric() && c != '.').to_owned();
-    }
-    name
-}
-
-/// Splits off roles before and behind a name: `Staff Writer Jane Doe`, `김철수 기자`.
-fn without_role(name: &str) -> (String, String) {
-    let mut name = name.to_owned();
-    let mut roles: Vec<String> = Vec::new();
-    for _ in 0..4 {
-        let folded = fold(&name);
-        if folded.len() != name.len() {
-            break;
-        }
-        let is_cut = |at: usize| name.is_char_boundary(at);
-        if let Some(at) = role_end(&folded).filter(|at| is_cut(*at)) {
-            roles.insert(0, name.split_off(at));
-        } else if let Some(end) = role_start(&folded).filter(|end| is_cut(*end)) {
-            roles.push(name.drain(..end).collect());
-        } else {
-            break;
-        }
-        name = name.trim_matches(|c: char| !c.is_alphanumeric() && !matches!(c, '.' | '®')).to_owned();
-    }
-    // `Environment Correspondent Jane Doe`
-    let words: Vec<&str> = name.split(' ').collect();
-    let inner = words.iter().take(words.len().saturating_sub(2)).rposition(|word| is_role(&fold(word)));
-    if let Some(at) = inner.filter(|at| *at > 0 && words.len() <= at + 8) {
-        roles.push(words[..=at].join(" "));
-        return (words[at + 1..].join(" "), roles.join(" "));
-    }
-    (name, roles.join(" ").trim().to_owned())
-}
-
-/// Returns true for one of the publisher's own names, or a name with it: `The Ellery Herald`.
-fn is_house(name: &str, house: &[&str]) -> bool {
-    let plain = |text: &str| -> String { fold(text).chars().filter(|c| c.is_alphanumeric()).collect() };
-    let name = plain(name);
-    !name.is_empty()
-        && house
-            .iter()
-            .map(|house| plain(house))
-            .any(|house| !house.is_empty() && (name == house || house.chars().count() >= 4 && name.contains(&house)))
+    read.unread == 0 && read.credits.len() == 1 && read.credits.iter().all(is_named)
 }
 
 /// Returns true if a line is a byline: it begins like one and names somebody, or consists of known names.
@@ -392,6 +338,18 @@ pub(crate) fn is_byline(line: &str, authors: &[Author]) -> bool {
             credit.kind != CreditKind::Handle || is_short && credit.name.starts_with(char::is_uppercase)
         };
         if read.unread == 0 && read.credits.iter().any(is_named) {
+            return true;
+        }
+    }
+    if is_reporter(line) {
+        return true;
+    }
+    // `Posted on November 2, 2026 by Jane Doe`
+    if let [date] = dates::find(line, Locale::default()).as_slice()
+        && dates::is_date_line(&line[..date.end])
+    {
+        let rest = line[date.end..].trim_start_matches(|c: char| !c.is_alphanumeric());
+        if rest.len() < line.len() && byline_start(&fold(rest)).is_some() && is_byline(rest, authors) {
             return true;
         }
     }

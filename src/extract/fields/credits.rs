@@ -2,7 +2,7 @@
 
 use super::byline::{self, Byline};
 use super::name_form::CreditKind;
-use super::people::{byline_start, is_not_an_author, is_wire_end, wire_start};
+use super::people::{byline_start, is_not_an_author, is_unspaced, is_wire_end, wire_start};
 use crate::article::fold;
 use crate::extract::draft::Draft;
 use crate::extract::line::Line;
@@ -10,6 +10,8 @@ use crate::extract::report::{CutReason, Report};
 
 /// Number of lines at the foot that are read.
 const FOOT: usize = 8;
+/// Maximum length of a line with a reporter and the reporter's address, in characters.
+const MAX_REPORTER: usize = 40;
 /// Maximum length of such a line, in characters.
 const MAX_CHARS: usize = 240;
 
@@ -68,6 +70,15 @@ fn read(line: &str) -> Option<Byline> {
     let is_named = |credit: &byline::Credit| matches!(credit.kind, CreditKind::Person | CreditKind::Agency(_));
     let is_agency = |credit: &byline::Credit| matches!(credit.kind, CreditKind::Agency(_));
     let is_byline = byline_start(&folded).is_some() && read.credits.iter().any(is_named);
+    // `김철수 기자 kim@herald.example`, `【山田太郎】`
+    let is_bracketed = line.starts_with(['【', '（', '(']) && line.ends_with(['】', '）', ')']);
+    let is_unspaced_name = |credit: &byline::Credit| {
+        credit.kind == CreditKind::Person
+            && credit.name.chars().all(is_unspaced)
+            && (is_bracketed || !credit.role.is_empty())
+    };
+    let is_reporter = chars <= MAX_REPORTER && read.credits.len() == 1 && read.credits.iter().all(is_unspaced_name);
+    let is_byline = is_byline || is_reporter;
     let is_credit = read.unread == 0 && (is_byline || !read.credits.is_empty() && read.credits.iter().all(is_agency));
     (is_short && is_credit).then_some(read)
 }

@@ -97,7 +97,13 @@ pub(crate) fn tag(said: &str) -> Option<String> {
         tag = format!("{tag}-{}{}", first.to_ascii_uppercase(), rest.to_ascii_lowercase());
         part = parts.next();
     }
-    if let Some(region) = part.filter(|part| part.len() == 2 && part.bytes().all(|b| b.is_ascii_alphabetic())) {
+    let is_region = |part: &&str| match part.len() {
+        2 => part.bytes().all(|b| b.is_ascii_alphabetic()),
+        // A code of the United Nations: `es-419`.
+        3 => part.bytes().all(|b| b.is_ascii_digit()),
+        _ => false,
+    };
+    if let Some(region) = part.filter(is_region) {
         tag = format!("{tag}-{}", region.to_ascii_uppercase());
     }
     Some(tag)

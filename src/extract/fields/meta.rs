@@ -134,13 +134,12 @@ fn subheadline(page: &Page, headline: &str) -> String {
 }
 
 fn tags(page: &Page, structured: &Structured) -> Vec<String> {
-    let listed = page.tags.iter().filter(|(name, _)| name == "article:tag").map(|(_, text)| text.clone());
-    let keywords = page.tag(&["news_keywords", "keywords", "parsely-tags"]);
+    let is_listed = |name: &str| matches!(name, "article:tag" | "og:article:tag");
+    let listed = page.tags.iter().filter(|(name, _)| is_listed(name)).map(|(_, text)| text.clone());
+    let keywords = page.tag(&["news_keywords", "keywords", "parsely-tags", "sailthru.tags", "dc.subject"]);
+    let lists = listed.chain(structured.keywords.iter().cloned()).chain([keywords]);
     let mut tags: Vec<String> = Vec::new();
-    for tag in listed
-        .chain(structured.keywords.iter().cloned())
-        .chain(keywords.split([',', ';', '،', '、', '，', '；']).map(str::to_owned))
-    {
+    for tag in lists.flat_map(|list| jsonld::split_keywords(&list)).chain(page.visible.tags.iter().cloned()) {
         let tag = clean_line(&tag);
         let fits = !tag.is_empty() && tag.chars().count() <= 80 && tags.len() < MAX_TAGS;
         if fits && !tags.iter().any(|known| fold(known) == fold(&tag)) {

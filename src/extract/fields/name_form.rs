@@ -2,6 +2,7 @@
 
 use super::dates::{self, Locale};
 use super::people::{ends_name, is_unspaced};
+use crate::article::fold;
 
 /// The kinds of names in bylines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,11 @@ pub(super) fn shape(name: &str) -> Option<CreditKind> {
     }
     let is_cased = name.chars().any(|c| c.is_lowercase() || c.is_uppercase());
     if is_cased {
-        let is_capital = |word: &str| word.chars().find(|c| c.is_alphabetic()).is_some_and(char::is_uppercase);
+        // `al-Doe` is one, too.
+        let is_capital = |word: &str| {
+            let mut parts = word.split('-').filter_map(|part| part.chars().find(|c| c.is_alphabetic()));
+            parts.any(char::is_uppercase)
+        };
         return match words.as_slice() {
             [_] => (chars >= 3 && name.matches('.').count() < 2).then_some(CreditKind::Handle),
             [first, middle @ .., last] => {
@@ -92,7 +97,10 @@ pub(super) fn without_end(name: &str) -> String {
     for at in 1..words.len() {
         let is_number = words[at].starts_with(|c: char| c.is_ascii_digit());
         let is_dash = matches!(words[at], "-" | "–" | "—" | "·" | ":");
-        if is_number || is_dash || ends_name(words[at]) || words[at].ends_with("'s") {
+        // `Jane Doe For Ellery Herald`
+        let is_capital = at >= 2 && words.len() > at + 1 && words[at].chars().count() > 2;
+        let is_end = ends_name(words[at]) || is_capital && ends_name(&fold(words[at]));
+        if is_number || is_dash || is_end || words[at].ends_with("'s") {
             end = at;
             break;
         }
@@ -111,7 +119,7 @@ pub(super) fn without_end(name: &str) -> String {
 }
 
 /// Returns true if words are a date, with or without the year: a comma may have split it off.
-fn begins_date(words: &[&str]) -> bool {
+pub(super) fn begins_date(words: &[&str]) -> bool {
     let date = words.join(" ");
     let parse = |date: &str| dates::parse(date, Locale::default());
     parse(&date).is_some() || parse(&format!("{date}, 2000")).is_some()
@@ -121,7 +129,9 @@ fn begins_date(words: &[&str]) -> bool {
 pub(super) fn is_credential(text: &str) -> bool {
     let letters: Vec<char> = text.chars().filter(|c| !matches!(c, '.' | '®' | '-' | '\u{2122}' | ' ')).collect();
     let capitals = letters.iter().filter(|c| c.is_ascii_uppercase()).count();
+    // `JOHN ROE` is a name.
     (2..=7).contains(&letters.len())
+        && (text.contains(['.', '®']) || !text.trim().contains(' '))
         && letters.iter().all(char::is_ascii_alphabetic)
         && capitals >= 2
         && capitals * 2 >= letters.len()

@@ -35,11 +35,22 @@ impl Page {
         };
         let mut page = Self::default();
         for node in document.select("meta").nodes().iter().take(500) {
-            let name = ["property", "name", "itemprop", "http-equiv"].into_iter().find_map(|name| node.attr(name));
-            if let (Some(name), Some(content)) = (name, node.attr("content")) {
-                let content = jsonld::unescape(jsonld::clipped(&content), budget)?;
-                page.tags.push((name.to_ascii_lowercase(), content));
+            let Some(content) = ["content", "value", "datetime"].into_iter().find_map(|name| node.attr(name)) else {
+                continue;
+            };
+            let content = jsonld::unescape(jsonld::clipped(&content), budget)?;
+            // One tag may have several names: `name` and `property`.
+            let mut names: Vec<String> = Vec::new();
+            for name in ["property", "name", "itemprop", "http-equiv"].into_iter().filter_map(|name| node.attr(name)) {
+                let name = name.trim().to_ascii_lowercase();
+                if !names.contains(&name) {
+                    names.push(name);
+                }
             }
+            if names.iter().any(|name| name == "parsely-page") {
+                page.tags.extend(json_tags(&content));
+            }
+            page.tags.extend(names.into_iter().map(|name| (name, content.clone())));
         }
         let is_json_ld = |node: &&NodeRef<'_>| {
             let kind = node.attr("type").unwrap_or_default();
@@ -49,6 +60,9 @@ impl Page {
         let scripts = scripts.nodes().iter().filter(is_json_ld);
         page.scripts = scripts.take(50).map(|node| node.text().to_string()).collect();
         page.title = document.select("title").nodes().first().map(&text).transpose()?.unwrap_or_default();
+        if ["&amp;", "&quot;", "&#"].iter().any(|entity| page.title.contains(entity)) {
+            page.title = jsonld::unescape(&page.title, budget)?;
+        }
         page.visible = Visible::read(document, budget)?;
         page.canonical = canonical(document);
         page.license = document.select("link[rel~=\"license\"], a[rel~=\"license\"]").attr_or("href", "").to_string();
@@ -71,6 +85,14 @@ impl Page {
             .map(|(_, text)| text.clone())
             .unwrap_or_default()
     }
+}
+
+/// Returns the tags within a tag whose content is a JSON object: `{"title": …, "author": …, "pub_date": …}`.
+fn json_tags(content: &str) -> Vec<(String, String)> {
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(content).unwrap_or_default();
+    let tag =
+        |(name, value): (String, serde_json::Value)| Some((format!("parsely-{name}"), value.as_str()?.to_owned()));
+    object.into_iter().filter_map(tag).collect()
 }
 
 /// Returns the canonical address that the page states. Of several, the first that is not the front page: a template and

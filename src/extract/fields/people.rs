@@ -7,8 +7,9 @@ use crate::article::fold;
 use crate::extract::data_file;
 
 /// Data files of all languages.
-const FILES: [&str; 28] = [
+const FILES: [&str; 33] = [
     include_str!("../phrases/people/ar.txt"),
+    include_str!("../phrases/people/bg.txt"),
     include_str!("../phrases/people/cs.txt"),
     include_str!("../phrases/people/da.txt"),
     include_str!("../phrases/people/de.txt"),
@@ -19,6 +20,8 @@ const FILES: [&str; 28] = [
     include_str!("../phrases/people/fi.txt"),
     include_str!("../phrases/people/fr.txt"),
     include_str!("../phrases/people/he.txt"),
+    include_str!("../phrases/people/hi.txt"),
+    include_str!("../phrases/people/hu.txt"),
     include_str!("../phrases/people/hy.txt"),
     include_str!("../phrases/people/id.txt"),
     include_str!("../phrases/people/it.txt"),
@@ -29,11 +32,13 @@ const FILES: [&str; 28] = [
     include_str!("../phrases/people/nl.txt"),
     include_str!("../phrases/people/pl.txt"),
     include_str!("../phrases/people/pt.txt"),
+    include_str!("../phrases/people/ro.txt"),
     include_str!("../phrases/people/ru.txt"),
     include_str!("../phrases/people/sv.txt"),
     include_str!("../phrases/people/th.txt"),
     include_str!("../phrases/people/tr.txt"),
     include_str!("../phrases/people/uk.txt"),
+    include_str!("../phrases/people/ur.txt"),
     include_str!("../phrases/people/vi.txt"),
     include_str!("../phrases/people/zh.txt"),
 ];
@@ -186,7 +191,9 @@ pub(crate) fn byline_start(folded: &str) -> Option<usize> {
     let end = WORDS.byline_start.start(folded)?;
     let spaces = folded[end..].chars().take_while(|c| *c == ' ' || *c == ':' || *c == '：').count();
     // In scripts without spaces, the name may follow at once.
-    let follows = spaces > 0 || folded[end..].is_empty() || folded[..end].ends_with(|c| is_unspaced(c) || c == ':');
+    let follows = spaces > 0
+        || folded[end..].is_empty()
+        || folded[..end].ends_with(|c| is_unspaced(c) || matches!(c, ':' | '：' | '/' | '／' | '・'));
     follows.then(|| folded[..end].chars().count() + spaces)
 }
 
@@ -225,6 +232,13 @@ pub(crate) fn has_role(folded: &str) -> bool {
     WORDS.role.contains(folded)
         || folded.split([' ', '/', '-', '.', '&']).any(|word| WORDS.role.contains(word))
         || role_end(folded).is_some()
+}
+
+/// Returns the words of a folded name of a group that say who they are: of `herald staff`, `herald`.
+pub(crate) fn group_owner(folded: &str) -> &str {
+    let folded = WORDS.group.start(folded).filter(|end| *end < folded.len()).map_or(folded, |end| &folded[end..]);
+    let end = WORDS.group.end(folded).unwrap_or(folded.len());
+    folded[..end].trim()
 }
 
 /// Returns true if a folded name is of a group of people: `Herald staff`, `Redaktion`.

@@ -12,8 +12,10 @@ const SECOND_LEVEL: usize = 4;
 /// Names of meta tags for the headline.
 const TAGS: [&str; 5] = ["headline", "title", "dc.title", "parsely-title", "sailthru.title"];
 /// Separators between the headline and the name of the site or a section.
-const SEPARATORS: [&str; 17] =
-    [" | ", " - ", " – ", " — ", " · ", " • ", " :: ", " » ", " « ", " / ", " : ", "｜", "丨", "ㅣ", "│", "_", "："];
+const SEPARATORS: [&str; 22] = [
+    " | ", " - ", " – ", " — ", " · ", " • ", " :: ", " » ", " « ", " / ", " : ", " < ", " > ", " ‹ ", " › ", " ~ ",
+    "｜", "丨", "ㅣ", "│", "_", "：",
+];
 
 /// A headline as the page states it for machines.
 struct Stated {
@@ -46,19 +48,34 @@ pub(super) fn headline(page: &Page, structured: &str, site: &Site<'_>) -> (Strin
         Stated { text: site.without_site(&text), source }
     })
     .filter(|stated| !stated.text.is_empty() && !site.is_name(&stated.text))
+    .filter(|stated| !(stated.is_precise() && ends_title(&page.title, &stated.text)))
     .collect();
     let chosen = confirmed(headings, &stated)
         .or_else(|| alike_heading(headings, &stated, site))
         .or_else(|| shortest(&stated))
         .or_else(|| headings.iter().map(|heading| heading.headline.clone()).find(|text| !site.is_name(text)))
         .unwrap_or_else(|| clean_line(&page.title));
-    let mut sources: Vec<Source> = stated.iter().filter(|it| alike(&it.text, &chosen)).map(|it| it.source).collect();
+    let chosen = chosen.trim_start_matches(|c: char| is_icon(c) || c == ' ');
+    let mut sources: Vec<Source> = stated.iter().filter(|it| alike(&it.text, chosen)).map(|it| it.source).collect();
     let is_shown =
-        |heading: &Heading| [&heading.text, &heading.headline].into_iter().any(|it| plain(it) == plain(&chosen));
+        |heading: &Heading| [&heading.text, &heading.headline].into_iter().any(|it| plain(it) == plain(chosen));
     sources.extend(headings.iter().any(is_shown).then_some(Source::PageText));
     sources.sort_unstable();
     sources.dedup();
     (chosen.chars().take(HEADLINE_CHARS).collect(), sources)
+}
+
+/// Returns true for arrows, triangles and other signs that stand for a video or a gallery.
+fn is_icon(c: char) -> bool {
+    matches!(c, '\u{2190}'..='\u{21FF}' | '\u{23E9}'..='\u{23FA}' | '\u{25A0}'..='\u{25FF}' | '\u{FE0F}')
+}
+
+/// Returns true if a title ends in a text behind a separator: the name of the site, which a page may state as its own
+/// title for machines.
+fn ends_title(title: &str, text: &str) -> bool {
+    let title = clean_line(title);
+    let head = title.strip_suffix(text).filter(|head| head.chars().count() > text.chars().count() + 8);
+    text.split(' ').count() <= 4 && head.is_some_and(|head| SEPARATORS.iter().any(|bar| head.ends_with(bar)))
 }
 
 /// Returns the headline that a heading and a precise source state in the same words. Pages with a headline for search
@@ -135,7 +152,16 @@ fn alike_heading(headings: &[Heading], stated: &[Stated], site: &Site<'_>) -> Op
         .or_else(|| first().find(begins))
         .or_else(|| second().find(|heading| is_long(&heading.headline) && begins(heading)))
         .or_else(|| Some(first().next()?).filter(|heading| is_long(&heading.headline) && first().count() == 1));
-    found.map(|heading| site.without_name(&heading.headline))
+    found.map(|heading| {
+        let headline = site.without_name(&heading.headline);
+        // A label in an element of its own, which the other sources do not have: `HarbourChannel to be dredged`.
+        let unlabelled = stated.iter().map(|stated| &stated.text).find(|text| {
+            let label = headline.strip_suffix(text.as_str()).filter(|label| !label.is_empty());
+            let is_glued = label.is_some_and(|label| label.ends_with(char::is_alphanumeric));
+            is_long(text) && label.is_some_and(|label| label.len() < text.len()) && (is_glued || heading.pieces > 1)
+        });
+        unlabelled.cloned().unwrap_or(headline)
+    })
 }
 
 fn words(text: &str) -> Vec<String> {
@@ -189,17 +215,27 @@ impl Site<'_> {
     fn without_site(&self, title: &str) -> String {
         let mut title = title.to_owned();
         // `Headline (Site)`
-        if let Some((head, name)) = title.strip_suffix(')').and_then(|title| title.rsplit_once(" ("))
-            && self.is_site_start(name)
+        let bracketed = title.strip_suffix(')').and_then(|title| title.rsplit_once(" ("));
+        let bracketed = bracketed.or_else(|| title.strip_suffix('）').and_then(|title| title.rsplit_once('（')));
+        if let Some((head, _)) = bracketed.filter(|(_, name)| self.is_site_start(name)) {
+            title = head.to_owned();
+        }
+        // `Headline, Site`
+        if let Some((head, name)) = title.rsplit_once(", ")
+            && self.is_name(name)
+            && head.split(' ').count() >= 3
         {
             title = head.to_owned();
+        }
+        if title.chars().any(is_unspaced) {
+            title = self.without_tight_parts(title);
         }
         for _ in 0..3 {
             let Some((at, bar)) = last_separator(&title) else { break };
             let (head, tail) = (&title[..at], &title[at + bar.len()..]);
             let is_cjk = head.chars().any(is_unspaced);
             let is_long = |text: &str, words: usize| text.split(' ').count() >= words || is_cjk;
-            let is_bar = matches!(bar, " | " | "_" | "｜" | "丨" | "ㅣ" | "│");
+            let is_bar = matches!(bar, " | " | " :: " | " < " | " > " | "_" | "｜" | "丨" | "ㅣ" | "│");
             // `Headline « Site`
             let is_site_mark = bar == " « ";
             let is_shorter = tail.chars().count() < head.chars().count() && is_long(head, 3);
@@ -236,6 +272,28 @@ impl Site<'_> {
     }
 }
 
+impl Site<'_> {
+    /// Removes the parts behind separators without spaces, which titles in scripts without spaces have:
+    /// `标题--栏目--网站`, `标题-网站`, `标题|话题|话题`.
+    fn without_tight_parts(&self, title: String) -> String {
+        let mut title = title;
+        for _ in 0..4 {
+            let cut = ["--", "-", "－", "|"].iter().find_map(|bar| {
+                let (head, tail) = title.rsplit_once(bar)?;
+                let is_tight = !head.ends_with(' ') && !tail.starts_with(' ') && head.chars().any(is_unspaced);
+                let is_short = tail.chars().count() <= 12 && tail.chars().count() < head.chars().count();
+                let is_part = is_short && *bar != "-" && *bar != "－" || self.names(tail);
+                (is_tight && is_part).then(|| head.trim_end_matches('-').to_owned())
+            });
+            match cut {
+                Some(head) => title = head,
+                None => break,
+            }
+        }
+        title
+    }
+}
+
 /// Returns the last separator of a title, with its position.
 fn last_separator(title: &str) -> Option<(usize, &'static str)> {
     SEPARATORS.iter().filter_map(|bar| title.rfind(bar).map(|at| (at, *bar))).max_by_key(|(at, _)| *at)
@@ -261,12 +319,17 @@ mod tests {
             ("Ellery Herald » Blog Archive » Channel to be dredged", "Channel to be dredged"),
             ("Thin ice. « Notes from the Quay", "Thin ice."),
             ("Channel to be dredged (Ellery Herald)", "Channel to be dredged"),
+            ("Channel to be dredged, Ellery Herald", "Channel to be dredged"),
+            ("Channel to be dredged ~ Ellery Herald", "Channel to be dredged"),
             ("Quill - the mayor who dredged - dies at 80", "Quill - the mayor who dredged - dies at 80"),
             ("Herald of spring: the first ferry", "Herald of spring: the first ferry"),
         ] {
             assert_eq!(site.without_site(title), headline, "{title}");
         }
         let site = Site { publisher: "埃勒里先驱报", host: "" };
+        assert_eq!(site.without_site("北部航道将在冬季前疏浚--时政--埃勒里先驱报"), "北部航道将在冬季前疏浚");
+        assert_eq!(site.without_site("北部航道将在冬季前疏浚-埃勒里先驱报"), "北部航道将在冬季前疏浚");
+        assert_eq!(site.without_site("北部航道（埃勒里先驱报）"), "北部航道");
         assert_eq!(site.without_site("北部航道将在冬季前疏浚_港口新闻_埃勒里先驱报"), "北部航道将在冬季前疏浚");
     }
 }

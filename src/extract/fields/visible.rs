@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use dom_query::{Document, NodeId, NodeRef};
 
 use super::byline;
-use super::people::{Class, byline_start, is_author_path, is_class, may_start_byline};
+use super::people::{Class, byline_start, is_author_path, is_class, is_unspaced, may_start_byline};
 use super::pieces::{SplitAt, pieces};
 use crate::article::{clean_line, fold};
 use crate::extract::budget::Budget;
@@ -14,6 +14,10 @@ use crate::extract::error::ExtractError;
 /// Maximum number of headings of one level, and of bylines.
 const MAX_HEADINGS: usize = 12;
 const MAX_BYLINES: usize = 60;
+/// Words of classes of bylines that are none alone.
+const BY: [&str; 3] = [" posted by", " written by", " submitted by"];
+/// Maximum number of tags.
+const MAX_TAGS: usize = 50;
 /// Maximum number of elements that are read as bylines.
 const MAX_ATTEMPTS: usize = 1_000;
 /// Maximum size of a heading and of a byline, in bytes.
@@ -29,6 +33,8 @@ const CLASS_CHARS: usize = 300;
 pub(super) struct Visible {
     pub(super) headings: Vec<Heading>,
     pub(super) bylines: Vec<ShownByline>,
+    /// Texts of links that are marked as the article's tags.
+    pub(super) tags: Vec<String>,
 }
 
 /// A heading of the first or second level.
@@ -119,10 +125,11 @@ impl Reader<'_> {
             "script" | "style" | "noscript" | "template" | "svg" | "iframe" | "select" | "textarea" | "object"
             | "video" | "audio" => return Ok(()),
             "h1" | "h2" => self.heading(node, if &*name == "h1" { 1 } else { 2 })?,
+            "a" if !is_other => self.tag(node)?,
             _ => {}
         }
         let words = class_words(node);
-        let is_aside = matches!(&*name, "nav" | "aside" | "footer" | "figure" | "figcaption");
+        let is_aside = matches!(&*name, "nav" | "aside" | "footer" | "figure" | "figcaption" | "blockquote");
         let is_other = is_other
             || (is_aside || words.split(' ').any(|word| is_class(Class::Other, word)))
                 && !self.around_headline.contains(&node.id)
@@ -131,6 +138,18 @@ impl Reader<'_> {
             self.marked(node, &name, &words)?;
         }
         self.children(node, is_other)
+    }
+
+    /// Reads a link to the page of a tag.
+    fn tag(&mut self, node: &NodeRef<'_>) -> Result<(), ExtractError> {
+        let relation = node.attr("rel").map(|relation| relation.to_ascii_lowercase()).unwrap_or_default();
+        let lists = |word: &str| relation.split_ascii_whitespace().any(|listed| listed == word);
+        if lists("tag") && !lists("category") && self.visible.tags.len() < MAX_TAGS {
+            let text = node.text();
+            self.budget.read(text.len())?;
+            self.visible.tags.push(clean_line(&text));
+        }
+        Ok(())
     }
 
     fn heading(&mut self, node: &NodeRef<'_>, level: u8) -> Result<(), ExtractError> {
@@ -148,9 +167,16 @@ impl Reader<'_> {
             if is_small || words.split(' ').any(|word| is_class(Class::Kicker, word)) {
                 let kicker = clean_line(&child.text());
                 self.budget.read(kicker.len())?;
-                let first = headline.first_mut().filter(|first| first.starts_with(&kicker) && !kicker.is_empty());
-                if let Some(first) = first {
+                if kicker.is_empty() {
+                    continue;
+                }
+                if let Some(first) = headline.first_mut().filter(|first| first.starts_with(&kicker)) {
                     first.drain(..kicker.len());
+                } else if let Some(last) = headline.last_mut().filter(|last| {
+                    // A mark behind the headline is shorter than that.
+                    last.ends_with(&kicker) && last.len() > kicker.len() * 2
+                }) {
+                    last.truncate(last.len() - kicker.len());
                 }
             }
         }
@@ -166,7 +192,9 @@ impl Reader<'_> {
         let attribute = |name: &str| node.attr(name).map(|value| value.to_ascii_lowercase()).unwrap_or_default();
         let lists = |name: &str| attribute(name).split_ascii_whitespace().any(|value| value == "author");
         let is_page = name == "a" && author_page(&attribute("href"));
-        let is_marked = words.split(' ').any(is_byline_word);
+        // `posted-by`, but not `powered-by`.
+        let is_posted = words.contains(" by") && BY.iter().any(|by| words.contains(by));
+        let is_marked = is_posted || words.split(' ').any(is_byline_word);
         let is_beside = is_marked && words.split(' ').any(|word| is_class(Class::BesideName, word));
         let weight = match () {
             () if lists("rel") || lists("itemprop") => 3,
@@ -187,11 +215,15 @@ impl Reader<'_> {
         if is_other || text.len() > BYLINE_BYTES || self.visible.bylines.len() >= MAX_BYLINES {
             return Ok(());
         }
-        if !may_start_byline(text.trim_start()) {
+        let is_unspaced_line = text.trim_start().starts_with(is_unspaced);
+        if !is_unspaced_line && !may_start_byline(text.trim_start()) {
             return Ok(());
         }
         let line = clean_line(&text);
-        if line.is_empty() || byline_start(&fold(&line)).is_none() {
+        if is_unspaced_line && byline::is_reporter(&line) {
+            return self.add(parent, 2);
+        }
+        if line.is_empty() || byline_start(&fold(&line)).is_none() || is_sentence(&line) {
             return Ok(());
         }
         // A headline may begin with such a word.
@@ -238,6 +270,14 @@ impl Reader<'_> {
     }
 }
 
+/// Returns true for a sentence: it ends like one, and has more words than `By Jane Doe.` or a list of names.
+fn is_sentence(line: &str) -> bool {
+    let words = line.split(' ').count();
+    let unspaced = line.chars().filter(|c| is_unspaced(*c)).count();
+    let is_long = if unspaced > 0 { unspaced > 8 } else { words >= 5 && !line.contains([',', '،']) };
+    is_long && line.ends_with(['.', '!', '?', '。', '！', '？', '؟', '।', '۔', '։'])
+}
+
 /// Returns true for the address of an author's page: `/author/jane-doe`.
 fn author_page(href: &str) -> bool {
     let path = href.split(['?', '#']).next().unwrap_or_default();
@@ -258,7 +298,7 @@ fn is_byline_word(word: &str) -> bool {
 /// has `author`.
 fn class_words(node: &NodeRef<'_>) -> String {
     let mut words = String::new();
-    for name in ["class", "id", "data-testid"] {
+    for name in ["class", "id", "data-testid", "data-component", "data-qa"] {
         let Some(value) = node.attr(name) else { continue };
         let mut was_lower = false;
         words.push(' ');

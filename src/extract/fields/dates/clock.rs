@@ -176,6 +176,10 @@ impl<'a> Tokens<'a> {
             },
             _ => return None,
         };
+        // `10:24-2 November` has a dash.
+        if digits == 1 && self.word(end).is_some_and(|word| names::month(word, "").is_some()) {
+            return None;
+        }
         (hours <= 14 && minutes < 60).then_some((sign * (hours * 3_600 + minutes * 60), end))
     }
 }

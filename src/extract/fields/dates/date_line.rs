@@ -13,7 +13,7 @@ pub(super) fn is_only_dates(text: &str) -> bool {
     let placed = split(text);
     let tokens = Tokens(&placed);
     let mut at = 0;
-    let (mut times, mut numbers, mut units) = (0, 0, 0);
+    let (mut times, mut numbers, mut units, mut is_ago) = (0, 0, 0, false);
     while let Some(Placed { token, .. }) = placed.get(at) {
         match token {
             Token::Mark(_) => {}
@@ -46,10 +46,12 @@ pub(super) fn is_only_dates(text: &str) -> bool {
                     return false;
                 }
                 units += usize::from(known.is_some_and(|kinds| kinds.is_unit));
+                is_ago |= known.is_some_and(|kinds| kinds.is_ago);
             }
         }
         at += 1;
     }
-    let is_relative = numbers == 1 && units >= 2;
+    // `an hour ago` has no number.
+    let is_relative = units >= 2 && (numbers == 1 || numbers == 0 && is_ago);
     times >= 1 || is_relative || !find(text, Locale::default()).is_empty()
 }

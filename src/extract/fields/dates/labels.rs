@@ -12,6 +12,8 @@ static LABELS: LazyLock<HashMap<String, Kinds>> = LazyLock::new(|| parse(include
 pub(super) struct Kinds {
     label: Option<Label>,
     pub(super) is_unit: bool,
+    /// True for a word that makes a time relative to the time of reading.
+    pub(super) is_ago: bool,
     pub(super) is_source: bool,
 }
 
@@ -33,6 +35,7 @@ fn parse(file: &'static str) -> HashMap<String, Kinds> {
                 "published" => kinds.label = kinds.label.or(Some(Label::Published)),
                 "updated" => kinds.label = Some(Label::Updated),
                 "unit" => kinds.is_unit = true,
+                "ago" => (kinds.is_unit, kinds.is_ago) = (true, true),
                 "source" => kinds.is_source = true,
                 // `filler` and `today`: known, without a meaning.
                 _ => {}

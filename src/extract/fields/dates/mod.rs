@@ -11,7 +11,7 @@ mod written;
 mod zones;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use jiff::tz::Offset;
 
 pub(crate) use labels::{Label, of as label};
@@ -71,23 +71,35 @@ pub(crate) fn parse(text: &str, locale: Locale<'_>) -> Option<StatedTime> {
     }
 }
 
-/// Parses seconds or milliseconds since 1970.
+/// Parses seconds or milliseconds since 1970, also as `/Date(1793634269000)/`, and `20261102154429`.
 fn epoch(text: &str) -> Option<StatedTime> {
+    let text = text.strip_prefix("/Date(").and_then(|text| text.strip_suffix(")/")).unwrap_or(text);
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let time = match text.len() {
         9 | 10 => Timestamp::from_second(text.parse().ok()?),
         13 => Timestamp::from_millisecond(text.parse().ok()?),
+        12 | 14 => {
+            let part = |from: usize| text.get(from..from + 2).and_then(|part| part.parse::<i8>().ok());
+            let (hour, minute) = (part(8)?, part(10)?);
+            let time = Time::new(hour, minute, part(12).unwrap_or_default(), 0).ok()?;
+            return written::stated(date(text.get(..4)?, text.get(4..6)?, text.get(6..8)?)?, Some(time), None);
+        }
         _ => return None,
     };
     Some(StatedTime { time: time.ok()?, precision: Precision::Second(None) })
 }
 
-/// Returns true for a date that an article may have. The start of 1970 is a field that nobody has set.
+/// Returns true for a date that an article may have. The start of 1970 is a field that nobody has set, as are those of
+/// 1900 in databases and spreadsheets.
 pub(crate) fn is_plausible(time: &Timestamp) -> bool {
     const DAY: i64 = 86_400;
-    YEARS.contains(&Offset::UTC.to_datetime(*time).year()) && time.as_second().abs() >= 2 * DAY
+    // 30 December 1899 to 1 January 1900.
+    const SPREADSHEET: std::ops::Range<i64> = -25_569 * DAY..-25_566 * DAY;
+    let seconds = time.as_second();
+    let is_unset = seconds.abs() < 2 * DAY || SPREADSHEET.contains(&seconds);
+    YEARS.contains(&Offset::UTC.to_datetime(*time).year()) && !is_unset
 }
 
 /// Returns true if a whole line is a date or a time: `June 5, 2024 at 10:30 AM EDT`, `vor 3 Stunden`.
@@ -95,14 +107,18 @@ pub(crate) fn is_date_line(text: &str) -> bool {
     text.chars().nth(LINE_CHARS).is_none() && date_line::is_only_dates(text)
 }
 
-/// Returns the date in a URL: `/2024/06/05/`, `/2024-06-05-`, `/20240605/`.
+/// Returns the date in a URL: `/2024/06/05/`, `/2024-06-05-`, `/20240605/`, `/2024/0605/`, `/2024-06/05/`.
 pub(crate) fn in_url(url: &str) -> Option<StatedTime> {
     let path = url.split(['?', '#']).next()?;
     let mut parts = path.split('/').peekable();
     while let Some(part) = parts.next() {
         let mut ahead = parts.clone();
         let spread = [Some(part), ahead.next(), ahead.next()];
-        let spread = if let [Some(year), Some(month), Some(day)] = spread { date(year, month, day) } else { None };
+        let spread = match spread {
+            [Some(year), Some(month), Some(day)] => date(year, month, day).or_else(|| in_two(year, month)),
+            [Some(one), Some(other), None] => in_two(one, other),
+            _ => None,
+        };
         if let Some(date) = spread.or_else(|| in_segment(part)) {
             return Some(written::day(date)).filter(|stated| is_plausible(&stated.time));
         }
@@ -110,12 +126,26 @@ pub(crate) fn in_url(url: &str) -> Option<StatedTime> {
     None
 }
 
+/// Returns the date in two segments of a path: `2024/0605`, `202406/05`, `2024-06/05`.
+fn in_two(one: &str, other: &str) -> Option<Date> {
+    match (one.len(), other.len()) {
+        (4, 4) => date(one, other.get(..2)?, other.get(2..)?),
+        (6, 2) => date(one.get(..4)?, one.get(4..)?, other),
+        (7, 2) => one.split_once(['-', '_']).and_then(|(year, month)| date(year, month, other)),
+        _ => None,
+    }
+}
+
 /// Returns the date at the start or the end of a segment of a path.
 fn in_segment(segment: &str) -> Option<Date> {
     let stem = segment.split('.').next()?;
     let numbers: Vec<&str> = stem.split(['-', '_']).collect();
     let dashed = numbers.windows(3).find_map(|three| date(three[0], three[1], three[2]));
-    let compact = |text: &&str| date(text.get(..4)?, text.get(4..6)?, text.get(6..)?);
+    let compact = |text: &&str| {
+        // `t20240605_1234`
+        let text = text.strip_prefix(|c: char| c.is_ascii_alphabetic()).unwrap_or(text);
+        date(text.get(..4)?, text.get(4..6)?, text.get(6..)?)
+    };
     dashed.or_else(|| numbers.first().and_then(compact)).or_else(|| numbers.last().and_then(compact))
 }
 

@@ -31,6 +31,23 @@ const HALVES: [(&str, Half); 12] = [
     ("pm", Half::Afternoon),
 ];
 
+/// Names that CLDR does not have: of Levantine months, which are two words and are joined here, and abbreviations.
+const MORE: [(&str, &str, i8); 13] = [
+    ("ar", "کانونالثانی", 1),
+    ("ar", "تشرینالاول", 10),
+    ("ar", "تشرینالثانی", 11),
+    ("ar", "کانونالاول", 12),
+    ("he", "ינו", 1),
+    ("he", "פבר", 2),
+    ("he", "אפר", 4),
+    ("he", "אוג", 8),
+    ("he", "ספט", 9),
+    ("he", "אוק", 10),
+    ("he", "נוב", 11),
+    ("he", "דצמ", 12),
+    ("ro", "noi", 11),
+];
+
 #[derive(Default)]
 struct Names {
     /// Months by name, each with its language.
@@ -62,6 +79,9 @@ impl Names {
                     _ => {}
                 }
             }
+        }
+        for (language, word, month) in MORE {
+            names.months.entry(word.to_owned()).or_default().push((language, month));
         }
         names.halves.extend(HALVES.map(|(word, half)| (word.to_owned(), half)));
         names

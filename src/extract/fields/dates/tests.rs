@@ -208,6 +208,7 @@ fn lines_of_nothing_but_dates_are_recognized() {
         "Ferries to leave at 10:30",
         "The board met on 5 March 2024",
         "Part 3",
+        "Min dag",
         "2024",
         "Today",
         "Der Hafenrat tagt am 5. März 2024",
@@ -226,6 +227,9 @@ fn urls_have_dates() {
         ("https://herald.example/news/ferry-2024-06-05.html", Some("2024-06-05")),
         ("https://herald.example/world/20240605/c_1125327450.htm", Some("2024-06-05")),
         ("https://herald.example/article/2024/jun/05/ferry", Some("2024-06-05")),
+        ("https://herald.example/n1/2024/0605/c1001-321.html", Some("2024-06-05")),
+        ("https://herald.example/202406/t20240605_123.shtml", Some("2024-06-05")),
+        ("https://herald.example/2024-06/05/c_1126702.htm", Some("2024-06-05")),
         ("https://herald.example/123456789012", None),
         ("https://herald.example/20241305/x", None),
         ("https://herald.example/a?d=2024-06-05", None),
@@ -248,5 +252,32 @@ fn the_last_label_names_a_date() {
         ("By Ida Quill", None),
     ] {
         assert_eq!(label(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn forms_of_machines_and_of_other_eras() {
+    for (text, language, expected) in [
+        ("/Date(1793634269000)/", "en", Some("2026-11-02T15:44:29Z")),
+        ("20261102154429", "en", Some("2026-11-02T15:44:29Z")),
+        ("202611021544", "en", Some("2026-11-02T15:44:00Z")),
+        ("令和8年11月2日", "ja", Some("2026-11-02T00:00:00Z")),
+        ("民國115年11月2日", "zh", Some("2026-11-02T00:00:00Z")),
+        ("2 تشرين الثاني 2026", "ar", Some("2026-11-02T00:00:00Z")),
+        ("П'ятниця, 5 червня 2026", "uk", Some("2026-06-05T00:00:00Z")),
+        ("Publicado em 2 de novembro de 2026 às 10h24", "pt", Some("2026-11-02T10:24:00Z")),
+        ("10:24-2 November 2026", "en", Some("2026-11-02T10:24:00Z")),
+        ("10:24, 02 ное 26", "bg", Some("2026-11-02T10:24:00Z")),
+        ("1899-12-30T00:00:00Z", "en", None),
+        ("1900-01-01T00:00:00Z", "en", None),
+        ("Tel. 01.02.2026.33", "de", None),
+    ] {
+        let found = parse(text, Locale::new(language, "")).map(|stated| stated.time.to_string());
+        assert_eq!(found.as_deref(), expected, "{text}");
+    }
+    for line in
+        ["П'ятниця, 5 червня 2026", "an hour ago", "منذ ساعتين", "för 2 timmar sedan", "Haber Girişi: 5 Haziran 2026"]
+    {
+        assert!(is_date_line(line), "{line}");
     }
 }

@@ -65,7 +65,7 @@ pub(super) fn split(text: &str) -> Vec<Placed> {
         } else if is_joined && UNITS.contains(&first) && tokens.last().is_some_and(Placed::is_number) {
             Token::Word(first.to_string())
         } else if is_letter(first) {
-            while let Some((at, next)) = chars.next_if(|(_, next)| is_letter(*next)) {
+            while let Some((at, next)) = chars.next_if(|(at, next)| is_letter(*next) || joins(first, &text[*at..])) {
                 end = at + next.len_utf8();
             }
             Token::Word(fold(&text[start..end]))
@@ -74,7 +74,25 @@ pub(super) fn split(text: &str) -> Vec<Placed> {
         };
         tokens.push(Placed { token, is_joined, start, end });
     }
-    join_abbreviations(tokens)
+    join_months(join_abbreviations(tokens))
+}
+
+/// Joins the names of Levantine months that are two words: `تشرين الثاني`.
+fn join_months(tokens: Vec<Placed>) -> Vec<Placed> {
+    let mut joined: Vec<Placed> = Vec::with_capacity(tokens.len());
+    for placed in tokens {
+        if let Token::Word(second) = &placed.token
+            && matches!(second.as_str(), "الاول" | "الثانی")
+            && let Some(Placed { token: Token::Word(first), end, .. }) = joined.last_mut()
+            && matches!(first.as_str(), "تشرین" | "کانون")
+        {
+            first.push_str(second);
+            *end = placed.end;
+            continue;
+        }
+        joined.push(placed);
+    }
+    joined
 }
 
 /// Joins the parts of an abbreviation: `p`, `.`, `m` become `pm`.
@@ -101,6 +119,14 @@ fn join_abbreviations(tokens: Vec<Placed>) -> Vec<Placed> {
     joined
 }
 
+/// Returns true for an apostrophe between letters of a Cyrillic word, where it stands for a sound: `п'ятниця`.
+fn joins(first: char, rest: &str) -> bool {
+    let mut chars = rest.chars();
+    matches!(first, '\u{400}'..='\u{4FF}')
+        && matches!(chars.next(), Some('\'' | '’'))
+        && chars.next().is_some_and(char::is_alphabetic)
+}
+
 fn is_part(word: &str) -> bool {
     word.chars().nth(MAX_PART).is_none()
 }
@@ -111,7 +137,11 @@ pub(super) fn fold(word: &str) -> String {
     if word.is_ascii() {
         return word.to_ascii_lowercase();
     }
-    let is_accent = |c: &char| matches!(c, '\u{300}'..='\u{36f}' | '\u{64b}'..='\u{65f}' | '\u{200c}' | '\u{640}');
+    // Accents, vowel signs of Arabic, joiners, and apostrophes.
+    let is_accent = |c: &char| {
+        matches!(c, '\u{300}'..='\u{36f}' | '\u{64b}'..='\u{65f}' | '\u{200c}' | '\u{640}')
+            || matches!(c, '\'' | '’' | '\u{2bc}')
+    };
     let lower = word.to_lowercase();
     let plain = lower.nfd().filter(|c| !is_accent(c)).map(|c| match c {
         'ي' | 'ى' => 'ی',

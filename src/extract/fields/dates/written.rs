@@ -14,6 +14,9 @@ const GAP: usize = 6;
 /// Maximum length of a word within a date that is not a month: `de`, `of`, `gada`.
 const CONNECTIVE: usize = 4;
 
+/// Eras of Japan and of Taiwan, with the year before their first.
+const ERAS: [(&str, i16); 5] = [("令和", 2_018), ("平成", 1_988), ("昭和", 1_925), ("民國", 1_911), ("民国", 1_911)];
+
 /// A date in a text, and its place there in bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Found {
@@ -36,7 +39,7 @@ pub(crate) fn find(text: &str, locale: Locale<'_>) -> Vec<Found> {
                 found.push(Found { stated, start: placed[at].start, end: placed[end - 1].end });
             }
             at = end;
-        } else if let Some((time, end)) = reader.tokens.clock(at) {
+        } else if let Some((time, end)) = reader.tokens.clock(at).filter(|_| !reader.is_day(at + 1)) {
             clock_before = Some((time, end));
             at = end;
         } else {
@@ -59,6 +62,11 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Returns true if a date begins behind a word: Swedish has `em` for the afternoon, Portuguese `em 2 de novembro`.
+    fn is_day(&self, at: usize) -> bool {
+        self.tokens.word(at - 1).is_some() && self.date(at).is_some()
+    }
+
     /// Returns the date that begins at a position.
     fn date(&self, at: usize) -> Option<Written> {
         let written = |(date, end)| Written { date, within: None, end };
@@ -74,8 +82,22 @@ impl Reader<'_> {
                 numeric.map(written).or_else(|| self.day_and_month(at))
             }
             Some(_) => None,
-            None => self.month_and_day(at),
+            None => self.era(at).map(written).or_else(|| self.month_and_day(at)),
         }
+    }
+
+    /// Reads `令和8年11月2日`, `民國115年11月2日`: years are counted from the start of an era.
+    fn era(&self, at: usize) -> Option<(Date, usize)> {
+        let t = self.tokens;
+        let (_, start) = ERAS.iter().find(|(name, _)| t.word(at) == Some(*name))?;
+        let year = t.number(at + 1).filter(|(_, digits)| *digits <= 3)?.0;
+        let (Some("年"), Some(month), Some("月"), Some(day)) =
+            (t.word(at + 2), t.short(at + 3, 12), t.word(at + 4), t.short(at + 5, 31))
+        else {
+            return None;
+        };
+        let year = start.checked_add(i16::try_from(year).ok()?)?;
+        Some((Date::new(year, month, day).ok()?, at + 6 + usize::from(t.word(at + 6) == Some("日"))))
     }
 
     /// Reads `2024-03-05`, `2024/3/5`, `2024. 3. 5.`, `2024年3月5日`, `2024. március 5.`
@@ -114,6 +136,11 @@ impl Reader<'_> {
             return None;
         }
         let year = self.year(at + 4, true)?;
+        // A telephone number or a version: `2.11.2026.1`.
+        let is_longer = t.mark(at + 5) == Some(mark) && t.is_joined(at + 5) && t.is_joined(at + 6);
+        if is_longer && t.number(at + 6).is_some() && t.clock(at + 6).is_none() {
+            return None;
+        }
         let day_first = || to_gregorian(year, other, one);
         let month_first = || to_gregorian(year, one, other);
         // Americans write slashes.
@@ -173,8 +200,9 @@ impl Reader<'_> {
             year = self.skip(year + 1)?;
         }
         let is_short = matches!(t.mark(year.checked_sub(1)?), Some('-' | '\'' | '’'));
-        let followed_by_clock = t.clock(year + 1).is_some();
-        let date = to_gregorian(self.year(year, is_short || followed_by_clock)?, month, day)?;
+        // `02 Nov 26 10:24`, and nothing but a date: `10:24, 02 Nov 26`.
+        let may_be_short = is_short || t.clock(year + 1).is_some() || t.0.len() == year + 1 && year <= GAP + 2;
+        let date = to_gregorian(self.year(year, may_be_short)?, month, day)?;
         Some(Written { date, within: None, end: year + 1 })
     }
 

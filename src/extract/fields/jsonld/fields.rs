@@ -19,7 +19,7 @@ pub(super) fn article(value: &Value, by_id: &ById<'_>) -> Structured {
         headline: any(&["headline", "name"]),
         body: Some(text("articleBody")).filter(|body| !body.is_empty()).unwrap_or_else(|| live_updates(value)),
         authors: authors(value, by_id),
-        published: any(&["datePublished", "dateCreated"]),
+        published: any(&["datePublished", "dateCreated", "coverageStartTime", "datePosted", "uploadDate"]),
         modified: any(&["dateModified", "dateUpdated"]),
         section: text("articleSection"),
         keywords: value.get("keywords").map(keywords).unwrap_or_default(),
@@ -40,7 +40,11 @@ pub(super) fn article(value: &Value, by_id: &ById<'_>) -> Structured {
 
 /// Returns the text of a live blog: the headline and the text of each update.
 fn live_updates(value: &Value) -> String {
-    let updates = value.get("liveBlogUpdate").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let updates = match value.get("liveBlogUpdate") {
+        Some(Value::Array(updates)) => updates.as_slice(),
+        Some(one @ Value::Object(_)) => std::slice::from_ref(one),
+        _ => &[],
+    };
     let texts = updates
         .iter()
         .take(MAX_UPDATES)
@@ -72,14 +76,31 @@ fn first_text(value: &Value) -> String {
 
 /// Returns keywords: of a list separated by commas, or of a list of strings or terms.
 fn keywords(value: &Value) -> Vec<String> {
-    let separators = [',', ';', '،', '、', '，', '；'];
-    let split = |text: String| -> Vec<String> {
-        text.split(separators).map(|word| word.trim_matches(['"', ' ']).to_owned()).collect()
-    };
     match value {
         Value::Array(list) => list.iter().take(MAX_LISTED).map(first_text).collect(),
-        one => split(first_text(one)),
+        one => vec![first_text(one)],
     }
+}
+
+/// Splits a list of keywords at its commas, bars or number signs; one without any of these at spaces, if it is in a
+/// script that is written without them.
+pub(crate) fn split_keywords(list: &str) -> Vec<String> {
+    const COMMAS: [char; 6] = [',', ';', '،', '、', '，', '；'];
+    let list = list.trim();
+    let is_unspaced = |c: char| matches!(c, '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{9FFF}');
+    let parts: Vec<&str> = if list.contains(COMMAS) {
+        list.split(COMMAS).collect()
+    } else if list.starts_with('#') {
+        list.split(['#', ' ']).collect()
+    } else if list.contains(['|', '｜']) {
+        list.split(['|', '｜']).collect()
+    } else if list.chars().all(|c| is_unspaced(c) || c.is_whitespace()) {
+        list.split_whitespace().collect()
+    } else {
+        vec![list]
+    };
+    let trimmed = parts.into_iter().map(|part| part.trim_matches(['"', '\'', '“', '”', '#', ' ']));
+    trimmed.filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
 /// Returns the language tag, which is also the alternate name of a `Language`.
@@ -104,6 +125,17 @@ fn authors(article: &Value, by_id: &ById<'_>) -> Vec<StructuredAuthor> {
 
 fn author_of(author: &Value, by_id: &ById<'_>) -> Vec<StructuredAuthor> {
     let author = resolve(author, by_id);
+    if let Some(Value::Array(listed)) = author.get("@list") {
+        return listed.iter().take(MAX_LISTED).flat_map(|author| plain_author(resolve(author, by_id))).collect();
+    }
+    // A page about the author.
+    match author.get("mainEntity").filter(|_| author.get("name").is_none()) {
+        Some(entity) => plain_author(resolve(entity, by_id)),
+        None => plain_author(author),
+    }
+}
+
+fn plain_author(author: &Value) -> Vec<StructuredAuthor> {
     let Value::Object(object) = author else {
         let name = first_text(author);
         return if name.is_empty() { Vec::new() } else { vec![StructuredAuthor { name, ..Default::default() }] };
@@ -120,9 +152,17 @@ fn author_of(author: &Value, by_id: &ById<'_>) -> Vec<StructuredAuthor> {
     let names = match object.get("name") {
         Some(Value::Array(names)) => names.iter().take(MAX_LISTED).map(first_text).collect(),
         Some(name) => vec![first_text(name)],
-        None => Vec::new(),
+        None => vec![parts_of_name(object)],
     };
     names.into_iter().map(|name| StructuredAuthor { name, kind, url: url.clone() }).collect()
+}
+
+/// Returns a name that is stated in parts, or the alternate one.
+fn parts_of_name(object: &serde_json::Map<String, Value>) -> String {
+    let text = |key: &str| object.get(key).map(first_text).unwrap_or_default();
+    let parts = ["givenName", "additionalName", "familyName"].map(text);
+    let name = parts.iter().filter(|part| !part.trim().is_empty()).cloned().collect::<Vec<_>>().join(" ");
+    if name.is_empty() { text("alternateName") } else { name }
 }
 
 fn address(value: &Value) -> String {

@@ -5,6 +5,8 @@ mod graph;
 mod references;
 mod repair;
 
+pub(super) use self::fields::split_keywords;
+
 use std::cell::Cell;
 
 use serde_json::Value;
@@ -109,8 +111,16 @@ pub(crate) fn read(
         let parsed = match parse(script.trim(), budget, &values) {
             Ok(None) => {
                 budget.spend(script.len() as u64 / 8)?;
+                // Templates escape the quotation marks.
+                let script = if script.contains("{&quot;") || script.trim_start().starts_with("&quot;") {
+                    unescape(&script, budget)?
+                } else {
+                    script
+                };
                 parse(&repair::repaired(&script), budget, &values)
             }
+            // JSON within a string of JSON.
+            Ok(Some(Value::String(inner))) => parse(inner.trim(), budget, &values),
             parsed => parsed,
         };
         match parsed {

@@ -70,7 +70,7 @@ impl Writer<'_> {
                 self.out.push(':');
                 self.state = State::Colon;
             }
-            '"' | '\'' => return self.string(first),
+            '"' | '\'' | '“' | '”' => return self.string(first),
             '/' if self.rest().starts_with("/*") => {
                 return self.skip(self.rest().find("*/").map(|end| end + 2));
             }
@@ -145,20 +145,26 @@ impl Writer<'_> {
     /// Reads a string up to the quotation mark that ends it: the one with punctuation of JSON behind it.
     fn string(&mut self, quote: char) {
         let mut json = String::from("\"");
-        let mut chars = self.text[self.at + 1..].char_indices().peekable();
+        let start = self.at + quote.len_utf8();
+        let mut chars = self.text[start..].char_indices().peekable();
         let mut end = self.text.len();
         while let Some((at, c)) = chars.next() {
-            let behind = self.at + 1 + at + c.len_utf8();
+            let behind = start + at + c.len_utf8();
             match c {
-                _ if c == quote => {
+                _ if c == quote || quote == '“' && c == '”' => {
                     if ends_string(&self.text[behind..], quote) {
                         end = behind;
                         break;
                     }
-                    json.push_str(if quote == '"' { "\\\"" } else { "'" });
+                    match c {
+                        '"' => json.push_str("\\\""),
+                        c => json.push(c),
+                    }
                 }
                 '"' => json.push_str("\\\""),
                 '\\' => match chars.next() {
+                    // A broken code of a character.
+                    Some((at, 'u')) if !is_code(&self.text[start + at + 1..]) => json.push(' '),
                     Some((_, escaped @ ('"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't' | 'u'))) => {
                         json.push('\\');
                         json.push(escaped);
@@ -204,16 +210,24 @@ fn ends_string(behind: &str, quote: char) -> bool {
             let after = chars.as_str().trim_start();
             let next = after.chars().next();
             let is_literal = ["true", "false", "null"].iter().any(|word| after.starts_with(word));
-            let is_mark = |next: char| matches!(next, '"' | '\'' | '{' | '[' | '}' | ']' | '/' | '-');
-            // Scripts, not JSON, have single quotes and bare keys.
+            let is_mark = |next: char| matches!(next, '"' | '“' | '\'' | '{' | '[' | '}' | ']' | '/' | '-');
+            // Scripts, not JSON, have bare keys.
             let key = after.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '$' | '@'));
-            let is_bare_key = quote == '\'' && key.len() < after.len() && key.trim_start().starts_with(':');
+            let is_bare_key = key.len() < after.len()
+                && (quote == '\'' && key.trim_start().starts_with(':')
+                    || key.starts_with(":\"")
+                    || key.starts_with(":{"));
             is_literal || is_bare_key || next.is_none_or(|next| is_mark(next) || next.is_ascii_digit())
         }
         Some('"') => has_break,
         Some('/') => rest.starts_with("//") || rest.starts_with("/*"),
         Some(_) => false,
     }
+}
+
+/// Returns true for four hexadecimal digits: the code of a character.
+fn is_code(text: &str) -> bool {
+    text.bytes().take(4).filter(u8::is_ascii_hexdigit).count() == 4
 }
 
 #[cfg(test)]
@@ -235,6 +249,8 @@ mod tests {
             ("// note\n{/* note */\"a\": \"http://x\" // end\n}", json!([{"a": "http://x"}])),
             ("//<![CDATA[\n{\"a\": 1};\n//]]>", json!([{"a": 1}])),
             ("<!-- {\"a\": 1} -->", json!([{"a": 1}])),
+            (r#"{a:"x, y",b:"z"}"#, json!([{"a": "x, y", "b": "z"}])),
+            ("{“a”: “x”, \"b\": \"\\u00 y\"}", json!([{"a": "x", "b": " 00 y"}])),
             (r#"{a: 'x', b: undefined}"#, json!([{"a": "x", "b": null}])),
             (r#"{"a": 1}{"a": 2}"#, json!([{"a": 1}, {"a": 2}])),
             (r#"{"a": {"b": "cut o"#, json!([{"a": {"b": "cut o"}}])),

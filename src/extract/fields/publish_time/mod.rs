@@ -81,6 +81,7 @@ pub(super) fn read(
         match meaning {
             Meaning::Published => claim(Source::MetaTag, 0.9, stated),
             Meaning::Created => claim(Source::MetaTag, 0.6, stated),
+            Meaning::Unclear => claim(Source::MetaTag, 0.3, stated),
             Meaning::Updated => updates.extend(stated),
         }
     }

@@ -20,6 +20,8 @@ const AROUND: usize = 60;
 const LINE_BYTES: usize = 120;
 /// Maximum length of a label that is alone in an element, in bytes.
 const LABEL_BYTES: usize = 40;
+/// Maximum number of attributes of one element that are read.
+const MAX_ATTRIBUTES: usize = 20;
 /// Maximum number of dates of one page that are compared.
 const MAX_SHOWN: usize = 400;
 
@@ -213,14 +215,29 @@ impl Walk<'_> {
         };
         self.open.push(open);
         // The machine's form of the date. A page may leave it empty or write nonsense.
+        let is_for_machines = is_time || is_marked || name == "abbr";
         let stated = ["datetime", "content", "title"]
             .into_iter()
-            .filter(|_| is_time || is_marked || name == "abbr")
-            .find_map(|name| dates::parse(&node.attr(name)?, self.locale));
+            .filter(|_| is_for_machines)
+            .find_map(|name| dates::parse(&node.attr(name)?, self.locale))
+            .or_else(|| if is_for_machines || found.is_dated() { self.in_attributes(node) } else { None });
         if let Some(stated) = stated {
             self.date(stated, None);
         }
         Ok(())
+    }
+
+    /// Returns the date that an element has in an attribute for scripts or screen readers, and nothing else there.
+    fn in_attributes(&self, node: &NodeRef<'_>) -> Option<StatedTime> {
+        node.attrs().iter().take(MAX_ATTRIBUTES).find_map(|attribute| {
+            let name = &*attribute.name.local;
+            let is_data = name.starts_with("data-") && (name.contains("time") || name.contains("date"));
+            let value = attribute.value.trim();
+            let is_number = is_data && value.len() >= 9 && value.bytes().all(|byte| byte.is_ascii_digit());
+            let is_stated = matches!(name, "title" | "aria-label") || is_data;
+            let is_date = value.len() >= 8 && (is_number || is_stated && dates::is_date_line(value));
+            if is_date { dates::parse(value, self.locale) } else { None }
+        })
     }
 
     fn text(&mut self, text: &str) {
