@@ -63,13 +63,15 @@ fn read(line: &str) -> Option<Byline> {
     if is_not_an_author(&folded) && bare.contains([':', '：']) && chars <= 60 && !bare.ends_with(['.', '。']) {
         return Some(Byline::default());
     }
-    let is_short = chars <= 100 && !bare.ends_with(['.', '!', '?', '。']);
+    if chars > 100 || bare.ends_with(['.', '!', '?', '。']) {
+        return None;
+    }
     let read = byline::parse(bare, &[]);
     let is_named = |credit: &byline::Credit| matches!(credit.kind, CreditKind::Person | CreditKind::Agency(_));
     let is_agency = |credit: &byline::Credit| matches!(credit.kind, CreditKind::Agency(_));
     let is_byline = byline_start(&folded).is_some() && read.credits.iter().any(is_named);
     let is_credit = read.unread == 0 && (is_byline || !read.credits.is_empty() && read.credits.iter().all(is_agency));
-    (is_short && is_credit).then_some(read)
+    is_credit.then_some(read)
 }
 
 #[cfg(test)]

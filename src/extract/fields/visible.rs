@@ -10,6 +10,7 @@ use super::pieces::{SplitAt, pieces};
 use crate::article::{clean_line, fold};
 use crate::extract::budget::Budget;
 use crate::extract::error::ExtractError;
+use crate::extract::node_text::read_text;
 
 /// Maximum number of headings of one level, and of bylines.
 const MAX_HEADINGS: usize = 12;
@@ -179,18 +180,16 @@ impl Reader<'_> {
 
     /// Reads an element whose text begins like a byline.
     fn text(&mut self, parent: &NodeRef<'_>, node: &NodeRef<'_>, is_other: bool) -> Result<(), ExtractError> {
-        let text = node.text();
-        self.budget.read(text.len())?;
-        if text.len() >= PROSE_BYTES && !is_other && self.prose.is_none() && clean_line(&text).len() >= PROSE_BYTES {
-            self.prose = Some(self.order);
-        }
-        if is_other || text.len() > BYLINE_BYTES || self.visible.bylines.len() >= MAX_BYLINES {
-            return Ok(());
-        }
-        if !may_start_byline(text.trim_start()) {
-            return Ok(());
-        }
-        let line = clean_line(&text);
+        let may_have_byline = !is_other && self.visible.bylines.len() < MAX_BYLINES;
+        let (bytes, line) = read_text(node, |text| {
+            let is_long = text.len() >= PROSE_BYTES && !is_other && self.prose.is_none();
+            if is_long && clean_line(text).len() >= PROSE_BYTES {
+                self.prose = Some(self.order);
+            }
+            let may_start = may_have_byline && text.len() <= BYLINE_BYTES && may_start_byline(text.trim_start());
+            (text.len(), may_start.then(|| clean_line(text)).unwrap_or_default())
+        });
+        self.budget.read(bytes)?;
         if line.is_empty() || byline_start(&fold(&line)).is_none() {
             return Ok(());
         }
@@ -260,6 +259,7 @@ fn class_words(node: &NodeRef<'_>) -> String {
     let mut words = String::new();
     for name in ["class", "id", "data-testid"] {
         let Some(value) = node.attr(name) else { continue };
+        words.reserve(value.len() + 8);
         let mut was_lower = false;
         words.push(' ');
         for c in value.chars().take(CLASS_CHARS) {

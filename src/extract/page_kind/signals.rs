@@ -8,6 +8,7 @@ use crate::article::clean_line;
 use crate::extract::budget::Budget;
 use crate::extract::error::ExtractError;
 use crate::extract::fields::jsonld::clipped;
+use crate::extract::node_text::read_text;
 
 /// Minimum length of a paragraph of running text, in characters.
 const PROSE_CHARS: usize = 80;
@@ -138,9 +139,11 @@ impl Reader {
     /// Counts a node. Returns false if its content is not shown.
     fn enter(&mut self, node: &NodeRef<'_>, budget: &Budget<'_>) -> Result<bool, ExtractError> {
         if node.is_text() {
-            let text = node.text();
-            budget.read(text.len())?;
-            self.text(text.trim());
+            let bytes = read_text(node, |text| {
+                self.text(text.trim());
+                text.len()
+            });
+            budget.read(bytes)?;
             return Ok(false);
         }
         let Some(name) = node.node_name() else { return Ok(true) };
