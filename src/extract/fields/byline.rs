@@ -385,7 +385,8 @@ pub(crate) fn is_byline(line: &str, authors: &[Author]) -> bool {
     if chars > 120 {
         return false;
     }
-    if byline_start(&fold(line)).is_some() && !line.ends_with(['.', '?', '!', '。']) {
+    let folded = fold(line);
+    if byline_start(&folded).is_some() && !line.ends_with(['.', '?', '!', '。']) {
         let read = parse(line, &[]);
         let is_short = line.split(' ').count() <= 3;
         let is_named = |credit: &Credit| {
@@ -395,7 +396,6 @@ pub(crate) fn is_byline(line: &str, authors: &[Author]) -> bool {
             return true;
         }
     }
-    let folded = fold(line);
     authors.iter().any(|author| {
         folded == fold(&author.name)
             || (folded.starts_with(&fold(&author.name))

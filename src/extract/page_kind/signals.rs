@@ -246,9 +246,15 @@ impl Reader {
         let chars = text.chars().count();
         self.signals.chars += chars;
         for word in text.split_whitespace() {
-            let lower = word.chars().flat_map(char::to_lowercase).map(|c| if c == '’' { '\'' } else { c });
-            self.signals.text.extend(lower);
-            self.signals.text.push(' ');
+            let text = &mut self.signals.text;
+            if word.is_ascii() {
+                let start = text.len();
+                text.push_str(word);
+                text[start..].make_ascii_lowercase();
+            } else {
+                text.extend(word.chars().flat_map(char::to_lowercase).map(|c| if c == '’' { '\'' } else { c }));
+            }
+            text.push(' ');
         }
         self.block.chars += chars;
         if self.links > 0 {
