@@ -1,6 +1,6 @@
 # Targets for developers and CI. Each installs missing tools (see .ci/tools.sh) and prints its steps.
 .PHONY: help test test-quick clients callers chaos chaos-teeth interleavings rolling deploy-check alerts-check lint api-baseline release bench bench-replicated \
-	bench-overload bench-entries bench-hostile bench-extraction train-extraction demo docs-check fuzz
+	bench-overload bench-entries bench-hostile bench-extraction train-extraction train-dumps demo docs-check fuzz
 
 # Folder of pinned tools of .ci/tools.sh: outside target, so that they are downloaded once per machine.
 COPYDESK_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/copydesk-tools
@@ -41,6 +41,7 @@ help:
 	@echo 'make fuzz    fuzz extraction for DURATION=600 seconds a target (TARGETS="html …"); needs a C++ compiler'
 	@echo 'make bench-extraction CORPUS=…   score extraction on labelled pages: body, title, date, authors, pages per second (docs/extraction.md)'
 	@echo 'make train-extraction CORPUS=…   train the model that judges the blocks of a page, cross-validated by site'
+	@echo 'make train-dumps CORPUS=…        train the model that judges the lines of a text dump, cross-validated by site'
 	@echo 'make demo    run a server with sample news, until Ctrl-C'
 
 test:
@@ -145,6 +146,16 @@ train-extraction:
 		cargo bench --locked --profile release --quiet --bench extraction -- blocks $(CORPUS)/$$set/html >target/extraction/$$set.jsonl; done
 	python3 benches/extraction/train.py --weights src/extract/body/weights.txt \
 		$(foreach set,$(notdir $(patsubst %/truth.json,%,$(wildcard $(CORPUS)/*/truth.json))),target/extraction/$(set).jsonl:$(CORPUS)/$(set)/truth.json)
+
+# Python packages: html_text, inscriptis, lightgbm, lxml, numpy.
+train-dumps:
+	@rm -rf target/extraction/dumps && mkdir -p target/extraction/dumps
+	python3 benches/extraction/train_dumps.py layouts $(CORPUS) target/extraction/dumps
+	@set -e; for set in $(notdir $(patsubst %/truth.json,%,$(wildcard $(CORPUS)/*/truth.json))); do \
+		cargo bench --locked --profile release --quiet --bench extraction -- lines target/extraction/dumps/$$set \
+			>target/extraction/dumps/$$set.jsonl; done
+	python3 benches/extraction/train_dumps.py train --weights src/extract/formats/text/weights.txt \
+		$(foreach set,$(notdir $(patsubst %/truth.json,%,$(wildcard $(CORPUS)/*/truth.json))),target/extraction/dumps/$(set).jsonl:$(CORPUS)/$(set)/truth.json)
 
 demo:
 	env -u COPYDESK_TOOLS cargo run --locked --release -- demo

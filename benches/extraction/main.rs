@@ -1,5 +1,5 @@
 //! Extraction measured on labelled pages: `cargo bench --bench extraction -- score CORPUS`, and the features of their
-//! blocks to train from: `cargo bench --bench extraction -- blocks FOLDER`.
+//! blocks to train from: `cargo bench --bench extraction -- blocks FOLDER`; `lines FOLDER` for those of text dumps.
 //!
 //! A corpus is a folder of sets: `SET/html/ID.html.gz` and `SET/truth.json`, an object of labels by ID.
 
@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use copydesk::extract::{
-    BLOCK_FEATURES, Budget, Document, Extracted, Extraction, Hints, Limits, Payload, Precision, extract, page_blocks,
+    BLOCK_FEATURES, Budget, Document, Extracted, Extraction, Hints, Limits, Payload, Precision, extract,
+    line_feature_names, line_features, page_blocks,
 };
 use rustix::time::{ClockId, clock_gettime};
 use score::{Page, Table};
@@ -45,6 +46,11 @@ enum Command {
         /// Folder with `ID.html.gz`
         folder: PathBuf,
     },
+    /// Print the lines of the text dumps in a folder with their features, one dump on a line
+    Lines {
+        /// Folder with `ID.txt`
+        folder: PathBuf,
+    },
 }
 
 fn main() -> Result<()> {
@@ -52,6 +58,7 @@ fn main() -> Result<()> {
     let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(|| match Args::parse().command {
         Command::Score { corpus, worst } => print_scores(&corpus, worst),
         Command::Blocks { folder } => print_blocks(&folder),
+        Command::Lines { folder } => print_lines(&folder),
     })?;
     thread.join().map_err(|_| "the benchmark panicked")?
 }
@@ -63,6 +70,15 @@ fn print_blocks(folder: &Path) -> Result<()> {
             Ok(blocks) => println!("{}", json!({"id": id, "url": blocks.url, "blocks": blocks.rows})),
             Err(error) => eprintln!("{id}: {error}"),
         }
+    }
+    Ok(())
+}
+
+fn print_lines(folder: &Path) -> Result<()> {
+    println!("{}", json!({"names": line_feature_names()}));
+    for (id, file) in files(folder)? {
+        let (lines, features): (Vec<_>, Vec<_>) = line_features(&std::fs::read_to_string(file)?).into_iter().unzip();
+        println!("{}", json!({"id": id.trim_end_matches(".txt"), "lines": lines, "features": features}));
     }
     Ok(())
 }

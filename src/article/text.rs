@@ -9,6 +9,15 @@ pub fn clean_line(text: &str) -> String {
         return text.to_owned();
     }
     let mut line = String::with_capacity(text.len());
+    if is_plain_ascii(text.as_bytes()) {
+        for word in text.split_ascii_whitespace() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        return line;
+    }
     let mut space = false;
     for character in text.chars().filter(|c| !is_dropped(*c)) {
         if is_space(character) {
@@ -24,10 +33,17 @@ pub fn clean_line(text: &str) -> String {
 }
 
 /// Returns true for ASCII text without anything to clean, as most English text is. Bytes are faster to check than
-/// characters.
+/// characters, and without an early end, many are compared at once.
 fn is_clean_ascii(text: &[u8]) -> bool {
-    let printable = text.iter().all(|byte| (b' '..=b'~').contains(byte));
-    printable && !text.starts_with(b" ") && !text.ends_with(b" ") && !text.windows(2).any(|pair| pair == b"  ")
+    let printable = text.iter().fold(true, |is, byte| is & (b' '..=b'~').contains(byte));
+    let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
+    let has_gap = pairs.fold(false, |has, (one, two)| has | ((*one == b' ') & (*two == b' ')));
+    printable && !has_gap && !text.starts_with(b" ") && !text.ends_with(b" ")
+}
+
+/// Returns true for ASCII text with nothing to clean but white space.
+fn is_plain_ascii(text: &[u8]) -> bool {
+    text.iter().fold(true, |is, byte| is & ((b' '..=b'~').contains(byte) | matches!(*byte, b'\t' | b'\n' | b'\r')))
 }
 
 /// Returns paragraphs separated by one blank line. Line breaks within a paragraph stay; other white space is collapsed

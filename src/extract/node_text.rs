@@ -1,6 +1,6 @@
 //! Text of an element as one line.
 
-use dom_query::NodeRef;
+use dom_query::{NodeData, NodeRef};
 
 use super::budget::Budget;
 use super::error::ExtractError;
@@ -17,6 +17,14 @@ const INLINE: [&str; 34] = [
 /// among them.
 pub(super) fn is_inline(name: &str) -> bool {
     name == "span" || name == "picture" || name == "source" || INLINE.contains(&name)
+}
+
+/// Reads the text of a node of text where it is. `NodeRef::text` copies it.
+pub(super) fn read_text<T: Default>(node: &NodeRef<'_>, read: impl FnOnce(&str) -> T) -> T {
+    node.query_or(T::default(), |node| match &node.data {
+        NodeData::Text { contents } => read(contents),
+        _ => T::default(),
+    })
 }
 
 /// Returns the text of an element as one cleaned line. Words never run together over a line break or a block; text
@@ -36,9 +44,11 @@ pub(super) fn raw_text(node: &NodeRef<'_>, budget: &Budget<'_>) -> Result<String
 fn append(node: &NodeRef<'_>, text: &mut String, budget: &Budget<'_>) -> Result<(), ExtractError> {
     for child in node.children_it(false) {
         if child.is_text() {
-            let own = child.text();
-            budget.read(own.len())?;
-            text.push_str(&own);
+            let bytes = read_text(&child, |own| {
+                text.push_str(own);
+                own.len()
+            });
+            budget.read(bytes)?;
             continue;
         }
         budget.step()?;

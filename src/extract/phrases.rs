@@ -1,7 +1,7 @@
 //! Phrases that identify page furniture, in the most common languages. Compared without case with the start of a line
 //! or the whole line, never within a sentence.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use super::data_file;
@@ -73,6 +73,8 @@ struct Phrases {
     foot_credit: PhraseSet,
     photo_credit: PhraseSet,
     privacy: PhraseSet,
+    /// First words of the phrases of [`find`] and [`is_teaser_heading`]: most lines begin with none of them.
+    first_words: HashSet<&'static str>,
 }
 
 impl Phrases {
@@ -84,6 +86,16 @@ impl Phrases {
                 set.add(line);
             }
         }
+        let of_lines = [
+            &phrases.teaser_heading,
+            &phrases.teaser_start,
+            &phrases.share,
+            &phrases.sign_up,
+            &phrases.advertisement,
+            &phrases.copyright,
+            &phrases.comments,
+        ];
+        phrases.first_words = of_lines.iter().flat_map(|set| set.0.keys().copied()).chain(NAMED_STARTS).collect();
         phrases
     }
 
@@ -204,8 +216,24 @@ fn is_specific(phrase: &str) -> bool {
         || phrase.chars().filter(|c| *c > '\u{E00}').count() >= 4
 }
 
+/// First words of headings over teasers that name a section or the paper.
+const NAMED_STARTS: [&str; 5] = ["more", "latest", "read", "popular", "trending"];
+
+/// Returns false for a line whose first word begins no phrase. It costs far less than to fold the line.
+fn may_begin(line: &str) -> bool {
+    const MAX_BYTES: usize = 32;
+    let end = line.bytes().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(line.len());
+    // Other scripts and invisible characters take the long way.
+    let is_word =
+        (1..=MAX_BYTES).contains(&end) && line.as_bytes().get(end).is_none_or(|next| (b' '..=b'~').contains(next));
+    !is_word || PHRASES.first_words.contains(line[..end].to_ascii_lowercase().as_str())
+}
+
 /// Returns true if the whole line is a heading over teasers.
 pub(crate) fn is_teaser_heading(line: &str) -> bool {
+    if !may_begin(line) {
+        return false;
+    }
     let folded = fold(line);
     let bare = folded.trim_matches(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’');
     if bare.chars().count() > 60 {
@@ -238,6 +266,9 @@ pub(crate) fn furniture(line: &str) -> Option<Furniture> {
 
 /// Returns the longest phrase of furniture that a line begins with.
 pub(crate) fn find(line: &str) -> Option<Found> {
+    if !may_begin(line) {
+        return None;
+    }
     let folded = fold(line);
     let start = folded.trim_start_matches(|c: char| {
         !c.is_alphanumeric() && !matches!(c, '©' | 'ⓒ' | '(' | '（' | '[' | '>' | '»' | '-' | '—')

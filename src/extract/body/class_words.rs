@@ -78,6 +78,8 @@ const WORDS: [&str; GROUPS] = [
 ];
 /// Minimum length of a word that counts within a longer one, in bytes.
 const PART_BYTES: usize = 4;
+/// Length of the longest word, in bytes.
+const MAX_WORD_BYTES: usize = 16;
 /// Maximum length of a class attribute that is read, in bytes.
 const MAX_BYTES: usize = 400;
 
@@ -116,8 +118,10 @@ fn groups_of_word(word: &str) -> u32 {
     }
     let mut found = 0;
     for at in PART_BYTES..word.len() {
-        found |= INDEX.get(&word[..at]).copied().unwrap_or(0);
-        if word.len() - at >= PART_BYTES {
+        if at <= MAX_WORD_BYTES {
+            found |= INDEX.get(&word[..at]).copied().unwrap_or(0);
+        }
+        if (PART_BYTES..=MAX_WORD_BYTES).contains(&(word.len() - at)) {
             found |= INDEX.get(&word[at..]).copied().unwrap_or(0);
         }
     }

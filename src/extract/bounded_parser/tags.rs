@@ -17,7 +17,8 @@ pub(super) fn check(html: &str, limit: usize) -> Result<(), ExtractError> {
     let mut in_script = false;
     // Unterminated tags are read again from each start within them. Ordinary pages terminate theirs.
     let mut budget = 8 * html.len() + (64 << 10);
-    while let Some(at) = bytes[from..].iter().position(|byte| *byte == b'<') {
+    // `find` compares many bytes at once.
+    while let Some(at) = html.get(from..).and_then(|rest| rest.find('<')) {
         from += at + 1;
         let name = from + usize::from(bytes.get(from) == Some(&b'/'));
         if bytes.get(name).is_some_and(u8::is_ascii_alphabetic) {
@@ -26,7 +27,7 @@ pub(super) fn check(html: &str, limit: usize) -> Result<(), ExtractError> {
                 in_script = name == from;
             }
             let most = limit * if in_script && !is_script { UNSEEN_IN_SCRIPT } else { UNSEEN_TAG };
-            let (count, read) = count_attributes(&bytes[name..], most);
+            let (count, read) = count_attributes(&html[name..], most);
             if count > most || read > budget {
                 return Err(ExtractError::TooManyAttributes { limit });
             }
@@ -38,26 +39,31 @@ pub(super) fn check(html: &str, limit: usize) -> Result<(), ExtractError> {
 
 /// Returns the number of attributes of a tag, counted up to `enough`, and the number of bytes read. `tag` starts at
 /// its name.
-fn count_attributes(tag: &[u8], enough: usize) -> (usize, usize) {
+fn count_attributes(tag: &str, enough: usize) -> (usize, usize) {
     enum State {
         TagName,
         BeforeName,
         Name,
         AfterName,
         BeforeValue,
-        Quoted(u8),
         Unquoted,
     }
-    use State::{AfterName, BeforeName, BeforeValue, Name, Quoted, TagName, Unquoted};
+    use State::{AfterName, BeforeName, BeforeValue, Name, TagName, Unquoted};
     let mut state = TagName;
     let mut count = 0;
-    for (at, byte) in tag.iter().copied().enumerate() {
+    let mut next = 0;
+    while let Some(byte) = tag.as_bytes().get(next).copied() {
+        let at = next;
+        next += 1;
         let space = byte.is_ascii_whitespace();
         state = match (state, byte) {
-            (Quoted(quote), _) if byte == quote => BeforeName,
-            (Quoted(quote), _) => Quoted(quote),
             (_, b'>') => return (count, at),
-            (BeforeValue, b'"' | b'\'') => Quoted(byte),
+            (BeforeValue, b'"' | b'\'') => {
+                // Most of a tag is quoted.
+                let Some(end) = tag[next..].find(char::from(byte)) else { return (count, tag.len()) };
+                next += end + 1;
+                BeforeName
+            }
             (BeforeValue, _) => {
                 if space {
                     BeforeValue

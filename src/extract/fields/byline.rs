@@ -331,7 +331,8 @@ pub(crate) fn is_byline(line: &str, authors: &[Author]) -> bool {
     if chars > 120 {
         return false;
     }
-    if byline_start(&fold(line)).is_some() && !line.ends_with(['.', '?', '!', '。']) {
+    let folded = fold(line);
+    if byline_start(&folded).is_some() && !line.ends_with(['.', '?', '!', '。']) {
         let read = parse(line, &[]);
         let is_short = line.split(' ').count() <= 3;
         let is_named = |credit: &Credit| {
@@ -345,7 +346,8 @@ pub(crate) fn is_byline(line: &str, authors: &[Author]) -> bool {
         return true;
     }
     // `Posted on November 2, 2026 by Jane Doe`
-    if let [date] = dates::find(line, Locale::default()).as_slice()
+    if line.chars().any(char::is_numeric)
+        && let [date] = dates::find(line, Locale::default()).as_slice()
         && dates::is_date_line(&line[..date.end])
     {
         let rest = line[date.end..].trim_start_matches(|c: char| !c.is_alphanumeric());
@@ -353,7 +355,6 @@ pub(crate) fn is_byline(line: &str, authors: &[Author]) -> bool {
             return true;
         }
     }
-    let folded = fold(line);
     authors.iter().any(|author| {
         folded == fold(&author.name)
             || (folded.starts_with(&fold(&author.name))

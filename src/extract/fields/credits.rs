@@ -65,7 +65,9 @@ fn read(line: &str) -> Option<Byline> {
     if is_not_an_author(&folded) && bare.contains([':', '：']) && chars <= 60 && !bare.ends_with(['.', '。']) {
         return Some(Byline::default());
     }
-    let is_short = chars <= 100 && !bare.ends_with(['.', '!', '?', '。']);
+    if chars > 100 || bare.ends_with(['.', '!', '?', '。']) {
+        return None;
+    }
     let read = byline::parse(bare, &[]);
     let is_named = |credit: &byline::Credit| matches!(credit.kind, CreditKind::Person | CreditKind::Agency(_));
     let is_agency = |credit: &byline::Credit| matches!(credit.kind, CreditKind::Agency(_));
@@ -80,7 +82,7 @@ fn read(line: &str) -> Option<Byline> {
     let is_reporter = chars <= MAX_REPORTER && read.credits.len() == 1 && read.credits.iter().all(is_unspaced_name);
     let is_byline = is_byline || is_reporter;
     let is_credit = read.unread == 0 && (is_byline || !read.credits.is_empty() && read.credits.iter().all(is_agency));
-    (is_short && is_credit).then_some(read)
+    is_credit.then_some(read)
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use crate::extract::node_text::node_text;
 
 /// Maximum number of addresses of other editions.
 const MAX_ALTERNATES: usize = 8;
+/// Maximum number of meta tags, and of scripts with structured data.
+const MAX_TAGS: usize = 500;
+const MAX_SCRIPTS: usize = 50;
 
 /// Metadata collected from a page in few passes.
 #[derive(Default)]
@@ -34,7 +37,30 @@ impl Page {
             Ok::<_, ExtractError>(jsonld::clipped(&text).to_owned())
         };
         let mut page = Self::default();
-        for node in document.select("meta").nodes().iter().take(500) {
+        let (mut metas, mut license, mut title) = (Vec::new(), None, None);
+        let mut links = Vec::new();
+        // One pass: a selector of each kind takes one each.
+        for node in document.root().descendants_it() {
+            budget.step()?;
+            let Some(name) = node.node_name() else { continue };
+            match &*name {
+                "meta" if metas.len() < MAX_TAGS => metas.push(node),
+                "script" if page.scripts.len() < MAX_SCRIPTS && is_json_ld(&node) => {
+                    page.scripts.push(node.text().to_string());
+                }
+                "title" if title.is_none() => title = Some(node),
+                "html" if page.language.is_empty() => page.language = node.attr_or("lang", "").to_string(),
+                "link" if node.has_attr("rel") => links.push(node),
+                _ => {}
+            }
+            if license.is_none()
+                && matches!(&*name, "a" | "link")
+                && relations(&node).iter().any(|rel| rel == "license")
+            {
+                license = Some(node.attr_or("href", "").to_string());
+            }
+        }
+        for node in metas {
             let Some(content) = ["content", "value", "datetime"].into_iter().find_map(|name| node.attr(name)) else {
                 continue;
             };
@@ -52,28 +78,24 @@ impl Page {
             }
             page.tags.extend(names.into_iter().map(|name| (name, content.clone())));
         }
-        let is_json_ld = |node: &&NodeRef<'_>| {
-            let kind = node.attr("type").unwrap_or_default();
-            kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/ld+json"))
-        };
-        let scripts = document.select("script[type]");
-        let scripts = scripts.nodes().iter().filter(is_json_ld);
-        page.scripts = scripts.take(50).map(|node| node.text().to_string()).collect();
-        page.title = document.select("title").nodes().first().map(&text).transpose()?.unwrap_or_default();
+        page.title = title.as_ref().map(&text).transpose()?.unwrap_or_default();
         if ["&amp;", "&quot;", "&#"].iter().any(|entity| page.title.contains(entity)) {
             page.title = jsonld::unescape(&page.title, budget)?;
         }
         page.visible = Visible::read(document, budget)?;
-        page.canonical = canonical(document);
-        page.license = document.select("link[rel~=\"license\"], a[rel~=\"license\"]").attr_or("href", "").to_string();
-        let editions = "link[rel=\"amphtml\"], link[rel=\"shortlink\"], link[rel=\"alternate\"][media]";
-        for node in document.select(editions).nodes().iter().take(MAX_ALTERNATES) {
+        page.canonical = canonical(&links);
+        page.license = license.unwrap_or_default();
+        let is_edition = |node: &&NodeRef<'_>| match node.attr_or("rel", "").to_ascii_lowercase().as_str() {
+            "amphtml" | "shortlink" => true,
+            "alternate" => node.has_attr("media"),
+            _ => false,
+        };
+        for node in links.iter().filter(is_edition).take(MAX_ALTERNATES) {
             // Translations are other articles.
             if !node.has_attr("hreflang") && !node.has_attr("type") {
                 page.alternates.extend(node.attr("href").map(|href| href.to_string()));
             }
         }
-        page.language = document.select("html").attr_or("lang", "").to_string();
         Ok(page)
     }
 
@@ -97,9 +119,10 @@ fn json_tags(content: &str) -> Vec<(String, String)> {
 
 /// Returns the canonical address that the page states. Of several, the first that is not the front page: a template and
 /// a plugin may both state one.
-fn canonical(document: &Document) -> String {
-    let links = document.select("link[rel=\"canonical\"]");
-    let stated: Vec<_> = links.nodes().iter().take(MAX_ALTERNATES).filter_map(|node| node.attr("href")).collect();
+fn canonical(links: &[NodeRef<'_>]) -> String {
+    let is_canonical = |node: &&NodeRef<'_>| node.attr_or("rel", "").eq_ignore_ascii_case("canonical");
+    let stated = links.iter().filter(is_canonical).take(MAX_ALTERNATES);
+    let stated: Vec<_> = stated.filter_map(|node| node.attr("href")).collect();
     let is_page = |address: &str| {
         let path =
             address.split_once("://").map_or(address, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
@@ -107,4 +130,16 @@ fn canonical(document: &Document) -> String {
     };
     let chosen = stated.iter().find(|address| is_page(address)).or(stated.first());
     chosen.map(|address| address.to_string()).unwrap_or_default()
+}
+
+/// Returns true for a script with JSON-LD.
+fn is_json_ld(node: &NodeRef<'_>) -> bool {
+    let kind = node.attr("type").unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/ld+json"))
+}
+
+/// Returns the relations of a link.
+fn relations(node: &NodeRef<'_>) -> Vec<String> {
+    let rel = node.attr("rel").unwrap_or_default();
+    rel.split_ascii_whitespace().map(str::to_ascii_lowercase).collect()
 }

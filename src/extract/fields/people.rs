@@ -111,7 +111,11 @@ impl Set {
     }
 
     fn contains(&self, text: &str) -> bool {
-        text.len() <= self.longest && self.first.contains(text.chars().next()) && self.phrases.contains(text)
+        // Hashing a text costs more than to look at its ends.
+        text.len() <= self.longest
+            && self.first.contains(text.chars().next())
+            && self.last.contains(text.chars().next_back())
+            && self.phrases.contains(text)
     }
 
     /// Returns the length of the longest phrase that a folded text begins with, in bytes. It ends at a word boundary,
@@ -121,7 +125,7 @@ impl Set {
             return None;
         }
         let ends = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= self.longest);
-        ends.filter(|end| self.contains(&text[..*end]) && is_boundary(&text[..*end], &text[*end..])).last()
+        ends.filter(|end| is_boundary(&text[..*end], &text[*end..]) && self.contains(&text[..*end])).last()
     }
 
     /// Returns the position of the longest phrase that a folded text ends with.
@@ -131,7 +135,7 @@ impl Set {
         }
         let first = text.len().saturating_sub(self.longest);
         let starts = text.char_indices().map(|(at, _)| at).filter(|at| *at >= first);
-        let mut starts = starts.filter(|at| self.contains(&text[*at..]) && is_boundary(&text[..*at], &text[*at..]));
+        let mut starts = starts.filter(|at| is_boundary(&text[..*at], &text[*at..]) && self.contains(&text[*at..]));
         starts.next()
     }
 }

@@ -10,6 +10,7 @@ use super::pieces::{SplitAt, pieces};
 use crate::article::{clean_line, fold};
 use crate::extract::budget::Budget;
 use crate::extract::error::ExtractError;
+use crate::extract::node_text::read_text;
 
 /// Maximum number of headings of one level, and of bylines.
 const MAX_HEADINGS: usize = 12;
@@ -207,20 +208,20 @@ impl Reader<'_> {
 
     /// Reads an element whose text begins like a byline.
     fn text(&mut self, parent: &NodeRef<'_>, node: &NodeRef<'_>, is_other: bool) -> Result<(), ExtractError> {
-        let text = node.text();
-        self.budget.read(text.len())?;
-        if text.len() >= PROSE_BYTES && !is_other && self.prose.is_none() && clean_line(&text).len() >= PROSE_BYTES {
-            self.prose = Some(self.order);
-        }
-        if is_other || text.len() > BYLINE_BYTES || self.visible.bylines.len() >= MAX_BYLINES {
-            return Ok(());
-        }
-        let is_unspaced_line = text.trim_start().starts_with(is_unspaced);
-        if !is_unspaced_line && !may_start_byline(text.trim_start()) {
-            return Ok(());
-        }
-        let line = clean_line(&text);
-        if is_unspaced_line && byline::is_reporter(&line) {
+        let may_have_byline = !is_other && self.visible.bylines.len() < MAX_BYLINES;
+        let (bytes, is_unspaced_line, line) = read_text(node, |text| {
+            let is_long = text.len() >= PROSE_BYTES && !is_other && self.prose.is_none();
+            if is_long && clean_line(text).len() >= PROSE_BYTES {
+                self.prose = Some(self.order);
+            }
+            let start = text.trim_start();
+            let is_unspaced_line = start.starts_with(is_unspaced);
+            let may_start = is_unspaced_line || may_start_byline(start);
+            let is_read = may_have_byline && text.len() <= BYLINE_BYTES && may_start;
+            (text.len(), is_unspaced_line, is_read.then(|| clean_line(text)).unwrap_or_default())
+        });
+        self.budget.read(bytes)?;
+        if is_unspaced_line && !line.is_empty() && byline::is_reporter(&line) {
             return self.add(parent, 2);
         }
         if line.is_empty() || byline_start(&fold(&line)).is_none() || is_sentence(&line) {
@@ -300,6 +301,7 @@ fn class_words(node: &NodeRef<'_>) -> String {
     let mut words = String::new();
     for name in ["class", "id", "data-testid", "data-component", "data-qa"] {
         let Some(value) = node.attr(name) else { continue };
+        words.reserve(value.len() + 8);
         let mut was_lower = false;
         words.push(' ');
         for c in value.chars().take(CLASS_CHARS) {

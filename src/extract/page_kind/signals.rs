@@ -8,6 +8,7 @@ use crate::article::clean_line;
 use crate::extract::budget::Budget;
 use crate::extract::error::ExtractError;
 use crate::extract::fields::jsonld::clipped;
+use crate::extract::node_text::read_text;
 
 /// Minimum length of a paragraph of running text, in characters.
 const PROSE_CHARS: usize = 80;
@@ -138,9 +139,11 @@ impl Reader {
     /// Counts a node. Returns false if its content is not shown.
     fn enter(&mut self, node: &NodeRef<'_>, budget: &Budget<'_>) -> Result<bool, ExtractError> {
         if node.is_text() {
-            let text = node.text();
-            budget.read(text.len())?;
-            self.text(text.trim());
+            let bytes = read_text(node, |text| {
+                self.text(text.trim());
+                text.len()
+            });
+            budget.read(bytes)?;
             return Ok(false);
         }
         let Some(name) = node.node_name() else { return Ok(true) };
@@ -243,9 +246,15 @@ impl Reader {
         let chars = text.chars().count();
         self.signals.chars += chars;
         for word in text.split_whitespace() {
-            let lower = word.chars().flat_map(char::to_lowercase).map(|c| if c == '’' { '\'' } else { c });
-            self.signals.text.extend(lower);
-            self.signals.text.push(' ');
+            let text = &mut self.signals.text;
+            if word.is_ascii() {
+                let start = text.len();
+                text.push_str(word);
+                text[start..].make_ascii_lowercase();
+            } else {
+                text.extend(word.chars().flat_map(char::to_lowercase).map(|c| if c == '’' { '\'' } else { c }));
+            }
+            text.push(' ');
         }
         self.block.chars += chars;
         if self.links > 0 {

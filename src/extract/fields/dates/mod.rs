@@ -104,7 +104,8 @@ pub(crate) fn is_plausible(time: &Timestamp) -> bool {
 
 /// Returns true if a whole line is a date or a time: `June 5, 2024 at 10:30 AM EDT`, `vor 3 Stunden`.
 pub(crate) fn is_date_line(text: &str) -> bool {
-    text.chars().nth(LINE_CHARS).is_none() && date_line::is_only_dates(text)
+    // Every date and time has a number.
+    text.chars().any(char::is_numeric) && text.chars().nth(LINE_CHARS).is_none() && date_line::is_only_dates(text)
 }
 
 /// Returns the date in a URL: `/2024/06/05/`, `/2024-06-05-`, `/20240605/`, `/2024/0605/`, `/2024-06/05/`.

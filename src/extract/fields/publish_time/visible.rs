@@ -174,10 +174,20 @@ impl Walk<'_> {
     }
 
     fn enter(&mut self, node: &NodeRef<'_>, name: &str, budget: &Budget<'_>) -> Result<(), ExtractError> {
-        let attribute = |name: &str| node.attr(name).map(|value| value.to_lowercase()).unwrap_or_default();
         // Microdata and RDFa.
-        let marks = [attribute("itemprop"), attribute("property")];
-        let classes = format!("{} {} {}", attribute("class"), attribute("id"), marks.join(" "));
+        let marks = ["itemprop", "property"].map(|name| node.attr(name).map(|value| value.to_lowercase()));
+        let marks = marks.map(Option::unwrap_or_default);
+        let mut classes = String::new();
+        for name in ["class", "id"] {
+            if let Some(value) = node.attr(name) {
+                classes.push_str(&value);
+            }
+            classes.push(' ');
+        }
+        classes.make_ascii_lowercase();
+        classes.push_str(&marks[0]);
+        classes.push(' ');
+        classes.push_str(&marks[1]);
         budget.read(classes.len())?;
         let found = Classes::of(&classes);
         let place = if self.around.contains(&node.id) { Place::Article } else { Place::of(name, found) };

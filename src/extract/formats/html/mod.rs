@@ -99,8 +99,9 @@ pub(crate) fn extract(
     let document = bounded_parser::parse(html, budget)?;
     let fetched = url.and_then(|url| Url::parse(url).ok());
     // Links are relative to the address in `<base>`.
-    let address = document.select("base[href]").attr_or("href", "").to_string();
-    let base = resolve_url(fetched.as_ref(), &address).and_then(|url| Url::parse(&url).ok()).or(fetched.clone());
+    let base = resolve_url(fetched.as_ref(), &base_address(&document))
+        .and_then(|url| Url::parse(&url).ok())
+        .or(fetched.clone());
     let at = Fetched { url: fetched.as_ref(), time: hints.fetch_time };
     let meta = Meta::read(&document, at, base.as_ref(), budget, &mut report)?;
     report.fields.clone_from(&meta.provenance);
@@ -131,6 +132,13 @@ pub(crate) fn extract(
     let mut extracted = observed.conclude(extracted, url, hints)?;
     extracted.report.order(page.text(), budget)?;
     Ok(extracted)
+}
+
+/// Returns the address in `<base>`.
+fn base_address(document: &Document) -> String {
+    let root = document.root();
+    let mut bases = root.descendants_it().filter(|node| node.has_name("base"));
+    bases.find_map(|base| base.attr("href")).unwrap_or_default().to_string()
 }
 
 /// Returns the text that the page states for scripts, if it shows too little of it.

@@ -14,7 +14,7 @@ use crate::extract::draft::{Embed, Emphasis, Format, Media, Span};
 use crate::extract::error::ExtractError;
 use crate::extract::formats::text;
 use crate::extract::line::{Line, LineKind, is_spaceless, narrowed};
-use crate::extract::node_text::{is_inline, node_text};
+use crate::extract::node_text::{is_inline, node_text, read_text};
 
 const MAX_MEDIA: usize = 50;
 /// Maximum number of images of a page, with those of its menus.
@@ -114,14 +114,17 @@ impl<'a> Walker<'a> {
 
     fn node(&mut self, node: &NodeRef<'_>, kind: &LineKind) -> Result<(), ExtractError> {
         if node.is_text() {
-            let text = node.text();
-            self.budget.read(text.len())?;
-            self.bytes += text.len();
+            let start = self.text.len();
+            let bytes = read_text(node, |text| {
+                self.text.push_str(text);
+                text.len()
+            });
+            self.budget.read(bytes)?;
+            self.bytes += bytes;
             self.check_size()?;
             if self.marks.last().map_or(&Format::default(), |(_, format)| format) != &self.format {
-                self.marks.push((self.text.len(), self.format.clone()));
+                self.marks.push((start, self.format.clone()));
             }
-            self.text.push_str(&text);
             return Ok(());
         }
         self.budget.step()?;
@@ -281,6 +284,14 @@ impl<'a> Walker<'a> {
     /// Ends the current line. Two line breaks within it separate paragraphs.
     fn flush(&mut self, kind: &LineKind) -> Result<(), ExtractError> {
         self.budget.read(self.text.len())?;
+        if self.text.trim_ascii().is_empty() {
+            // Between most elements there is only white space.
+            self.text.clear();
+            self.marks.clear();
+            self.linked = 0;
+            self.link_start = self.link_start.map(|_| 0);
+            return self.end_line();
+        }
         self.count_linked();
         self.link_start = self.link_start.map(|_| 0);
         let text = std::mem::take(&mut self.text);
@@ -297,6 +308,10 @@ impl<'a> Walker<'a> {
             let spans = if spans.is_empty() { Vec::new() } else { narrowed(&spans, &piece) };
             self.push(Line { text: piece, kind: kind.clone(), linked, spans });
         }
+        self.end_line()
+    }
+
+    fn end_line(&mut self) -> Result<(), ExtractError> {
         if let Some((places, _)) = &mut self.page {
             places.end_line();
         }
@@ -317,6 +332,10 @@ fn spans(text: &str, marks: &[(usize, Format)]) -> Vec<Span> {
 
 /// Splits text into paragraphs at empty lines. A single line break is a space.
 fn paragraphs(text: &str) -> Vec<String> {
+    if !text.contains('\n') {
+        let line = clean_line(text);
+        return if line.is_empty() { Vec::new() } else { vec![line] };
+    }
     let mut pieces = Vec::new();
     let mut piece = String::new();
     let mut breaks = 0;

@@ -33,6 +33,9 @@ const RELATIVE_THRESHOLD: f32 = 0.7;
 const TOP_LINES: usize = 8;
 /// Lines between the headline and the text that are searched for a byline and a date.
 const HEAD: usize = 12;
+/// Lines of a standfirst above the byline, and of the byline with its date.
+const STANDFIRST: usize = 3;
+const GAP: usize = 8;
 /// Lines of a dump that is too short to hold menus and teasers.
 const SHORT: usize = 4;
 /// Share of prose above which a dump has no menus: its short lines are headings rather.
@@ -85,6 +88,13 @@ impl Judgement {
     /// Returns the first line of the article.
     pub(super) fn start(&self) -> usize {
         self.probabilities.iter().position(|it| *it >= self.threshold).unwrap_or(0)
+    }
+
+    /// Returns the first line of the article below its byline and date. A standfirst may stand above them.
+    pub(super) fn head_end(&self) -> usize {
+        let start = self.start();
+        let gap = (start..start + STANDFIRST).find(|at| !self.is_in(*at));
+        gap.and_then(|gap| (gap..gap + GAP).find(|at| self.is_in(*at))).unwrap_or(start)
     }
 
     /// Returns true if a line belongs to the article.

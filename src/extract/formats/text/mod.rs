@@ -47,7 +47,7 @@ pub(crate) fn extract(
     let mut draft = Draft { publish_time: hints.stated_publish_time(), ..Draft::default() };
     let found = Headline::of(&dump.lines, &judgement, budget)?;
     draft.headline = hints.headline.map_or_else(|| found.text.clone(), clean_line);
-    head::read(&dump.lines, &found, judgement.start(), &mut draft, budget)?;
+    head::read(&dump.lines, &found, judgement.head_end(), &mut draft, budget)?;
     let lines = judgement.cut(dump.lines, (&found.text, found.at), found.from, &mut report);
     let headline = draft.headline.clone();
     kill_advisory::warn_of_kill(&lines, &draft, &mut report);
