@@ -22,6 +22,8 @@ pub(crate) struct CleaningContext<'a> {
     pub(crate) subheadline: &'a str,
     /// True for text dumps. Pages have had their main text found already.
     pub(crate) is_dump: bool,
+    /// Address of the page.
+    pub(crate) site: Option<&'a str>,
     /// Confidence of the model that found the text, for pages.
     pub(crate) body_confidence: Option<f32>,
 }
@@ -45,11 +47,11 @@ pub(crate) fn clean(
     read(&lines)?;
     cut_teasers(&mut lines, context, report);
     read(&lines)?;
-    furniture::cut_promos(&mut lines, report);
+    furniture::cut_promos(&mut lines, context.site, report);
     furniture::cut_phrases(&mut lines, report);
     read(&lines)?;
     foot::cut_dated_teasers(&mut lines, report);
-    foot::cut_credits(&mut lines, draft, report);
+    foot::cut_credits(&mut lines, context.site, draft, report);
     cut_foot(&mut lines, report);
     read(&lines)?;
     captions::cut_captions(&mut lines, draft, report);

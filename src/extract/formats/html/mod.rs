@@ -122,7 +122,9 @@ pub(crate) fn extract(
     }
     let draft = draft(&meta, media, hints);
     let (headline, subheadline) = (draft.headline.clone(), draft.subheadline.clone());
-    let context = CleaningContext { headline: &headline, subheadline: &subheadline, is_dump: false, body_confidence };
+    let site = meta.url.as_deref().or(url);
+    let context =
+        CleaningContext { headline: &headline, subheadline: &subheadline, is_dump: false, site, body_confidence };
     page.report(&lines, &judgement, &draft, &mut report, budget)?;
     let extracted = pipeline::finish(lines, &context, hints, &meta.language, draft, report, budget);
     let mut extracted = observed.conclude(extracted, url, hints)?;

@@ -145,7 +145,8 @@ fn article(
     cut_foot(&mut lines, &draft, &mut report);
     let headline = draft.headline.clone();
     // A single line is a valid entry, though not a valid page.
-    let context = CleaningContext { headline: &headline, subheadline: "", is_dump: true, body_confidence: None };
+    let context =
+        CleaningContext { headline: &headline, subheadline: "", is_dump: true, site: None, body_confidence: None };
     let source = joined(&lines);
     let mut extracted = pipeline::finish(lines, &context, hints, language, draft, report, budget)?;
     extracted.report.order(&source, budget)?;
