@@ -34,6 +34,7 @@ pub(super) fn cut_promos(lines: &mut Vec<Line>, site: Option<&str>, report: &mut
         is_promo.then_some(CutReason::Teasers)
     });
     cut(lines, report, "label-and-headline", 0.8, |_, line| is_label_and_headline(line).then_some(CutReason::Teasers));
+    cut(lines, report, "share-quote", 0.8, |_, line| is_share_quote(line).then_some(CutReason::Furniture));
     let listed = link_lists(lines, site);
     cut(lines, report, "link-list", 0.8, |at, _| listed[at].then_some(CutReason::Teasers));
     cut(lines, report, "linked-headline", 0.75, |_, line| {
@@ -78,6 +79,18 @@ fn is_label_and_headline(line: &Line) -> bool {
         && line.chars() <= HEADLINE_CHARS
         && is_teaser_heading(label)
         && !ends_a_sentence(&line.text)
+}
+
+/// Returns true for a table with the quote of one share: a short name in capitals, and a change in percent.
+fn is_share_quote(line: &Line) -> bool {
+    let LineKind::Table(rows) = &line.kind else { return false };
+    let [head, quote] = rows.as_slice() else { return false };
+    let is_name = |cell: &String| cell.len() <= 8 && cell.chars().all(|c| c.is_ascii_uppercase() || ".:-^".contains(c));
+    let is_change = |cell: &String| {
+        cell.starts_with(['+', '-', '−']) && cell.trim_matches(['(', ')']).ends_with('%') && cell.len() <= 12
+    };
+    let has_numbers = head.cells.iter().any(|cell| cell.contains(|c: char| c.is_ascii_digit()));
+    quote.cells.first().is_some_and(is_name) && quote.cells.iter().any(is_change) && !has_numbers
 }
 
 fn is_within(text: &str, part: &str) -> bool {

@@ -31,6 +31,7 @@ pub(super) enum Topic {
     NotFound,
     Paywall,
     Login,
+    Appeal,
 }
 
 /// A phrase in a text.
@@ -76,6 +77,7 @@ fn topic(section: &str) -> Option<Topic> {
         "not-found" => Topic::NotFound,
         "paywall" => Topic::Paywall,
         "login" => Topic::Login,
+        "appeal" => Topic::Appeal,
         _ => return None,
     })
 }

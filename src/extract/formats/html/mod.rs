@@ -1,5 +1,6 @@
 //! Pages: the text of a page is converted to lines, and a learned model finds those of its article.
 
+mod other_articles;
 mod table;
 mod walker;
 
@@ -103,6 +104,7 @@ pub(crate) fn extract(
     let meta = Meta::read(&document, fetched.as_ref(), base.as_ref(), budget, &mut report)?;
     budget.check()?;
     let observed = Observed::of(&document, &mut report, budget)?;
+    other_articles::cut(&document, &meta.headline, &mut report, budget)?;
     let body = document.body().ok_or(ExtractError::NoArticle)?;
     let WalkedPage { walked, places, containers } = walk_page(&body, base.as_ref(), budget)?;
     let page = PageText::new(&walked.lines);
@@ -189,6 +191,14 @@ fn draft(meta: &Meta, media: Vec<Media>, hints: &Hints<'_>) -> Draft {
         && !draft.media.iter().any(|media| media.url == *image)
     {
         draft.media.push(picture(image.clone(), String::new()));
+    }
+    for media in &mut draft.media {
+        let Some(stated) = meta.pictures.iter().find(|stated| stated.url == media.url) else { continue };
+        for (field, stated) in [(&mut media.caption, &stated.caption), (&mut media.credit, &stated.credit)] {
+            if field.is_empty() {
+                field.clone_from(stated);
+            }
+        }
     }
     draft
 }
