@@ -6,6 +6,7 @@ use crate::extract::draft::{Author, Draft};
 use crate::extract::fields::agencies::agency;
 use crate::extract::fields::{byline, dates, people};
 use crate::extract::line::Line;
+use crate::extract::page_kind::is_offer;
 use crate::extract::phrases::{Furniture, find, is_foot_credit};
 use crate::extract::report::{CutReason, Report};
 
@@ -76,6 +77,9 @@ fn judge(line: &Line, site: Option<&str>, authors: &[Author]) -> Option<(CutReas
     }
     if is_address(&line.text) || chars <= CONTACT_CHARS && is_contact(&line.text, site) {
         return Some((CutReason::Furniture, "foot-address"));
+    }
+    if chars <= CONTACT_CHARS && is_offer(&line.text) {
+        return Some((CutReason::SignUp, "foot-offer"));
     }
     let found = find(&line.text)?;
     let marked = line.text.contains(['©', 'ⓒ']) || line.text.contains("(c)") || line.text.contains("(C)");
