@@ -237,7 +237,10 @@ impl<'a> Walker<'a> {
     }
 
     fn image(&mut self, node: &NodeRef<'_>, kind: &LineKind) -> Result<(), ExtractError> {
-        let Some(url) = self.source(node) else { return Ok(()) };
+        // An image of one pixel counts readers.
+        let is_pixel =
+            ["width", "height"].iter().all(|key| node.attr(key).is_some_and(|size| matches!(&*size, "0" | "1")));
+        let Some(url) = self.source(node).filter(|_| !is_pixel) else { return Ok(()) };
         let max = if self.page.is_some() { MAX_PAGE_MEDIA } else { MAX_MEDIA };
         if self.walked.media.len() >= max || !self.images.insert(url.clone()) {
             return Ok(());
