@@ -72,6 +72,9 @@ fn judge(line: &Line, site: Option<&str>, authors: &[Author]) -> Option<(CutReas
     if is_foot_credit(&line.text) || is_credit {
         return Some((CutReason::Byline, "foot-credit"));
     }
+    if chars <= BYLINE_CHARS && !is_sentence(&line.text) && dates::is_date_line(&line.text) {
+        return Some((CutReason::Byline, "foot-date"));
+    }
     if is_biography(&line.text, authors) {
         return Some((CutReason::Byline, "foot-biography"));
     }
@@ -215,7 +218,37 @@ mod tests {
             ("“I shall be there,” Quill said.", false),
         ] {
             let line = Line::new(text.to_owned(), LineKind::Paragraph);
-            assert_eq!(judge(&line).is_some(), expected, "{text}");
+            assert_eq!(judge(&line, None, &[]).is_some(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn signs_end_a_text_and_short_sentences_stay() {
+        for (text, expected) in [
+            ("/ritzau/", true),
+            ("(jd)", true),
+            ("（完）", true),
+            ("jd/ap", true),
+            ("Jane Doe/AFP", true),
+            ("Mit Material der dpa", true),
+            ("Follow the Herald: @herald", true),
+            ("(It rained for a week.)", false),
+            ("Nobody spoke to AFP.", false),
+            ("“Good night,” said Hale, and left.", false),
+        ] {
+            let line = Line::new(text.to_owned(), LineKind::Paragraph);
+            assert_eq!(judge(&line, None, &[]).is_some(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_the_site_and_lines_about_an_author_end_a_text() {
+        let line = |text: &str| Line::new(text.to_owned(), LineKind::Paragraph);
+        let site = Some("https://www.herald.example/news/1");
+        assert!(judge(&line("Do you live there? Write to news@herald.example."), site, &[]).is_some());
+        assert!(judge(&line("Tickets for the regatta can be had from club@regatta.example."), site, &[]).is_none());
+        let authors = ["Jane Doe".into()];
+        assert!(judge(&line("Jane Doe has covered the coast since 2004."), site, &authors).is_some());
+        assert!(judge(&line("Ann Poe has seen the coast change since 2004."), site, &authors).is_none());
     }
 }

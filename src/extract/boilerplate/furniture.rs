@@ -237,4 +237,31 @@ mod tests {
             assert_eq!(kept(text), expected, "{text}");
         }
     }
+
+    #[test]
+    fn linked_headlines_of_the_site_are_cut_and_linked_sentences_stay() {
+        use crate::extract::draft::{Format, Span};
+        let line = |label: &str, linked: &str, url: &str| {
+            let format = Format { url: Some(url.into()), ..Format::default() };
+            let spans = vec![
+                Span { text: label.to_owned(), format: Format::default() },
+                Span { text: linked.to_owned(), format },
+            ];
+            let text = format!("{label}{linked}");
+            Line { linked: linked.chars().count(), spans, ..Line::new(text, LineKind::Paragraph) }
+        };
+        let (own, other) = ("https://herald.example/2", "https://shop.example/2");
+        for (label, linked, url, expected) in [
+            ("", "Lighthouse to stay lit until spring", own, false),
+            ("", "Lighthouse to stay lit until spring", other, true),
+            ("", "The lighthouse will stay lit until spring, the board says.", own, true),
+            ("Unbekannt: ", "Leuchtturm bleibt bis zum Frühling an", own, false),
+            ("Read more", "Lighthouse to stay lit until spring", other, false),
+            ("The winner: ", "Ida Quill of Port Ellery, for a boat", other, true),
+        ] {
+            let mut lines = vec![line(label, linked, url)];
+            cut_promos(&mut lines, Some("https://herald.example/1"), &mut Report::default());
+            assert_eq!(lines.len() == 1, expected, "{label}{linked}");
+        }
+    }
 }

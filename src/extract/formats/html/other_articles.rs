@@ -12,11 +12,11 @@ use crate::extract::report::{CutReason, Report};
 const MAX_HEADINGS: usize = 20;
 const MAX_LEVELS: usize = 8;
 /// Maximum number of other articles.
-const MAX_OTHERS: usize = 50;
+const MAX_OTHERS: usize = 20;
 /// Words of classes of articles.
 const CLASSES: [&str; 6] = ["article", "post", "story", "entry", "hentry", "news-item"];
 
-/// Removes the articles beside that of the page: siblings like it, each with another headline.
+/// Removes the articles beside that of the page: each has another headline.
 pub(super) fn cut(
     document: &Document,
     headline: &str,
@@ -32,7 +32,7 @@ pub(super) fn cut(
                 continue;
             }
             let Some(own) = heading.ancestors_it(Some(MAX_LEVELS)).find(is_article) else { continue };
-            let others = others(&own, level, headline, budget)?;
+            let others = others(document, &own, level, headline, budget)?;
             for other in &others {
                 let text = other.text();
                 budget.read(text.len())?;
@@ -45,28 +45,35 @@ pub(super) fn cut(
     Ok(())
 }
 
-/// Returns the siblings like an article, if each of them has another headline of the same level.
+/// Returns the articles behind that of the page: each has another headline of the same level, or a linked one.
 fn others<'a>(
+    document: &'a Document,
     own: &NodeRef<'a>,
     level: &str,
     headline: &str,
     budget: &Budget<'_>,
 ) -> Result<Vec<NodeRef<'a>>, ExtractError> {
-    let mut others = Vec::new();
-    let mut next = own.next_sibling();
-    while let Some(node) = next.filter(|_| others.len() < MAX_OTHERS) {
+    let Some(name) = own.node_name() else { return Ok(Vec::new()) };
+    let same = document.select(&name);
+    let is_behind = |node: &&NodeRef<'a>| node.id != own.id && is_article(node);
+    let mut others: Vec<NodeRef<'a>> = Vec::new();
+    let behind = same.nodes().iter().skip_while(|node| node.id != own.id).filter(is_behind);
+    for node in behind.take(MAX_OTHERS) {
         budget.step()?;
-        next = node.next_sibling();
-        if node.node_name() != own.node_name() || !is_article(&node) {
-            continue;
-        }
-        let heading = node.descendants_it().find(|inner| inner.node_name().is_some_and(|name| &*name == level));
-        let Some(heading) = heading else { return Ok(Vec::new()) };
-        if fold(&node_text(&heading, budget)?) != fold(headline) {
-            others.push(node);
+        let is_within = node.ancestors_it(None).any(|outer| outer.id == own.id);
+        let mut headings = node.descendants_it().filter(|inner| is_heading(inner));
+        let Some(heading) = headings.next().filter(|_| !is_within) else { continue };
+        let is_level = heading.node_name().is_some_and(|name| &*name == level);
+        let is_linked = heading.descendants_it().chain(heading.parent()).any(|inner| inner.has_attr("href"));
+        if (is_level || is_linked) && fold(&node_text(&heading, budget)?) != fold(headline) {
+            others.push(*node);
         }
     }
     Ok(others)
+}
+
+fn is_heading(node: &NodeRef<'_>) -> bool {
+    node.node_name().is_some_and(|name| matches!(&*name, "h1" | "h2" | "h3" | "h4"))
 }
 
 fn is_article(node: &NodeRef<'_>) -> bool {
