@@ -21,8 +21,8 @@ const MAX_LISTED: usize = 12;
 /// Maximum length of the heading of a list of links, in characters.
 const HEADING_CHARS: usize = 60;
 
-/// Cuts promotions by their structure: a label before a linked headline, links in capitals, a linked headline alone, and
-/// a heading over linked headlines. `site` is the address of the page.
+/// Cuts promotions by their structure: a label before a linked headline, links in capitals, a linked headline alone,
+/// and a heading over linked headlines. `site` is the address of the page.
 pub(super) fn cut_promos(lines: &mut Vec<Line>, site: Option<&str>, report: &mut Report) {
     cut(lines, report, "label-and-link", 0.85, |_, line| is_label_and_link(line, site).then_some(CutReason::Teasers));
     cut(lines, report, "link-in-capitals", 0.8, |_, line| {
@@ -42,8 +42,8 @@ pub(super) fn cut_promos(lines: &mut Vec<Line>, site: Option<&str>, report: &mut
     });
 }
 
-/// Returns true for `Label: Headline of another article` with the rest linked. The label is known, or bold with a colon;
-/// before an article of the same site, it is either of them.
+/// Returns true for `Label: Headline of another article` with the rest linked. The label is known, or bold with a
+/// colon; before an article of the same site, it is either of them.
 fn is_label_and_link(line: &Line, site: Option<&str>) -> bool {
     let chars = line.chars();
     if !matches!(line.kind, LineKind::Paragraph | LineKind::Quote) || line.linked == 0 || chars > PROMO_CHARS {

@@ -95,7 +95,8 @@ fn is_notice(element: &Element, hits: &[Hit], topic: Topic, names: &[&str], stor
     }
 }
 
-/// Returns true for an appeal to donate or to sign up: a phrase, little else, and such a name. A story may be about one.
+/// Returns true for an appeal to donate or to sign up: a phrase, little else, and such a name. A story may be about
+/// one.
 fn is_appeal(element: &Element, hits: &[Hit], story: usize) -> bool {
     let bytes = element.text.len();
     hits.iter().any(|hit| hit.topic == Topic::Appeal)

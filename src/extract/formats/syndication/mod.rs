@@ -191,8 +191,8 @@ fn walk(markup: &str, entry: &Entry, budget: &Budget<'_>) -> Result<html::Walked
     html::walk(&bounded_parser::parse(markup, budget)?.root(), entry.base.as_ref(), budget)
 }
 
-/// Cuts the last line if it says where the entry was published first: its headline or the site, linked, beside a link to
-/// its own page, with few words around them.
+/// Cuts the last line if it says where the entry was published first: its headline or the site, linked, beside a link
+/// to its own page, with few words around them.
 fn cut_foot(lines: &mut Vec<Line>, draft: &Draft, report: &mut Report) {
     let Some(last) = lines.iter().rposition(|line| !line.is_object()).filter(|last| *last > 0) else { return };
     let line = &lines[last];
