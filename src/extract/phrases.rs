@@ -4,6 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
+use unicode_normalization::char::decompose_canonical;
+
 use super::data_file;
 use crate::article::fold;
 
@@ -74,7 +76,7 @@ struct Phrases {
     photo_credit: PhraseSet,
     privacy: PhraseSet,
     /// First words of the phrases of [`find`] and [`is_teaser_heading`]: most lines begin with none of them.
-    first_words: HashSet<&'static str>,
+    first_words: HashSet<String>,
 }
 
 impl Phrases {
@@ -95,7 +97,8 @@ impl Phrases {
             &phrases.copyright,
             &phrases.comments,
         ];
-        phrases.first_words = of_lines.iter().flat_map(|set| set.0.keys().copied()).chain(NAMED_STARTS).collect();
+        phrases.first_words =
+            of_lines.iter().flat_map(|set| set.0.keys().cloned()).chain(NAMED_STARTS.map(str::to_owned)).collect();
         phrases
     }
 
@@ -121,17 +124,18 @@ impl Phrases {
 
 /// Phrases by their first word: most lines begin with none of them.
 #[derive(Default)]
-struct PhraseSet(HashMap<&'static str, Vec<&'static str>>);
+struct PhraseSet(HashMap<String, Vec<String>>);
 
 impl PhraseSet {
-    fn add(&mut self, phrase: &'static str) {
-        self.0.entry(first_word(phrase)).or_default().push(phrase);
+    fn add(&mut self, phrase: &str) {
+        let phrase = bare(phrase);
+        self.0.entry(first_word(&phrase).to_owned()).or_default().push(phrase);
     }
 
     /// Returns the phrases that a text begins with, up to a word boundary.
-    fn starts(&self, text: &str) -> impl Iterator<Item = &'static str> {
+    fn starts(&self, text: &str) -> impl Iterator<Item = &str> {
         let candidates = self.0.get(first_word(text)).map_or(&[][..], Vec::as_slice);
-        candidates.iter().copied().filter(move |phrase| begins_with(text, phrase))
+        candidates.iter().map(String::as_str).filter(move |phrase| begins_with(text, phrase))
     }
 
     fn contains(&self, text: &str) -> bool {
@@ -139,7 +143,7 @@ impl PhraseSet {
     }
 
     /// Returns the longest phrase that a text begins with.
-    fn longest(&self, text: &str) -> Option<&'static str> {
+    fn longest(&self, text: &str) -> Option<&str> {
         self.starts(text).max_by_key(|phrase| phrase.len())
     }
 
@@ -151,12 +155,12 @@ impl PhraseSet {
 
 /// Returns true if a line of wire copy says that the text after it is not for publication.
 pub(crate) fn is_editors_only(line: &str) -> bool {
-    PHRASES.editors_only.starts(fold(line).trim_start_matches(|c: char| !c.is_alphanumeric())).next().is_some()
+    PHRASES.editors_only.starts(bare(line).trim_start_matches(|c: char| !c.is_alphanumeric())).next().is_some()
 }
 
 /// Returns true if a line of wire copy is the heading of a part for editors: `# Notebook`.
 pub(crate) fn is_editors_heading(line: &str) -> bool {
-    let heading = line.strip_prefix('#').map(fold).unwrap_or_default();
+    let heading = line.strip_prefix('#').map(bare).unwrap_or_default();
     heading.rsplit(' ').next().is_some_and(|last| PHRASES.editors_heading.contains(last))
 }
 
@@ -164,10 +168,10 @@ pub(crate) fn is_editors_heading(line: &str) -> bool {
 pub(crate) fn is_kill_advisory(line: &str) -> bool {
     // In capitals, the word alone is the name of the advisory.
     let last = line.rsplit([',', ' ', '-', '/']).next().unwrap_or_default();
-    let bare = line.trim_matches(|c: char| !c.is_alphanumeric());
-    let named = line.len() < 120 && (last == "KILL" || bare == "KILL" || line.starts_with("KILL:"));
+    let word = line.trim_matches(|c: char| !c.is_alphanumeric());
+    let named = line.len() < 120 && (last == "KILL" || word == "KILL" || line.starts_with("KILL:"));
     named
-        || PHRASES.kill_advisory.starts(fold(line).trim_start_matches(|c: char| !c.is_alphanumeric())).next().is_some()
+        || PHRASES.kill_advisory.starts(bare(line).trim_start_matches(|c: char| !c.is_alphanumeric())).next().is_some()
 }
 
 /// Kind of furniture that a line matches.
@@ -234,29 +238,29 @@ pub(crate) fn is_teaser_heading(line: &str) -> bool {
     if !may_begin(line) {
         return false;
     }
-    let folded = fold(line);
-    let bare = folded.trim_matches(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’');
-    if bare.chars().count() > 60 {
+    let folded = bare(line);
+    let text = folded.trim_matches(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’');
+    if text.chars().count() > 60 {
         return false;
     }
     // The name of a section or of the paper follows: `More from The Ellery Herald`.
     let named = |start: &str| {
-        bare.starts_with(start)
-            && bare.split(' ').count() <= 6
+        text.starts_with(start)
+            && text.split(' ').count() <= 6
             && line
                 .trim_start_matches(|c: char| !c.is_alphanumeric())
                 .chars()
                 .nth(start.len())
                 .is_some_and(char::is_uppercase)
     };
-    PHRASES.teaser_heading.contains(bare)
+    PHRASES.teaser_heading.contains(text)
         || named("more from ")
         || named("latest from ")
         || named("read more from ")
-        || (bare.starts_with("more ")
-            && bare.split(' ').count() <= 5
-            && (bare.ends_with(" news") || bare.ends_with(" stories") || bare.ends_with(" coverage")))
-        || (bare.starts_with("popular ") || bare.starts_with("trending ")) && bare.split(' ').count() <= 4
+        || (text.starts_with("more ")
+            && text.split(' ').count() <= 5
+            && (text.ends_with(" news") || text.ends_with(" stories") || text.ends_with(" coverage")))
+        || (text.starts_with("popular ") || text.starts_with("trending ")) && text.split(' ').count() <= 4
 }
 
 /// Returns the kind of furniture that a line begins with.
@@ -269,12 +273,12 @@ pub(crate) fn find(line: &str) -> Option<Found> {
     if !may_begin(line) {
         return None;
     }
-    let folded = fold(line);
+    let folded = bare(line);
     let start = folded.trim_start_matches(|c: char| {
         !c.is_alphanumeric() && !matches!(c, '©' | 'ⓒ' | '(' | '（' | '[' | '>' | '»' | '-' | '—')
     });
     let phrases = &*PHRASES;
-    let most = |set: &PhraseSet| set.longest(start).filter(|_| set.is_most_of(start));
+    let most = |set: &'static PhraseSet| set.longest(start).filter(|_| set.is_most_of(start));
     let sets = [
         (Furniture::Teaser, phrases.teaser_start.longest(start)),
         (Furniture::SignUp, phrases.sign_up.longest(start)),
@@ -291,7 +295,7 @@ pub(crate) fn find(line: &str) -> Option<Found> {
 /// Returns true if a line begins with the words before the names of those who worked on a text, and a name follows:
 /// `Reporting by Jane Doe`.
 pub(crate) fn is_foot_credit(line: &str) -> bool {
-    let folded = fold(line);
+    let folded = bare(line);
     let start = folded.trim_start_matches(|c: char| !c.is_alphanumeric());
     PHRASES.foot_credit.longest(start).is_some_and(|phrase| {
         let found = Found::new(Furniture::Copyright, phrase, start, line);
@@ -302,7 +306,7 @@ pub(crate) fn is_foot_credit(line: &str) -> bool {
 /// Returns the offset in characters of a picture's credit at the start or in the tail of a line: `Photo: J. Roe`,
 /// `A ferry off the mole. (Photo: J. Roe)`.
 pub(crate) fn photo_credit(line: &str) -> Option<usize> {
-    let folded = fold(line);
+    let folded = bare(line);
     let credits = |at: usize| PHRASES.photo_credit.longest(&folded[at..]).is_some_and(is_specific);
     let starts = folded.char_indices().enumerate().filter(|(_, (at, _))| {
         let before = folded[..*at].trim_end();
@@ -313,8 +317,30 @@ pub(crate) fn photo_credit(line: &str) -> Option<usize> {
 
 /// Returns the number of words of privacy notices and sign-up boxes in a folded line.
 pub(crate) fn privacy_words(folded: &str) -> usize {
+    let folded = bare(folded);
     let words = folded.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     words.filter(|word| PHRASES.privacy.contains(word)).count()
+}
+
+/// Folds a text and drops the accents of its letters, which capitals often lack, and spaces before colons.
+fn bare(text: &str) -> String {
+    let is_mark = |c: &char| ('\u{300}'..='\u{36F}').contains(c);
+    fold(text).replace(" :", ":").chars().filter(|c| !is_mark(c)).map(base).collect()
+}
+
+/// Returns a Latin, Greek or Cyrillic letter without its accents.
+fn base(c: char) -> char {
+    match c {
+        'ı' => 'i',
+        '\u{C0}'..='\u{52F}' | '\u{1E00}'..='\u{1FFF}' => {
+            let mut first = None;
+            decompose_canonical(c, |part| {
+                first.get_or_insert(part);
+            });
+            first.unwrap_or(c)
+        }
+        _ => c,
+    }
 }
 
 /// Returns the word that a text begins with: nothing, if it begins with a mark. A text that begins with a phrase begins

@@ -1,7 +1,7 @@
 //! Captions outside of `figcaption`: a short line right below an image that the page marks as one.
 
 use super::place::{Container, Place, SMALL};
-use crate::extract::draft::Media;
+use crate::extract::draft::{Emphasis, Media};
 use crate::extract::line::{Line, LineKind};
 
 /// Maximum length of a caption, in bytes.
@@ -18,13 +18,20 @@ pub(super) fn find(lines: &[Line], places: &[Place], containers: &[Container]) -
         }
         let Some(above) = image.take() else { continue };
         let container = &containers[places[at].container as usize];
-        let is_small = places[at].inline & SMALL != 0 && places[at].container == places[above].container;
+        let is_beside = places[at].container == places[above].container || is_slanted(line);
+        let is_small = places[at].inline & SMALL != 0 && is_beside;
         let is_text = line.kind == LineKind::Paragraph && line.text.len() <= MAX_BYTES;
         if is_text && (container.is_caption() || (is_small && !line.is_prose())) {
             found.push((at, above));
         }
     }
     found
+}
+
+/// Returns true if all text of a line is slanted.
+fn is_slanted(line: &Line) -> bool {
+    let mut spans = line.spans.iter().filter(|span| span.text.contains(char::is_alphanumeric)).peekable();
+    spans.peek().is_some() && spans.all(|span| span.format.emphasis == Some(Emphasis::Stressed))
 }
 
 /// Sets the captions of the images that have none but their alternative text.

@@ -1,16 +1,17 @@
 //! Decision on the blocks of a page: the lines that are its article, and confidence in them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use super::captions;
 use super::feature_names::NAMES;
 use super::features::{Page, Witness};
-use super::place::{Container, HIDDEN, IN_BUTTON, IN_CAPTION, IN_MENU, Place};
+use super::place::{Container, HIDDEN, IN_ARTICLE, IN_BUTTON, IN_CAPTION, IN_MAIN, IN_MENU, IN_QUOTE, Place};
 use crate::extract::budget::Budget;
 use crate::extract::error::ExtractError;
 use crate::extract::fields::{byline, dates};
 use crate::extract::line::{Line, LineKind};
+use crate::extract::phrases::is_teaser_heading;
 use crate::extract::trees::{Trees, probability};
 
 /// The model. A unit test holds that the file is valid.
@@ -21,6 +22,14 @@ static TREES: LazyLock<Trees> =
 const THRESHOLD: f32 = -0.4;
 /// Score above which a paragraph is kept because of the one above it.
 const DOUBTFUL: f32 = -2.0;
+/// Score above which a heading between two kept lines is kept.
+const UNLIKELY: f32 = -4.0;
+/// Maximum number of lines of a quotation that is kept because of the lines around it.
+const MAX_BETWEEN: usize = 4;
+/// Minimum number of items of a list that is kept because it is like the text above it.
+const MIN_ITEMS: usize = 3;
+/// Levels of containers that are compared.
+const LEVELS: usize = 7;
 /// Score of a block that is not judged.
 const OUT: f32 = -9.0;
 /// Running text below which a page's hidden text is judged as if it were shown, in characters.
@@ -107,6 +116,8 @@ impl Judgement {
             judgement.kept[*caption] = false;
         }
         judgement.keep_next_paragraphs(lines, places);
+        judgement.keep_between(lines, containers, places);
+        judgement.keep_lists(lines, containers, places);
         judgement.confidence = judgement.expected_f1(lines);
         judgement.keep_bylines(lines, page.headline_at());
         judgement.keep_objects(lines);
@@ -151,6 +162,52 @@ impl Judgement {
         }
     }
 
+    /// Keeps quotations and headings between two kept lines: a paragraph above them, and one below them.
+    fn keep_between(&mut self, lines: &[Line], containers: &[Container], places: &[Place]) {
+        let is_quote = |at: usize| containers[places[at].container as usize].around & IN_QUOTE != 0;
+        let is_heading = |at: usize| lines[at].is_heading() && lines[at].linked == 0 && self.scores[at] > UNLIKELY;
+        let fits = |at: usize| !is_teaser_heading(&lines[at].text) && !lines[at].is_links();
+        let text: Vec<usize> = (0..lines.len()).filter(|at| !lines[*at].is_object()).collect();
+        let mut found = Vec::new();
+        let mut at = 1;
+        while at < text.len() {
+            let run = text[at..].iter().take_while(|at| !self.kept[**at]).take(MAX_BETWEEN + 1).count();
+            let between = &text[at..at + run];
+            let is_between = self.kept[text[at - 1]] && at + run < text.len();
+            let is_quoted = between.iter().all(|at| is_quote(*at) && fits(*at)) && between.len() <= MAX_BETWEEN;
+            if is_between && (is_quoted || between.len() == 1 && is_heading(between[0]) && fits(between[0])) {
+                found.extend_from_slice(between);
+            }
+            at += run + 1;
+        }
+        found.into_iter().for_each(|at| self.kept[at] = true);
+    }
+
+    /// Keeps lists at the end of the text, each with a heading: no item is linked, and their sections are like those of
+    /// the text, by tags and classes.
+    fn keep_lists(&mut self, lines: &[Line], containers: &[Container], places: &[Place]) {
+        let Some(last) = self.kept.iter().rposition(|kept| *kept) else { return };
+        let start = last + 1;
+        if !lines.get(start).is_some_and(Line::is_heading) {
+            return;
+        }
+        let text = (0..start).filter(|at| self.kept[*at] && lines[*at].is_prose());
+        let sections: HashSet<u64> =
+            text.flat_map(|at| above(containers, &places[at]).map(|section| section.path)).collect();
+        let is_part = |at: &usize| {
+            let line = &lines[*at];
+            (line.is_heading() || line.kind == LineKind::ListItem)
+                && line.linked == 0
+                && !is_teaser_heading(&line.text)
+                && above(containers, &places[*at]).any(|section| sections.contains(&section.path))
+        };
+        let end = (start..lines.len()).take_while(is_part).last().map_or(start, |last| last + 1);
+        let items = (start..end).filter(|at| lines[*at].kind == LineKind::ListItem).count();
+        if items >= MIN_ITEMS && (start..end).any(|at| self.scores[at] > DOUBTFUL) && !lines[end - 1].is_heading() {
+            self.kept[start..end].fill(true);
+        }
+    }
+
     /// Keeps bylines and dates between the headline and the text: the rules move them to their fields.
     fn keep_bylines(&mut self, lines: &[Line], headline: Option<usize>) {
         let Some(first) = self.kept.iter().position(|kept| *kept) else { return };
@@ -180,6 +237,17 @@ impl Judgement {
             }
         }
     }
+}
+
+/// Returns the containers around a line that are within an article or the main part of the page, up to a few levels.
+fn above<'a>(containers: &'a [Container], place: &Place) -> impl Iterator<Item = &'a Container> {
+    let mut next = Some(&containers[place.container as usize]);
+    let levels = std::iter::from_fn(move || {
+        let here = next?;
+        next = Some(&containers[here.parent as usize]).filter(|_| here.depth > 0);
+        Some(here)
+    });
+    levels.take(LEVELS).skip(1).filter(|container| container.around & (IN_ARTICLE | IN_MAIN) != 0)
 }
 
 #[cfg(test)]

@@ -33,12 +33,18 @@ pub(super) const TAGS: [&str; 20] = [
     "details",
     "heading",
 ];
+/// Bit of an article.
+pub(super) const IN_ARTICLE: u32 = 1;
+/// Bit of the main part of a page.
+pub(super) const IN_MAIN: u32 = 1 << 1;
 /// Bits of menus: nav and footer.
 pub(super) const IN_MENU: u32 = 1 << 3 | 1 << 4;
 /// Bit of a caption.
 pub(super) const IN_CAPTION: u32 = 1 << 14;
 /// Bit of a button.
 pub(super) const IN_BUTTON: u32 = 1 << 15;
+/// Bit of a quotation.
+pub(super) const IN_QUOTE: u32 = 1 << 16;
 /// Bit of an element that browsers hide.
 pub(super) const HIDDEN: u32 = 1 << 20;
 /// Bit of an element marked as the text of an article.

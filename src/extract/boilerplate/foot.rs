@@ -1,11 +1,12 @@
 //! Lines at the foot of a text that are not part of it: credits, rights, addresses.
 
 use super::furniture::reason;
-use crate::article::fold;
-use crate::extract::draft::Draft;
+use crate::article::{fold, same_domain};
+use crate::extract::draft::{Author, Draft};
 use crate::extract::fields::agencies::agency;
 use crate::extract::fields::{byline, dates, people};
 use crate::extract::line::Line;
+use crate::extract::page_kind::is_offer;
 use crate::extract::phrases::{Furniture, find, is_foot_credit};
 use crate::extract::report::{CutReason, Report};
 
@@ -15,9 +16,18 @@ const FOOT: usize = 16;
 const MAX_CHARS: usize = 600;
 /// Maximum length of a byline at the foot, in characters.
 const BYLINE_CHARS: usize = 80;
+/// Maximum length of a line with the address of the newsroom, in characters.
+const CONTACT_CHARS: usize = 240;
+/// Maximum length of a sign in brackets, in characters.
+const SIGN_CHARS: usize = 24;
+/// Maximum number of words of a sign in brackets.
+const SIGN_WORDS: usize = 3;
+/// Maximum number of words of a line that ends with the name of an agency.
+const SOURCE_WORDS: usize = 5;
 
 /// Cuts lines of the foot from the last one up, to the first line that belongs to the text.
-pub(super) fn cut_credits(lines: &mut Vec<Line>, draft: &mut Draft, report: &mut Report) {
+/// `site` is the address of the page.
+pub(super) fn cut_credits(lines: &mut Vec<Line>, site: Option<&str>, draft: &mut Draft, report: &mut Report) {
     let mut at = lines.len();
     let bottom = lines.len().saturating_sub(FOOT);
     // The first paragraph is never a foot.
@@ -27,7 +37,7 @@ pub(super) fn cut_credits(lines: &mut Vec<Line>, draft: &mut Draft, report: &mut
         if lines[at].is_object() {
             continue;
         }
-        let Some((cut, rule)) = judge(&lines[at]) else { break };
+        let Some((cut, rule)) = judge(&lines[at], site, &draft.authors) else { break };
         if cut == CutReason::Byline {
             take_names(&lines[at].text, draft);
         }
@@ -53,16 +63,26 @@ pub(super) fn cut_dated_teasers(lines: &mut Vec<Line>, report: &mut Report) {
 }
 
 /// Returns the reason and the rule if a line is a foot.
-fn judge(line: &Line) -> Option<(CutReason, &'static str)> {
+fn judge(line: &Line, site: Option<&str>, authors: &[Author]) -> Option<(CutReason, &'static str)> {
     let chars = line.chars();
     if chars > MAX_CHARS || line.is_table() {
         return None;
     }
-    if is_foot_credit(&line.text) || chars <= BYLINE_CHARS && is_byline(&line.text) {
+    let is_credit = chars <= BYLINE_CHARS && (is_byline(&line.text, authors) || is_sign(&line.text));
+    if is_foot_credit(&line.text) || is_credit {
         return Some((CutReason::Byline, "foot-credit"));
     }
-    if is_address(&line.text) {
+    if chars <= BYLINE_CHARS && !is_sentence(&line.text) && dates::is_date_line(&line.text) {
+        return Some((CutReason::Byline, "foot-date"));
+    }
+    if is_biography(&line.text, authors) {
+        return Some((CutReason::Byline, "foot-biography"));
+    }
+    if is_address(&line.text) || chars <= CONTACT_CHARS && is_contact(&line.text, site) {
         return Some((CutReason::Furniture, "foot-address"));
+    }
+    if chars <= CONTACT_CHARS && is_offer(&line.text) {
+        return Some((CutReason::SignUp, "foot-offer"));
     }
     let found = find(&line.text)?;
     let marked = line.text.contains(['©', 'ⓒ']) || line.text.contains("(c)") || line.text.contains("(C)");
@@ -75,10 +95,46 @@ fn judge(line: &Line) -> Option<(CutReason, &'static str)> {
 }
 
 /// Returns true for a byline with nothing else: names only, no sentence.
-fn is_byline(text: &str) -> bool {
-    byline::is_byline(text, &[])
-        && !text.ends_with(['.', '!', '?', ':', '"', '”'])
-        && (!byline::split(text, &[]).is_empty() || agency(last_part(text)).is_some())
+fn is_byline(text: &str, authors: &[Author]) -> bool {
+    let bare = text.trim_start_matches(['/', '*', '-', '–', '—', '_', ' ']);
+    let is_named = |text: &str| !byline::split(text, &[]).is_empty() || agency(last_part(text)).is_some();
+    !is_sentence(text) && (byline::is_byline(text, authors) || byline::is_byline(bare, authors)) && is_named(bare)
+}
+
+fn is_sentence(text: &str) -> bool {
+    text.ends_with(['.', '!', '?', ':', '"', '”', '。', '।'])
+}
+
+/// Returns true for the sign of a writer or an agency: `/ritzau/`, `(jd)`, `jd/ap`, `Jane Doe/AFP`, `With AFP`.
+fn is_sign(text: &str) -> bool {
+    const PAIRS: [(char, char); 8] =
+        [('(', ')'), ('[', ']'), ('/', '/'), ('<', '>'), ('（', '）'), ('【', '】'), ('［', '］'), ('-', '-')];
+    let words = text.split_whitespace().count();
+    let inner = PAIRS.iter().find_map(|(open, close)| text.strip_prefix(*open)?.strip_suffix(*close));
+    if let Some(inner) = inner {
+        return words <= SIGN_WORDS && inner.chars().count() <= SIGN_CHARS && !is_sentence(inner);
+    }
+    let initials = |part: &str| (2..=6).contains(&part.chars().count()) && part.chars().all(char::is_alphabetic);
+    if words == 1 && text.contains('/') && text.split('/').all(initials) {
+        return true;
+    }
+    let marks = |c: char| !c.is_alphanumeric();
+    let first = text.split(['/', '(']).next().unwrap_or_default().trim();
+    let last = text.rsplit(['/', ',', '(', ' ']).next().unwrap_or_default().trim_matches(marks);
+    let is_source =
+        text.len() > first.len() && agency(first).is_some() || agency(last).is_some() && words <= SOURCE_WORDS;
+    is_source && !is_sentence(text)
+}
+
+/// Returns true for a line about a known author: it begins with the full name.
+fn is_biography(text: &str, authors: &[Author]) -> bool {
+    authors.iter().any(|author| {
+        author.name.contains(' ')
+            && text.strip_prefix(author.name.as_str()).is_some_and(|rest| {
+                let mut chars = rest.chars();
+                chars.next().is_some_and(|c| c == ' ' || c == ',') && chars.next().is_some_and(|c| !c.is_uppercase())
+            })
+    })
 }
 
 fn last_part(text: &str) -> &str {
@@ -90,11 +146,24 @@ fn is_address(text: &str) -> bool {
     let mut words = text.split(' ').filter(|word| word.contains(char::is_alphanumeric));
     let is_one = |word: &str| {
         let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
-        let mail = bare.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
-        mail || word.starts_with("http://") || word.starts_with("https://") || bare.starts_with("www.")
+        mail(word).is_some() || word.starts_with("http://") || word.starts_with("https://") || bare.starts_with("www.")
     };
     let count = text.split(' ').count();
     count <= 4 && words.any(is_one)
+}
+
+/// Returns true if a line names a mail address of the site, or ends with the name of an account: `Follow us: @herald`.
+fn is_contact(text: &str, site: Option<&str>) -> bool {
+    let is_own = |host: &str| site.is_some_and(|site| same_domain(site, &format!("https://{host}")));
+    let last = text.rsplit(' ').next().unwrap_or_default();
+    let is_account = last.len() > 3 && last.starts_with('@') && !is_sentence(text);
+    is_account || text.split(' ').filter_map(mail).any(is_own)
+}
+
+/// Returns the host of a mail address.
+fn mail(word: &str) -> Option<&str> {
+    let (name, host) = word.trim_matches(|c: char| !c.is_alphanumeric()).split_once('@')?;
+    (!name.is_empty() && host.contains('.')).then_some(host)
 }
 
 /// Copies the names of a credit to the fields. The editors are no authors.
@@ -149,7 +218,37 @@ mod tests {
             ("“I shall be there,” Quill said.", false),
         ] {
             let line = Line::new(text.to_owned(), LineKind::Paragraph);
-            assert_eq!(judge(&line).is_some(), expected, "{text}");
+            assert_eq!(judge(&line, None, &[]).is_some(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn signs_end_a_text_and_short_sentences_stay() {
+        for (text, expected) in [
+            ("/ritzau/", true),
+            ("(jd)", true),
+            ("（完）", true),
+            ("jd/ap", true),
+            ("Jane Doe/AFP", true),
+            ("Mit Material der dpa", true),
+            ("Follow the Herald: @herald", true),
+            ("(It rained for a week.)", false),
+            ("Nobody spoke to AFP.", false),
+            ("“Good night,” said Hale, and left.", false),
+        ] {
+            let line = Line::new(text.to_owned(), LineKind::Paragraph);
+            assert_eq!(judge(&line, None, &[]).is_some(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_the_site_and_lines_about_an_author_end_a_text() {
+        let line = |text: &str| Line::new(text.to_owned(), LineKind::Paragraph);
+        let site = Some("https://www.herald.example/news/1");
+        assert!(judge(&line("Do you live there? Write to news@herald.example."), site, &[]).is_some());
+        assert!(judge(&line("Tickets for the regatta can be had from club@regatta.example."), site, &[]).is_none());
+        let authors = ["Jane Doe".into()];
+        assert!(judge(&line("Jane Doe has covered the coast since 2004."), site, &authors).is_some());
+        assert!(judge(&line("Ann Poe has seen the coast change since 2004."), site, &authors).is_none());
     }
 }

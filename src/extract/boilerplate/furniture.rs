@@ -2,21 +2,29 @@
 //! alone never cuts a sentence: it needs the shape of a label, a link, or a place at the foot.
 
 use super::cut::cut;
+use crate::article::same_domain;
 use crate::extract::draft::Emphasis;
-use crate::extract::line::{Line, LineKind};
-use crate::extract::phrases::{Furniture, find};
+use crate::extract::line::{Line, LineKind, is_spaceless};
+use crate::extract::phrases::{Furniture, find, is_teaser_heading};
 use crate::extract::report::{CutReason, Report};
 
 /// Maximum length of a promotion, in characters.
 const PROMO_CHARS: usize = 260;
 /// Maximum length of the label before a linked headline, in characters.
 const LABEL_CHARS: usize = 32;
-/// Minimum length of a linked headline, in characters.
+/// Minimum length of a linked headline, in letters.
 const LINK_CHARS: usize = 16;
+/// Maximum length of a linked headline, in characters.
+const HEADLINE_CHARS: usize = 160;
+/// Maximum number of linked headlines in a list.
+const MAX_LISTED: usize = 12;
+/// Maximum length of the heading of a list of links, in characters.
+const HEADING_CHARS: usize = 60;
 
-/// Cuts promotions by their structure: a short label with a colon before a linked headline, and links in capitals.
-pub(super) fn cut_promos(lines: &mut Vec<Line>, report: &mut Report) {
-    cut(lines, report, "label-and-link", 0.85, |_, line| is_label_and_link(line).then_some(CutReason::Teasers));
+/// Cuts promotions by their structure: a label before a linked headline, links in capitals, a linked headline alone,
+/// and a heading over linked headlines. `site` is the address of the page.
+pub(super) fn cut_promos(lines: &mut Vec<Line>, site: Option<&str>, report: &mut Report) {
+    cut(lines, report, "label-and-link", 0.85, |_, line| is_label_and_link(line, site).then_some(CutReason::Teasers));
     cut(lines, report, "link-in-capitals", 0.8, |_, line| {
         let capitals = line.text.chars().filter(|c| c.is_uppercase()).count();
         let is_promo = line.is_links()
@@ -25,28 +33,126 @@ pub(super) fn cut_promos(lines: &mut Vec<Line>, report: &mut Report) {
             && !line.text.contains(char::is_lowercase);
         is_promo.then_some(CutReason::Teasers)
     });
+    cut(lines, report, "label-and-headline", 0.8, |_, line| is_label_and_headline(line).then_some(CutReason::Teasers));
+    cut(lines, report, "share-quote", 0.8, |_, line| is_share_quote(line).then_some(CutReason::Furniture));
+    let listed = link_lists(lines, site);
+    cut(lines, report, "link-list", 0.8, |at, _| listed[at].then_some(CutReason::Teasers));
+    cut(lines, report, "linked-headline", 0.75, |_, line| {
+        (line.kind == LineKind::Paragraph && is_linked_headline(line, site)).then_some(CutReason::Teasers)
+    });
 }
 
-/// Returns true for `Label: Headline of another article`, with the label in bold and the rest linked.
-fn is_label_and_link(line: &Line) -> bool {
-    if line.kind != LineKind::Paragraph || line.chars() > PROMO_CHARS || ends_a_sentence(&line.text) {
+/// Returns true for `Label: Headline of another article` with the rest linked. The label is known, or bold with a
+/// colon; before an article of the same site, it is either of them.
+fn is_label_and_link(line: &Line, site: Option<&str>) -> bool {
+    let chars = line.chars();
+    if !matches!(line.kind, LineKind::Paragraph | LineKind::Quote) || line.linked == 0 || chars > PROMO_CHARS {
         return false;
     }
+    let label: String = line.text.chars().take(chars.saturating_sub(line.linked)).collect();
     let mut spans = line.spans.iter().filter(|span| span.text.contains(char::is_alphanumeric)).peekable();
-    let mut label = String::new();
-    let mut is_bold = true;
-    while let Some(span) = spans.next_if(|span| span.format.url.is_none()) {
+    let mut is_bold = spans.peek().is_some_and(|span| span.format.url.is_none());
+    while let Some(span) = spans.next_if(|span| span.format.url.is_none() && is_within(&label, &span.text)) {
         is_bold &= span.format.emphasis == Some(Emphasis::Strong);
-        label.push_str(&span.text);
     }
-    let linked: usize =
-        spans.clone().filter(|span| span.format.url.is_some()).map(|span| span.text.chars().count()).sum();
+    // The addresses of links are not known if they are relative to an unknown one.
+    let has_urls = line.spans.iter().any(|span| span.format.url.is_some());
+    let is_link = !has_urls || spans.all(|span| span.format.url.is_some());
     let label = label.trim();
-    is_bold
-        && label.ends_with([':', '：'])
+    let has_colon = label.ends_with([':', '：']);
+    label.contains(char::is_alphabetic)
         && label.chars().count() <= LABEL_CHARS
-        && linked >= LINK_CHARS
-        && spans.all(|span| span.format.url.is_some())
+        && width(&line.text) - width(label) >= LINK_CHARS
+        && is_link
+        && (is_teaser_heading(label)
+            || !ends_a_sentence(&line.text)
+                && (is_bold && has_colon || (is_bold || has_colon) && is_same_site(line, site)))
+}
+
+/// Returns true for `Label: Headline of another article` with a known label and no sentence, linked or not.
+fn is_label_and_headline(line: &Line) -> bool {
+    let is_text = matches!(line.kind, LineKind::Paragraph | LineKind::ListItem | LineKind::Quote);
+    let Some((label, headline)) = line.text.split_once([':', '：']) else { return false };
+    is_text
+        && label.len() <= LABEL_CHARS * 4
+        && width(headline) >= LINK_CHARS
+        && line.chars() <= HEADLINE_CHARS
+        && is_teaser_heading(label)
+        && !ends_a_sentence(&line.text)
+}
+
+/// Returns true for a table with the quote of one share: a short name in capitals, and a change in percent.
+fn is_share_quote(line: &Line) -> bool {
+    let LineKind::Table(rows) = &line.kind else { return false };
+    let [head, quote] = rows.as_slice() else { return false };
+    let is_name = |cell: &String| cell.len() <= 8 && cell.chars().all(|c| c.is_ascii_uppercase() || ".:-^".contains(c));
+    let is_change = |cell: &String| {
+        cell.starts_with(['+', '-', '−']) && cell.trim_matches(['(', ')']).ends_with('%') && cell.len() <= 12
+    };
+    let has_numbers = head.cells.iter().any(|cell| cell.contains(|c: char| c.is_ascii_digit()));
+    quote.cells.first().is_some_and(is_name) && quote.cells.iter().any(is_change) && !has_numbers
+}
+
+fn is_within(text: &str, part: &str) -> bool {
+    text.contains(part.trim())
+}
+
+/// Returns true if all links of a line lead to the site of the page.
+fn is_same_site(line: &Line, site: Option<&str>) -> bool {
+    let mut urls = line.spans.iter().filter_map(|span| span.format.url.as_deref());
+    urls.all(|url| site.is_some_and(|site| same_domain(url, site)))
+}
+
+/// Returns true if a line is a link within the site and no sentence: the headline of another article.
+fn is_linked_headline(line: &Line, site: Option<&str>) -> bool {
+    line.is_links()
+        && line.chars() <= HEADLINE_CHARS
+        && width(&line.text) >= LINK_CHARS
+        && !ends_a_sentence(&line.text)
+        && is_same_site(line, site)
+}
+
+/// Returns true for each line of a list of linked headlines: two or more below a short line that is a heading, is bold,
+/// or has nothing else below it up to the end.
+fn link_lists(lines: &[Line], site: Option<&str>) -> Vec<bool> {
+    let mut listed = vec![false; lines.len()];
+    let mut end = lines.len();
+    let is_headline: Vec<bool> = lines.iter().map(|line| is_linked_headline(line, site)).collect();
+    let is_text = |at: &usize| !lines[*at].is_object();
+    while let Some(last) = (0..end).rev().find(|at| is_headline[*at]) {
+        let run: Vec<usize> = (0..=last).rev().filter(is_text).take_while(|at| is_headline[*at]).collect();
+        end = run.last().copied().unwrap_or(last);
+        let Some(label) = (0..end).rev().find(is_text).filter(|at| *at > 0) else { break };
+        let text = &lines[label];
+        let is_foot = (last + 1..lines.len()).all(|at| !is_text(&at));
+        let is_label = text.is_heading() || is_bold(text) || is_foot && !text.is_table();
+        if is_label
+            && (2..=MAX_LISTED).contains(&run.len())
+            && text.chars() <= HEADING_CHARS
+            && !ends_a_sentence(&text.text)
+        {
+            listed[label] = true;
+            run.into_iter().for_each(|at| listed[at] = true);
+        }
+    }
+    listed
+}
+
+/// Returns true if all text of a line is bold.
+pub(super) fn is_bold(line: &Line) -> bool {
+    let mut spans = line.spans.iter().filter(|span| span.text.contains(char::is_alphanumeric)).peekable();
+    spans.peek().is_some() && spans.all(|span| span.format.emphasis == Some(Emphasis::Strong))
+}
+
+/// Returns the length of a text in letters. A character of a script without spaces says as much as three, a syllable of
+/// Hangul as much as two.
+fn width(text: &str) -> usize {
+    let letters = |c| match c {
+        '\u{AC00}'..='\u{D7A3}' => 2,
+        c if is_spaceless(c) => 3,
+        _ => 1,
+    };
+    text.chars().map(letters).sum()
 }
 
 /// Cuts lines that match known furniture phrases.
@@ -92,7 +198,7 @@ pub(super) fn reason(kind: Furniture) -> CutReason {
     }
 }
 
-fn ends_a_sentence(text: &str) -> bool {
+pub(super) fn ends_a_sentence(text: &str) -> bool {
     text.ends_with(['.', '!', '?', '”', '"', '。', '։', '।', '؟', '۔'])
 }
 
@@ -129,6 +235,33 @@ mod tests {
             ("Daftar kapal itu ditemukan di arsip kota.", true),
         ] {
             assert_eq!(kept(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn linked_headlines_of_the_site_are_cut_and_linked_sentences_stay() {
+        use crate::extract::draft::{Format, Span};
+        let line = |label: &str, linked: &str, url: &str| {
+            let format = Format { url: Some(url.into()), ..Format::default() };
+            let spans = vec![
+                Span { text: label.to_owned(), format: Format::default() },
+                Span { text: linked.to_owned(), format },
+            ];
+            let text = format!("{label}{linked}");
+            Line { linked: linked.chars().count(), spans, ..Line::new(text, LineKind::Paragraph) }
+        };
+        let (own, other) = ("https://herald.example/2", "https://shop.example/2");
+        for (label, linked, url, expected) in [
+            ("", "Lighthouse to stay lit until spring", own, false),
+            ("", "Lighthouse to stay lit until spring", other, true),
+            ("", "The lighthouse will stay lit until spring, the board says.", own, true),
+            ("Unbekannt: ", "Leuchtturm bleibt bis zum Frühling an", own, false),
+            ("Read more", "Lighthouse to stay lit until spring", other, false),
+            ("The winner: ", "Ida Quill of Port Ellery, for a boat", other, true),
+        ] {
+            let mut lines = vec![line(label, linked, url)];
+            cut_promos(&mut lines, Some("https://herald.example/1"), &mut Report::default());
+            assert_eq!(lines.len() == 1, expected, "{label}{linked}");
         }
     }
 }

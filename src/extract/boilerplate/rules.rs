@@ -22,6 +22,8 @@ pub(crate) struct CleaningContext<'a> {
     pub(crate) subheadline: &'a str,
     /// True for text dumps. Pages have had their main text found already.
     pub(crate) is_dump: bool,
+    /// Address of the page.
+    pub(crate) site: Option<&'a str>,
     /// Confidence of the model that found the text, for pages.
     pub(crate) body_confidence: Option<f32>,
 }
@@ -45,11 +47,11 @@ pub(crate) fn clean(
     read(&lines)?;
     cut_teasers(&mut lines, context, report);
     read(&lines)?;
-    furniture::cut_promos(&mut lines, report);
+    furniture::cut_promos(&mut lines, context.site, report);
     furniture::cut_phrases(&mut lines, report);
     read(&lines)?;
     foot::cut_dated_teasers(&mut lines, report);
-    foot::cut_credits(&mut lines, draft, report);
+    foot::cut_credits(&mut lines, context.site, draft, report);
     cut_foot(&mut lines, report);
     read(&lines)?;
     captions::cut_captions(&mut lines, draft, report);
@@ -130,11 +132,20 @@ fn cut_head(lines: &mut Vec<Line>, context: &CleaningContext<'_>, draft: &mut Dr
     }
 }
 
+/// Returns true for the time that reading takes: `4 min read`, `Lesezeit: 3 Minuten`.
 fn is_reading_time(line: &str) -> bool {
+    const UNITS: [&str; 7] = ["min", "мин", "хв", "λεπτ", "דק", "دقیقه", "دقائق"];
     let folded = fold(line);
-    line.chars().count() < 40
-        && folded.starts_with(|c: char| c.is_ascii_digit())
-        && (folded.contains("min read") || folded.contains("minute read") || folded.contains("minutes read"))
+    let words: Vec<&str> = folded.split_whitespace().collect();
+    let is_number = |word: &&str| word.len() <= 2 && word.chars().all(|c| c.is_ascii_digit());
+    let is_spaced =
+        words.windows(2).any(|pair| is_number(&pair[0]) && UNITS.iter().any(|unit| pair[1].starts_with(unit)));
+    let is_glued = words.iter().any(|word| {
+        let unit = word.trim_start_matches(|c: char| c.is_ascii_digit());
+        unit.len() < word.len() && ["min", "мин", "分", "분"].iter().any(|known| unit.starts_with(known))
+    });
+    let begins_as_time = folded.starts_with(|c: char| c.is_ascii_digit()) || folded.contains(':') || words.len() <= 4;
+    line.chars().count() < 40 && words.len() <= 6 && begins_as_time && (is_spaced || is_glued)
 }
 
 /// Cuts a teaser heading with its teasers: to the end if only teasers follow, otherwise only the links below it.

@@ -7,7 +7,7 @@ use url::Url;
 use super::agreement::Agreement;
 use super::authors;
 use super::fetched::Fetched;
-use super::jsonld::{self, PageIdentity, Structured};
+use super::jsonld::{self, PageIdentity, Picture, Structured};
 use super::page::Page;
 use super::title::{self, Site};
 use super::{publish_time, rights};
@@ -46,6 +46,8 @@ pub(crate) struct Meta {
     pub(crate) publish_time: Option<StatedTime>,
     pub(crate) update_time: Option<Timestamp>,
     pub(crate) image: Option<String>,
+    /// Images of the structured data, with absolute addresses.
+    pub(crate) pictures: Vec<Picture>,
     pub(crate) article_body: String,
     pub(crate) provenance: Vec<Provenance>,
 }
@@ -112,8 +114,10 @@ impl Meta {
                 &first([
                     page.tag(&["og:image", "og:image:url", "twitter:image", "twitter:image:src"]),
                     structured.image.clone(),
+                    structured.pictures.first().map(|picture| picture.url.clone()).unwrap_or_default(),
                 ]),
             ),
+            pictures: pictures(&structured, base),
             article_body: structured.body.clone(),
             publisher,
         })
@@ -131,6 +135,14 @@ fn subheadline(page: &Page, headline: &str) -> String {
         return String::new();
     }
     text
+}
+
+fn pictures(structured: &Structured, base: Option<&Url>) -> Vec<Picture> {
+    let absolute = |picture: &Picture| {
+        let url = resolve_url(base, &picture.url)?;
+        Some(Picture { url, caption: clean_line(&picture.caption), credit: clean_line(&picture.credit) })
+    };
+    structured.pictures.iter().filter_map(absolute).collect()
 }
 
 fn tags(page: &Page, structured: &Structured) -> Vec<String> {

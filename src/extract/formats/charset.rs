@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::io::Read;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::detect::{Format, content_type_parts};
 use crate::extract::bounded_parser;
@@ -82,6 +82,9 @@ fn read<'a>(bytes: &'a [u8], said: Option<&str>, warnings: &mut Vec<Warning>) ->
     if let Some(utf_16) = utf_16_without_mark(bytes) {
         return (utf_16, utf_16.decode_without_bom_handling(bytes).0);
     }
+    if is_iso_2022_jp(bytes) {
+        return (ISO_2022_JP, ISO_2022_JP.decode_without_bom_handling(bytes).0);
+    }
     let named = declarations(bytes, said, warnings);
     // Text in another charset is hardly ever valid UTF-8 by chance, unless it is ASCII, where it does not matter.
     if let Ok(text) = std::str::from_utf8(bytes) {
@@ -116,7 +119,9 @@ fn read<'a>(bytes: &'a [u8], said: Option<&str>, warnings: &mut Vec<Warning>) ->
         }
         let (text, _, broken) = encoding.decode(bytes);
         let replaced = text.matches('\u{FFFD}').count();
-        if !broken || replaced * 200 < text.chars().count() {
+        // Text with no character of UTF-8 but broken ones is in another charset.
+        let is_other = broken && encoding == UTF_8 && text.chars().all(|c| c.is_ascii() || c == '\u{FFFD}');
+        if !broken || !is_other && replaced * 200 < text.chars().count() {
             if broken {
                 let message = format!("{replaced} characters are invalid in {} and were replaced", encoding.name());
                 warnings.push(Warning::new(WarningCode::ReplacedCharacters, message));
@@ -128,6 +133,11 @@ fn read<'a>(bytes: &'a [u8], said: Option<&str>, warnings: &mut Vec<Warning>) ->
     }
     let guessed = guess(bytes);
     (guessed, guessed.decode_without_bom_handling(bytes).0)
+}
+
+/// Returns true for ASCII with an escape to Japanese characters.
+fn is_iso_2022_jp(bytes: &[u8]) -> bool {
+    bytes.is_ascii() && bytes.windows(3).any(|escape| matches!(escape, b"\x1B$B" | b"\x1B$@"))
 }
 
 fn guess(bytes: &[u8]) -> &'static Encoding {

@@ -240,7 +240,7 @@ fn read_associations(item: &Json, out: &mut Item) {
 fn largest(renditions: &Json) -> Option<&Json> {
     let pixels = |rendition: &Json| {
         let size = |name: &str| rendition.line_of(name).parse::<u64>().unwrap_or(0);
-        size("width").saturating_mul(size("height"))
+        size("width").max(1).saturating_mul(size("height").max(1))
     };
     let usable = renditions.items().filter(|rendition| rendition.line_of("href").starts_with("http"));
     usable.fold(None, |best: Option<&Json>, next| match best {

@@ -21,6 +21,7 @@ use url::Url;
 
 use self::address::Section;
 use self::features::Found;
+pub(super) use self::phrases::is_offer;
 use self::phrases::{Hit, Topic};
 use self::signals::Signals;
 use super::budget::Budget;
@@ -33,6 +34,8 @@ use super::report::{Report, Warning, WarningCode};
 
 /// Maximum length of running text that is no story beside the notice of a wall, in characters.
 const WALL_CHARS: usize = 400;
+/// Maximum length of a heading that is a notice, in characters.
+const LABEL_CHARS: usize = 32;
 /// Maximum length of the part of a story before a paywall, in characters.
 const STUB_CHARS: usize = 2_000;
 
@@ -113,17 +116,22 @@ impl Observed {
         };
         let heading = format!("{} {}", self.signals.title, self.signals.h1).to_lowercase().replace('’', "'");
         let heading = phrases::hits(&heading);
+        let headline = if self.signals.h1.is_empty() { &self.signals.title } else { &self.signals.h1 };
+        let is_code = headline.trim() == "404";
         let in_heading = |topic: Topic| heading.iter().any(|hit| hit.topic == topic);
         // Any page can mention cookies, a login or a missing page at its foot, beside a short story.
         let has_nothing = prose == 0;
         let is_short = self.signals.prose < WALL_CHARS * 2;
-        if in_heading(Topic::NotFound) {
+        // A story may be about a missing page, but its headline says more.
+        let is_notice = is_short && !self.has_story();
+        let is_label = headline.chars().count() <= LABEL_CHARS || !self.has_story();
+        if in_heading(Topic::NotFound) && is_label {
             Some(PageKind::NotFound)
-        } else if in_heading(Topic::Robot) || (has(Topic::Robot, 1) && (has_nothing || is_short && !self.has_story())) {
+        } else if in_heading(Topic::Robot) || (has(Topic::Robot, 1) && (has_nothing || is_notice)) {
             Some(PageKind::RobotCheck)
-        } else if has_nothing && has(Topic::Consent, 2) {
+        } else if (has_nothing || is_notice) && has(Topic::Consent, 2) {
             Some(PageKind::ConsentWall)
-        } else if has_nothing && has(Topic::NotFound, 1) {
+        } else if (has_nothing || is_code) && has(Topic::NotFound, 1) || is_notice && has(Topic::NotFound, 2) {
             Some(PageKind::NotFound)
         } else if has_nothing && (self.signals.passwords > 0 || has(Topic::Login, 2)) {
             Some(PageKind::Login)

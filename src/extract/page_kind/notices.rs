@@ -21,6 +21,22 @@ const CONSENT: [&str; 6] = ["consent", "cookie", "privacy", "gdpr", "cmp", "noti
 const PAYWALL: [&str; 10] =
     ["paywall", "subscri", "offer", "regwall", "meter", "premium", "piano", "upsell", "barrier", "abo-"];
 
+const APPEAL: [&str; 13] = [
+    "donat",
+    "support",
+    "contribut",
+    "appeal",
+    "fundrais",
+    "member",
+    "newsletter",
+    "signup",
+    "sign-up",
+    "subscri",
+    "inbox",
+    "mailing",
+    "optin",
+];
+
 /// Removes the notices from a page. Returns true if one was an offer of a subscription.
 pub(super) fn cut(
     document: &Document,
@@ -30,7 +46,7 @@ pub(super) fn cut(
     budget: &Budget<'_>,
 ) -> Result<bool, ExtractError> {
     let mut has_offer = false;
-    if !hits.iter().any(|hit| matches!(hit.topic, Topic::Consent | Topic::Paywall)) {
+    if !hits.iter().any(|hit| matches!(hit.topic, Topic::Consent | Topic::Paywall | Topic::Appeal)) {
         return Ok(false);
     }
     let stories = Stories::of(signals, hits);
@@ -48,14 +64,16 @@ pub(super) fn cut(
         let story = stories.bytes_within(element);
         let is_consent = is_notice(element, within, Topic::Consent, &CONSENT, story);
         let is_offer = is_notice(element, within, Topic::Paywall, &PAYWALL, story) && !element.has_h1;
-        if (is_consent || is_offer)
+        let is_appeal = is_appeal(element, within, story) && !element.has_h1;
+        if (is_consent || is_offer || is_appeal)
             && let Some(node) = document.tree.get(&element.id)
         {
             let text = node.text();
             budget.read(text.len())?;
-            let (reason, rule) = match is_offer {
-                true => (CutReason::SignUp, "subscription-offer"),
-                false => (CutReason::Furniture, "consent-notice"),
+            let (reason, rule) = match (is_offer, is_consent) {
+                (true, _) => (CutReason::SignUp, "subscription-offer"),
+                (_, true) => (CutReason::Furniture, "consent-notice"),
+                _ => (CutReason::SignUp, "appeal"),
             };
             report.cut(&clean_line(&text), reason, rule, 0.9);
             node.remove_from_parent();
@@ -75,6 +93,15 @@ fn is_notice(element: &Element, hits: &[Hit], topic: Topic, names: &[&str], stor
         1 => names.iter().any(|name| element.class.contains(name)) && story * 4 <= bytes * 3,
         _ => story * 2 <= bytes,
     }
+}
+
+/// Returns true for an appeal to donate or to sign up: a phrase, little else, and such a name. A story may be about
+/// one.
+fn is_appeal(element: &Element, hits: &[Hit], story: usize) -> bool {
+    let bytes = element.text.len();
+    hits.iter().any(|hit| hit.topic == Topic::Appeal)
+        && APPEAL.iter().any(|name| element.class.contains(name))
+        && story * 2 <= bytes
 }
 
 /// Blocks of running text without a phrase of a notice.

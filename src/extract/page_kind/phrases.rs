@@ -8,18 +8,36 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use crate::extract::data_file;
 
 /// The data files.
-const FILES: [&str; 12] = [
+const FILES: [&str; 30] = [
+    include_str!("phrases/ar.txt"),
+    include_str!("phrases/bg.txt"),
+    include_str!("phrases/cs.txt"),
+    include_str!("phrases/da.txt"),
     include_str!("phrases/de.txt"),
+    include_str!("phrases/el.txt"),
     include_str!("phrases/en.txt"),
     include_str!("phrases/es.txt"),
+    include_str!("phrases/fa.txt"),
+    include_str!("phrases/fi.txt"),
     include_str!("phrases/fr.txt"),
+    include_str!("phrases/he.txt"),
+    include_str!("phrases/hu.txt"),
+    include_str!("phrases/id.txt"),
     include_str!("phrases/it.txt"),
     include_str!("phrases/ja.txt"),
+    include_str!("phrases/ko.txt"),
+    include_str!("phrases/nb.txt"),
     include_str!("phrases/nl.txt"),
     include_str!("phrases/pl.txt"),
     include_str!("phrases/pt.txt"),
+    include_str!("phrases/ro.txt"),
     include_str!("phrases/ru.txt"),
+    include_str!("phrases/sk.txt"),
+    include_str!("phrases/sv.txt"),
+    include_str!("phrases/th.txt"),
     include_str!("phrases/tr.txt"),
+    include_str!("phrases/uk.txt"),
+    include_str!("phrases/vi.txt"),
     include_str!("phrases/zh.txt"),
 ];
 
@@ -31,6 +49,7 @@ pub(super) enum Topic {
     NotFound,
     Paywall,
     Login,
+    Appeal,
 }
 
 /// A phrase in a text.
@@ -76,6 +95,7 @@ fn topic(section: &str) -> Option<Topic> {
         "not-found" => Topic::NotFound,
         "paywall" => Topic::Paywall,
         "login" => Topic::Login,
+        "appeal" => Topic::Appeal,
         _ => return None,
     })
 }
@@ -96,6 +116,21 @@ pub(super) fn hits(text: &str) -> Vec<Hit> {
             Hit { topic: phrases.topics[phrase], phrase, at: found.start() }
         })
         .collect()
+}
+
+/// Returns true if a sentence begins like an offer to subscribe, or the text has two phrases of such offers.
+pub(in crate::extract) fn is_offer(text: &str) -> bool {
+    let text = text.to_lowercase().replace('’', "'");
+    let starts = |at: usize| {
+        let before =
+            text[..at].trim_end_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '“' | '„' | '¿' | '¡'));
+        before.is_empty() || before.ends_with(['.', '!', '?', '。', '！', '？'])
+    };
+    let mut first = None;
+    hits(&text)
+        .into_iter()
+        .filter(|hit| hit.topic == Topic::Paywall)
+        .any(|hit| starts(hit.at) || *first.get_or_insert(hit.phrase) != hit.phrase)
 }
 
 /// Returns true for the heading of a page such as a privacy policy.

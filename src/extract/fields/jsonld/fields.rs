@@ -24,6 +24,7 @@ pub(super) fn article(value: &Value, by_id: &ById<'_>) -> Structured {
         section: text("articleSection"),
         keywords: value.get("keywords").map(keywords).unwrap_or_default(),
         image: value.get("image").map(|image| address(resolve(image, by_id))).unwrap_or_default(),
+        pictures: super::pictures::read(value, by_id),
         publisher: text("publisher"),
         language: language(value),
         url: Some(url("url")).filter(|url| !url.is_empty()).unwrap_or_else(|| url("mainEntityOfPage")),
@@ -61,7 +62,7 @@ pub(super) fn identity(article: &Value) -> (&str, &str) {
 }
 
 /// Returns a string, a number, the first of a list, or an object's name.
-fn first_text(value: &Value) -> String {
+pub(super) fn first_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),

@@ -2,6 +2,7 @@
 
 mod fields;
 mod graph;
+mod pictures;
 mod references;
 mod repair;
 
@@ -11,6 +12,7 @@ use std::cell::Cell;
 
 use serde_json::Value;
 
+pub(crate) use self::pictures::Picture;
 use crate::article::fold;
 use crate::extract::bounded_parser;
 use crate::extract::budget::Budget;
@@ -28,6 +30,7 @@ pub(crate) struct Structured {
     pub(crate) section: String,
     pub(crate) keywords: Vec<String>,
     pub(crate) image: String,
+    pub(crate) pictures: Vec<Picture>,
     pub(crate) publisher: String,
     pub(crate) language: String,
     pub(crate) url: String,
@@ -155,6 +158,10 @@ impl Structured {
     /// Removes markup and entities from the fields that may contain them.
     fn unescape(&mut self, budget: &Budget<'_>) -> Result<(), ExtractError> {
         self.body = unescape(&self.body, budget)?;
+        // Some systems escape the text twice.
+        if self.body.contains("</p>") || self.body.contains("<br") {
+            self.body = unescape(&self.body, budget)?;
+        }
         let fields = [
             &mut self.headline,
             &mut self.published,
@@ -166,7 +173,8 @@ impl Structured {
             &mut self.copyright_holder,
         ];
         let authors = self.authors.iter_mut().map(|author| &mut author.name);
-        for field in fields.into_iter().chain(authors) {
+        let pictures = self.pictures.iter_mut().flat_map(|picture| [&mut picture.caption, &mut picture.credit]);
+        for field in fields.into_iter().chain(authors).chain(pictures) {
             *field = unescape(clipped(field), budget)?;
         }
         Ok(())

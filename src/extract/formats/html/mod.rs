@@ -1,5 +1,6 @@
 //! Pages: the text of a page is converted to lines, and a learned model finds those of its article.
 
+mod other_articles;
 mod table;
 mod walker;
 
@@ -107,6 +108,7 @@ pub(crate) fn extract(
     report.fields.clone_from(&meta.provenance);
     budget.check()?;
     let observed = Observed::of(&document, &mut report, budget)?;
+    other_articles::cut(&document, &meta.headline, &mut report, budget)?;
     let body = document.body().ok_or(ExtractError::NoArticle)?;
     let WalkedPage { walked, places, containers } = walk_page(&body, base.as_ref(), budget)?;
     let page = PageText::new(&walked.lines);
@@ -126,7 +128,9 @@ pub(crate) fn extract(
     }
     let draft = draft(&meta, media, hints);
     let (headline, subheadline) = (draft.headline.clone(), draft.subheadline.clone());
-    let context = CleaningContext { headline: &headline, subheadline: &subheadline, is_dump: false, body_confidence };
+    let site = meta.url.as_deref().or(url);
+    let context =
+        CleaningContext { headline: &headline, subheadline: &subheadline, is_dump: false, site, body_confidence };
     page.report(&lines, &judgement, &draft, &mut report, budget)?;
     let extracted = pipeline::finish(lines, &context, hints, &meta.language, draft, report, budget);
     let mut extracted = observed.conclude(extracted, url, hints)?;
@@ -198,6 +202,14 @@ fn draft(meta: &Meta, media: Vec<Media>, hints: &Hints<'_>) -> Draft {
         && !draft.media.iter().any(|media| media.url == *image)
     {
         draft.media.push(picture(image.clone(), String::new()));
+    }
+    for media in &mut draft.media {
+        let Some(stated) = meta.pictures.iter().find(|stated| stated.url == media.url) else { continue };
+        for (field, stated) in [(&mut media.caption, &stated.caption), (&mut media.credit, &stated.credit)] {
+            if field.is_empty() {
+                field.clone_from(stated);
+            }
+        }
     }
     draft
 }

@@ -200,8 +200,11 @@ impl<'a> Walker<'a> {
         let href = node.attr("href");
         let url = href.as_deref().and_then(|href| resolve_url(self.base, href)).map(Arc::from);
         let outer_url = std::mem::replace(&mut self.format.url, url);
-        // An anchor without an address, or one that a heading has to its own place in the page, leads nowhere else.
-        let is_anchor = href.is_none_or(|href| matches!(kind, LineKind::Heading(_)) && href.contains('#'));
+        // An anchor without an address, a button, or a link that a heading has to its own place, leads nowhere else.
+        let is_button =
+            |href: &str| href.trim_start().get(..11).is_some_and(|start| start.eq_ignore_ascii_case("javascript:"));
+        let is_anchor =
+            href.is_none_or(|href| matches!(kind, LineKind::Heading(_)) && (href.contains('#') || is_button(&href)));
         let start = if is_anchor { self.link_start } else { Some(self.text.len()) };
         let outer_start = std::mem::replace(&mut self.link_start, start);
         self.inline(node, kind)?;
@@ -237,7 +240,10 @@ impl<'a> Walker<'a> {
     }
 
     fn image(&mut self, node: &NodeRef<'_>, kind: &LineKind) -> Result<(), ExtractError> {
-        let Some(url) = self.source(node) else { return Ok(()) };
+        // An image of one pixel counts readers.
+        let is_pixel =
+            ["width", "height"].iter().all(|key| node.attr(key).is_some_and(|size| matches!(&*size, "0" | "1")));
+        let Some(url) = self.source(node).filter(|_| !is_pixel) else { return Ok(()) };
         let max = if self.page.is_some() { MAX_PAGE_MEDIA } else { MAX_MEDIA };
         if self.walked.media.len() >= max || !self.images.insert(url.clone()) {
             return Ok(());

@@ -27,6 +27,8 @@ pub(super) fn of<'a>(entry: &Element<'a>, prefixes: &Prefixes<'a>, base: Option<
                 let sizes = sizes.take(100).filter_map(|inner| one(inner, element, prefixes, base));
                 // The first of the widest.
                 found.extend(sizes.reduce(|best, next| if next.width > best.width { next } else { best }));
+                let small = element.elements().find(|inner| inner.local_name().eq_ignore_ascii_case("thumbnail"));
+                thumbnails.extend(small.and_then(|inner| one(inner, element, prefixes, base)));
             }
             (Vocabulary::Media, "content") | (Vocabulary::Plain, "enclosure") => {
                 found.extend(one(element, entry, prefixes, base))

@@ -145,7 +145,8 @@ fn article(
     cut_foot(&mut lines, &draft, &mut report);
     let headline = draft.headline.clone();
     // A single line is a valid entry, though not a valid page.
-    let context = CleaningContext { headline: &headline, subheadline: "", is_dump: true, body_confidence: None };
+    let context =
+        CleaningContext { headline: &headline, subheadline: "", is_dump: true, site: None, body_confidence: None };
     let source = joined(&lines);
     let mut extracted = pipeline::finish(lines, &context, hints, language, draft, report, budget)?;
     extracted.report.order(&source, budget)?;
@@ -190,8 +191,8 @@ fn walk(markup: &str, entry: &Entry, budget: &Budget<'_>) -> Result<html::Walked
     html::walk(&bounded_parser::parse(markup, budget)?.root(), entry.base.as_ref(), budget)
 }
 
-/// Cuts the last line if it says where the entry was published first: its headline, linked to its own page, with few
-/// words around it.
+/// Cuts the last line if it says where the entry was published first: its headline or the site, linked, beside a link
+/// to its own page, with few words around them.
 fn cut_foot(lines: &mut Vec<Line>, draft: &Draft, report: &mut Report) {
     let Some(last) = lines.iter().rposition(|line| !line.is_object()).filter(|last| *last > 0) else { return };
     let line = &lines[last];
@@ -199,7 +200,10 @@ fn cut_foot(lines: &mut Vec<Line>, draft: &Draft, report: &mut Report) {
     let links_to_itself = line.spans.iter().filter_map(|span| span.format.url.as_deref()).any(|link| {
         canonical_url(link).is_ok_and(|link| draft.url.as_ref() == Some(&link) || draft.alternate_urls.contains(&link))
     });
-    if is_short && links_to_itself && !draft.headline.is_empty() && line.text.contains(&draft.headline) {
+    let mut links = line.spans.iter().filter_map(|span| span.format.url.as_deref());
+    let links_to_site = links.any(|link| Url::parse(link).is_ok_and(|url| url.path() == "/" && url.query().is_none()));
+    let names_it = !draft.headline.is_empty() && line.text.contains(&draft.headline);
+    if is_short && links_to_itself && (names_it || links_to_site) {
         report.cut(&line.text, CutReason::Furniture, "feed-foot", 0.95);
         lines.remove(last);
     }

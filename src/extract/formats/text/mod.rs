@@ -51,7 +51,8 @@ pub(crate) fn extract(
     let lines = judgement.cut(dump.lines, (&found.text, found.at), found.from, &mut report);
     let headline = draft.headline.clone();
     kill_advisory::warn_of_kill(&lines, &draft, &mut report);
-    let context = CleaningContext { headline: &headline, subheadline: "", is_dump: true, body_confidence: None };
+    let context =
+        CleaningContext { headline: &headline, subheadline: "", is_dump: true, site: None, body_confidence: None };
     let mut extracted = pipeline::finish(lines, &context, hints, "", draft, report, budget)?;
     extracted.report.order(&source, budget)?;
     Ok(extracted)
