@@ -139,8 +139,8 @@ impl Pool {
                         return Err(store_error(&error));
                     }
                 }
-                // Prepared in another server process, or deallocated. The next attempt does without; later calls prepare
-                // it anew.
+                // Prepared in another server process, or deallocated. The next attempt does without; later calls
+                // prepare it anew.
                 Ok(Err(error)) if planned && is_unprepared(&error) && std::mem::take(&mut may_retry) => {
                     connection.forget_prepared();
                     connection.release();
