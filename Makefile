@@ -111,7 +111,7 @@ lint:
 	@.ci/text.sh
 
 release:
-	@.ci/tools.sh test
+	@.ci/tools.sh build
 	.ci/release.sh
 
 api-baseline:

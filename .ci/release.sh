@@ -16,6 +16,10 @@ triple=$(rustc -vV | sed -n 's/^host: //p')
 out=$target/release-files
 # PROFILE=release builds sooner, to try the files.
 profile=${PROFILE:-dist}
+# Files are the same on each build of a commit, whatever the umask and the time.
+umask 022
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
+export SOURCE_DATE_EPOCH
 
 say() { printf '== %s\n' "$*"; }
 
@@ -38,12 +42,12 @@ mkdir -p "$tree/share/man/man1"
 "$binary" man --dir "$tree/share/man/man1"
 gzip -9n "$tree"/share/man/man1/*
 mkdir -p "$tree/share/doc/copydesk"
-cp -r README.md CHANGELOG.md LICENSE-* docs deploy "$tree/share/doc/copydesk/"
+cp -r README.md CHANGELOG.md LICENSE-* NOTICE docs deploy "$tree/share/doc/copydesk/"
 
 say "archive"
 name=copydesk-$version-$triple
 cp -r "$tree" "$out/$name"
-tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$(git log -1 --format=%ct)" -C "$out" -cf - "$name" |
+tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -C "$out" -cf - "$name" |
     gzip -9n >"$out/$name.tar.gz"
 
 say "Debian package"
@@ -54,6 +58,17 @@ sed 's#/usr/local/bin/#/usr/bin/#; s#/usr/local/share/#/usr/share/#' deploy/syst
     >"$package/lib/systemd/system/copydesk.service"
 install -D -m 600 deploy/systemd/copydesk.env "$package/etc/copydesk/copydesk.env"
 echo /etc/copydesk/copydesk.env >"$package/DEBIAN/conffiles"
+cat >"$package/DEBIAN/postinst" <<'SCRIPT'
+#!/bin/sh
+# Makes systemd read the unit. A running server is not restarted.
+[ ! -d /run/systemd/system ] || systemctl daemon-reload || true
+SCRIPT
+cat >"$package/DEBIAN/prerm" <<'SCRIPT'
+#!/bin/sh
+[ "$1" != remove ] || [ ! -d /run/systemd/system ] || systemctl disable --now copydesk.service || true
+SCRIPT
+cp "$package/DEBIAN/postinst" "$package/DEBIAN/postrm"
+chmod 755 "$package"/DEBIAN/p*
 # The oldest C library that has every symbol that the binary imports.
 libc=$(objdump -T "$package/usr/bin/copydesk" | grep -o 'GLIBC_[0-9.]*' | sort -Vu | tail -n 1)
 arch=$(dpkg --print-architecture)
@@ -75,8 +90,11 @@ dpkg-deb --root-owner-group --build "$package" "$out/copydesk_${version}_$arch.d
 
 say "software bill of materials"
 cyclonedx=$tools/cyclonedx-$CYCLONEDX_VERSION
-[ -x "$cyclonedx/bin/cargo-cyclonedx" ] ||
+if [ ! -x "$cyclonedx/bin/cargo-cyclonedx" ]; then
+    say "compiling cargo-cyclonedx $CYCLONEDX_VERSION into $tools (some minutes, once)"
     CARGO_TARGET_DIR=$tools/build cargo install --quiet --locked --root "$cyclonedx" "cargo-cyclonedx@$CYCLONEDX_VERSION"
+    rm -rf "$tools/build"
+fi
 # The tool writes beside each Cargo.toml of the workspace.
 PATH=$cyclonedx/bin:$PATH cargo cyclonedx --format json --override-filename bom >/dev/null
 mv bom.json "$out/copydesk-$version.cdx.json"

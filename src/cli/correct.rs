@@ -18,10 +18,6 @@ use crate::proto::{Article, UpdateArticleRequest};
 const OPENED: [&str; 8] = ["headline", "subheadline", "byline", "section", "tags", "language_code", "agency", "body"];
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  \
-    copydesk correct 7k2mq0v3d9s5x8w1b4n6z0c2hf --set headline='Fares to fall in May' --reason 'month was missing'\n  \
-    copydesk correct --url https://herald.example/news/1 --set dateline.place=LONDON --set tags=ferry,fares\n  \
-    copydesk correct --url https://herald.example/news/1      opens $EDITOR")]
 pub(super) struct CorrectArgs {
     #[command(flatten)]
     target: Target,

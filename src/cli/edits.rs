@@ -13,10 +13,6 @@ use crate::proto::{
 };
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  \
-    copydesk withdraw 7k2mq0v3d9s5x8w1b4n6z0c2hf --reason 'legal complaint'\n  \
-    copydesk withdraw --url https://herald.example/news/1 --copies --reason 'recalled by the agency'\n  \
-    copydesk withdraw --url https://herald.example/news/2 --allow-missing --reason 'must not be published'")]
 pub(super) struct WithdrawArgs {
     #[command(flatten)]
     target: Target,
@@ -31,7 +27,6 @@ pub(super) struct WithdrawArgs {
 }
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  copydesk reinstate 7k2mq0v3d9s5x8w1b4n6z0c2hf --reason 'complaint settled'")]
 pub(super) struct OneEditArgs {
     #[command(flatten)]
     target: Target,

@@ -74,7 +74,11 @@ pub(super) fn describe(status: &Status) -> String {
     if let [violation] = violations.as_slice()
         && violation.field.starts_with("document.")
     {
-        return format!("{}: {}", violation.field, violation.description);
+        // The content of a file, which the label names already.
+        return match violation.field.as_str() {
+            "document.raw.data" => violation.description.clone(),
+            field => format!("{field}: {}", violation.description),
+        };
     }
     let mut text = format!("{:?}: {}", status.code(), status.message());
     for violation in violations {

@@ -6,6 +6,7 @@ use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
 
 use super::Cli;
+use super::examples;
 use super::failure::{Failure, print};
 use crate::printable;
 
@@ -33,40 +34,66 @@ const GROUPS: [(&str, &[&str]); 5] = [
 ];
 
 #[derive(Args)]
-#[command(after_help = "Example:\n  copydesk completions bash >/etc/bash_completion.d/copydesk")]
 pub(super) struct CompletionsArgs {
     /// Shell: bash, zsh, fish, elvish or powershell
     shell: Shell,
 }
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  copydesk man | man -l -\n  copydesk man --dir /usr/local/share/man/man1")]
 pub(super) struct ManArgs {
     /// Write the pages of all commands to this directory, instead of printing that of `copydesk`
     #[arg(long, value_name = "DIRECTORY")]
     dir: Option<PathBuf>,
 }
 
+/// Width of the help, and of the column of the commands. Text that is wrapped by clap has no hanging indent.
+const WIDTH: usize = 80;
+const COLUMN: usize = 21;
+
+/// Returns the command line, with examples in the help of each command.
+fn command() -> Command {
+    examples::add_to(Cli::command())
+}
+
 /// Returns the command line with its commands in groups in the help.
-pub(super) fn grouped(command: Command) -> Command {
+pub(super) fn grouped() -> Command {
+    let command = command();
     let about = |name: &str| {
         let found = command.get_subcommands().find(|command| command.get_name() == name);
         found.and_then(|command| command.get_about()).map_or_else(|| "Print help".to_owned(), ToString::to_string)
     };
     let group = |(title, names): &(&str, &[&str])| {
-        let lines: Vec<String> = names.iter().map(|name| format!("  {name:<18} {}", about(name))).collect();
+        let lines: Vec<String> = names.iter().map(|name| format!("  {name:<18} {}", hanging(&about(name)))).collect();
         format!("{title}:\n{}", lines.join("\n"))
     };
     let groups = GROUPS.iter().map(group).collect::<Vec<_>>().join("\n\n");
     let more = "`copydesk help COMMAND` prints the flags and examples of a command.";
     command
-        .help_template("{about-with-newline}\n{usage-heading} {usage}\n\n{after-help}\n\nOptions:\n{options}\n")
+        .help_template("{about-with-newline}\n{usage-heading} {usage}{after-help}\n\nOptions:\n{options}\n")
         .after_help(format!("{groups}\n\n{more}"))
+}
+
+/// Wraps a description in the column beside its command.
+fn hanging(text: &str) -> String {
+    let (mut wrapped, mut used) = (String::new(), COLUMN);
+    for word in text.split(' ') {
+        if used + word.len() > WIDTH {
+            wrapped.truncate(wrapped.trim_end().len());
+            wrapped.push('\n');
+            wrapped.extend(std::iter::repeat_n(' ', COLUMN));
+            used = COLUMN;
+        }
+        wrapped.push_str(word);
+        wrapped.push(' ');
+        used += word.len() + 1;
+    }
+    wrapped.truncate(wrapped.trim_end().len());
+    wrapped
 }
 
 pub(super) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "copydesk", &mut text);
+    clap_complete::generate(args.shell, &mut command(), "copydesk", &mut text);
     print(String::from_utf8_lossy(&text).trim_end())
 }
 
@@ -74,11 +101,11 @@ pub(super) fn man(args: &ManArgs) -> Result<(), Failure> {
     match &args.dir {
         Some(dir) => {
             let failed = |error| Failure::Failed(format!("{}: {error}", printable::path(dir)));
-            clap_mangen::generate_to(Cli::command(), Path::new(dir)).map_err(failed)
+            clap_mangen::generate_to(command(), Path::new(dir)).map_err(failed)
         }
         None => {
             let mut text = Vec::new();
-            clap_mangen::Man::new(grouped(Cli::command())).render(&mut text)?;
+            clap_mangen::Man::new(grouped()).render(&mut text)?;
             print(String::from_utf8_lossy(&text).trim_end())
         }
     }
@@ -99,5 +126,13 @@ mod tests {
         assert_eq!(grouped.len(), known.len(), "a command is in two groups");
         command.clone().debug_assert();
         assert!(command.get_subcommands().all(|command| command.get_about().is_some()));
+    }
+
+    #[test]
+    fn descriptions_are_wrapped_in_their_column() {
+        let help = grouped().render_help().to_string();
+        assert!(help.lines().skip(1).all(|line| line.len() <= WIDTH), "{help}");
+        assert!(help.contains("Usage: copydesk <COMMAND>\n\nStart here:\n"), "{help}");
+        assert!(help.contains("\n                     changes, and keep serving\n"), "{help}");
     }
 }

@@ -80,7 +80,11 @@ pub(super) async fn run(args: IngestArgs) -> Result<(), Failure> {
     )
     .await?;
     eprintln!("{tally}");
-    if tally.failed > 0 { Err(Failure::Failed(format!("{} documents were rejected", tally.failed))) } else { Ok(()) }
+    match tally.failed {
+        0 => Ok(()),
+        1 => Err(Failure::Failed("1 document was rejected".to_owned())),
+        failed => Err(Failure::Failed(format!("{failed} documents were rejected"))),
+    }
 }
 
 /// Numbers of documents by outcome.

@@ -61,8 +61,8 @@ struct RevokeArgs {
 /// Maximum length of a key's name, in bytes.
 const MAX_NAME_BYTES: usize = 100;
 
-fn period(text: &str) -> Result<Duration, String> {
-    let invalid = || "must be a number and a unit: 90d, 12h or 30m".to_owned();
+pub(super) fn period(text: &str) -> Result<Duration, String> {
+    let invalid = || "must be a number and a unit: 90d, 12h, 30m or 30s".to_owned();
     let (number, seconds) = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)]
         .into_iter()
         .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)))

@@ -8,6 +8,7 @@ mod demo;
 mod descriptors;
 mod doctor;
 mod edits;
+mod examples;
 mod export;
 mod extract;
 mod failure;
@@ -31,7 +32,7 @@ mod watch;
 
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{SettingFlags, Settings, StoreFlags};
 use failure::Failure;
@@ -119,7 +120,7 @@ struct ConfigArgs {
 
 /// Parses the command line and runs the command.
 pub fn main() -> ExitCode {
-    let matches = help::grouped(Cli::command()).get_matches_from(arguments());
+    let matches = help::grouped().get_matches_from(arguments());
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let result = match cli.command {
         Command::Serve(flags) => serve::serve(&flags),

@@ -16,10 +16,6 @@ use crate::proto::{
 const PAGE: usize = 100;
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  \
-    copydesk revisions 7k2mq0v3d9s5x8w1b4n6z0c2hf\n  \
-    copydesk revisions --url https://herald.example/news/1 --diff        the newest revision and the one before\n  \
-    copydesk revisions 7k2mq0v3d9s5x8w1b4n6z0c2hf --diff 5 --base 2")]
 pub(super) struct RevisionsArgs {
     #[command(flatten)]
     target: Target,

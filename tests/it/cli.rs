@@ -8,6 +8,7 @@ use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 
 use crate::support::process::{Serve, copydesk, output, run};
+use crate::support::redis_server::free_port;
 
 const PAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli/demo/pages");
 
@@ -33,10 +34,11 @@ fn the_demo_prints_the_expected_lines() {
         "Harbour fees to rise by 6 percent in January",
         "WITHDRAWN",
         "ARTICLE_WITHDRAWN",
-        "grpcurl -plaintext",
     ] {
         assert!(shown.contains(words), "no {words:?} in\n{shown}");
     }
+    // The server has ended.
+    assert!(!shown.contains("Commands to try"), "{shown}");
     let created = shown.lines().filter(|line| line.starts_with("CREATED")).count();
     assert_eq!(created, 8, "{shown}");
 }
@@ -166,6 +168,20 @@ fn ingested_files_are_exported_and_reingested() {
     assert_eq!(code, 1);
     assert!(stderr.contains("-:1: document.text: must not be empty"), "{stderr}");
     assert!(stderr.contains("-:2: ") && stderr.contains("txt"), "{stderr}");
+}
+
+#[test]
+fn health_waits_for_a_server_that_starts() {
+    let dir = tempfile::tempdir().unwrap();
+    let address = format!("127.0.0.1:{}", free_port());
+    let url = format!("http://{address}");
+    let mut waiting = copydesk(&["health", "--wait", "60s", "--addr", &url]);
+    let waiting = std::thread::spawn(move || waiting.output().unwrap());
+    let (code, _, errors) = run(&["health", "--addr", &url]);
+    assert!(code == 1 && errors.contains("connection refused"), "{errors}");
+    let _server = Serve::on_ports(dir.path(), &["--listen", &address, "--http-listen", "off"]);
+    let (code, shown, errors) = output(waiting.join().unwrap());
+    assert_eq!((code, shown.as_str()), (0, "SERVING\n"), "{errors}");
 }
 
 #[test]

@@ -64,6 +64,7 @@ mod replicas; // several servers on one database
 mod revisions; // revisions: lists, snapshots, comparisons
 mod rooms; // imports between the modules of src/
 mod service; // basic case of each method
+mod session_resets; // PostgreSQL sessions that a pooler resets
 mod sources; // received documents and the reports of their extraction
 mod split_store; // a store composed of two, for the tests
 mod standby_catch_up; // a store that waits for its standbys, for the tests

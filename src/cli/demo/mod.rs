@@ -80,10 +80,10 @@ pub(super) fn run(args: DemoArgs) -> Result<(), Failure> {
         } else {
             print(&format!("{serving} the store in {data_dir}, which already holds articles: nothing is ingested."))?;
         }
-        commands_to_try(&address.to_string(), http)?;
         if args.once {
             drop(end);
         } else {
+            commands_to_try(&address.to_string(), http)?;
             print("\nServing until Ctrl-C.")?;
             tokio::select! {
                 () = stop => drop(end),

@@ -24,10 +24,6 @@ use crate::proto::document::Payload;
 const STACK_BYTES: usize = 16 << 20;
 
 #[derive(Args)]
-#[command(after_help = "Examples:\n  \
-    copydesk extract page.html --url https://herald.example/news/1\n  \
-    copydesk extract page.html --explain                 with the text that was cut, and why\n  \
-    copydesk extract pages/ --format json | copydesk ingest -")]
 pub(super) struct ExtractArgs {
     /// Files, directories, or - for stdin: .html, .txt, .xml, .rss, .jsonl or .json (one object a line), also .gz
     #[arg(required = true)]
@@ -96,7 +92,11 @@ pub(super) fn run(args: &ExtractArgs) -> Result<(), Failure> {
         output.errors.iter().for_each(|error| print_error(error));
         output.shown.iter().try_for_each(|text| print(text))
     })?;
-    if failed > 0 { Err(Failure::Failed(format!("no article extracted from {failed} documents"))) } else { Ok(()) }
+    match failed {
+        0 => Ok(()),
+        1 => Err(Failure::Failed("no article extracted from 1 document".to_owned())),
+        failed => Err(Failure::Failed(format!("no article extracted from {failed} documents"))),
+    }
 }
 
 /// Extracts files on several threads, and takes the outputs in the order of the files.

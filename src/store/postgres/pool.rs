@@ -139,9 +139,11 @@ impl Pool {
                         return Err(store_error(&error));
                     }
                 }
-                // Prepared in another server process, or deallocated: the next attempt does without.
+                // Prepared in another server process, or deallocated. The next attempt does without; later calls
+                // prepare it anew.
                 Ok(Err(error)) if planned && is_unprepared(&error) && std::mem::take(&mut may_retry) => {
-                    connection.discard();
+                    connection.forget_prepared();
+                    connection.release();
                 }
                 Ok(Err(error)) => {
                     connection.release();
@@ -198,6 +200,13 @@ impl Connection {
         let values: Vec<&(dyn ToSql + Sync)> = params.iter().map(|(value, _)| *value).collect();
         let statement = client.prepare_typed_cached(sql, &types).await?;
         client.query(&statement, &values).await
+    }
+
+    /// Forgets the prepared statements, which the session no longer has.
+    fn forget_prepared(&self) {
+        if let Some(client) = &self.client {
+            client.statement_cache.clear();
+        }
     }
 
     /// Returns the connection to the pool; no statement may be pending.
