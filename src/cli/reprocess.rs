@@ -146,8 +146,8 @@ impl Summary {
         let Self { changed, unchanged, skipped, without_document, failed, fields, bodies } = self;
         let done = if dry_run { "would change" } else { "changed" };
         print(&format!(
-            "{changed} {done}, {unchanged} unchanged, {skipped} of this version, {without_document} without a document, \
-             {failed} failed"
+            "{changed} {done}, {unchanged} unchanged, {skipped} of this version, {without_document} without a \
+             document, {failed} failed"
         ))?;
         if changed == 0 {
             return Ok(());

@@ -1,5 +1,6 @@
-//! The journal of intake: documents that were rejected, or ingested with a warning or little confidence. It is collected
-//! here and written to the store from time to time, so that no sender waits for it; what does not fit is counted.
+//! The journal of ingestion: documents that were rejected, or ingested with a warning or little confidence. It is
+//! collected here and written to the store from time to time, so that no sender waits for it; what does not fit is
+//! counted.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

@@ -30,9 +30,9 @@ pub struct Copied {
     pub count: u64,
 }
 
-/// Copies the current revision of each article, with its keys, and the version and the original of its last document. Embargoed,
-/// withdrawn and deleted ones keep their state, so a killed article stays killed. Past revisions, request IDs and
-/// change tokens are not copied. An article that the copy already has with the same content is unchanged.
+/// Copies the current revision of each article, with its keys, and the version and the original of its last document.
+/// Embargoed, withdrawn and deleted ones keep their state, so a killed article stays killed. Past revisions, request
+/// IDs and change tokens are not copied. An article that the copy already has with the same content is unchanged.
 ///
 /// # Errors
 /// If one of the stores does not answer. The copy can then be restarted.

@@ -166,7 +166,7 @@ impl Session {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn prepared_statements_that_are_gone_are_prepared_anew() {
+async fn prepared_statements_that_are_gone_are_prepared_again() {
     const ROUNDS: usize = 5;
     let database = Cluster::shared().database().await;
     let pooler = Pooler::start(Cluster::shared().port()).await;
@@ -192,7 +192,7 @@ async fn prepared_statements_that_are_gone_are_prepared_anew() {
         let before = pooler.gone();
         pooler.reset();
         read_all().await;
-        // A statement that was prepared anew after the last reset is gone again.
+        // A statement that was prepared again after the last reset is gone again.
         assert!(pooler.gone() > before, "no statement was gone in round {round}");
         let name = format!("b-{round}");
         store.write(vec![ingest(&name, titled(&name), at(0))]).await.remove(0).unwrap();
@@ -201,6 +201,6 @@ async fn prepared_statements_that_are_gone_are_prepared_anew() {
     assert_eq!(search(&store, "\"b 3\"", at(1)).await.len(), 1);
     let gone = pooler.gone();
     read_all().await;
-    assert_eq!(pooler.gone(), gone, "a statement that is not prepared anew fails for ever");
+    assert_eq!(pooler.gone(), gone, "a statement that is not prepared again fails for ever");
     assert_eq!(pooler.ended(), ended, "a session that was reset can be used further");
 }

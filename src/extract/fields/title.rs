@@ -154,7 +154,7 @@ fn alike_heading(headings: &[Heading], stated: &[Stated], site: &Site<'_>) -> Op
         .or_else(|| Some(first().next()?).filter(|heading| is_long(&heading.headline) && first().count() == 1));
     found.map(|heading| {
         let headline = site.without_name(&heading.headline);
-        // A label in an element of its own, which the other sources do not have: `HarbourChannel to be dredged`.
+        // A label in a separate element, which the other sources do not have: `HarbourChannel to be dredged`.
         let unlabelled = stated.iter().map(|stated| &stated.text).find(|text| {
             let label = headline.strip_suffix(text.as_str()).filter(|label| !label.is_empty());
             let is_glued = label.is_some_and(|label| label.ends_with(char::is_alphanumeric));

@@ -140,7 +140,7 @@ impl Pool {
                     }
                 }
                 // Prepared in another server process, or deallocated. The next attempt does without; later calls
-                // prepare it anew.
+                // prepare it again.
                 Ok(Err(error)) if planned && is_unprepared(&error) && std::mem::take(&mut may_retry) => {
                     connection.forget_prepared();
                     connection.release();
