@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use prost::Message;
 
 use super::{Contents, IngestError, Prepared};
-use crate::article::{Lifecycle, to_proto};
+use crate::article::{Lifecycle, host_of, source_name, to_proto};
 use crate::proto::document::Payload;
 use crate::proto::{Document, ExtractionReport, IngestEvent, IngestEventKind};
 use crate::store::{Store, StoreError, Write, WriteError};
@@ -96,8 +96,10 @@ pub(super) struct Noted {
 
 impl Noted {
     pub(super) fn of(document: &Document) -> Self {
+        let host = host_of(&document.url).unwrap_or_default();
+        let source = if document.source.is_empty() { &host } else { &document.source };
         let event = IngestEvent {
-            source: start(&document.source, SOURCE_CHARS),
+            source: start(&source_name(source), SOURCE_CHARS),
             url: start(&document.url, URL_CHARS),
             external_id: start(&document.external_id, ID_CHARS),
             ..IngestEvent::default()

@@ -80,9 +80,9 @@ const WIRE_SOURCE: &str = "northwire.example";
 
 /// A wire story, its correction and its kill, in NewsML-G2.
 pub(super) const WIRE: [(&str, &[u8]); 3] = [
-    ("NewsML-G2 story", include_bytes!("pages/wire-story.xml")),
-    ("its correction", include_bytes!("pages/wire-correction.xml")),
-    ("its kill", include_bytes!("pages/wire-kill.xml")),
+    ("NewsML-G2 story", include_bytes!("wire/story.xml")),
+    ("its correction", include_bytes!("wire/correction.xml")),
+    ("its kill", include_bytes!("wire/kill.xml")),
 ];
 
 pub(super) fn wire_document(item: &[u8]) -> Document {

@@ -19,8 +19,9 @@ struct EventLabels {
     reason: String,
 }
 
-/// Maximum number of sources with counters; all others are counted as `other`.
+/// Maximum number of sources with counters; all others are counted as [`OTHER`].
 const MAX_SOURCES: usize = 100;
+const OTHER: &str = "other";
 
 /// Label values exported from the start as 0, so that `rate()` sees the first increase.
 const OUTCOMES: [&str; 7] = ["created", "revised", "unchanged", "duplicate", "stale", "invalid", "failed"];
@@ -38,7 +39,10 @@ impl Default for IngestMetrics {
     fn default() -> Self {
         let documents = Family::default();
         OUTCOMES.iter().for_each(|outcome| drop(documents.get_or_create(&OutcomeLabel { outcome })));
-        Self { documents, events: Family::default(), sources: Arc::default(), unnoted: Counter::default() }
+        let events = Family::<EventLabels, Counter>::default();
+        let labels = EventLabels { source: OTHER.to_owned(), reason: "INVALID_FIELD".to_owned() };
+        drop(events.get_or_create(&labels));
+        Self { documents, events, sources: Arc::default(), unnoted: Counter::default() }
     }
 }
 
@@ -56,7 +60,7 @@ impl IngestMetrics {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let is_counted = sources.contains(source) || sources.len() < MAX_SOURCES && sources.insert(source.to_owned());
         drop(sources);
-        let source = if is_counted { source } else { "other" };
+        let source = if is_counted { source } else { OTHER };
         let labels = EventLabels { source: source.to_owned(), reason: reason.to_owned() };
         self.events.get_or_create(&labels).inc();
     }

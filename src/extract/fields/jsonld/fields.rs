@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::references::{ById, resolve, types};
+use super::text::first_text;
 use super::{AuthorKind, Structured, StructuredAuthor};
 
 /// Maximum number of authors and of keywords.
@@ -59,20 +60,6 @@ pub(super) fn identity(article: &Value) -> (&str, &str) {
     let page = article.get("mainEntityOfPage").and_then(|page| page.get("@id")).and_then(Value::as_str);
     let url = text(&["url", "mainEntityOfPage"]);
     (if url.is_empty() { page.unwrap_or_default() } else { url }, text(&["headline", "name"]))
-}
-
-/// Returns a string, a number, the first of a list, or an object's name.
-pub(super) fn first_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        Value::Array(items) => items.first().map(first_text).unwrap_or_default(),
-        Value::Object(object) => {
-            let named = object.get("name").or_else(|| object.get("@value"));
-            named.map(first_text).unwrap_or_default()
-        }
-        _ => String::new(),
-    }
 }
 
 /// Returns keywords: of a list separated by commas, or of a list of strings or terms.

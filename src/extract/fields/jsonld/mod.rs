@@ -5,6 +5,7 @@ mod graph;
 mod pictures;
 mod references;
 mod repair;
+mod text;
 
 pub(super) use self::fields::split_keywords;
 

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::fields::first_text;
 use super::references::{ById, resolve};
+use super::text::first_text;
 
 /// Maximum number of images.
 const MAX_PICTURES: usize = 20;
