@@ -137,6 +137,12 @@ fn is_biography(text: &str, authors: &[Author]) -> bool {
     })
 }
 
+/// Returns the agency that a sign names: `/ritzau/`, `dpa/aber`.
+fn signed(text: &str) -> Option<&'static str> {
+    let mut parts = text.split(['/', ' ', ',', '(', ')']).filter(|part| part.chars().count() >= 2);
+    if is_sign(text) { parts.find_map(agency) } else { None }
+}
+
 fn last_part(text: &str) -> &str {
     text.rsplit([',', '/', '(']).next().unwrap_or_default().trim()
 }
@@ -170,7 +176,7 @@ fn mail(word: &str) -> Option<&str> {
 fn take_names(text: &str, draft: &mut Draft) {
     let authors = text.split(';').next().unwrap_or_default().trim_matches(['(', ')', ' ']);
     if draft.agency.is_empty()
-        && let Some(found) = agency(last_part(text))
+        && let Some(found) = agency(last_part(text)).or_else(|| signed(text))
     {
         draft.agency = found.to_owned();
     }

@@ -69,6 +69,7 @@ pub(crate) const AGENCIES: &[(&str, &str)] = &[
     ("TT", "TT"),
     ("NTB", "NTB"),
     ("Ritzau", "Ritzau"),
+    ("ritzau", "Ritzau"),
     ("STT", "STT"),
     ("PAP", "PAP"),
     ("CTK", "ČTK"),
