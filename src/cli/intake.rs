@@ -1,4 +1,4 @@
-//! `intake`: what ingestion has rejected, or taken with a warning or little confidence.
+//! `intake`: lists documents that were rejected, or ingested with a warning or little confidence.
 
 use clap::Args;
 

@@ -73,6 +73,7 @@ pub(super) async fn reprocess(args: ReprocessArgs) -> Result<(), Failure> {
     };
     let mut summary = Summary::default();
     let mut left = args.limit.unwrap_or(usize::MAX);
+    let mut ended = Ok(());
     'pages: loop {
         let page = client.retrieval.list_articles(request.clone()).await?.into_inner();
         for before in page.articles {
@@ -89,7 +90,12 @@ pub(super) async fn reprocess(args: ReprocessArgs) -> Result<(), Failure> {
             };
             match client.editorial.reprocess_article(again).await {
                 Ok(response) => summary.add(&before, &response.into_inner()),
-                Err(status) => summary.failed(&before.name, status)?,
+                Err(status) => {
+                    if let Err(fatal) = summary.add_failure(&before.name, status) {
+                        ended = Err(fatal);
+                        break 'pages;
+                    }
+                }
             }
         }
         match page.next_page_token {
@@ -99,6 +105,7 @@ pub(super) async fn reprocess(args: ReprocessArgs) -> Result<(), Failure> {
     }
     let failed = summary.failed;
     summary.print(args.dry_run)?;
+    ended?;
     match failed {
         0 => Ok(()),
         count => Err(Failure::Failed(format!("{count} articles could not be extracted again"))),
@@ -128,7 +135,7 @@ impl Summary {
     }
 
     /// Counts an article that was not extracted. An error that the next one would meet too ends the run.
-    fn failed(&mut self, name: &str, status: Status) -> Result<(), Failure> {
+    fn add_failure(&mut self, name: &str, status: Status) -> Result<(), Failure> {
         match status.code() {
             Code::NotFound => self.without_document += 1,
             // Changed or withdrawn meanwhile, or no article by the present rules.

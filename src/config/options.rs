@@ -54,7 +54,11 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         extract::Limits { max_bytes: settings.get("max-document-bytes", size)?, ..extract::Limits::default() };
     let sources = SourceLimits {
         keep: settings.get("source-keep", |text| if text == "0" { Ok(Duration::ZERO) } else { duration(text) })?,
-        max_bytes: settings.get("source-max-bytes", bytes)?,
+        max_bytes: match settings.get("store-max-bytes", bytes)? {
+            0 => settings.get("source-max-bytes", bytes)?,
+            // Kept documents must not fill the store.
+            store => settings.get("source-max-bytes", bytes)?.min(store / 2),
+        },
     };
     let body_bytes = settings.get("max-body-bytes", size)?;
     Ok(ServerOptions {

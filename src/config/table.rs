@@ -120,7 +120,11 @@ pub const SETTINGS: &[Setting] = &[
         "time for which received documents are kept, compressed, for `GetArticleSource` and `GetExtractionReport`; `0` \
          keeps none",
     ),
-    setting("source-max-bytes", "10GiB", "maximum total size of kept documents; beyond it, the oldest are removed"),
+    setting(
+        "source-max-bytes",
+        "10GiB",
+        "maximum total size of kept documents; beyond it, the oldest are removed; at most half of `store-max-bytes`",
+    ),
     setting(
         "cache",
         "local",

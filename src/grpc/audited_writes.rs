@@ -30,9 +30,9 @@ impl AuditedWrites {
         Self { service, ingestion, audit }
     }
 
-    /// Writes the pending events of ingestion to the store.
-    pub(super) async fn flush_intake(&self) -> Result<(), StoreError> {
-        self.ingestion.flush_intake().await
+    /// Returns the ingestion without a caller.
+    pub(super) fn ingestion(&self) -> Ingestion {
+        self.ingestion.clone()
     }
 
     /// Returns the context of a request.

@@ -257,8 +257,12 @@ impl EditorialService for EditorialApi {
         &self,
         request: Request<proto::ListIngestEventsRequest>,
     ) -> Result<Response<proto::ListIngestEventsResponse>, Status> {
-        // Those of this replica are shown at once.
-        self.writes.flush_intake().await.map_err(|error| status::store(&error))?;
+        // Those of this replica are shown at once, if they can be written. In a task: a call that its caller cancels
+        // must not leave them half done.
+        let ingestion = self.writes.ingestion();
+        if let Ok(Err(error)) = tokio::spawn(async move { ingestion.flush_intake().await }).await {
+            tracing::warn!(%error, "events of ingestion could not be written");
+        }
         let found = self.retrieval.ingest_events(&request.into_inner()).await;
         Ok(self.compression.reply(found.map_err(|error| status::retrieve(&error))?))
     }

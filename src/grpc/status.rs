@@ -385,7 +385,7 @@ fn write(error: &WriteError) -> Status {
     }
 }
 
-pub(super) fn store(error: &StoreError) -> Status {
+fn store(error: &StoreError) -> Status {
     let (code, reason) = match error {
         StoreError::Unavailable(_) => {
             let details = with_retry("STORE_UNAVAILABLE", Duration::from_millis(500));

@@ -105,6 +105,8 @@ pub(super) fn prepare(
             metadata.finish(merged, request, time, options, field).map(Contents::Article)
         }
         Extraction::Feed(entries) => {
+            // A feed is kept for one item only: the purge of an item could not tell which other feeds have its text.
+            let original = original.filter(|_| entries.len() == 1);
             let items = (0..).zip(entries).map(|(item, entry)| {
                 // The document's identity is that of the feed; each item has its own identity and result.
                 let request = request.as_ref().map(|key| RequestKey { item, ..key.clone() });

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use prost::Message;
+use url::Url;
 
 use super::{Contents, IngestError, Prepared};
 use crate::article::{Lifecycle, host_of, source_name, to_proto};
 use crate::proto::document::Payload;
-use crate::proto::{Document, ExtractionReport, IngestEvent, IngestEventKind};
+use crate::proto::{Document, ExtractionReport, IngestEvent, IngestEventKind, Warning, WarningCode};
 use crate::store::{Store, StoreError, Write, WriteError};
 use crate::telemetry::{IngestMetrics, LogRateLimiter};
 
@@ -71,36 +72,36 @@ impl Intake {
     }
 
     fn record(&self, event: IngestEvent) {
-        self.metrics.noted(&event.source, &event.reason);
+        self.metrics.count_event(&event.source, &event.reason);
         if event.kind() == IngestEventKind::Rejected
             && let Some(suppressed) = self.logged.now()
         {
-            let IngestEvent { source, url, external_id, reason, message, .. } = &event;
-            tracing::info!(source, url, external_id, reason, message, suppressed, "document rejected");
+            let IngestEvent { source, external_id, reason, .. } = &event;
+            tracing::info!(source, external_id, reason, suppressed, "document rejected");
         }
         let mut pending = self.lock();
         if pending.len() < MAX_PENDING {
             pending.push_back(event);
         } else {
-            self.metrics.unnoted();
+            self.metrics.count_dropped_event();
         }
     }
 }
 
 /// Identity of a document, for its events.
-pub(super) struct Noted {
+pub(super) struct DocumentIdentity {
     event: IngestEvent,
     /// True if an error may quote the article: its message is not noted, since a purge does not reach the journal.
     may_quote: bool,
 }
 
-impl Noted {
+impl DocumentIdentity {
     pub(super) fn of(document: &Document) -> Self {
         let host = host_of(&document.url).unwrap_or_default();
         let source = if document.source.is_empty() { &host } else { &document.source };
         let event = IngestEvent {
             source: start(&source_name(source), SOURCE_CHARS),
-            url: start(&document.url, URL_CHARS),
+            url: public_url(&document.url),
             external_id: start(&document.external_id, ID_CHARS),
             ..IngestEvent::default()
         };
@@ -108,7 +109,7 @@ impl Noted {
     }
 
     /// Notes a prepared document: a rejection of it or of one of its items, warnings, little confidence.
-    pub(super) fn prepared(&self, intake: &Intake, result: &Result<Contents<Prepared>, IngestError>) {
+    pub(super) fn note(&self, intake: &Intake, result: &Result<Contents<Prepared>, IngestError>) {
         let one = |external_id: &str, result: Result<&Prepared, &IngestError>| match result {
             Ok(prepared) => self.extracted(intake, external_id, prepared),
             Err(error) => self.rejected(intake, external_id, error),
@@ -135,7 +136,10 @@ impl Noted {
         let ExtractionReport { warnings, confidence, .. } = &prepared.report;
         let (kind, reason, message) = if let Some(warning) = warnings.first() {
             let code = warning.code().as_str_name().trim_start_matches("WARNING_CODE_");
-            let messages: Vec<&str> = warnings.iter().map(|warning| warning.message.as_str()).collect();
+            // Those of wire items quote the text.
+            let is_safe =
+                |warning: &&Warning| !matches!(warning.code(), WarningCode::KillAdvisory | WarningCode::FieldSkipped);
+            let messages: Vec<&str> = warnings.iter().filter(is_safe).map(|it| it.message.as_str()).collect();
             (IngestEventKind::Warned, code, messages.join("; "))
         } else if *confidence < LOW_CONFIDENCE {
             (IngestEventKind::LowConfidence, "LOW_CONFIDENCE", format!("confidence {confidence:.2}"))
@@ -165,15 +169,15 @@ impl Noted {
 }
 
 /// Identity of a document that the store may reject, such as one of a withdrawn article.
-pub(super) struct Refusable(IngestEvent);
+pub(super) struct RejectionContext(IngestEvent);
 
-impl Refusable {
+impl RejectionContext {
     pub(super) fn of(write: &Write) -> Option<Self> {
         let Write::Ingest(ingest) = write else { return None };
         let article = ingest.article.article();
         Some(Self(IngestEvent {
             source: article.source.clone(),
-            url: start(&article.url, URL_CHARS),
+            url: public_url(&article.url),
             external_id: start(&article.external_id, ID_CHARS),
             ..IngestEvent::default()
         }))
@@ -207,6 +211,16 @@ fn reason_of(error: &WriteError) -> &'static str {
         WriteError::RequestReused => "REQUEST_ID_REUSED",
         WriteError::Store(_) => "STORE",
     }
+}
+
+/// Returns a URL without user information, query and fragment, which may have secrets.
+fn public_url(text: &str) -> String {
+    let Ok(mut url) = Url::parse(text) else { return String::new() };
+    url.set_query(None);
+    url.set_fragment(None);
+    // Fails for URLs that have no host, and so no user either.
+    let _ = (url.set_username(""), url.set_password(None));
+    start(url.as_str(), URL_CHARS)
 }
 
 fn start(text: &str, chars: usize) -> String {

@@ -290,14 +290,14 @@ impl Ingestion {
         let document = sent.document.as_ref().ok_or_else(|| Violations::one("document", "is required"))?;
         let request = request_id::of_document(request_id, document)?;
         let time = Timestamp::now();
-        let noted = intake::Noted::of(document);
+        let identity = intake::DocumentIdentity::of(document);
         if document::is_light(document) {
             let prepared = document::prepare(sent, request, time, &self.options, &|| false);
-            noted.prepared(&self.intake, &prepared);
+            identity.note(&self.intake, &prepared);
             return prepared;
         }
         let prepared = self.extract(sent, request, time, rejectable).await;
-        noted.prepared(&self.intake, &prepared);
+        identity.note(&self.intake, &prepared);
         let prepared = prepared?;
         self.count(&prepared, rejectable).await?;
         Ok(prepared)

@@ -17,6 +17,8 @@ use crate::store::{Consistency, Ingest, Reprocessed, Revision, StoreError, Store
 
 /// Revisions per read of a history.
 const HISTORY: usize = 50;
+/// Fields that fit each other: if one of a group was corrected, all of it stays.
+const COUPLED: [&[&str]; 2] = [&["body", "blocks"], &["publish_time", "publish_time_precision", "publish_utc_offset"]];
 
 /// Result of a repeated extraction.
 #[derive(Clone, Debug)]
@@ -32,6 +34,10 @@ pub struct Reextracted {
 impl Ingestion {
     /// Extracts the newest kept document of an article again. Fields that an editor has changed since its first
     /// extraction stay, as do the identity, embargo, expiry and annotations.
+    ///
+    /// # Errors
+    /// If the request is invalid, the article or its document does not exist, the document is no longer accepted, the
+    /// article has changed meanwhile, or the store does not answer.
     pub async fn reprocess(
         &self,
         request: &ReprocessArticleRequest,
@@ -52,7 +58,7 @@ impl Ingestion {
         let (ingest, report) = self.extract_again(&id, &original).await?;
         let reprocessed = Reprocessed {
             fingerprint: ingest.article.fingerprint(),
-            original: original.again(&report.encode_to_vec()),
+            original: original.with_report(&report.encode_to_vec()),
         };
         let validate_only = request.validate_only;
         let correction = Correction { id, etag: request.etag.clone(), reason, request: key, validate_only };
@@ -60,7 +66,7 @@ impl Ingestion {
         let before = Mutex::new(Article::default());
         let record = self
             .correct(&correction, |current| {
-                // Somebody has corrected it meanwhile.
+                // The article was changed concurrently.
                 if current.revision != newest.revision {
                     return Err(IngestError::Contended(newest.id.clone()));
                 }
@@ -92,8 +98,15 @@ impl Ingestion {
                 }
             }
             match page.last() {
-                Some(last) if page.len() == HISTORY => from = Some(last.record.revision),
-                _ => return Ok(edited),
+                Some(last) if last.record.revision > since + 1 && page.len() == HISTORY => {
+                    from = Some(last.record.revision);
+                }
+                // Older revisions were trimmed (`feed-keep`): which fields were corrected is unknown, so all stay.
+                Some(last) => {
+                    edited.extend(changed_fields(&Article::default(), &decode(&last.record.content())?));
+                    return Ok(edited);
+                }
+                None => return Ok(edited),
             }
         }
     }
@@ -106,18 +119,19 @@ impl Ingestion {
     ) -> Result<(Ingest, ExtractionReport), IngestError> {
         let document: Document = decode(&original.document)?;
         let request = IngestArticleRequest { document: Some(document), ..IngestArticleRequest::default() };
-        let prepared = match self.extract(request, None, original.time, true).await? {
-            Contents::Article(prepared) => vec![prepared],
-            Contents::Feed(items) => items.into_iter().filter_map(|(_, item)| item.ok()).collect(),
+        let (is_one, prepared) = match self.extract(request, None, original.time, true).await? {
+            Contents::Article(prepared) => (true, vec![prepared]),
+            Contents::Feed(items) => (items.len() == 1, items.into_iter().filter_map(|(_, item)| item.ok()).collect()),
         };
         let keys = self.store.keys_of(std::slice::from_ref(id), Consistency::Full).await?.pop().unwrap_or_default();
-        let is_one = prepared.len() == 1;
         let ingests = prepared.into_iter().filter_map(|Prepared { write, report }| match write {
             Write::Ingest(ingest) => Some((*ingest, report)),
             _ => None,
         });
-        let mut own = ingests.filter(|(ingest, _)| is_one || ingest.id == *id || shares_key(ingest, &keys));
-        own.next().ok_or_else(|| IngestError::NoDocument(id.clone()))
+        let mut ingests: Vec<(Ingest, ExtractionReport)> = ingests.collect();
+        let named = ingests.iter().position(|(ingest, _)| ingest.id == *id);
+        let own = named.or_else(|| ingests.iter().position(|(ingest, _)| is_one || shares_key(ingest, &keys)));
+        own.map(|at| ingests.swap_remove(at)).ok_or_else(|| IngestError::NoDocument(id.clone()))
     }
 }
 
@@ -129,7 +143,11 @@ fn shares_key(ingest: &Ingest, keys: &[ArticleKey]) -> bool {
 fn merged(ingest: &Ingest, edited: &BTreeSet<&'static str>, current: &Article) -> Article {
     let extracted = ingest.article.article().clone();
     let mut article = CleanArticle::restored(extracted, current).article().clone();
-    UpdateMask::of_fields(edited).apply(&mut article, current);
+    let mut kept = edited.clone();
+    for group in COUPLED.iter().filter(|group| group.iter().any(|field| edited.contains(field))) {
+        kept.extend(group.iter().copied());
+    }
+    UpdateMask::of_fields(&kept).apply(&mut article, current);
     article
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Ingestion;
-use super::intake::Refusable;
+use super::intake::RejectionContext;
 use crate::article::ArticleId;
 use crate::store::{StoreError, Write, WriteError, Written};
 use crate::telemetry::trace::{current_context, with_context};
@@ -20,7 +20,7 @@ impl Ingestion {
     /// Applies writes in order. An observed write continues when its caller leaves.
     pub(super) async fn apply_writes(&self, mut writes: Vec<Write>) -> Vec<Result<Written, WriteError>> {
         writes.iter_mut().for_each(|write| self.scope_request_id(write));
-        let documents: Vec<Option<Refusable>> = writes.iter().map(Refusable::of).collect();
+        let documents: Vec<Option<RejectionContext>> = writes.iter().map(RejectionContext::of).collect();
         let results = self.write_observed(writes).await;
         for (document, result) in documents.iter().zip(&results) {
             if let (Some(document), Err(error)) = (document, result) {

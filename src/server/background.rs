@@ -150,7 +150,10 @@ impl Default for SourceLimits {
 
 /// Removes kept documents beyond the limits, the oldest first.
 pub(super) async fn evict_originals(store: Arc<dyn Store>, limits: SourceLimits, stopping: CancellationToken) {
-    let interval = (limits.keep / 100).clamp(MIN_EVICT_INTERVAL, MAX_EVICT_INTERVAL);
+    let interval = match limits.keep {
+        Duration::ZERO => MAX_EVICT_INTERVAL,
+        keep => (keep / 100).clamp(MIN_EVICT_INTERVAL, MAX_EVICT_INTERVAL),
+    };
     let mut failing = false;
     while !stopping.is_cancelled() {
         let now = Timestamp::now();

@@ -303,6 +303,12 @@ impl Server {
         let connections =
             ConnectionContext::new(service, options, http1, tls, metrics.clone(), stopping.clone(), grace);
         transport::listener::serve(self.listener, Arc::new(connections), max, &metrics, &stopping).await;
+        // After the last call, so that its events are written too.
+        match tokio::time::timeout(FLUSH_TIMEOUT, self.intake.flush(&*self.stack.store())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "events of ingestion could not be written"),
+            Err(_elapsed) => tracing::warn!("events of ingestion could not be written in time"),
+        }
         for task in background {
             task.abort();
         }
@@ -366,6 +372,8 @@ impl Server {
 
 /// Maximum size of a response, in bytes. A batch of 1,000 articles may be large, but no response is unbounded.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
+/// Maximum time of the last write of events of ingestion.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Checks that no port is exposed by mistake.
 fn check_exposure(options: &ServerOptions) -> Result<(), StartError> {

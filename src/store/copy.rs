@@ -10,8 +10,8 @@ use crate::article::{ArticleId, ArticleKey, ChangeKind, CleanArticle, Lifecycle,
 
 /// Reason of changes that the source store has made.
 const REASON: &str = "As it was in the store that was copied.";
-/// Articles per batch of writes.
-const BATCH: usize = 500;
+/// Articles per batch of writes. Their documents are in memory.
+const BATCH: usize = 100;
 /// Maximum number of rejections that are described.
 const MAX_DESCRIBED: usize = 100;
 /// No limits: stored articles were within the limits of their time.
@@ -85,7 +85,10 @@ fn merge(record: &Record) -> Option<Write> {
 async fn originals(from: &dyn Store, page: &[(Arc<Record>, Visibility)]) -> Result<Vec<Option<Original>>, StoreError> {
     let mut originals = Vec::with_capacity(page.len());
     for (record, _) in page {
-        originals.push(from.original(&record.id, None).await?.map(|original| original.again(&original.report)));
+        let original = from.original(&record.id, None).await?;
+        // After a correction, the copy has one revision, by which the correction cannot be told from the extraction.
+        let original = original.filter(|original| original.first_revision == record.revision);
+        originals.push(original.map(|original| original.with_report(&original.report)));
     }
     Ok(originals)
 }

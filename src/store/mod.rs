@@ -133,7 +133,8 @@ pub trait Store: Send + Sync + 'static {
     /// Returns at most `limit` deleted articles that were deleted before a time, earliest first, with their revisions.
     async fn deleted_before(&self, time: Timestamp, limit: usize) -> Result<Vec<(ArticleId, i64)>, StoreError>;
 
-    /// Returns the document that a revision was extracted from: of `revision`, or of the newest one that has it.
+    /// Returns the document that a revision was extracted from: of `revision`, or of the newest one that has it. Fails
+    /// with [`StoreError::Damaged`] if it cannot be decompressed.
     async fn original(&self, id: &ArticleId, revision: Option<i64>) -> Result<Option<StoredOriginal>, StoreError>;
 
     /// Removes some of the oldest originals: those from before a time, and those beyond a total size in bytes, after

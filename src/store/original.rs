@@ -11,6 +11,8 @@ use crate::article::Digest;
 
 /// Level of compression: higher ones take more time than extraction leaves, for a few percent.
 const LEVEL: i32 = 3;
+/// Start of a compressed frame.
+const MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 /// Maximum size of a report that is read, in bytes: what a report of the largest document can have.
 const MAX_REPORT: usize = 64 << 20;
 
@@ -79,7 +81,7 @@ impl StoredOriginal {
     }
 
     /// Returns the original with another report.
-    pub fn again(&self, report: &[u8]) -> Original {
+    pub fn with_report(&self, report: &[u8]) -> Original {
         Original::new(Arc::new(OriginalDocument::new(&self.document)), report, self.time)
     }
 }
@@ -121,6 +123,10 @@ fn compress(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn decompress(bytes: &[u8], max: usize) -> Result<Vec<u8>, StoreError> {
+    // Stored as they were: see `compress`.
+    if !bytes.is_empty() && !bytes.starts_with(&MAGIC) {
+        return Ok(bytes.to_vec());
+    }
     let broken = |error: std::io::Error| {
         tracing::error!(%error, "an original document cannot be decompressed");
         StoreError::Damaged

@@ -218,7 +218,7 @@ impl Reader<'_> {
             let is_unspaced_line = start.starts_with(is_unspaced);
             let may_start = is_unspaced_line || may_start_byline(start);
             let is_read = may_have_byline && text.len() <= BYLINE_BYTES && may_start;
-            (text.len(), is_unspaced_line, is_read.then(|| clean_line(text)).unwrap_or_default())
+            (text.len(), is_unspaced_line, if is_read { clean_line(text) } else { String::new() })
         });
         self.budget.read(bytes)?;
         if is_unspaced_line && !line.is_empty() && byline::is_reporter(&line) {

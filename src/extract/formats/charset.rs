@@ -213,7 +213,7 @@ fn encoded_twice(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let next = |count: usize| bytes.get(count..).unwrap_or_default();
     let threes = bytes.iter().zip(next(1)).zip(next(2));
-    let is_pair = |one: u8, two: u8, three: u8| (one == 0xC3) & (two >= 0x82) & (two <= 0xB4) & (three >= 0x80);
+    let is_pair = |one: u8, two: u8, three: u8| (one == 0xC3) & (0x82..=0xB4).contains(&two) & (three >= 0x80);
     if !threes.fold(false, |found, ((one, two), three)| found | is_pair(*one, *two, *three)) {
         return None;
     }

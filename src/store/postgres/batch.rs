@@ -144,7 +144,11 @@ impl Batch {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.articles.is_empty() && self.requests.is_empty() && self.keys.is_empty()
+        self.changes.is_empty()
+            && self.articles.is_empty()
+            && self.requests.is_empty()
+            && self.keys.is_empty()
+            && self.originals.is_empty()
     }
 
     /// Builds the statements that store texts and original documents. They need no position.

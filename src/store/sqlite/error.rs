@@ -103,7 +103,9 @@ impl From<rusqlite::Error> for StoreError {
             }
             _ => Self::Internal,
         };
-        tracing::error!(%error, %answer, "statement failed");
+        // The text may have the path of the database.
+        let error = printable::message(&error.to_string());
+        tracing::error!(error, %answer, "statement failed");
         answer
     }
 }

@@ -32,7 +32,7 @@ pub struct IngestMetrics {
     documents: Family<OutcomeLabel, Counter>,
     events: Family<EventLabels, Counter>,
     sources: Arc<Mutex<HashSet<String>>>,
-    unnoted: Counter,
+    dropped: Counter,
 }
 
 impl Default for IngestMetrics {
@@ -42,7 +42,7 @@ impl Default for IngestMetrics {
         let events = Family::<EventLabels, Counter>::default();
         let labels = EventLabels { source: OTHER.to_owned(), reason: "INVALID_FIELD".to_owned() };
         drop(events.get_or_create(&labels));
-        Self { documents, events, sources: Arc::default(), unnoted: Counter::default() }
+        Self { documents, events, sources: Arc::default(), dropped: Counter::default() }
     }
 }
 
@@ -52,11 +52,11 @@ impl IngestMetrics {
         let help = "Documents that were rejected, or ingested with a warning or little confidence, by source";
         registry.register("ingest_events", help, self.events.clone());
         let help = "Events of ingestion that were not written to the store: there were too many";
-        registry.register("ingest_events_dropped", help, self.unnoted.clone());
+        registry.register("ingest_events_dropped", help, self.dropped.clone());
     }
 
     /// Counts a document that was rejected, or ingested with a warning or little confidence.
-    pub fn noted(&self, source: &str, reason: &str) {
+    pub fn count_event(&self, source: &str, reason: &str) {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let is_counted = sources.contains(source) || sources.len() < MAX_SOURCES && sources.insert(source.to_owned());
         drop(sources);
@@ -66,8 +66,8 @@ impl IngestMetrics {
     }
 
     /// Counts an event that is not written to the store.
-    pub fn unnoted(&self) {
-        self.unnoted.inc();
+    pub fn count_dropped_event(&self) {
+        self.dropped.inc();
     }
 
     /// Counts a document by its outcome.

@@ -173,7 +173,8 @@ async fn files_of_an_older_version_are_migrated() {
     let articles = rusqlite::Connection::open(dir.path().join("articles.db")).unwrap();
     // That version had one address and one identifier of each article, and no other keys.
     let back = "DROP TABLE keys; DROP TABLE purged_keys; DROP TABLE article_sketches;
-        DROP TABLE article_anchors; DROP INDEX articles_by_deletion;
+        DROP TABLE article_anchors; DROP TABLE originals; DROP TABLE revision_originals;
+        DROP TABLE ingest_events; DROP INDEX articles_by_deletion;
         ALTER TABLE articles DROP COLUMN editor_fields;
         ALTER TABLE articles DROP COLUMN source_time;
         ALTER TABLE articles DROP COLUMN source_version;

@@ -104,6 +104,7 @@ suite! {
     near_duplicates::a_purge_removes_the_sketch,
     ingest_events::the_newest_events_are_kept,
     originals::a_revision_has_its_document,
+    originals::a_repeated_extraction_has_its_report,
     originals::the_oldest_are_removed_beyond_the_limits,
     originals::a_purge_removes_documents,
     originals::a_copy_has_the_documents,

@@ -198,10 +198,12 @@ async fn a_migration_adds_the_sketches_of_existing_articles() {
         write(&store, put("short", "Short.", at(0))).await.unwrap();
     }
     let articles = rusqlite::Connection::open(dir.path().join("articles.db")).unwrap();
-    let back = "DROP TABLE article_sketches; DROP TABLE article_anchors; PRAGMA user_version = 7";
+    let back = "DROP TABLE article_sketches; DROP TABLE article_anchors; DROP TABLE originals;
+        DROP TABLE revision_originals; DROP TABLE ingest_events; PRAGMA user_version = 7";
     articles.execute_batch(back).unwrap();
     drop(articles);
-    let back = "DROP TABLE copydesk.article_sketches, copydesk.article_anchors;
+    let back = "DROP TABLE copydesk.article_sketches, copydesk.article_anchors, copydesk.originals,
+                copydesk.revision_originals, copydesk.ingest_events;
                 UPDATE copydesk.schema SET version = 10";
     database.client().await.batch_execute(back).await.unwrap();
     PostgresStore::migrate(&database.options()).await.unwrap();

@@ -53,7 +53,8 @@ async fn an_older_schema_is_migrated() {
          WHERE embargo IS NOT NULL";
     assert_eq!(client.execute(hidden, &[]).await.unwrap(), 2);
     // It had one address and one identifier of each article, and no other keys.
-    let back = "DROP TABLE copydesk.api_keys, copydesk.api_key_version, copydesk.keys,
+    let back = "DROP TABLE copydesk.originals, copydesk.revision_originals, copydesk.ingest_events;
+        DROP TABLE copydesk.api_keys, copydesk.api_key_version, copydesk.keys,
              copydesk.purged_keys, copydesk.erasures, copydesk.article_sketches, copydesk.article_anchors;
          DROP INDEX copydesk.articles_by_deletion;
          ALTER TABLE copydesk.articles DROP COLUMN editor_fields, DROP COLUMN source_time,

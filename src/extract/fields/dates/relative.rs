@@ -1,6 +1,6 @@
 //! Times before the present: `yesterday, 15:30`, `vor 3 Stunden`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use jiff::tz::Offset;
@@ -19,7 +19,7 @@ const GAP: usize = 3;
 /// Maximum count of a unit: nobody counts more hours than that.
 const MAX_COUNT: u64 = 100;
 
-static FORMS: LazyLock<HashMap<&'static str, Vec<Form>>> = LazyLock::new(|| parse(include_str!("relative.txt")));
+static FORMS: LazyLock<BTreeMap<&'static str, Vec<Form>>> = LazyLock::new(|| parse(include_str!("relative.txt")));
 
 /// Words for a time before the present.
 struct Form {
@@ -36,8 +36,8 @@ enum Unit {
     Days(i64),
 }
 
-fn parse(file: &'static str) -> HashMap<&'static str, Vec<Form>> {
-    let mut languages = HashMap::<&str, Vec<Form>>::new();
+fn parse(file: &'static str) -> BTreeMap<&'static str, Vec<Form>> {
+    let mut languages = BTreeMap::<&str, Vec<Form>>::new();
     let mut language = "";
     for line in file.lines().filter(|line| !line.starts_with('#')) {
         if let Some(section) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
@@ -70,7 +70,11 @@ fn words(text: &str) -> Vec<Token> {
 pub(crate) fn find_relative(text: &str, now: Timestamp, locale: Locale<'_>) -> Option<Found> {
     let mut placed = split(text);
     placed.retain(|placed| placed.token != Token::Mark('.'));
-    let all = || FORMS.values().flatten().collect();
+    let all = || {
+        let mut forms: Vec<&Form> = FORMS.values().flatten().collect();
+        forms.sort_by_key(|form| std::cmp::Reverse(form.tokens.len()));
+        forms
+    };
     let forms: Vec<&Form> = FORMS.get(locale.language).map_or_else(all, |forms| forms.iter().collect());
     let (at, form) = forms.into_iter().find_map(|form| {
         let is_at = |at: &usize| {
