@@ -24,6 +24,8 @@ use crate::extract::stated_time::{Precision, StatedTime};
 const YEARS: std::ops::RangeInclusive<i16> = 1_600..=2_049;
 /// Maximum length of a text that is read as one date, in bytes.
 const MAX_BYTES: usize = 160;
+/// Maximum length of a time before the present without a number, in characters.
+const AGO_CHARS: usize = 24;
 /// Maximum length of a line with nothing but dates, in characters.
 const LINE_CHARS: usize = 90;
 
@@ -104,8 +106,9 @@ pub(crate) fn is_plausible(time: &Timestamp) -> bool {
 
 /// Returns true if a whole line is a date or a time: `June 5, 2024 at 10:30 AM EDT`, `vor 3 Stunden`.
 pub(crate) fn is_date_line(text: &str) -> bool {
-    // Every date and time has a number.
-    text.chars().any(char::is_numeric) && text.chars().nth(LINE_CHARS).is_none() && date_line::is_only_dates(text)
+    // Without a number only `an hour ago`: most lines are not worth the search.
+    let may_be = text.chars().any(char::is_numeric) || text.chars().nth(AGO_CHARS).is_none();
+    may_be && text.chars().nth(LINE_CHARS).is_none() && date_line::is_only_dates(text)
 }
 
 /// Returns the date in a URL: `/2024/06/05/`, `/2024-06-05-`, `/20240605/`, `/2024/0605/`, `/2024-06/05/`.
