@@ -1,4 +1,4 @@
-//! How a page was fetched.
+//! The address and the fetch time of a page.
 
 use jiff::Timestamp;
 use url::Url;

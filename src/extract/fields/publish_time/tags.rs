@@ -1,5 +1,5 @@
 //! Names of meta tags that state times. They are compared without marks: `article:published_time`,
-//! `article.published-time` and `articlePublishedTime` are one name. Sites invent such names, so that they are told
+//! `article.published-time` and `articlePublishedTime` are one name. Sites invent such names, so they are matched
 //! by the words in them.
 
 use super::super::page::Page;
