@@ -13,7 +13,7 @@ const EDITIONS: &[&str] = &["www", "m", "mobile", "amp"];
 
 /// Beginnings of the names of tracking parameters.
 const TRACKING_PREFIXES: &[&str] =
-    &["__hs", "_hs", "at_custom", "hsa_", "matomo_", "mtm_", "ns_", "oly_", "piwik_", "pk_", "utm_", "vero_"];
+    &["__hs", "_hs", "amp;utm_", "at_custom", "hsa_", "itm_", "matomo_", "mtm_", "oly_", "piwik_", "utm_", "vero_"];
 
 /// Names of tracking parameters: they identify the referrer, the campaign or the reader, not the content. Collected
 /// from the documentation of advertising, mailing and analytics products.
@@ -23,9 +23,17 @@ const TRACKING: &[&str] = &[
     "_ga",
     "_gl",
     "_openstat",
+    "at_bbc_team",
     "at_campaign",
+    "at_campaign_type",
+    "at_format",
+    "at_link_id",
+    "at_link_origin",
+    "at_link_type",
     "at_medium",
+    "at_ptr_name",
     "ck_subscriber_id",
+    "cmp",
     "cmpid",
     "dclid",
     "dicbo",
@@ -44,22 +52,37 @@ const TRACKING: &[&str] = &[
     "guce_referrer",
     "guce_referrer_sig",
     "hsctatracking",
+    "icid",
     "igsh",
     "igshid",
+    "int_source",
+    "intcmp",
     "ito",
     "jsessionid",
     "li_fat_id",
+    "mbid",
     "mc_cid",
     "mc_eid",
     "mibextid",
     "mkt_tok",
     "msclkid",
-    "ncid",
     "nr_email_referer",
+    "ns_campaign",
+    "ns_fee",
+    "ns_linkname",
+    "ns_mchannel",
+    "ns_source",
     "oborigurl",
     "ocid",
     "partnerid",
     "phpsessid",
+    "pk_campaign",
+    "pk_content",
+    "pk_cpn",
+    "pk_keyword",
+    "pk_kwd",
+    "pk_medium",
+    "pk_source",
     "rb_clid",
     "ref_src",
     "ref_url",
@@ -81,6 +104,7 @@ const TRACKING: &[&str] = &[
     "twclid",
     "wbraid",
     "wickedid",
+    "wprov",
     "wt.mc_id",
     "wt.z_mc",
     "wt_mc",
@@ -89,15 +113,30 @@ const TRACKING: &[&str] = &[
     "ysclid",
 ];
 
-/// Parameters of AMP, apart from those with the value `amp`.
-const AMP: &[&str] = &["amp", "amp_gsa", "amp_js_v", "isamp", "usqp"];
+/// Parameters of AMP, with any value.
+const AMP: &[&str] = &["__amp_source_origin", "amp", "amp_gsa", "amp_js_v", "amphtml", "isamp", "usqp"];
+
+/// Parameters that select the AMP edition by the value `amp`. Any other one may be a name: `/company?code=amp`.
+const AMP_VALUE: &[&str] = &[
+    "edition",
+    "format",
+    "layout",
+    "mode",
+    "output",
+    "outputtype",
+    "page_type",
+    "template",
+    "type",
+    "v",
+    "version",
+    "view",
+];
 
 /// Returns the normal form of an address.
 pub(super) fn normal(url: &Url) -> String {
     let host = site_host(url.host_str().unwrap_or_default());
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    // A session in the path: `/news/1;jsessionid=7F`.
-    let path = url.path().split_once(";jsessionid=").map_or(url.path(), |(path, _session)| path);
+    let path = without_session(url.path());
     let path = normal_escapes(&without_amp(path.trim_end_matches('/')));
     let query =
         kept_parameters(url.query().unwrap_or_default(), |name, value| is_tracking(name) || is_amp(name, value));
@@ -143,7 +182,15 @@ pub(super) fn is_tracking(name: &str) -> bool {
 }
 
 fn is_amp(name: &str, value: &str) -> bool {
-    AMP.contains(&name) || value.eq_ignore_ascii_case("amp")
+    AMP.contains(&name) || (value.eq_ignore_ascii_case("amp") && AMP_VALUE.contains(&name))
+}
+
+/// Returns a path without the parameter of a session: `/news;jsessionid=7F/1`.
+fn without_session(path: &str) -> Cow<'_, str> {
+    const SESSION: &str = ";jsessionid=";
+    let Some(at) = path.to_ascii_lowercase().find(SESSION) else { return Cow::Borrowed(path) };
+    let (before, session) = path.split_at(at);
+    Cow::Owned(format!("{before}{}", session.find('/').map_or("", |end| &session[end..])))
 }
 
 /// Returns the part of a fragment that selects the page: `!/news/1` and `/news/1` are routes of applications that have
@@ -157,10 +204,10 @@ pub(super) fn route(fragment: &str) -> Option<&str> {
 fn without_amp(path: &str) -> Cow<'_, str> {
     for prefix in ["/amp/", "/amphtml/"] {
         if let Some(rest) = path.strip_prefix(prefix) {
-            return Cow::Owned(format!("/{rest}"));
+            return Cow::Owned(without_amp(&format!("/{rest}")).into_owned());
         }
     }
-    for suffix in ["/amp", "/amphtml", ".amp"] {
+    for suffix in ["/amp", "/amphtml", "/amp.html", ".amp", ".amphtml"] {
         if let Some(rest) = path.strip_suffix(suffix).filter(|rest| rest.len() > 1) {
             return Cow::Borrowed(rest.trim_end_matches('/'));
         }
@@ -232,6 +279,10 @@ mod tests {
                     "https://herald.example/news/channel?outputType=amp",
                     "https://herald.example/news/channel?amp=1&fbclid=x",
                     "https://herald.example/news/channel;jsessionid=7F?PHPSESSID=2",
+                    "https://herald.example/news;JSESSIONID=7F/channel",
+                    "https://www.m.herald.example/amp/news/channel/amp/",
+                    "https://herald.example/news/channel/amp.html",
+                    "https://herald.example/news/channel?at_link_id=7&amp;utm_medium=feed&view=amp",
                     "https://HERALD.example:443/news/./channel",
                     "https://www.google.com/amp/s/herald.example/news/channel",
                     "https://herald-example.cdn.ampproject.org/c/s/herald.example/news/channel",
@@ -260,6 +311,13 @@ mod tests {
         let addresses = [
             "https://herald.example/?title=%CF%F3%F2%FC",
             "https://herald.example/?title=%C4%EE%EC%E0",
+            "https://herald.example/?code=amp",
+            "https://herald.example/?code=amp2",
+            "https://herald.example/?ncid=1001",
+            "https://herald.example/?ns_id=1001",
+            "https://herald.example/?pk_id=1001",
+            "https://herald.example/app;jsessionid=7F/news/1",
+            "https://herald.example/app;jsessionid=7F/news/2",
             "https://herald.example/#!/news/1",
             "https://herald.example/#!/news/2",
             "https://herald.example/#/news/1",

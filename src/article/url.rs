@@ -102,12 +102,13 @@ pub fn same_domain(one: &str, other: &str) -> bool {
     domain(one).is_some_and(|one| domain(other) == Some(one))
 }
 
-/// Returns the name of a source: without case, and a host in the form that URLs have (`xn--mnchen-3ya.example`).
+/// Returns the name of a source: without case, and a host in the form that [`host_of`] returns: `xn--mnchen-3ya.example`
+/// for `www.münchen.example`.
 pub fn source_name(text: &str) -> String {
     let name = fold(text);
-    let is_host = !name.is_ascii() && name.contains('.') && !name.contains([' ', '/']);
+    let is_host = name.contains('.') && !name.contains([' ', '/']);
     match Host::parse(&name) {
-        Ok(host) if is_host => host.to_string(),
+        Ok(Host::Domain(host)) if is_host => address::site_host(&host).into_owned(),
         _ => name,
     }
 }
@@ -124,6 +125,10 @@ mod tests {
             ("Die Münchner Post", "die münchner post"),
             ("Münchner Post a. d. Isar", "münchner post a. d. isar"),
             ("Herald.example", "herald.example"),
+            ("www.herald.example", "herald.example"),
+            ("www.m.münchen.example", "xn--mnchen-3ya.example"),
+            ("A.B.C", "a.b.c"),
+            ("herald.example:8080", "herald.example:8080"),
         ] {
             assert_eq!(source_name(text), name, "{text}");
         }

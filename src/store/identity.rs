@@ -91,7 +91,7 @@ pub(super) fn identify<'a>(
         if matches!(ingest.from, IngestSource::Copy(..)) {
             continue;
         }
-        if evidence.suffices(ingest, stated.trust, found)? {
+        if evidence.suffices(ingest, stated.trust, found)? || is_killed(stated.trust, found) {
             if stated.of_article().is_certain && !found.is_certain {
                 identity.new_keys.push(stated.of_article());
             }
@@ -103,8 +103,7 @@ pub(super) fn identify<'a>(
             foreign.push(found.record);
         }
     }
-    let refuses = |lifecycle: Lifecycle| matches!(lifecycle, Lifecycle::Withdrawn | Lifecycle::Purged);
-    if let Some(withdrawn) = own.iter().find(|record| refuses(record.lifecycle)) {
+    if let Some(withdrawn) = own.iter().find(|record| refuses(record)) {
         return Err(WriteError::WrongLifecycle { id: withdrawn.id.clone(), lifecycle: withdrawn.lifecycle });
     }
     let is_fixed = ingest.is_named || matches!(ingest.from, IngestSource::Copy(..));
@@ -124,6 +123,16 @@ pub(super) fn identify<'a>(
         }
     }
     Ok(identity)
+}
+
+fn refuses(record: &Record) -> bool {
+    matches!(record.lifecycle, Lifecycle::Withdrawn | Lifecycle::Purged)
+}
+
+/// Returns true if a document comes from an address of a withdrawn article: neither another text nor another
+/// identifier brings the address back. The claim of an address is not enough, since templates claim wrong ones.
+fn is_killed(trust: Trust, found: Holder<'_>) -> bool {
+    trust != Trust::IfSimilar && refuses(found.record)
 }
 
 /// Decides which article a transition is of.

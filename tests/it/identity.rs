@@ -82,7 +82,7 @@ impl Desk {
             <link>https://herald.example/</link><description>News</description>{}</channel></rss>"#,
             items.concat()
         );
-        let raw = RawPayload { data: data.into(), mime_type: "application/rss+xml".into() };
+        let raw = RawPayload::new(data, "application/rss+xml");
         self.ingest(Document { payload: Some(Payload::Raw(raw)), url: url.into(), ..Document::default() }).await
     }
 
@@ -150,6 +150,42 @@ async fn spellings_of_an_address_are_one_article_and_one_kill() {
     assert!(desk.listed().await.is_empty());
     // At another source it is another article.
     desk.page("https://tribune.example/12", TITLE, "", &PARAGRAPHS).await.unwrap();
+}
+
+#[tokio::test]
+async fn another_identifier_or_text_brings_no_killed_address_back() {
+    let desk = Desk::open().await;
+    let first = desk.feed(&[item(URL, "h-1", TITLE, &PARAGRAPHS)]).await.unwrap().remove(0);
+    desk.withdraw(&first.name).await;
+    let refused = desk.feed(&[item(URL, "h-2", OTHER_TITLE, &OTHER)]).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    // Its canonical address is one of its keys.
+    let canonical = "https://herald.example/sea/lamp-12345";
+    let head = format!(r#"<link rel="canonical" href="{canonical}">"#);
+    let second = desk.page("https://herald.example/p/12345", OTHER_TITLE, &head, &OTHER).await.unwrap();
+    desk.withdraw(&second.name).await;
+    let third = "The orchards of the Ellery valley had their best harvest in ten years, growers said on Friday, and \
+        the cider presses will work in two shifts until the first frost.";
+    let refused = desk.page(canonical, "Orchards full", "", &[third]).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    // A page that merely claims it is another article.
+    let claiming = desk.page("https://herald.example/x/12345", "Orchards full", &head, &[third]).await.unwrap();
+    assert_eq!(claiming.outcome, IngestOutcome::Created);
+}
+
+#[tokio::test]
+async fn an_item_without_a_link_is_of_the_site_of_its_feed() {
+    let desk = Desk::open().await;
+    let without_link = |guid: &str| item("", guid, TITLE, &PARAGRAPHS).replace("<link></link>", "");
+    let page = desk.page(URL, TITLE, "", &PARAGRAPHS).await.unwrap();
+    desk.withdraw(&page.name).await;
+    let refused = desk.feed(&[without_link("h-7")]).await.unwrap_err();
+    assert_eq!(refused.code(), Code::FailedPrecondition, "exactly its text, from the same site");
+    // Feeds of two sites with one title and one identifier.
+    let tribune = desk.feed_at("https://tribune.example/feed", &[without_link("1")]).await.unwrap().remove(0);
+    let gazette = desk.feed_at("https://gazette.example/feed", &[without_link("1")]).await.unwrap().remove(0);
+    assert_ne!(tribune.name, gazette.name);
+    assert!(desk.listed().await.iter().all(|article| article.source != "the herald"));
 }
 
 #[tokio::test]
