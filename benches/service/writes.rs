@@ -94,10 +94,7 @@ pub async fn html(server: &Process, args: &Args, table: &mut Table) -> Result<()
         Some(folder) => {
             let pages = corpus(folder)?;
             let document = move |number: u64| Document {
-                payload: Some(Payload::Raw(RawPayload {
-                    data: pages[number as usize % pages.len()].clone(),
-                    mime_type: String::new(),
-                })),
+                payload: Some(Payload::Raw(RawPayload::new(pages[number as usize % pages.len()].clone(), ""))),
                 // Ingesting a page a second time is a write too.
                 article_id: format!("page-{number}"),
                 ..Document::default()

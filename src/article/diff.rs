@@ -51,6 +51,10 @@ pub fn changed_fields(before: &Article, after: &Article) -> Vec<&'static str> {
             embargo_time,
             expire_time,
             annotations,
+            urgency,
+            slugline,
+            editor_note,
+            links,
         ]
     )
 }

@@ -100,6 +100,10 @@ const CHANGEABLE: &[&str] = &[
     "embargo_time",
     "expire_time",
     "annotations",
+    "urgency",
+    "slugline",
+    "editor_note",
+    "links",
 ];
 
 impl UpdateMask {
@@ -220,6 +224,10 @@ impl UpdateMask {
                 "embargo_time" => article.embargo_time = new.embargo_time,
                 "expire_time" => article.expire_time = new.expire_time,
                 "annotations" => article.annotations.clone_from(&new.annotations),
+                "urgency" => article.urgency = new.urgency,
+                "slugline" => article.slugline.clone_from(&new.slugline),
+                "editor_note" => article.editor_note.clone_from(&new.editor_note),
+                "links" => article.links.clone_from(&new.links),
                 other => unreachable!("{other} is not in CHANGEABLE"),
             }
         }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 
 use super::json;
+use crate::extract;
 use crate::printable;
 use crate::proto::document::Payload;
 use crate::proto::{Article, Document, IngestedArticle, RawPayload};
@@ -79,7 +80,15 @@ pub(super) fn documents(path: &Path, mut take: impl FnMut(Input) -> bool) {
         }
     };
     let lines = match extension(path).as_str() {
-        "json" | "jsonl" | "ndjson" => true,
+        // One document over several lines, or JSON lines.
+        "json" => match bytes(path).ok().filter(|data| is_article_json(data)) {
+            Some(data) => {
+                take(Input { label, document: Ok(raw(data, "application/json")) });
+                return;
+            }
+            None => true,
+        },
+        "jsonl" | "ndjson" => true,
         // Standard input has no extension: JSON lines begin with a brace, pages and feeds do not.
         "" => reader.fill_buf().is_ok_and(|start| start.trim_ascii_start().first() == Some(&b'{')),
         _ => false,
@@ -94,11 +103,7 @@ pub(super) fn documents(path: &Path, mut take: impl FnMut(Input) -> bool) {
             _ => "",
         };
         let data = bounded(&mut reader);
-        let document = data.map(|data| Document {
-            payload: Some(Payload::Raw(RawPayload { data, mime_type: content_type.to_owned() })),
-            ..Document::default()
-        });
-        take(Input { label, document });
+        take(Input { label, document: data.map(|data| raw(data, content_type)) });
         return;
     }
     for number in 1.. {
@@ -114,6 +119,15 @@ pub(super) fn documents(path: &Path, mut take: impl FnMut(Input) -> bool) {
             return;
         }
     }
+}
+
+fn raw(data: Vec<u8>, mime_type: &str) -> Document {
+    Document { payload: Some(Payload::Raw(RawPayload::new(data, mime_type))), ..Document::default() }
+}
+
+/// Returns true for JSON of a format that carries articles, which is no message of the API.
+fn is_article_json(data: &[u8]) -> bool {
+    std::str::from_utf8(data).is_ok_and(extract::is_article_json)
 }
 
 /// Returns the contents of a file, decompressed.
@@ -141,7 +155,8 @@ fn open(path: &Path) -> std::io::Result<Box<dyn BufRead>> {
     Ok(if gzip { Box::new(BufReader::new(MultiGzDecoder::new(reader))) } else { reader })
 }
 
-/// Parses a line: a document, an article as printed by `export`, or an article and its report as printed by `extract`.
+/// Parses a line: a document, an article as printed by `export`, an article and its report as printed by `extract`, or
+/// a document of a format that carries articles, such as ninjs.
 fn from_json(line: &str) -> Result<Document, String> {
     let object = match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(line) {
         Ok(object) => object,
@@ -152,6 +167,8 @@ fn from_json(line: &str) -> Result<Document, String> {
         extracted.article.unwrap_or_default()
     } else if ["text", "html", "raw", "article"].iter().any(|payload| object.contains_key(*payload)) {
         return json::read(line).map_err(|error| error.to_string());
+    } else if extract::is_article_json(line) {
+        return Ok(raw(line.as_bytes().to_vec(), "application/json"));
     } else {
         json::read(line).map_err(|error| error.to_string())?
     };
@@ -200,6 +217,26 @@ mod tests {
         assert!(inputs[3].document.is_err());
         assert!(inputs[4].document.is_ok());
         assert!(inputs[4].label.ends_with("news.jsonl:6"));
+    }
+
+    #[test]
+    fn json_of_a_wire_is_one_document_and_a_line_of_it_too() {
+        let item = "{\n  \"uri\": \"urn:nw:1\",\n  \"headline\": \"A\",\n  \"body_text\": \"B.\"\n}\n";
+        let line = item.replace('\n', " ");
+        for (name, text, labels) in [
+            ("item.json", item.to_owned(), &["item.json"][..]),
+            ("items.jsonl", format!("{line}\n{{\"headline\": \"C\", \"body\": \"c\"}}\n"), &["jsonl:1", "jsonl:2"]),
+            ("articles.json", "{\"headline\": \"C\", \"body\": \"c\"}\n".to_owned(), &["articles.json:1"]),
+        ] {
+            let inputs = all(name, text.as_bytes());
+            assert_eq!(inputs.len(), labels.len(), "{name}");
+            for (input, label) in inputs.iter().zip(labels) {
+                assert!(input.label.ends_with(label), "{}", input.label);
+                let payload = input.document.as_ref().unwrap().payload.as_ref().unwrap();
+                let is_wire = text.starts_with("{\n") || text.starts_with("{ ") && label.ends_with(":1");
+                assert_eq!(matches!(payload, Payload::Raw(_)), is_wire, "{label}");
+            }
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::formats::DocumentFormat;
 use super::stated_time::{Precision, StatedTime};
 
 /// A document as received.
@@ -44,6 +45,8 @@ pub struct Hints<'a> {
     pub publish_time: Option<Timestamp>,
     /// Time when the document was fetched: `yesterday` is the day before, and no date is later.
     pub fetch_time: Option<Timestamp>,
+    /// DocumentFormat of the bytes; detected if absent.
+    pub format: Option<DocumentFormat>,
     /// True if a page that is no article is to be refused, rather than extracted with a warning.
     pub reject_non_articles: bool,
 }

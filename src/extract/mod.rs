@@ -32,7 +32,7 @@ pub use draft::{
 pub use error::ExtractError;
 pub use formats::charset::{gzip_size, is_gzip};
 pub use formats::text::{line_feature_names, line_features};
-pub use formats::{BLOCK_FEATURES, Blocks, extract, page_blocks, visible_text};
+pub use formats::{BLOCK_FEATURES, Blocks, DocumentFormat, extract, is_article_json, page_blocks, visible_text};
 pub use kind::PageKind;
 pub use provenance::{Provenance, Source};
 pub use report::{Cut, CutReason, Method, Report, Warning, WarningCode};

@@ -20,7 +20,7 @@ pub struct WireFields {
     /// From 1, the most urgent, to 9.
     pub urgency: Option<u8>,
     /// Short name of the story among editors.
-    pub slug: String,
+    pub slugline: String,
     /// Usage terms in words.
     pub usage_terms: String,
     /// Other items that this one names.

@@ -13,11 +13,13 @@ use crate::article::{
     ArticleId, ArticleKey, ChangeKind, CleanArticle, MAX_REASON_CHARS, SourceVersion, Violations, canonical_url,
     clean_line, from_proto, host_of, same_domain, source_name, to_proto,
 };
-use crate::extract::{self, Budget, ExtractError, Extracted, Extraction, Hints, Payload, Withdrawal};
+use crate::extract::{
+    self, Budget, ExtractError, Extracted, Extraction, Hints, Payload, Signal, WireFields, Withdrawal,
+};
 use crate::proto::document::Payload as Sent;
 use crate::proto::{
-    Article, Author, Document, ExternalKey, ExtractionMethod, ExtractionReport, IngestArticleRequest, Rights,
-    TimePrecision, Warning, WarningCode,
+    Article, Author, Document, DocumentFormat, ExternalKey, ExtractionMethod, ExtractionReport, IngestArticleRequest,
+    Rights, TimePrecision, Warning, WarningCode,
 };
 use crate::store::{
     Authority, Ingest, IngestSource, Missing, Original, OriginalDocument, Precondition, RequestKey, StoreError,
@@ -74,7 +76,7 @@ pub(super) fn prepare(
             let report =
                 ExtractionReport { method: ExtractionMethod::Article.into(), confidence: 1.0, ..Default::default() };
             let statements = metadata.statements_of(&article);
-            let article = Merged { article, report, statements, version: None, original: None };
+            let article = Merged { article, report, statements, version: None, note: String::new(), original: None };
             return metadata.finish(article, request, time, options, field).map(Contents::Article);
         }
         Some(ref sent) => {
@@ -87,7 +89,7 @@ pub(super) fn prepare(
                 },
                 Sent::Article(_) => unreachable!("handled above"),
             };
-            let hints = Hints { reject_non_articles, ..metadata.hints() };
+            let hints = Hints { reject_non_articles, format: format_of(sent)?, ..metadata.hints() };
             let document = extract::Document { payload, url: non_empty(&metadata.url), hints };
             let budget = Budget::new(&options.extract, is_abandoned);
             match extract::extract(&document, &budget) {
@@ -132,6 +134,29 @@ pub(super) fn prepare(
     }
 }
 
+/// Returns the format that the sender states.
+fn format_of(sent: &Sent) -> Result<Option<extract::DocumentFormat>, Violations> {
+    use extract::DocumentFormat as To;
+    let Sent::Raw(raw) = sent else { return Ok(None) };
+    let Ok(stated) = DocumentFormat::try_from(raw.format) else {
+        return Err(Violations::one("document.raw.format", "must be one of the document formats"));
+    };
+    Ok(match stated {
+        DocumentFormat::Unspecified => None,
+        DocumentFormat::Html => Some(To::Html),
+        DocumentFormat::Text => Some(To::Text),
+        DocumentFormat::SyndicationFeed => Some(To::Feed),
+        DocumentFormat::NewsmlG2 => Some(To::NewsmlG2),
+        DocumentFormat::Newsml1 => Some(To::Newsml1),
+        DocumentFormat::Nitf => Some(To::Nitf),
+        DocumentFormat::Ninjs => Some(To::Ninjs),
+        DocumentFormat::Iptc7901 => Some(To::Iptc7901),
+        DocumentFormat::WordpressExport => Some(To::Wxr),
+        DocumentFormat::SchemaOrg => Some(To::SchemaOrg),
+        DocumentFormat::Markdown => Some(To::Markdown),
+    })
+}
+
 fn non_empty(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
@@ -165,6 +190,8 @@ struct Merged {
     statements: Statements,
     /// The version that a wire item states.
     version: Option<i64>,
+    /// The note of a wire item that corrects or updates an earlier one.
+    note: String,
     original: Option<Arc<OriginalDocument>>,
 }
 
@@ -224,6 +251,7 @@ impl SenderMetadata {
             source: non_empty(&self.source),
             publish_time: self.publish_time,
             fetch_time: self.fetch_time,
+            format: None,
             reject_non_articles: false,
         }
     }
@@ -270,8 +298,11 @@ impl SenderMetadata {
         let is_foreign = feed.is_some_and(|feed| !feed.is_empty() && !same_domain(feed, &url));
         let (fetched, is_item) = (self.url.clone(), feed.is_some());
         let statements = Statements { fetched, believed, is_item, is_foreign, states_external_id };
-        let version = draft.wire.version;
-        Merged { article: Article { url, ..from_draft(draft) }, report, statements, version, original: None }
+        let (version, note) = (draft.wire.version, revision_note(&draft.wire));
+        // An item without a link is of the site of its feed.
+        let source = feed.filter(|_| url.is_empty()).and_then(host_of).unwrap_or_default();
+        let article = Article { url, source, ..from_draft(draft) };
+        Merged { article, report, statements, version, note, original: None }
     }
 
     /// Overrides the article's metadata with the sender's, cleans the article and collects its keys.
@@ -283,7 +314,7 @@ impl SenderMetadata {
         options: &IngestOptions,
         field: &str,
     ) -> Result<Prepared, IngestError> {
-        let Merged { mut article, mut report, statements, version, original } = merged;
+        let Merged { mut article, mut report, statements, version, note, original } = merged;
         let is_extracted = report.method() != ExtractionMethod::Article;
         let mut set_by_request = |field: &str| {
             if is_extracted && !field.is_empty() {
@@ -340,7 +371,7 @@ impl SenderMetadata {
         // `Ingestion::write_of` sets the authority of the caller.
         let from = IngestSource::Publisher(Authority::Write);
         let original = original.map(|document| Original::new(document, &report.encode_to_vec(), time));
-        let ingest = Ingest { id, is_named, keys, article, version, request, from, original, time };
+        let ingest = Ingest { id, is_named, keys, article, version, request, from, original, note, time };
         Ok(Prepared { write: Write::Ingest(Box::new(ingest)), report })
     }
 
@@ -376,6 +407,17 @@ impl SenderMetadata {
         let observed = self.fetch_time.or((is_item || stated.is_none()).then_some(arrival));
         SourceVersion { stated, number: self.source_version, observed }.bounded(arrival)
     }
+}
+
+/// Returns the note of a wire item that corrects or updates an earlier version; empty for any other.
+fn revision_note(wire: &WireFields) -> String {
+    let signal = match wire.signals.first() {
+        None => return String::new(),
+        Some(Signal::Correction) => "correction",
+        Some(Signal::Update) => "update",
+    };
+    let note = if wire.editor_note.is_empty() { signal } else { &wire.editor_note };
+    clean_line(note).chars().take(MAX_REASON_CHARS).collect()
 }
 
 /// Returns an address by the scheme of the fetched one: templates often state the address that a site had before HTTPS.

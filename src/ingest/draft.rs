@@ -4,8 +4,8 @@ use crate::article::to_proto;
 use crate::extract::{self, Draft, Precision, StatedTime, WireFields};
 use crate::proto::block::Content;
 use crate::proto::{
-    Access, Article, Author, AuthorKind, Block, DataMining, Dateline, EmbedBlock, Emphasis, ImageBlock, Media,
-    MediaKind, Rights, Span, Subject, SubjectKind, TableBlock, TableRow, TextBlock, TextKind, TimePrecision,
+    Access, Article, Author, AuthorKind, Block, DataMining, Dateline, EmbedBlock, Emphasis, ImageBlock, ItemLink,
+    Media, MediaKind, Rights, Span, Subject, SubjectKind, TableBlock, TableRow, TextBlock, TextKind, TimePrecision,
 };
 
 /// Converts a draft. `ingest::document` has taken its URLs.
@@ -34,8 +34,9 @@ pub(super) fn from_draft(draft: Draft) -> Article {
         update_time,
         wire,
     } = draft;
-    // The others have no field in the API.
-    let WireFields { embargo, usage_terms, subjects, .. } = wire;
+    // `ingest::document` has taken the version and the signals.
+    let WireFields { embargo, version: _, signals: _, editor_note, subjects, urgency, slugline, usage_terms, links } =
+        wire;
     let (publish_time_precision, publish_utc_offset) =
         publish_time.map_or((TimePrecision::Unspecified, None), precision);
     Article {
@@ -54,6 +55,10 @@ pub(super) fn from_draft(draft: Draft) -> Article {
         blocks: blocks.into_iter().map(block).collect(),
         media: media.into_iter().map(self::media).collect(),
         subjects: subjects.into_iter().map(subject).collect(),
+        urgency: urgency.map_or(0, i32::from),
+        slugline,
+        editor_note,
+        links: links.into_iter().map(link).collect(),
         rights: Some(Rights { usage_terms, ..self::rights(rights) }),
         embargo_time: embargo.map(to_proto),
         publish_time: publish_time.map(|stated| to_proto(stated.time)),
@@ -85,6 +90,11 @@ fn subject(subject: extract::Subject) -> Subject {
     };
     let extract::Subject { kind: _, scheme, code, name } = subject;
     Subject { kind: kind.into(), scheme, code, name }
+}
+
+fn link(link: extract::ItemLink) -> ItemLink {
+    let extract::ItemLink { relation, external_id, title } = link;
+    ItemLink { relation, external_id, title }
 }
 
 fn precision(stated: StatedTime) -> (TimePrecision, Option<prost_types::Duration>) {

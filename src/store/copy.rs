@@ -124,6 +124,7 @@ async fn store<'a>(
                     request: None,
                     from: IngestSource::Copy(standing.editor_fields),
                     original,
+                    note: String::new(),
                     time: record.create_time,
                 };
                 taken.push(&**record);

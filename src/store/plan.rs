@@ -191,7 +191,7 @@ fn plan_ingest<'a>(
     if let IngestSource::Publisher(authority) = ingest.from {
         times.require_authority(authority, current, ingest.time)?;
     }
-    let mut revision = Revision::of_text(article, "");
+    let mut revision = Revision::of_text(article, &ingest.note);
     if current.lifecycle == Lifecycle::Expected {
         revision.kind = ChangeKind::Created;
     }

@@ -93,6 +93,8 @@ pub struct Ingest {
     pub from: IngestSource,
     /// The document as received, if it is to be kept.
     pub original: Option<Original>,
+    /// The sender's note about this version: the reason of the revision that it becomes. Empty if there is none.
+    pub note: String,
     /// Current time.
     pub time: Timestamp,
 }

@@ -40,7 +40,7 @@ async fn accepted(server: &TestServer, document: Document) -> IngestedArticle {
 }
 
 fn raw(data: impl Into<Vec<u8>>, content_type: &str) -> Document {
-    let payload = Payload::Raw(RawPayload { data: data.into(), mime_type: content_type.into() });
+    let payload = Payload::Raw(RawPayload::new(data, content_type));
     Document { payload: Some(payload), ..Document::default() }
 }
 

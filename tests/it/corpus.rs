@@ -41,7 +41,7 @@ impl Case {
             .into_iter()
             .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("input.")));
         let data = std::fs::read(input.unwrap_or_else(|| panic!("{}: no input", self.name))).unwrap();
-        let payload = Some(Payload::Raw(RawPayload { data, mime_type: text("contentType") }));
+        let payload = Some(Payload::Raw(RawPayload::new(data, text("contentType"))));
         let fetch_time: Option<jiff::Timestamp> = text("fetchTime").parse().ok();
         let fetch_time = fetch_time.map(|time| prost_types::Timestamp { seconds: time.as_second(), nanos: 0 });
         let document = Document { payload, url: text("url"), source: text("source"), fetch_time, ..Default::default() };

@@ -28,7 +28,7 @@ async fn take(client: &mut Writes, document: Document) -> Result<IngestedArticle
 }
 
 fn raw(data: impl Into<Vec<u8>>, content_type: &str) -> Document {
-    let raw = RawPayload { data: data.into(), mime_type: content_type.into() };
+    let raw = RawPayload::new(data, content_type);
     Document { payload: Some(Payload::Raw(raw)), ..Document::default() }
 }
 
@@ -335,5 +335,35 @@ async fn page_boilerplate_is_reported_and_the_url_is_validated() {
         };
         let article = take(&mut client, document).await.unwrap().article.unwrap();
         assert!(article.url.ends_with(believed), "{head}: {}", article.url);
+    }
+}
+
+#[tokio::test]
+async fn a_stated_format_replaces_detection() {
+    let server = TestServer::start().await;
+    let mut client = server.ingestion().await;
+    let stated = |data: &str, format: i32| {
+        let raw = RawPayload { format, ..RawPayload::new(data, "") };
+        Document { payload: Some(Payload::Raw(raw)), source: "northwire.example".into(), ..Document::default() }
+    };
+    let story = "The harbour board of Port Ellery agreed on Monday to dredge the northern channel before the winter.";
+    // Nothing in it shows that it is ninjs: it has no ID.
+    let item = format!(r#"{{"type": "text", "headline": "Channel to be dredged", "body_text": "{story}"}}"#);
+    assert_eq!(take(&mut client, stated(&item, 0)).await.unwrap_err().code(), Code::InvalidArgument);
+    let article = take(&mut client, stated(&item, DocumentFormat::Ninjs.into())).await.unwrap().article.unwrap();
+    assert_eq!(article.body, story);
+    // Front matter is text if the sender says so.
+    let text = format!("---\ntitle: Channel\n---\n\nChannel to be dredged\n\n{story}\n");
+    let report = take(&mut client, stated(&text, DocumentFormat::Text.into())).await.unwrap().report.unwrap();
+    assert_eq!(report.method(), ExtractionMethod::Text);
+    for (data, format, expected) in [
+        (item.as_str(), DocumentFormat::NewsmlG2.into(), "document.raw.data: must be"),
+        (item.as_str(), DocumentFormat::SchemaOrg.into(), "document.raw.data: must be"),
+        (text.as_str(), DocumentFormat::Ninjs.into(), "document.raw.data: must be"),
+        (text.as_str(), 99, "document.raw.format: must be one of the document formats"),
+    ] {
+        let error = take(&mut client, stated(data, format)).await.unwrap_err();
+        assert_eq!(error.code(), Code::InvalidArgument, "{format}: {error:?}");
+        assert!(error.message().contains(expected), "{format}: {}", error.message());
     }
 }

@@ -40,7 +40,7 @@ fn document(way: Way, version: usize) -> Document {
         }
         Way::FeedItem => {
             let data = FEED.replace("<title>", &format!("<title>{word} ")).into_bytes();
-            let raw = RawPayload { data, mime_type: "application/rss+xml".into() };
+            let raw = RawPayload::new(data, "application/rss+xml");
             let url = "https://northline.example/coast.rss".into();
             Document { payload: Some(Payload::Raw(raw)), url, ..Default::default() }
         }

@@ -49,7 +49,7 @@ async fn rejections_and_warnings_are_noted_and_good_documents_are_not() {
     let feed = "<rss version=\"2.0\"><channel><title>Post</title><item><guid>r-1</guid><title>Toll to rise</title>\
         <description>The toll on the bridge will rise by a tenth in June, the county said.</description></item>\
         <item><guid>r-2</guid></item></channel></rss>";
-    let raw = |data: &str, mime_type: &str| RawPayload { data: data.into(), mime_type: mime_type.into() };
+    let raw = |data: &str, mime_type: &str| RawPayload::new(data, mime_type);
     let feed = Payload::Raw(raw(feed, "application/rss+xml"));
     ingest(&server, document(feed, "feed.example", "")).await.unwrap();
     // Rejected by the store: the article was withdrawn.

@@ -59,8 +59,7 @@ async fn each_kind_of_document_is_returned_as_it_was_received() {
         "<rss version=\"2.0\"><channel><title>Post</title><item><guid>r-1</guid><title>Bridge toll to rise</title>
         <description>The toll on the bridge will rise by a tenth in June, the county said.</description></item>
         </channel></rss>";
-    let raw =
-        |data: &[u8], mime_type: &str| Payload::Raw(RawPayload { data: data.to_vec(), mime_type: mime_type.into() });
+    let raw = |data: &[u8], mime_type: &str| Payload::Raw(RawPayload::new(data, mime_type));
     let legacy = page("Caf\u{e9} shut").chars().map(|c| c as u8).collect::<Vec<u8>>();
     for (number, (payload, data, mime_type)) in (1..).zip([
         (
@@ -190,6 +189,7 @@ async fn put_former(store: &dyn Store, page: &str) -> String {
         request: None,
         from: IngestSource::Publisher(Authority::Write),
         original: Some(Original::new(document, &ExtractionReport::default().encode_to_vec(), time)),
+        note: String::new(),
         time,
     };
     let written = store.write(vec![Write::Ingest(Box::new(ingest))]).await.remove(0).unwrap();
@@ -267,7 +267,7 @@ async fn a_feed_is_kept_if_it_has_one_item() {
     let feed = |items: &[usize]| {
         let items: String = items.iter().map(|id| item(*id)).collect();
         let feed = format!("<rss version=\"2.0\"><channel><title>Post</title>{items}</channel></rss>");
-        let raw = RawPayload { data: feed.into_bytes(), mime_type: "application/rss+xml".into() };
+        let raw = RawPayload::new(feed, "application/rss+xml");
         let source = "tarn-valley.example".to_owned();
         Document { payload: Some(Payload::Raw(raw)), source, ..Document::default() }
     };

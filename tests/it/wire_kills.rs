@@ -124,3 +124,17 @@ async fn pages_that_are_no_articles_are_marked_or_rejected_on_request() {
     let refused = server.ingestion().await.ingest_article(request(true)).await.unwrap_err();
     assert!(refused.code() == Code::InvalidArgument && refused.message().contains("list of pages"), "{refused:?}");
 }
+
+#[tokio::test]
+async fn the_note_of_a_correction_is_the_reason_of_its_revision() {
+    let server = TestServer::start().await;
+    let first = ingest(&server, item("wire-g2", SOURCE)).await.unwrap().article.unwrap();
+    let corrected = ingest(&server, item("wire-g2-correction", SOURCE)).await.unwrap();
+    assert_eq!(corrected.outcome(), IngestOutcome::Revised);
+    let note = corrected.article.unwrap().editor_note;
+    assert!(!note.is_empty());
+    let request = ListArticleRevisionsRequest { parent: first.name, ..Default::default() };
+    let revisions = server.retrieval().await.list_article_revisions(request).await.unwrap().into_inner().revisions;
+    let reasons: Vec<&str> = revisions.iter().map(|revision| revision.reason.as_str()).collect();
+    assert_eq!(reasons, [note.as_str(), ""]);
+}

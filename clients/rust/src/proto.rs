@@ -13,6 +13,13 @@ impl Author {
     }
 }
 
+impl RawPayload {
+    /// Returns bytes with their media type, as in the Content-Type of a response; empty to have it detected.
+    pub fn new(data: impl Into<Vec<u8>>, mime_type: impl Into<String>) -> Self {
+        Self { data: data.into(), mime_type: mime_type.into(), ..Self::default() }
+    }
+}
+
 impl IngestArticlesRequest {
     /// Returns a request to ingest a document in a stream.
     pub fn of(sequence: i64, document: Document) -> Self {

@@ -3,6 +3,7 @@
 mod annotations;
 mod blocks;
 mod media;
+mod newsroom;
 mod people;
 mod rights;
 mod words;
@@ -71,6 +72,7 @@ impl CleanArticle {
         words::clean(&mut article, limits, &mut violations);
         people::clean(&mut article, &mut violations);
         rights::clean(&mut article, &mut violations);
+        newsroom::clean(&mut article, &mut violations);
         media::clean(&mut article.media, &mut violations);
         blocks::clean(&mut article, &mut violations);
         clean_times(&mut article, &mut violations);

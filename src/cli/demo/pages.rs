@@ -86,13 +86,13 @@ pub(super) const WIRE: [(&str, &[u8]); 3] = [
 ];
 
 pub(super) fn wire_document(item: &[u8]) -> Document {
-    let raw = RawPayload { data: item.into(), mime_type: "application/vnd.iptc.g2.newsitem+xml".to_owned() };
+    let raw = RawPayload::new(item, "application/vnd.iptc.g2.newsitem+xml");
     Document { payload: Some(Payload::Raw(raw)), source: WIRE_SOURCE.to_owned(), ..Document::default() }
 }
 
 impl Page {
     pub(super) fn document(&self) -> Document {
-        let raw = RawPayload { data: self.bytes.into(), mime_type: self.content_type.to_owned() };
+        let raw = RawPayload::new(self.bytes, self.content_type);
         Document { payload: Some(Payload::Raw(raw)), url: self.url.to_owned(), ..Document::default() }
     }
 }

@@ -25,7 +25,8 @@ const STACK_BYTES: usize = 16 << 20;
 
 #[derive(Args)]
 pub(super) struct ExtractArgs {
-    /// Files, directories, or - for stdin: .html, .txt, .xml, .rss, .jsonl or .json (one object a line), also .gz
+    /// Files, directories, or - for stdin: .html, .txt, .xml, .rss, .jsonl (one object a line), .json (the same, or
+    /// ninjs, schema.org or JSON Feed), also .gz
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// URL of the document; for a single file

@@ -10,7 +10,7 @@ use std::io::Read;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-use super::detect::{Format, content_type_parts};
+use super::detect::{DocumentFormat, content_type_parts};
 use crate::extract::bounded_parser;
 use crate::extract::document::Limits;
 use crate::extract::error::ExtractError;
@@ -22,7 +22,7 @@ pub(crate) struct Decoded {
     pub(crate) text: String,
     pub(crate) charset: &'static str,
     /// Format according to the Content-Type.
-    pub(crate) declared: Option<Format>,
+    pub(crate) declared: Option<DocumentFormat>,
     pub(crate) warnings: Vec<Warning>,
 }
 

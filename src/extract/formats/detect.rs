@@ -9,9 +9,11 @@ pub(super) const ACCEPTED: &str = "HTML, plain text, RSS, Atom, RDF, JSON Feed, 
 
 /// The format of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
+#[allow(missing_docs)]
+pub enum DocumentFormat {
     Html,
     Text,
+    /// RSS, Atom, RDF or JSON Feed.
     Feed,
     /// JSON, of a format that its fields show.
     Json,
@@ -20,13 +22,18 @@ pub(crate) enum Format {
     NewsmlG2,
     Newsml1,
     Nitf,
+    /// Only stated by the sender: detection finds JSON.
+    Ninjs,
     Iptc7901,
+    /// WordPress export.
     Wxr,
+    /// Only stated by the sender: detection finds JSON.
+    SchemaOrg,
     Markdown,
 }
 
 /// Returns the format and the charset that a Content-Type declares.
-pub(super) fn content_type_parts(content_type: &str) -> Result<(Option<Format>, Option<String>), ExtractError> {
+pub(super) fn content_type_parts(content_type: &str) -> Result<(Option<DocumentFormat>, Option<String>), ExtractError> {
     let mut parts = content_type.split(';');
     let essence = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
     let charset = parts.find_map(|part| {
@@ -35,16 +42,16 @@ pub(super) fn content_type_parts(content_type: &str) -> Result<(Option<Format>, 
     });
     let format = match essence.as_str() {
         "" | "application/octet-stream" | "application/gzip" | "application/x-gzip" | "binary/octet-stream" => None,
-        "text/html" | "application/xhtml+xml" => Some(Format::Html),
-        "text/plain" => Some(Format::Text),
-        "text/markdown" | "text/x-markdown" => Some(Format::Markdown),
+        "text/html" | "application/xhtml+xml" => Some(DocumentFormat::Html),
+        "text/plain" => Some(DocumentFormat::Text),
+        "text/markdown" | "text/x-markdown" => Some(DocumentFormat::Markdown),
         "application/rss+xml" | "application/atom+xml" | "application/rdf+xml" | "application/feed+json" => {
-            Some(Format::Feed)
+            Some(DocumentFormat::Feed)
         }
-        "application/xml" | "text/xml" => Some(Format::Xml),
-        "application/json" | "text/json" => Some(Format::Json),
-        other if other.ends_with("+xml") => Some(Format::Xml),
-        other if other.ends_with("+json") => Some(Format::Json),
+        "application/xml" | "text/xml" => Some(DocumentFormat::Xml),
+        "application/json" | "text/json" => Some(DocumentFormat::Json),
+        other if other.ends_with("+xml") => Some(DocumentFormat::Xml),
+        other if other.ends_with("+json") => Some(DocumentFormat::Json),
         other if other.starts_with("text/") => None,
         other => return Err(ExtractError::ContentType(other.chars().take(64).collect())),
     };
@@ -55,14 +62,14 @@ pub(super) fn content_type_parts(content_type: &str) -> Result<(Option<Format>, 
 ///
 /// # Errors
 /// If it is a format that carries no articles, or that nothing here reads.
-pub(super) fn format(text: &str, declared: Option<Format>) -> Result<Format, ExtractError> {
+pub(super) fn format(text: &str, declared: Option<DocumentFormat>) -> Result<DocumentFormat, ExtractError> {
     let start = text.trim_start_matches('\u{FEFF}').trim_start();
     let root = root(start);
     if let Some(format) = root.as_ref().and_then(wire) {
         return Ok(format);
     }
     if syndication::is_feed(text) {
-        return Ok(Format::Feed);
+        return Ok(DocumentFormat::Feed);
     }
     if let Some(root) = root {
         check_root(&root, start, declared)?;
@@ -77,20 +84,24 @@ pub(super) fn format(text: &str, declared: Option<Format>) -> Result<Format, Ext
         || ["<html", "<head", "<body", "<article", "<div", "<p>", "<meta"].iter().any(|tag| head.contains(tag));
     Ok(match declared {
         // The feed parser reports a malformed feed.
-        Some(Format::Feed) => Format::Feed,
-        Some(Format::Html) => Format::Html,
-        _ if is_html => Format::Html,
-        _ => Format::Text,
+        Some(DocumentFormat::Feed) => DocumentFormat::Feed,
+        Some(DocumentFormat::Html) => DocumentFormat::Html,
+        _ if is_html => DocumentFormat::Html,
+        _ => DocumentFormat::Text,
     })
 }
 
 /// Returns the format of a document that is no XML; none for pages and dumps.
-fn other(start: &str, declared: Option<Format>) -> Result<Option<Format>, ExtractError> {
-    if declared == Some(Format::Json) || is_json(start) {
-        return Ok(Some(if declared == Some(Format::Feed) { Format::Feed } else { Format::Json }));
+fn other(start: &str, declared: Option<DocumentFormat>) -> Result<Option<DocumentFormat>, ExtractError> {
+    if declared == Some(DocumentFormat::Json) || is_json(start) {
+        return Ok(Some(if declared == Some(DocumentFormat::Feed) {
+            DocumentFormat::Feed
+        } else {
+            DocumentFormat::Json
+        }));
     }
     // Pages and feeds are declared; anything else can be any text.
-    if matches!(declared, Some(Format::Html | Format::Feed)) {
+    if matches!(declared, Some(DocumentFormat::Html | DocumentFormat::Feed)) {
         return Ok(None);
     }
     if start.starts_with("\u{16}\u{16}\u{1}") {
@@ -100,10 +111,10 @@ fn other(start: &str, declared: Option<Format>) -> Result<Option<Format>, Extrac
         return Err(unknown("an e-mail message".to_owned()));
     }
     if iptc_7901::is_format(start) {
-        return Ok(Some(Format::Iptc7901));
+        return Ok(Some(DocumentFormat::Iptc7901));
     }
-    let is_markdown = declared == Some(Format::Markdown) || markdown::is_format(start);
-    Ok(is_markdown.then_some(Format::Markdown))
+    let is_markdown = declared == Some(DocumentFormat::Markdown) || markdown::is_format(start);
+    Ok(is_markdown.then_some(DocumentFormat::Markdown))
 }
 
 /// Returns the error for a format that is not read.
@@ -147,24 +158,24 @@ fn root(text: &str) -> Option<Root<'_>> {
 }
 
 /// Returns the wire format that a root element shows.
-fn wire(root: &Root<'_>) -> Option<Format> {
+fn wire(root: &Root<'_>) -> Option<DocumentFormat> {
     Some(match root.name.rsplit(':').next().unwrap_or(root.name) {
-        "NewsML" | "NewsItem" => Format::Newsml1,
-        "nitf" | "NITF" => Format::Nitf,
-        "rss" if root.tag.contains("wordpress.org/export/") => Format::Wxr,
-        name if newsml_g2::ROOTS.contains(&name) => Format::NewsmlG2,
+        "NewsML" | "NewsItem" => DocumentFormat::Newsml1,
+        "nitf" | "NITF" => DocumentFormat::Nitf,
+        "rss" if root.tag.contains("wordpress.org/export/") => DocumentFormat::Wxr,
+        name if newsml_g2::ROOTS.contains(&name) => DocumentFormat::NewsmlG2,
         _ => return None,
     })
 }
 
 /// Refuses XML that is neither a wire item, nor a feed, nor a page.
-fn check_root(root: &Root<'_>, text: &str, declared: Option<Format>) -> Result<(), ExtractError> {
-    if is_html_element(root.name) || declared == Some(Format::Html) {
+fn check_root(root: &Root<'_>, text: &str, declared: Option<DocumentFormat>) -> Result<(), ExtractError> {
+    if is_html_element(root.name) || declared == Some(DocumentFormat::Html) {
         return Ok(());
     }
     let is_closed =
         || text.trim_end().strip_suffix('>').is_some_and(|it| it.trim_end().ends_with(&format!("</{}", root.name)));
-    if text.starts_with("<?xml") || declared == Some(Format::Xml) || is_closed() {
+    if text.starts_with("<?xml") || declared == Some(DocumentFormat::Xml) || is_closed() {
         let name: String = root.name.chars().take(64).collect();
         return Err(unknown(format!("XML with the root element <{name}>")));
     }
@@ -270,24 +281,24 @@ mod tests {
         let page = "<html><body><p>x</p></body></html>";
         let prolog = "<?xml version='1.0'?><!-- <html> --><!DOCTYPE x [<!ENTITY a 'b>'>]><?style x?>\n";
         for (text, expected) in [
-            ("<newsItem guid='x'/>".to_owned(), Format::NewsmlG2),
-            (format!("{prolog}<nar:newsMessage xmlns:nar='urn:x'/>"), Format::NewsmlG2),
-            (format!("\u{FEFF}{prolog}<nitf><body/></nitf>"), Format::Nitf),
-            ("<!DOCTYPE NewsML SYSTEM 'x.dtd'><NewsML/>".to_owned(), Format::Newsml1),
-            ("<rss xmlns:wp='http://wordpress.org/export/1.2/'/>".to_owned(), Format::Wxr),
-            ("<rss version='2.0'/>".to_owned(), Format::Feed),
-            (format!("{prolog}{page}"), Format::Html),
-            ("<my-app><p>x</p></my-app>".to_owned(), Format::Html),
-            ("NWA0001 3 pl 120 nw 0123\nHarbour/\nDredging=\n".to_owned(), Format::Iptc7901),
-            ("---\ntitle: Dredging\n---\nText".to_owned(), Format::Markdown),
-            ("{\"uri\": 1}".to_owned(), Format::Json),
-            ("Dredging\n\nThe harbour board <of Port Ellery> agreed.".to_owned(), Format::Text),
-            ("--- x ---\nThe harbour board agreed.".to_owned(), Format::Text),
-            ("{Photo: Ida Quill}\nThe harbour board agreed.".to_owned(), Format::Text),
+            ("<newsItem guid='x'/>".to_owned(), DocumentFormat::NewsmlG2),
+            (format!("{prolog}<nar:newsMessage xmlns:nar='urn:x'/>"), DocumentFormat::NewsmlG2),
+            (format!("\u{FEFF}{prolog}<nitf><body/></nitf>"), DocumentFormat::Nitf),
+            ("<!DOCTYPE NewsML SYSTEM 'x.dtd'><NewsML/>".to_owned(), DocumentFormat::Newsml1),
+            ("<rss xmlns:wp='http://wordpress.org/export/1.2/'/>".to_owned(), DocumentFormat::Wxr),
+            ("<rss version='2.0'/>".to_owned(), DocumentFormat::Feed),
+            (format!("{prolog}{page}"), DocumentFormat::Html),
+            ("<my-app><p>x</p></my-app>".to_owned(), DocumentFormat::Html),
+            ("NWA0001 3 pl 120 nw 0123\nHarbour/\nDredging=\n".to_owned(), DocumentFormat::Iptc7901),
+            ("---\ntitle: Dredging\n---\nText".to_owned(), DocumentFormat::Markdown),
+            ("{\"uri\": 1}".to_owned(), DocumentFormat::Json),
+            ("Dredging\n\nThe harbour board <of Port Ellery> agreed.".to_owned(), DocumentFormat::Text),
+            ("--- x ---\nThe harbour board agreed.".to_owned(), DocumentFormat::Text),
+            ("{Photo: Ida Quill}\nThe harbour board agreed.".to_owned(), DocumentFormat::Text),
         ] {
             assert_eq!(format(&text, None), Ok(expected), "{text}");
         }
-        assert_eq!(format("<nitf/>", Some(Format::Html)), Ok(Format::Nitf));
+        assert_eq!(format("<nitf/>", Some(DocumentFormat::Html)), Ok(DocumentFormat::Nitf));
     }
 
     #[test]
@@ -295,7 +306,7 @@ mod tests {
         for (text, declared, recognised) in [
             ("<?xml version='1.0'?><response><p>x</p></response>", None, "XML with the root element <response>"),
             ("<response><p>x</p></response>\n", None, "XML with the root element <response>"),
-            ("<opml version='2.0'>", Some(Format::Xml), "XML with the root element <opml>"),
+            ("<opml version='2.0'>", Some(DocumentFormat::Xml), "XML with the root element <opml>"),
             ("Received: by x\nMessage-ID: <1@herald.example>\n\nText", None, "an e-mail message"),
             ("\u{16}\u{16}\u{1}W1\u{1f}x", None, "wire text in ANPA 1312"),
         ] {
@@ -306,9 +317,9 @@ mod tests {
     #[test]
     fn content_types_declare_formats() {
         for (content_type, expected) in [
-            ("application/vnd.iptc.g2.newsitem+xml", Some(Format::Xml)),
-            ("application/ld+json; charset=utf-8", Some(Format::Json)),
-            ("text/markdown", Some(Format::Markdown)),
+            ("application/vnd.iptc.g2.newsitem+xml", Some(DocumentFormat::Xml)),
+            ("application/ld+json; charset=utf-8", Some(DocumentFormat::Json)),
+            ("text/markdown", Some(DocumentFormat::Markdown)),
             ("text/x-opml", None),
         ] {
             assert_eq!(content_type_parts(content_type).map(|it| it.0), Ok(expected), "{content_type}");

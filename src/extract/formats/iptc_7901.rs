@@ -84,7 +84,7 @@ pub(super) fn extract(
 fn read_head(lines: &[&str], item: &mut Item) -> usize {
     let mut at = lines.iter().take_while(|line| line.trim().is_empty()).count();
     if let Some(keywords) = lines.get(at).map(|line| line.trim()).filter(|line| line.ends_with('/')) {
-        item.draft.wire.slug = keywords.trim_end_matches('/').to_owned();
+        item.draft.wire.slugline = keywords.trim_end_matches('/').to_owned();
         keywords.split('/').for_each(|keyword| item.add_tag(keyword));
         at += 1;
     }

@@ -9,12 +9,12 @@ use crate::extract::report::{Report, Warning, WarningCode};
 /// nothing is withdrawn by guess.
 pub(crate) fn warn_of_kill(lines: &[Line], draft: &Draft, report: &mut Report) {
     let head = lines.iter().filter(|line| !line.is_object()).take(3).map(|line| line.text.as_str());
-    let mut texts = [draft.headline.as_str(), draft.wire.slug.as_str(), draft.wire.editor_note.as_str()]
+    let mut texts = [draft.headline.as_str(), draft.wire.slugline.as_str(), draft.wire.editor_note.as_str()]
         .into_iter()
         .chain(head)
         .filter(|text| !text.is_empty());
     if let Some(advisory) = texts.find(|text| phrases::is_kill_advisory(text)) {
-        let article = match (&draft.wire.slug, &draft.external_id) {
+        let article = match (&draft.wire.slugline, &draft.external_id) {
             (slug, _) if !slug.is_empty() => format!(" about {slug:?}"),
             (_, Some(id)) => format!(" in item {id:?}"),
             _ => String::new(),

@@ -161,7 +161,6 @@ fn read_fields(fields: &Fields, item: &mut Item) {
     item.draft.section = fields.one(&["section", "category", "categories"]).to_owned();
     fields.all(&["tags", "keywords"]).into_iter().for_each(|tag| item.add_tag(tag));
     item.set_id(fields.one(&["id", "guid", "uuid"]));
-    item.draft.wire.slug = fields.one(&["slug"]).to_owned();
     let addresses = ["url", "canonical_url", "canonicalurl", "permalink", "link"];
     item.draft.url = addresses.into_iter().find_map(|name| canonical_url(fields.one(&[name])).ok());
     item.add_media(wire::media(MediaKind::Image, fields.one(&["image", "cover", "thumbnail"]), "", ""));

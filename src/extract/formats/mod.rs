@@ -28,7 +28,7 @@ use super::document::{Document, Hints, Limits, Payload};
 use super::draft::{Extracted, Extraction};
 use super::error::ExtractError;
 use super::report::Report;
-use detect::Format;
+pub use detect::DocumentFormat;
 pub use html::Blocks;
 #[cfg(test)]
 pub(crate) use html::page_lines;
@@ -68,17 +68,31 @@ fn read(document: &Document<'_>, budget: &Budget<'_>) -> Result<Extraction, Extr
             let report =
                 Report { charset: decoded.charset.to_owned(), warnings: decoded.warnings, ..Report::default() };
             let text = &decoded.text;
-            match detect::format(text, decoded.declared)? {
-                Format::Html => article(html::extract(text, document.url, hints, report, budget)),
-                Format::Text | Format::Xml => article(text::extract(text, hints, report, budget)),
-                Format::Feed => syndication::extract(text, document.url, hints, &report, budget).map(Extraction::Feed),
-                Format::Json => json(text, hints, &report, budget),
-                Format::NewsmlG2 => newsml_g2::extract(text, hints, &report, budget),
-                Format::Newsml1 => newsml_1::extract(text, hints, &report, budget),
-                Format::Nitf => nitf::extract(text, hints, &report, budget),
-                Format::Iptc7901 => iptc_7901::extract(text, hints, &report, budget),
-                Format::Wxr => wxr::extract(text, hints, &report, budget),
-                Format::Markdown => markdown::extract(text, document.url, hints, &report, budget),
+            let format = match hints.format {
+                Some(stated) => stated,
+                None => detect::format(text, decoded.declared)?,
+            };
+            match format {
+                DocumentFormat::Html => article(html::extract(text, document.url, hints, report, budget)),
+                DocumentFormat::Text | DocumentFormat::Xml => article(text::extract(text, hints, report, budget)),
+                DocumentFormat::Feed => {
+                    syndication::extract(text, document.url, hints, &report, budget).map(Extraction::Feed)
+                }
+                DocumentFormat::Json => json(text, hints, &report, budget),
+                DocumentFormat::Ninjs => {
+                    let document = parse_json(text, budget)?;
+                    let items = ninjs::items(&document);
+                    // The sender knows the format of an item that has none of its marks.
+                    let items = if items.is_empty() { vec![&document] } else { items };
+                    ninjs::extract(&items, hints, &report, budget)
+                }
+                DocumentFormat::SchemaOrg => schema_org::extract(&parse_json(text, budget)?, hints, &report, budget),
+                DocumentFormat::NewsmlG2 => newsml_g2::extract(text, hints, &report, budget),
+                DocumentFormat::Newsml1 => newsml_1::extract(text, hints, &report, budget),
+                DocumentFormat::Nitf => nitf::extract(text, hints, &report, budget),
+                DocumentFormat::Iptc7901 => iptc_7901::extract(text, hints, &report, budget),
+                DocumentFormat::Wxr => wxr::extract(text, hints, &report, budget),
+                DocumentFormat::Markdown => markdown::extract(text, document.url, hints, &report, budget),
             }
         }
     }
@@ -86,7 +100,7 @@ fn read(document: &Document<'_>, budget: &Budget<'_>) -> Result<Extraction, Extr
 
 /// Extracts the articles of JSON, of the format that its fields show.
 fn json(text: &str, hints: &Hints<'_>, report: &Report, budget: &Budget<'_>) -> Result<Extraction, ExtractError> {
-    let document = json::parse(text.trim_start_matches('\u{FEFF}'), budget)?;
+    let document = parse_json(text, budget)?;
     if schema_org::is_format(&document) {
         return schema_org::extract(&document, hints, report, budget);
     }
@@ -98,6 +112,25 @@ fn json(text: &str, hints: &Hints<'_>, report: &Report, budget: &Budget<'_>) -> 
     let keys =
         if keys.is_empty() { "without fields".to_owned() } else { format!("with the fields {}", keys.join(", ")) };
     Err(detect::unknown(format!("JSON {keys}")))
+}
+
+fn parse_json(text: &str, budget: &Budget<'_>) -> Result<json::Json, ExtractError> {
+    json::parse(text.trim_start_matches('\u{FEFF}'), budget)
+}
+
+/// Returns true if a text is JSON of a format that carries articles: ninjs, schema.org or JSON Feed.
+pub fn is_article_json(text: &str) -> bool {
+    let limits = Limits::default();
+    let budget = Budget::unattended(&limits);
+    budget.set_document_size(text.len());
+    syndication::is_feed(text)
+        || parse_json(text, &budget)
+            .is_ok_and(|document| schema_org::is_format(&document) || !ninjs::items(&document).is_empty())
+}
+
+/// Returns the error for a document of XML without an element.
+fn no_element() -> ExtractError {
+    ExtractError::Malformed { format: "XML", problem: "it has no element".to_owned() }
 }
 
 /// Returns the error for malformed XML, with the line of a position.
@@ -129,7 +162,7 @@ pub fn visible_text(bytes: &[u8], content_type: Option<&str>) -> String {
     let Ok(decoded) = charset::decode(bytes, content_type, &limits) else { return String::new() };
     budget.set_document_size(decoded.text.len());
     match detect::format(&decoded.text, decoded.declared) {
-        Ok(Format::Html) => html::visible_text(&decoded.text, &budget).unwrap_or_default(),
+        Ok(DocumentFormat::Html) => html::visible_text(&decoded.text, &budget).unwrap_or_default(),
         _ => decoded.text,
     }
 }

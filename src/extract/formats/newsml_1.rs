@@ -18,7 +18,7 @@ pub(super) fn extract(
     budget: &Budget<'_>,
 ) -> Result<Extraction, ExtractError> {
     let tree = wire::tree(text, budget)?;
-    let root = tree.root().ok_or(ExtractError::Empty)?;
+    let root = tree.root().ok_or_else(super::no_element)?;
     let items: Vec<Element<'_, '_>> =
         if root.name() == "NewsItem" { vec![root] } else { root.all("NewsItem").collect() };
     if items.len() > budget.limits.max_entries {
@@ -127,7 +127,7 @@ fn read_lines(lines: Element<'_, '_>, out: &mut Item) {
     out.draft.dateline = wire::dateline_of(&lines.text_of("DateLine"));
     out.draft.agency = lines.text_of("CreditLine");
     out.draft.rights.notice = lines.text_of("CopyrightLine");
-    out.draft.wire.slug = lines.text_of("SlugLine");
+    out.draft.wire.slugline = lines.text_of("SlugLine");
     for keywords in lines.all("KeywordLine").map(Element::text) {
         keywords.split([',', ';']).for_each(|keyword| out.add_tag(keyword));
     }

@@ -35,7 +35,7 @@ pub(super) fn extract(
     budget: &Budget<'_>,
 ) -> Result<Extraction, ExtractError> {
     let tree = wire::tree(text, budget)?;
-    let root = tree.root().ok_or(ExtractError::Empty)?;
+    let root = tree.root().ok_or_else(super::no_element)?;
     let items: Vec<Element<'_, '_>> = match root.name() {
         "newsMessage" => root.all("itemSet").flat_map(Element::children).collect(),
         "itemSet" => root.children().collect(),
@@ -191,7 +191,7 @@ fn read_content_meta(meta: Element<'_, '_>, out: &mut Item) {
     let language = out.language.clone();
     out.set_published(&meta.text_of("contentCreated"));
     out.set_urgency(&meta.text_of("urgency"));
-    out.draft.wire.slug = meta.text_of("slugline");
+    out.draft.wire.slugline = meta.text_of("slugline");
     for headline in meta.all("headline") {
         let role = headline.attribute("role").to_ascii_lowercase();
         let is_sub = role.contains("sub");

@@ -118,7 +118,7 @@ fn read_lines(item: &Json, out: &mut Item) {
     out.draft.headline = variant(item, "headline").map(Json::line).unwrap_or_default();
     let description = item.first(&["description_text"]).or_else(|| variant(item, "description"));
     out.draft.subheadline = description.map(Json::line).filter(|text| !text.contains('<')).unwrap_or_default();
-    out.draft.wire.slug = item.line_of("slugline");
+    out.draft.wire.slugline = item.line_of("slugline");
     out.draft.wire.editor_note = item.line_of("ednote");
     for signal in item.first(&["signal", "signals"]).map(Json::many).unwrap_or_default() {
         let signal = if signal.as_str().is_some() { signal.line() } else { signal.line_of("name") };

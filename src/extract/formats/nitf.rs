@@ -20,7 +20,7 @@ pub(super) fn extract(
     budget: &Budget<'_>,
 ) -> Result<Extraction, ExtractError> {
     let tree = wire::tree(text, budget)?;
-    let root = tree.root().ok_or(ExtractError::Empty)?;
+    let root = tree.root().ok_or_else(super::no_element)?;
     let mut item = Item::new("NITF", report);
     read_into(root, &mut item, budget)?;
     item.finish(hints, budget).map(|extracted| Extraction::Article(Box::new(extracted)))
@@ -88,6 +88,10 @@ fn read_head(head: Element<'_, '_>, out: &mut Item) -> Result<(), ExtractError> 
         head.child("pubdata").or_else(|| data.child("pubdata")).map(|it| it.attribute("date.publication"));
     let issued = attribute("date.issue", "norm");
     out.set_published(if issued.is_empty() { publication.as_deref().unwrap_or_default() } else { &issued });
+    if out.draft.update_time.is_none() {
+        let revised = head.all("revision-history").map(|it| it.attribute("norm"));
+        out.set_version_time(&revised.max_by_key(|norm| wire::parse_time(norm).map(|it| it.time)).unwrap_or_default());
+    }
     read_release(&attribute("date.release", "norm"), out)?;
     let note = [attribute("ed-msg", "info"), data.text_of("ed-msg")];
     if out.draft.wire.editor_note.is_empty() {
@@ -118,8 +122,8 @@ fn read_head(head: Element<'_, '_>, out: &mut Item) -> Result<(), ExtractError> 
         out.add_subject(kind, "", "", &entity.text());
     }
     let slug = [attribute("fixture", "fix-id"), attribute("du-key", "key")];
-    if out.draft.wire.slug.is_empty() {
-        out.draft.wire.slug = slug.into_iter().find(|slug| !slug.is_empty()).unwrap_or_default();
+    if out.draft.wire.slugline.is_empty() {
+        out.draft.wire.slugline = slug.into_iter().find(|slug| !slug.is_empty()).unwrap_or_default();
     }
     Ok(())
 }
@@ -286,9 +290,19 @@ mod tests {
         assert_eq!((draft.agency.as_str(), draft.rights.notice.as_str()), ("Northwire", "© 2026 Northwire"));
         assert_eq!((draft.external_id.as_deref(), draft.tags), (Some("NW-1"), vec!["harbour".to_owned()]));
         assert_eq!(draft.publish_time.map(|it| it.time.to_string()), Some("2026-11-02T08:00:00Z".into()));
-        assert_eq!(draft.dateline.map(|it| it.place), Some("PORT ELLERY".to_owned()));
+        assert_eq!((draft.update_time, draft.dateline.map(|it| it.place)), (None, Some("PORT ELLERY".to_owned())));
         let media: Vec<(&str, Option<u32>)> = draft.media.iter().map(|it| (it.caption.as_str(), it.width)).collect();
         assert_eq!((media, draft.wire.editor_note.as_str()), (vec![("A ferry", Some(800))], "Adds costs"));
+    }
+
+    #[test]
+    fn the_latest_revision_is_the_time_of_the_version() {
+        let history = ["20261102T110000+0100", "20261102T103000Z", "soon"];
+        let history: String = history.iter().map(|norm| format!("<revision-history norm='{norm}'/>")).collect();
+        let text = item("usable", "", "<p>One.</p>").replace("<docdata", &format!("{history}<docdata"));
+        let draft = extracted(&text).unwrap().draft;
+        assert_eq!(draft.update_time.map(|time| time.to_string()), Some("2026-11-02T10:30:00Z".into()));
+        assert_eq!(draft.publish_time.map(|it| it.time.to_string()), Some("2026-11-02T08:00:00Z".into()));
     }
 
     #[test]

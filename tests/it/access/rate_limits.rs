@@ -70,7 +70,7 @@ fn feed(items: usize) -> Document {
         })
         .collect();
     let text = format!("<rss version=\"2.0\"><channel><title>Harbour</title>{items}</channel></rss>");
-    let raw = RawPayload { data: text.into_bytes(), mime_type: "application/rss+xml".into() };
+    let raw = RawPayload::new(text, "application/rss+xml");
     Document {
         payload: Some(document::Payload::Raw(raw)),
         url: "https://herald.example/feed.rss".into(),

@@ -45,7 +45,7 @@ fn document(way: &str, number: usize) -> Document {
             let items = item(&url, &headline) + &item(&format!("{url}/new-{}", jiff::Timestamp::now()), "Another one");
             let data =
                 format!("<rss version=\"2.0\"><channel><title>Coast</title>{items}</channel></rss>").into_bytes();
-            Payload::Raw(RawPayload { data, mime_type: "application/rss+xml".into() })
+            Payload::Raw(RawPayload::new(data, "application/rss+xml"))
         }
         _ => return ready(article),
     };

@@ -73,7 +73,8 @@ fn named(name: &str, article: CleanArticle, from: IngestSource, time: Timestamp)
     let keys = Key::address(&fields.url).into_iter().chain(external);
     let keys = keys.map(|key| StatedKey { key, trust: Trust::Certain }).collect();
     let version = SourceVersion::arrived(time);
-    Ingest { id: id(name), is_named: true, keys, article, version, request: None, from, original: None, time }
+    let (request, original, note) = (None, None, String::new());
+    Ingest { id: id(name), is_named: true, keys, article, version, request, from, original, note, time }
 }
 
 pub fn request(name: &str, article: Article, request: &str, time: Timestamp) -> Write {

@@ -37,6 +37,7 @@ fn document(keys: &[(Key, Trust)], headline: &str, body: &str, version: SourceVe
         request: None,
         from: ADMIN,
         original: None,
+        note: String::new(),
         time: at(0),
     }
 }

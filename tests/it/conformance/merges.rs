@@ -30,6 +30,7 @@ fn document(number: usize, headline: &str, time: Timestamp) -> Write {
         request: None,
         from: ADMIN,
         original: None,
+        note: String::new(),
         time,
     }))
 }

@@ -196,6 +196,7 @@ fn to_write(act: &Act, model: &Model, time: Timestamp) -> Write {
                 request,
                 from,
                 original: None,
+                note: String::new(),
                 time,
             }))
         }

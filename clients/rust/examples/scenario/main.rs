@@ -103,8 +103,7 @@ impl Scenario {
         let headline = &self.page.headline;
         println!("01 ingest-page {outcome} headline={headline:?} place={place:?} cuts={}", cuts.join(","));
 
-        let raw =
-            RawPayload { data: std::fs::read(self.data.join("feed.rss"))?, mime_type: "application/rss+xml".into() };
+        let raw = RawPayload::new(std::fs::read(self.data.join("feed.rss"))?, "application/rss+xml");
         let source = "tidewire.example".into();
         let document = Document { payload: Some(Payload::Raw(raw)), source, ..Document::default() };
         let request_id = "scenario-feed".into();

@@ -59,7 +59,10 @@ fn a_news_item_gives_all_fields() {
     assert_eq!(times, (Some("2026-11-02T08:00:00Z".into()), Some("2026-11-02T09:00:00Z".into())));
     assert_eq!((draft.rights.notice.as_str(), draft.rights.holder.as_str()), ("© 2026 Northwire", "Northwire"));
     let wire = draft.wire;
-    assert_eq!((wire.usage_terms.as_str(), wire.slug.as_str(), wire.urgency), ("Not for archives", "HARBOUR", Some(4)));
+    assert_eq!(
+        (wire.usage_terms.as_str(), wire.slugline.as_str(), wire.urgency),
+        ("Not for archives", "HARBOUR", Some(4))
+    );
     assert_eq!((wire.editor_note.as_str(), wire.signals), ("Adds delay", vec![Signal::Correction]));
     let names: Vec<(SubjectKind, &str)> = wire.subjects.iter().map(|it| (it.kind, it.name.as_str())).collect();
     let topic = (SubjectKind::Topic, "economy, business and finance");

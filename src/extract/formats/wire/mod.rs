@@ -31,6 +31,7 @@ pub(super) use items::{collect, entries};
 const MAX_ID_BYTES: usize = 512;
 const MAX_LINE: usize = 1_000;
 const MAX_NOTE: usize = 4_000;
+const MAX_SLUGLINE: usize = 256;
 const MAX_SUBJECTS: usize = 128;
 const MAX_LINKS: usize = 128;
 const MAX_MEDIA: usize = 50;
@@ -253,7 +254,13 @@ impl Item {
             draft.headline = clean_line(headline);
         }
         draft.publish_time = hints.stated_publish_time().or(draft.publish_time);
-        for (field, max) in [(&mut draft.headline, MAX_LINE), (&mut draft.subheadline, MAX_NOTE)] {
+        draft.wire.slugline = clean_line(&draft.wire.slugline);
+        for (field, max) in [
+            (&mut draft.headline, MAX_LINE),
+            (&mut draft.subheadline, MAX_NOTE),
+            (&mut draft.wire.slugline, MAX_SLUGLINE),
+            (&mut draft.wire.editor_note, MAX_NOTE),
+        ] {
             if field.len() > max {
                 *field = field.chars().take(max).collect();
             }
