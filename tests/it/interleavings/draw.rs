@@ -1,6 +1,7 @@
 //! Random histories.
 
 use super::history::{Doc, Form, History, Key, Op, Round, SPELLINGS, STORIES, Target, Text, Version};
+use super::wire_item::WireFormat;
 use crate::support::random::Random;
 
 /// Percentage of histories with documents only, whose end no order changes.
@@ -18,8 +19,9 @@ pub fn history(seed: u64, number: u64, replicas: usize) -> History {
         let ops = (0..2 + random.below(5)).map(|_| {
             let story = random.below(stories);
             let op = match random.below(100) {
-                0..18 if !is_confluent => kill(random, story),
-                18..30 if !is_confluent => Op::Reinstate(Target::Known(random.below(8))),
+                0..14 if !is_confluent => kill(random, story),
+                14..20 if !is_confluent => Op::Cancel(wire_format(random), story),
+                20..30 if !is_confluent => Op::Reinstate(Target::Known(random.below(8))),
                 30..37 if !is_confluent => Op::Ingest(copy(random, story, &versions[story])),
                 _ => Op::Ingest(document(random, story, &versions[story], is_common)),
             };
@@ -68,6 +70,9 @@ fn document(random: &mut Random, story: usize, versions: &[Version], is_common: 
         let link = if is_common || random.chance(60) { page } else { alternate };
         return Doc { text, version, form: Form::Item { link } };
     }
+    if version.fetched.is_some() && !is_common && random.chance(40) {
+        return Doc { text, version, form: Form::Wire { format: wire_format(random) } };
+    }
     let (fetched, claimed) = match random.below(6) {
         0 => (Some(page), None),
         1 => (Some(page), Some(alternate)),
@@ -79,6 +84,10 @@ fn document(random: &mut Random, story: usize, versions: &[Version], is_common: 
     };
     let states_external_id = (fetched, claimed) == (None, None) || random.chance(40);
     Doc { text, version, form: Form::Article { fetched, claimed, states_external_id } }
+}
+
+fn wire_format(random: &mut Random) -> WireFormat {
+    WireFormat::ALL[random.below(WireFormat::ALL.len())]
 }
 
 /// Draws exactly the text of a story at another address.

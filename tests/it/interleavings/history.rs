@@ -4,6 +4,8 @@ use copydesk::proto::document::Payload;
 use copydesk::proto::*;
 use prost_types::Timestamp;
 
+use super::wire_item::{WireFormat, WireItem};
+
 /// Number of stories of a source, with different texts.
 pub const STORIES: usize = 2;
 /// Number of spellings of an address.
@@ -108,6 +110,8 @@ pub enum Form {
     Article { fetched: Option<(Key, usize)>, claimed: Option<(Key, usize)>, states_external_id: bool },
     /// The item of a feed, with its link and its GUID.
     Item { link: (Key, usize) },
+    /// An item of a wire, with the identifier alone.
+    Wire { format: WireFormat },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -126,6 +130,7 @@ impl Doc {
                 fetched.map(|it| it.0).into_iter().chain(external).chain(claimed.map(|it| it.0)).collect()
             }
             Form::Item { link } => vec![link.0, Key::Guid(self.text.story)],
+            Form::Wire { .. } => vec![Key::External(self.text.story)],
         }
     }
 
@@ -159,8 +164,13 @@ impl Doc {
             }
             Form::Item { link } => {
                 let data = self.feed(host, &address(Some(link))).into_bytes();
-                let raw = RawPayload { data, mime_type: "application/atom+xml".into() };
+                let raw = RawPayload::new(data, "application/atom+xml");
                 Document { payload: Some(Payload::Raw(raw)), url: format!("https://{host}/feed"), ..document }
+            }
+            Form::Wire { format } => {
+                let updated = self.version.updated.map(iso_time);
+                let raw = wire_item(format, host, self.text, updated, false);
+                Document { payload: Some(Payload::Raw(raw)), ..document }
             }
         }
     }
@@ -168,10 +178,7 @@ impl Doc {
     fn feed(&self, host: &str, link: &str) -> String {
         let guid = Key::Guid(self.text.story).external(host).expect("an identifier").external_id;
         let (headline, body) = (self.text.headline(host), self.text.body());
-        let updated = self.version.updated.map(|second| {
-            let time = jiff::Timestamp::from_second(EPOCH + second).expect("a time");
-            format!("<updated>{time}</updated>")
-        });
+        let updated = self.version.updated.map(|second| format!("<updated>{}</updated>", iso_time(second)));
         format!(
             r#"<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom" xml:lang="en"><title>The Herald</title>
             <id>feed</id><entry><title>{headline}</title><link href="{link}"/><id>{guid}</id>{}
@@ -179,6 +186,22 @@ impl Doc {
             updated.unwrap_or_default()
         )
     }
+}
+
+/// Returns a canceled item of a story, in the shape in which the wire sent the story.
+pub fn cancellation(format: WireFormat, host: &str, story: usize) -> Document {
+    let raw = wire_item(format, host, Text { story, edition: 0 }, None, true);
+    Document { payload: Some(Payload::Raw(raw)), source: host.into(), ..Document::default() }
+}
+
+fn wire_item(format: WireFormat, host: &str, text: Text, updated: Option<String>, is_canceled: bool) -> RawPayload {
+    let id = Key::External(text.story).external(host).expect("an identifier").external_id;
+    let (headline, body) = (text.headline(host), text.body());
+    format.payload(&WireItem { id: &id, headline: &headline, body: &body, updated, is_canceled })
+}
+
+fn iso_time(second: i64) -> String {
+    jiff::Timestamp::from_second(EPOCH + second).expect("a time").to_string()
 }
 
 /// Article that an editor names.
@@ -194,6 +217,8 @@ pub enum Target {
 #[derive(Clone, Debug)]
 pub enum Op {
     Ingest(Doc),
+    /// A canceled wire item of this story.
+    Cancel(WireFormat, usize),
     /// With `allow_missing`.
     Kill(Target, bool),
     Reinstate(Target),

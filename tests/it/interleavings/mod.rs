@@ -1,4 +1,4 @@
-//! Random interleavings of documents, kills and reinstatements on three replicas, against a model.
+//! Random interleavings of documents, kills, canceled wire items and reinstatements on three replicas, against a model.
 //!
 //! `make interleavings` runs 10,000. Settings are environment variables: `HISTORIES` (50), `SEED`, and `HISTORY` (the
 //! number of the only history to run). See docs/faults.md.
@@ -8,6 +8,7 @@ mod history; // documents, kills and reinstatements of a source
 mod model; // model of one source, by the documented rules
 mod replicas; // three server processes, and histories that are sent to them
 mod search; // check of a history
+mod wire_item; // wire items of each format with a status
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,6 +37,7 @@ struct Counts {
     stale: AtomicU64,
     rejected: AtomicU64,
     kills: AtomicU64,
+    cancellations: AtomicU64,
     reinstatements: AtomicU64,
     /// Histories whose end no order of arrival changes.
     confluent: AtomicU64,
@@ -47,6 +49,7 @@ impl Counts {
             let counter = match one.op {
                 Op::Ingest(_) => &self.documents,
                 Op::Kill(..) => &self.kills,
+                Op::Cancel(..) => &self.cancellations,
                 Op::Reinstate(_) => &self.reinstatements,
             };
             counter.fetch_add(1, Ordering::Relaxed);
@@ -94,7 +97,8 @@ async fn random_interleavings_on_three_replicas_equal_the_model() {
     let (documents, stale, rejected) = (count(&counts.documents), count(&counts.stale), count(&counts.rejected));
     println!("histories: {all}, of which no order changes the end: {}", count(&counts.confluent));
     println!("documents: {documents}, stale: {stale}, rejected after a kill: {rejected}");
-    println!("kills: {}, reinstatements: {}", count(&counts.kills), count(&counts.reinstatements));
+    println!("kills: {}, canceled items: {}", count(&counts.kills), count(&counts.cancellations));
+    println!("reinstatements: {}", count(&counts.reinstatements));
     let violations = violations.into_inner().unwrap();
     println!("violations: {}", violations.len());
     assert!(violations.is_empty(), "to replay: SEED={seed}, HISTORY=… of {violations:?}");

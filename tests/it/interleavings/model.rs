@@ -56,6 +56,7 @@ impl Model {
         let mut next = self.clone();
         let is_possible = match op {
             Op::Ingest(doc) => next.ingest(doc, response),
+            Op::Cancel(_, story) => next.cancel(*story, response),
             Op::Kill(target, allow_missing) => next.kill(target, *allow_missing, response),
             Op::Reinstate(target) => next.reinstate(target, response),
         };
@@ -173,6 +174,18 @@ impl Model {
             _ => return false,
         };
         self.change(at, ArticleState::Withdrawn, found)
+    }
+
+    /// A canceled wire item is the withdrawal by its ID, also in advance. The response shows neither text nor
+    /// state.
+    fn cancel(&mut self, story: usize, response: &Response) -> bool {
+        let Response::Ingested(found, IngestOutcome::Withdrawn) = response else { return false };
+        let target = Target::Key(Key::External(story), 0);
+        let text = self.target(&target).and_then(|at| self.articles[at].now.text);
+        let shown = Found { text, state: ArticleState::Withdrawn, ..found.clone() };
+        found.text.is_none()
+            && found.state == ArticleState::Unspecified
+            && self.kill(&target, true, &Response::Edited(shown))
     }
 
     fn reinstate(&mut self, target: &Target, response: &Response) -> bool {

@@ -11,7 +11,7 @@ use prost::Message;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::history::{History, Key, Op, Round, STORIES, Target, Text};
+use super::history::{History, Key, Op, Round, STORIES, Target, Text, cancellation};
 use super::model::{End, Found, Response};
 use super::search::Done;
 use crate::support::database::{Cluster, Database};
@@ -94,24 +94,11 @@ impl Replicas {
     }
 
     async fn call(&self, host: &str, op: &Op, replica: usize) -> Result<Response, Status> {
-        let client = self.clients[replica].clone();
-        let (mut ingestion, mut editorial) = (client.ingestion, client.editorial);
+        let mut client = self.clients[replica].clone();
         let edited = |article: Option<Article>| Response::Edited(found(host, &article.unwrap_or_default()));
         Ok(match op {
-            Op::Ingest(doc) => {
-                let request = IngestArticleRequest { document: Some(doc.document(host)), ..Default::default() };
-                let mut results = ingestion.ingest_article(request).await?.into_inner().results;
-                match results.pop().and_then(|result| result.result) {
-                    Some(ingest_result::Result::Ingested(one)) => {
-                        Response::Ingested(found(host, &one.article.clone().unwrap_or_default()), one.outcome())
-                    }
-                    Some(ingest_result::Result::Error(error)) => {
-                        let details = error.encode_to_vec().into();
-                        return Err(Status::with_details(Code::from_i32(error.code), error.message, details));
-                    }
-                    None => return Err(Status::data_loss("a response without a result")),
-                }
-            }
+            Op::Ingest(doc) => ingest(&mut client, host, doc.document(host)).await?,
+            Op::Cancel(format, story) => ingest(&mut client, host, cancellation(*format, host, *story)).await?,
             Op::Kill(target, allow_missing) => {
                 let (name, key) = match target {
                     Target::Name(name) => (name.clone(), None),
@@ -122,12 +109,12 @@ impl Replicas {
                 let external = key.and_then(|(key, _)| key.external(host));
                 let allow_missing = *allow_missing;
                 let request = WithdrawArticleRequest { name, url, external, allow_missing, ..Default::default() };
-                edited(editorial.withdraw_article(request).await?.into_inner().article)
+                edited(client.editorial.withdraw_article(request).await?.into_inner().article)
             }
             Op::Reinstate(target) => {
                 let Target::Name(name) = target else { return Err(Status::internal("a name is required")) };
                 let request = ReinstateArticleRequest { name: name.clone(), ..Default::default() };
-                edited(editorial.reinstate_article(request).await?.into_inner().article)
+                edited(client.editorial.reinstate_article(request).await?.into_inner().article)
             }
         })
     }
@@ -159,6 +146,22 @@ impl Replicas {
             Some(other) => Err(format!("a replica has {other:?}, and another {end:?}")),
             None => Ok(end),
         }
+    }
+}
+
+/// Ingests a document of one article.
+async fn ingest(client: &mut Client, host: &str, document: Document) -> Result<Response, Status> {
+    let request = IngestArticleRequest { document: Some(document), ..Default::default() };
+    let mut results = client.ingestion.ingest_article(request).await?.into_inner().results;
+    match results.pop().and_then(|result| result.result) {
+        Some(ingest_result::Result::Ingested(one)) => {
+            Ok(Response::Ingested(found(host, &one.article.clone().unwrap_or_default()), one.outcome()))
+        }
+        Some(ingest_result::Result::Error(error)) => {
+            let details = error.encode_to_vec().into();
+            Err(Status::with_details(Code::from_i32(error.code), error.message, details))
+        }
+        None => Err(Status::data_loss("a response without a result")),
     }
 }
 
@@ -232,7 +235,7 @@ fn named(op: &Op, names: &[String]) -> Option<Op> {
         other => Some(other.clone()),
     };
     match op {
-        Op::Ingest(_) => Some(op.clone()),
+        Op::Ingest(_) | Op::Cancel(..) => Some(op.clone()),
         Op::Kill(target, allow_missing) => Some(Op::Kill(named(target)?, *allow_missing)),
         Op::Reinstate(target) => Some(Op::Reinstate(named(target)?)),
     }

@@ -72,6 +72,7 @@ fn kills_hold(ops: &[Done], end: &End) -> Result<(), String> {
     let edited = |is_kill: bool| {
         ops.iter().filter_map(move |done| match (&done.op, &done.response) {
             (Op::Kill(..), Response::Edited(found)) if is_kill => Some(&found.name),
+            (Op::Cancel(..), Response::Ingested(found, _)) if is_kill => Some(&found.name),
             (Op::Reinstate(..), Response::Edited(found)) if !is_kill => Some(&found.name),
             _ => None,
         })
