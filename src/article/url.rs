@@ -102,8 +102,8 @@ pub fn same_domain(one: &str, other: &str) -> bool {
     domain(one).is_some_and(|one| domain(other) == Some(one))
 }
 
-/// Returns the name of a source: without case, and a host in the form that [`host_of`] returns: `xn--mnchen-3ya.example`
-/// for `www.münchen.example`.
+/// Returns the name of a source: without case, and a host as [`host_of`] returns it: `xn--mnchen-3ya.example` for
+/// `www.münchen.example`.
 pub fn source_name(text: &str) -> String {
     let name = fold(text);
     let is_host = name.contains('.') && !name.contains([' ', '/']);
