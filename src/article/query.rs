@@ -1,12 +1,9 @@
-//! The query language of search, and the splitting of texts into words.
+//! The query language of search.
 //!
-//! Copydesk splits text into words itself, and the store's index gets only those words. Index results and
+//! Copydesk splits text into words itself (`words`), and the store's index gets only those words. Index results and
 //! [`Query::matches`] (for watching, without an index) therefore cannot differ.
 
-use std::ops::Range;
-
-use unicode_normalization::char::decompose_canonical;
-
+use super::words::{self, tokens};
 use super::{Violations, clean_line};
 use crate::proto::Article;
 
@@ -14,8 +11,6 @@ use crate::proto::Article;
 const MAX_TERMS: usize = 64;
 /// Maximum length of a query, in characters.
 const MAX_CHARS: usize = 1_000;
-/// Maximum length of a word, in characters. Longer runs, such as base64 dumps, are truncated.
-const MAX_WORD_CHARS: usize = 64;
 
 /// Consecutive words.
 pub type Phrase = Vec<String>;
@@ -36,8 +31,8 @@ impl Query {
         let text = clean_line(text);
         let mut query = Self { groups: Vec::new(), excluded: Vec::new() };
         let mut joined = false;
-        let mut terms = 0;
-        for (excluded, quoted, word) in words(&text) {
+        let mut count = 0;
+        for (excluded, quoted, word) in terms(&text) {
             if !quoted && !excluded && word == "OR" {
                 joined = !query.groups.is_empty();
                 continue;
@@ -46,7 +41,7 @@ impl Query {
             if phrase.is_empty() {
                 continue;
             }
-            terms += phrase.len();
+            count += phrase.len();
             if excluded {
                 push_new(&mut query.excluded, phrase);
             } else if joined && let Some(group) = query.groups.last_mut() {
@@ -59,7 +54,7 @@ impl Query {
         if query.groups.is_empty() {
             return Err(Violations::one(field, "must have at least one word that is not excluded"));
         }
-        if terms > MAX_TERMS {
+        if count > MAX_TERMS {
             return Err(Violations::one(field, "must have at most 64 words"));
         }
         query.drop_repeated_groups();
@@ -149,7 +144,7 @@ fn spaced<const N: usize>(texts: [&str; N]) -> String {
             if before > 0 {
                 out.push(' ');
             }
-            if next_token(text, &mut at, &mut out).is_none() {
+            if words::next_token(text, &mut at, &mut out).is_none() {
                 out.truncate(before);
                 break;
             }
@@ -159,7 +154,7 @@ fn spaced<const N: usize>(texts: [&str; N]) -> String {
 }
 
 /// Returns the parts of a query: true if excluded, true if quoted, and the text.
-fn words(text: &str) -> impl Iterator<Item = (bool, bool, &str)> {
+fn terms(text: &str) -> impl Iterator<Item = (bool, bool, &str)> {
     let mut rest = text;
     std::iter::from_fn(move || {
         rest = rest.trim_start_matches([' ', '(', ')']);
@@ -179,109 +174,6 @@ fn words(text: &str) -> impl Iterator<Item = (bool, bool, &str)> {
         rest = &start[end..];
         Some((excluded, false, &start[..end]))
     })
-}
-
-/// Returns the words of a text with their byte ranges: runs of letters and digits, without case and diacritics.
-/// Scripts without spaces between words are split into characters, so that a query for part of a sentence finds it.
-pub fn tokens(text: &str) -> impl Iterator<Item = (Range<usize>, String)> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let mut token = String::new();
-        next_token(text, &mut at, &mut token).map(|range| (range, token))
-    })
-}
-
-/// Calls `each` with every word of [`tokens`], without an allocation for each.
-pub(super) fn for_each_token(text: &str, mut each: impl FnMut(&str)) {
-    let (mut at, mut token) = (0, String::new());
-    while next_token(text, &mut at, &mut token).is_some() {
-        each(&token);
-        token.clear();
-    }
-}
-
-/// Appends the next word after `at`, returns its byte range and moves `at` behind it.
-fn next_token(text: &str, at: &mut usize, token: &mut String) -> Option<Range<usize>> {
-    // Fast path: most words are ASCII.
-    let bytes = text.as_bytes();
-    let is_letter = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);
-    let is_ascii = |at: usize| bytes.get(at).is_none_or(u8::is_ascii);
-    let mut start = *at;
-    while start < bytes.len() && is_ascii(start) && !is_letter(start) {
-        start += 1;
-    }
-    let mut end = start;
-    while is_letter(end) {
-        end += 1;
-    }
-    if end > start && is_ascii(end) {
-        *at = end;
-        let from = token.len();
-        token.push_str(&text[start..end.min(start + MAX_WORD_CHARS)]);
-        token[from..].make_ascii_lowercase();
-        return Some(start..end);
-    }
-    let (range, next) = next_word(text, start, token)?;
-    *at = next;
-    Some(range)
-}
-
-/// Appends the next word in any script. Returns its byte range and the end of the search.
-fn next_word(text: &str, from: usize, token: &mut String) -> Option<(Range<usize>, usize)> {
-    let mut length = 0;
-    let mut range = from..from;
-    for (at, character) in text[from..].char_indices() {
-        let at = from + at;
-        let end = at + character.len_utf8();
-        if stands_alone(character) {
-            if length == 0 {
-                token.push(character);
-                return Some((at..end, end));
-            }
-            return Some((range, at));
-        }
-        if is_mark(character) {
-            // A combining mark belongs to the letter before it, and is dropped.
-            if length > 0 {
-                range.end = end;
-            }
-        } else if character.is_alphanumeric() {
-            if length == 0 {
-                range.start = at;
-            }
-            range.end = end;
-            if length < MAX_WORD_CHARS {
-                push_folded(character, token);
-            }
-            length += 1;
-        } else if length > 0 {
-            return Some((range, at));
-        }
-    }
-    (length > 0).then_some((range, text.len()))
-}
-
-fn push_folded(character: char, token: &mut String) {
-    for lower in character.to_lowercase() {
-        decompose_canonical(lower, |part| {
-            if !is_mark(part) {
-                token.push(part);
-            }
-        });
-    }
-}
-
-fn is_mark(character: char) -> bool {
-    matches!(character, '\u{300}'..='\u{36F}' | '\u{200C}' | '\u{200D}')
-}
-
-/// Returns true for Han, Kana, Thai, Lao, Khmer and Burmese letters.
-fn stands_alone(character: char) -> bool {
-    matches!(
-        character,
-        '\u{E00}'..='\u{EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' | '\u{3040}'..='\u{30FF}'
-        | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}'
-    ) && character.is_alphanumeric()
 }
 
 #[cfg(test)]
@@ -350,12 +242,5 @@ mod tests {
             let parse = |text: String| Query::parse(&text, "query").map(shape);
             proptest::prop_assert_eq!(parse(written(&picks)), parse(written(&once)));
         }
-    }
-
-    #[test]
-    fn words_know_where_they_stand() {
-        let text = "L'été, 5x";
-        let found: Vec<_> = tokens(text).map(|(range, token)| (&text[range], token)).collect();
-        assert_eq!(found, [("L", "l".into()), ("été", "ete".into()), ("5x", "5x".to_string())]);
     }
 }

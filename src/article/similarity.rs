@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::query::for_each_token;
+use super::words::for_each_token;
 use super::{clean_line, fold};
 use crate::proto::Article;
 

@@ -20,7 +20,7 @@ const ANCHORS: usize = 4;
 /// Maximum number of numbers in the sample of numbers.
 const NUMBERS: usize = 16;
 /// Version of the encoding.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// Minimum share of the shorter text's shingles that a copy has. Measured: see docs/decisions/0038.
 const MIN_CONTAINED: f64 = 0.7;

@@ -25,7 +25,9 @@ pub(super) fn snippet(text: &str, query: &Query) -> Vec<TextPart> {
     let matches = matches(searched, query);
     let start = best_start(searched, &matches);
     let end = text[start..].char_indices().nth(SNIPPET_CHARS).map_or(text.len(), |(at, _)| start + at);
-    let end = if end < text.len() { word_end(text, start, end) } else { end };
+    let first = matches.iter().find(|m| m.start >= start).map_or(start, |first| first.end);
+    // The last space of a text that is written without them may be before the match.
+    let end = if end < text.len() { word_end(text, first.min(end), end).max(first) } else { end };
     let inside = matches.iter().filter(|m| m.start >= start && m.end <= end);
     parts(text, start..end, inside)
 }
@@ -123,6 +125,20 @@ mod tests {
         assert_eq!(matched, ["Harbour", "bridge and", "harbour"]);
         let whole: String = found.iter().map(|part| &*part.text).collect();
         assert!(whole.contains("the Harbour bridge and the harbour,") && whole.chars().count() <= SNIPPET_CHARS);
+    }
+
+    #[test]
+    fn texts_without_spaces_show_their_match() {
+        for (word, before, after) in [
+            ("关键词乙", "北京 这是一个很长的段落没有任何空格", "继续写下去没有空格的文字"),
+            ("กุญแจ", "สั้น ข่าวประเทศ", "ต่อไปเรื่อยๆไม่มีเว้นวรรค"),
+        ] {
+            let text = format!("{before}{word}{}", after.repeat(30));
+            let found = snippet(&text, &query(word));
+            let matched: Vec<&str> = found.iter().filter(|part| part.matched).map(|part| &*part.text).collect();
+            assert_eq!(matched, [word]);
+            assert!(found[0].text.starts_with(&before[..3]) && found.len() == 3, "{found:?}");
+        }
     }
 
     proptest! {

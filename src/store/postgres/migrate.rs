@@ -219,6 +219,11 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE copydesk.revision_originals ALTER COLUMN report SET STORAGE EXTERNAL;
     ALTER TABLE copydesk.revision_originals ALTER COLUMN report SET STATISTICS 0;
 ",
+    "
+    -- Words are folded in another way: the index follows the feed again, and sketches are filled in below.
+    TRUNCATE copydesk.search, copydesk.article_anchors, copydesk.article_sketches;
+    UPDATE copydesk.indexed SET position = 0;
+",
 ];
 
 /// Number of migrations before the contents are converted, which SQL cannot do.
@@ -228,8 +233,8 @@ const CONTENTS_BATCH: i64 = 500;
 /// Version since which the lists have all of today's facets. They are filled in after all migrations: only then can
 /// this version decode the articles.
 const FACETS_SINCE: usize = 8;
-/// Version since which articles have sketches. They are filled in after all migrations, for the same reason.
-const SKETCHES_SINCE: usize = 11;
+/// Version since which articles have today's sketches. They are filled in after all migrations, for the same reason.
+const SKETCHES_SINCE: usize = 13;
 /// Articles per statement while lists are filled in.
 const FACETS_BATCH: i64 = 1_000;
 

@@ -177,13 +177,15 @@ const MIGRATIONS: &[Migration] = &[
     CREATE TABLE ingest_events (key INTEGER PRIMARY KEY AUTOINCREMENT, event BLOB NOT NULL);
 ",
     ),
+    // Sketches are of folded words, and are filled in again below.
+    Migration::sql("DELETE FROM article_anchors; DELETE FROM article_sketches;"),
 ];
 
 /// Version since which the lists have all of today's facets. They are filled in after all migrations: only then can
 /// this version decode the articles.
 const FACETS_SINCE: usize = 5;
-/// Version since which articles have sketches. They are filled in after all migrations, for the same reason.
-const SKETCHES_SINCE: usize = 8;
+/// Version since which articles have today's sketches. They are filled in after all migrations, for the same reason.
+const SKETCHES_SINCE: usize = 10;
 
 impl Migration {
     const fn sql(sql: &'static str) -> Self {
@@ -261,8 +263,9 @@ const SEARCH_SCHEMA: &str = "
         erasure INTEGER NOT NULL DEFAULT 0
     );
 ";
-/// Schema version of the search index. Since 2 it contains no unreadable articles, since 3 no words of purged ones.
-const SEARCH_VERSION: i64 = 3;
+/// Schema version of the search index. Since 2 it contains no unreadable articles, since 3 no words of purged ones,
+/// since 4 words are folded as `article::words` does now.
+const SEARCH_VERSION: i64 = 4;
 
 /// Configures a new connection. Query plans must not depend on bound values: otherwise SQLite recompiles a statement
 /// for each value that could affect the use of a partial index, which took two thirds of the writer's time.
