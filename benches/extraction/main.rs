@@ -146,7 +146,8 @@ fn prediction(found: &Extracted) -> score::Prediction {
     score::Prediction {
         body: draft.body.clone(),
         title: draft.headline.clone(),
-        authors: draft.authors.iter().map(|author| author.name.clone()).collect(),
+        // The labels count a credited agency or newspaper as an author.
+        authors: draft.authors.iter().map(|author| &author.name).chain(&draft.credited).cloned().collect(),
         date: draft.publish_time.map_or_else(String::new, |stated| {
             let offset = if let Precision::Second(Some(offset)) = stated.precision { offset } else { 0 };
             let local = stated.time.as_second().saturating_add(offset.into());

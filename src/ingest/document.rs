@@ -294,7 +294,8 @@ impl SenderMetadata {
             }
         }
         let url = believed.first().map_or_else(|| self.url.clone(), |url| secure(url, &self.url));
-        let states_external_id = !self.external_id.is_empty();
+        // An agency gives an ID to one story, and keeps it when it rewrites the story.
+        let states_external_id = !self.external_id.is_empty() || report.method() == ExtractionMethod::Wire;
         let is_foreign = feed.is_some_and(|feed| !feed.is_empty() && !same_domain(feed, &url));
         let (fetched, is_item) = (self.url.clone(), feed.is_some());
         let statements = Statements { fetched, believed, is_item, is_foreign, states_external_id };

@@ -126,6 +126,29 @@ async fn pages_that_are_no_articles_are_marked_or_rejected_on_request() {
 }
 
 #[tokio::test]
+async fn a_rewritten_item_revises_its_article_and_is_reached_by_its_kill() {
+    let server = TestServer::start().await;
+    let first = ingest(&server, item("wire-g2", SOURCE)).await.unwrap().article.unwrap();
+    let rewritten = |document: Document| {
+        let Some(Payload::Raw(mut raw)) = document.payload.clone() else { panic!("{document:?}") };
+        let text = String::from_utf8(raw.data).unwrap();
+        let (head, _) = text.split_once("<p>").unwrap();
+        let text = format!(
+            "{head}<p>Both ferries will leave on time again, the port said.</p></body></html></inlineXML>\
+            </contentSet></newsItem>"
+        );
+        raw.data = text.replace("Channel to be dredged before winter", "Ferries back on time").into_bytes();
+        Document { payload: Some(Payload::Raw(raw)), ..document }
+    };
+    let second = ingest(&server, rewritten(item("wire-g2-correction", SOURCE))).await.unwrap();
+    assert_eq!(second.outcome(), IngestOutcome::Revised);
+    let second = second.article.unwrap();
+    assert_eq!((&second.name, second.headline.as_str()), (&first.name, "Ferries back on time"));
+    ingest(&server, item("wire-g2-kill", SOURCE)).await.unwrap();
+    assert_eq!(read(&server, &first.name).await, Err(Code::NotFound));
+}
+
+#[tokio::test]
 async fn the_note_of_a_correction_is_the_reason_of_its_revision() {
     let server = TestServer::start().await;
     let first = ingest(&server, item("wire-g2", SOURCE)).await.unwrap().article.unwrap();

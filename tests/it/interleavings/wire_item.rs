@@ -44,9 +44,9 @@ impl WireItem<'_> {
         format!(
             r#"<newsItem xmlns="http://iptc.org/std/nar/2006-10-01/" guid="{id}" standard="NewsML-G2"
             standardversion="2.29" xml:lang="en"><itemMeta><itemClass qcode="ninat:text"/>{updated}
-            <pubStatus qcode="{status}"/></itemMeta><contentMeta><headline>{headline}</headline></contentMeta><contentSet>
-            <inlineXML contenttype="application/xhtml+xml"><html xmlns="http://www.w3.org/1999/xhtml"><head><title/></head>
-            <body><p>{body}</p></body></html></inlineXML></contentSet></newsItem>"#
+            <pubStatus qcode="{status}"/></itemMeta><contentMeta><headline>{headline}</headline></contentMeta>
+            <contentSet><inlineXML contenttype="application/xhtml+xml"><html xmlns="http://www.w3.org/1999/xhtml">
+            <head><title/></head><body><p>{body}</p></body></html></inlineXML></contentSet></newsItem>"#
         )
     }
 
@@ -58,8 +58,8 @@ impl WireItem<'_> {
             r#"<NewsML><NewsItem xml:lang="en"><Identification><NewsIdentifier><PublicIdentifier>{id}</PublicIdentifier>
             </NewsIdentifier></Identification><NewsManagement>{updated}<Status FormalName="{status}"/></NewsManagement>
             <NewsComponent><NewsLines><HeadLine>{headline}</HeadLine></NewsLines><ContentItem>
-            <MediaType FormalName="Text"/><DataContent><p>{body}</p></DataContent></ContentItem></NewsComponent></NewsItem>
-            </NewsML>"#
+            <MediaType FormalName="Text"/><DataContent><p>{body}</p></DataContent></ContentItem></NewsComponent>
+            </NewsItem></NewsML>"#
         )
     }
 
@@ -70,8 +70,8 @@ impl WireItem<'_> {
         let updated = updated.map(|time| format!(r#"<revision-history norm="{time}"/>"#)).unwrap_or_default();
         format!(
             r#"<nitf><head><docdata management-status="{status}"><doc-id id-string="{id}"/></docdata>{updated}</head>
-            <body><body.head><hedline><hl1>{headline}</hl1></hedline></body.head><body.content><p>{body}</p></body.content>
-            </body></nitf>"#
+            <body><body.head><hedline><hl1>{headline}</hl1></hedline></body.head>
+            <body.content><p>{body}</p></body.content></body></nitf>"#
         )
     }
 
