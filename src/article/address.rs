@@ -13,7 +13,7 @@ const EDITIONS: &[&str] = &["www", "m", "mobile", "amp"];
 
 /// Beginnings of the names of tracking parameters.
 const TRACKING_PREFIXES: &[&str] =
-    &["__hs", "_hs", "amp;utm_", "at_custom", "hsa_", "itm_", "matomo_", "mtm_", "oly_", "piwik_", "utm_", "vero_"];
+    &["__hs", "_hs", "at_custom", "hsa_", "itm_", "matomo_", "mtm_", "oly_", "piwik_", "utm_", "vero_"];
 
 /// Names of tracking parameters: they identify the referrer, the campaign or the reader, not the content. Collected
 /// from the documentation of advertising, mailing and analytics products.
@@ -60,7 +60,6 @@ const TRACKING: &[&str] = &[
     "ito",
     "jsessionid",
     "li_fat_id",
-    "mbid",
     "mc_cid",
     "mc_eid",
     "mibextid",
@@ -178,6 +177,8 @@ pub(super) fn kept_parameters(query: &str, drop: impl Fn(&str, &str) -> bool) ->
 
 /// Returns true for tracking parameters. `name` is in lower case.
 pub(super) fn is_tracking(name: &str) -> bool {
+    // A link that was escaped twice: `&amp;utm_medium=feed`.
+    let name = name.strip_prefix("amp;").unwrap_or(name);
     TRACKING.binary_search(&name).is_ok() || TRACKING_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 

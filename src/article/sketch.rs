@@ -1,6 +1,6 @@
 //! Sketch of a body: a few hundred bytes by which copies of a text are found and compared without reading the text.
 //!
-//! A body is the set of its shingles: runs of [`SHINGLE`] words, without case, punctuation and diacritics. The sketch
+//! A body is the set of its shingles: runs of [`SHINGLE`] words, folded as for search. The sketch
 //! keeps the smallest of their hashes (bottom-k), which are a random sample of the set that is the same for equal
 //! shingles. Of two texts it estimates the Jaccard index, and the share of the shorter one that the longer one has. A
 //! set that is not larger than the sample is kept whole, and is compared exactly.

@@ -73,11 +73,11 @@ fn next_word(text: &str, from: usize, token: &mut String) -> Option<(Range<usize
             return Some((range, at));
         }
         if is_dropped(character) {
-            // A combining mark belongs to the letter before it, and is dropped.
+            // A mark that texts may omit belongs to the letter before it.
             if length > 0 {
                 range.end = end;
             }
-        } else if character.is_alphanumeric() || is_combining_mark(character) {
+        } else if character.is_alphanumeric() || (length > 0 && is_combining_mark(character)) {
             if length == 0 {
                 range.start = at;
             }
@@ -95,16 +95,16 @@ fn next_word(text: &str, from: usize, token: &mut String) -> Option<(Range<usize
 
 /// Appends a letter or digit in its folded form.
 fn push_folded(character: char, token: &mut String) {
-    let mut folds_apart = false;
-    decompose_compatible(character, |part| folds_apart |= !part.is_alphanumeric() && !is_combining_mark(part));
-    if folds_apart {
+    let mut is_split = false;
+    decompose_compatible(character, |part| is_split |= !part.is_alphanumeric() && !is_combining_mark(part));
+    if is_split {
         // A fraction or a letter in brackets is no sequence of digits or letters.
-        token.push(character);
+        token.extend(character.to_lowercase());
         return;
     }
     decompose_compatible(character, |part| {
         for lower in part.to_lowercase().filter(|lower| !is_dropped(*lower)) {
-            match without_stroke(lower) {
+            match transcribed(lower) {
                 Some(folded) => token.push_str(folded),
                 None => token.push(lower),
             }
@@ -112,8 +112,8 @@ fn push_folded(character: char, token: &mut String) {
     });
 }
 
-/// Returns the usual spelling of a letter that has no decomposition, and of the Greek sigma at the end of a word.
-fn without_stroke(letter: char) -> Option<&'static str> {
+/// Returns the usual transcription of a letter without a decomposition; σ for a final sigma.
+fn transcribed(letter: char) -> Option<&'static str> {
     Some(match letter {
         'ς' => "σ",
         'ß' => "ss",
@@ -131,7 +131,7 @@ fn without_stroke(letter: char) -> Option<&'static str> {
 }
 
 /// Returns true for marks that texts may omit: accents of alphabets, points of Hebrew, vowels and elongation of Arabic;
-/// and for joiners. Vowel signs of Indic scripts are letters.
+/// and for joiners and variation selectors. Vowel signs of Indic scripts are letters.
 fn is_dropped(character: char) -> bool {
     matches!(
         character,
@@ -139,7 +139,7 @@ fn is_dropped(character: char) -> bool {
         | '\u{5C4}'..='\u{5C5}' | '\u{5C7}' | '\u{610}'..='\u{61A}' | '\u{640}' | '\u{64B}'..='\u{65F}' | '\u{670}'
         | '\u{6D6}'..='\u{6DC}' | '\u{6DF}'..='\u{6E4}' | '\u{6E7}'..='\u{6E8}' | '\u{6EA}'..='\u{6ED}' | '\u{711}'
         | '\u{730}'..='\u{74A}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}' | '\u{20D0}'..='\u{20F0}'
-        | '\u{FE20}'..='\u{FE2F}' | '\u{200C}' | '\u{200D}'
+        | '\u{FE00}'..='\u{FE0F}' | '\u{FE20}'..='\u{FE2F}' | '\u{200C}' | '\u{200D}' | '\u{E0100}'..='\u{E01EF}'
     )
 }
 
@@ -153,7 +153,7 @@ fn stands_alone(character: char) -> bool {
     ) && character.is_alphanumeric()
 }
 
-/// Returns the size of the sound mark of Kana at the start of a text, in bytes: `ﾞ` in `ｶﾞ`.
+/// Returns the size of the voiced or semi-voiced sound mark of Kana at the start of a text, in bytes: `ﾞ` in `ｶﾞ`.
 fn sound_mark(text: &str) -> usize {
     text.chars().next().filter(|mark| "\u{3099}\u{309A}\u{FF9E}\u{FF9F}".contains(*mark)).map_or(0, char::len_utf8)
 }
@@ -196,6 +196,11 @@ mod tests {
             (&["हिन्दी"], "हिन्दी"),
             (&["m²"], "m2"),
             (&["5½"], "5½"),
+            (&["❤\u{FE0F}Paris", "♥ Paris"], "paris"),
+            (&["1\u{FE0F}\u{20E3}"], "1"),
+            (&["ที่25", "ท ี 25"], "ท ี 25"),
+            (&["葛\u{E0100}城"], "葛 城"),
+            (&["ŀ", "Ŀ"], "ŀ"),
         ] {
             for spelling in spellings {
                 assert_eq!(folded(spelling), word, "{spelling}");

@@ -125,7 +125,7 @@ fn raw(data: Vec<u8>, mime_type: &str) -> Document {
     Document { payload: Some(Payload::Raw(RawPayload::new(data, mime_type))), ..Document::default() }
 }
 
-/// Returns true for JSON of a format that carries articles, which is no message of the API.
+/// Returns true if data is ninjs, schema.org JSON or JSON Feed, rather than messages of the API.
 fn is_article_json(data: &[u8]) -> bool {
     std::str::from_utf8(data).is_ok_and(extract::is_article_json)
 }
@@ -226,7 +226,16 @@ mod tests {
         for (name, text, labels) in [
             ("item.json", item.to_owned(), &["item.json"][..]),
             ("items.jsonl", format!("{line}\n{{\"headline\": \"C\", \"body\": \"c\"}}\n"), &["jsonl:1", "jsonl:2"]),
-            ("articles.json", "{\"headline\": \"C\", \"body\": \"c\"}\n".to_owned(), &["articles.json:1"]),
+            (
+                "articles.json",
+                "{\"headline\": \"C\", \"body\": \"See https://jsonfeed.org/version/1.1\"}\n".into(),
+                &["json:1"],
+            ),
+            (
+                "feed.json",
+                "{\n \"version\": \"https://jsonfeed.org/version/1.1\", \"items\": []}".into(),
+                &["feed.json"],
+            ),
         ] {
             let inputs = all(name, text.as_bytes());
             assert_eq!(inputs.len(), labels.len(), "{name}");

@@ -88,7 +88,7 @@ pub(super) async fn reprocess(args: ReprocessArgs) -> Result<(), Failure> {
                 ..ReprocessArticleRequest::default()
             };
             match client.editorial.reprocess_article(again).await {
-                // Of this version already: it has cost next to nothing.
+                // Extracted by this version already: only read.
                 Ok(response) if response.get_ref().report.is_none() => summary.skipped += 1,
                 Ok(response) => {
                     summary.add(&before, &response.into_inner());

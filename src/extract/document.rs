@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::formats::DocumentFormat;
 use super::stated_time::{Precision, StatedTime};
 
 /// A document as received.
@@ -32,6 +31,31 @@ pub enum Payload<'a> {
     },
 }
 
+/// The format of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum DocumentFormat {
+    Html,
+    Text,
+    /// RSS, Atom, RDF or JSON Feed.
+    Feed,
+    /// JSON, of a format that its fields show.
+    Json,
+    /// XML, of a format that its root element shows. Only declared, never detected.
+    Xml,
+    NewsmlG2,
+    Newsml1,
+    Nitf,
+    /// Only stated by the sender: detection finds JSON.
+    Ninjs,
+    Iptc7901,
+    /// WordPress export.
+    Wxr,
+    /// Only stated by the sender: detection finds JSON.
+    SchemaOrg,
+    Markdown,
+}
+
 /// Values from the sender of a document that override those of the document.
 #[derive(Clone, Copy, Default)]
 pub struct Hints<'a> {
@@ -45,7 +69,7 @@ pub struct Hints<'a> {
     pub publish_time: Option<Timestamp>,
     /// Time when the document was fetched: `yesterday` is the day before, and no date is later.
     pub fetch_time: Option<Timestamp>,
-    /// DocumentFormat of the bytes; detected if absent.
+    /// Format of the bytes; detected if absent.
     pub format: Option<DocumentFormat>,
     /// True if a page that is no article is to be refused, rather than extracted with a warning.
     pub reject_non_articles: bool,

@@ -24,7 +24,7 @@ mod trees;
 mod wire_fields;
 
 pub use budget::Budget;
-pub use document::{Document, Hints, Limits, Payload};
+pub use document::{Document, DocumentFormat, Hints, Limits, Payload};
 pub use draft::{
     Author, AuthorKind, Block, Dateline, Draft, Embed, Emphasis, Extracted, Extraction, FeedEntry, Format, Media,
     MediaKind, Rights, Row, Span, TextKind,
@@ -32,7 +32,7 @@ pub use draft::{
 pub use error::ExtractError;
 pub use formats::charset::{gzip_size, is_gzip};
 pub use formats::text::{line_feature_names, line_features};
-pub use formats::{BLOCK_FEATURES, Blocks, DocumentFormat, extract, is_article_json, page_blocks, visible_text};
+pub use formats::{BLOCK_FEATURES, Blocks, extract, is_article_json, page_blocks, visible_text};
 pub use kind::PageKind;
 pub use provenance::{Provenance, Source};
 pub use report::{Cut, CutReason, Method, Report, Warning, WarningCode};

@@ -9,6 +9,8 @@ use jiff::Timestamp;
 pub struct WireFields {
     /// End of the embargo.
     pub embargo: Option<Timestamp>,
+    /// True if the ID is that of a story, which keeps it when it is rewritten, rather than of a transmission.
+    pub has_story_id: bool,
     /// Version of the item at its sender: a newer one has a higher number.
     pub version: Option<i64>,
     /// Reasons for sending this version.

@@ -94,7 +94,7 @@ pub(super) fn prepare(
             let budget = Budget::new(&options.extract, is_abandoned);
             match extract::extract(&document, &budget) {
                 Err(ExtractError::Withdrawn(withdrawal)) => {
-                    return metadata.withdraw(&withdrawal, request, time).map(Contents::Article);
+                    return metadata.withdraw(&withdrawal, &metadata.url, request, time).map(Contents::Article);
                 }
                 extracted => extracted.map_err(|error| report::violation(sent, &error))?,
             }
@@ -124,7 +124,9 @@ pub(super) fn prepare(
                             Merged { original: original.clone(), ..item.merge(extracted, Some(&metadata.url)) };
                         item.finish(merged, request, time, options, field)
                     }
-                    Err(ExtractError::Withdrawn(withdrawal)) => item.withdraw(&withdrawal, request, time),
+                    Err(ExtractError::Withdrawn(withdrawal)) => {
+                        item.withdraw(&withdrawal, &metadata.url, request, time)
+                    }
                     Err(error) => Err(report::entry_violation(&error).into()),
                 };
                 (entry.external_id, prepared)
@@ -294,13 +296,13 @@ impl SenderMetadata {
             }
         }
         let url = believed.first().map_or_else(|| self.url.clone(), |url| secure(url, &self.url));
-        // An agency gives an ID to one story, and keeps it when it rewrites the story.
-        let states_external_id = !self.external_id.is_empty() || report.method() == ExtractionMethod::Wire;
+        let is_wire = report.method() == ExtractionMethod::Wire;
+        let states_external_id = !self.external_id.is_empty() || (is_wire && draft.wire.has_story_id);
         let is_foreign = feed.is_some_and(|feed| !feed.is_empty() && !same_domain(feed, &url));
         let (fetched, is_item) = (self.url.clone(), feed.is_some());
         let statements = Statements { fetched, believed, is_item, is_foreign, states_external_id };
         let (version, note) = (draft.wire.version, revision_note(&draft.wire));
-        // An item without a link is of the site of its feed.
+        // The source of an item without a link is the host of its feed.
         let source = feed.filter(|_| url.is_empty()).and_then(host_of).unwrap_or_default();
         let article = Article { url, source, ..from_draft(draft) };
         Merged { article, report, statements, version, note, original: None }
@@ -377,14 +379,16 @@ impl SenderMetadata {
     }
 
     /// Returns the withdrawal of the article that a wire item takes back: the one with its ID at the same source, so
-    /// that a sender can take down its own articles only. If it has not arrived, it will be rejected.
+    /// that a sender can take down its own articles only. If it has not arrived, it will be rejected. `url` is that
+    /// of the document.
     fn withdraw(
         &self,
         withdrawal: &Withdrawal,
+        url: &str,
         request: Option<RequestKey>,
         time: Timestamp,
     ) -> Result<Prepared, IngestError> {
-        let source = if self.source.is_empty() { host_of(&self.url).unwrap_or_default() } else { self.source.clone() };
+        let source = if self.source.is_empty() { host_of(url).unwrap_or_default() } else { self.source.clone() };
         if source.is_empty() {
             let expected = "is required, or url: a canceled item takes back the article with its ID at this source";
             return Err(Violations::one("document.source", expected).into());

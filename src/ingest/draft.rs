@@ -34,9 +34,19 @@ pub(super) fn from_draft(draft: Draft) -> Article {
         update_time,
         wire,
     } = draft;
-    // `ingest::document` has taken the version and the signals.
-    let WireFields { embargo, version: _, signals: _, editor_note, subjects, urgency, slugline, usage_terms, links } =
-        wire;
+    // `ingest::document` has taken the version, the signals and the kind of ID.
+    let WireFields {
+        embargo,
+        has_story_id: _,
+        version: _,
+        signals: _,
+        editor_note,
+        subjects,
+        urgency,
+        slugline,
+        usage_terms,
+        links,
+    } = wire;
     let (publish_time_precision, publish_utc_offset) =
         publish_time.map_or((TimePrecision::Unspecified, None), precision);
     Article {

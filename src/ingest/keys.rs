@@ -27,7 +27,7 @@ pub(super) struct Statements {
     /// True if the feed was fetched from another registrable domain than that of the link: such an item may claim the
     /// page of another publisher.
     pub(super) is_foreign: bool,
-    /// True if the sender stated the external ID, or it is the ID of a wire item.
+    /// True if the sender stated the external ID, or it is that of a wire's story.
     pub(super) states_external_id: bool,
 }
 

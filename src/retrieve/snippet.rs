@@ -25,9 +25,9 @@ pub(super) fn snippet(text: &str, query: &Query) -> Vec<TextPart> {
     let matches = matches(searched, query);
     let start = best_start(searched, &matches);
     let end = text[start..].char_indices().nth(SNIPPET_CHARS).map_or(text.len(), |(at, _)| start + at);
-    let first = matches.iter().find(|m| m.start >= start).map_or(start, |first| first.end);
-    // The last space of a text that is written without them may be before the match.
-    let end = if end < text.len() { word_end(text, first.min(end), end).max(first) } else { end };
+    // The last space of a text that is written without them may be before a match.
+    let last = matches.iter().rfind(|m| m.start >= start && m.end <= end).map_or(start, |last| last.end);
+    let end = if end < text.len() { word_end(text, last, end) } else { end };
     let inside = matches.iter().filter(|m| m.start >= start && m.end <= end);
     parts(text, start..end, inside)
 }
@@ -139,6 +139,13 @@ mod tests {
             assert_eq!(matched, [word]);
             assert!(found[0].text.starts_with(&before[..3]) && found.len() == 3, "{found:?}");
         }
+    }
+
+    #[test]
+    fn a_run_of_letters_does_not_make_it_longer() {
+        let text = format!("one {} two", "x".repeat(5_000));
+        let whole: String = snippet(&text, &query(&"x".repeat(64))).into_iter().map(|part| part.text).collect();
+        assert!(whole.chars().count() <= SNIPPET_CHARS, "{whole}");
     }
 
     proptest! {

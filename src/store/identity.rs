@@ -73,8 +73,8 @@ pub(super) fn keys_of(url: &str, source: &str, external_id: &str) -> Vec<Article
 /// withdrawn by this name before it arrived is the document's.
 ///
 /// # Errors
-/// [`WriteError::WrongLifecycle`] if one of the keys belongs to a withdrawn or purged article, which holds for all of
-/// its keys.
+/// [`WriteError::WrongLifecycle`] if one of the keys belongs to a withdrawn or purged article, unless the document
+/// merely claims the key.
 pub(super) fn identify<'a>(
     ingest: &Ingest,
     holder: impl Fn(&Key) -> Option<Holder<'a>>,
@@ -103,7 +103,7 @@ pub(super) fn identify<'a>(
             foreign.push(found.record);
         }
     }
-    if let Some(withdrawn) = own.iter().find(|record| refuses(record)) {
+    if let Some(withdrawn) = own.iter().find(|record| is_refused(record)) {
         return Err(WriteError::WrongLifecycle { id: withdrawn.id.clone(), lifecycle: withdrawn.lifecycle });
     }
     let is_fixed = ingest.is_named || matches!(ingest.from, IngestSource::Copy(..));
@@ -125,14 +125,14 @@ pub(super) fn identify<'a>(
     Ok(identity)
 }
 
-fn refuses(record: &Record) -> bool {
+fn is_refused(record: &Record) -> bool {
     matches!(record.lifecycle, Lifecycle::Withdrawn | Lifecycle::Purged)
 }
 
-/// Returns true if a document comes from an address of a withdrawn article: neither another text nor another
-/// identifier brings the address back. The claim of an address is not enough, since templates claim wrong ones.
+/// Returns true if a document is from an address of a withdrawn or purged article, or has its ID: neither another text
+/// nor another identifier brings the article back. A claimed address is not enough, since templates claim wrong ones.
 fn is_killed(trust: Trust, found: Holder<'_>) -> bool {
-    trust != Trust::IfSimilar && refuses(found.record)
+    trust != Trust::IfSimilar && is_refused(found.record)
 }
 
 /// Decides which article a transition is of.

@@ -161,3 +161,31 @@ async fn the_note_of_a_correction_is_the_reason_of_its_revision() {
     let reasons: Vec<&str> = revisions.iter().map(|revision| revision.reason.as_str()).collect();
     assert_eq!(reasons, [note.as_str(), ""]);
 }
+
+#[tokio::test]
+async fn a_message_of_a_story_and_a_cancellation_needs_no_more_than_its_url() {
+    let server = TestServer::start().await;
+    let items = ["wire-g2", "wire-g2-kill"].map(|case| {
+        let Some(Payload::Raw(raw)) = item(case, "").payload else { panic!("{case}") };
+        let text = String::from_utf8(raw.data).unwrap();
+        let text = text[text.find("<newsItem").unwrap()..].to_owned();
+        if case == "wire-g2" { text.replace(":1\" version", ":2\" version") } else { text }
+    });
+    let message = format!(
+        r#"<newsMessage xmlns="http://iptc.org/std/nar/2006-10-01/"><itemSet>{}</itemSet></newsMessage>"#,
+        items.concat()
+    );
+    let raw = RawPayload::new(message, "application/xml");
+    let url = "https://northwire.example/messages/1".to_owned();
+    let document = Document { payload: Some(Payload::Raw(raw)), url, ..Document::default() };
+    let request = IngestArticleRequest { document: Some(document), ..IngestArticleRequest::default() };
+    let results = server.ingestion().await.ingest_article(request).await.unwrap().into_inner().results;
+    let outcomes: Vec<IngestOutcome> = results
+        .into_iter()
+        .map(|result| match result.result.unwrap() {
+            Item::Ingested(ingested) => ingested.outcome(),
+            Item::Error(error) => panic!("{error:?}"),
+        })
+        .collect();
+    assert_eq!(outcomes, [IngestOutcome::Created, IngestOutcome::Withdrawn]);
+}

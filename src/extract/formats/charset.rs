@@ -10,9 +10,9 @@ use std::io::Read;
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-use super::detect::{DocumentFormat, content_type_parts};
+use super::detect::content_type_parts;
 use crate::extract::bounded_parser;
-use crate::extract::document::Limits;
+use crate::extract::document::{DocumentFormat, Limits};
 use crate::extract::error::ExtractError;
 use crate::extract::report::{Warning, WarningCode};
 

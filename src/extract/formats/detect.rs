@@ -1,36 +1,12 @@
 //! Detection of a document's format: by its Content-Type, by its root element behind any prolog, or by its first line.
 
 use super::{iptc_7901, markdown, newsml_g2, syndication};
+use crate::extract::document::DocumentFormat;
 use crate::extract::error::ExtractError;
 
 /// Formats that are taken, for messages.
 pub(super) const ACCEPTED: &str = "HTML, plain text, RSS, Atom, RDF, JSON Feed, NewsML-G2, NewsML 1, NITF, ninjs, \
     IPTC 7901, WordPress export, schema.org NewsArticle as JSON, and Markdown";
-
-/// The format of a document.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum DocumentFormat {
-    Html,
-    Text,
-    /// RSS, Atom, RDF or JSON Feed.
-    Feed,
-    /// JSON, of a format that its fields show.
-    Json,
-    /// XML, of a format that its root element shows. Only declared, never detected.
-    Xml,
-    NewsmlG2,
-    Newsml1,
-    Nitf,
-    /// Only stated by the sender: detection finds JSON.
-    Ninjs,
-    Iptc7901,
-    /// WordPress export.
-    Wxr,
-    /// Only stated by the sender: detection finds JSON.
-    SchemaOrg,
-    Markdown,
-}
 
 /// Returns the format and the charset that a Content-Type declares.
 pub(super) fn content_type_parts(content_type: &str) -> Result<(Option<DocumentFormat>, Option<String>), ExtractError> {

@@ -73,8 +73,9 @@ pub(super) fn extract(
     let start = read_head(&lines, &mut item);
     item.lines = paragraphs(&lines[start..]);
     if let Some(sent) = sent {
-        // Numbers begin again every day.
+        // The number of a transmission: numbers begin again every day, and a rewritten story has another one.
         item.set_id(&format!("{id}:{}", sent.time.strftime("%Y%m%d")));
+        item.draft.wire.has_story_id = false;
         item.draft.publish_time = Some(sent);
     }
     item.finish(hints, budget).map(|extracted| Extraction::Article(Box::new(extracted)))

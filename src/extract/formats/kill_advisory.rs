@@ -5,7 +5,7 @@ use crate::extract::line::Line;
 use crate::extract::phrases;
 use crate::extract::report::{Report, Warning, WarningCode};
 
-/// Adds a warning if the text asks to withdraw another article. It names the slug or ID that the advisory gives;
+/// Adds a warning if the text asks to withdraw another article. It names the slugline or ID that the advisory gives;
 /// nothing is withdrawn by guess.
 pub(crate) fn warn_of_kill(lines: &[Line], draft: &Draft, report: &mut Report) {
     let head = lines.iter().filter(|line| !line.is_object()).take(3).map(|line| line.text.as_str());
@@ -15,7 +15,7 @@ pub(crate) fn warn_of_kill(lines: &[Line], draft: &Draft, report: &mut Report) {
         .filter(|text| !text.is_empty());
     if let Some(advisory) = texts.find(|text| phrases::is_kill_advisory(text)) {
         let article = match (&draft.wire.slugline, &draft.external_id) {
-            (slug, _) if !slug.is_empty() => format!(" about {slug:?}"),
+            (slugline, _) if !slugline.is_empty() => format!(" about {slugline:?}"),
             (_, Some(id)) => format!(" in item {id:?}"),
             _ => String::new(),
         };

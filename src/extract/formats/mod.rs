@@ -24,11 +24,10 @@ mod xml;
 
 use super::bounded_parser;
 use super::budget::Budget;
-use super::document::{Document, Hints, Limits, Payload};
+use super::document::{Document, DocumentFormat, Hints, Limits, Payload};
 use super::draft::{Extracted, Extraction};
 use super::error::ExtractError;
 use super::report::Report;
-pub use detect::DocumentFormat;
 pub use html::Blocks;
 #[cfg(test)]
 pub(crate) use html::page_lines;
@@ -63,7 +62,9 @@ fn read(document: &Document<'_>, budget: &Budget<'_>) -> Result<Extraction, Extr
             article(html::extract(page, document.url, hints, Report::default(), budget))
         }
         Payload::Raw { bytes, content_type } => {
-            let decoded = charset::decode(bytes, content_type, budget.limits)?;
+            // A stated format needs no Content-Type; its charset may be of use.
+            let is_usable = |it: &&str| hints.format.is_none() || detect::content_type_parts(it).is_ok();
+            let decoded = charset::decode(bytes, content_type.filter(is_usable), budget.limits)?;
             budget.set_document_size(decoded.text.len());
             let report =
                 Report { charset: decoded.charset.to_owned(), warnings: decoded.warnings, ..Report::default() };
@@ -123,9 +124,10 @@ pub fn is_article_json(text: &str) -> bool {
     let limits = Limits::default();
     let budget = Budget::unattended(&limits);
     budget.set_document_size(text.len());
-    syndication::is_feed(text)
-        || parse_json(text, &budget)
-            .is_ok_and(|document| schema_org::is_format(&document) || !ninjs::items(&document).is_empty())
+    parse_json(text, &budget).is_ok_and(|document| {
+        let is_feed = document.line_of("version").contains("jsonfeed.org/version");
+        is_feed || schema_org::is_format(&document) || !ninjs::items(&document).is_empty()
+    })
 }
 
 /// Returns the error for a document of XML without an element.

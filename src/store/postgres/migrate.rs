@@ -220,8 +220,9 @@ const MIGRATIONS: &[&str] = &[
     ALTER TABLE copydesk.revision_originals ALTER COLUMN report SET STATISTICS 0;
 ",
     "
-    -- Words are folded in another way: the index follows the feed again, and sketches are filled in below.
-    TRUNCATE copydesk.search, copydesk.article_anchors, copydesk.article_sketches;
+    -- The folding of words has changed: the index is filled again from the feed, and the sketches below.
+    DELETE FROM copydesk.search;
+    TRUNCATE copydesk.article_anchors, copydesk.article_sketches;
     UPDATE copydesk.indexed SET position = 0;
 ",
 ];

@@ -177,7 +177,7 @@ const MIGRATIONS: &[Migration] = &[
     CREATE TABLE ingest_events (key INTEGER PRIMARY KEY AUTOINCREMENT, event BLOB NOT NULL);
 ",
     ),
-    // Sketches are of folded words, and are filled in again below.
+    // Sketches have hashes of folded words, whose folding has changed. They are filled in below.
     Migration::sql("DELETE FROM article_anchors; DELETE FROM article_sketches;"),
 ];
 

@@ -229,7 +229,9 @@ impl Model {
             let other_id =
                 ids.iter().all(|id| !id.is_empty()) && (ids[0] != ids[1] || theirs.source != document.source);
             let versions = state.is_empty() || are_versions(document, theirs);
+            let refuses = |state: &State| matches!(state.lifecycle, Lifecycle::Withdrawn | Lifecycle::Purged);
             let belongs = versions
+                || (refuses(state) && stated.trust != Trust::IfSimilar)
                 || match stated.trust {
                     Trust::Certain => *is_certain,
                     Trust::UnlessOtherId => *is_certain && !other_id,

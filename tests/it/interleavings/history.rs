@@ -1,4 +1,4 @@
-//! Histories: the documents, kills and reinstatements of a source, and their requests.
+//! Histories: the documents, kills, canceled items and reinstatements of a source, and their requests.
 
 use copydesk::proto::document::Payload;
 use copydesk::proto::*;

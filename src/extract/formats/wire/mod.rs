@@ -60,9 +60,10 @@ impl Item {
         Self { format, report: Report { method: Method::Wire, ..report.clone() }, ..Self::default() }
     }
 
-    /// Sets the external ID.
+    /// Sets the external ID, that of a story.
     pub(super) fn set_id(&mut self, id: &str) {
         let id = clean_line(id);
+        self.draft.wire.has_story_id = true;
         self.draft.external_id = Some(id).filter(|id| !id.is_empty() && id.len() <= MAX_ID_BYTES);
     }
 
