@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use prost::Message;
 
+use super::document_parts::DocumentParts;
 use super::draft::from_draft;
 use super::keys::{Disbelief, Statements, believe};
 use super::{Contents, IngestError, IngestOptions, Prepared, Target, report};
@@ -100,18 +101,30 @@ pub(super) fn prepare(
             }
         }
     };
-    let original = options.keep_originals.then(|| Arc::new(OriginalDocument::new(&document.encode_to_vec())));
+    let keep = |document: &Document| Arc::new(OriginalDocument::new(&document.encode_to_vec()));
     match extraction {
         Extraction::Article(extracted) => {
+            let original = options.keep_originals.then(|| keep(&document));
             let merged = Merged { original, ..metadata.merge(*extracted, None) };
             metadata.finish(merged, request, time, options, field).map(Contents::Article)
         }
         Extraction::Feed(entries) => {
-            // A feed is kept for one item only: the purge of an item could not tell which other feeds have its text.
-            let original = original.filter(|_| entries.len() == 1);
-            let items = (0..).zip(entries).map(|(item, entry)| {
+            // Each item has the document without the others: a purge could not find the feeds that have its text.
+            let (mut whole, mut parts) = (None, None);
+            match (options.keep_originals, entries.len()) {
+                (false, _) => {}
+                (true, 1) => whole = Some(keep(&document)),
+                (true, count) => parts = DocumentParts::of(document, count, options.extract.max_bytes),
+            }
+            let original_of = |at: usize, external_id: &str| match &parts {
+                Some(parts) => parts.document(at, external_id).map(|part| keep(&part)),
+                None => whole.clone(),
+            };
+            let items = entries.into_iter().enumerate().map(|(at, entry)| {
                 // The document's identity is that of the feed; each item has its own identity and result.
-                let request = request.as_ref().map(|key| RequestKey { item, ..key.clone() });
+                let request = request
+                    .as_ref()
+                    .map(|key| RequestKey { item: u32::try_from(at).unwrap_or(u32::MAX), ..key.clone() });
                 let item = SenderMetadata {
                     url: String::new(),
                     external_id: String::new(),
@@ -120,8 +133,8 @@ pub(super) fn prepare(
                 };
                 let prepared = match entry.result {
                     Ok(extracted) => {
-                        let merged =
-                            Merged { original: original.clone(), ..item.merge(extracted, Some(&metadata.url)) };
+                        let original = original_of(at, &entry.external_id);
+                        let merged = Merged { original, ..item.merge(extracted, Some(&metadata.url)) };
                         item.finish(merged, request, time, options, field)
                     }
                     Err(ExtractError::Withdrawn(withdrawal)) => {

@@ -2,6 +2,7 @@
 
 mod copies;
 mod document;
+mod document_parts;
 mod draft;
 mod edit;
 mod error;

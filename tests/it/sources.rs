@@ -256,7 +256,7 @@ async fn a_former_extraction_is_replaced_and_corrections_stay() {
 }
 
 #[tokio::test]
-async fn a_feed_is_kept_if_it_has_one_item() {
+async fn each_item_of_a_feed_has_its_part_of_it() {
     let server = TestServer::start().await;
     let item = |id: usize| {
         format!(
@@ -275,13 +275,27 @@ async fn a_feed_is_kept_if_it_has_one_item() {
     let done = reprocess(&server, &one, false, false).await.unwrap();
     assert_eq!(done.changed_fields, Vec::<String>::new());
     assert_eq!(done.article.unwrap().headline, "Bridge toll 1 to rise");
-    // It repeats the text of other articles, whose purge could not find it.
-    for name in ingest(&server, feed(&[2, 3])).await {
-        let status = source(&server, &name).await.unwrap_err();
-        assert_eq!(reason(&status), (Code::NotFound, "SOURCE_NOT_FOUND".to_owned()));
-        let status = reprocess(&server, &name, false, false).await.unwrap_err();
-        assert_eq!(reason(&status), (Code::NotFound, "SOURCE_NOT_FOUND".to_owned()));
+    // The text of another article is not in it: its purge would not find it.
+    let names = ingest(&server, feed(&[2, 3])).await;
+    for (name, (own, other)) in names.iter().zip([(2, 3), (3, 2)]) {
+        let kept = source(&server, name).await.unwrap();
+        let text = String::from_utf8(kept.data).unwrap();
+        assert!(text.contains(&item(own)) && !text.contains(&format!("r-{other}")), "{text}");
+        let done = reprocess(&server, name, false, false).await.unwrap();
+        assert_eq!(done.changed_fields, Vec::<String>::new());
+        assert_eq!(done.article.unwrap().headline, format!("Bridge toll {own} to rise"));
     }
+    // Its items cannot be told apart.
+    let mut wide = feed(&[4, 5]);
+    if let Some(Payload::Raw(raw)) = &mut wide.payload {
+        let text = String::from_utf8(raw.data.clone()).unwrap();
+        raw.data = [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    }
+    let first = ingest(&server, wide).await.remove(0);
+    let status = source(&server, &first).await.unwrap_err();
+    assert_eq!(reason(&status), (Code::NotFound, "SOURCE_NOT_FOUND".to_owned()));
+    let status = reprocess(&server, &first, false, false).await.unwrap_err();
+    assert_eq!(reason(&status), (Code::NotFound, "SOURCE_NOT_FOUND".to_owned()));
     let status = reprocess(&server, "articles/none", false, false).await.unwrap_err();
     assert_eq!(reason(&status), (Code::NotFound, "ARTICLE_NOT_FOUND".to_owned()));
 }
