@@ -33,7 +33,7 @@ pub(super) struct ReprocessArgs {
     /// Also articles that this version has extracted
     #[arg(long)]
     all: bool,
-    /// Maximum number of articles per second
+    /// Maximum number of articles to extract per second; those of this version are only read
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rate: u32,
     /// Maximum number of articles

@@ -45,7 +45,12 @@ impl DocumentParts {
         };
         let (found, frame) = match &items {
             Items::Xml { data, elements } => {
-                (elements.len(), data.len() - elements.last()?.end + elements.first()?.start)
+                let (head, foot) = (&data[..elements.first()?.start], &data[elements.last()?.end..]);
+                // A package of NewsML-G2 repeats headlines of its items.
+                if [head, foot].iter().any(|part| find(part, 0, b"itemRef").is_some()) {
+                    return None;
+                }
+                (elements.len(), head.len() + foot.len())
             }
             Items::Json { frame, items, .. } => (items.len(), frame.to_string().len()),
         };
@@ -91,7 +96,9 @@ fn json(data: &[u8]) -> Option<Items> {
     if let Value::Array(items) = &mut frame {
         return Some(Items::Json { items: std::mem::take(items), list: None, frame: Value::Null });
     }
-    let list = LISTS.into_iter().find(|name| frame.get(name).is_some_and(Value::is_array))?;
+    // Other lists, and graphs of JSON-LD, may repeat the items.
+    let mut lists = LISTS.into_iter().filter(|name| frame.get(name).is_some_and(|it| it.is_array() || it.is_object()));
+    let (Some(list), None, None) = (lists.next(), lists.next(), frame.get("@graph")) else { return None };
     let items = frame.get_mut(list)?.as_array_mut().map(std::mem::take)?;
     Some(Items::Json { items, list: Some(list), frame })
 }
@@ -202,7 +209,20 @@ mod tests {
 
     #[test]
     fn items_that_cannot_be_told_apart_have_no_parts() {
-        for data in ["<rss><item>a</item><item>b", "<rss><item>a</item></rss>", "{\"a\": 1}", "<rss/>", "<", ""] {
+        let package = "<m><newsItem>a</newsItem><newsItem>b</newsItem><packageItem><itemRef/></packageItem></m>";
+        let lists = r#"{"items": [1, 2], "news": [1, 2]}"#;
+        let graph = r#"{"items": [1, 2], "@graph": []}"#;
+        for data in [
+            package,
+            lists,
+            graph,
+            "<rss><item>a</item><item>b",
+            "<rss><item>a</item></rss>",
+            "{\"a\": 1}",
+            "<rss/>",
+            "<",
+            "",
+        ] {
             assert_eq!(parts(data, 2), None, "{data}");
         }
         let large = format!("<rss>{}<item>a</item><item>b</item></rss>", "x".repeat(MAX_FRAMES / 2));
