@@ -72,7 +72,7 @@ impl Facet {
 
 impl Facet {
     /// Returns a value as it is compared: without case, and without what only the spelling of a kind adds.
-    pub(super) fn comparable(kind: FacetKind, value: &str) -> String {
+    pub fn comparable(kind: FacetKind, value: &str) -> String {
         match kind {
             FacetKind::Source => source_name(value),
             // Some write `en_US`.

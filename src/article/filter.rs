@@ -116,9 +116,6 @@ impl Filter {
             text => Query::parse(text, "filter.text").map_err(|inner| violations.0.extend(inner.0)).ok(),
         };
         let states = known_states(states, &mut violations);
-        if query.is_some() && states.iter().any(|state| *state != ArticleState::Active) {
-            violations.add("filter.text", "must be empty with states other than ACTIVE: they are not in the index");
-        }
         let one_per_story = *one_per_story;
         if one_per_story && states.iter().any(|state| *state != ArticleState::Active) {
             violations.add("filter.one_per_story", "must be false with states other than ACTIVE");
@@ -145,7 +142,9 @@ impl Filter {
         let filter = Self::parse(filter)?;
         match filter.states.is_empty() {
             true => Ok(filter),
-            false => Err(Violations::one("filter.states", "must be empty: only ListArticles selects by state")),
+            false => {
+                Err(Violations::one("filter.states", "must be empty: only lists, searches and counts select by state"))
+            }
         }
     }
 

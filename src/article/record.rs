@@ -250,6 +250,11 @@ impl RecordParts {
         }
     }
 
+    /// Returns the state at `now`.
+    pub fn state(&self, now: Timestamp) -> ArticleState {
+        self.unreadable(now).map_or(ArticleState::Active, Unreadable::state)
+    }
+
     /// Returns true if this revision was under embargo when it was written. It never becomes public, because the end
     /// of the embargo creates a revision.
     pub fn was_embargoed(&self) -> bool {

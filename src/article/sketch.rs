@@ -31,6 +31,13 @@ const MAX_OTHER_NUMBERS: usize = 2;
 /// Minimum share of the shorter text's numbers that a copy has, if more of them differ.
 const MIN_NUMBERS: f64 = 0.75;
 
+/// Minimum length of a copy, as a share of the longer text, that is not called a part of it.
+const MIN_WHOLE: f64 = 0.8;
+/// Minimum share of a shorter text that a much longer one has, if it contains it.
+const MIN_PART: f64 = 0.85;
+/// Minimum number of hashes by which a short text and a much longer one are compared.
+const MIN_EVIDENCE: usize = 8;
+
 /// Smallest hashes of a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Sample {
@@ -104,6 +111,19 @@ pub struct Resemblance {
     pub length_ratio: f64,
     /// False if several numbers of the shorter one differ: texts of one form, such as weather reports.
     pub has_same_numbers: bool,
+    /// Number of hashes of the shorter one that were compared.
+    evidence: usize,
+}
+
+/// Kind of a copy, as seen from the text that it is a copy of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CopyKind {
+    /// Of about the same length.
+    Near,
+    /// It is longer, and contains the text.
+    Contains,
+    /// It is a part of the text.
+    Contained,
 }
 
 impl Resemblance {
@@ -111,6 +131,11 @@ impl Resemblance {
     /// the text added or cut at its ends.
     pub fn is_copy(&self) -> bool {
         self.contained >= MIN_CONTAINED && self.length_ratio >= MIN_LENGTH_RATIO && self.has_same_numbers
+    }
+
+    /// Returns true if the shorter body is a part of the longer one, however long that is.
+    fn is_part(&self) -> bool {
+        self.contained >= MIN_PART && self.evidence >= MIN_EVIDENCE && self.has_same_numbers
     }
 }
 
@@ -140,6 +165,17 @@ impl BodySketch {
         &self.anchors
     }
 
+    /// Returns the kind of copy that another body is of this one, if it is one.
+    pub fn copy_kind(&self, other: &Self) -> Option<CopyKind> {
+        let resemblance = self.compare(other);
+        if resemblance.is_copy() && resemblance.length_ratio >= MIN_WHOLE {
+            return Some(CopyKind::Near);
+        }
+        let is_shorter = other.shingles.size < self.shingles.size;
+        let kind = if is_shorter { CopyKind::Contained } else { CopyKind::Contains };
+        (resemblance.is_copy() || resemblance.is_part()).then_some(kind)
+    }
+
     /// Compares two bodies. The order does not matter.
     pub fn compare(&self, other: &Self) -> Resemblance {
         let [shorter, longer] = if self.shingles.size <= other.shingles.size { [self, other] } else { [other, self] };
@@ -150,6 +186,7 @@ impl BodySketch {
             jaccard: share(shingles.both, shingles.of[0] + shingles.of[1] - shingles.both),
             contained: share(shingles.both, shingles.of[0]),
             length_ratio: f64::from(shorter.shingles.size) / f64::from(longer.shingles.size.max(1)),
+            evidence: shingles.of[0],
             has_same_numbers: different <= MAX_OTHER_NUMBERS || share(numbers.both, numbers.of[0]) >= MIN_NUMBERS,
         }
     }

@@ -36,6 +36,12 @@ pub fn to_proto(time: Timestamp) -> prost_types::Timestamp {
     }
 }
 
+/// Converts a duration of the API; none if it is negative or invalid.
+pub fn from_proto_duration(duration: &prost_types::Duration) -> Option<std::time::Duration> {
+    let nanos = u32::try_from(duration.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+    Some(std::time::Duration::new(u64::try_from(duration.seconds).ok()?, nanos))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -143,8 +143,21 @@ fn is_dropped(character: char) -> bool {
     )
 }
 
+/// Returns true for a mark that texts may omit, and that stemmers do not expect: vowel points and elongation of Hebrew
+/// and Arabic, joiners and variation selectors. Accents of alphabets are none of them.
+pub(super) fn is_omitted(character: char) -> bool {
+    is_dropped(character) && !('\u{300}'..='\u{36F}').contains(&character)
+}
+
+/// Appends a word in lower case in its folded form.
+pub(super) fn push_folded_word(word: &str, token: &mut String) {
+    for character in word.chars().filter(|character| !is_dropped(*character)) {
+        push_folded(character, token);
+    }
+}
+
 /// Returns true for Han, Kana, Thai, Lao, Khmer and Burmese letters.
-fn stands_alone(character: char) -> bool {
+pub(super) fn stands_alone(character: char) -> bool {
     matches!(
         character,
         '\u{E00}'..='\u{EFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' | '\u{3040}'..='\u{30FF}'
