@@ -190,6 +190,7 @@ fn transition(record: &Record, kind: ChangeKind) -> Transition {
         key: None,
         missing: None,
         kind,
+        with_copies: false,
         precondition: Precondition::None,
         reason: REASON.into(),
         request: None,

@@ -81,14 +81,6 @@ pub(super) fn facet_number(kind: FacetKind) -> u8 {
     }
 }
 
-/// SQL condition on `articles a`, for both engines, under which the search index contains an article: the feed has
-/// announced it as readable, and not yet as unreadable. `due` is the next timed transition that the feed has not
-/// announced. So an embargo equal to `due` has not ended for readers, and an expiry that differs from `due` has passed.
-/// Scores are computed from the index, so it must not contain unreadable articles. The condition uses no clock, so
-/// every replica builds the same index.
-pub(super) const INDEXED: &str = "a.lifecycle = 0 AND (a.embargo IS NULL OR a.due IS NULL OR a.due <> a.embargo) \
-     AND (a.expire IS NULL OR a.due = a.expire)";
-
 /// SQL condition on `articles a`, for both engines, that an article has one of these states at the time in parameter
 /// `now`; that it is readable, if there are none.
 pub(super) fn in_states(states: &[ArticleState], now: &str) -> String {

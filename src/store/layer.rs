@@ -1,13 +1,15 @@
 //! Layers: decorators of a store that change some of its methods and forward the rest.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::page::{ListPage, ListQuery, SearchPage, SearchQuery, SnapshotQuery};
+use super::copies::{CopiesPage, CopiesQuery};
+use super::page::{ListPage, ListQuery, SnapshotQuery};
 use super::read::{Change, ChangedIds, Consistency, FeedCursor, Fetched, Revision, Visibility};
 use super::write::{Write, Written};
 use super::{Store, StoreError, StoredOriginal, WriteError};
@@ -58,6 +60,7 @@ layer! {
     async write(writes: Vec<Write>) -> Vec<Result<Written, WriteError>>;
     async dry_run(write: Write) -> Result<Written, WriteError>;
     async get(ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError>;
+    async get_for_follower(ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError>;
     async get_revision(
         id: &ArticleId,
         revision: i64,
@@ -66,7 +69,7 @@ layer! {
     async lookup(keys: &[Key], consistency: Consistency) -> Result<Vec<Option<ArticleId>>, StoreError>;
     async keys_of(ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Vec<ArticleKey>>, StoreError>;
     async list(query: &ListQuery) -> Result<ListPage, StoreError>;
-    async search(query: &SearchQuery) -> Result<SearchPage, StoreError>;
+    async copies(query: &CopiesQuery) -> Result<CopiesPage, StoreError>;
     async revisions(
         id: &ArticleId,
         before: Option<i64>,
@@ -78,11 +81,11 @@ layer! {
     async head() -> Result<Position, StoreError>;
     async reaches(position: Position) -> Result<bool, StoreError>;
     async snapshot(query: &SnapshotQuery) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError>;
-    async index_position() -> Result<Position, StoreError>;
     async apply_due_transitions(now: Timestamp) -> Result<usize, StoreError>;
     async deleted_before(time: Timestamp, limit: usize) -> Result<Vec<(ArticleId, i64)>, StoreError>;
     async original(id: &ArticleId, revision: Option<i64>) -> Result<Option<StoredOriginal>, StoreError>;
     async evict_originals(before: Timestamp, max_bytes: u64) -> Result<usize, StoreError>;
+    async acquire_lease(task: &str, holder: Uuid, lasts: Duration) -> Result<bool, StoreError>;
     async record_events(events: Vec<Vec<u8>>) -> Result<(), StoreError>;
     async events(before: Option<i64>, limit: usize) -> Result<Vec<(i64, Vec<u8>)>, StoreError>;
     async ping() -> Result<(), StoreError>;

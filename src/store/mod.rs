@@ -3,6 +3,7 @@
 //! Each engine passes one conformance suite (`tests/it/conformance`). Caches are decorators of the same trait, and pass
 //! it too.
 
+mod copies;
 mod copy;
 mod enum_codes;
 mod error;
@@ -24,21 +25,21 @@ mod verify;
 mod write;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+pub use copies::{CopiesPage, CopiesQuery, FoundCopy};
 pub use copy::{Copied, copy};
 pub use error::{StoreError, WriteError};
 pub use keys::{KeyStore, Keys, StoredKey};
 pub use layer::StoreLayer;
 pub use merge::last_successor;
 pub use original::{Original, OriginalDocument, StoredOriginal};
-pub use page::{
-    ListCursor, ListPage, ListQuery, Order, OrderField, SearchHit, SearchPage, SearchQuery, Shard, SnapshotQuery,
-};
+pub use page::{ListCursor, ListPage, ListQuery, Order, OrderField, Shard, SnapshotQuery};
 pub use read::{Change, ChangedIds, Consistency, FeedCursor, Fetched, Layer, Revision, Visibility};
 pub use traced::Traced;
 pub use verify::{Total, Verified, verify};
@@ -71,6 +72,10 @@ pub trait Store: Send + Sync + 'static {
     /// Returns the newest revisions of articles in any state, in the order of `ids`.
     async fn get(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError>;
 
+    /// Returns the newest revisions of articles like [`Store::get`], for followers of the feed: they neither take a
+    /// permit from the reads of callers nor are rejected, so that they keep up while callers are too many.
+    async fn get_for_follower(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError>;
+
     /// Returns a revision of an article.
     async fn get_revision(
         &self,
@@ -88,8 +93,8 @@ pub trait Store: Send + Sync + 'static {
     /// Returns a page of readable articles.
     async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError>;
 
-    /// Returns a page of readable articles that match, best first.
-    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError>;
+    /// Returns a page of the articles that are copies of a text, by the sketches of their bodies.
+    async fn copies(&self, query: &CopiesQuery) -> Result<CopiesPage, StoreError>;
 
     /// Returns revisions of an article older than `before`, newest first.
     async fn revisions(
@@ -124,9 +129,6 @@ pub trait Store: Send + Sync + 'static {
     /// Returns a channel that signals possible new changes. It is a hint: poll as well.
     fn subscribe(&self) -> watch::Receiver<Position>;
 
-    /// Returns the feed position that the search index has reached.
-    async fn index_position(&self) -> Result<Position, StoreError>;
-
     /// Applies the due timed transitions: embargoes that have ended, articles that have expired. Returns their number.
     async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError>;
 
@@ -146,6 +148,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Returns at most `limit` events older than `before`, newest first, with their numbers.
     async fn events(&self, before: Option<i64>, limit: usize) -> Result<Vec<(i64, Vec<u8>)>, StoreError>;
+
+    /// Acquires a lease for a time, or extends it: a task of which only one replica at a time does each kind. Returns
+    /// false if another holder has it.
+    async fn acquire_lease(&self, task: &str, holder: Uuid, lasts: Duration) -> Result<bool, StoreError>;
 
     /// Checks that the store answers.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -7,13 +7,51 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{IngestSource, Write};
-use crate::article::{ArticleId, BodySketch};
+use jiff::Timestamp;
+
+use super::{IngestSource, Visibility, Write};
+use crate::article::{ArticleId, BodySketch, EditorFields, Lifecycle};
 
 /// Maximum number of articles that are examined for an anchor: the newest.
 pub(super) const MAX_PER_ANCHOR: usize = 64;
 /// Maximum number of candidates whose sketches are compared: those that share most anchors, then the newest.
 pub(super) const MAX_CANDIDATES: usize = 32;
+
+/// State of the article that a new text is a copy of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum CopyOf {
+    /// A readable article.
+    Readable,
+    /// An article that was withdrawn with its copies.
+    Withdrawn(ArticleId),
+}
+
+/// Returns true if the withdrawal of an article holds for its copies.
+pub(super) fn withholds_copies(lifecycle: Lifecycle, editor_fields: EditorFields) -> bool {
+    lifecycle == Lifecycle::Withdrawn && editor_fields.contains(EditorFields::COPIES)
+}
+
+impl CopyOf {
+    /// Returns the state of an article; none if it is hidden, and was not withdrawn with its copies.
+    pub(super) fn of(id: &ArticleId, visibility: &Visibility, now: Timestamp) -> Option<Self> {
+        if withholds_copies(visibility.lifecycle, visibility.editor_fields) {
+            return Some(Self::Withdrawn(id.clone()));
+        }
+        visibility.readable(now).then_some(Self::Readable)
+    }
+
+    /// Returns the one that decides: a withdrawal before all others.
+    pub(super) fn decisive(found: impl Iterator<Item = Self>) -> Option<Self> {
+        let mut decisive = None;
+        for copy in found {
+            match copy {
+                Self::Withdrawn(_) => return Some(copy),
+                Self::Readable => decisive = Some(copy),
+            }
+        }
+        decisive
+    }
+}
 
 /// Returns the sketch of a document of which copies are searched if it is a new article.
 pub(super) fn sketch_of(write: &Write) -> Option<&Arc<BodySketch>> {

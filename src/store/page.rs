@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Consistency;
-use crate::article::{ArticleId, Facet, FacetKind, Filter, Position, Query, Record};
+use crate::article::{ArticleId, Facet, FacetKind, Filter, Position, Record};
 
 /// Sort key of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -65,7 +65,7 @@ pub struct ListPage {
 /// Query for a page of a list.
 #[derive(Clone, Debug)]
 pub struct ListQuery {
-    /// Filter.
+    /// Filter, without a text query: that is evaluated by `search`.
     pub filter: Filter,
     /// Order.
     pub order: Order,
@@ -77,15 +77,8 @@ pub struct ListQuery {
     pub examine: usize,
     /// Time at which the articles must be readable.
     pub now: Timestamp,
-    /// Required freshness of the page; `AtLeast` also applies to the index that a text query searches.
+    /// Required freshness of the page.
     pub consistency: Consistency,
-}
-
-impl ListQuery {
-    /// Weight in the fair queue of the store: 1, or the number of words in its text query.
-    pub(super) fn weight(&self) -> usize {
-        self.filter.query.as_ref().map_or(1, Query::cost)
-    }
 }
 
 /// Returns the index of the condition whose values have the shortest lists, by estimate: the lists to walk.
@@ -140,46 +133,4 @@ impl Default for Shard {
     fn default() -> Self {
         Self { index: 0, count: 1 }
     }
-}
-
-/// Query for a page of search results.
-#[derive(Clone, Debug)]
-pub struct SearchQuery {
-    /// Text query.
-    pub query: Query,
-    /// Filter. Its own text query must match too.
-    pub filter: Filter,
-    /// Number of results to skip.
-    pub skip: usize,
-    /// Maximum number of results.
-    pub limit: usize,
-    /// Time at which the articles must be readable.
-    pub now: Timestamp,
-    /// Required freshness of the page; `AtLeast` also applies to the search index.
-    pub consistency: Consistency,
-}
-
-impl SearchQuery {
-    /// Weight in the fair queue of the store: the number of words that are looked up.
-    pub(super) fn weight(&self) -> usize {
-        self.query.cost() + self.filter.query.as_ref().map_or(0, Query::cost)
-    }
-}
-
-/// Search result.
-#[derive(Clone, Debug)]
-pub struct SearchHit {
-    /// Article.
-    pub record: Arc<Record>,
-    /// Relevance; higher is better.
-    pub score: f32,
-}
-
-/// Page of search results, best first.
-#[derive(Clone, Debug)]
-pub struct SearchPage {
-    /// Results.
-    pub hits: Vec<SearchHit>,
-    /// Feed position that the index had reached.
-    pub indexed: Position,
 }

@@ -142,7 +142,12 @@ pub(super) fn plan<'a>(
             Ok((plan_update(update, current)?, Provenance { editor_fields, ingested, ..provenance }))
         }
         (Write::Transition(transition), Some((current, provenance))) => {
-            Ok((plan_transition(transition, current)?, provenance))
+            let editor_fields = match transition.kind {
+                ChangeKind::Withdrawn if transition.with_copies => provenance.editor_fields.with(EditorFields::COPIES),
+                ChangeKind::Reinstated => provenance.editor_fields.without(EditorFields::COPIES),
+                _ => provenance.editor_fields,
+            };
+            Ok((plan_transition(transition, current)?, Provenance { editor_fields, ..provenance }))
         }
         // Several articles: see `merge`.
         (Write::Merge(_), Some((_, provenance))) => Ok((Effect::Nothing, provenance)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    Change, Consistency, Fetched, ListPage, ListQuery, Revision, SearchPage, SearchQuery, SnapshotQuery, Store,
+    Change, Consistency, CopiesPage, CopiesQuery, Fetched, ListPage, ListQuery, Revision, SnapshotQuery, Store,
     StoreError, StoreLayer, Visibility, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, Key, Position, Record};
@@ -71,6 +71,10 @@ impl StoreLayer for Traced {
         recorded("store.get", self.store.get(ids, consistency)).await
     }
 
+    async fn get_for_follower(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
+        recorded("store.get", self.store.get_for_follower(ids, consistency)).await
+    }
+
     async fn get_revision(
         &self,
         id: &ArticleId,
@@ -88,8 +92,8 @@ impl StoreLayer for Traced {
         recorded("store.list", self.store.list(query)).await
     }
 
-    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
-        recorded("store.search", self.store.search(query)).await
+    async fn copies(&self, query: &CopiesQuery) -> Result<CopiesPage, StoreError> {
+        recorded("store.copies", self.store.copies(query)).await
     }
 
     async fn revisions(
@@ -112,9 +116,5 @@ impl StoreLayer for Traced {
 
     async fn snapshot(&self, query: &SnapshotQuery) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
         recorded("store.snapshot", self.store.snapshot(query)).await
-    }
-
-    async fn index_position(&self) -> Result<Position, StoreError> {
-        recorded("store.index_position", self.store.index_position()).await
     }
 }

@@ -177,6 +177,9 @@ pub struct Transition {
     /// `WrongLifecycle`. An article in any state can be purged: in the same transaction all of its texts and reasons
     /// are erased, and every other write to it fails with `WrongLifecycle` from then on.
     pub kind: ChangeKind,
+    /// True for a withdrawal that holds for the copies of the article, also those that come later: see
+    /// [`EditorFields::COPIES`]. It changes no copy that exists.
+    pub with_copies: bool,
     /// Precondition.
     pub precondition: Precondition,
     /// Reason, for the history.

@@ -9,9 +9,9 @@ use super::key_table;
 use super::original_table::{self, OriginalRow};
 use super::sketch_table::{self, SketchRow};
 use crate::article::{ArticleKey, ChangeKind, CleanArticle, Digest, RecordParts};
-use crate::store::Outcome;
 use crate::store::enum_codes::{head, kind_number, lifecycle_number, micros, outcome_number};
 use crate::store::plan::{Provenance, Revision};
+use crate::store::{Outcome, Visibility};
 
 /// Row of `articles`.
 #[derive(Clone)]
@@ -48,6 +48,18 @@ impl ArticleRow {
     pub(super) fn take_parts(&mut self, parts: &RecordParts, position: i64) {
         self.parts.clone_from(parts);
         self.position = position;
+    }
+
+    /// Returns the state that decides about the visibility of the article.
+    pub(super) fn visibility(&self) -> Visibility {
+        Visibility {
+            lifecycle: self.parts.lifecycle,
+            embargo_time: self.parts.embargo_time,
+            expire_time: self.parts.expire_time,
+            revision: self.parts.revision,
+            editor_fields: self.provenance.editor_fields,
+            version: self.provenance.version,
+        }
     }
 
     fn sort_time(&self) -> i64 {

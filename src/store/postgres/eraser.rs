@@ -30,9 +30,8 @@ const LOCK_TRIES: u32 = 10;
 const LOCK_RETRY: Duration = Duration::from_millis(300);
 
 /// Tables with texts of articles or hashes of them, and the index in whose order each is rewritten.
-const TABLES: [(&str, &str); 7] = [
+const TABLES: [(&str, &str); 6] = [
     ("copydesk.texts", "texts_pkey"),
-    ("copydesk.search", "search_pkey"),
     ("copydesk.article_sketches", "article_sketches_pkey"),
     ("copydesk.article_anchors", "article_anchors_pkey"),
     ("copydesk.originals", "originals_pkey"),
@@ -105,12 +104,12 @@ async fn erase_locked(pool: &Pool, guard: &Connection) -> Result<(), StoreError>
     Ok(())
 }
 
-/// Returns the purges whose texts can be removed now: the search index has followed, and no statement anywhere still
-/// sees the state before them. A rewrite would keep the rows for such a statement.
+/// Returns the purges whose texts can be removed now: no statement anywhere still sees the state before them. A rewrite
+/// would keep the rows for such a statement.
 async fn pending(pool: &Pool) -> Result<Option<Pending>, StoreError> {
-    let sql = "SELECT e.due, e.reasons FROM copydesk.erasures e, copydesk.indexed i
+    let sql = "SELECT e.due, e.reasons FROM copydesk.erasures e
          CROSS JOIN LATERAL (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint - e.transaction AS age) t
-         WHERE e.due > e.done AND i.position >= e.due
+         WHERE e.due > e.done
          AND NOT EXISTS (SELECT FROM pg_stat_activity s WHERE s.pid <> pg_backend_pid()
              AND (s.datid IS NULL OR s.datname = current_database()) AND age(s.backend_xmin) >= t.age)
          AND NOT EXISTS (SELECT FROM pg_replication_slots s WHERE age(s.xmin) >= t.age)";

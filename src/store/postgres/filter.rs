@@ -1,17 +1,13 @@
-//! Translation of filters to SQL, for lists and searches.
+//! Translation of filters to SQL.
 
 use jiff::Timestamp;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::pool::Param;
 use super::rows::facet_number;
-use super::tsvector::query_text;
 use crate::article::{Digest, Facet, Filter, TimeRange};
 use crate::store::enum_codes::{head, in_states};
 
-/// Condition that an article of `articles a` is readable at the time in parameter `$1`.
-pub(super) const READABLE: &str =
-    "a.lifecycle = 0 AND (a.embargo IS NULL OR a.embargo <= $1) AND (a.expire IS NULL OR a.expire > $1)";
 /// Time of the newest change of `articles a`.
 const UPDATED: &str = "(SELECT u.time FROM copydesk.changes u WHERE u.position = a.position)";
 
@@ -55,18 +51,11 @@ impl Values {
 
 /// Builds the conditions of a filter on `articles a`, except for those of [`selected`], and the one whose lists are
 /// walked.
-/// `searched` is the condition of a search, which holds for all articles of a story that are compared.
-pub(super) fn conditions(
-    values: &mut Values,
-    filter: &Filter,
-    walked: Option<usize>,
-    searched: Option<String>,
-) -> Vec<String> {
+pub(super) fn conditions(values: &mut Values, filter: &Filter, walked: Option<usize>) -> Vec<String> {
     let mut conditions = of_article(values, filter, walked);
     if filter.one_per_story {
         let mut of_other = vec![in_states(&filter.states, "$1")];
         of_other.extend(selected(values, filter));
-        of_other.extend(searched);
         of_other.extend(of_article(values, filter, None));
         let of_other = of_other.join(" AND ").replace("a.", "o.");
         conditions.push(format!(
@@ -78,7 +67,7 @@ pub(super) fn conditions(
 }
 
 fn of_article(values: &mut Values, filter: &Filter, walked: Option<usize>) -> Vec<String> {
-    // Without `..`: a condition that is not translated would match every article.
+    // Without `..`: a condition that is not translated would match every article. The search index evaluates `query`.
     let Filter {
         any_of,
         none_of,
@@ -105,21 +94,12 @@ fn of_article(values: &mut Values, filter: &Filter, walked: Option<usize>) -> Ve
     conditions
 }
 
-/// Builds the conditions of a filter on `articles a` that an index serves: those on its text and its digest.
+/// Builds the conditions of a filter on `articles a` that an index serves: those on its digest.
 pub(super) fn selected(values: &mut Values, filter: &Filter) -> Vec<String> {
     let mut conditions = Vec::new();
     if let Some(digests) = &filter.digests {
         let heads = values.add(digests.iter().map(head).collect::<Vec<i64>>(), Type::INT8_ARRAY);
         conditions.push(format!("a.digest_head = ANY({heads}) AND a.digest = ANY({})", values.digests(digests)));
     }
-    if let Some(query) = &filter.query {
-        let words = values.add(query_text(query), Type::TEXT);
-        conditions.push(has_words(&words));
-    }
     conditions
-}
-
-/// Builds the condition that `articles a` matches the text query in a parameter.
-pub(super) fn has_words(words: &str) -> String {
-    format!("EXISTS (SELECT FROM copydesk.search s WHERE s.article = a.key AND s.words @@ {words}::tsquery)")
 }

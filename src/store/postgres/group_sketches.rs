@@ -6,7 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::sketch_table::Candidates;
-use crate::article::{ArticleId, BodySketch, Record};
+use crate::article::{ArticleId, BodySketch};
+use crate::store::Visibility;
+use crate::store::near_duplicates::CopyOf;
 
 /// Sketches of stored articles, and of the articles whose text the group has changed.
 pub(super) struct GroupSketches {
@@ -32,26 +34,23 @@ impl GroupSketches {
         self.changed.remove(id)
     }
 
-    /// Returns true if a readable article other than `id` is a copy of a text. `loaded` returns the current record of
-    /// an article that the group has loaded or written.
-    pub(super) fn has_copy<'a>(
+    /// Returns the state of the article that a text is a copy of, if there is one other than `id`. `loaded` returns the
+    /// current state of an article that the group has loaded or written.
+    pub(super) fn copy_of(
         &self,
         sketch: &BodySketch,
         id: &ArticleId,
         now: Timestamp,
-        loaded: impl Fn(&ArticleId) -> Option<&'a Record>,
-    ) -> bool {
-        let mut candidates = self.candidates.sketches.candidates(sketch).filter(|(other, _)| *other != id);
-        candidates.any(|(other, found)| {
-            let is_readable = match loaded(other) {
-                Some(record) => record.unreadable(now).is_none(),
-                None => self.candidates.visibility.get(other).is_some_and(|visibility| visibility.readable(now)),
-            };
+        loaded: impl Fn(&ArticleId) -> Option<Visibility>,
+    ) -> Option<CopyOf> {
+        let candidates = self.candidates.sketches.candidates(sketch).filter(|(other, _)| *other != id);
+        CopyOf::decisive(candidates.filter_map(|(other, found)| {
+            let visibility = loaded(other).or_else(|| self.candidates.visibility.get(other).copied())?;
             let found = match self.changed.get(other) {
                 Some(changed) => changed.as_deref(),
                 None => Some(found),
             };
-            is_readable && found.is_some_and(|found| found.compare(sketch).is_copy())
-        })
+            found.filter(|found| found.compare(sketch).is_copy()).and_then(|_| CopyOf::of(other, &visibility, now))
+        }))
     }
 }

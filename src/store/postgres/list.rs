@@ -49,7 +49,7 @@ fn statement(values: &mut Values, query: &ListQuery, key: Option<i64>) -> String
         OrderField::PublishTime if query.filter.digests.is_none() => most_selective(&query.filter.any_of),
         _ => None,
     };
-    let checked = conditions(values, &query.filter, condition, None).join(" AND ");
+    let checked = conditions(values, &query.filter, condition).join(" AND ");
     let walks = walks(values, query, key, condition);
     let all = |tables: &str| {
         let tables = (0..walks.len()).map(|at| format!("SELECT place, key FROM {tables}{at}"));

@@ -12,22 +12,61 @@ use super::rows::hash;
 pub(super) const CLASS: i32 = 0x436f_7079;
 /// Lock of schema migrations.
 pub(super) const MIGRATE: i32 = -1;
-/// Lock of the search indexer.
-pub(super) const INDEX: i32 = -2;
 /// Lock of the trimming of old changes.
 pub(super) const TRIM: i32 = -3;
 /// Lock of the removal of purged texts from files.
 pub(super) const ERASE: i32 = -4;
+/// Lock of withdrawals that hold for copies. Documents share it: each is written before such a withdrawal, and is found
+/// by it, or after it, and finds it.
+const WITHDRAWAL: i32 = -5;
 
 /// Number of lock buckets that articles share. A database server's lock table has room for some thousands, and a large
 /// group would fill it with one lock per article. Two small writes collide in one of 60 cases; then one waits for the
 /// other's commit.
 const BUCKETS: u64 = 512;
 
-/// Returns the locks of a group of writes in the global lock order: of its articles, even those that do not exist yet,
+/// Locks of a transaction.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Locks {
+    /// Statement that takes the lock of withdrawals, if it is needed. It is the first one in the global lock order.
+    pub(super) withdrawal: Option<String>,
+    /// Buckets, in the global lock order.
+    pub(super) buckets: Vec<i32>,
+}
+
+impl Locks {
+    /// Returns the locks of a group of writes and of `more` articles.
+    pub(super) fn of_writes<'a>(writes: impl Iterator<Item = &'a Write> + Clone, more: &BTreeSet<ArticleId>) -> Self {
+        Self { withdrawal: withdrawal(writes.clone()), buckets: buckets(writes, more) }
+    }
+
+    /// Returns the locks of articles.
+    pub(super) fn of_articles<'a>(ids: impl Iterator<Item = &'a ArticleId>) -> Self {
+        Self { withdrawal: None, buckets: in_order(ids.map(of_article).collect()) }
+    }
+
+    /// Returns true if the transaction has the lock of an article.
+    pub(super) fn has(&self, id: &ArticleId) -> bool {
+        self.buckets.binary_search(&of_article(id)).is_ok()
+    }
+}
+
+fn withdrawal<'a>(writes: impl Iterator<Item = &'a Write>) -> Option<String> {
+    let mut function = None;
+    for write in writes {
+        match write {
+            Write::Transition(transition) if transition.with_copies => function = Some("pg_advisory_xact_lock"),
+            Write::Ingest(_) => function = function.or(Some("pg_advisory_xact_lock_shared")),
+            Write::Update(_) | Write::Transition(_) | Write::Merge(_) => {}
+        }
+    }
+    function.map(|function| format!("SELECT {function}({CLASS}, {WITHDRAWAL})"))
+}
+
+/// Returns the buckets of a group of writes: of its articles, even those that do not exist yet,
 /// and of `more` articles; of its keys, so that documents with a common key end as one article; of its texts, so that
 /// duplicates are detected; and of its request IDs, so that each request is applied once.
-pub(super) fn of_writes<'a>(writes: impl Iterator<Item = &'a Write>, more: &BTreeSet<ArticleId>) -> Vec<i32> {
+fn buckets<'a>(writes: impl Iterator<Item = &'a Write>, more: &BTreeSet<ArticleId>) -> Vec<i32> {
     let mut buckets: Vec<i32> = more.iter().map(of_article).collect();
     for write in writes {
         buckets.extend(write.ids().map(of_article));
@@ -42,13 +81,8 @@ pub(super) fn of_writes<'a>(writes: impl Iterator<Item = &'a Write>, more: &BTre
     in_order(buckets)
 }
 
-/// Returns the locks of articles in the global lock order.
-pub(super) fn of_articles<'a>(ids: impl Iterator<Item = &'a ArticleId>) -> Vec<i32> {
-    in_order(ids.map(of_article).collect())
-}
-
-/// Returns the lock of an article.
-pub(super) fn of_article(id: &ArticleId) -> i32 {
+/// Returns the bucket of an article.
+fn of_article(id: &ArticleId) -> i32 {
     bucket(b"id", id.as_str().as_bytes())
 }
 
@@ -80,8 +114,8 @@ mod tests {
     fn everybody_takes_them_in_one_order() {
         let ids: Vec<ArticleId> =
             (0..2_000).map(|n| format!("a-{n}").parse().expect("the ID should be valid")).collect();
-        let forward = of_articles(ids.iter());
-        assert_eq!(forward, of_articles(ids.iter().rev()));
+        let forward = Locks::of_articles(ids.iter()).buckets;
+        assert_eq!(forward, Locks::of_articles(ids.iter().rev()).buckets);
         assert!(forward.is_sorted() && forward.len() <= BUCKETS as usize);
         assert!(forward.iter().all(|bucket| *bucket >= 0), "no bucket should have the number of another lock");
     }

@@ -138,7 +138,7 @@ const MIGRATIONS: &[&str] = &[
         FROM copydesk.articles h
         LEFT JOIN copydesk.changes first ON first.article = h.key AND first.revision = 1) w
     WHERE w.key = a.key AND w.fields <> 0;
-    -- Removes unreadable articles from the index until the feed announces them as readable: see codes::INDEXED.
+    -- Removes unreadable articles from the index until the feed announces them as readable.
     DELETE FROM copydesk.search s USING copydesk.articles a WHERE a.key = s.article AND NOT coalesce(a.lifecycle = 0
         AND (a.embargo IS NULL OR a.due IS NULL OR a.due <> a.embargo)
         AND (a.expire IS NULL OR a.due = a.expire), false);
@@ -224,6 +224,12 @@ const MIGRATIONS: &[&str] = &[
     DELETE FROM copydesk.search;
     TRUNCATE copydesk.article_anchors, copydesk.article_sketches;
     UPDATE copydesk.indexed SET position = 0;
+",
+    "
+    -- The search index is no longer in the database: see docs/decisions/0044.
+    DROP TABLE copydesk.search, copydesk.indexed;
+    -- Tasks that one replica at a time does.
+    CREATE TABLE copydesk.leases (task text PRIMARY KEY, holder uuid NOT NULL, until timestamptz NOT NULL);
 ",
 ];
 

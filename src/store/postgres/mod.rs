@@ -15,9 +15,9 @@ mod feed;
 mod feed_retention;
 mod filter;
 mod group_sketches;
-mod index;
 mod key_table;
 mod keys;
+mod lease;
 mod list;
 mod lock;
 mod migrate;
@@ -31,16 +31,14 @@ mod probe;
 mod read_batcher;
 mod reader;
 mod rows;
-mod rush;
-mod search;
 mod sketch_table;
 mod standbys;
 mod tls;
 mod transaction;
-mod tsvector;
 mod writer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -56,7 +54,7 @@ pub use standbys::Standbys;
 
 use super::original::CompressedOriginal;
 use super::{
-    Change, ChangedIds, Consistency, FeedCursor, Fetched, ListPage, ListQuery, Revision, SearchPage, SearchQuery,
+    Change, ChangedIds, Consistency, CopiesPage, CopiesQuery, FeedCursor, Fetched, ListPage, ListQuery, Revision,
     SnapshotQuery, Store, StoreError, StoredOriginal, Visibility, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, ArticleKey, Key, Position, Record};
@@ -68,12 +66,13 @@ use pool::Pool;
 use read_batcher::ReadBatcher;
 use writer::Writer;
 
-/// Connections for background work: writer, search indexer, trimming of old changes, and removal of purged
-/// texts, which takes two.
-const BACKGROUND_CONNECTIONS: usize = 5;
+/// Connections for background work: writer, trimming of old changes, and removal of purged texts, which takes two.
+const BACKGROUND_CONNECTIONS: usize = 4;
 /// Connections for priority reads, which never queue behind other reads: changed IDs for caches, API keys, the head of
 /// the feed and health checks.
 const PRIORITY_CONNECTIONS: usize = 2;
+/// Connections for the articles that followers of the feed read.
+const FOLLOWER_CONNECTIONS: usize = 1;
 
 /// Maximum number of originals that are removed per statement.
 const MAX_EVICTED: usize = 200;
@@ -87,8 +86,8 @@ pub struct PostgresStore {
     reads: Arc<Pool>,
     read_batcher: ReadBatcher,
     priority: Arc<Pool>,
+    follower: Arc<Pool>,
     _probing: AbortOnDropHandle<()>,
-    _indexing: AbortOnDropHandle<()>,
     _listening: Option<AbortOnDropHandle<()>>,
     _trimming: Option<AbortOnDropHandle<()>>,
     _erasing: AbortOnDropHandle<()>,
@@ -160,10 +159,10 @@ impl PostgresStore {
         let read_batcher = ReadBatcher::new(Arc::clone(&reads), feed);
         let work = Arc::new(Pool::new(&options, BACKGROUND_CONNECTIONS, &breaker).map_err(failed)?);
         let priority = Arc::new(Pool::new(&options, PRIORITY_CONNECTIONS, &breaker).map_err(failed)?);
+        let follower = Arc::new(Pool::new(&options, FOLLOWER_CONNECTIONS, &breaker).map_err(failed)?);
         let wake = Wake::new(feed::head(&work).await.map_err(failed)?);
         let listening = options.listen.then(|| wake.listen(&options));
         let trimming = options.keep.map(|keep| feed_retention::start(Arc::clone(&work), keep));
-        let indexing = index::start(Arc::clone(&work), &wake, options.statement_timeout, &metrics);
         let erasing = eraser::start(Arc::clone(&work));
         let writer = Writer::start(work, feed, &options, wake.clone(), &metrics);
         Ok(Self {
@@ -174,8 +173,8 @@ impl PostgresStore {
             reads,
             read_batcher,
             priority,
+            follower,
             _probing: probing,
-            _indexing: indexing,
             _listening: listening,
             _trimming: trimming,
             _erasing: erasing,
@@ -218,6 +217,10 @@ impl Store for PostgresStore {
         }
     }
 
+    async fn get_for_follower(&self, ids: &[ArticleId], _consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
+        rows::fetch(&*self.follower, self.feed, ids).await
+    }
+
     async fn get_revision(
         &self,
         id: &ArticleId,
@@ -239,13 +242,13 @@ impl Store for PostgresStore {
     }
 
     async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
-        let (_permit, revocation) = self.gate.enter(ReadKind::Page(query.weight())).await?;
+        let (_permit, revocation) = self.gate.enter(ReadKind::Page(1)).await?;
         revocation.run_unless_revoked(list::list(&*self.reads, self.feed, query)).await
     }
 
-    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
-        let (_permit, revocation) = self.gate.enter(ReadKind::Page(query.weight())).await?;
-        revocation.run_unless_revoked(search::search(&*self.reads, self.feed, query)).await
+    async fn copies(&self, query: &CopiesQuery) -> Result<CopiesPage, StoreError> {
+        let (_permit, revocation) = self.gate.enter(ReadKind::Page(1)).await?;
+        revocation.run_unless_revoked(sketch_table::copies(&*self.reads, query)).await
     }
 
     async fn revisions(
@@ -281,10 +284,6 @@ impl Store for PostgresStore {
         self.wake.subscribe()
     }
 
-    async fn index_position(&self) -> Result<Position, StoreError> {
-        search::indexed(&self.priority).await
-    }
-
     async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
         self.writer.apply_due_transitions(now).await
     }
@@ -301,6 +300,10 @@ impl Store for PostgresStore {
 
     async fn evict_originals(&self, before: Timestamp, max_bytes: u64) -> Result<usize, StoreError> {
         original_table::evict(&*self.priority, before, max_bytes, MAX_EVICTED).await
+    }
+
+    async fn acquire_lease(&self, task: &str, holder: Uuid, lasts: Duration) -> Result<bool, StoreError> {
+        lease::acquire(&*self.priority, task, holder, lasts).await
     }
 
     async fn record_events(&self, events: Vec<Vec<u8>>) -> Result<(), StoreError> {

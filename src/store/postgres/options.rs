@@ -27,7 +27,7 @@ pub struct StandbyOptions {
 pub struct PostgresOptions {
     /// Maximum number of concurrent reads; each uses a connection.
     pub connections: usize,
-    /// Maximum number of queued reads, and as many queued pages of lists and searches; more are rejected.
+    /// Maximum number of queued reads, and as many queued pages of lists; more are rejected.
     pub read_queue: usize,
     /// Maximum wait of a queued read before it is rejected.
     pub read_wait: Duration,

@@ -23,7 +23,7 @@ use crate::article::{
 };
 use crate::store::identity::{Holder, Identity, identify, identify_transition, other_id};
 use crate::store::merge::{check_target, plan_source};
-use crate::store::near_duplicates;
+use crate::store::near_duplicates::{self, CopyOf, withholds_copies};
 use crate::store::plan::{
     Effect, New, Provenance, Revision, due, first, is_announced, next, outcome_of, plan, require, text_key, text_keys,
     time_of,
@@ -181,7 +181,11 @@ impl Planner {
         let missing = || WriteError::NotFound(id.clone());
         // Clocks may step back; update times must not.
         let now = known.map_or(time_of(write), |(before, _)| time_of(write).max(before.update_time));
-        let is_near_duplicate = effect.creates() && self.has_near_duplicate(write, &id, now);
+        let near_duplicate = effect.creates().then(|| self.near_duplicate(write, &id, now)).flatten();
+        if let Some(CopyOf::Withdrawn(id)) = near_duplicate {
+            return Err(WriteError::WrongLifecycle { id, lifecycle: Lifecycle::Withdrawn });
+        }
+        let is_near_duplicate = near_duplicate.is_some();
         let written = match (effect, stored) {
             (Effect::Nothing, Some((record, _))) => {
                 self.store_provenance(&id, provenance);
@@ -300,22 +304,26 @@ impl Planner {
         Ok(())
     }
 
-    /// Rejects a document with exactly the text of a withdrawn article of its source: a kill holds for it under any
-    /// key.
+    /// Rejects a document with exactly the text of a withdrawn article of its source, or of any source if it was
+    /// withdrawn with its copies: a kill holds for the text under any key.
     fn refuse_withdrawn_text(&self, ingest: &Ingest) -> Result<(), WriteError> {
         if let IngestSource::Copy(..) = ingest.from {
             return Ok(());
         }
         let (digest, source) = (ingest.article.digest(), &ingest.article.article().source);
+        let holds = |visibility: &Visibility, of: &String| {
+            visibility.lifecycle == Lifecycle::Withdrawn
+                && (of == source || withholds_copies(visibility.lifecycle, visibility.editor_fields))
+        };
         let stored = self.stored.duplicates.get(&digest).into_iter().flatten();
         let stored = stored
-            .filter(|twin| twin.visibility.lifecycle == Lifecycle::Withdrawn && twin.source == *source)
+            .filter(|twin| holds(&twin.visibility, &twin.source))
             .filter(|twin| !self.stored.articles.contains_key(&twin.id))
             .map(|twin| (twin.key, &twin.id));
         let in_group = self.by_digest.get(&digest).into_iter().flatten().filter_map(|id| {
             let current = self.stored.articles.get(id)?;
-            let is_withdrawn = current.record.digest == digest && current.record.lifecycle == Lifecycle::Withdrawn;
-            (is_withdrawn && current.row.source == *source).then_some((current.row.key, id))
+            let is_withdrawn = current.record.digest == digest && holds(&current.row.visibility(), &current.row.source);
+            is_withdrawn.then_some((current.row.key, id))
         });
         match stored.chain(in_group).min_by_key(|(key, _)| creation_order(*key)) {
             Some((_, id)) => Err(WriteError::WrongLifecycle { id: id.clone(), lifecycle: Lifecycle::Withdrawn }),
@@ -443,10 +451,10 @@ impl Planner {
         ChangeToken { feed: self.feed, position: Position { transaction: u64::MAX, sequence } }
     }
 
-    /// Returns true if an article other than `id` is a near-duplicate of a document, and is readable.
-    fn has_near_duplicate(&self, write: &Write, id: &ArticleId, now: Timestamp) -> bool {
-        let loaded = |id: &ArticleId| self.stored.articles.get(id).map(|current| &*current.record);
-        near_duplicates::sketch_of(write).is_some_and(|sketch| self.sketches.has_copy(sketch, id, now, loaded))
+    /// Returns the state of the article other than `id` that a document is a near-duplicate of.
+    fn near_duplicate(&self, write: &Write, id: &ArticleId, now: Timestamp) -> Option<CopyOf> {
+        let loaded = |id: &ArticleId| self.stored.articles.get(id).map(|current| current.row.visibility());
+        self.sketches.copy_of(near_duplicates::sketch_of(write)?, id, now, loaded)
     }
 
     /// Returns true if an article other than `id` has the same text, and is readable.

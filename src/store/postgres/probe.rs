@@ -13,7 +13,7 @@ use super::{PostgresOptions, PostgresStore, migrate};
 const RIGHTS: &str = "('articles', 'SELECT'), ('articles', 'INSERT'), ('articles', 'UPDATE'), ('changes', 'SELECT'),
     ('changes', 'INSERT'), ('texts', 'SELECT'), ('texts', 'INSERT'), ('facets', 'SELECT'), ('facets', 'INSERT'),
     ('facets', 'DELETE'), ('requests', 'SELECT'), ('requests', 'INSERT'), ('requests', 'DELETE'), ('feed', 'SELECT'),
-    ('feed', 'UPDATE'), ('search', 'INSERT'), ('indexed', 'UPDATE')";
+    ('feed', 'UPDATE'), ('leases', 'SELECT'), ('leases', 'INSERT'), ('leases', 'UPDATE')";
 
 /// Facts that a database reports about itself.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 use super::pool::{Param, Pool};
 use crate::store::StoreError;
 
-/// Runs single read statements, for the reads in `rows`, `list`, `search` and `feed`.
+/// Runs single read statements, for the reads in `rows`, `list` and `feed`.
 pub(super) trait Reader: Sync {
     /// Runs one statement.
     fn query(&self, sql: &str, params: &[Param<'_>]) -> impl Future<Output = Result<Vec<Row>, StoreError>> + Send;

@@ -9,11 +9,12 @@ use tokio_postgres::{Client, Error, Row};
 
 use super::bulk::{Bulk, Statement, array_text};
 use super::pool::Param;
+use super::reader::Reader;
 use super::rows::{NEWEST, VISIBILITY, article_id, get, visibility};
 use crate::article::{ArticleId, BodySketch};
 use crate::proto::Article;
 use crate::store::near_duplicates::{MAX_CANDIDATES, MAX_PER_ANCHOR, SketchIndex, stored_anchors};
-use crate::store::{StoreError, Visibility};
+use crate::store::{CopiesPage, CopiesQuery, StoreError, Visibility};
 
 /// Articles per statement while the sketches of existing articles are filled in.
 const FILL_BATCH: i64 = 500;
@@ -60,6 +61,25 @@ pub(super) fn candidates(rows: &[Row]) -> Result<Candidates, StoreError> {
         candidates.sketches.add(id, Arc::new(sketch));
     }
     Ok(candidates)
+}
+
+/// Returns a page of the copies of a text.
+pub(super) async fn copies(reader: &impl Reader, query: &CopiesQuery) -> Result<CopiesPage, StoreError> {
+    let sql = "SELECT a.key, a.id, s.sketch FROM (
+                   SELECT DISTINCT h.article FROM unnest($1) AS w(anchor)
+                   CROSS JOIN LATERAL (SELECT article FROM copydesk.article_anchors h WHERE h.anchor = w.anchor
+                       AND article > $2 ORDER BY article LIMIT $3) h ORDER BY 1 LIMIT $3
+               ) h
+               JOIN copydesk.article_sketches s ON s.article = h.article
+               JOIN copydesk.articles a ON a.key = h.article ORDER BY a.key";
+    let anchors: Vec<i64> = stored_anchors(&query.sketch).collect();
+    let (after, limit) = (i64::try_from(query.after).unwrap_or(i64::MAX), query.limit as i64);
+    let params: [Param<'_>; 3] = [(&anchors, Type::INT8_ARRAY), (&after, Type::INT8), (&limit, Type::INT8)];
+    let rows = reader.query(sql, &params).await?;
+    query.page(rows.iter().map(|row| {
+        let sketch = BodySketch::decode(get(row, 2)?);
+        Ok((get::<i64>(row, 0)?.unsigned_abs(), article_id(row, 1)?, sketch))
+    }))
 }
 
 /// Changed sketch of an article. `key` is its row key; the new text may have no sketch.

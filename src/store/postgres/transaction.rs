@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::batch::Batch;
 use super::error::{is_connection_lost, store_error};
-use super::lock;
+use super::lock::{self, Locks};
 use super::planner::{Planner, with_final_position};
 use super::pool::{Connection, Param, Pool};
 use super::preload;
@@ -81,18 +81,17 @@ impl Transactions<'_> {
 
     /// Begins the transaction of a group of writes. Articles that the writes lead to by their keys are locked and
     /// loaded too: if there are any that are not, begins again with them.
-    async fn begin_writes<'w, W: Iterator<Item = &'w Write>>(
+    async fn begin_writes<'w, W: Iterator<Item = &'w Write> + Clone>(
         &self,
         writes: impl Fn() -> W,
     ) -> Result<(Connection, Planner), Failed> {
         let mut dependencies = Dependencies::of_writes(writes());
         let mut more = BTreeSet::new();
         for _ in 0..MAX_LOCK_TRIES {
-            let locks = lock::of_writes(writes(), &more);
+            let locks = Locks::of_writes(writes(), &more);
             let (connection, planner) = self.begin(&dependencies, &locks).await?;
             let found = planner.more_articles(writes());
-            let is_locked = |id: &ArticleId| locks.binary_search(&lock::of_article(id)).is_ok();
-            if found.iter().all(|id| is_locked(id) && planner.has_loaded(id, &more)) {
+            if found.iter().all(|id| locks.has(id) && planner.has_loaded(id, &more)) {
                 return Ok((connection, planner));
             }
             connection.batch_execute("ROLLBACK").await?;
@@ -110,7 +109,7 @@ impl Transactions<'_> {
         now: Timestamp,
     ) -> Result<(usize, Option<i64>), Failed> {
         let (connection, mut planner) =
-            self.begin(&Dependencies::of_articles(ids), &lock::of_articles(ids.iter())).await?;
+            self.begin(&Dependencies::of_articles(ids), &Locks::of_articles(ids.iter())).await?;
         let changed = ids.iter().filter(|id| planner.apply_due_transitions(id, now)).count();
         let (_, last) = self.within_time(store(&connection, planner.finish())).await?;
         connection.release();
@@ -137,7 +136,7 @@ impl Transactions<'_> {
     }
 
     /// Begins a transaction. Retries once if the connection was lost, since nothing has been written then.
-    async fn begin(&self, dependencies: &Dependencies, locks: &Vec<i32>) -> Result<(Connection, Planner), Failed> {
+    async fn begin(&self, dependencies: &Dependencies, locks: &Locks) -> Result<(Connection, Planner), Failed> {
         let mut may_retry = true;
         let _span = statements("postgres lock and load");
         loop {
@@ -159,7 +158,7 @@ impl Transactions<'_> {
         &self,
         connection: &Connection,
         dependencies: &Dependencies,
-        locks: &Vec<i32>,
+        locks: &Locks,
     ) -> Result<Planner, Failed> {
         // Keeps a setting that guarantees more than `on`.
         let begin = format!(
@@ -167,12 +166,14 @@ impl Transactions<'_> {
              SET LOCAL statement_timeout = {statement};
              SET LOCAL idle_in_transaction_session_timeout = {idle};
              SELECT set_config('synchronous_commit', 'on', true)
-             WHERE current_setting('synchronous_commit') IN ('off', 'local')",
+             WHERE current_setting('synchronous_commit') IN ('off', 'local');
+             {withdrawal}",
+            withdrawal = locks.withdrawal.as_deref().unwrap_or(""),
             statement = self.statement_timeout.as_millis(),
             idle = IDLE.as_millis()
         );
         let lock = format!("SELECT pg_advisory_xact_lock({}, bucket) FROM unnest($1) bucket", lock::CLASS);
-        let locks: [Param<'_>; 1] = [(locks, Type::INT4_ARRAY)];
+        let locks: [Param<'_>; 1] = [(&locks.buckets, Type::INT4_ARRAY)];
         let (_, _, stored) = try_join3(
             async { Ok::<_, Failed>(connection.batch_execute(&begin).await?) },
             async { Ok::<_, Failed>(connection.execute_typed(&lock, &locks).await?) },

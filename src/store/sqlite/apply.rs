@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::facets::{self, FacetNames};
 use super::statements::{ChangeRow, Twin, insert_change, store_provenance, twin};
-use super::{erase, key_table, original_table, rows, sketch_table};
+use super::{copies, erase, key_table, original_table, rows, sketch_table};
 use crate::article::{
     ArticleId, ChangeKind, ChangeToken, CleanArticle, Digest, EditorFields, Facet, Key, Lifecycle, Record,
 };
@@ -19,7 +19,7 @@ use crate::store::enum_codes;
 use crate::store::enum_codes::{head, lifecycle_number, micros, outcome_number};
 use crate::store::identity::{Holder, Identity, identify, identify_transition, keys_of_write};
 use crate::store::merge::{check_target, plan_source};
-use crate::store::near_duplicates;
+use crate::store::near_duplicates::{self, CopyOf};
 use crate::store::plan::{
     Effect, New, Provenance, Revision, due, first, is_announced, next, outcome_of, plan, require, text_key, time_of,
 };
@@ -41,17 +41,17 @@ fn damaged(error: prost::DecodeError) -> rusqlite::Error {
     rusqlite::Error::ToSqlConversionFailure(Box::new(error))
 }
 
-/// Returns true if a write creates an article that is a near-duplicate of a readable one.
-fn has_near_duplicate(
+/// Returns the state of the article that a write's text is a copy of, if the write creates an article.
+fn near_duplicate(
     connection: &Connection,
     write: &Write,
     effect: &Effect<'_>,
     current: Option<&Current>,
-) -> rusqlite::Result<bool> {
-    let Some(sketch) = near_duplicates::sketch_of(write).filter(|_| effect.creates()) else { return Ok(false) };
+) -> rusqlite::Result<Option<CopyOf>> {
+    let Some(sketch) = near_duplicates::sketch_of(write).filter(|_| effect.creates()) else { return Ok(None) };
     // Clocks may step back; update times must not.
     let now = current.map_or(time_of(write), |current| time_of(write).max(current.record.update_time));
-    sketch_table::has_copy(connection, sketch, current.map_or(0, |current| current.key), now)
+    copies::copy_of(connection, sketch, current.map_or(0, |current| current.key), now)
 }
 
 /// Current state of an article.
@@ -148,7 +148,12 @@ impl Applier {
         if let Some(Twin { id, lifecycle: Lifecycle::Withdrawn }) = twin {
             return Ok(Err(WriteError::WrongLifecycle { id, lifecycle: Lifecycle::Withdrawn }));
         }
-        let is_copy = twin.is_some() || has_near_duplicate(connection, write, &effect, current.as_ref())?;
+        let is_copy = match near_duplicate(connection, write, &effect, current.as_ref())? {
+            Some(CopyOf::Withdrawn(id)) => {
+                return Ok(Err(WriteError::WrongLifecycle { id, lifecycle: Lifecycle::Withdrawn }));
+            }
+            copy => copy.is_some() || twin.is_some(),
+        };
         let (key, mut written) = match (effect, current) {
             (Effect::Nothing, Some(current)) => {
                 // The source may now contain the editors' correction, or an editor has taken over a field without

@@ -21,8 +21,6 @@ use jiff::Timestamp;
 const LOG_WAIT: Duration = Duration::from_millis(50);
 /// Wait of other statements for a lock: the driver's default.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
-/// Maximum number of pages that one row overwrites: about 1 MB.
-const OVERWRITE_PAGES: i64 = 250;
 
 /// Returns the purged article that had a text with this key.
 pub(super) fn purged(connection: &Connection, key: &Key) -> rusqlite::Result<Option<ArticleId>> {
@@ -120,31 +118,4 @@ pub(super) fn truncate_log(connection: &Connection) -> rusqlite::Result<bool> {
     let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, i64>(0));
     connection.busy_timeout(LOCK_WAIT)?;
     Ok(busy? == 0)
-}
-
-/// Overwrites some of the free pages of a database. Returns true if there may be more. Until it has returned false, the
-/// table `overwritten` takes space.
-pub(super) fn overwrite_free_pages(connection: &Connection) -> rusqlite::Result<bool> {
-    connection
-        .execute_batch("CREATE TABLE IF NOT EXISTS overwritten (row INTEGER PRIMARY KEY, zeros BLOB NOT NULL)")?;
-    let free: i64 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
-    if free > 0 {
-        let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        let bytes = row_that_fills(free.min(OVERWRITE_PAGES), page);
-        connection.execute("INSERT INTO overwritten (zeros) VALUES (zeroblob(?1))", [bytes])?;
-        return Ok(true);
-    }
-    connection.execute_batch("DROP TABLE overwritten")?;
-    Ok(false)
-}
-
-/// Returns the size of a blob whose row fills this many overflow pages to their last byte, in the file format of
-/// SQLite: the row keeps `kept` bytes in its own page, and each overflow page has 4 bytes for the number of the next
-/// one.
-fn row_that_fills(pages: i64, page_bytes: i64) -> i64 {
-    let kept = (page_bytes - 12) * 32 / 255 - 23;
-    let row = kept + pages * (page_bytes - 4);
-    // The header: its own size, the type of the key, and the type of the blob, whose number is twice its size and more.
-    let header = if row < 8_192 { 4 } else { 5 };
-    row - header
 }

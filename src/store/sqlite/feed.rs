@@ -2,30 +2,15 @@
 
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::OptionalExtension;
 
 use super::readers::Reader;
-use super::rows::{self, HISTORY, RECORD, RECORD_COLUMNS, position, sequence};
-use crate::article::{ArticleId, EditorFields, Position, Record};
-use crate::store::enum_codes::{kind, lifecycle, time};
+use super::rows::{
+    self, HISTORY, RECORD, RECORD_COLUMNS, VISIBILITY, VISIBILITY_COLUMNS, position, sequence, visibility,
+};
+use crate::article::{ArticleId, Position, Record};
+use crate::store::enum_codes::{kind, time};
 use crate::store::{Change, ChangedIds, FeedCursor, Revision, SnapshotQuery, StoreError, Visibility};
-
-/// Columns of the article's current visibility, after those of [`RECORD`].
-const VISIBILITY: &str = "a.lifecycle, a.embargo, a.expire, \
-     (SELECT n.revision FROM changes n WHERE n.position = a.position), a.editor_fields, \
-     a.source_time, a.source_version, a.observed";
-const VISIBILITY_COLUMNS: usize = 8;
-
-fn visibility(row: &Row<'_>, first: usize) -> rusqlite::Result<Visibility> {
-    Ok(Visibility {
-        lifecycle: lifecycle(row.get(first)?),
-        embargo_time: row.get::<_, Option<i64>>(first + 1)?.map(time),
-        expire_time: row.get::<_, Option<i64>>(first + 2)?.map(time),
-        revision: row.get(first + 3)?,
-        editor_fields: EditorFields::from_bits(row.get(first + 4)?),
-        version: rows::version(row, first + 5)?,
-    })
-}
 
 pub(super) fn changes(reader: &Reader, after: Position, limit: usize) -> Result<Vec<Change>, StoreError> {
     let sql = [

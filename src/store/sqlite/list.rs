@@ -6,7 +6,7 @@
 use rusqlite::params_from_iter;
 
 use super::facets::EVERY;
-use super::filter::{Conditions, Sql, selected};
+use super::filter::{Conditions, Values, selected};
 use super::readers::Reader;
 use super::rows;
 use crate::store::enum_codes::in_states;
@@ -115,7 +115,7 @@ fn scan(
             Some((cursor.sort_time.as_microsecond(), rows::sequence(cursor.position), key))
         }
     };
-    let mut sql = Sql::new("", query.now);
+    let mut values = Values::new(query.now);
     let (walked, place, order) = match walk {
         Walk::Facet { condition, .. } => {
             (condition, "f.sort_time, f.article", format!("f.sort_time {direction}, f.article {direction}"))
@@ -130,32 +130,32 @@ fn scan(
         _ if query.filter.digests.is_some() => "articles a INDEXED BY articles_by_digest",
         Walk::Time | Walk::Key | Walk::Position => "articles a",
     };
-    let checked = conditions.sql(&mut sql, &query.filter, walked, None);
+    let checked = conditions.sql(&mut values, &query.filter, walked);
     let mut conditions = vec![in_states(&query.filter.states, "?1")];
     if let Walk::Facet { facet, .. } = walk {
         conditions.push(format!("f.facet = {facet}"));
         // Bounds on the walked index itself, so that the scan begins and ends there.
-        conditions.extend(sql.range("f.sort_time", &query.filter.published));
+        conditions.extend(values.range("f.sort_time", &query.filter.published));
     }
     if let Some((sort_time, position, key)) = after {
         conditions.push(match walk {
             Walk::Facet { .. } | Walk::Time => {
-                let (sort_time, key) = (sql.value(sort_time), sql.value(key));
+                let (sort_time, key) = (values.add(sort_time), values.add(key));
                 format!("({place}) {beyond} ({sort_time}, {key})")
             }
-            Walk::Key => format!("a.key {beyond} {}", sql.value(key)),
-            Walk::Position => format!("a.position {beyond} {}", sql.value(position)),
+            Walk::Key => format!("a.key {beyond} {}", values.add(key)),
+            Walk::Position => format!("a.position {beyond} {}", values.add(position)),
         });
     }
-    conditions.extend(selected(&mut sql, &query.filter));
+    conditions.extend(selected(&mut values, &query.filter));
     let examine = if checked.is_empty() { query.limit } else { examine.max(1) };
-    let limit = sql.value(i64::try_from(examine).unwrap_or(i64::MAX));
+    let limit = values.add(i64::try_from(examine).unwrap_or(i64::MAX));
     let matches = if checked.is_empty() { "1".to_owned() } else { checked.join(" AND ") };
     let conditions = conditions.join(" AND ");
     let text = format!("SELECT {place}, {matches} FROM {from} WHERE {conditions} ORDER BY {order} LIMIT {limit}");
     let mut statement = reader.connection.prepare_cached(&text)?;
     // Steps through the index only until the page is full.
-    let mut found = statement.query(params_from_iter(&sql.values))?;
+    let mut found = statement.query(params_from_iter(&values.0))?;
     let mut scanned = Scanned::default();
     let mut examined = 0;
     while let Some(row) = found.next()? {

@@ -1,7 +1,7 @@
 //! Files of the store, their schema and its versions.
 
 use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use prost::Message;
@@ -13,6 +13,7 @@ use super::facets::{self, FacetNames};
 use super::{OpenError, SqliteOptions, key_table, sketch_table};
 use crate::article::Facet;
 use crate::files;
+use crate::printable;
 use crate::proto::Article;
 use crate::store::former;
 use crate::store::identity::keys_of;
@@ -246,27 +247,6 @@ fn convert_contents(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Schema of the search index. Its input is words separated by spaces; `ascii` keeps all other characters within their
-/// word. `content=''` stores no second copy of the text.
-const SEARCH_SCHEMA: &str = "
-    CREATE VIRTUAL TABLE fts USING fts5 (
-        headline, body, names, content='', contentless_delete=1, tokenize='ascii'
-    );
-    -- One segment per transaction of the follower, and no automatic merges: the follower merges while it is idle (see
-    -- index.rs).
-    INSERT INTO fts (fts, rank) VALUES ('hashsize', 33554432);
-    INSERT INTO fts (fts, rank) VALUES ('automerge', 0);
-    -- The followed feed and the last indexed change. Its time detects a different feed with the same ID.
-    CREATE TABLE state (
-        key INTEGER PRIMARY KEY CHECK (key = 0), feed BLOB NOT NULL, position INTEGER NOT NULL, time INTEGER NOT NULL,
-        -- Words of purged articles in the index: 0 none, 1 to be removed, 2 being removed.
-        erasure INTEGER NOT NULL DEFAULT 0
-    );
-";
-/// Schema version of the search index. Since 2 it contains no unreadable articles, since 3 no words of purged ones,
-/// since 4 words are folded as `article::words` does now.
-const SEARCH_VERSION: i64 = 4;
-
 /// Configures a new connection. Query plans must not depend on bound values: otherwise SQLite recompiles a statement
 /// for each value that could affect the use of a partial index, which took two thirds of the writer's time.
 pub(super) fn configure_connection(connection: &Connection) -> rusqlite::Result<()> {
@@ -378,7 +358,7 @@ fn check_length(path: &Path) -> Result<(), OpenError> {
     let io = |cause| OpenError::Io { path: path.to_owned(), cause };
     let mut file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(io(error)),
     };
     let length = file.metadata().map_err(io)?.len();
@@ -415,69 +395,15 @@ pub(super) fn feed(connection: &Connection) -> rusqlite::Result<Uuid> {
     })
 }
 
-/// Ensures that `search.db` exists, is intact and follows this feed. Otherwise it is rebuilt, as after `articles.db`
-/// was restored from a backup, which has the same feed ID but different changes.
-pub(super) fn open_search(options: &SqliteOptions, feed: Uuid, articles: &Connection) -> Result<(), OpenError> {
-    let path = options.search();
-    if !path.exists() {
-        return create_search(&path, feed);
-    }
-    let usable = || -> rusqlite::Result<bool> {
-        let connection = connect_search(&path)?;
-        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        let (follows, position, time) = connection.query_row("SELECT feed, position, time FROM state", (), |row| {
-            Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
-        })?;
-        let there = "SELECT time FROM changes WHERE position = ?1";
-        let there: Option<i64> = articles.query_row(there, [position], |row| row.get(0)).optional()?;
-        connection.query_row("SELECT count(*) FROM fts WHERE fts MATCH '\"a\"' AND rowid = 1", (), |_| Ok(()))?;
-        let same = position == 0 || there == Some(time);
-        Ok(version == SEARCH_VERSION && follows == feed.as_bytes() && same)
-    };
-    match usable() {
-        Ok(true) => return Ok(()),
-        Ok(false) => tracing::warn!("search index rebuild started; it was of another store or version"),
-        Err(error) => tracing::warn!(%error, "search index rebuild started; it was damaged"),
-    }
-    for extension in ["db", "db-wal", "db-shm"] {
-        let file = path.with_extension(extension);
-        match std::fs::remove_file(&file) {
-            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
-                return Err(OpenError::Io { path: file, cause });
-            }
-            _ => {}
+/// Deletes the full-text index of former versions. It has words of articles that have been purged since.
+pub(super) fn delete_former_index(options: &SqliteOptions) -> Result<(), OpenError> {
+    for name in ["search.db", "search.db-wal", "search.db-shm", "search.db-journal"] {
+        let path = options.dir.join(name);
+        match std::fs::remove_file(&path) {
+            Ok(()) => tracing::info!(path = printable::path(&path), "search index of a former version deleted"),
+            Err(cause) if cause.kind() == ErrorKind::NotFound => {}
+            Err(cause) => return Err(OpenError::Io { path, cause }),
         }
     }
-    create_search(&path, feed)
-}
-
-fn create_search(path: &Path, feed: Uuid) -> Result<(), OpenError> {
-    files::create_file(path).map_err(|cause| OpenError::Io { path: path.to_owned(), cause })?;
-    let create = || -> rusqlite::Result<()> {
-        let mut connection = connect_search(path)?;
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(SEARCH_SCHEMA)?;
-        transaction.execute(
-            "INSERT INTO state (key, feed, position, time) VALUES (0, ?1, 0, 0)",
-            [feed.as_bytes().as_slice()],
-        )?;
-        transaction.pragma_update(None, "user_version", SEARCH_VERSION)?;
-        transaction.commit()
-    };
-    create().map_err(|cause| OpenError::sqlite(path, &cause))
-}
-
-/// Opens a connection for the follower. The index is derived data, so commits lost in a power failure are indexed
-/// again.
-pub(super) fn connect_search(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
-    configure_connection(&connection)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "NORMAL")?;
-    // Merges delete much, so free pages are overwritten only when an article was purged (see index.rs).
-    connection.pragma_update(None, "secure_delete", "FAST")?;
-    connection.pragma_update(None, "cache_size", -8_192)?;
-    connection.pragma_update(None, "wal_autocheckpoint", 8_000)?;
-    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    Ok(connection)
+    Ok(())
 }

@@ -1,9 +1,9 @@
 //! Embedded engine: SQLite, in one folder.
 //!
-//! `articles.db` contains all primary data, with one writer thread and many readers. `search.db` is derived from it by
-//! a follower of the feed, and can be deleted.
+//! `articles.db` contains all data of articles, with one writer thread and many readers.
 
 mod apply;
+mod copies;
 mod copying;
 mod erase;
 mod error;
@@ -11,7 +11,6 @@ mod event_table;
 mod facets;
 mod feed;
 mod filter;
-mod index;
 mod key_table;
 mod keys;
 mod list;
@@ -20,7 +19,6 @@ mod open_files;
 mod original_table;
 mod readers;
 mod rows;
-mod search;
 mod sketch_table;
 mod statements;
 mod writer;
@@ -41,13 +39,12 @@ pub use keys::SqliteKeys;
 
 use super::original::CompressedOriginal;
 use super::{
-    Change, ChangedIds, Consistency, FeedCursor, Fetched, ListPage, ListQuery, Revision, SearchPage, SearchQuery,
+    Change, ChangedIds, Consistency, CopiesPage, CopiesQuery, FeedCursor, Fetched, ListPage, ListQuery, Revision,
     SnapshotQuery, Store, StoreError, StoredOriginal, Visibility, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, ArticleKey, Key, Position, Record};
 use crate::overload::admission::ReadKind;
 use crate::telemetry::StoreMetrics;
-use index::Index;
 use open_files::OpenFiles;
 use readers::{Reader, Readers};
 use writer::Writer;
@@ -61,7 +58,7 @@ pub struct SqliteOptions {
     pub max_bytes: Option<u64>,
     /// Maximum number of concurrent reads.
     pub readers: usize,
-    /// Maximum number of queued reads, and as many queued pages of lists and searches; more are rejected.
+    /// Maximum number of queued reads, and as many queued pages of lists; more are rejected.
     pub read_queue: usize,
     /// Maximum wait of a queued read before it is rejected.
     pub read_wait: Duration,
@@ -75,7 +72,7 @@ impl SqliteOptions {
 
     /// Returns the paths of the files that the folder may contain.
     pub fn files(&self) -> Vec<PathBuf> {
-        let databases = ["articles.db", "search.db", "keys.db"];
+        let databases = ["articles.db", "keys.db"];
         let beside = ["", "-wal", "-shm", "-journal"];
         let names = databases.iter().flat_map(|name| beside.map(|more| format!("{name}{more}")));
         names.chain(["lock".to_owned()]).map(|name| self.dir.join(name)).collect()
@@ -84,18 +81,13 @@ impl SqliteOptions {
     fn articles(&self) -> PathBuf {
         self.dir.join("articles.db")
     }
-
-    fn search(&self) -> PathBuf {
-        self.dir.join("search.db")
-    }
 }
 
 /// Embedded store.
 pub struct SqliteStore {
     feed: Uuid,
-    // Drop order: the writer drains its queue, then the follower stops, then the lock is released.
+    // Drop order: the writer drains its queue, then the lock is released.
     writer: Writer,
-    index: Index,
     readers: Readers,
     files: Arc<OpenFiles>,
     articles: PathBuf,
@@ -171,14 +163,12 @@ impl SqliteStore {
         let connection = migrate::open_articles(&options)?;
         may(&connection, &options)?;
         let feed = migrate::feed(&connection).map_err(|cause| OpenError::sqlite(&options.articles(), &cause))?;
-        migrate::open_search(&options, feed, &connection)?;
+        migrate::delete_former_index(&options)?;
         let files = Arc::new(OpenFiles::of(&options)?);
         let writer = Writer::start(connection, feed, Arc::clone(&files), &metrics);
         let writer = writer.map_err(|cause| OpenError::sqlite(&options.articles(), &cause))?;
-        let index = Index::start(&options, writer.subscribe(), Arc::clone(&files), &metrics)
-            .map_err(|cause| OpenError::sqlite(&options.search(), &cause))?;
         let readers = Readers::new(&options, feed, Arc::clone(&files), metrics.reads.clone());
-        Ok(Self { feed, writer, index, readers, files, articles: options.articles(), _lock: lock })
+        Ok(Self { feed, writer, readers, files, articles: options.articles(), _lock: lock })
     }
 
     /// Returns true if another process has the store open. Creates no files.
@@ -216,6 +206,11 @@ impl Store for SqliteStore {
         self.readers.run(ReadKind::Short, move |reader| ids.iter().map(|id| rows::fetch(reader, id)).collect()).await
     }
 
+    async fn get_for_follower(&self, ids: &[ArticleId], _consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
+        let ids = ids.to_vec();
+        self.readers.run_for_follower(move |reader| ids.iter().map(|id| rows::fetch(reader, id)).collect()).await
+    }
+
     async fn get_revision(
         &self,
         id: &ArticleId,
@@ -240,12 +235,12 @@ impl Store for SqliteStore {
 
     async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
         let query = query.clone();
-        self.readers.run(ReadKind::Page(query.weight()), move |reader| list::list(reader, &query)).await
+        self.readers.run(ReadKind::Page(1), move |reader| list::list(reader, &query)).await
     }
 
-    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
+    async fn copies(&self, query: &CopiesQuery) -> Result<CopiesPage, StoreError> {
         let query = query.clone();
-        self.readers.run(ReadKind::Page(query.weight()), move |reader| search::search(reader, &query)).await
+        self.readers.run(ReadKind::Page(1), move |reader| Ok(copies::copies(&reader.connection, &query)?)).await
     }
 
     async fn revisions(
@@ -281,10 +276,6 @@ impl Store for SqliteStore {
         self.writer.subscribe()
     }
 
-    async fn index_position(&self) -> Result<Position, StoreError> {
-        Ok(self.index.position())
-    }
-
     async fn apply_due_transitions(&self, now: Timestamp) -> Result<usize, StoreError> {
         self.writer.apply_due_transitions(now).await
     }
@@ -302,6 +293,11 @@ impl Store for SqliteStore {
 
     async fn evict_originals(&self, before: Timestamp, max_bytes: u64) -> Result<usize, StoreError> {
         self.writer.evict_originals(before, max_bytes).await
+    }
+
+    async fn acquire_lease(&self, _task: &str, _holder: Uuid, _lasts: Duration) -> Result<bool, StoreError> {
+        // The folder is locked: there is no other replica.
+        Ok(true)
     }
 
     async fn record_events(&self, events: Vec<Vec<u8>>) -> Result<(), StoreError> {

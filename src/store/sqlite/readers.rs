@@ -28,6 +28,7 @@ pub(super) struct Readers {
     idle: Arc<Mutex<Vec<Reader>>>,
     gate: Gate,
     priority: Arc<Semaphore>,
+    follower: Arc<Semaphore>,
     options: SqliteOptions,
     feed: Uuid,
     files: Arc<OpenFiles>,
@@ -39,6 +40,7 @@ impl Readers {
             idle: Arc::default(),
             gate: Gate::new(options.readers, options.read_queue, options.read_wait, metrics),
             priority: Arc::new(Semaphore::new(1)),
+            follower: Arc::new(Semaphore::new(1)),
             options: options.clone(),
             feed,
             files,
@@ -60,7 +62,23 @@ impl Readers {
         &self,
         read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let permit = Arc::clone(&self.priority).acquire_owned().await;
+        self.run_reserved(&self.priority, read).await
+    }
+
+    /// Runs a read of a follower of the feed, with a reserved permit.
+    pub(super) async fn run_for_follower<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.run_reserved(&self.follower, read).await
+    }
+
+    async fn run_reserved<T: Send + 'static>(
+        &self,
+        permits: &Arc<Semaphore>,
+        read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let permit = Arc::clone(permits).acquire_owned().await;
         self.run_in(permit.map_err(|_closed| StoreError::Unavailable("it is closing"))?, read).await
     }
 
@@ -112,7 +130,6 @@ fn connect(options: &SqliteOptions, files: &OpenFiles) -> Result<Connection, Sto
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(options.articles(), flags)?;
     migrate::configure_connection(&connection)?;
-    connection.execute("ATTACH DATABASE ?1 AS search", [options.search().to_string_lossy()])?;
     connection.pragma_update(None, "query_only", true)?;
     connection.pragma_update(None, "cache_size", -4_096)?;
     files.check()?;

@@ -6,10 +6,10 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql};
 use uuid::Uuid;
 
 use super::readers::Reader;
-use crate::article::{ArticleId, ChangeToken, Digest, Record, RecordParts, SourceVersion};
+use crate::article::{ArticleId, ChangeToken, Digest, EditorFields, Record, RecordParts, SourceVersion};
 use crate::store::enum_codes::{lifecycle, time};
 pub(super) use crate::store::enum_codes::{position, sequence};
-use crate::store::{Fetched, StoreError};
+use crate::store::{Fetched, StoreError, Visibility};
 
 /// Columns of a record: of the article `a`, the change `c` that created the revision, and the change `b` that contains
 /// its text.
@@ -17,6 +17,11 @@ pub(super) const RECORD: &str = "a.id, a.uid, a.created, c.position, c.revision,
      c.publish, c.deleted, c.digest, c.time, b.content";
 /// Number of columns in [`RECORD`].
 pub(super) const RECORD_COLUMNS: usize = 13;
+/// Columns of the article's current visibility, after those of [`RECORD`].
+pub(super) const VISIBILITY: &str = "a.lifecycle, a.embargo, a.expire, \
+     (SELECT n.revision FROM changes n WHERE n.position = a.position), a.editor_fields, \
+     a.source_time, a.source_version, a.observed";
+pub(super) const VISIBILITY_COLUMNS: usize = 8;
 /// Tables for the newest revision of an article.
 pub(super) const NEWEST: &str =
     "articles a JOIN changes c ON c.position = a.position JOIN changes b ON b.position = c.content_position";
@@ -46,6 +51,18 @@ pub(super) fn record(row: &Row<'_>, feed: Uuid) -> rusqlite::Result<Arc<Record>>
     Ok(Arc::new(Record::new(parts, content)))
 }
 
+/// Reads the columns of [`VISIBILITY`], starting at `first`.
+pub(super) fn visibility(row: &Row<'_>, first: usize) -> rusqlite::Result<Visibility> {
+    Ok(Visibility {
+        lifecycle: lifecycle(row.get(first)?),
+        embargo_time: row.get::<_, Option<i64>>(first + 1)?.map(time),
+        expire_time: row.get::<_, Option<i64>>(first + 2)?.map(time),
+        revision: row.get(first + 3)?,
+        editor_fields: EditorFields::from_bits(row.get(first + 4)?),
+        version: version(row, first + 5)?,
+    })
+}
+
 /// Reads the version of the last ingested document, from three columns.
 pub(super) fn version(row: &Row<'_>, first: usize) -> rusqlite::Result<SourceVersion> {
     Ok(SourceVersion {
@@ -55,7 +72,7 @@ pub(super) fn version(row: &Row<'_>, first: usize) -> rusqlite::Result<SourceVer
     })
 }
 
-fn parse(row: &Row<'_>, column: usize) -> rusqlite::Result<ArticleId> {
+pub(super) fn parse(row: &Row<'_>, column: usize) -> rusqlite::Result<ArticleId> {
     let text = row.get_ref(column)?.as_str().map_err(|error| wrong_type(column, error))?;
     text.parse().map_err(|expected: &str| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, expected.into())

@@ -1,53 +1,15 @@
-//! The sketches of bodies, and the anchors by which copies are found.
+//! Tables of the sketches of bodies, and of the anchors by which copies are found.
 
-use jiff::Timestamp;
 use prost::Message;
 use rusqlite::{Connection, OptionalExtension, Row, params_from_iter};
 
 use crate::article::BodySketch;
 use crate::proto::Article;
-use crate::store::near_duplicates::{MAX_CANDIDATES, MAX_PER_ANCHOR, stored_anchors};
+use crate::store::near_duplicates::stored_anchors;
 
-/// Returns true if a readable article is a copy of a text, other than the one with the row key `except`.
-pub(super) fn has_copy(
-    connection: &Connection,
-    sketch: &BodySketch,
-    except: i64,
-    now: Timestamp,
-) -> rusqlite::Result<bool> {
-    let mut readable = connection.prepare_cached(
-        "SELECT s.sketch FROM article_sketches s JOIN articles a ON a.key = s.article WHERE s.article = ?1
-         AND a.lifecycle = 0 AND (a.embargo IS NULL OR a.embargo <= ?2) AND (a.expire IS NULL OR a.expire > ?2)",
-    )?;
-    for candidate in candidates(connection, sketch)?.into_iter().filter(|candidate| *candidate != except) {
-        let found = readable.query_row((candidate, now.as_microsecond()), sketch_of_row).optional()?.flatten();
-        if found.is_some_and(|found| found.compare(sketch).is_copy()) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-fn sketch_of_row(row: &Row<'_>) -> rusqlite::Result<Option<BodySketch>> {
+/// Reads a sketch from the first column; none if it is damaged.
+pub(super) fn sketch_of_row(row: &Row<'_>) -> rusqlite::Result<Option<BodySketch>> {
     Ok(BodySketch::decode(row.get_ref(0)?.as_blob()?))
-}
-
-/// Returns the row keys of the articles that share most anchors.
-fn candidates(connection: &Connection, sketch: &BodySketch) -> rusqlite::Result<Vec<i64>> {
-    let mut newest = connection
-        .prepare_cached("SELECT article FROM article_anchors WHERE anchor = ?1 ORDER BY article DESC LIMIT ?2")?;
-    let mut articles = Vec::new();
-    for anchor in stored_anchors(sketch) {
-        let found = newest.query_map((anchor, MAX_PER_ANCHOR as i64), |row| row.get::<_, i64>(0))?;
-        for article in found {
-            articles.push(article?);
-        }
-    }
-    articles.sort_unstable();
-    let mut counted: Vec<(usize, i64)> =
-        articles.chunk_by(i64::eq).filter_map(|same| Some((same.len(), *same.first()?))).collect();
-    counted.sort_unstable_by(|one, other| other.cmp(one));
-    Ok(counted.into_iter().take(MAX_CANDIDATES).map(|(_, article)| article).collect())
 }
 
 /// Stores the sketch of an article that has none.

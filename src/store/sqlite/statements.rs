@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::rows;
-use crate::article::{ArticleId, ChangeKind, CleanArticle, Lifecycle, RecordParts};
+use crate::article::{ArticleId, ChangeKind, CleanArticle, EditorFields, Lifecycle, RecordParts};
 use crate::store::enum_codes;
 use crate::store::enum_codes::{head, kind_number, lifecycle_number, micros};
 use crate::store::plan::{Provenance, time_of};
@@ -83,9 +83,9 @@ pub(super) struct Twin {
     pub(super) lifecycle: Lifecycle,
 }
 
-/// Returns a withdrawn article of the source of an ingested document with exactly its text: a kill holds for it under
-/// any key. If there is none, returns a readable article with the text, other than the one of the write, which has this
-/// row key and update time if it exists.
+/// Returns a withdrawn article with exactly the text of an ingested document, of its source, or of any if it was
+/// withdrawn with its copies: a kill holds for the text under any key. If there is none, returns a readable article
+/// with the text, other than the one of the write, which has this row key and update time if it exists.
 pub(super) fn twin(
     connection: &Connection,
     write: &Write,
@@ -104,13 +104,22 @@ pub(super) fn twin(
     let found: Option<(String, i64)> = connection
         .prepare_cached(
             "SELECT a.id, a.lifecycle FROM articles a JOIN changes c ON c.position = a.position
-             WHERE a.digest_head = ?1 AND c.digest = ?2 AND (a.lifecycle = 1 AND a.source = ?5
+             WHERE a.digest_head = ?1 AND c.digest = ?2
+             AND (a.lifecycle = 1 AND ?5 IS NOT NULL AND (a.source = ?5 OR a.editor_fields & ?6 <> 0)
              OR a.key <> ?3 AND a.lifecycle = 0 AND (a.embargo IS NULL OR a.embargo <= ?4)
              AND (a.expire IS NULL OR a.expire > ?4)) ORDER BY a.lifecycle = 1 DESC LIMIT 1",
         )?
-        .query_row((head(&digest), digest.0, except.map_or(0, |(key, _)| key), now.as_microsecond(), source), |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
+        .query_row(
+            (
+                head(&digest),
+                digest.0,
+                except.map_or(0, |(key, _)| key),
+                now.as_microsecond(),
+                source,
+                EditorFields::COPIES.bits(),
+            ),
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
         .optional()?;
     Ok(found
         .and_then(|(id, lifecycle)| Some(Twin { id: id.parse().ok()?, lifecycle: enum_codes::lifecycle(lifecycle) })))

@@ -58,6 +58,6 @@ async fn compare(standby: &Standby, primary: &PostgresStore) -> Option<Result<()
         // The feed has no gaps: a change missing before the primary's head was trimmed.
         return Some(Err(if time.is_none() { StandbyError::ChangesTrimmed } else { StandbyError::Diverged }));
     }
-    standby.freshness().confirm(queried, head, status.cursor.position, status.indexed);
+    standby.freshness().confirm(queried, head, status.cursor.position);
     Some(Ok(()))
 }

@@ -28,8 +28,6 @@ pub(super) struct RequiredPosition {
     pub(super) head: FeedCursor,
     /// Minimum position of its feed.
     pub(super) position: Position,
-    /// Minimum position of its search index.
-    pub(super) indexed: Position,
 }
 
 /// Freshness of one standby.
@@ -39,7 +37,6 @@ pub(super) struct Freshness {
     /// Ordered by time and position.
     marks: VecDeque<Mark>,
     replayed: Position,
-    indexed: Position,
     /// Time of the newest mark that it has replayed; initially, the time at which following began.
     caught_up: Instant,
 }
@@ -47,18 +44,17 @@ pub(super) struct Freshness {
 impl Freshness {
     /// Creates the state of a standby with unknown position.
     pub(super) fn new(bound: Duration) -> Self {
-        let (replayed, indexed) = (Position::START, Position::START);
-        Self { bound, marks: VecDeque::new(), replayed, indexed, caught_up: Instant::now() }
+        Self { bound, marks: VecDeque::new(), replayed: Position::START, caught_up: Instant::now() }
     }
 
     /// Records that the standby has replayed up to `replayed`, and shares the history of the feed whose head was `head`
     /// at `queried`.
-    pub(super) fn confirm(&mut self, queried: Instant, head: FeedCursor, replayed: Position, indexed: Position) {
+    pub(super) fn confirm(&mut self, queried: Instant, head: FeedCursor, replayed: Position) {
         if self.marks.back().is_some_and(|last| head.position < last.head.position) {
             // The primary has lost its latest changes: earlier marks are invalid.
             self.marks.clear();
         }
-        (self.replayed, self.indexed) = (replayed, indexed);
+        self.replayed = replayed;
         while self.marks.front().is_some_and(|first| queried.duration_since(first.queried) >= self.bound) {
             self.marks.pop_front();
         }
@@ -75,12 +71,11 @@ impl Freshness {
     /// Discards the known position until the standby is confirmed again.
     pub(super) fn invalidate(&mut self) {
         self.marks.clear();
-        (self.replayed, self.indexed) = (Position::START, Position::START);
+        self.replayed = Position::START;
     }
 
     /// Returns the proof required of a read that begins `now`; none if the standby is not known to be fresh enough.
-    /// With `searched`, its search index must be as fresh as requested, too.
-    pub(super) fn required(&self, consistency: Consistency, searched: bool, now: Instant) -> Option<RequiredPosition> {
+    pub(super) fn required(&self, consistency: Consistency, now: Instant) -> Option<RequiredPosition> {
         let requested = match consistency {
             Consistency::Full => return None,
             Consistency::Bounded => Position::START,
@@ -88,12 +83,7 @@ impl Freshness {
         };
         let mark = self.marks.iter().find(|mark| now.saturating_duration_since(mark.queried) < self.bound)?;
         let position = mark.head.position.max(requested);
-        let indexed = if searched { requested } else { Position::START };
-        (self.replayed >= position && self.indexed >= indexed).then_some(RequiredPosition {
-            head: mark.head,
-            position,
-            indexed,
-        })
+        (self.replayed >= position).then_some(RequiredPosition { head: mark.head, position })
     }
 
     /// Returns the position that it has replayed.
@@ -118,7 +108,7 @@ mod tests {
     }
 
     fn confirm(freshness: &mut Freshness, queried: Instant, head: u64, replayed: u64) {
-        freshness.confirm(queried, cursor(head), Position::of(replayed), Position::START);
+        freshness.confirm(queried, cursor(head), Position::of(replayed));
     }
 
     #[test]
@@ -126,7 +116,7 @@ mod tests {
         let (born, second) = (Instant::now(), Duration::from_secs(1));
         let mut freshness = Freshness::new(BOUND);
         let bounded = |freshness: &Freshness, now| {
-            freshness.required(Consistency::Bounded, false, now).map(|required| required.position.sequence)
+            freshness.required(Consistency::Bounded, now).map(|required| required.position.sequence)
         };
         assert_eq!(bounded(&freshness, born), None);
         confirm(&mut freshness, born, 5, 4);
@@ -140,19 +130,16 @@ mod tests {
     }
 
     #[test]
-    fn a_token_and_what_a_text_finds_are_asked_for_besides() {
+    fn a_token_is_asked_for_besides() {
         let now = Instant::now();
         let mut freshness = Freshness::new(BOUND);
-        freshness.confirm(now, cursor(5), Position::of(7), Position::of(6));
-        let required =
-            |position, searched| freshness.required(Consistency::AtLeast(Position::of(position)), searched, now);
-        assert_eq!(required(7, false).map(|required| required.position), Some(Position::of(7)));
-        assert_eq!(required(8, false), None);
-        assert_eq!(required(6, true).map(|required| required.indexed), Some(Position::of(6)));
-        assert_eq!(required(7, true), None);
-        assert_eq!(freshness.required(Consistency::Full, false, now), None);
+        confirm(&mut freshness, now, 5, 7);
+        let required = |position| freshness.required(Consistency::AtLeast(Position::of(position)), now);
+        assert_eq!(required(7).map(|required| required.position), Some(Position::of(7)));
+        assert_eq!(required(8), None);
+        assert_eq!(freshness.required(Consistency::Full, now), None);
         freshness.invalidate();
-        assert_eq!(freshness.required(Consistency::Bounded, false, now), None);
+        assert_eq!(freshness.required(Consistency::Bounded, now), None);
     }
 
     #[test]
@@ -161,7 +148,7 @@ mod tests {
         let mut freshness = Freshness::new(BOUND);
         confirm(&mut freshness, now, 9, 9);
         confirm(&mut freshness, now, 6, 6);
-        let required = freshness.required(Consistency::Bounded, false, now);
+        let required = freshness.required(Consistency::Bounded, now);
         assert_eq!(required.map(|required| required.head), Some(cursor(6)));
     }
 }

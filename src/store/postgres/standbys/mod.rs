@@ -16,11 +16,10 @@ use futures::future::join_all;
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::{OpenError, PostgresStore, StandbyOptions, feed, key_table, list, rows, search};
+use super::{OpenError, PostgresStore, StandbyOptions, feed, key_table, list, rows};
 use crate::article::{ArticleId, Key, Position, Record};
 use crate::store::{
-    Consistency, Fetched, ListPage, ListQuery, Revision, SearchPage, SearchQuery, SnapshotQuery, Store, StoreError,
-    StoreLayer, Visibility,
+    Consistency, Fetched, ListPage, ListQuery, Revision, SnapshotQuery, Store, StoreError, StoreLayer, Visibility,
 };
 use crate::telemetry::StandbyMetrics;
 use standby::{Standby, StandbyError, StandbyPermit};
@@ -113,12 +112,18 @@ impl Standbys {
 
     /// Returns a permit for a standby that is fresh enough: the one with the fewest reads in progress, round robin
     /// among equals.
-    fn select(&self, consistency: Consistency, searched: bool) -> Option<StandbyPermit<'_>> {
+    fn select(&self, consistency: Consistency) -> Option<StandbyPermit<'_>> {
         let (now, first) = (Instant::now(), self.next.fetch_add(1, Ordering::Relaxed));
         let count = self.standbys.len();
         let mut candidates: Vec<&Standby> = (0..count).map(|at| &*self.standbys[(first + at) % count]).collect();
         candidates.sort_by_key(|standby| standby.in_flight());
-        candidates.into_iter().find_map(|standby| standby.permit(consistency, searched, now))
+        candidates.into_iter().find_map(|standby| standby.permit(consistency, now))
+    }
+
+    /// Returns articles from a standby, if standbys answer `get` and one is fresh enough.
+    async fn fetch(&self, ids: &[ArticleId], consistency: Consistency) -> Option<Vec<Fetched>> {
+        let permit = self.articles.then(|| self.select(consistency)).flatten()?;
+        self.record_result(rows::fetch(&permit, self.feed, ids).await)
     }
 
     /// Counts a standby's result. Any failure falls back to the inner store.
@@ -147,12 +152,17 @@ impl StoreLayer for Standbys {
     }
 
     async fn get(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
-        if let Some(permit) = self.articles.then(|| self.select(consistency, false)).flatten()
-            && let Some(fetched) = self.record_result(rows::fetch(&permit, self.feed, ids).await)
-        {
-            return Ok(fetched);
+        match self.fetch(ids, consistency).await {
+            Some(fetched) => Ok(fetched),
+            None => self.inner.get(ids, consistency).await,
         }
-        self.inner.get(ids, consistency).await
+    }
+
+    async fn get_for_follower(&self, ids: &[ArticleId], consistency: Consistency) -> Result<Vec<Fetched>, StoreError> {
+        match self.fetch(ids, consistency).await {
+            Some(fetched) => Ok(fetched),
+            None => self.inner.get_for_follower(ids, consistency).await,
+        }
     }
 
     async fn get_revision(
@@ -161,7 +171,7 @@ impl StoreLayer for Standbys {
         revision: i64,
         consistency: Consistency,
     ) -> Result<Option<Arc<Record>>, StoreError> {
-        if let Some(permit) = self.select(consistency, false)
+        if let Some(permit) = self.select(consistency)
             && let Some(record) = self.record_result(rows::revision(&permit, self.feed, id, revision).await)
         {
             return Ok(record);
@@ -170,7 +180,7 @@ impl StoreLayer for Standbys {
     }
 
     async fn lookup(&self, keys: &[Key], consistency: Consistency) -> Result<Vec<Option<ArticleId>>, StoreError> {
-        if let Some(permit) = self.select(consistency, false)
+        if let Some(permit) = self.select(consistency)
             && let Some(ids) = self.record_result(key_table::lookup(&permit, keys).await)
         {
             return Ok(ids);
@@ -179,21 +189,12 @@ impl StoreLayer for Standbys {
     }
 
     async fn list(&self, query: &ListQuery) -> Result<ListPage, StoreError> {
-        if let Some(permit) = self.select(query.consistency, query.filter.query.is_some())
+        if let Some(permit) = self.select(query.consistency)
             && let Some(page) = self.record_result(list::list(&permit, self.feed, query).await)
         {
             return Ok(page);
         }
         self.inner.list(query).await
-    }
-
-    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
-        if let Some(permit) = self.select(query.consistency, true)
-            && let Some(page) = self.record_result(search::search(&permit, self.feed, query).await)
-        {
-            return Ok(page);
-        }
-        self.inner.search(query).await
     }
 
     async fn revisions(
@@ -203,7 +204,7 @@ impl StoreLayer for Standbys {
         limit: usize,
         consistency: Consistency,
     ) -> Result<Vec<Revision>, StoreError> {
-        if let Some(permit) = self.select(consistency, false)
+        if let Some(permit) = self.select(consistency)
             && let Some(page) = self.record_result(feed::revisions(&permit, self.feed, id, before, limit).await)
         {
             return Ok(page);
@@ -213,7 +214,7 @@ impl StoreLayer for Standbys {
 
     async fn snapshot(&self, query: &SnapshotQuery) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
         // Its feed must have reached `at`, and the articles' current state must be as fresh as in any other read.
-        if let Some(permit) = self.select(Consistency::AtLeast(query.at), false)
+        if let Some(permit) = self.select(Consistency::AtLeast(query.at))
             && let Some(page) = self.record_result(feed::snapshot(&permit, self.feed, query).await)
         {
             return Ok(page);

@@ -12,7 +12,6 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::freshness::{Freshness, RequiredPosition};
-use crate::article::Position;
 use crate::store::enum_codes::time;
 use crate::store::postgres::breaker::Breaker;
 use crate::store::postgres::error::{UNREACHABLE, describe, is_connection_lost, is_lost};
@@ -26,13 +25,12 @@ use crate::store::{Consistency, FeedCursor, StoreError};
 const TIMEOUT: Duration = Duration::from_millis(500);
 /// Begins a transaction, so that a proxy sends both statements to the same server.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY";
-/// Selects a server's identity and positions, and the time of the change at $1. LIMIT helps the planner: see
+/// Selects a server's identity and position, and the time of the change at $1. LIMIT helps the planner: see
 /// `feed::changed_ids`.
 const STATUS: &str = "SELECT (SELECT max(version) FROM copydesk.schema), f.id, pg_is_in_recovery(), f.position,
-        (SELECT c.time FROM copydesk.changes c WHERE c.position = f.position), i.position,
+        (SELECT c.time FROM copydesk.changes c WHERE c.position = f.position),
         (SELECT c.time FROM copydesk.changes c WHERE c.position = $1)
-     FROM (SELECT id, position FROM copydesk.feed LIMIT 1) f
-     CROSS JOIN (SELECT position FROM copydesk.indexed LIMIT 1) i";
+     FROM (SELECT id, position FROM copydesk.feed LIMIT 1) f";
 
 /// Reason why a standby is disabled, other than an outage or lag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,8 +54,6 @@ pub(super) enum StandbyError {
 pub(super) struct StandbyStatus {
     /// Position of its feed, with the time of the change there.
     pub(super) cursor: FeedCursor,
-    /// Position of its search index.
-    pub(super) indexed: Position,
     /// Time of the queried change.
     time: Option<Timestamp>,
 }
@@ -107,15 +103,15 @@ impl Standby {
 
     /// Returns true if it is fresh enough for reads now.
     pub(super) fn is_fresh(&self) -> bool {
-        !self.breaker.is_open() && self.freshness().required(Consistency::Bounded, false, Instant::now()).is_some()
+        !self.breaker.is_open() && self.freshness().required(Consistency::Bounded, Instant::now()).is_some()
     }
 
     /// Returns a permit to read from it, if it is fresh enough and has a free connection.
-    pub(super) fn permit(&self, consistency: Consistency, searched: bool, now: Instant) -> Option<StandbyPermit<'_>> {
+    pub(super) fn permit(&self, consistency: Consistency, now: Instant) -> Option<StandbyPermit<'_>> {
         if self.breaker.is_open() {
             return None;
         }
-        let required = self.freshness().required(consistency, searched, now)?;
+        let required = self.freshness().required(consistency, now)?;
         Some(StandbyPermit { standby: self, required, _permit: self.permits.try_acquire().ok()? })
     }
 
@@ -152,7 +148,7 @@ impl Standby {
         let read = || -> Result<_, StoreError> {
             let when = |column| Ok::<_, StoreError>(get::<Option<i64>>(row, column)?.map(time));
             let cursor = FeedCursor { position: position(get(row, 3)?), time: when(4)? };
-            let status = StandbyStatus { cursor, indexed: position(get(row, 5)?), time: when(6)? };
+            let status = StandbyStatus { cursor, time: when(5)? };
             Ok((get::<i32>(row, 0)?, get::<Uuid>(row, 1)?, get::<bool>(row, 2)?, status))
         };
         let (version, feed, recovering, status) = read().map_err(|_logged| StandbyError::Schema)?;
@@ -168,11 +164,9 @@ impl Standby {
 
     /// Returns true if its status proves the required freshness. If not, its known position is discarded.
     fn proves(&self, rows: &[Row], required: &RequiredPosition) -> bool {
-        let proven = self.parse_status(rows).is_ok_and(|status| {
-            status.cursor.position >= required.position
-                && status.indexed >= required.indexed
-                && status.time == required.head.time
-        });
+        let proven = self
+            .parse_status(rows)
+            .is_ok_and(|status| status.cursor.position >= required.position && status.time == required.head.time);
         if !proven {
             self.freshness().invalidate();
         }
