@@ -13,6 +13,7 @@ mod printable;
 pub mod proto;
 mod random;
 pub mod retrieve;
+pub mod search;
 pub mod server;
 pub mod store;
 pub mod telemetry;

@@ -6,10 +6,11 @@ use super::article_text::state;
 use super::connection::Connection;
 use super::failure::{Failure, print};
 use super::json;
+use super::similar::copy_kind;
 use super::target::Target;
 use crate::proto::{
-    Article, DeleteArticleRequest, ReinstateArticleRequest, UndeleteArticleRequest, WithdrawArticleRequest,
-    WithdrawScope,
+    Article, CopyOutcome, DeleteArticleRequest, ReinstateArticleRequest, UndeleteArticleRequest,
+    WithdrawArticleRequest, WithdrawScope,
 };
 
 #[derive(Args)]
@@ -18,9 +19,12 @@ pub(super) struct WithdrawArgs {
     target: Target,
     #[command(flatten)]
     edit: EditArgs,
+    /// Also withdraw its copies, and reject those that come later: under any headline, with few edits, or a part of it
+    #[arg(long, conflicts_with = "exact_copies")]
+    copies: bool,
     /// Also withdraw the other articles that have this headline and body now
     #[arg(long)]
-    copies: bool,
+    exact_copies: bool,
     /// If the article does not exist, refuse it when it comes
     #[arg(long)]
     allow_missing: bool,
@@ -52,7 +56,11 @@ pub(super) struct EditArgs {
 
 pub(super) async fn withdraw(args: WithdrawArgs) -> Result<(), Failure> {
     let mut client = args.edit.connection.open().await?;
-    let scope = if args.copies { WithdrawScope::ExactCopies } else { WithdrawScope::Article };
+    let scope = match (args.copies, args.exact_copies) {
+        (true, _) => WithdrawScope::Copies,
+        (_, true) => WithdrawScope::ExactCopies,
+        _ => WithdrawScope::Article,
+    };
     let request = WithdrawArticleRequest {
         name: args.target.name(),
         url: args.target.url.clone().unwrap_or_default(),
@@ -65,8 +73,12 @@ pub(super) async fn withdraw(args: WithdrawArgs) -> Result<(), Failure> {
     };
     let done = client.editorial.withdraw_article(request).await?.into_inner();
     args.edit.show(done.article.as_ref())?;
-    for copy in &done.withdrawn_copies {
-        print(&format!("{copy}  withdrawn, as a copy"))?;
+    for copy in &done.copies {
+        let outcome = match copy.outcome() {
+            CopyOutcome::LeftLonger => "left: it contains the text, and more other text",
+            _ => "withdrawn, as a copy",
+        };
+        print(&format!("{}  {outcome}  {} {:.2}", copy.name, copy_kind(copy.kind()), copy.similarity))?;
     }
     if done.has_more_copies {
         print("there are more copies: run the command again")?;

@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Examples by command, each with a remark, which may be empty.
-const EXAMPLES: [(&str, &[(&str, &str)]); 28] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 30] = [
     (
         "demo",
         &[
@@ -57,6 +57,24 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 28] = [
         &[
             ("copydesk search ferry fares -sport", "both words, and not the last"),
             ("copydesk search '\"northern channel\"' --language en", "a phrase"),
+            ("copydesk search 'headline:(ferry OR bridge) fare*' --total", "a field, brackets, a prefix"),
+            ("copydesk search storm --order-by 'publish_time desc' --search-in headline,body", ""),
+            ("copydesk search storm --half-life 2d --recency-weight 5", "new articles first, if they match as well"),
+        ],
+    ),
+    (
+        "count",
+        &[
+            ("copydesk count ferry -sport", "the number of matching articles"),
+            ("copydesk count --by source --by day --from 2026-11-24", ""),
+            ("copydesk count storm --by hour --time-zone Europe/Berlin --limit 24 --json", "a histogram"),
+        ],
+    ),
+    (
+        "suggest",
+        &[
+            ("copydesk suggest source her", ""),
+            ("copydesk suggest headline-word lighth --language en --limit 5", "one letter may be wrong"),
         ],
     ),
     (

@@ -1,4 +1,4 @@
-//! Flags that select articles and fields.
+//! Flags that select articles, fields, and how a query is read.
 
 use clap::Args;
 use jiff::Timestamp;
@@ -6,7 +6,8 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::proto::{
-    ArticleFilter, ArticleView, Consistency, MediaKind, MediaKindCondition, StringCondition, consistency::Requirement,
+    ArticleFilter, ArticleState, ArticleView, Consistency, MediaKind, MediaKindCondition, SearchField, StringCondition,
+    consistency::Requirement,
 };
 
 #[derive(Args, Clone, Default)]
@@ -102,6 +103,56 @@ fn media(text: &str) -> Result<MediaKind, String> {
     known.ok_or_else(|| "must be image, video or audio".to_owned())
 }
 
+/// States of articles to select.
+#[derive(Args, Clone, Default)]
+pub(super) struct StateArgs {
+    /// State, instead of readable articles; repeatable; requires the scope articles.edit
+    #[arg(long, value_name = "STATE", value_parser = state)]
+    state: Vec<ArticleState>,
+}
+
+impl StateArgs {
+    pub(super) fn states(&self) -> Vec<i32> {
+        self.state.iter().map(|state| i32::from(*state)).collect()
+    }
+}
+
+/// Parses a state: `withdrawn`.
+fn state(text: &str) -> Result<ArticleState, String> {
+    let name = format!("ARTICLE_STATE_{}", text.to_ascii_uppercase());
+    let known = ArticleState::from_str_name(&name).filter(|state| *state != ArticleState::Unspecified);
+    known.ok_or_else(|| "must be active, embargoed, withdrawn, deleted, expired or expected".to_owned())
+}
+
+/// Language of a query and the fields that it searches.
+#[derive(Args, Clone, Default)]
+pub(super) struct QueryArgs {
+    /// Language of the query, for the forms of its words; default: detected
+    #[arg(long, value_name = "BCP47", default_value = "", hide_default_value = true)]
+    query_language: String,
+    /// Comma-separated fields to search: headline, subheadline, body, authors, names (tags, subjects, agency,
+    /// publisher, section, place) and source; default: all but source
+    #[arg(long, value_name = "FIELDS", value_delimiter = ',', value_parser = search_field)]
+    search_in: Vec<SearchField>,
+}
+
+impl QueryArgs {
+    pub(super) fn language_code(&self) -> String {
+        self.query_language.clone()
+    }
+
+    pub(super) fn fields(&self) -> Vec<i32> {
+        self.search_in.iter().map(|field| i32::from(*field)).collect()
+    }
+}
+
+/// Parses a field that is searched: `headline`.
+fn search_field(text: &str) -> Result<SearchField, String> {
+    let known = SearchField::from_str_name(&format!("SEARCH_FIELD_{}", text.trim().to_ascii_uppercase()));
+    let known = known.filter(|field| *field != SearchField::Unspecified);
+    known.ok_or_else(|| "must be headline, subheadline, body, authors, names or source".to_owned())
+}
+
 /// Fields of articles to return.
 #[derive(Args, Clone, Default)]
 pub(super) struct FieldsArgs {
@@ -135,6 +186,19 @@ fn view(text: &str) -> Result<ArticleView, String> {
 pub(super) struct ReadArgs {
     #[command(flatten)]
     pub(super) fields: FieldsArgs,
+    #[command(flatten)]
+    consistency: ConsistencyArgs,
+}
+
+impl ReadArgs {
+    pub(super) fn consistency(&self) -> Option<Consistency> {
+        self.consistency.consistency()
+    }
+}
+
+/// Required freshness.
+#[derive(Args, Clone, Default)]
+pub(super) struct ConsistencyArgs {
     /// Read from the store, bypassing caches
     #[arg(long)]
     fresh: bool,
@@ -143,7 +207,7 @@ pub(super) struct ReadArgs {
     at_least: Option<String>,
 }
 
-impl ReadArgs {
+impl ConsistencyArgs {
     pub(super) fn consistency(&self) -> Option<Consistency> {
         let token = self.at_least.clone().map(Requirement::AtLeastAsFresh);
         let requirement = token.or(self.fresh.then_some(Requirement::FullyConsistent(true)))?;

@@ -29,14 +29,18 @@ macro_rules! named {
 }
 
 named!(
+    AggregateArticlesResponse,
     Article,
+    ArticleCopy,
     Document,
     ExtractionReport,
     IngestedArticle,
     IngestArticleResponse,
     IngestArticlesResponse,
     IngestEvent,
+    RelatedArticle,
     SearchResult,
+    Suggestion,
     WatchArticlesResponse
 );
 

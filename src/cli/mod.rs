@@ -4,6 +4,7 @@ mod article_text;
 mod connection;
 mod consistency_check;
 mod correct;
+mod counts;
 mod demo;
 mod descriptors;
 mod doctor;
@@ -24,6 +25,7 @@ mod reads;
 mod reprocess;
 mod revisions;
 mod serve;
+mod similar;
 mod source;
 mod table;
 mod target;
@@ -59,6 +61,14 @@ enum Command {
     List(reads::ListArgs),
     /// Search articles
     Search(reads::SearchArgs),
+    /// Count articles by source, day and other properties
+    Count(counts::CountArgs),
+    /// Suggest values of a property, such as sources or tags, that begin with a text
+    Suggest(counts::SuggestArgs),
+    /// List articles on the same subject as an article
+    Related(similar::RelatedArgs),
+    /// List the copies of an article: with few edits, a part of it, or in a longer one
+    Copies(similar::CopiesArgs),
     /// Print changes as they happen
     Watch(watch::WatchArgs),
     /// Print all articles of one snapshot as JSON lines
@@ -129,6 +139,10 @@ pub fn main() -> ExitCode {
         Command::Get(args) => block_on(reads::get(args)),
         Command::List(args) => block_on(reads::list(args)),
         Command::Search(args) => block_on(reads::search(args)),
+        Command::Count(args) => block_on(counts::count(args)),
+        Command::Suggest(args) => block_on(counts::suggest(args)),
+        Command::Related(args) => block_on(similar::related(args)),
+        Command::Copies(args) => block_on(similar::copies(args)),
         Command::Watch(args) => block_on(watch::watch(args)),
         Command::Export(args) => block_on(export::export(args)),
         Command::ConsistencyCheck(args) => block_on(consistency_check::run(args)),
@@ -160,12 +174,11 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Returns the command line. Words of a search that begin with one dash are exclusions, not flags: `search ferry
-/// -sport`. A leading space makes clap accept them as words; the query parser
-/// ignores it.
+/// Returns the command line. Words of a query that begin with one dash are exclusions, not flags: `search ferry
+/// -sport`. A leading space makes clap accept them as words; the query parser ignores it.
 fn arguments() -> Vec<std::ffi::OsString> {
     let mut arguments: Vec<_> = std::env::args_os().collect();
-    if arguments.get(1).is_some_and(|command| command == "search") {
+    if arguments.get(1).is_some_and(|command| command == "search" || command == "count") {
         for word in &mut arguments[2..] {
             let text = word.to_string_lossy();
             if text.starts_with('-') && !text.starts_with("--") && text.len() > 2 {

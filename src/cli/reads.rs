@@ -1,17 +1,20 @@
 //! `get`, `list` and `search`.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use super::connection::Connection;
 use super::failure::{Failure, print, print_note};
-use super::filter::{FilterArgs, ReadArgs};
+use super::filter::{FilterArgs, QueryArgs, ReadArgs, StateArgs};
+use super::keys::period;
 use super::table::Table;
 use super::target::full_name;
 use super::{article_text, json};
 use crate::proto::lookup_article_request::Key;
 use crate::proto::{
-    Article, ArticleState, BatchGetArticlesRequest, BodyFormat, ExternalKey, GetArticleRequest,
-    GetArticleRevisionRequest, ListArticlesRequest, LookupArticleRequest, SearchArticlesRequest,
+    Article, BatchGetArticlesRequest, BodyFormat, ExternalKey, GetArticleRequest, GetArticleRevisionRequest,
+    ListArticlesRequest, LookupArticleRequest, Recency, SearchArticlesRequest,
 };
 
 /// Maximum names or articles per request.
@@ -110,9 +113,8 @@ pub(super) struct ListArgs {
     /// Full-text query, as in `search`
     #[arg(long, value_name = "QUERY", default_value = "", hide_default_value = true)]
     text: String,
-    /// State, instead of readable articles; repeatable; requires the scope articles.edit
-    #[arg(long, value_name = "STATE", value_parser = state)]
-    state: Vec<ArticleState>,
+    #[command(flatten)]
+    states: StateArgs,
     /// Order: publish_time, create_time or update_time, followed by " asc" or " desc"
     #[arg(long, default_value = "publish_time desc")]
     order_by: String,
@@ -130,18 +132,11 @@ pub(super) struct ListArgs {
     connection: Connection,
 }
 
-/// Parses a state: `withdrawn`.
-fn state(text: &str) -> Result<ArticleState, String> {
-    let name = format!("ARTICLE_STATE_{}", text.to_ascii_uppercase());
-    let known = ArticleState::from_str_name(&name).filter(|state| *state != ArticleState::Unspecified);
-    known.ok_or_else(|| "must be active, embargoed, withdrawn, deleted, expired or expected".to_owned())
-}
-
 pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
     let mut client = args.connection.open().await?.retrieval;
     let mut filter = args.filter.filter();
     filter.text.clone_from(&args.text);
-    filter.states = args.state.iter().map(|state| i32::from(*state)).collect();
+    filter.states = args.states.states();
     let mut request = ListArticlesRequest {
         order_by: args.order_by.clone(),
         filter: Some(filter),
@@ -173,12 +168,29 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
 
 #[derive(Args)]
 pub(super) struct SearchArgs {
-    /// Query: words that must all occur, "phrases", -exclusions, OR; quote phrases for the shell
+    /// Query: words that must all occur, "phrases", prefix*, -exclusions, OR, brackets, headline:word; quote phrases,
+    /// brackets and asterisks for the shell
     #[arg(required = true)]
     query: Vec<String>,
+    #[command(flatten)]
+    language_and_fields: QueryArgs,
+    /// Order: relevance, or publish_time, create_time or update_time, followed by " asc" or " desc"
+    #[arg(long, default_value = "relevance")]
+    order_by: String,
+    /// Age at which recency has half of its influence on relevance: 12h or 90d; default: 14d
+    #[arg(long, value_name = "TIME", value_parser = period)]
+    half_life: Option<Duration>,
+    /// Influence of recency on relevance for a new article, 0 (none) to 100; default: 1
+    #[arg(long, value_name = "WEIGHT")]
+    recency_weight: Option<f32>,
+    /// Also print the number of all matching articles, on standard error
+    #[arg(long)]
+    total: bool,
     /// Maximum number of results
     #[arg(long, default_value_t = 10)]
     limit: usize,
+    #[command(flatten)]
+    states: StateArgs,
     #[command(flatten)]
     read: ReadArgs,
     /// Print JSON lines
@@ -192,19 +204,30 @@ pub(super) struct SearchArgs {
 
 pub(super) async fn search(args: SearchArgs) -> Result<(), Failure> {
     let mut client = args.connection.open().await?.retrieval;
+    let mut filter = args.filter.filter();
+    filter.states = args.states.states();
+    let half_life = args.half_life.map(prost_types::Duration::try_from).transpose().map_err(Failure::failed)?;
+    let recency = Recency { half_life, weight: args.recency_weight };
     let mut request = SearchArticlesRequest {
         query: args.query.join(" ").trim().to_owned(),
-        filter: Some(args.filter.filter()),
+        filter: Some(filter),
         read_mask: args.read.fields.mask(),
         view: args.read.fields.view(),
         consistency: args.read.consistency(),
+        language_code: args.language_and_fields.language_code(),
+        order_by: args.order_by.clone(),
+        recency: (recency != Recency::default()).then_some(recency),
+        fields: args.language_and_fields.fields(),
+        include_total_size: args.total,
         ..Default::default()
     };
     let mut remaining = args.limit;
+    let mut total = None;
     while remaining > 0 {
         request.page_size = remaining.min(BATCH) as i32;
         let page = client.search_articles(request.clone()).await?.into_inner();
         remaining -= page.results.len().min(remaining);
+        total.get_or_insert(page.total_size);
         for result in &page.results {
             print(&if args.json {
                 json::line(result).map_err(Failure::failed)?
@@ -217,8 +240,11 @@ pub(super) async fn search(args: SearchArgs) -> Result<(), Failure> {
         }
         request.page_token = page.next_page_token;
     }
-    if remaining == args.limit {
-        print_note("no articles match");
+    match total.filter(|_| args.total) {
+        Some(1) => print_note("1 article matches"),
+        Some(total) if total > 0 => print_note(&format!("{total} articles match")),
+        _ if remaining == args.limit => print_note("no articles match"),
+        _ => {}
     }
     Ok(())
 }

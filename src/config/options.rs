@@ -11,6 +11,7 @@ use crate::cache::{ConsistencyCheckOptions, LocalCacheOptions, RedisOptions};
 use crate::extract;
 use crate::ingest::{IngestOptions, Kills};
 use crate::retrieve::RetrieveLimits;
+use crate::search::{MIN_MEMORY, SearchOptions, SnapshotOptions};
 use crate::server::{
     CallOptions, Compression, ConnectionOptions, ServerOptions, SourceLimits, StoreOptions, TlsOptions, WebOptions,
 };
@@ -73,6 +74,8 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         trace: trace(settings)?,
         tls: tls(settings)?,
         store: store_options(settings)?,
+        search: search(settings)?,
+        search_readiness: settings.get("search-readiness", switch)?,
         cache,
         redis,
         // Without a cache there is nothing to check.
@@ -95,6 +98,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
             checkpoint_interval: settings
                 .get("checkpoint-interval", |text| at_least(duration(text)?, Duration::from_millis(100)))?,
             progress_articles: 1_000,
+            staleness_bound: bound,
             poll: feed_poll,
             deleted_keep: settings.get("deleted-keep", |text| match text {
                 "off" => Ok(None),
@@ -190,6 +194,39 @@ fn connections(settings: &Settings) -> Result<ConnectionOptions, ConfigError> {
         keepalive_timeout: settings.get("keepalive-timeout", |text| at_least(duration(text)?, min))?,
         age: settings.get("max-connection-age", or_off)?,
         age_grace: settings.get("max-connection-age-grace", duration)?,
+    })
+}
+
+fn search(settings: &Settings) -> Result<SearchOptions, ConfigError> {
+    let processors = std::thread::available_parallelism().map_or(2, usize::from);
+    Ok(SearchOptions {
+        dir: match settings.text("search-dir") {
+            "" => Path::new(settings.text("data-dir")).join("search"),
+            dir => dir.into(),
+        },
+        commit_interval: settings.get("search-commit-interval", |text| {
+            let range = Duration::from_millis(10)..=Duration::from_secs(60);
+            let interval = duration(text)?;
+            range.contains(&interval).then_some(interval).ok_or_else(|| "must be from 10ms to 1m".to_owned())
+        })?,
+        memory: settings.get("search-memory", |text| {
+            let memory = size(text)?;
+            (MIN_MEMORY..=4 << 30)
+                .contains(&memory)
+                .then_some(memory)
+                .ok_or_else(|| "must be from 16MiB to 4GiB".to_owned())
+        })?,
+        snapshots: match settings.text("search-snapshot") {
+            "" => None,
+            folder => Some(SnapshotOptions {
+                folder: folder.into(),
+                interval: settings
+                    .get("search-snapshot-interval", |text| at_least(duration(text)?, Duration::from_secs(1)))?,
+            }),
+        },
+        concurrency: processors.max(2),
+        queue: settings.get("store-read-queue", count)?,
+        queue_wait: settings.get("store-read-wait", duration)?,
     })
 }
 

@@ -69,7 +69,7 @@ pub const SETTINGS: &[Setting] = &[
         "",
         "PEM file with the CA certificates that sign client certificates; when set, clients must present one (mTLS)",
     ),
-    setting("data-dir", "./copydesk-data", "directory of the embedded store"),
+    setting("data-dir", "./copydesk-data", "directory of the embedded store, and of the search index"),
     setting(
         "store",
         "sqlite",
@@ -93,7 +93,7 @@ pub const SETTINGS: &[Setting] = &[
     rare(
         "store-read-queue",
         "256",
-        "maximum reads waiting for the store, and as many pages of lists and searches; more are rejected with \
+        "maximum reads waiting for the store, as many pages of lists, and as many searches; more are rejected with \
          RESOURCE_EXHAUSTED",
     ),
     rare("store-read-wait", "2s", "maximum time that a read waits for the store before it is rejected"),
@@ -113,6 +113,22 @@ pub const SETTINGS: &[Setting] = &[
         "off",
         "retention of changes and past revisions in PostgreSQL, at least 48h; `off` keeps them forever",
     ),
+    rare(
+        "search-dir",
+        "",
+        "directory of this server's search index; `search` in `data-dir` if empty. May be deleted: the index is built \
+         again",
+    ),
+    rare("search-commit-interval", "100ms", "minimum time between commits of the search index, 10ms to 1m"),
+    rare(
+        "search-snapshot",
+        "",
+        "folder that replicas share, for snapshots of the search index; a server without an index takes the newest one \
+         instead of reading all articles; none if empty",
+    ),
+    rare("search-snapshot-interval", "10m", "interval at which one of the replicas publishes a snapshot, at least 1s"),
+    rare("search-readiness", "off", "readiness only once the search index is built; `off` to serve other reads before"),
+    rare("search-memory", "32MiB", "memory for changes of the search index before they are written, at least 16MiB"),
     setting("deleted-keep", "30d", "time after which deleted articles are purged, at least 1h; `off` keeps them"),
     setting(
         "source-keep",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::article::{ChangeKind, EncodedArticle, Record, VersionPart};
+use crate::article::{ChangeKind, CopyKind, EncodedArticle, Record, VersionPart};
 use crate::proto;
 use crate::retrieve::TextPart;
 use crate::store::Outcome;
@@ -58,4 +58,14 @@ pub(super) fn change_kind(kind: ChangeKind) -> i32 {
 
 pub(super) fn text_parts(parts: Vec<TextPart>) -> Vec<proto::TextPart> {
     parts.into_iter().map(|TextPart { text, matched }| proto::TextPart { text, matched }).collect()
+}
+
+/// Returns the kind of a copy; an exact one has none.
+pub(super) fn copy_kind(kind: Option<CopyKind>) -> proto::CopyKind {
+    match kind {
+        None => proto::CopyKind::Exact,
+        Some(CopyKind::Near) => proto::CopyKind::Near,
+        Some(CopyKind::Contains) => proto::CopyKind::Contains,
+        Some(CopyKind::Contained) => proto::CopyKind::Contained,
+    }
 }

@@ -7,7 +7,7 @@ use tonic::{Request, Response, Status};
 
 use super::audited_writes::{AuditedWrites, WriteContext, authority};
 use super::compression::Compression;
-use super::convert::whole;
+use super::convert::{copy_kind, whole};
 use super::served::editorial_service_server::EditorialService;
 use super::served::{
     DeleteArticleResponse, MergeArticlesResponse, PurgeArticleResponse, ReinstateArticleResponse,
@@ -16,8 +16,8 @@ use super::served::{
 };
 use super::status;
 use crate::access::Audit;
-use crate::article::{ArticleId, ChangeKind, EncodedArticle, Record, Violations};
-use crate::ingest::{Copies, Edit, IngestError, Ingestion, RequestId, Target};
+use crate::article::{ChangeKind, EncodedArticle, Record, Violations};
+use crate::ingest::{Copies, CopyScope, Edit, IngestError, Ingestion, RequestId, Target, WithdrawnCopy};
 use crate::proto;
 use crate::retrieve::Retrieval;
 use crate::store::{Outcome, WriteError, Written};
@@ -66,15 +66,29 @@ impl EditorialApi {
     }
 }
 
-/// Returns true if a withdrawal includes the copies of the article.
-fn includes_copies(scope: i32) -> Result<bool, Status> {
+/// Returns the copies that a withdrawal includes, if any.
+fn copy_scope(scope: i32) -> Result<Option<CopyScope>, Status> {
     match proto::WithdrawScope::try_from(scope) {
-        Ok(proto::WithdrawScope::Unspecified | proto::WithdrawScope::Article) => Ok(false),
-        Ok(proto::WithdrawScope::ExactCopies) => Ok(true),
+        Ok(proto::WithdrawScope::Unspecified | proto::WithdrawScope::Article) => Ok(None),
+        Ok(proto::WithdrawScope::ExactCopies) => Ok(Some(CopyScope::Exact)),
+        Ok(proto::WithdrawScope::Copies) => Ok(Some(CopyScope::All)),
         Err(_) => {
-            let expected = "must be WITHDRAW_SCOPE_ARTICLE or WITHDRAW_SCOPE_EXACT_COPIES";
+            let expected = "must be WITHDRAW_SCOPE_ARTICLE, WITHDRAW_SCOPE_EXACT_COPIES or WITHDRAW_SCOPE_COPIES";
             Err(status::ingest(&Violations::one("scope", expected).into()))
         }
+    }
+}
+
+fn withdrawn_copy(copy: &WithdrawnCopy) -> proto::WithdrawnCopy {
+    let outcome = match copy.is_withdrawn {
+        true => proto::CopyOutcome::Withdrawn,
+        false => proto::CopyOutcome::LeftLonger,
+    };
+    proto::WithdrawnCopy {
+        name: copy.id.name(),
+        kind: copy_kind(copy.kind).into(),
+        similarity: copy.similarity,
+        outcome: outcome.into(),
     }
 }
 
@@ -154,7 +168,7 @@ impl EditorialService for EditorialApi {
     ) -> Result<Response<WithdrawArticleResponse>, Status> {
         let context = self.writes.context("WithdrawArticle", &request, request.get_ref().validate_only);
         let mut request = request.into_inner();
-        let includes_copies = includes_copies(request.scope)?;
+        let scope = copy_scope(request.scope)?;
         let validate_only = std::mem::take(&mut request.validate_only);
         let edit = Edit {
             target: Target { name: &request.name, url: &request.url, external: request.external.as_ref() },
@@ -162,21 +176,22 @@ impl EditorialService for EditorialApi {
             reason: &request.reason,
             kind: ChangeKind::Withdrawn,
             allow_missing: request.allow_missing,
+            with_copies: scope == Some(CopyScope::All),
             request: RequestId::new("WithdrawArticle", &request.request_id, &request),
             validate_only,
         };
         let ingestion = self.writes.observed(context.clone(), editing("WITHDRAWN"));
         let record = self.record(edit, context).await?;
-        let copies = match &record {
-            Some(record) if includes_copies => {
-                let copies = ingestion.withdraw_copies(record, &request.reason, validate_only).await;
+        let copies = match (&record, scope) {
+            (Some(record), Some(scope)) => {
+                let copies = ingestion.withdraw_copies(record, scope, &request.reason, validate_only).await;
                 copies.map_err(|error| status::ingest(&error))?
             }
             _ => Copies::default(),
         };
         Ok(self.compression.reply(WithdrawArticleResponse {
             article: record.as_deref().map(|record| whole(record, self.deleted_keep)),
-            withdrawn_copies: copies.withdrawn.iter().map(ArticleId::name).collect(),
+            copies: copies.copies.iter().map(withdrawn_copy).collect(),
             has_more_copies: copies.has_more,
         }))
     }

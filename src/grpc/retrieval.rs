@@ -7,19 +7,22 @@ use tonic::metadata::MetadataValue;
 use tonic::{Extensions, Request, Response, Status};
 
 use super::compression::Compression;
-use super::convert::{change_kind, text_parts};
+use super::convert::{change_kind, copy_kind, text_parts};
 use super::served::retrieval_service_server::RetrievalService;
 use super::served::{
-    ArticleChange, ArticleRevision, BatchGetArticlesResponse, BatchLookupArticlesResponse, ExportArticlesResponse,
-    GetArticleResponse, GetArticleRevisionResponse, ListArticleRevisionsResponse, ListArticlesResponse,
-    LookupArticleResponse, LookupResult, SearchArticlesResponse, SearchResult, WatchArticlesResponse,
+    ArticleChange, ArticleCopy, ArticleRevision, BatchGetArticlesResponse, BatchLookupArticlesResponse,
+    ExportArticlesResponse, GetArticleResponse, GetArticleRevisionResponse, ListArticleCopiesResponse,
+    ListArticleRevisionsResponse, ListArticlesResponse, ListRelatedArticlesResponse, LookupArticleResponse,
+    LookupResult, RelatedArticle, SearchArticlesResponse, SearchResult, WatchArticlesResponse,
     export_articles_response, lookup_result, watch_articles_response,
 };
 use super::{CACHE_METADATA, ConnectionShutdown, Outgoing, status, until_shutdown};
 use crate::access::{Caller, Scope};
 use crate::article::to_proto;
 use crate::proto::{self, Checkpoint, ExportSummary};
-use crate::retrieve::{Audience, Event, ExportProgress, Exported, Got, Lookups, Retrieval, RevisionEntry};
+use crate::retrieve::{
+    Aggregated, Audience, CopyEntry, CountKey, Event, ExportProgress, Exported, Got, Lookups, Retrieval, RevisionEntry,
+};
 use crate::store::Layer;
 use crate::telemetry::{Metrics, set_call_article};
 
@@ -47,6 +50,11 @@ impl RetrievalApi {
             (true, true) => Ok(Audience::Editors),
             (true, false) => Err(status::needs_editor()),
         }
+    }
+
+    /// Fails if a reader who is no editor selects articles by state.
+    fn check_states(&self, filter: Option<&proto::ArticleFilter>, extensions: &Extensions) -> Result<(), Status> {
+        self.audience(filter.is_some_and(|filter| !filter.states.is_empty()), extensions).map(drop)
     }
 
     fn served<T: prost::Message>(&self, message: T, from: Layer, articles: usize) -> Response<T> {
@@ -120,8 +128,7 @@ impl RetrievalService for RetrievalApi {
         &self,
         request: Request<proto::ListArticlesRequest>,
     ) -> Result<Response<ListArticlesResponse>, Status> {
-        let filter = request.get_ref().filter.as_ref();
-        self.audience(filter.is_some_and(|filter| !filter.states.is_empty()), request.extensions())?;
+        self.check_states(request.get_ref().filter.as_ref(), request.extensions())?;
         let page = self.retrieval.list(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
         Ok(self
             .compression
@@ -132,6 +139,7 @@ impl RetrievalService for RetrievalApi {
         &self,
         request: Request<proto::SearchArticlesRequest>,
     ) -> Result<Response<SearchArticlesResponse>, Status> {
+        self.check_states(request.get_ref().filter.as_ref(), request.extensions())?;
         let found = self.retrieval.search(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
         let results = found.hits.into_iter().map(|hit| SearchResult {
             article: Some(hit.article),
@@ -143,6 +151,67 @@ impl RetrievalService for RetrievalApi {
             results: results.collect(),
             next_page_token: found.next_page_token,
             index_token: found.index_token,
+            total_size: size(found.total_size),
+        }))
+    }
+
+    async fn aggregate_articles(
+        &self,
+        request: Request<proto::AggregateArticlesRequest>,
+    ) -> Result<Response<proto::AggregateArticlesResponse>, Status> {
+        self.check_states(request.get_ref().filter.as_ref(), request.extensions())?;
+        let counts = self.retrieval.aggregate(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
+        Ok(self.compression.reply(proto::AggregateArticlesResponse {
+            total_size: size(counts.total),
+            results: counts.results.into_iter().map(aggregation_result).collect(),
+            index_token: counts.index_token,
+        }))
+    }
+
+    async fn suggest_values(
+        &self,
+        request: Request<proto::SuggestValuesRequest>,
+    ) -> Result<Response<proto::SuggestValuesResponse>, Status> {
+        self.check_states(request.get_ref().filter.as_ref(), request.extensions())?;
+        let found = self.retrieval.suggest(request.get_ref()).await;
+        let (suggested, index_token) = found.map_err(|error| status::retrieve(&error))?;
+        let suggestions = suggested
+            .into_iter()
+            .map(|suggested| proto::Suggestion { value: suggested.value, article_count: size(suggested.count) });
+        Ok(self.compression.reply(proto::SuggestValuesResponse { suggestions: suggestions.collect(), index_token }))
+    }
+
+    async fn list_related_articles(
+        &self,
+        request: Request<proto::ListRelatedArticlesRequest>,
+    ) -> Result<Response<ListRelatedArticlesResponse>, Status> {
+        set_call_article(&request.get_ref().name);
+        self.check_states(request.get_ref().filter.as_ref(), request.extensions())?;
+        let page = self.retrieval.related(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
+        let related = |(article, score)| RelatedArticle { article: Some(article), score };
+        Ok(self.compression.reply(ListRelatedArticlesResponse {
+            related_articles: page.articles.into_iter().map(related).collect(),
+            next_page_token: page.next_page_token,
+            index_token: page.index_token,
+        }))
+    }
+
+    async fn list_article_copies(
+        &self,
+        request: Request<proto::ListArticleCopiesRequest>,
+    ) -> Result<Response<ListArticleCopiesResponse>, Status> {
+        set_call_article(&request.get_ref().name);
+        let audience = self.audience(request.get_ref().any_state, request.extensions())?;
+        let page =
+            self.retrieval.copies(request.get_ref(), audience).await.map_err(|error| status::retrieve(&error))?;
+        let copy = |CopyEntry { article, kind, similarity }| ArticleCopy {
+            article: Some(article),
+            kind: copy_kind(kind).into(),
+            similarity,
+        };
+        Ok(self.compression.reply(ListArticleCopiesResponse {
+            copies: page.copies.into_iter().map(copy).collect(),
+            next_page_token: page.next_page_token,
         }))
     }
 
@@ -202,6 +271,22 @@ impl RetrievalService for RetrievalApi {
         let messages = items.map(|item| item.map(export_message).map_err(|error| status::retrieve(&error)));
         Ok(Response::new(until_shutdown(ConnectionShutdown::of(request.extensions()), messages)))
     }
+}
+
+fn size(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn aggregation_result(aggregated: Aggregated) -> proto::AggregationResult {
+    use proto::aggregation_bucket::Key;
+    let buckets = aggregated.buckets.into_iter().map(|(key, count)| proto::AggregationBucket {
+        key: Some(match key {
+            CountKey::Value(value) => Key::Value(value),
+            CountKey::Start(start) => Key::StartTime(to_proto(start)),
+        }),
+        count: size(count),
+    });
+    proto::AggregationResult { buckets: buckets.collect(), other_count: size(aggregated.other) }
 }
 
 fn revision(entry: RevisionEntry) -> ArticleRevision {

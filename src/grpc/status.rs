@@ -268,7 +268,7 @@ pub fn retrieve(error: &RetrieveError) -> Status {
         }
         RetrieveError::SourceNotFound(name) => source_not_found(name),
         RetrieveError::IndexLate => {
-            let message = "the search index has not reached the requested change_token yet; retry";
+            let message = "the search index is not fresh enough yet; retry";
             Status::with_error_details(Code::Unavailable, message, with_retry("INDEX_LATE", Duration::from_secs(1)))
         }
         RetrieveError::Store(error) => store(error),

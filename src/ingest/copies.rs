@@ -1,37 +1,70 @@
 //! Withdrawal of the copies of an article.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::edit::reason;
 use super::{IngestError, Ingestion};
-use crate::article::{ArticleId, ChangeKind, Filter, Record, Violations};
+use crate::article::{ArticleId, BodySketch, ChangeKind, CopyKind, Filter, Record, Violations};
 use crate::proto::ArticleState;
 use crate::store::{
-    Consistency, ListCursor, ListQuery, Order, OrderField, Precondition, Transition, Write, WriteError,
+    Consistency, CopiesQuery, ListCursor, ListQuery, Order, OrderField, Precondition, StoreError, Transition, Write,
+    WriteError,
 };
 
 /// Maximum number of copies that one call withdraws.
 const MAX_COPIES: usize = 1_000;
-/// Copies per read: their texts are in memory until the next.
+/// Articles per read: their texts are in memory until the next.
 const BATCH: usize = 50;
 /// States of articles that can be withdrawn.
 const STATES: [ArticleState; 4] =
     [ArticleState::Active, ArticleState::Embargoed, ArticleState::Expired, ArticleState::Deleted];
 
-/// Withdrawn copies of an article.
+/// Copies that are withdrawn with an article.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyScope {
+    /// Those with the same headline and body.
+    Exact,
+    /// All, also those that come later. Of articles that contain the text, only those that have little else.
+    All,
+}
+
+/// Copies of a withdrawn article.
 #[derive(Clone, Debug, Default)]
 pub struct Copies {
-    /// Articles that the call has withdrawn, in the order of their creation.
-    pub withdrawn: Vec<ArticleId>,
+    /// Copies that the call has withdrawn or left, in the order of their creation.
+    pub copies: Vec<WithdrawnCopy>,
     /// True if there are more.
     pub has_more: bool,
 }
 
+/// Copy of a withdrawn article.
+#[derive(Clone, Debug)]
+pub struct WithdrawnCopy {
+    /// Article.
+    pub id: ArticleId,
+    /// Kind; none for one with the same headline and body.
+    pub kind: Option<CopyKind>,
+    /// Share of the shorter text that the longer one has, from 0 to 1.
+    pub similarity: f32,
+    /// False if it is left: an article that contains the text, and more than twice as much else.
+    pub is_withdrawn: bool,
+}
+
+impl WithdrawnCopy {
+    fn exact(id: ArticleId) -> Self {
+        Self { id, kind: None, similarity: 1.0, is_withdrawn: true }
+    }
+}
+
 impl Ingestion {
-    /// Withdraws the other articles with the headline and body of an article, up to a maximum.
+    /// Withdraws the copies of an article, up to a maximum.
     pub async fn withdraw_copies(
         &self,
         original: &Record,
+        scope: CopyScope,
         reason_text: &str,
         validate_only: bool,
     ) -> Result<Copies, IngestError> {
@@ -41,39 +74,78 @@ impl Ingestion {
         let mut violations = Violations::default();
         let reason = reason(reason_text, &mut violations);
         let reason = violations.or(reason)?;
-        let mut copies = self.copies_of(original).await?;
+        let body = original.decode().map_err(|_| StoreError::Damaged)?.body;
+        let mut copies = match BodySketch::of(&body).filter(|_| scope == CopyScope::All) {
+            Some(sketch) => self.copies_of(original, sketch).await?,
+            // Short texts are compared exactly.
+            None => self.exact_copies_of(original).await?.into_iter().map(WithdrawnCopy::exact).collect(),
+        };
         let has_more = copies.len() > MAX_COPIES;
         copies.truncate(MAX_COPIES);
         if validate_only {
-            return Ok(Copies { withdrawn: copies, has_more });
+            return Ok(Copies { copies, has_more });
         }
         let time = Timestamp::now();
-        let writes = copies.into_iter().map(|id| {
+        let (withdrawn, mut left): (Vec<_>, Vec<_>) =
+            copies.into_iter().enumerate().partition(|(_, it)| it.is_withdrawn);
+        let writes = withdrawn.iter().map(|(_, copy)| {
             Write::Transition(Transition {
-                id,
+                id: copy.id.clone(),
                 key: None,
                 missing: None,
                 kind: ChangeKind::Withdrawn,
+                with_copies: scope == CopyScope::All,
                 precondition: Precondition::None,
                 reason: reason.clone(),
                 request: None,
                 time,
             })
         });
-        let mut withdrawn = Vec::new();
-        for result in self.write_all(writes.collect()).await {
+        let results = self.write_all(writes.collect()).await;
+        for (copy, result) in withdrawn.into_iter().zip(results) {
             match result {
-                Ok(written) => withdrawn.push(written.record.id.clone()),
+                Ok(_) => left.push(copy),
                 Err(WriteError::Store(error)) => return Err(error.into()),
                 // It has been changed meanwhile so that it cannot be withdrawn, nor read.
                 Err(_) => {}
             }
         }
-        Ok(Copies { withdrawn, has_more })
+        left.sort_unstable_by_key(|(at, _)| *at);
+        Ok(Copies { copies: left.into_iter().map(|(_, copy)| copy).collect(), has_more })
     }
 
-    /// Returns the copies that can be withdrawn, and one more than one call withdraws.
-    async fn copies_of(&self, original: &Record) -> Result<Vec<ArticleId>, IngestError> {
+    /// Returns the copies that can be withdrawn and those that are left, and one more than one call withdraws.
+    async fn copies_of(&self, original: &Record, sketch: BodySketch) -> Result<Vec<WithdrawnCopy>, IngestError> {
+        let mut query = CopiesQuery { sketch, after: 0, limit: BATCH, consistency: Consistency::Full };
+        let mut copies = Vec::new();
+        loop {
+            let page = self.store.copies(&query).await?;
+            let ids: Vec<ArticleId> = page.copies.iter().map(|copy| copy.id.clone()).collect();
+            let records = self.store.get(&ids, Consistency::Full).await?;
+            let records: HashMap<ArticleId, Arc<Record>> =
+                records.into_iter().filter_map(|it| it.record).map(|record| (record.id.clone(), record)).collect();
+            let now = Timestamp::now();
+            for found in page.copies {
+                let Some(record) = records.get(&found.id) else { continue };
+                if record.id == original.id || !STATES.contains(&record.state(now)) {
+                    continue;
+                }
+                copies.push(WithdrawnCopy {
+                    id: found.id,
+                    kind: (record.digest != original.digest).then_some(found.kind),
+                    similarity: found.similarity,
+                    is_withdrawn: found.is_whole || found.kind == CopyKind::Contained,
+                });
+            }
+            match page.next.filter(|_| copies.len() <= MAX_COPIES) {
+                Some(next) => query.after = next,
+                None => return Ok(copies),
+            }
+        }
+    }
+
+    /// Returns the copies with the same headline and body that can be withdrawn, and one more than one call withdraws.
+    async fn exact_copies_of(&self, original: &Record) -> Result<Vec<ArticleId>, IngestError> {
         let filter = Filter { digests: Some(vec![original.digest]), states: STATES.to_vec(), ..Filter::default() };
         let mut query = ListQuery {
             filter,

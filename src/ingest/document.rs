@@ -412,7 +412,7 @@ impl SenderMetadata {
         let missing = Some(Box::new(Missing { article, keys, digest: None }));
         let reason: String = clean_line(&withdrawal.reason).chars().take(MAX_REASON_CHARS).collect();
         let (kind, precondition) = (ChangeKind::Withdrawn, Precondition::None);
-        let transition = Transition { id, key, missing, kind, precondition, reason, request, time };
+        let transition = Transition { id, key, missing, kind, with_copies: false, precondition, reason, request, time };
         let report = ExtractionReport { method: ExtractionMethod::Wire.into(), confidence: 1.0, ..Default::default() };
         Ok(Prepared { write: Write::Transition(transition), report })
     }

@@ -24,6 +24,8 @@ pub struct Edit<'a> {
     pub kind: ChangeKind,
     /// Withdraw the article before it arrives, if it does not exist. Other kinds fail with `NotFound`.
     pub allow_missing: bool,
+    /// Withdraw with the copies of the article: a copy that comes later is rejected.
+    pub with_copies: bool,
     /// Request ID.
     pub request: RequestId<'a>,
     /// Check everything and change nothing.
@@ -33,7 +35,16 @@ pub struct Edit<'a> {
 impl<'a> Edit<'a> {
     /// Returns the change of the article with this name.
     pub fn named(kind: ChangeKind, name: &'a str, etag: &'a str, reason: &'a str, request: RequestId<'a>) -> Self {
-        Self { target: Target::named(name), etag, reason, kind, allow_missing: false, request, validate_only: false }
+        Self {
+            target: Target::named(name),
+            etag,
+            reason,
+            kind,
+            allow_missing: false,
+            with_copies: false,
+            request,
+            validate_only: false,
+        }
     }
 }
 
@@ -100,7 +111,8 @@ impl Ingestion {
         let may_be_missing = edit.allow_missing && edit.kind == ChangeKind::Withdrawn;
         let missing = may_be_missing.then(|| Box::new(Missing { article, keys, digest: None }));
         let time = Timestamp::now();
-        let transition = Transition { id, key, missing, kind: edit.kind, precondition, reason, request, time };
+        let (kind, with_copies) = (edit.kind, edit.with_copies);
+        let transition = Transition { id, key, missing, kind, with_copies, precondition, reason, request, time };
         match self.apply(Write::Transition(transition), edit.validate_only).await {
             // The ID in the error would be that of no article.
             Err(WriteError::NotFound(_)) if key.is_some() => Err(IngestError::NoSuchKey(edit.target.describe())),

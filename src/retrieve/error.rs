@@ -37,8 +37,8 @@ pub enum RetrieveError {
     /// The document of an article is not kept.
     #[error("the document of {0} is not kept")]
     SourceNotFound(String),
-    /// The search index did not reach the requested position in time.
-    #[error("the search index has not reached the requested change_token yet")]
+    /// The search index is being built, did not reach the requested position in time, or is too old for a count.
+    #[error("the search index is not fresh enough yet")]
     IndexLate,
     /// The store failed.
     #[error(transparent)]

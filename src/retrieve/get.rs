@@ -1,5 +1,7 @@
 //! Reads of one article by name.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{Audience, Retrieval, RetrieveError};
@@ -47,6 +49,25 @@ impl Retrieval {
         match record.readable(now) {
             Ok(article) => Ok(Got { article: Some(mask.apply(article)), from }),
             Err(why) => Err(self.unreadable(request.name.clone(), &record, why, consistency).await),
+        }
+    }
+
+    /// Reads an article that the audience may see.
+    pub(super) async fn record_for(
+        &self,
+        name: &str,
+        id: &ArticleId,
+        audience: Audience,
+        consistency: Consistency,
+    ) -> Result<Arc<Record>, RetrieveError> {
+        let mut found = self.store.get(std::slice::from_ref(id), consistency).await?;
+        let record = found.pop().and_then(|fetched| fetched.record);
+        let record = record.ok_or_else(|| RetrieveError::NotFound(name.to_owned()))?;
+        match record.readable(Timestamp::now()) {
+            Err(why) if audience == Audience::Readers => {
+                Err(self.unreadable(name.to_owned(), &record, why, consistency).await)
+            }
+            _ => Ok(record),
         }
     }
 

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::batch_size::Pace;
+use super::find::{Find, PageStart};
 use super::page_token::RequestDigest;
 use super::watch_start::CLOCK_DISORDER;
 use super::{Retrieval, RetrieveError, page_size};
 use crate::article::{EncodedArticle, Filter, Position, ReadMask, Record, Violations};
-use crate::proto::{ArticleView, ListArticlesRequest};
-use crate::store::{ListCursor, ListPage, ListQuery, Order, OrderField};
+use crate::proto::{ArticleState, ArticleView, ListArticlesRequest};
+use crate::search::{Ranking, TimeKey};
+use crate::store::{Consistency, ListCursor, ListPage, ListQuery, Order, OrderField};
 
 /// Page size of requests without `page_size`, in articles.
 const DEFAULT_PAGE_SIZE: usize = 50;
@@ -34,9 +36,28 @@ pub struct Page {
     pub next_page_token: String,
 }
 
+/// Validated request, without its page token.
+struct ListRequest {
+    digest: RequestDigest,
+    size: usize,
+    order: Order,
+    filter: Filter,
+    mask: ReadMask,
+    consistency: Consistency,
+}
+
 impl Retrieval {
     /// Reads a page of the readable articles that match a filter.
     pub async fn list(&self, request: &ListArticlesRequest) -> Result<Page, RetrieveError> {
+        let parsed = self.parse_list(request)?;
+        self.reach(parsed.consistency).await?;
+        match parsed.filter.query.is_some() {
+            true => self.list_by_text(&request.page_token, parsed).await,
+            false => self.list_by_filter(&request.page_token, parsed).await,
+        }
+    }
+
+    fn parse_list(&self, request: &ListArticlesRequest) -> Result<ListRequest, Violations> {
         let mut violations = Violations::default();
         let digest = RequestDigest::of(
             "ListArticles",
@@ -45,23 +66,54 @@ impl Retrieval {
         );
         let mut note = |inner: Violations| violations.0.extend(inner.0);
         let size = page_size(request.page_size, DEFAULT_PAGE_SIZE, self.limits.max_page_size).map_err(&mut note).ok();
-        let from = digest.article(&request.page_token).map_err(&mut note).ok();
         let order = order(&request.order_by).map_err(&mut note).ok();
         let filter = Filter::parse(request.filter.as_ref()).map_err(&mut note).ok();
         let mask = ReadMask::parse(request.read_mask.as_ref(), request.view, request.body_format, ArticleView::Basic)
             .map_err(&mut note)
             .ok();
         let consistency = self.consistency(request.consistency.as_ref()).map_err(&mut note).ok();
-        let (Some(size), Some(from), Some(order), Some(filter), Some(mask), Some(consistency)) =
-            (size, from, order, filter, mask, consistency)
+        // The contents of the token depend on the request.
+        digest.number(&request.page_token).map_err(&mut note).ok();
+        let (Some(size), Some(order), Some(filter), Some(mask), Some(consistency), true) =
+            (size, order, filter, mask, consistency, violations.0.is_empty())
         else {
-            return Err(violations.into());
+            return Err(violations);
         };
-        self.reach(consistency).await?;
-        if filter.query.is_some() {
-            // Text filters read the search index.
-            self.reach_index(consistency).await?;
+        Ok(ListRequest { digest, size, order, filter, mask, consistency })
+    }
+
+    /// Reads a page of the articles that also match a text query, which the search index finds.
+    async fn list_by_text(&self, page_token: &str, parsed: ListRequest) -> Result<Page, RetrieveError> {
+        let ListRequest { digest, size, order, filter, mask, consistency } = parsed;
+        let from = digest.result(page_token)?.unwrap_or_else(PageStart::first);
+        self.reach_index(consistency).await?;
+        let key = match order.field {
+            OrderField::PublishTime => TimeKey::Publish,
+            OrderField::CreateTime => TimeKey::Create,
+            OrderField::UpdateTime => TimeKey::Update,
+        };
+        let ranking = Ranking::Time { key, descending: order.descending };
+        let states = filter.states.clone();
+        let found = self.find(Find { query: None, filter, ranking, size, from, consistency }).await?;
+        let shown = found.hits.iter().filter_map(|(record, _)| self.shown(record, &states, &mask));
+        Ok(Page {
+            articles: shown.collect(),
+            next_page_token: found.next.map_or_else(String::new, |next| digest.after_result(&next)),
+        })
+    }
+
+    /// Returns an article with the fields of the mask: as readers see it, or as editors who select states do.
+    pub(super) fn shown(&self, record: &Record, states: &[ArticleState], mask: &ReadMask) -> Option<EncodedArticle> {
+        let now = Timestamp::now();
+        match states {
+            [] => record.readable(now).ok().map(|article| mask.apply(article)),
+            _ => Some(mask.apply(&record.for_editor(now, self.limits.deleted_keep))),
         }
+    }
+
+    async fn list_by_filter(&self, page_token: &str, parsed: ListRequest) -> Result<Page, RetrieveError> {
+        let ListRequest { digest, size, order, filter, mask, consistency } = parsed;
+        let from = digest.article(page_token)?;
         let now = Timestamp::now();
         let mut records = Vec::new();
         // Pages may come from different replicas: no page may show an older state than the pages before it.
@@ -93,11 +145,11 @@ impl Retrieval {
             }
         };
         let next_page_token = end.map_or_else(String::new, |end| digest.after_article(end, seen));
-        let shown = |record: &Arc<Record>| match query.filter.states.is_empty() {
-            true => record.readable(now).ok().map(|article| mask.apply(article)),
-            false => Some(mask.apply(&record.for_editor(now, self.limits.deleted_keep))),
-        };
-        Ok(Page { articles: records.iter().filter_map(shown).collect(), next_page_token })
+        let states = &query.filter.states;
+        Ok(Page {
+            articles: records.iter().filter_map(|record| self.shown(record, states, &mask)).collect(),
+            next_page_token,
+        })
     }
 }
 

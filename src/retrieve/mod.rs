@@ -1,16 +1,20 @@
 //! Retrieval of articles: one file per way to read. None of them depends on a cache.
 
+mod aggregate;
 mod batch;
 mod batch_size;
+mod copies;
 mod diff;
 mod error;
 mod export;
 mod export_token;
+mod find;
 mod get;
 mod ingest_events;
 mod list;
 mod lookup;
 mod page_token;
+mod related;
 mod revisions;
 mod search;
 mod snippet;
@@ -24,11 +28,14 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+pub use aggregate::{Aggregated, ArticleCounts, CountKey};
 pub use batch::{Batch, Lookups};
+pub use copies::{CopyEntry, CopyPage};
 pub use error::RetrieveError;
 pub use export::{Export, ExportProgress, Exported};
 pub use get::Got;
 pub use list::Page;
+pub use related::RelatedPage;
 pub use revisions::{RevisionEntry, RevisionPage};
 pub use search::{Hit, Results};
 pub use snippet::TextPart;
@@ -36,6 +43,7 @@ pub use watch::{Event, Watched};
 
 use crate::article::{ChangeToken, Position, Violations};
 use crate::proto;
+use crate::search::SearchIndex;
 use crate::store::{Consistency, Store, StoreError};
 
 /// Limits and intervals of retrieval.
@@ -51,6 +59,8 @@ pub struct RetrieveLimits {
     pub progress_articles: usize,
     /// Time after which deleted articles are purged, shown to editors; never if absent.
     pub deleted_keep: Option<Duration>,
+    /// Maximum staleness of counts: without a count, the index may be older.
+    pub staleness_bound: Duration,
     /// Interval at which a watch polls the change feed if it is not notified.
     pub poll: Duration,
 }
@@ -68,16 +78,17 @@ pub enum Audience {
 #[derive(Clone)]
 pub struct Retrieval {
     store: Arc<dyn Store>,
+    index: Arc<SearchIndex>,
     limits: RetrieveLimits,
     /// Permits of comparisons, which take processor time: half of the processors stay free of them.
     diffs: Arc<Semaphore>,
 }
 
 impl Retrieval {
-    /// Creates a service that reads from a store.
-    pub fn new(store: Arc<dyn Store>, limits: RetrieveLimits) -> Self {
+    /// Creates a service that reads from a store, and searches the index of that store.
+    pub fn new(store: Arc<dyn Store>, index: Arc<SearchIndex>, limits: RetrieveLimits) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self { store, limits, diffs: Arc::new(Semaphore::new((processors / 2).max(1))) }
+        Self { store, index, limits, diffs: Arc::new(Semaphore::new((processors / 2).max(1))) }
     }
 
     /// Parses the consistency of a request.

@@ -5,7 +5,9 @@ use jiff::Timestamp;
 use prost::Message;
 use uuid::Uuid;
 
+use super::find::PageStart;
 use crate::article::{ArticleId, Digest, Position, Violations};
+use crate::search::{ResultCursor, Statistics};
 use crate::store::ListCursor;
 
 /// Contents of a token. Handwritten Protobuf: it stays out of the API, and old tokens stay readable if fields are
@@ -31,6 +33,18 @@ struct Token {
     seen_transaction: u64,
     #[prost(uint64, tag = "8")]
     seen_sequence: u64,
+    /// Rank of the last result of a search.
+    #[prost(uint64, tag = "9")]
+    rank: u64,
+    /// Time of the first page of a search, in microseconds since 1970.
+    #[prost(int64, tag = "10")]
+    clock_micros: i64,
+    /// Statistics of a search: number of articles, lengths of the fields, and counts of the words.
+    #[prost(uint64, repeated, tag = "11")]
+    statistics: Vec<u64>,
+    /// Words by which related articles are found.
+    #[prost(string, repeated, tag = "12")]
+    words: Vec<String>,
     /// Checksum of all other fields, to detect modified tokens.
     #[prost(bytes = "vec", tag = "15")]
     check: Vec<u8>,
@@ -43,6 +57,14 @@ pub(super) struct NextPage {
     pub(super) after: ListCursor,
     /// Minimum position to read at.
     pub(super) seen: Position,
+}
+
+/// Start of a page of related articles.
+pub(super) struct RelatedStart {
+    /// Start of the page of results.
+    pub(super) page: PageStart,
+    /// Words by which they are found.
+    pub(super) words: Vec<String>,
 }
 
 /// Digest of a request, so that a token is valid for that request only.
@@ -95,6 +117,27 @@ impl RequestDigest {
         Ok(self.open(token)?.map(|token| token.number))
     }
 
+    /// Returns the token of the page of a search that begins here.
+    pub(super) fn after_result(&self, start: &PageStart) -> String {
+        self.seal(Token::of_result(start))
+    }
+
+    /// Returns the token of the page of related articles that begins here.
+    pub(super) fn after_related(&self, start: &RelatedStart) -> String {
+        self.seal(Token { words: start.words.clone(), ..Token::of_result(&start.page) })
+    }
+
+    /// Reads the start of a page of a search; none for the first page.
+    pub(super) fn result(&self, token: &str) -> Result<Option<PageStart>, Violations> {
+        self.open(token)?.map(|token| token.as_result()).transpose()
+    }
+
+    /// Reads the start of a page of related articles; none for the first page.
+    pub(super) fn related(&self, token: &str) -> Result<Option<RelatedStart>, Violations> {
+        let Some(token) = self.open(token)? else { return Ok(None) };
+        Ok(Some(RelatedStart { page: token.as_result()?, words: token.words }))
+    }
+
     fn seal(&self, mut token: Token) -> String {
         token.request = self.0.to_vec();
         token.check = check(&token);
@@ -116,6 +159,43 @@ impl RequestDigest {
             return Err(Violations::one("page_token", expected));
         }
         Ok(Some(token))
+    }
+}
+
+impl Token {
+    fn of_result(start: &PageStart) -> Self {
+        let mut token = Token {
+            clock_micros: start.now.as_microsecond(),
+            seen_transaction: start.seen.transaction,
+            seen_sequence: start.seen.sequence,
+            ..Token::default()
+        };
+        if let Some(after) = &start.after {
+            token.id = after.id.as_str().to_owned();
+            token.rank = after.rank;
+        }
+        if let Some(statistics) = &start.statistics {
+            let all = std::iter::once(statistics.articles).chain(statistics.tokens);
+            token.statistics = all.chain(statistics.words.iter().copied()).collect();
+        }
+        token
+    }
+
+    fn as_result(&self) -> Result<PageStart, Violations> {
+        let after = match self.id.as_str() {
+            "" => None,
+            id => Some(ResultCursor { rank: self.rank, id: id.parse().map_err(|_| forged())? }),
+        };
+        let now = Timestamp::from_microsecond(self.clock_micros).map_err(|_| forged())?;
+        let seen = Position { transaction: self.seen_transaction, sequence: self.seen_sequence };
+        let statistics = match self.statistics.as_slice() {
+            [articles, a, b, c, d, e, f, words @ ..] => {
+                Some(Statistics { articles: *articles, tokens: [*a, *b, *c, *d, *e, *f], words: words.to_vec() })
+            }
+            [] => None,
+            _ => return Err(forged()),
+        };
+        Ok(PageStart { after, statistics, now, seen })
     }
 }
 

@@ -86,7 +86,8 @@ async fn ready(State(http): State<Http>) -> Response {
         Readiness { open: false, .. } => "stopping\n",
         Readiness { store: false, .. } => "the store does not answer\n",
         Readiness { credentials: false, .. } => "credentials cannot be checked\n",
-        Readiness { open: true, store: true, credentials: true } => return "ready\n".into_response(),
+        Readiness { search: false, .. } => "the search index is being built\n",
+        Readiness { open: true, store: true, credentials: true, search: true } => return "ready\n".into_response(),
     };
     (StatusCode::SERVICE_UNAVAILABLE, not_ready).into_response()
 }

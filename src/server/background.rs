@@ -13,6 +13,7 @@ use crate::access::Access;
 use crate::article::{ArticleId, ChangeKind};
 use crate::ingest::Intake;
 use crate::random::jittered;
+use crate::search::SearchIndex;
 use crate::store::{Precondition, Store, StoreError, Transition, Write, WriteError};
 
 /// Interval between checks for due transitions. Reads evaluate the clock themselves; this is the delay for watchers.
@@ -51,6 +52,12 @@ pub(super) async fn apply_due_transitions(store: Arc<dyn Store>, stopping: Cance
     }
 }
 
+/// Makes the server ready once the search index is built.
+pub(super) async fn watch_index(index: Arc<SearchIndex>, readiness: watch::Sender<Readiness>) {
+    index.built().await;
+    readiness.send_modify(|readiness| readiness.search = true);
+}
+
 /// Purges articles that were deleted longer than `keep` ago. Every replica does it: an article that another has purged,
 /// or an editor has undeleted, is left as it is.
 pub(super) async fn purge_deleted(store: Arc<dyn Store>, keep: Duration, stopping: CancellationToken) {
@@ -81,6 +88,7 @@ async fn purge_batch(store: &dyn Store, keep: Duration) -> Result<usize, StoreEr
             key: None,
             missing: None,
             kind: ChangeKind::Purged,
+            with_copies: false,
             precondition: Precondition::Revision(*revision),
             reason: "The time for which deleted articles are kept has passed.".into(),
             request: None,

@@ -26,11 +26,13 @@ pub(super) struct Readiness {
     pub(super) store: bool,
     /// Credentials can be checked, or none are required.
     pub(super) credentials: bool,
+    /// The search index is built, or need not be.
+    pub(super) search: bool,
 }
 
 impl Readiness {
     fn serves(self) -> bool {
-        self.open && self.store && self.credentials
+        self.open && self.store && self.credentials && self.search
     }
 
     fn of(self, service: &str) -> ServingStatus {

@@ -41,6 +41,7 @@ use crate::grpc::{EditorialApi, IngestionApi, ReflectionAlpha, ReflectionApi, Re
 use crate::ingest::{Extraction, IngestOptions, Ingestion, Intake};
 use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::retrieve::{Retrieval, RetrieveLimits};
+use crate::search::{self, SearchOptions};
 use crate::store::{StoreError, postgres, sqlite};
 use crate::telemetry::Metrics;
 use crate::telemetry::trace::TraceOptions;
@@ -67,6 +68,10 @@ pub struct ServerOptions {
     pub cache: Option<LocalCacheOptions>,
     /// Cache that replicas share, behind the local one; none if absent.
     pub redis: Option<RedisOptions>,
+    /// Search index.
+    pub search: SearchOptions,
+    /// True if the server is ready only once its search index is built.
+    pub search_readiness: bool,
     /// Authentication; none if absent.
     pub access: Option<AccessOptions>,
     /// Destination of the audit log.
@@ -135,6 +140,9 @@ pub enum StartError {
     /// The store did not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The search index did not open.
+    #[error(transparent)]
+    Search(#[from] search::OpenError),
     /// A port cannot be opened.
     #[error("{setting} = {address}: {cause}; port 0 picks a free one")]
     Listen {
@@ -227,7 +235,9 @@ impl Server {
         let stopping = CancellationToken::new();
         let metrics = self.metrics.clone();
         let credentials = self.access.as_ref().is_none_or(|access| access.can_check(Instant::now()));
-        let (readiness, ready) = watch::channel(Readiness { open: true, store: true, credentials });
+        let index = self.stack.index();
+        let search = !self.options.search_readiness || index.is_built();
+        let (readiness, ready) = watch::channel(Readiness { open: true, store: true, credentials, search });
         let own_services = self.own_services(&metrics);
         let routes = self.routes(&ready).map_err(|error| ServeError(error.to_string()))?;
 
@@ -247,6 +257,9 @@ impl Server {
             tokio::spawn(background::apply_due_transitions(Arc::clone(&store), stopping.clone())),
             tokio::spawn(background::watch_store(store, readiness.clone(), stopping.clone())),
         ];
+        if !search {
+            background.push(tokio::spawn(background::watch_index(index, readiness.clone())));
+        }
         if let Some(keep) = self.options.retrieve.deleted_keep {
             let purging = background::purge_deleted(self.stack.store(), keep, stopping.clone());
             background.push(tokio::spawn(purging));
@@ -324,7 +337,7 @@ impl Server {
     fn own_services(&self, metrics: &Metrics) -> OwnServices {
         let max = self.options.max_message_bytes;
         let compression = self.options.compression;
-        let retrieval = Retrieval::new(self.stack.reads(), self.options.retrieve.clone());
+        let retrieval = Retrieval::new(self.stack.reads(), self.stack.index(), self.options.retrieve.clone());
         let extraction = self.extraction.clone();
         let early = EarlyReject::new(extraction.clone(), max, metrics.clone());
         let ingestion =

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::engine::Engine;
 use super::{ServerOptions, StartError};
 use crate::cache::{ConsistencyChecker, LocalCache, RedisCache};
+use crate::search::SearchIndex;
 use crate::store::postgres::Standbys;
 use crate::store::{KeyStore, Store, Traced};
 use crate::telemetry::Metrics;
@@ -18,6 +19,7 @@ pub(super) struct Stack {
     local: Option<Arc<LocalCache>>,
     consistency_checker: Option<Arc<ConsistencyChecker>>,
     standbys: Option<Arc<Standbys>>,
+    index: Arc<SearchIndex>,
 }
 
 impl Stack {
@@ -31,20 +33,36 @@ impl Stack {
             .redis
             .clone()
             .map(|redis| Arc::new(RedisCache::new(Arc::clone(&store), redis, metrics.redis().clone())));
-        let mut stack = Self { engine, store, redis, local: None, consistency_checker: None, standbys: None };
-        if let Some(local) = &options.cache {
-            let local = LocalCache::new(stack.store(), local.clone(), metrics.cache().clone()).await?;
-            stack.local = Some(Arc::new(local));
-        }
-        stack.consistency_checker = options.consistency_check.clone().map(|options| {
-            let (local, redis) = (stack.local.clone(), stack.redis.clone());
+        let cached = |local: &Option<Arc<LocalCache>>| match (local, &redis) {
+            (Some(local), _) => Some(Arc::clone(local) as Arc<dyn Store>),
+            (None, Some(redis)) => Some(Arc::clone(redis) as Arc<dyn Store>),
+            (None, None) => None,
+        };
+        let local = match &options.cache {
+            Some(local) => {
+                let below = cached(&None).unwrap_or_else(|| Arc::clone(&store));
+                Some(Arc::new(LocalCache::new(below, local.clone(), metrics.cache().clone()).await?))
+            }
+            None => None,
+        };
+        let consistency_checker = options.consistency_check.clone().map(|options| {
             let metrics = metrics.consistency_check().clone();
-            Arc::new(ConsistencyChecker::new(stack.engine.store(), local, redis, options, metrics))
+            Arc::new(ConsistencyChecker::new(engine.store(), local.clone(), redis.clone(), options, metrics))
         });
+        let below = cached(&local);
         // Opened last, in front of the caches, so that no cache is filled from a standby.
-        let standbys = stack.engine.standbys(&options.store, stack.cached(), metrics.standbys().clone()).await?;
-        stack.standbys = standbys.map(Arc::new);
-        Ok(stack)
+        let standbys = engine.standbys(&options.store, below, metrics.standbys().clone()).await?;
+        // It follows the store itself: its reads of every new article must not fill the caches.
+        let index = SearchIndex::open(Arc::clone(&store), options.search.clone(), metrics.search().clone()).await?;
+        Ok(Self {
+            engine,
+            store,
+            redis: redis.clone(),
+            local: local.clone(),
+            consistency_checker,
+            standbys: standbys.map(Arc::new),
+            index: Arc::new(index),
+        })
     }
 
     /// Returns the store behind its caches, for writes and for followers of the change feed.
@@ -55,6 +73,11 @@ impl Stack {
     /// Returns the same store behind the standbys, for callers' reads.
     pub(super) fn reads(&self) -> Arc<dyn Store> {
         self.standbys.as_ref().map_or_else(|| self.store(), |standbys| Arc::clone(standbys) as Arc<dyn Store>)
+    }
+
+    /// Returns the search index.
+    pub(super) fn index(&self) -> Arc<SearchIndex> {
+        Arc::clone(&self.index)
     }
 
     /// Returns the API keys that are stored beside the articles.

@@ -11,5 +11,5 @@ pub use log_rate_limiter::LogRateLimiter;
 pub use logging::{LogFormat, LoggingError, check_level, init};
 pub use metrics::{
     CacheMetrics, CallMetrics, ComputedGauge, ConnectionMetrics, ConsistencyCheckMetrics, IngestMetrics, MethodMetrics,
-    Metrics, OpenConnection, ReadMetrics, RedisMetrics, RetrievalMetrics, StandbyMetrics, StoreMetrics,
+    Metrics, OpenConnection, ReadMetrics, RedisMetrics, RetrievalMetrics, SearchMetrics, StandbyMetrics, StoreMetrics,
 };

@@ -1,5 +1,6 @@
 //! `demo`: runs the service with sample news and shows ingest, correction, search and withdrawal through its gRPC port.
 
+mod copies;
 mod pages;
 
 use std::os::unix::fs::PermissionsExt;
@@ -128,7 +129,8 @@ async fn show(client: &mut Connected) -> Result<(), Failure> {
     not_readable(client, withdrawn).await?;
     heading("Wire item, its correction and its kill")?;
     let killed = wire(client).await?;
-    not_readable(client, killed).await
+    not_readable(client, killed).await?;
+    copies::show(client).await
 }
 
 async fn not_readable(client: &mut Connected, name: String) -> Result<(), Failure> {

@@ -1,4 +1,4 @@
-//! Directory of the embedded store.
+//! Directories of the embedded store and of the search index.
 
 use std::path::Path;
 
@@ -12,11 +12,8 @@ const PART: &str = "folder";
 pub(super) fn check(options: &SqliteOptions, findings: &mut Vec<Finding>) {
     let dir = printable::path(&options.dir);
     if !options.dir.exists() {
-        let above = options.dir.ancestors().skip(1).find(|path| path.as_os_str().is_empty() || path.exists());
-        let above = above.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let created = tempfile::Builder::new().prefix(".copydesk-doctor").tempdir_in(above);
-        return match created {
-            Ok(_removed) => {
+        return match creatable(&options.dir) {
+            Ok(above) => {
                 findings.push(Finding::ok(PART, format!("{dir} does not exist yet; `serve` creates it")));
                 findings.push(disk_space("disk", above));
             }
@@ -41,6 +38,33 @@ pub(super) fn check(options: &SqliteOptions, findings: &mut Vec<Finding>) {
     }
     findings.extend(options.files().iter().chain([&options.dir]).filter_map(|path| for_others(PART, path)));
     findings.push(disk_space("disk", &options.dir));
+}
+
+/// Checks the directory of the search index.
+pub(super) fn search_index(dir: &Path, findings: &mut Vec<Finding>) {
+    let shown = printable::path(dir);
+    let checked = match dir.exists() {
+        true => tempfile::tempfile_in(dir).map(|_removed| (dir, "is writable")),
+        false => creatable(dir).map(|above| (above, "does not exist yet; `serve` creates it")),
+    };
+    match checked {
+        Ok((on, state)) => {
+            findings.push(Finding::ok("search index", format!("{shown} {state}")));
+            findings.push(disk_space("disk", on));
+        }
+        Err(error) => findings.push(Finding::problem(
+            "search index",
+            format!("{shown} cannot be written: {error}"),
+            "give the server's user write access, or change search-dir or data-dir",
+        )),
+    }
+}
+
+/// Checks that a directory can be created. Returns the existing directory above it.
+fn creatable(dir: &Path) -> std::io::Result<&Path> {
+    let above = dir.ancestors().skip(1).find(|path| path.as_os_str().is_empty() || path.exists());
+    let above = above.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    tempfile::Builder::new().prefix(".copydesk-doctor").tempdir_in(above).map(|_removed| above)
 }
 
 /// Returns advice for a file or directory accessible to group or others. Its mode, set by an older version or by hand,

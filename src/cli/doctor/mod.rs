@@ -106,6 +106,10 @@ async fn check(options: &ServerOptions) -> Vec<Finding> {
         StoreOptions::Sqlite(sqlite) => folder::check(sqlite, &mut findings),
         StoreOptions::Postgres(postgres) => database::check(postgres, options, &mut findings).await,
     }
+    // A part of the data folder is checked with it.
+    if !matches!(&options.store, StoreOptions::Sqlite(sqlite) if options.search.dir.starts_with(&sqlite.dir)) {
+        folder::search_index(&options.search.dir, &mut findings);
+    }
     if let AuditTarget::File(path) = &options.audit_log {
         findings.extend(folder::for_others("audit log", path));
     }

@@ -3,7 +3,7 @@
 //! would a standing queue: see [`CodelLimit`](crate::overload::codel::CodelLimit). Callers share permits and queue
 //! fairly: see [`queue`] and docs/decisions/0024-callers-share-the-store.md.
 //!
-//! Writes, health checks and the reads by which caches follow the feed bypass the gate.
+//! Writes, health checks and the reads of followers of the feed (caches, search index) bypass the gate.
 
 mod queue;
 

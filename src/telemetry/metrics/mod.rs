@@ -12,6 +12,7 @@ mod consistency_check;
 mod ingest;
 mod redis;
 mod retrieval;
+mod search;
 mod standbys;
 mod store;
 
@@ -28,6 +29,7 @@ pub use consistency_check::ConsistencyCheckMetrics;
 pub use ingest::IngestMetrics;
 pub use redis::RedisMetrics;
 pub use retrieval::RetrievalMetrics;
+pub use search::SearchMetrics;
 pub use standbys::StandbyMetrics;
 pub use store::{ReadMetrics, StoreMetrics};
 
@@ -46,6 +48,7 @@ struct Inner {
     traces: TraceMetrics,
     cache: CacheMetrics,
     store: StoreMetrics,
+    search: SearchMetrics,
     redis: RedisMetrics,
     standbys: StandbyMetrics,
     consistency_check: ConsistencyCheckMetrics,
@@ -64,6 +67,7 @@ impl Metrics {
             traces: TraceMetrics::default(),
             cache: CacheMetrics::default(),
             store: StoreMetrics::default(),
+            search: SearchMetrics::default(),
             redis: RedisMetrics::default(),
             standbys: StandbyMetrics::default(),
             consistency_check: ConsistencyCheckMetrics::default(),
@@ -76,6 +80,7 @@ impl Metrics {
         inner.traces.register(registry);
         inner.cache.register(registry);
         inner.store.register(registry);
+        inner.search.register(registry);
         inner.redis.register(registry);
         inner.standbys.register(registry);
         inner.consistency_check.register(registry);
@@ -115,6 +120,11 @@ impl Metrics {
     /// Returns the metrics of the store.
     pub fn store(&self) -> &StoreMetrics {
         &self.0.store
+    }
+
+    /// Returns the metrics of the search index.
+    pub fn search(&self) -> &SearchMetrics {
+        &self.0.search
     }
 
     /// Returns the metrics of the Redis cache.

@@ -11,8 +11,6 @@ use super::ComputedGauge;
 /// Counters and gauges of a store engine. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct StoreMetrics {
-    /// Age of the oldest change that is not in the search index, in seconds.
-    pub search_lag: ComputedGauge<f64>,
     commits: Counter,
     writes: Counter,
     commit_time: Counter<f64, AtomicU64>,
@@ -37,8 +35,6 @@ pub struct ReadMetrics {
 
 impl StoreMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
-        let help = "Age of the oldest change not in the search index yet";
-        registry.register_with_unit("search_lag", help, Unit::Seconds, self.search_lag.clone());
         registry.register("store_commits", "Commits of the store", self.commits.clone());
         registry.register("store_writes", "Writes within commits", self.writes.clone());
         let help = "Total duration of commits";

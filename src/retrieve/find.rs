@@ -1,0 +1,169 @@
+//! A page of articles that the search index finds, read from the store.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::batch_size::Pace;
+use super::{Retrieval, RetrieveError};
+use crate::article::{Filter, Position, Query, Record};
+use crate::search::{Ranking, ResultCursor, Statistics, TopQuery};
+use crate::store::{Consistency, StoreError};
+
+/// Maximum wait of a search for the index to reach a position.
+const INDEX_WAIT: Duration = Duration::from_secs(10);
+/// Maximum wait of a search for an index that is being opened or built.
+const START_WAIT: Duration = Duration::from_secs(1);
+/// Maximum wait of a count for an index that is older than the staleness bound, such as during a long commit.
+const BOUND_WAIT: Duration = Duration::from_secs(2);
+const BOUND_POLL: Duration = Duration::from_millis(10);
+/// Size after which a page ends early, in bytes.
+const PAGE_BYTES: usize = 32 << 20;
+/// Maximum number of searches for one page. Each after the first replaces results that were not readable any more.
+const MAX_ROUNDS: usize = 10;
+
+/// Search for a page.
+pub(super) struct Find {
+    pub(super) query: Option<Query>,
+    pub(super) filter: Filter,
+    pub(super) ranking: Ranking,
+    pub(super) size: usize,
+    pub(super) from: PageStart,
+    pub(super) consistency: Consistency,
+}
+
+/// Start of a page, which its token carries from one replica to another.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct PageStart {
+    /// End of the previous page.
+    pub(super) after: Option<ResultCursor>,
+    /// Statistics of the scores; none before the first page.
+    pub(super) statistics: Option<Statistics>,
+    /// Time of the first page.
+    pub(super) now: Timestamp,
+    /// Newest position shown on the pages so far.
+    pub(super) seen: Position,
+}
+
+impl PageStart {
+    /// Returns the start of a first page.
+    pub(super) fn first() -> Self {
+        Self { after: None, statistics: None, now: Timestamp::now(), seen: Position::START }
+    }
+}
+
+/// Page of articles.
+pub(super) struct Found {
+    /// Articles with their scores, in order.
+    pub(super) hits: Vec<(Arc<Record>, f32)>,
+    /// Start of the next page; none on the last page.
+    pub(super) next: Option<PageStart>,
+    /// Number of all matching articles.
+    pub(super) total: u64,
+    /// Position of the index.
+    pub(super) position: Position,
+}
+
+impl Retrieval {
+    /// Finds a page of articles. Visibility is decided by the newest revision of each article and by the current time.
+    pub(super) async fn find(&self, find: Find) -> Result<Found, RetrieveError> {
+        let Find { query, filter, ranking, size, from, consistency } = find;
+        let PageStart { mut after, mut statistics, now, mut seen } = from;
+        let mut hits: Vec<(Arc<Record>, f32)> = Vec::new();
+        let mut total = None;
+        let mut position = self.index.position();
+        let mut pace = Pace::default();
+        let mut has_more = true;
+        'pages: for _ in 0..MAX_ROUNDS {
+            // One more than requested: it means that there is a next page.
+            let limit = size + 1 - hits.len();
+            let top = TopQuery {
+                query: query.clone(),
+                filter: filter.clone(),
+                ranking,
+                after: after.clone(),
+                statistics: statistics.clone(),
+                limit,
+                now,
+            };
+            let top = self.index.top(top).await?;
+            statistics = Some(top.statistics);
+            total.get_or_insert(top.total);
+            position = top.position;
+            let ids: Vec<_> = top.candidates.iter().map(|candidate| candidate.id.clone()).collect();
+            let records = self.store.get(&ids, consistency.and(seen)).await?;
+            let clock = Timestamp::now();
+            for (candidate, fetched) in top.candidates.iter().zip(records) {
+                let record = match fetched.record {
+                    Some(record) if is_shown(&record, &filter, query.as_ref(), candidate.position, clock)? => record,
+                    _ => {
+                        after = Some(candidate.cursor());
+                        continue;
+                    }
+                };
+                if hits.len() == size || pace.total() > PAGE_BYTES {
+                    break 'pages;
+                }
+                pace.read(std::iter::once(record.weight()));
+                seen = seen.max(record.token.position);
+                after = Some(candidate.cursor());
+                hits.push((record, candidate.score));
+            }
+            if top.candidates.len() < limit {
+                has_more = false;
+                break;
+            }
+        }
+        let next = has_more.then_some(PageStart { after, statistics, now, seen });
+        Ok(Found { hits, next, total: total.unwrap_or(0), position })
+    }
+
+    /// Waits until the index satisfies the requested consistency. A position that the store does not have is refused
+    /// before.
+    pub(super) async fn reach_index(&self, consistency: Consistency) -> Result<(), RetrieveError> {
+        let (position, wait) = match consistency {
+            Consistency::Bounded if self.index.is_built() => return Ok(()),
+            // A server that has just started opens its index in some milliseconds.
+            Consistency::Bounded => (Position::START, START_WAIT),
+            Consistency::AtLeast(position) => (position, INDEX_WAIT),
+            Consistency::Full => (self.store.head().await?, INDEX_WAIT),
+        };
+        match self.index.reach(position, wait).await {
+            true => Ok(()),
+            false => Err(RetrieveError::IndexLate),
+        }
+    }
+
+    /// Waits until the index is within the staleness bound, for a while: a count has no article that could be checked
+    /// when it is read.
+    pub(super) async fn reach_bound(&self) -> Result<(), RetrieveError> {
+        let deadline = Instant::now() + BOUND_WAIT;
+        while self.index.staleness() > self.limits.staleness_bound {
+            if Instant::now() >= deadline {
+                return Err(RetrieveError::IndexLate);
+            }
+            tokio::time::sleep(BOUND_POLL).await;
+        }
+        Ok(())
+    }
+}
+
+/// Returns true if an article may be shown, and matches also if it is read in another revision than the indexed one.
+pub(super) fn is_shown(
+    record: &Record,
+    filter: &Filter,
+    query: Option<&Query>,
+    indexed: Position,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let is_in_state = match filter.states.as_slice() {
+        [] => record.readable(now).is_ok(),
+        states => states.contains(&record.state(now)),
+    };
+    if !is_in_state || record.token.position == indexed {
+        return Ok(is_in_state);
+    }
+    let article = record.decode().map_err(|_| StoreError::Damaged)?;
+    Ok(filter.matches(&article) && query.is_none_or(|query| query.matches(&article)))
+}
