@@ -9,6 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
@@ -23,6 +24,8 @@ pub struct Process {
     http: Option<SocketAddr>,
     /// CA certificate of the server in PEM, if it uses TLS.
     authority: Option<String>,
+    /// Folder of the search index of a replica, whose store is elsewhere.
+    search: Option<TempDir>,
 }
 
 impl Process {
@@ -67,8 +70,13 @@ impl Process {
                 command.env_remove(name);
             }
         }
+        let is_replica = settings.iter().any(|(name, _)| *name == "store");
+        let search = if is_replica { Some(tempfile::tempdir()?) } else { None };
+        if let Some(search) = &search {
+            command.arg("--search-dir").arg(search.path());
+        }
         let mut process = Self::start(command)?;
-        process.http = http;
+        (process.http, process.search) = (http, search);
         Ok(process)
     }
 
@@ -100,7 +108,7 @@ impl Process {
     fn start(mut command: Command) -> Result<Self> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().ok_or("no stdout")?;
-        let mut process = Self { child, address: String::new(), http: None, authority: None };
+        let mut process = Self { child, address: String::new(), http: None, authority: None, search: None };
         let mut lines = BufReader::new(stdout).lines();
         let line = loop {
             let line = lines.next().ok_or("the server ended before it said where it listens")??;

@@ -82,6 +82,15 @@ pub fn call(tools: &Path, server: &Serve, name: &str) -> String {
     assert_eq!(body(&revision)["revision"]["changedFields"], json!(["headline"]), "{revision}");
     let page = curl(&[], "articles?pageSize=10&readMask=name&filter.sources.anyOf=herald.example").unwrap();
     assert_eq!(body(&page)["articles"].as_array().unwrap().len(), 1, "{page}");
+    let counting = json!({
+        "query": "ferry", "aggregations": [{"values": {"field": "VALUE_FIELD_SOURCE"}}],
+        "consistency": {"fullyConsistent": true}
+    });
+    let counted = curl(&["-d", &counting.to_string()], "articles:aggregate").unwrap();
+    assert_eq!(body(&counted)["totalSize"], "2", "{counted}");
+    let suggesting = "articles:suggest?field=VALUE_FIELD_SOURCE&prefix=her&consistency.fullyConsistent=true";
+    let suggested = curl(&[], suggesting).unwrap();
+    assert_eq!(body(&suggested)["suggestions"][0]["value"], "herald.example", "{suggested}");
     let missing = curl(&[], "articles/unknown").unwrap();
     assert!(missing.ends_with("\n404"), "{missing}");
     assert_eq!(body(&missing)["details"][0]["reason"], "ARTICLE_NOT_FOUND", "{missing}");
@@ -90,7 +99,7 @@ pub fn call(tools: &Path, server: &Serve, name: &str) -> String {
     let exported = curl(&[], "articles:export?readMask=name").unwrap();
     assert_eq!(exported.lines().filter(|line| line.starts_with(r#"{"article""#)).count(), 2, "{exported}");
     drop(envoy);
-    "got, ingested, corrected, listed and exported as JSON; errors as JSON, with 404 and 400".to_owned()
+    "got, ingested, corrected, listed, counted and exported as JSON; errors as JSON, with 404 and 400".to_owned()
 }
 
 /// Returns the configuration with the addresses of this test.

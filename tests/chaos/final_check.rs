@@ -1,5 +1,6 @@
 //! The final check: no fault is left, and every acknowledged write must be on every server.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ pub async fn check(run: &Arc<Run>) {
         }
     };
     futures::future::join_all((0..SERVERS).map(each)).await;
+    futures::future::join_all((0..SERVERS).map(|server| indexed(run, server))).await;
     // Revisions of hidden articles are not readable, so these are restored first.
     let mut client = run.system.client(0);
     for article in 0..run.history.articles() {
@@ -62,6 +64,47 @@ async fn standing(run: &Run, server: usize, article: usize, fully_consistent: bo
     run.report.reads.fetch_add(1, Ordering::Relaxed);
     if let Err(violation) = checked {
         run.report.lost(&format!("at the end, server {server}: {violation}"));
+    }
+}
+
+/// Checks that a search finds exactly the readable articles, each once.
+async fn indexed(run: &Run, server: usize) {
+    let live = |article: &usize| run.history.standing(*article).1 == State::Live;
+    let expected: BTreeSet<String> = (0..run.history.articles()).filter(live).map(name).collect();
+    let consistency = Some(Consistency { requirement: Some(Requirement::FullyConsistent(true)) });
+    let mut client = run.system.client(server);
+    let mut message = SearchArticlesRequest {
+        query: "ferry".into(),
+        page_size: 100,
+        include_total_size: true,
+        read_mask: mask(&["name"]),
+        consistency,
+        ..Default::default()
+    };
+    let mut found = Vec::new();
+    loop {
+        let page = match client.retrieval.search_articles(request(message.clone())).await {
+            Ok(page) => page.into_inner(),
+            Err(status) => return run.report.violation(&format!("search on server {server}: {}", brief(&status))),
+        };
+        if page.total_size != expected.len() as i64 {
+            run.report.violation(&format!(
+                "server {server} counts {}, not {} articles",
+                page.total_size,
+                expected.len()
+            ));
+        }
+        found.extend(page.results.into_iter().filter_map(|result| Some(result.article?.name)));
+        message.page_token = page.next_page_token;
+        if message.page_token.is_empty() {
+            break;
+        }
+    }
+    run.report.reads.fetch_add(found.len() as u64, Ordering::Relaxed);
+    let distinct: BTreeSet<String> = found.iter().cloned().collect();
+    if distinct.len() != found.len() || distinct != expected {
+        let wrong: Vec<&String> = distinct.symmetric_difference(&expected).take(5).collect();
+        run.report.violation(&format!("server {server} finds {} of {}: {wrong:?}", found.len(), expected.len()));
     }
 }
 

@@ -1,5 +1,5 @@
-//! Readers: one article, several, lists; on every server, with every kind of consistency. Each article in a response
-//! is checked as a read.
+//! Readers: one article, several, lists, searches; on every server, with every kind of consistency. Each article in a
+//! response is checked as a read.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,7 +7,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use copydesk::proto::consistency::Requirement;
-use copydesk::proto::{Article, BatchGetArticlesRequest, Consistency, GetArticleRequest, ListArticlesRequest};
+use copydesk::proto::{
+    Article, BatchGetArticlesRequest, Consistency, GetArticleRequest, ListArticlesRequest, SearchArticlesRequest,
+};
 use copydesk_client::Client;
 use prost_types::FieldMask;
 use tonic::{Code, Request, Response, Status};
@@ -30,9 +32,10 @@ pub async fn read(run: Arc<Run>, server: usize, mut random: Random) {
         let promise = Promise { start: Instant::now(), ..promised };
         let once = Once { run: &run, server, consistency, promise };
         let answered = match random.below(100) {
-            0..64 => once.get(client, random.below(run.history.articles())).await,
-            64..99 => once.batch(client, &mut random).await,
-            _ => once.list(client).await,
+            0..63 => once.get(client, random.below(run.history.articles())).await,
+            63..96 => once.batch(client, &mut random).await,
+            96..98 => once.list(client).await,
+            _ => once.search(client).await,
         };
         // A dead server refuses immediately, and would otherwise get most calls.
         tokio::time::sleep(if answered { random.millis(1, 5) } else { random.millis(10, 30) }).await;
@@ -138,6 +141,30 @@ impl Once<'_> {
             Err(status) => return self.failed(&status),
         }
         true
+    }
+
+    /// Searches for the newest articles. What the index finds is read like any article, so it meets any consistency;
+    /// articles missing from the results are not checked.
+    async fn search(&self, mut client: Client) -> bool {
+        let message = SearchArticlesRequest {
+            query: "ferry".into(),
+            page_size: 50,
+            order_by: "update_time desc".into(),
+            read_mask: mask(&["name", "revision", "headline"]),
+            consistency: self.consistency.clone(),
+            ..Default::default()
+        };
+        match client.retrieval.search_articles(request(message)).await {
+            Ok(answer) => {
+                let results = answer.into_inner().results;
+                self.run.report.read(self.promise.start, results.len() as u64, None);
+                results.iter().for_each(|result| self.article(result.article.as_ref(), Some("a search")));
+                true
+            }
+            // Its index follows the feed, and a server that starts has none.
+            Err(status) if status.get_details_error_info().is_some_and(|info| info.reason == "INDEX_LATE") => false,
+            Err(status) => self.failed(&status),
+        }
     }
 
     fn article(&self, article: Option<&Article>, from: Option<&str>) {

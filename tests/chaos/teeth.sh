@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks that the fault test catches each broken variant of the cache, and of identity and order (tests/chaos/broken/*.patch).
+# Checks that the fault test catches each broken variant of the cache, of identity and order, and of search
+# (tests/chaos/broken/*.patch).
 #
 #   tests/chaos/teeth.sh [variant…]      all if none is named
 #
@@ -28,6 +29,8 @@ provoke() {
     # Found without a fault: the writers send late copies, other spellings of addresses, and documents of withdrawn, merged and
     # purged articles.
     keys-ignored | order-ignored | kills-by-name | merge-loses-keys | purge-forgets-keys) FAULTS=server-kills DURATION=20s ;;
+    # Found by the final check of the index.
+    index-loses-changes) FAULTS=server-kills DURATION=10s ;;
     # Safe as long as fills are read from the primary (docs/decisions/0010): shown by the model, and here by finding nothing.
     lease-only) FAULTS='store-fitful redis-evictions redis-black-hole' PAIRS=100 EXPECT=safe ;;
     *) echo "$1: nothing is known to provoke it" >&2 && return 1 ;;

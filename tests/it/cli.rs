@@ -33,6 +33,8 @@ fn the_demo_prints_the_expected_lines() {
         "Разводной мост в Новоозерске откроют раньше срока",
         "Harbour fees to rise by 6 percent in January",
         "WITHDRAWN  its kill",
+        "part of it 35 sailors back on board as night ferries return",
+        "withdrawn: the article and 3 copies",
         "ARTICLE_WITHDRAWN",
     ] {
         assert!(shown.contains(words), "no {words:?} in\n{shown}");
@@ -168,6 +170,62 @@ fn ingested_files_are_exported_and_reingested() {
     assert_eq!(code, 1);
     assert!(stderr.contains("-:1: document.text: must not be empty"), "{stderr}");
     assert!(stderr.contains("-:2: ") && stderr.contains("txt"), "{stderr}");
+}
+
+#[test]
+fn articles_are_searched_counted_and_suggested() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Serve::on(dir.path(), &["--log-level", "error"]);
+    let call = |args: &[&str]| run(&[args, &["--addr", server.address.as_str()]].concat());
+    assert_eq!(call(&["ingest", PAGES]).0, 0);
+    let fresh = "--fresh";
+
+    let (code, shown, notes) = call(&["search", fresh, "--total", "--limit", "1", "storms", "-rescue"]);
+    assert_eq!((code, shown.matches("articles/").count()), (0, 1), "{notes}");
+    assert!(notes.contains("3 articles match"), "{notes}");
+    let (_, shown, _) = call(&["search", fresh, "--json", "headline:storm*", "--order-by", "publish_time asc"]);
+    let times: Vec<String> = lines(&shown).iter().map(|line| line["article"]["publishTime"].to_string()).collect();
+    assert!(times.len() == 2 && times.is_sorted(), "{shown}");
+    let flags =
+        ["--search-in", "headline,names", "--query-language", "en", "--half-life", "2d", "--recency-weight", "0"];
+    let (code, shown, errors) = call(&[&["search", fresh, "keepers"], &flags[..]].concat());
+    assert!(code == 0 && shown.contains("Lowmouth lighthouse"), "{errors}");
+    let (code, _, errors) = call(&["search", fresh, "harbour ("]);
+    assert!(code == 1 && errors.contains("query: at character 9"), "{errors}");
+
+    assert_eq!(call(&["count", fresh]).1, "9\n");
+    assert_eq!(call(&["count", fresh, "storms", "-rescue"]).1, "3\n");
+    let (_, shown, _) = call(&["count", fresh, "--by", "source", "--by", "day", "--limit", "1"]);
+    let rows: Vec<Vec<&str>> = shown.lines().map(|line| line.split('\t').collect()).collect();
+    let expected = [["source", "courier.example", "2"], ["source", "(other)", "7"]];
+    assert_eq!(rows[..2], expected.map(|row| row.to_vec()), "{shown}");
+    assert!(rows[2][0] == "day" && rows[2][1].len() == "2026-10-16".len(), "{shown}");
+    assert_eq!(rows.last().unwrap()[..], ["total", "", "9"], "{shown}");
+    let zone = ["--time-zone", "Pacific/Auckland", "--until", "2026-10-13"];
+    let (_, shown, _) = call(&[&["count", fresh, "--by", "hour", "--by", "month", "--json"], &zone[..]].concat());
+    let counts = &lines(&shown)[0];
+    assert_eq!(counts["results"][0]["buckets"][0]["startTime"], "2026-10-12T06:00:00Z", "{shown}");
+    let (_, shown, _) = call(&[&["count", fresh, "--by", "hour", "--by", "month"], &zone[..]].concat());
+    assert_eq!(shown, "hour\t2026-10-12T19:00+13:00\t1\nmonth\t2026-10\t1\ntotal\t\t1\n");
+    for invalid in [&["--by", "year"][..], &["--by", "day", "--time-zone", "Nowhere"], &["--limit", "0"]] {
+        assert_eq!(call(&[&["count"], invalid].concat()).0, 2, "{invalid:?}");
+    }
+
+    let (_, shown, _) = call(&["suggest", fresh, "source", "courier"]);
+    assert!(shown.starts_with("courier.example\t2\n"), "{shown}");
+    let (_, shown, _) = call(&["suggest", fresh, "headline-word", "ligh", "--language", "en", "--json"]);
+    assert_eq!(lines(&shown)[0], serde_json::json!({"value": "lighthouse", "articleCount": "1"}));
+    let (code, shown, notes) = call(&["suggest", fresh, "tag", "xyzzy"]);
+    assert_eq!((code, shown.as_str()), (0, ""));
+    assert!(notes.contains("no values match"), "{notes}");
+    assert_eq!(call(&["suggest", "state", "a"]).0, 2);
+
+    let (_, shown, _) = call(&["list", fresh, "--json", "--text", "storms", "--limit", "1"]);
+    let name = lines(&shown)[0]["name"].as_str().unwrap().to_owned();
+    let (code, shown, notes) = call(&["related", fresh, "--json", &name]);
+    assert!(code == 0 && lines(&shown).iter().all(|line| line["article"]["name"] != name.as_str()), "{shown}{notes}");
+    let (code, _, errors) = call(&["related", "articles/no-such-article"]);
+    assert!(code == 1 && errors.contains("no-such-article"), "{errors}");
 }
 
 #[test]

@@ -82,6 +82,21 @@ async fn a_running_server_is_checked_and_owns_its_folder_and_ports() {
 }
 
 #[test]
+fn a_search_dir_that_cannot_be_written_is_a_problem() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("file"), "").unwrap();
+    let found = doctor_of(&["--data-dir", &path("data"), "--search-dir", &path("file/search")]);
+    let [_, part, found, advice] = the_problem(&found);
+    assert!(part == "search index" && found.contains("cannot be written"), "{found}");
+    assert!(advice.contains("search-dir"), "{advice}");
+    let (code, findings) = doctor_of(&["--data-dir", &path("data"), "--search-dir", &path("index/search")]);
+    assert_eq!(code, 0, "{findings:#?}");
+    assert!(has(&findings, "ok", "search index", "does not exist yet"), "{findings:#?}");
+    assert!(!dir.path().join("index").exists(), "it changes nothing");
+}
+
+#[test]
 fn an_unreachable_redis_is_a_problem_and_its_password_is_masked() {
     let dir = tempfile::tempdir().unwrap();
     let cache = format!("redis://desk:hunter2@127.0.0.1:{}", free_port());

@@ -89,10 +89,34 @@ async fn traces(reads: &mut RetrievalServiceClient<Channel>, article: &Article, 
     if reads.list_articles(list).await.unwrap().into_inner().articles.iter().any(|it| it.name == name) {
         found.push("list");
     }
-    let search = SearchArticlesRequest { query: "ferry".into(), consistency, ..Default::default() };
-    let results = reads.search_articles(search).await.unwrap().into_inner().results;
-    if results.iter().any(|it| it.article.as_ref().unwrap().name == name) {
+    // The other articles of these tests have other numbers and tags.
+    let number: usize = article.url.rsplit('/').next().unwrap().parse().unwrap();
+    let (text, tag) = (format!("\"ferry {number}\""), invented(number).tags.remove(1));
+    let filter = Some(ArticleFilter { text: text.clone(), ..Default::default() });
+    let list = ListArticlesRequest { filter, consistency: consistency.clone(), ..Default::default() };
+    if !reads.list_articles(list).await.unwrap().into_inner().articles.is_empty() {
+        found.push("list by text");
+    }
+    let search = SearchArticlesRequest {
+        query: "ferry".into(),
+        include_total_size: true,
+        consistency: consistency.clone(),
+        ..Default::default()
+    };
+    let answer = reads.search_articles(search).await.unwrap().into_inner();
+    assert_eq!(answer.total_size, answer.results.len() as i64);
+    if answer.results.iter().any(|it| it.article.as_ref().unwrap().name == name) {
         found.push("search");
+    }
+    let counts = AggregateArticlesRequest { query: text, consistency: consistency.clone(), ..Default::default() };
+    if reads.aggregate_articles(counts).await.unwrap().into_inner().total_size > 0 {
+        found.push("count");
+    }
+    let (field, prefix) = (ValueField::Tag.into(), tag.clone());
+    let suggest = SuggestValuesRequest { field, prefix, consistency, ..Default::default() };
+    let suggestions = reads.suggest_values(suggest).await.unwrap().into_inner().suggestions;
+    if suggestions.iter().any(|it| it.value == tag) {
+        found.push("suggestion");
     }
     let revisions = ListArticleRevisionsRequest { parent: name.clone(), ..Default::default() };
     if reads.list_article_revisions(revisions).await.is_ok() {
@@ -109,8 +133,22 @@ async fn traces(reads: &mut RetrievalServiceClient<Channel>, article: &Article, 
     found
 }
 
-const EVERY_WAY: [&str; 11] =
-    ["get", "revision", "diff", "batch", "lookup", "batch lookup", "etag", "list", "search", "revisions", "export"];
+const EVERY_WAY: [&str; 14] = [
+    "get",
+    "revision",
+    "diff",
+    "batch",
+    "lookup",
+    "batch lookup",
+    "etag",
+    "list",
+    "list by text",
+    "search",
+    "count",
+    "suggestion",
+    "revisions",
+    "export",
+];
 
 #[tokio::test]
 async fn embargoed_articles_are_invisible_until_the_embargo_ends() {

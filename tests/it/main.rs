@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // a panic shows the failed line
 
 mod access; // authentication, authorization, rate limits, audit log
+mod aggregates; // counts over the wire
 mod aip; // the descriptors, by the API Improvement Proposals
 mod article_fields; // structure and metadata of articles
 mod bad_input; // invalid input of every kind
@@ -59,10 +60,13 @@ mod redis_resharding; // moving slots and failing nodes
 mod redis_sentinel; // Redis Sentinel and failover
 mod redis_tls; // Redis over TLS
 mod reference; // docs/reference.md, generated from proto/
+mod related; // related articles over the wire
 mod replaced_data_folder; // a data folder that is moved, deleted or replaced
 mod replicas; // several servers on one database
 mod revisions; // revisions: lists, snapshots, comparisons
 mod rooms; // imports between the modules of src/
+mod search; // searches over the wire
+mod search_folder; // the folder of the search index
 mod service; // basic case of each method
 mod session_resets; // PostgreSQL sessions that a pooler resets
 mod sources; // received documents and the reports of their extraction
@@ -70,6 +74,7 @@ mod split_store; // a store composed of two, for the tests
 mod standby_catch_up; // a store that waits for its standbys, for the tests
 mod standbys; // standbys of PostgreSQL
 mod stories; // several articles with one text
+mod suggestions; // suggestions of values over the wire
 #[path = "../support/mod.rs"]
 mod support; // servers, databases and Redis as processes
 mod terminal; // the commands on a terminal

@@ -26,12 +26,16 @@ const SOON: Duration = Duration::from_secs(60);
 async fn start(database: &Database) -> TestServer {
     let mut store = database.options();
     (store.connections, store.read_queue, store.read_wait) = (2, 2, Duration::from_secs(600));
-    TestServer::with(|options| {
+    let server = TestServer::with(|options| {
         options.store = StoreOptions::Postgres(Box::new(store));
         // The cache stays trusted during the test.
         options.cache.as_mut().unwrap().staleness_bound = Duration::from_secs(600);
     })
-    .await
+    .await;
+    // The search index reads the store until it is built.
+    let query = SearchArticlesRequest { query: "ferry".into(), ..Default::default() };
+    while server.retrieval().await.search_articles(query.clone()).await.is_err() {}
+    server
 }
 
 fn get(name: &str) -> GetArticleRequest {

@@ -13,7 +13,8 @@ use copydesk::store::{Consistency, Store};
 use futures::future::join_all;
 
 use crate::conformance::databases::{follow, open};
-use crate::conformance::fixtures::{at, indexed, ingest, search, titled};
+use crate::conformance::fixtures::{at, ingest, titled};
+use crate::conformance::indexes::search;
 use crate::conformance::{engines, random_histories};
 use crate::support::database::{Cluster, Database, USER, as_other_user, other_user};
 use crate::support::redis_server::free_port;
@@ -104,7 +105,6 @@ async fn the_feed_of_several_replicas_has_no_gap() {
     });
     let (_, followed) = futures::join!(join_all(writing), follow(&stores[0], WRITERS * EACH));
     assert!(followed.iter().map(|(sequence, _)| *sequence).eq(1..=(WRITERS * EACH) as u64));
-    indexed(&stores[1]).await;
     assert_eq!(search(&stores[2], "\"a 3 7\"", at(1)).await.len(), 1);
 }
 

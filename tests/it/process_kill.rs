@@ -1,4 +1,5 @@
-//! A response means durable: repeated SIGKILL during streaming ingestion.
+//! A response means durable: repeated SIGKILL during streaming ingestion. The search index, which commits all the time
+//! meanwhile, has each article once. `KILLS=500` for more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,19 +12,20 @@ use tokio_stream::StreamExt;
 use crate::support::process::Serve;
 use crate::test_server::{invented, ready};
 
-const KILLS: usize = 50;
 /// Number of articles sent in each life of the server; it dies before it has ingested them all.
 const SENT: i64 = 400;
 
 // Two threads: the last client must notice that the server stops, while the test waits for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn acknowledged_writes_survive_fifty_kills() {
+async fn acknowledged_writes_survive_kills() {
+    let kills: usize = std::env::var("KILLS").map_or(50, |kills| kills.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let mut answered: BTreeMap<String, i64> = BTreeMap::new();
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
-    for life in 0..KILLS as i64 {
+    for life in 0..kills as i64 {
         // A server without a local cache, so that reads come from the disk.
-        let server = Serve::on(dir.path(), &["--cache", "off", "--log-level", "error"]);
+        let flags = ["--cache", "off", "--log-level", "error", "--search-commit-interval", "10ms"];
+        let server = Serve::on(dir.path(), &flags);
         let mut client = server.client().await;
         all_there(&mut client, &answered).await;
 
@@ -50,8 +52,9 @@ async fn acknowledged_writes_survive_fifty_kills() {
     let server = Serve::on(dir.path(), &["--log-level", "error"]);
     let mut client = server.client().await;
     all_there(&mut client, &answered).await;
-    assert!(answered.len() > KILLS * 20, "too few articles were answered to show anything: {}", answered.len());
-    each_change_once(&mut client, &answered).await;
+    assert!(answered.len() > kills * 20, "too few articles were answered to show anything: {}", answered.len());
+    let token = each_change_once(&mut client, &answered).await;
+    found_once(&mut client, &answered, token).await;
     server.stop();
 }
 
@@ -72,7 +75,8 @@ async fn all_there(client: &mut Client, answered: &BTreeMap<String, i64>) {
 }
 
 /// Checks the feed from its beginning: each article's revisions from 1 up, each once, and no token twice.
-async fn each_change_once(client: &mut Client, answered: &BTreeMap<String, i64>) {
+/// Returns the token of the last one.
+async fn each_change_once(client: &mut Client, answered: &BTreeMap<String, i64>) -> String {
     let request = WatchArticlesRequest {
         read_mask: Some(prost_types::FieldMask { paths: vec!["name".into()] }),
         ..WatchArticlesRequest::from_beginning()
@@ -81,7 +85,7 @@ async fn each_change_once(client: &mut Client, answered: &BTreeMap<String, i64>)
     let mut newest: BTreeMap<String, i64> = BTreeMap::new();
     let mut tokens = BTreeSet::new();
     // The end of the feed is a checkpoint after a change.
-    loop {
+    let token = loop {
         match watch.next().await.unwrap().unwrap().event.unwrap() {
             Event::Change(change) => {
                 let revision = newest.entry(change.name.clone()).or_default();
@@ -89,12 +93,41 @@ async fn each_change_once(client: &mut Client, answered: &BTreeMap<String, i64>)
                 *revision = change.revision;
                 assert!(tokens.insert(change.change_token), "a token came twice");
             }
-            Event::Checkpoint(_) if !newest.is_empty() => break,
+            Event::Checkpoint(checkpoint) if !newest.is_empty() => break checkpoint.change_token,
             Event::Checkpoint(_) => {}
             Event::Article(_) | Event::Progress(_) => panic!("no snapshot was requested"),
         }
-    }
+    };
     for (name, revision) in answered {
         assert!(newest.get(name).is_some_and(|seen| seen >= revision), "{name} is not in the feed as it was answered");
+    }
+    token
+}
+
+/// Checks that the index has each article once, in its newest revision, and counts it once.
+async fn found_once(client: &mut Client, answered: &BTreeMap<String, i64>, token: String) {
+    let mut found: BTreeMap<String, i64> = BTreeMap::new();
+    let requirement = Some(consistency::Requirement::AtLeastAsFresh(token));
+    let mut request = SearchArticlesRequest {
+        query: "edition".into(),
+        page_size: 100,
+        include_total_size: true,
+        consistency: Some(Consistency { requirement }),
+        read_mask: Some(prost_types::FieldMask { paths: vec!["name".into(), "revision".into()] }),
+        ..Default::default()
+    };
+    let total = loop {
+        let page = client.retrieval.search_articles(request.clone()).await.unwrap().into_inner();
+        for article in page.results.into_iter().filter_map(|result| result.article) {
+            assert!(found.insert(article.name.clone(), article.revision).is_none(), "{} came twice", article.name);
+        }
+        if page.next_page_token.is_empty() {
+            break page.total_size;
+        }
+        request.page_token = page.next_page_token;
+    };
+    assert_eq!(total, found.len() as i64);
+    for (name, revision) in answered {
+        assert!(found.get(name).is_some_and(|seen| seen >= revision), "{name} is not found");
     }
 }

@@ -49,7 +49,9 @@ fn reference() -> String {
         write_message(&mut text, &message);
     }
     text += "\n## Enums\n";
-    for item in files.iter().flat_map(FileDescriptor::enums) {
+    let messages = files.iter().flat_map(FileDescriptor::messages);
+    let nested = messages.flat_map(|message| message.child_enums().collect::<Vec<_>>());
+    for item in files.iter().flat_map(FileDescriptor::enums).chain(nested) {
         let _ = write!(text, "\n### {}\n\n{}\n", item.name(), comment(&item.parent_file(), item.path()));
         text += "\n| value | number | |\n|---|---|---|\n";
         for value in item.values() {
@@ -88,7 +90,7 @@ fn write_message(text: &mut String, message: &MessageDescriptor) {
     fields.sort_by_key(FieldDescriptor::number);
     for field in fields {
         let cell = comment(&message.parent_file(), field.path());
-        let cell = cell.replace("\n\n", "<br>").replace('\n', " ").replace('|', "\\|");
+        let cell = cell.replace("\n\n", "<br>").replace("\n- ", "<br>- ").replace('\n', " ").replace('|', "\\|");
         let of = field.containing_oneof().filter(|oneof| !oneof.is_synthetic());
         let of = of.map(|oneof| format!("one of `{}`: ", oneof.name())).unwrap_or_default();
         let required = if is_required(&field) { "Required. " } else { "" };

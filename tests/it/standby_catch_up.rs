@@ -72,10 +72,6 @@ impl StoreLayer for StandbyCatchUp {
         self.inner().list(&ListQuery { consistency: self.now().await?, ..query.clone() }).await
     }
 
-    async fn search(&self, query: &SearchQuery) -> Result<SearchPage, StoreError> {
-        self.inner().search(&SearchQuery { consistency: self.now().await?, ..query.clone() }).await
-    }
-
     async fn revisions(
         &self,
         id: &ArticleId,

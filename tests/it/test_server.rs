@@ -14,6 +14,7 @@ use copydesk::proto::ingestion_service_client::IngestionServiceClient;
 use copydesk::proto::retrieval_service_client::RetrievalServiceClient;
 use copydesk::proto::{Article, Author, Document, IngestArticleRequest, IngestedArticle};
 use copydesk::retrieve::RetrieveLimits;
+use copydesk::search::{MIN_MEMORY, SearchOptions};
 use copydesk::server::{
     AllowedHosts, CallOptions, ConnectionOptions, Origins, Server, ServerOptions, SourceLimits, StoreOptions,
     WebOptions,
@@ -47,6 +48,8 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
             poll: Duration::from_millis(100),
         }),
         redis: None,
+        search: search_options(&dir.join("search")),
+        search_readiness: false,
         access: None,
         audit_log: AuditTarget::Off,
         insecure: false,
@@ -69,6 +72,8 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
             progress_articles: 1_000,
             poll: Duration::from_millis(100),
             deleted_keep: None,
+            // The index follows the feed within milliseconds, unless the machine is busy.
+            staleness_bound: Duration::from_secs(20),
         },
         ingest: IngestOptions { article: Limits::default(), ..IngestOptions::default() },
         sources: SourceLimits::default(),
@@ -92,6 +97,20 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
         reflection: true,
         web: WebOptions { serve: true, origins: Origins::Same },
         hosts: AllowedHosts::Auto,
+    }
+}
+
+/// Returns the tests' options of an index in a folder.
+pub fn search_options(dir: &std::path::Path) -> SearchOptions {
+    SearchOptions {
+        dir: dir.to_owned(),
+        commit_interval: Duration::from_millis(10),
+        memory: MIN_MEMORY,
+        snapshots: None,
+        concurrency: 2,
+        queue: 256,
+        // Tests share CPUs.
+        queue_wait: Duration::from_secs(30),
     }
 }
 

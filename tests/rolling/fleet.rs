@@ -34,7 +34,7 @@ pub struct Fleet {
     replicas: Vec<Replica>,
     flags: Vec<String>,
     logs: PathBuf,
-    _dir: TempDir,
+    dir: TempDir,
     _database: Database,
     _redis: RedisServer,
 }
@@ -58,7 +58,7 @@ impl Fleet {
         flags.extend(stopping.flat_map(|(flag, value)| [(*flag).to_owned(), (*value).to_owned()]));
         let logs = setting("LOGS").map_or_else(|| dir.path().to_owned(), PathBuf::from);
         let replicas = (0..REPLICAS).map(|_| Replica { port: free_port(), http: free_port(), process: None }).collect();
-        let mut fleet = Self { replicas, flags, logs, _dir: dir, _database: database, _redis: redis };
+        let mut fleet = Self { replicas, flags, logs, dir, _database: database, _redis: redis };
         for at in 0..REPLICAS {
             fleet.begin(at).await;
         }
@@ -80,6 +80,7 @@ impl Fleet {
         let replica = &mut self.replicas[at];
         let (listen, http) = (format!("127.0.0.1:{}", replica.port), format!("127.0.0.1:{}", replica.http));
         let mut command = copydesk(&["serve", "--listen", &listen, "--http-listen", &http, "--log-level", "warn"]);
+        command.arg("--search-dir").arg(self.dir.path().join(format!("search-{at}")));
         let mut child = command.args(&self.flags).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let stdout = child.stdout.take().unwrap();
         let output = tokio::task::spawn_blocking(move || {

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use copydesk_client::Client;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tempfile::TempDir;
 
 /// Returns the command without the settings in the tests' environment.
 pub fn copydesk(args: &[&str]) -> Command {
@@ -34,6 +35,7 @@ pub fn output(output: Output) -> (i32, String, String) {
 pub struct Serve {
     child: Child,
     pub address: String,
+    _search: Option<TempDir>,
 }
 
 impl Serve {
@@ -58,8 +60,15 @@ impl Serve {
         Self::spawn(command, log)
     }
 
-    /// A serving command, started in any way.
+    /// A serving command, started in any way. A replica gets a separate folder for the search index, as they may
+    /// share the folder of their data.
     pub fn spawn(mut command: Command, log: Stdio) -> Result<Self, String> {
+        let has = |command: &Command, flag: &str| command.get_args().any(|arg| arg == flag);
+        let is_replica = has(&command, "--store") && !has(&command, "--search-dir");
+        let search = is_replica.then(|| tempfile::tempdir().unwrap());
+        if let Some(search) = &search {
+            command.arg("--search-dir").arg(search.path());
+        }
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
@@ -68,7 +77,7 @@ impl Serve {
             let (_, _, errors) = output(child.wait_with_output().unwrap());
             return Err(format!("the server did not start: {line:?} {errors}"));
         };
-        Ok(Self { child, address })
+        Ok(Self { child, address, _search: search })
     }
 
     pub async fn client(&self) -> Client {

@@ -113,11 +113,41 @@ async fn only_editors_see_articles_in_every_state() {
             consistency: fresh.clone(),
             ..Default::default()
         };
+        // As lists, searches and counts. An expected article has no text.
+        let is_found = state != ArticleState::Expected;
+        let search = SearchArticlesRequest {
+            query: "ferry".into(),
+            filter: list.filter.clone(),
+            consistency: fresh.clone(),
+            ..Default::default()
+        };
+        let hits = editor.retrieval.search_articles(search.clone()).await.unwrap().into_inner().results;
+        let hits: Vec<_> =
+            hits.into_iter().map(|hit| hit.article.unwrap()).map(|hit| (hit.state(), hit.name)).collect();
+        assert_eq!(hits, if is_found { vec![(state, article.name.clone())] } else { Vec::new() });
+        let filter = list.filter.clone();
+        let count =
+            AggregateArticlesRequest { filter: filter.clone(), consistency: fresh.clone(), ..Default::default() };
+        let counted = editor.retrieval.aggregate_articles(count.clone()).await.unwrap().into_inner();
+        assert_eq!(counted.total_size, 1);
+        let suggest = SuggestValuesRequest {
+            field: ValueField::Source.into(),
+            prefix: "herald".into(),
+            filter,
+            consistency: fresh.clone(),
+            ..Default::default()
+        };
+        let suggested = editor.retrieval.suggest_values(suggest.clone()).await.unwrap().into_inner().suggestions;
+        assert_eq!((suggested.len(), suggested[0].article_count), (1, 1));
         let listed = editor.retrieval.list_articles(list.clone()).await.unwrap().into_inner().articles;
         assert_eq!(
             listed.iter().map(|listed| (&listed.name, listed.state())).collect::<Vec<_>>(),
             [(&article.name, state)]
         );
+        let copies = ListArticleCopiesRequest { name: article.name.clone(), any_state: true, ..Default::default() };
+        assert!(editor.retrieval.list_article_copies(copies.clone()).await.unwrap().into_inner().copies.is_empty());
+        let filter = list.filter.clone();
+        let related = ListRelatedArticlesRequest { name: article.name.clone(), filter, ..Default::default() };
         // Without the scope, each is refused, whatever the state.
         for refused in [
             reader.retrieval.get_article(get(true)).await.map(drop),
@@ -127,6 +157,11 @@ async fn only_editors_see_articles_in_every_state() {
             reader.retrieval.get_article_revision(past).await.map(drop),
             reader.retrieval.diff_article_revisions(diff).await.map(drop),
             reader.retrieval.list_articles(list).await.map(drop),
+            reader.retrieval.search_articles(search).await.map(drop),
+            reader.retrieval.aggregate_articles(count).await.map(drop),
+            reader.retrieval.suggest_values(suggest).await.map(drop),
+            reader.retrieval.list_related_articles(related).await.map(drop),
+            reader.retrieval.list_article_copies(copies).await.map(drop),
         ] {
             let refused = refused.unwrap_err();
             assert_eq!((refused.code(), reason(&refused).as_str()), (Code::PermissionDenied, "SCOPE_MISSING"));
@@ -155,11 +190,15 @@ async fn only_editors_see_articles_in_every_state() {
         }
     }
     assert_eq!(listed, STATES.len());
+    // With a text: all but the expected one, which has none.
+    let text = ArticleFilter { text: "ferry".into(), ..every.clone() };
+    let page = editor.retrieval.list_articles(list(text, 0, String::new())).await.unwrap().into_inner();
+    assert_eq!(page.articles.len(), STATES.len() - 1);
     // What cannot be selected by state is named.
     for (filter, field) in [
         (ArticleFilter { states: vec![0], ..Default::default() }, "filter.states[0]"),
         (ArticleFilter { states: vec![99], ..Default::default() }, "filter.states[0]"),
-        (ArticleFilter { text: "ferry".into(), ..every.clone() }, "filter.text"),
+        (ArticleFilter { one_per_story: true, ..every.clone() }, "filter.one_per_story"),
     ] {
         let refused = editor.retrieval.list_articles(list(filter, 0, String::new())).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument);

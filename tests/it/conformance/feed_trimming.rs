@@ -8,7 +8,7 @@ use copydesk::store::{Change, Consistency, Precondition, SnapshotQuery, StoreErr
 use jiff::{SignedDuration, Timestamp};
 
 use super::databases::open;
-use super::fixtures::{at, feed, get, hit_names, id, indexed, ingest, search, titled, transition, update, write};
+use super::fixtures::{feed, get, id, ingest, titled, transition, update, write};
 use crate::support::database::Cluster;
 
 /// Of old changes, only those that later readers cannot need are removed.
@@ -73,27 +73,4 @@ async fn a_trimmed_feed_is_complete_from_its_start() {
     assert_eq!(client.query_one("SELECT count(*) FROM copydesk.texts", &[]).await.unwrap().get::<_, i64>(0), 5);
     let written = write(&trimming, ingest("after", titled("3"), now)).await.unwrap();
     assert_eq!(written.record.token.position, Position::of(9));
-}
-
-#[tokio::test]
-async fn an_unindexable_article_blocks_no_other() {
-    let database = Cluster::shared().database().await;
-    let client = database.client().await;
-    client
-        .batch_execute(
-            "CREATE FUNCTION copydesk.refuse() RETURNS trigger LANGUAGE plpgsql
-                AS $$ BEGIN RAISE 'not this one'; END $$;
-             CREATE TRIGGER refuse BEFORE INSERT ON copydesk.search FOR EACH ROW WHEN (NEW.article = 2)
-             EXECUTE FUNCTION copydesk.refuse()",
-        )
-        .await
-        .unwrap();
-    let store = open(database.options()).await;
-    for number in 1..5 {
-        write(&store, ingest(&format!("a-{number}"), titled(&format!("Ferry {number}")), at(number))).await.unwrap();
-    }
-    indexed(&store).await;
-    let mut found = hit_names(&search(&store, "ferry", at(9)).await).into_iter().map(str::to_owned).collect::<Vec<_>>();
-    found.sort();
-    assert_eq!(found, ["a-1", "a-3", "a-4"]);
 }

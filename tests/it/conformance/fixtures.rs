@@ -1,16 +1,15 @@
 //! Invented articles, and helpers to write and read them.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use copydesk::article::{
-    ArticleId, ChangeKind, CleanArticle, Digest, EditorFields, Filter, Key, Limits, Position, Query, Record,
-    SourceVersion, StatedKey, Trust, to_proto,
+    ArticleId, ChangeKind, CleanArticle, Digest, EditorFields, Filter, Key, Limits, Position, Record, SourceVersion,
+    StatedKey, Trust, to_proto,
 };
 use copydesk::proto::{Article, ArticleFilter};
 use copydesk::store::{
     Authority, Change, Consistency, Ingest, IngestSource, ListCursor, ListPage, ListQuery, Merge, Order, OrderField,
-    Precondition, RequestKey, SearchHit, SearchQuery, Store, Transition, Update, Write, WriteError, Written,
+    Precondition, RequestKey, Store, Transition, Update, Write, WriteError, Written,
 };
 use jiff::Timestamp;
 use prost::Message;
@@ -121,6 +120,7 @@ pub fn transition_if(name: &str, kind: ChangeKind, precondition: Precondition, t
         key: None,
         missing: None,
         kind,
+        with_copies: false,
         precondition,
         reason,
         request: None,
@@ -195,27 +195,4 @@ pub async fn list(store: &Arc<dyn Store>, mut query: ListQuery) -> Vec<Arc<Recor
 
 pub fn names(records: &[Arc<Record>]) -> Vec<&str> {
     records.iter().map(|record| record.id.as_str()).collect()
-}
-
-/// Waits until the search index has every change.
-pub async fn indexed(store: &Arc<dyn Store>) {
-    let head = store.head().await.unwrap();
-    let reached = async {
-        while store.index_position().await.unwrap() < head {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), reached).await.expect("the index follows the feed");
-}
-
-/// Returns the best results of a query.
-pub async fn search(store: &Arc<dyn Store>, text: &str, now: Timestamp) -> Vec<SearchHit> {
-    let query = Query::parse(text, "query").unwrap();
-    let query =
-        SearchQuery { query, filter: Filter::default(), skip: 0, limit: 100, now, consistency: Consistency::Bounded };
-    store.search(&query).await.unwrap().hits
-}
-
-pub fn hit_names(hits: &[SearchHit]) -> Vec<&str> {
-    hits.iter().map(|hit| hit.record.id.as_str()).collect()
 }

@@ -1,6 +1,7 @@
 //! The conformance suite of stores. Each engine, and each decorator of one, runs all of it.
 
 mod batched_reads; // reads of single articles that share statements
+mod copies; // copies by their kind, and withdrawals that hold for them
 mod copy_and_verify; // copies and verification of stores
 pub mod databases; // replicas on one database, and transactions held open
 mod embargo_and_expiry; // embargo and expiry of articles that come in again
@@ -11,6 +12,7 @@ mod files; // files of the embedded engine
 mod filters; // every condition of filters, and limits of a page
 pub mod fixtures; // invented articles, helpers to write and read
 mod identity; // the article that a document belongs to, and the order of its documents
+pub mod indexes; // search indexes of stores under test
 mod ingest_events; // the journal of ingestion
 mod lists; // lists, lookups and their pages
 mod merges; // merges of articles into one
@@ -24,6 +26,9 @@ pub mod random_histories; // random histories, against the model
 mod replicated; // several replicas on one database
 mod schemas; // the schema, and the role that creates it
 mod search; // the search index
+mod search_model; // the search index, against the model
+mod search_rebuilds; // search indexes that are lost, damaged, or of another store
+mod search_snapshots; // snapshots of the search index
 mod writes; // cases of each kind of write
 
 macro_rules! suite {
@@ -102,6 +107,11 @@ suite! {
     near_duplicates::writes_of_one_call_see_each_others_texts,
     near_duplicates::many_copies_of_one_article_are_duplicates,
     near_duplicates::a_purge_removes_the_sketch,
+    copies::copies_have_their_kind,
+    copies::copies_are_paged_in_the_order_of_creation,
+    copies::a_withdrawal_with_copies_holds_for_later_ones,
+    copies::a_withdrawal_with_copies_holds_for_a_short_text_at_every_source,
+    copies::writes_of_one_call_see_a_withdrawal_with_copies,
     ingest_events::the_newest_events_are_kept,
     originals::a_revision_has_its_document,
     originals::a_repeated_extraction_has_its_report,
@@ -144,8 +154,10 @@ suite! {
     filters::a_page_examines_a_limited_number_of_articles,
     search::headline_matches_score_higher,
     search::withdrawn_articles_are_not_found,
+    search::a_late_index_shows_no_withdrawn_article,
+    search::ids_with_a_long_common_beginning_are_paged,
     search::a_revised_text_is_found_by_its_new_words_only,
     search::the_index_and_the_query_tokenize_equally,
     search::repeated_query_terms_change_no_score,
-    search::hidden_articles_do_not_affect_scores,
+    search::hidden_articles_do_not_affect_what_readers_see,
 }

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use copydesk::article::{
-    ArticleId, ArticleKey, ChangeKind, CleanArticle, Digest, EditorFields, Filter, Key, Lifecycle, Limits, Record,
-    SourceVersion, Trust, are_versions, from_proto,
+    ArticleId, ArticleKey, ChangeKind, CleanArticle, Digest, EditorFields, Filter, Key, Lifecycle, Limits, Query,
+    Record, SourceVersion, Trust, are_versions, from_proto,
 };
-use copydesk::proto::Article;
+use copydesk::proto::{Article, ArticleState};
 use copydesk::store::{
     Authority, Ingest, IngestSource, Merge, OrderField, Outcome, Precondition, Transition, Visibility, Write,
     WriteError,
@@ -102,12 +102,26 @@ impl State {
         if self.lifecycle == Lifecycle::Live { Ok(()) } else { Err(self.refusal()) }
     }
 
-    fn sort_time(&self) -> Timestamp {
+    pub fn sort_time(&self) -> Timestamp {
         self.article.publish_time().unwrap_or(self.created)
     }
 
+    /// Returns the state that editors see.
+    pub fn article_state(&self, now: Timestamp) -> ArticleState {
+        match self.lifecycle {
+            Lifecycle::Live if self.held(now) => ArticleState::Embargoed,
+            Lifecycle::Live if self.article.expire_time().is_some_and(|time| time <= now) => ArticleState::Expired,
+            Lifecycle::Live => ArticleState::Active,
+            Lifecycle::Withdrawn => ArticleState::Withdrawn,
+            Lifecycle::Deleted => ArticleState::Deleted,
+            Lifecycle::Expected => ArticleState::Expected,
+            Lifecycle::Merged => ArticleState::Merged,
+            Lifecycle::Purged => ArticleState::Purged,
+        }
+    }
+
     /// As filters see it.
-    fn decoded(&self) -> Article {
+    pub fn decoded(&self) -> Article {
         Article {
             create_time: Some(copydesk::article::to_proto(self.created)),
             update_time: Some(copydesk::article::to_proto(self.updated)),
@@ -275,7 +289,8 @@ impl Model {
         self.revisions(id).last().is_some_and(|state| state.digest != Digest::of("", ""))
     }
 
-    /// Rejects exactly the text of a withdrawn or purged article of the same source.
+    /// Rejects exactly the text of a withdrawn or purged article of the same source, or of any if it was withdrawn with
+    /// its copies.
     fn refuse_killed_text(&self, ingest: &Ingest) -> Result<(), WriteError> {
         let key = Key::text(&ingest.article.article().source, &ingest.article.digest());
         if let Some(id) = self.purged.get(&key) {
@@ -284,7 +299,8 @@ impl Model {
         let killed = self.newest().find(|state| {
             state.lifecycle == Lifecycle::Withdrawn
                 && state.article.digest() == ingest.article.digest()
-                && state.article.article().source == ingest.article.article().source
+                && (state.article.article().source == ingest.article.article().source
+                    || state.editor_fields.contains(EditorFields::COPIES))
         });
         match killed {
             Some(state) => Err(WriteError::WrongLifecycle { id: state.id.clone(), lifecycle: Lifecycle::Withdrawn }),
@@ -390,6 +406,14 @@ impl Model {
             }
             Write::Transition(transition) => {
                 use ChangeKind::{Deleted, Purged, Reinstated, Undeleted, Withdrawn};
+                let mark = |model: &mut Self| {
+                    let newest = model.articles[at].revisions.last_mut().expect("it has one");
+                    newest.editor_fields = match transition.kind {
+                        Withdrawn if transition.with_copies => newest.editor_fields.with(EditorFields::COPIES),
+                        Reinstated => newest.editor_fields.without(EditorFields::COPIES),
+                        _ => newest.editor_fields,
+                    };
+                };
                 if let (Lifecycle::Deleted | Lifecycle::Expected, Deleted) = (current.lifecycle, transition.kind) {
                     return Err(WriteError::NotFound(id.clone()));
                 }
@@ -398,6 +422,7 @@ impl Model {
                 | (Lifecycle::Live | Lifecycle::Expected, Reinstated | Undeleted) =
                     (current.lifecycle, transition.kind)
                 {
+                    mark(self);
                     return unchanged;
                 }
                 self.require(&transition.precondition, &current)?;
@@ -411,6 +436,7 @@ impl Model {
                     (Lifecycle::Withdrawn, Reinstated) | (Lifecycle::Deleted, Undeleted) => Lifecycle::Live,
                     _ => return Err(state),
                 };
+                mark(self);
                 Ok(self.revise(at, transition.kind, next, None, &transition.reason, transition.time))
             }
             Write::Merge(_) => unreachable!("merges are of several articles"),
@@ -561,36 +587,33 @@ impl Model {
         }
     }
 
-    /// Returns true if the change feed, followed to its end, says that the article is readable, and not yet that it is
-    /// not.
-    fn is_indexed(&self, at: usize) -> bool {
-        let known = &self.articles[at];
-        let standing = known.revisions.last().expect("it has one").standing();
-        standing.lifecycle == Lifecycle::Live
-            && standing.embargo_time.is_none_or(|time| time <= known.applied_until)
-            && standing.expire_time.is_none_or(|time| time > known.applied_until)
-    }
-
-    /// A whole list.
-    pub fn list(&self, filter: &Filter, field: OrderField, descending: bool, now: Timestamp) -> Vec<&State> {
-        let matching = (0..self.articles.len()).filter_map(|at| {
-            let state = self.articles[at].revisions.last()?;
+    /// Returns the articles that match, in the order of creation: readable ones, or those in the filter's states.
+    pub fn matching(&self, query: Option<&Query>, filter: &Filter, now: Timestamp) -> Vec<&State> {
+        let matches = |state: &&State| {
+            let is_in_state = match filter.states.as_slice() {
+                [] => state.standing().readable(now),
+                states => states.contains(&state.article_state(now)),
+            };
             let article = state.decoded();
-            // Matches of a text come from the index.
-            let found = filter.query.is_none() || self.is_indexed(at);
-            (state.standing().readable(now) && found && filter.matches(&article)).then_some(state)
-        });
-        let mut listed: Vec<&State> = matching.collect();
+            is_in_state && filter.matches(&article) && query.is_none_or(|query| query.matches(&article))
+        };
+        let mut matching: Vec<&State> = self.newest().filter(matches).collect();
         if filter.one_per_story {
             let earliest = |state: &&State| {
-                let story = listed.iter().filter(|other| other.article.digest() == state.article.digest());
+                let story = matching.iter().filter(|other| other.article.digest() == state.article.digest());
                 story
                     .min_by_key(|other| (other.sort_time(), other.id.clone()))
                     .is_some_and(|first| first.id == state.id)
             };
-            let shown: Vec<&State> = listed.iter().copied().filter(earliest).collect();
-            listed = shown;
+            let shown: Vec<&State> = matching.iter().copied().filter(earliest).collect();
+            matching = shown;
         }
+        matching
+    }
+
+    /// A whole list.
+    pub fn list(&self, filter: &Filter, field: OrderField, descending: bool, now: Timestamp) -> Vec<&State> {
+        let mut listed = self.matching(None, filter, now);
         // The sort is stable: equal articles stay in the order of creation.
         match field {
             OrderField::PublishTime => listed.sort_by_key(|state| state.sort_time()),

@@ -15,28 +15,28 @@ use super::fixtures::{at, ingest, proto_at, transition, update, write};
 use crate::support::database::Cluster;
 
 /// Invented wire story.
-const STORY: &str = "The harbour board of Port Ellery agreed on Monday to dredge the northern channel before the \
-    winter, after two ferries ran aground within a week and a third was delayed by 6 hours.\n\nThe works will cost 14 \
-    million crowns and take until October, the chairwoman of the board, Ida Quill, told reporters. Half of the sum \
-    will come from the county.\n\n\"We cannot wait for another accident,\" Quill said. \"The channel has been silting \
-    up for more than a year, and every skipper here knows it.\"\n\nThe association of the fishermen welcomed the \
-    decision, but asked the board to spare the oyster beds at Tarn Head, which lie 300 metres from the channel.\n\n\
-    A first attempt to dredge the channel was stopped by a court in the spring, because the board had not asked the \
-    neighbours of the quay.";
+pub(super) const STORY: &str = "The harbour board of Port Ellery agreed on Monday to dredge the northern channel \
+    before the winter, after two ferries ran aground within a week and a third was delayed by 6 hours.\n\nThe works \
+    will cost 14 million crowns and take until October, the chairwoman of the board, Ida Quill, told reporters. \
+    Half of the sum will come from the county.\n\n\"We cannot wait for another accident,\" Quill said. \"The \
+    channel has been silting up for more than a year, and every skipper here knows it.\"\n\nThe association of the \
+    fishermen welcomed the decision, but asked the board to spare the oyster beds at Tarn Head, which lie 300 \
+    metres from the channel.\n\n A first attempt to dredge the channel was stopped by a court in the spring, \
+    because the board had not asked the neighbours of the quay.";
 
 /// Another invented story.
-const OTHER: &str = "The old lighthouse of Lowmouth will stay lit until the spring, the coast service said on \
-    Tuesday, although a new one on the pier has been in use since August.\n\nSkippers had complained that the lamp on \
-    the pier cannot be seen in fog. The service will now test a stronger lamp, and decide in April.\n\nThe lighthouse \
-    was built by the grandfather of the present keeper, Carl Moor, who is to retire in the summer. A museum would like \
-    to take over the building, and to show the lamp to visitors.";
+pub(super) const OTHER: &str = "The old lighthouse of Lowmouth will stay lit until the spring, the coast service \
+    said on Tuesday, although a new one on the pier has been in use since August.\n\nSkippers had complained that \
+    the lamp on the pier cannot be seen in fog. The service will now test a stronger lamp, and decide in \
+    April.\n\nThe lighthouse was built by the grandfather of the present keeper, Carl Moor, who is to retire in the \
+    summer. A museum would like to take over the building, and to show the lamp to visitors.";
 
-fn story(name: &str, headline: &str, body: &str) -> Article {
+pub(super) fn story(name: &str, headline: &str, body: &str) -> Article {
     let source = format!("{name}.example");
     Article { source, headline: headline.into(), body: body.into(), ..Article::default() }
 }
 
-fn put(name: &str, body: &str, time: Timestamp) -> copydesk::store::Write {
+pub(super) fn put(name: &str, body: &str, time: Timestamp) -> copydesk::store::Write {
     ingest(name, story(name, &format!("Headline of {name}"), body), time)
 }
 
@@ -46,7 +46,7 @@ async fn outcome(store: &Arc<dyn Store>, name: &str, body: &str, time: Timestamp
 }
 
 /// Returns the story with each edit.
-fn edited() -> Vec<(&'static str, String)> {
+pub(super) fn edited() -> Vec<(&'static str, String)> {
     let paragraphs: Vec<&str> = STORY.split("\n\n").collect();
     vec![
         ("another headline", STORY.to_owned()),
@@ -205,7 +205,9 @@ async fn a_migration_adds_the_sketches_of_existing_articles() {
     let back = "DROP TABLE copydesk.article_sketches, copydesk.article_anchors, copydesk.originals,
                 copydesk.revision_originals, copydesk.ingest_events;
                 UPDATE copydesk.schema SET version = 10";
-    database.client().await.batch_execute(back).await.unwrap();
+    let client = database.client().await;
+    client.batch_execute(back).await.unwrap();
+    client.batch_execute(super::schemas::FORMER_SEARCH_TABLES).await.unwrap();
     PostgresStore::migrate(&database.options()).await.unwrap();
     for store in [open_folder(), open(database.options()).await] {
         assert_eq!(outcome(&store, "copy", &body, at(1)).await, Outcome::Duplicate);

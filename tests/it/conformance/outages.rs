@@ -10,7 +10,8 @@ use copydesk::store::{Consistency, Layer, Store, StoreError, WriteError};
 use copydesk::telemetry::CacheMetrics;
 
 use super::databases::{cache_options, hold, open, waiting};
-use super::fixtures::{at, get, id, indexed, ingest, search, titled, write};
+use super::fixtures::{at, get, id, ingest, titled, write};
+use super::indexes::Index;
 use crate::support::database::Cluster;
 
 #[tokio::test]
@@ -19,6 +20,7 @@ async fn calls_fail_fast_during_an_outage_and_recovery_is_automatic() {
     let database = cluster.database_without_template().await;
     let store = open(database.options()).await;
     write(&store, ingest("ferry", titled("1"), at(0))).await.unwrap();
+    let index = Index::of(&store).await;
     let cache: Arc<dyn Store> =
         Arc::new(LocalCache::new(Arc::clone(&store), cache_options(700), CacheMetrics::default()).await.unwrap());
     let cached = async || cache.get(&[id("ferry")], Consistency::Bounded).await.map(|mut read| read.remove(0).from);
@@ -49,6 +51,8 @@ async fn calls_fail_fast_during_an_outage_and_recovery_is_automatic() {
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     tokio::time::sleep(Duration::from_millis(700)).await;
     assert!(matches!(cached().await, Err(StoreError::Unavailable(_))));
+    // The index needs no database.
+    assert_eq!(index.search("1", at(4)).await.len(), 1);
     cluster.resume();
     // The store reconnects as soon as it detects the server.
     let back = async { while store.ping().await.is_err() {} };
@@ -57,8 +61,8 @@ async fn calls_fail_fast_during_an_outage_and_recovery_is_automatic() {
     assert!(get(&store, "late").await.is_none() && get(&store, "none").await.is_none());
     let written = write(&store, ingest("after", titled("4"), at(3))).await.unwrap();
     assert_eq!(written.record.token.position, Position::of(2));
-    indexed(&store).await;
-    assert_eq!(search(&store, "4", at(4)).await.len(), 1);
+    index.catch_up().await;
+    assert_eq!(index.search("4", at(4)).await.len(), 1);
     let trusted = async { while cached().await != Ok(Layer::Local) {} };
     tokio::time::timeout(Duration::from_secs(5), trusted).await.expect("the cache is trusted again");
 }

@@ -4,13 +4,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use copydesk::article::{
-    ArticleId, ArticleKey, ChangeKind, CleanArticle, Digest, EditorFields, Filter, Key, Position, Query, SourceVersion,
+    ArticleId, ArticleKey, ChangeKind, CleanArticle, Digest, EditorFields, Filter, Key, Position, SourceVersion,
     StatedKey, Trust,
 };
 use copydesk::proto::{Article, Author, Media, MediaKind};
 use copydesk::store::{
     Authority, Consistency, Ingest, IngestSource, ListQuery, Merge, Missing, OrderField, Precondition, RequestKey,
-    SearchQuery, Shard, SnapshotQuery, Store, Transition, Update, Write,
+    Shard, SnapshotQuery, Store, Transition, Update, Write,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -18,8 +18,10 @@ use proptest::test_runner::TestRunner;
 
 use super::engines::Engine;
 use super::filters::every_condition;
-use super::fixtures::{at, clean, id, indexed, list, page, proto_at, turn};
+use super::fixtures::{at, clean, id, list, page, proto_at, turn};
+use super::indexes::Index;
 use super::model::Model;
+use super::search_model::{self, Walk};
 
 const ARTICLES: usize = 5;
 const BOUNDED: Consistency = Consistency::Bounded;
@@ -56,7 +58,8 @@ enum Act {
     Ingest(usize, Text, Option<u8>, Authority, Provenance),
     /// With the fields that its mask names, as bits.
     Update(usize, Text, Demand, i64, Authority),
-    Transition(usize, ChangeKind, Demand),
+    /// A withdrawal is one with copies if the last is true.
+    Transition(usize, ChangeKind, Demand, bool),
     /// Of these articles into the first.
     Merge(usize, Vec<usize>, Demand),
     /// By a key; withdraws one that does not exist, if the last is true.
@@ -107,7 +110,7 @@ fn act() -> impl Strategy<Value = Act> {
         3 => (0..ARTICLES, text(), demand(), fields, authority()).prop_map(|(a, t, d, f, by)| {
             Act::Update(a, t, d, f, by)
         }),
-        3 => (0..ARTICLES, kind, demand()).prop_map(|(a, k, d)| Act::Transition(a, k, d)),
+        3 => (0..ARTICLES, kind, demand(), any::<bool>()).prop_map(|(a, k, d, c)| Act::Transition(a, k, d, c)),
         1 => (0..ARTICLES, prop::collection::btree_set(0..ARTICLES, 1..3), demand()).prop_map(|(to, from, d)| {
             Act::Merge(to, from.into_iter().filter(|source| *source != to).collect(), d)
         }),
@@ -216,7 +219,7 @@ fn to_write(act: &Act, model: &Model, time: Timestamp) -> Write {
                 time,
             }))
         }
-        Act::Transition(number, kind, demand) => {
+        Act::Transition(number, kind, demand, with_copies) => {
             let precondition = demanded(number, demand);
             let (id, reason) = (name(number), "r".into());
             Write::Transition(Transition {
@@ -224,6 +227,7 @@ fn to_write(act: &Act, model: &Model, time: Timestamp) -> Write {
                 key: None,
                 missing: None,
                 kind,
+                with_copies,
                 precondition,
                 reason,
                 request: None,
@@ -249,6 +253,7 @@ fn to_write(act: &Act, model: &Model, time: Timestamp) -> Write {
                 key: Some(key),
                 missing: (allow_missing && kind == ChangeKind::Withdrawn).then(|| Box::new(missing)),
                 kind,
+                with_copies: false,
                 precondition: Precondition::None,
                 reason: "killed by its key".into(),
                 request: None,
@@ -290,7 +295,6 @@ async fn compare(store: &Arc<dyn Store>, model: &Model, now: Timestamp, limit: u
     compare_articles(store, model, head, limit).await;
     compare_feed(store, model, limit).await;
     compare_snapshot(store, model, choice as u64 % (head.sequence + 1), limit).await;
-    indexed(store).await;
     for (number, filter) in every_condition(model).into_iter().enumerate() {
         let checked = Filter::parse(Some(&filter)).unwrap();
         for field in [OrderField::PublishTime, OrderField::CreateTime, OrderField::UpdateTime] {
@@ -304,27 +308,7 @@ async fn compare(store: &Arc<dyn Store>, model: &Model, now: Timestamp, limit: u
             assert_eq!(listed_ids, ids(&expected), "{filter:?} {field:?} descending: {descending}");
             expected.iter().zip(&listed).for_each(|(state, record)| state.check(record));
         }
-        compare_search(store, model, &checked, now).await;
     }
-}
-
-/// Checks that a search finds the articles of a list with the same text.
-async fn compare_search(store: &Arc<dyn Store>, model: &Model, filter: &Filter, now: Timestamp) {
-    if filter.query.is_some() {
-        return;
-    }
-    let query = Query::parse("report OR reuters", "query").unwrap();
-    let filter = filter.clone();
-    let searched =
-        SearchQuery { query: query.clone(), filter: filter.clone(), skip: 0, limit: 100, now, consistency: BOUNDED };
-    let page = store.search(&searched).await.unwrap();
-    let mut found: Vec<ArticleId> = page.hits.iter().map(|hit| hit.record.id.clone()).collect();
-    let filter = Filter { query: Some(query), ..filter };
-    let listed = model.list(&filter, OrderField::CreateTime, false, now);
-    let mut expected: Vec<ArticleId> = listed.iter().map(|state| state.id.clone()).collect();
-    found.sort_unstable();
-    expected.sort_unstable();
-    assert_eq!(found, expected, "{filter:?}");
 }
 
 async fn compare_articles(store: &Arc<dyn Store>, model: &Model, head: Position, limit: usize) {
@@ -424,17 +408,35 @@ async fn compare_snapshot(store: &Arc<dyn Store>, model: &Model, sequence: u64, 
 async fn run(store: Arc<dyn Store>, steps: Vec<Step>, limit: usize, choice: usize) {
     let mut model = Model::default();
     let mut now = at(0);
-    for step in &steps {
+    let index = Index::of(&store).await;
+    // Searches whose pages are read during the rest of the history.
+    let begin = choice % steps.len();
+    let mut walks: Vec<Walk> = Vec::new();
+    for (number, step) in steps.iter().enumerate() {
         match step {
             Step::Pass(seconds) => now += jiff::SignedDuration::from_secs(*seconds),
             Step::Turn => assert_eq!(turn(&store, now).await, model.turn(now)),
             Step::Write(acts) => perform(&store, &mut model, acts, now).await,
         }
+        if number == begin {
+            index.catch_up().await;
+            walks = Walk::all(&model, now);
+        }
+        for walk in &mut walks {
+            walk.read_page(&index).await;
+        }
+    }
+    index.catch_up().await;
+    for walk in walks {
+        walk.finish(&index, &model).await;
     }
     compare(&store, &model, now, limit, choice).await;
-    // The end of every embargo and of every article.
+    search_model::compare(&index, &model, now, limit, choice).await;
+    // The end of every embargo and of every article. The index needs no change for it.
+    search_model::compare(&index, &model, at(100), limit, choice + 1).await;
     assert_eq!(turn(&store, at(100)).await, model.turn(at(100)));
     compare(&store, &model, at(100), limit, choice + 1).await;
+    search_model::compare(&index, &model, at(100), limit, choice + 2).await;
 }
 
 /// Checks an engine.

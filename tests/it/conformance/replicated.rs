@@ -9,7 +9,8 @@ use copydesk::store::{Consistency, Outcome, Precondition, StoreError, WriteError
 use futures::future::join_all;
 
 use super::databases::{follow, hold, open, replicas, waiting};
-use super::fixtures::{at, feed, get, hit_names, id, indexed, ingest, request, search, titled, update, write};
+use super::fixtures::{at, feed, get, id, ingest, request, titled, update, write};
+use super::indexes::{Index, found};
 use crate::support::database::Cluster;
 
 #[tokio::test]
@@ -73,6 +74,7 @@ async fn the_feed_of_several_replicas_has_no_gap() {
     const EACH: usize = 15;
     let database = Cluster::shared().database().await;
     let stores = replicas(&database, 3).await;
+    let index = Index::of(&stores[0]).await;
     let writing = (0..WRITERS).map(|writer| {
         let store = Arc::clone(&stores[writer % 3]);
         async move {
@@ -104,8 +106,13 @@ async fn the_feed_of_several_replicas_has_no_gap() {
     let numbers: Vec<i64> = revisions.iter().map(|revision| revision.record.revision).collect();
     assert!(numbers.iter().copied().eq((1..=(WRITERS * EACH) as i64).rev()));
     assert!(revisions.iter().all(|revision| revision.record.revision == 1 || revision.kind == ChangeKind::Revised));
-    indexed(&stores[0]).await;
-    assert_eq!(hit_names(&search(&stores[1], "\"a 3 7\"", at(1)).await), ["a-3-7"]);
+    // The index has followed the feed, and is built from all articles by another replica.
+    let built = Index::of(&stores[1]).await;
+    index.catch_up().await;
+    for index in [&index, &built] {
+        assert_eq!(found(&index.search("\"a 3 7\"", at(1)).await), ["a-3-7"]);
+        assert_eq!(index.search("a", at(1)).await.len(), WRITERS * EACH);
+    }
 }
 
 /// Guarantees of one process hold across several: duplicates, request IDs, preconditions.
