@@ -1,4 +1,4 @@
-// Steps of the scenario that editors make: they withdraw articles, and read withdrawn ones and revisions.
+// Steps of the scenario that editors make: they withdraw articles and copies, and read withdrawn ones and revisions.
 #include "steps.h"
 
 using namespace copydesk::v1;
@@ -8,7 +8,7 @@ void Scenario::WithdrawByUrl() {
   // Scheme, www. and tracking parameters do not matter.
   request.set_url("http://www.tidewire.example/lighthouse-to-stay-lit?utm_source=scenario");
   request.set_reason("The board has not voted yet.");
-  withdrawn = Withdraw(request);
+  withdrawn = Withdraw(request).article();
   auto problem = Rejection(items[1].url(), items[1].headline(), items[1].body());
   std::cout << "16 withdraw " << ArticleState_Name(withdrawn.state()) << " again=" << problem.code
             << " reason=" << problem.reason << std::endl;
@@ -21,27 +21,35 @@ void Scenario::WithdrawEarly() {
   // The withdrawal arrives before the article.
   request.set_allow_missing(true);
   request.set_reason("Sent by mistake.");
-  auto state = Withdraw(request).state();
+  auto state = Withdraw(request).article().state();
   auto problem = Rejection(url, "Pilots to strike", "The pilots of Port Ellery will strike on Friday.");
   std::cout << "16 withdraw-early " << ArticleState_Name(state) << " arrival=" << problem.code
             << " reason=" << problem.reason << std::endl;
 }
 
-Article Scenario::Withdraw(const WithdrawArticleRequest& request) {
+WithdrawArticleResponse Scenario::Withdraw(const WithdrawArticleRequest& request) {
   grpc::ClientContext context;
   WithdrawArticleResponse response;
   Succeed(client.editorial->WithdrawArticle(&context, request, &response));
-  return response.article();
+  return response;
 }
 
 Problem Scenario::Rejection(const std::string& url, const std::string& headline, const std::string& body) {
+  IngestedArticle none;
+  return Problem::Of(IngestReady(url, headline, body, &none));
+}
+
+grpc::Status Scenario::IngestReady(const std::string& url, const std::string& headline, const std::string& body,
+                                   IngestedArticle* ingested) {
   IngestArticleRequest request;
   request.mutable_document()->set_url(url);
   request.mutable_document()->mutable_article()->set_headline(headline);
   request.mutable_document()->mutable_article()->set_body(body);
   grpc::ClientContext context;
   IngestArticleResponse response;
-  return Problem::Of(client.ingestion->IngestArticle(&context, request, &response));
+  auto status = client.ingestion->IngestArticle(&context, request, &response);
+  if (status.ok()) ingested->Swap(response.mutable_results(0)->mutable_ingested());
+  return status;
 }
 
 void Scenario::AnyState() {
@@ -77,4 +85,33 @@ void Scenario::Diff() {
     std::cout << "19 diff " << field.path() << " old=" << Quoted(field.old_value())
               << " new=" << Quoted(field.new_value()) << std::endl;
   }
+}
+
+void Scenario::Copies() {
+  IngestedArticle first, second;
+  Succeed(IngestReady("https://wire.example/channel", "Wire story", Read(data + "/channel.txt"), &first));
+  wire = first.article();
+  const auto body = wire.body() + "\n\nThis story was supplied by a wire.";
+  Succeed(IngestReady("https://mirror.example/channel", "Under another headline", body, &second));
+  ListArticleCopiesRequest request;
+  request.set_name(wire.name());
+  request.mutable_consistency()->set_fully_consistent(true);
+  grpc::ClientContext context;
+  ListArticleCopiesResponse response;
+  Succeed(client.retrieval->ListArticleCopies(&context, request, &response));
+  std::cout << "25 copies outcome=" << IngestOutcome_Name(second.outcome()) << " count=" << response.copies_size()
+            << " kind=" << CopyKind_Name(response.copies(0).kind()) << std::endl;
+}
+
+void Scenario::Kill() {
+  WithdrawArticleRequest request;
+  request.set_name(wire.name());
+  // Holds for the copies that exist, and for those that arrive later.
+  request.set_scope(WITHDRAW_SCOPE_COPIES);
+  request.set_reason("The wire has withdrawn it.");
+  auto response = Withdraw(request);
+  auto late = Rejection("https://late.example/channel", "Late copy", wire.body());
+  std::cout << "26 kill copies=" << response.copies_size()
+            << " outcome=" << CopyOutcome_Name(response.copies(0).outcome()) << " late=" << late.code
+            << " reason=" << late.reason << std::endl;
 }

@@ -13,12 +13,6 @@ namespace {
 
 constexpr char kMissing[] = "articles/no-such-article";
 
-std::string Read(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw std::runtime_error("cannot read " + path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 std::string Header(const grpc::ClientContext& context, const std::string& name) {
   const auto& headers = context.GetServerInitialMetadata();
   auto found = headers.find(name);
@@ -37,6 +31,12 @@ grpc::Status GetArticle(Client& client, grpc::ClientContext& context, const std:
 }
 
 }  // namespace
+
+std::string Read(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw std::runtime_error("cannot read " + path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
 
 std::string Joined(const std::vector<std::string>& parts) {
   std::string joined;
@@ -147,6 +147,7 @@ void Scenario::List() {
 void Scenario::Search() {
   SearchArticlesRequest request;
   request.set_query("\"northern channel\" winter -sport");
+  request.set_include_total_size(true);
   *request.mutable_consistency() = Fresh(items.back());
   grpc::ClientContext context;
   SearchArticlesResponse response;
@@ -156,8 +157,8 @@ void Scenario::Search() {
   for (const auto& part : best.snippet()) {
     if (part.matched()) matched.push_back(Quoted(part.text()));
   }
-  std::cout << "06 search results=" << response.results_size() << " headline=" << Quoted(best.article().headline())
-            << " matched=" << Joined(matched) << std::endl;
+  std::cout << "06 search results=" << response.results_size() << " total=" << response.total_size()
+            << " headline=" << Quoted(best.article().headline()) << " matched=" << Joined(matched) << std::endl;
 }
 
 void Scenario::Validation() {
@@ -219,6 +220,57 @@ void Scenario::Markdown() {
   body.erase(body.find_last_not_of('\n') + 1);
   auto last = body.rfind("\n\n");
   std::cout << "20 markdown " << Quoted(last == std::string::npos ? body : body.substr(last + 2)) << std::endl;
+}
+
+void Scenario::Count() {
+  AggregateArticlesRequest request;
+  request.set_query("boat*");
+  request.mutable_filter()->mutable_sources()->add_any_of("tidewire.example");
+  request.add_aggregations()->mutable_values()->set_field(VALUE_FIELD_SOURCE);
+  auto* by_day = request.add_aggregations()->mutable_times();
+  by_day->set_interval(TimeAggregation::INTERVAL_DAY);
+  by_day->set_time_zone("Europe/Berlin");
+  request.mutable_consistency()->set_fully_consistent(true);
+  grpc::ClientContext context;
+  AggregateArticlesResponse counts;
+  Succeed(client.retrieval->AggregateArticles(&context, request, &counts));
+  std::vector<std::string> sources;
+  for (const auto& bucket : counts.results(0).buckets()) {
+    sources.push_back(bucket.value() + ":" + std::to_string(bucket.count()));
+  }
+  std::vector<std::string> days;
+  for (const auto& bucket : counts.results(1).buckets()) {
+    days.push_back(std::to_string(bucket.start_time().seconds()) + ":" + std::to_string(bucket.count()));
+  }
+  std::cout << "22 count total=" << counts.total_size() << " sources=" << Joined(sources) << " days=" << Joined(days)
+            << std::endl;
+}
+
+void Scenario::Suggest() {
+  SuggestValuesRequest request;
+  request.set_field(VALUE_FIELD_SOURCE);
+  request.set_prefix("tide");
+  request.mutable_consistency()->set_fully_consistent(true);
+  grpc::ClientContext context;
+  SuggestValuesResponse response;
+  Succeed(client.retrieval->SuggestValues(&context, request, &response));
+  std::vector<std::string> values;
+  for (const auto& it : response.suggestions()) values.push_back(it.value() + ":" + std::to_string(it.article_count()));
+  std::cout << "23 suggest " << Joined(values) << std::endl;
+}
+
+void Scenario::Related() {
+  ListRelatedArticlesRequest request;
+  request.set_name(page.name());
+  request.set_page_size(5);
+  request.mutable_consistency()->set_fully_consistent(true);
+  grpc::ClientContext context;
+  ListRelatedArticlesResponse response;
+  Succeed(client.retrieval->ListRelatedArticles(&context, request, &response));
+  bool has_self = false;
+  for (const auto& related : response.related_articles()) has_self |= related.article().name() == page.name();
+  std::cout << "24 related count=" << response.related_articles_size() << " self=" << Yes(has_self)
+            << " next=" << Yes(!response.next_page_token().empty()) << std::endl;
 }
 
 void Scenario::Retry(Client& witness) {
@@ -295,6 +347,11 @@ int main() try {
   scenario.Diff();
   scenario.Markdown();
   scenario.Export();
+  scenario.Count();
+  scenario.Suggest();
+  scenario.Related();
+  scenario.Copies();
+  scenario.Kill();
 } catch (const std::exception& error) {
   std::cerr << error.what() << std::endl;
   return 1;

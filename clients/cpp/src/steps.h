@@ -18,6 +18,7 @@ struct Scenario {
   copydesk::v1::Article page = {};
   std::vector<copydesk::v1::Article> items = {};
   copydesk::v1::Article withdrawn = {};
+  copydesk::v1::Article wire = {};
 
   void Ingest();
   void Get();
@@ -41,18 +42,27 @@ struct Scenario {
   void Diff();
   void Markdown();
   void Export();
+  void Count();
+  void Suggest();
+  void Related();
+  void Copies();
+  void Kill();
 
  private:
   copydesk::v1::IngestArticleResponse IngestOne(const copydesk::v1::IngestArticleRequest& request);
   void Correct();
-  copydesk::v1::Article Withdraw(const copydesk::v1::WithdrawArticleRequest& request);
+  copydesk::v1::WithdrawArticleResponse Withdraw(const copydesk::v1::WithdrawArticleRequest& request);
   Problem Rejection(const std::string& url, const std::string& headline, const std::string& body);
+  grpc::Status IngestReady(const std::string& url, const std::string& headline, const std::string& body,
+                           copydesk::v1::IngestedArticle* ingested);
   copydesk::v1::ExportProgress ExportUntilProgress(const copydesk::v1::ExportArticlesRequest& request,
                                                    std::set<std::string>* names);
 };
 
 // Requires a read at least as fresh as this write, from any replica.
 copydesk::v1::Consistency Fresh(const copydesk::v1::Article& article);
+
+std::string Read(const std::string& path);
 
 std::string Joined(const std::vector<std::string>& parts);
 

@@ -22,6 +22,7 @@ type scenario struct {
 	page          *copydeskv1.Article
 	items         []*copydeskv1.Article
 	withdrawn     *copydeskv1.Article
+	wire          *copydeskv1.Article
 }
 
 func main() {
@@ -68,7 +69,8 @@ func run(ctx context.Context) error {
 		fmt.Println("13 retry no witness")
 		fmt.Println("14 compression no witness")
 	}
-	return runAll(ctx, s.health, s.withdrawByURL, s.withdrawEarly, s.anyState, s.older, s.diff, s.markdown, s.export)
+	return runAll(ctx, s.health, s.withdrawByURL, s.withdrawEarly, s.anyState, s.older, s.diff, s.markdown, s.export,
+		s.count, s.suggest, s.related, s.copies, s.kill)
 }
 
 func runAll(ctx context.Context, steps ...func(context.Context) error) error {

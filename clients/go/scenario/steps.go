@@ -31,6 +31,11 @@ func fresh(article *copydeskv1.Article) *copydeskv1.Consistency {
 	return &copydeskv1.Consistency{Requirement: &copydeskv1.Consistency_AtLeastAsFresh{AtLeastAsFresh: token}}
 }
 
+// fullyConsistent requires a read of everything that is committed.
+func fullyConsistent() *copydeskv1.Consistency {
+	return &copydeskv1.Consistency{Requirement: &copydeskv1.Consistency_FullyConsistent{FullyConsistent: true}}
+}
+
 func (s *scenario) newest() *copydeskv1.Article {
 	return s.items[len(s.items)-1]
 }
@@ -95,7 +100,7 @@ func (s *scenario) get(ctx context.Context) error {
 	var header metadata.MD
 	got, err := s.client.Retrieval.GetArticle(ctx, &copydeskv1.GetArticleRequest{
 		Name:        s.page.GetName(),
-		Consistency: &copydeskv1.Consistency{Requirement: &copydeskv1.Consistency_FullyConsistent{FullyConsistent: true}},
+		Consistency: fullyConsistent(),
 	}, grpc.Header(&header))
 	if err != nil {
 		return err
@@ -169,8 +174,9 @@ func (s *scenario) list(ctx context.Context) error {
 
 func (s *scenario) search(ctx context.Context) error {
 	found, err := s.client.Retrieval.SearchArticles(ctx, &copydeskv1.SearchArticlesRequest{
-		Query:       `"northern channel" winter -sport`,
-		Consistency: fresh(s.newest()),
+		Query:            `"northern channel" winter -sport`,
+		IncludeTotalSize: true,
+		Consistency:      fresh(s.newest()),
 	})
 	if err != nil {
 		return err
@@ -182,8 +188,8 @@ func (s *scenario) search(ctx context.Context) error {
 			matched = append(matched, `"`+part.GetText()+`"`)
 		}
 	}
-	fmt.Printf("06 search results=%d headline=\"%s\" matched=%s\n",
-		len(found.GetResults()), best.GetArticle().GetHeadline(), strings.Join(matched, ","))
+	fmt.Printf("06 search results=%d total=%d headline=\"%s\" matched=%s\n", len(found.GetResults()),
+		found.GetTotalSize(), best.GetArticle().GetHeadline(), strings.Join(matched, ","))
 	return nil
 }
 
@@ -258,6 +264,73 @@ func (s *scenario) markdown(ctx context.Context) error {
 	}
 	paragraphs := strings.Split(strings.TrimSpace(got.GetArticle().GetBody()), "\n\n")
 	fmt.Printf("20 markdown \"%s\"\n", paragraphs[len(paragraphs)-1])
+	return nil
+}
+
+func (s *scenario) count(ctx context.Context) error {
+	counts, err := s.client.Retrieval.AggregateArticles(ctx, &copydeskv1.AggregateArticlesRequest{
+		Query: "boat*",
+		Filter: &copydeskv1.ArticleFilter{
+			Sources: &copydeskv1.StringCondition{AnyOf: []string{"tidewire.example"}},
+		},
+		Aggregations: []*copydeskv1.Aggregation{
+			{Kind: &copydeskv1.Aggregation_Values{Values: &copydeskv1.ValueAggregation{
+				Field: copydeskv1.ValueField_VALUE_FIELD_SOURCE,
+			}}},
+			{Kind: &copydeskv1.Aggregation_Times{Times: &copydeskv1.TimeAggregation{
+				Interval: copydeskv1.TimeAggregation_INTERVAL_DAY,
+				TimeZone: "Europe/Berlin",
+			}}},
+		},
+		Consistency: fullyConsistent(),
+	})
+	if err != nil {
+		return err
+	}
+	var sources, days []string
+	for _, bucket := range counts.GetResults()[0].GetBuckets() {
+		sources = append(sources, fmt.Sprintf("%s:%d", bucket.GetValue(), bucket.GetCount()))
+	}
+	for _, bucket := range counts.GetResults()[1].GetBuckets() {
+		days = append(days, fmt.Sprintf("%d:%d", bucket.GetStartTime().GetSeconds(), bucket.GetCount()))
+	}
+	fmt.Printf("22 count total=%d sources=%s days=%s\n",
+		counts.GetTotalSize(), strings.Join(sources, ","), strings.Join(days, ","))
+	return nil
+}
+
+func (s *scenario) suggest(ctx context.Context) error {
+	suggested, err := s.client.Retrieval.SuggestValues(ctx, &copydeskv1.SuggestValuesRequest{
+		Field:       copydeskv1.ValueField_VALUE_FIELD_SOURCE,
+		Prefix:      "tide",
+		Consistency: fullyConsistent(),
+	})
+	if err != nil {
+		return err
+	}
+	var values []string
+	for _, it := range suggested.GetSuggestions() {
+		values = append(values, fmt.Sprintf("%s:%d", it.GetValue(), it.GetArticleCount()))
+	}
+	fmt.Printf("23 suggest %s\n", strings.Join(values, ","))
+	return nil
+}
+
+func (s *scenario) related(ctx context.Context) error {
+	page, err := s.client.Retrieval.ListRelatedArticles(ctx, &copydeskv1.ListRelatedArticlesRequest{
+		Name:        s.page.GetName(),
+		PageSize:    5,
+		Consistency: fullyConsistent(),
+	})
+	if err != nil {
+		return err
+	}
+	hasSelf := false
+	for _, related := range page.GetRelatedArticles() {
+		hasSelf = hasSelf || related.GetArticle().GetName() == s.page.GetName()
+	}
+	fmt.Printf("24 related count=%d self=%s next=%s\n",
+		len(page.GetRelatedArticles()), yes(hasSelf), yes(page.GetNextPageToken() != ""))
 	return nil
 }
 

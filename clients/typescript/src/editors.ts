@@ -1,15 +1,16 @@
-// Steps of the scenario that editors make: they withdraw articles, and read withdrawn ones and revisions.
+// Steps of the scenario that editors make: they withdraw articles and copies, and read withdrawn ones and revisions.
 import { type Client, unary } from './connection.js';
 import type { Problem } from './errors.js';
 import { Article } from './generated/copydesk/v1/article.js';
-import { WithdrawArticleRequest } from './generated/copydesk/v1/editorial_service.js';
-import { Document, IngestArticleRequest } from './generated/copydesk/v1/ingestion_service.js';
+import { WithdrawArticleRequest, WithdrawScope } from './generated/copydesk/v1/editorial_service.js';
+import { Document, IngestArticleRequest, type IngestedArticle } from './generated/copydesk/v1/ingestion_service.js';
 import {
   DiffArticleRevisionsRequest,
   GetArticleRequest,
+  ListArticleCopiesRequest,
   ListArticleRevisionsRequest,
 } from './generated/copydesk/v1/retrieval_service.js';
-import { failure, fresh, needed, say } from './steps.js';
+import { failure, fresh, FULLY_CONSISTENT, ingestedOf, needed, say } from './steps.js';
 
 export class Editors {
   constructor(private readonly client: Client) {}
@@ -40,10 +41,15 @@ export class Editors {
   }
 
   private async rejection(url: string, headline: string, body: string): Promise<Problem> {
+    return failure(this.ingestReady(url, headline, body));
+  }
+
+  private async ingestReady(url: string, headline: string, body: string): Promise<IngestedArticle> {
     const article = Article.create({ headline, body });
     const document = Document.create({ payload: { $case: 'article', value: article }, url });
     const { ingestion } = this.client;
-    return failure(unary(ingestion, ingestion.ingestArticle, IngestArticleRequest.create({ document })));
+    const request = IngestArticleRequest.create({ document });
+    return needed(ingestedOf((await unary(ingestion, ingestion.ingestArticle, request)).response.results)[0]);
   }
 
   async anyState(withdrawn: Article): Promise<void> {
@@ -64,5 +70,29 @@ export class Editors {
     const { retrieval } = this.client;
     const { fields } = (await unary(retrieval, retrieval.diffArticleRevisions, request)).response;
     for (const { path, oldValue, newValue } of fields) say(`19 diff ${path} old="${oldValue}" new="${newValue}"`);
+  }
+
+  /** Returns the article that was copied. */
+  async copies(text: string): Promise<Article> {
+    const first = await this.ingestReady('https://wire.example/channel', 'Wire story', text);
+    const wire = needed(first.article);
+    const body = `${wire.body}\n\nThis story was supplied by a wire.`;
+    const second = await this.ingestReady('https://mirror.example/channel', 'Under another headline', body);
+    const { retrieval } = this.client;
+    const request = ListArticleCopiesRequest.create({ name: wire.name, consistency: FULLY_CONSISTENT });
+    const { copies } = (await unary(retrieval, retrieval.listArticleCopies, request)).response;
+    say(`25 copies outcome=${second.outcome} count=${copies.length} kind=${needed(copies[0]).kind}`);
+    return wire;
+  }
+
+  async kill({ name, body }: Article): Promise<void> {
+    // Holds for the copies that exist, and for those that arrive later.
+    const scope = WithdrawScope.WITHDRAW_SCOPE_COPIES;
+    const request = WithdrawArticleRequest.create({ name, scope, reason: 'The wire has withdrawn it.' });
+    const { editorial } = this.client;
+    const { copies } = (await unary(editorial, editorial.withdrawArticle, request)).response;
+    const { outcome } = needed(copies[0]);
+    const late = await this.rejection('https://late.example/channel', 'Late copy', body);
+    say(`26 kill copies=${copies.length} outcome=${outcome} late=${late.code} reason=${late.reason}`);
   }
 }

@@ -10,13 +10,20 @@ import { ArticleFilter } from './generated/copydesk/v1/article_filter.js';
 import { WithdrawArticleRequest } from './generated/copydesk/v1/editorial_service.js';
 import { Document, IngestArticleRequest, IngestOutcome } from './generated/copydesk/v1/ingestion_service.js';
 import {
+  AggregateArticlesRequest,
+  type AggregationResult,
   BatchGetArticlesRequest,
-  type Consistency,
   GetArticleRequest,
   ListArticlesRequest,
+  ListRelatedArticlesRequest,
   SearchArticlesRequest,
+  SuggestValuesRequest,
+  TimeAggregation,
+  TimeAggregation_Interval,
+  ValueAggregation,
+  ValueField,
 } from './generated/copydesk/v1/retrieval_service.js';
-import { failure, fresh, ingestedOf, needed, say, yes } from './steps.js';
+import { failure, fresh, FULLY_CONSISTENT, ingestedOf, needed, say, yes } from './steps.js';
 import { Streams } from './streams.js';
 
 const MISSING = 'articles/no-such-article';
@@ -60,8 +67,7 @@ class Scenario {
   }
 
   async get(): Promise<void> {
-    const consistency: Consistency = { requirement: { $case: 'fullyConsistent', value: true } };
-    const { response, metadata } = await get(this.client, { name: this.page.name, consistency });
+    const { response, metadata } = await get(this.client, { name: this.page.name, consistency: FULLY_CONSISTENT });
     const { revision, body } = needed(response.article);
     const [answeredBy] = metadata.get('copydesk-cache');
     say(`02 get revision=${revision} paragraphs=${body.split('\n\n').length} answered-by=${answeredBy}`);
@@ -107,12 +113,14 @@ class Scenario {
 
   async search(): Promise<void> {
     const consistency = fresh(needed(this.items.at(-1)));
-    const request = SearchArticlesRequest.create({ query: '"northern channel" winter -sport', consistency });
+    const query = '"northern channel" winter -sport';
+    const request = SearchArticlesRequest.create({ query, includeTotalSize: true, consistency });
     const { retrieval } = this.client;
-    const { results } = (await unary(retrieval, retrieval.searchArticles, request)).response;
+    const { results, totalSize } = (await unary(retrieval, retrieval.searchArticles, request)).response;
     const best = needed(results[0]);
     const matched = best.snippet.filter((part) => part.matched).map(({ text }) => `"${text}"`);
-    say(`06 search results=${results.length} headline="${best.article?.headline}" matched=${matched}`);
+    const headline = best.article?.headline;
+    say(`06 search results=${results.length} total=${totalSize} headline="${headline}" matched=${matched}`);
   }
 
   async validation(): Promise<void> {
@@ -153,6 +161,44 @@ class Scenario {
     const withdrawn = needed((await unary(editorial, editorial.withdrawArticle, request)).response.article);
     const gone = await failure(get(this.client, { name, consistency: fresh(withdrawn) }));
     say(`10 withdrawn ${gone.code} reason=${gone.reason} resource=${gone.resource}`);
+  }
+
+  async count(): Promise<void> {
+    const bySource = ValueAggregation.create({ field: ValueField.VALUE_FIELD_SOURCE });
+    const interval = TimeAggregation_Interval.INTERVAL_DAY;
+    const byDay = TimeAggregation.create({ interval, timeZone: 'Europe/Berlin' });
+    const request = AggregateArticlesRequest.create({
+      query: 'boat*',
+      filter: ArticleFilter.create({ sources: { anyOf: ['tidewire.example'] } }),
+      aggregations: [{ kind: { $case: 'values', value: bySource } }, { kind: { $case: 'times', value: byDay } }],
+      consistency: FULLY_CONSISTENT,
+    });
+    const { retrieval } = this.client;
+    const { totalSize, results } = (await unary(retrieval, retrieval.aggregateArticles, request)).response;
+    const shown = (result: AggregationResult) => result.buckets.map(({ key, count }) => {
+      const value = key?.$case === 'startTime' ? key.value.getTime() / 1000 : key?.value;
+      return `${value}:${count}`;
+    });
+    const [sources, days] = results.map(shown);
+    say(`22 count total=${totalSize} sources=${sources} days=${days}`);
+  }
+
+  async suggest(): Promise<void> {
+    const field = ValueField.VALUE_FIELD_SOURCE;
+    const request = SuggestValuesRequest.create({ field, prefix: 'tide', consistency: FULLY_CONSISTENT });
+    const { retrieval } = this.client;
+    const { suggestions } = (await unary(retrieval, retrieval.suggestValues, request)).response;
+    say(`23 suggest ${suggestions.map(({ value, articleCount }) => `${value}:${articleCount}`)}`);
+  }
+
+  async related(): Promise<void> {
+    const { name } = this.page;
+    const request = ListRelatedArticlesRequest.create({ name, pageSize: 5, consistency: FULLY_CONSISTENT });
+    const { retrieval } = this.client;
+    const { response } = await unary(retrieval, retrieval.listRelatedArticles, request);
+    const { relatedArticles, nextPageToken } = response;
+    const hasSelf = yes(relatedArticles.some(({ article }) => article?.name === name));
+    say(`24 related count=${relatedArticles.length} self=${hasSelf} next=${yes(nextPageToken !== '')}`);
   }
 
   async retry(witness: Client): Promise<void> {
@@ -224,5 +270,10 @@ await scenario.older();
 await editors.diff(scenario.page);
 await scenario.markdown();
 await streams.export();
+await scenario.count();
+await scenario.suggest();
+await scenario.related();
+const wire = await editors.copies(readFileSync(join(clients, 'data', 'channel.txt'), 'utf8'));
+await editors.kill(wire);
 client.close();
 other.close();

@@ -4,6 +4,9 @@ import type { Article } from './generated/copydesk/v1/article.js';
 import type { IngestedArticle, IngestResult } from './generated/copydesk/v1/ingestion_service.js';
 import type { Consistency } from './generated/copydesk/v1/retrieval_service.js';
 
+/** Requires a read of everything that is committed. */
+export const FULLY_CONSISTENT: Consistency = { requirement: { $case: 'fullyConsistent', value: true } };
+
 /** Returns the ingested articles among the results of a document. */
 export function ingestedOf(results: IngestResult[]): IngestedArticle[] {
   return results.flatMap(({ result }) => (result?.$case === 'ingested' ? [result.value] : []));

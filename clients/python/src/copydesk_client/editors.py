@@ -1,12 +1,14 @@
-"""Steps of the scenario that editors make: they withdraw articles, and read withdrawn ones and revisions."""
+"""Steps of the scenario that editors make: they withdraw articles and copies, and read withdrawn ones and revisions."""
 
-from copydesk.v1.article_pb2 import Article, ArticleState
+from copydesk.v1.article_pb2 import Article, ArticleState, CopyKind
 from copydesk.v1.article_revision_pb2 import ChangeKind
-from copydesk.v1.editorial_service_pb2 import WithdrawArticleRequest
-from copydesk.v1.ingestion_service_pb2 import Document, IngestArticleRequest
+from copydesk.v1.editorial_service_pb2 import CopyOutcome, WithdrawArticleRequest, WithdrawScope
+from copydesk.v1.ingestion_service_pb2 import Document, IngestArticleRequest, IngestedArticle, IngestOutcome
 from copydesk.v1.retrieval_service_pb2 import (
+    Consistency,
     DiffArticleRevisionsRequest,
     GetArticleRequest,
+    ListArticleCopiesRequest,
     ListArticleRevisionsRequest,
 )
 
@@ -42,7 +44,10 @@ class Editors:
         print(f"16 withdraw-early {state} arrival={problem.code} reason={problem.reason}")
 
     def rejection(self, document: Document) -> Problem:
-        return failure(lambda: self.client.ingestion.IngestArticle(IngestArticleRequest(document=document)))
+        return failure(lambda: self.ingest(document))
+
+    def ingest(self, document: Document) -> IngestedArticle:
+        return self.client.ingestion.IngestArticle(IngestArticleRequest(document=document)).results[0].ingested
 
     def any_state(self, withdrawn: Article) -> None:
         # Requires the scope `articles.edit` if authentication is on.
@@ -59,3 +64,26 @@ class Editors:
         request = DiffArticleRevisionsRequest(name=name, consistency=fresh(page))
         for field in self.client.retrieval.DiffArticleRevisions(request).fields:
             print(f'19 diff {field.path} old="{field.old_value}" new="{field.new_value}"')
+
+    def copies(self, text: str) -> Article:
+        """Returns the article that was copied."""
+        article = Article(headline="Wire story", body=text)
+        wire = self.ingest(Document(article=article, url="https://wire.example/channel")).article
+        body = f"{wire.body}\n\nThis story was supplied by a wire."
+        article = Article(headline="Under another headline", body=body)
+        second = self.ingest(Document(article=article, url="https://mirror.example/channel"))
+        request = ListArticleCopiesRequest(name=wire.name, consistency=Consistency(fully_consistent=True))
+        copies = self.client.retrieval.ListArticleCopies(request).copies
+        outcome, kind = IngestOutcome.Name(second.outcome), CopyKind.Name(copies[0].kind)
+        print(f"25 copies outcome={outcome} count={len(copies)} kind={kind}")
+        return wire
+
+    def kill(self, wire: Article) -> None:
+        # Holds for the copies that exist, and for those that arrive later.
+        scope = WithdrawScope.WITHDRAW_SCOPE_COPIES
+        request = WithdrawArticleRequest(name=wire.name, scope=scope, reason="The wire has withdrawn it.")
+        copies = self.client.editorial.WithdrawArticle(request).copies
+        article = Article(headline="Late copy", body=wire.body)
+        late = self.rejection(Document(article=article, url="https://late.example/channel"))
+        outcome = CopyOutcome.Name(copies[0].outcome)
+        print(f"26 kill copies={len(copies)} outcome={outcome} late={late.code} reason={late.reason}")

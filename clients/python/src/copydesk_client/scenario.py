@@ -17,11 +17,18 @@ from copydesk.v1.ingestion_service_pb2 import (
     VersionPart,
 )
 from copydesk.v1.retrieval_service_pb2 import (
+    AggregateArticlesRequest,
+    Aggregation,
     BatchGetArticlesRequest,
     Consistency,
     GetArticleRequest,
     ListArticlesRequest,
+    ListRelatedArticlesRequest,
     SearchArticlesRequest,
+    SuggestValuesRequest,
+    TimeAggregation,
+    ValueAggregation,
+    ValueField,
 )
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -70,6 +77,11 @@ class Scenario:
         editors.diff(self.page)
         self.markdown()
         streams.export()
+        self.count()
+        self.suggest()
+        self.related()
+        wire = editors.copies((self.data / "channel.txt").read_text(encoding="utf-8"))
+        editors.kill(wire)
 
     def ingest(self) -> None:
         html = (self.data / "page.html").read_text(encoding="utf-8")
@@ -130,11 +142,14 @@ class Scenario:
         print(f'05 list pages={pages} articles={len(headlines)} first="{headlines[0]}" last="{headlines[-1]}"')
 
     def search(self) -> None:
-        request = SearchArticlesRequest(query='"northern channel" winter -sport', consistency=fresh(self.items[-1]))
-        results = self.client.retrieval.SearchArticles(request).results
-        best = results[0]
+        request = SearchArticlesRequest(
+            query='"northern channel" winter -sport', include_total_size=True, consistency=fresh(self.items[-1])
+        )
+        page = self.client.retrieval.SearchArticles(request)
+        best = page.results[0]
         matched = ",".join(f'"{part.text}"' for part in best.snippet if part.matched)
-        print(f'06 search results={len(results)} headline="{best.article.headline}" matched={matched}')
+        counts = f"results={len(page.results)} total={page.total_size}"
+        print(f'06 search {counts} headline="{best.article.headline}" matched={matched}')
 
     def validation(self) -> None:
         request = ListArticlesRequest(page_size=-1, order_by="colour")
@@ -164,6 +179,37 @@ class Scenario:
         body = self.client.retrieval.GetArticle(request).article.body
         last = body.split("\n\n")[-1].rstrip()
         print(f'20 markdown "{last}"')
+
+    def count(self) -> None:
+        by_source = ValueAggregation(field=ValueField.VALUE_FIELD_SOURCE)
+        by_day = TimeAggregation(interval=TimeAggregation.INTERVAL_DAY, time_zone="Europe/Berlin")
+        request = AggregateArticlesRequest(
+            query="boat*",
+            filter=ArticleFilter(sources=StringCondition(any_of=["tidewire.example"])),
+            aggregations=[Aggregation(values=by_source), Aggregation(times=by_day)],
+            consistency=Consistency(fully_consistent=True),
+        )
+        counts = self.client.retrieval.AggregateArticles(request)
+        values, times = counts.results
+        sources = ",".join(f"{bucket.value}:{bucket.count}" for bucket in values.buckets)
+        days = ",".join(f"{bucket.start_time.seconds}:{bucket.count}" for bucket in times.buckets)
+        print(f"22 count total={counts.total_size} sources={sources} days={days}")
+
+    def suggest(self) -> None:
+        request = SuggestValuesRequest(
+            field=ValueField.VALUE_FIELD_SOURCE, prefix="tide", consistency=Consistency(fully_consistent=True)
+        )
+        suggestions = self.client.retrieval.SuggestValues(request).suggestions
+        print("23 suggest " + ",".join(f"{it.value}:{it.article_count}" for it in suggestions))
+
+    def related(self) -> None:
+        request = ListRelatedArticlesRequest(
+            name=self.page.name, page_size=5, consistency=Consistency(fully_consistent=True)
+        )
+        page = self.client.retrieval.ListRelatedArticles(request)
+        has_self = yes(any(related.article.name == self.page.name for related in page.related_articles))
+        following = yes(bool(page.next_page_token))
+        print(f"24 related count={len(page.related_articles)} self={has_self} next={following}")
 
     def not_found(self) -> None:
         problem = failure(lambda: self.client.retrieval.GetArticle(GetArticleRequest(name=MISSING)))

@@ -1,19 +1,23 @@
 //! Scenario of ../scenario.md: every kind of call, one after another, with a line of output for each.
 
-mod editors; // withdrawals, withdrawn articles, revisions
+mod editors; // withdrawals, withdrawn articles, copies, revisions
 mod problem; // error details
 mod streams; // streaming steps
 
 use std::error::Error;
 use std::path::PathBuf;
 
+use copydesk_client::proto::aggregation::Kind;
+use copydesk_client::proto::aggregation_bucket::Key;
 use copydesk_client::proto::consistency::Requirement;
 use copydesk_client::proto::document::Payload;
 use copydesk_client::proto::ingest_result::Result as Item;
+use copydesk_client::proto::time_aggregation::Interval;
 use copydesk_client::proto::{
-    Article, ArticleFilter, BatchGetArticlesRequest, BodyFormat, Consistency, Document, GetArticleRequest,
-    GetArticleResponse, IngestArticleRequest, IngestOutcome, ListArticlesRequest, RawPayload, SearchArticlesRequest,
-    StringCondition, WithdrawArticleRequest,
+    AggregateArticlesRequest, Aggregation, AggregationResult, Article, ArticleFilter, BatchGetArticlesRequest,
+    BodyFormat, Consistency, Document, GetArticleRequest, GetArticleResponse, IngestArticleRequest, IngestOutcome,
+    ListArticlesRequest, ListRelatedArticlesRequest, RawPayload, SearchArticlesRequest, StringCondition,
+    SuggestValuesRequest, TimeAggregation, ValueAggregation, ValueField, WithdrawArticleRequest,
 };
 use copydesk_client::{Client, Retrying};
 use prost_types::{FieldMask, Timestamp};
@@ -80,7 +84,12 @@ async fn main() -> Outcome {
     scenario.older().await?;
     scenario.diff().await?;
     scenario.markdown().await?;
-    scenario.export().await
+    scenario.export().await?;
+    scenario.count().await?;
+    scenario.suggest().await?;
+    scenario.related().await?;
+    let wire = scenario.copies().await?;
+    scenario.kill(&wire).await
 }
 
 impl Scenario {
@@ -121,8 +130,7 @@ impl Scenario {
     }
 
     async fn get(&self) -> Outcome {
-        let consistency = Consistency { requirement: Some(Requirement::FullyConsistent(true)) };
-        let response = get(&self.client, &self.page.name, Some(consistency)).await?;
+        let response = get(&self.client, &self.page.name, fully_consistent()).await?;
         let answered_by = text(response.metadata(), "copydesk-cache");
         let article = response.into_inner().article.unwrap_or_default();
         let paragraphs = article.body.split("\n\n").count();
@@ -183,15 +191,17 @@ impl Scenario {
     async fn search(&self) -> Outcome {
         let request = SearchArticlesRequest {
             query: "\"northern channel\" winter -sport".into(),
+            include_total_size: true,
             consistency: fresh(self.newest()),
             ..SearchArticlesRequest::default()
         };
-        let results = self.client.retrieval.clone().search_articles(request).await?.into_inner().results;
-        let best = results.first().ok_or("the search found no article")?;
+        let page = self.client.retrieval.clone().search_articles(request).await?.into_inner();
+        let best = page.results.first().ok_or("the search found no article")?;
         let headline = best.article.clone().unwrap_or_default().headline;
         let matched = best.snippet.iter().filter(|part| part.matched);
         let matched: Vec<String> = matched.map(|part| format!("{:?}", part.text)).collect();
-        println!("06 search results={} headline={headline:?} matched={}", results.len(), matched.join(","));
+        let (results, total) = (page.results.len(), page.total_size);
+        println!("06 search results={results} total={total} headline={headline:?} matched={}", matched.join(","));
         Ok(())
     }
 
@@ -253,6 +263,58 @@ impl Scenario {
         Ok(())
     }
 
+    async fn count(&self) -> Outcome {
+        let by_source = ValueAggregation { field: ValueField::Source.into(), ..ValueAggregation::default() };
+        let by_day = TimeAggregation {
+            interval: Interval::Day.into(),
+            time_zone: "Europe/Berlin".into(),
+            ..TimeAggregation::default()
+        };
+        let aggregations = [Kind::Values(by_source), Kind::Times(by_day)];
+        let request = AggregateArticlesRequest {
+            query: "boat*".into(),
+            filter: Some(ArticleFilter {
+                sources: Some(StringCondition::any_of(["tidewire.example"])),
+                ..ArticleFilter::default()
+            }),
+            aggregations: aggregations.map(|kind| Aggregation { kind: Some(kind) }).into(),
+            consistency: fully_consistent(),
+            ..AggregateArticlesRequest::default()
+        };
+        let counts = self.client.retrieval.clone().aggregate_articles(request).await?.into_inner();
+        let [sources, days] = counts.results.as_slice() else { return Err("a count is missing".into()) };
+        println!("22 count total={} sources={} days={}", counts.total_size, shown(sources), shown(days));
+        Ok(())
+    }
+
+    async fn suggest(&self) -> Outcome {
+        let request = SuggestValuesRequest {
+            field: ValueField::Source.into(),
+            prefix: "tide".into(),
+            consistency: fully_consistent(),
+            ..SuggestValuesRequest::default()
+        };
+        let suggestions = self.client.retrieval.clone().suggest_values(request).await?.into_inner().suggestions;
+        let shown: Vec<String> = suggestions.iter().map(|it| format!("{}:{}", it.value, it.article_count)).collect();
+        println!("23 suggest {}", shown.join(","));
+        Ok(())
+    }
+
+    async fn related(&self) -> Outcome {
+        let request = ListRelatedArticlesRequest {
+            name: self.page.name.clone(),
+            page_size: 5,
+            consistency: fully_consistent(),
+            ..ListRelatedArticlesRequest::default()
+        };
+        let page = self.client.retrieval.clone().list_related_articles(request).await?.into_inner();
+        let mut articles = page.related_articles.iter().filter_map(|related| related.article.as_ref());
+        let has_self = yes(articles.any(|article| article.name == self.page.name));
+        let next = yes(!page.next_page_token.is_empty());
+        println!("24 related count={} self={has_self} next={next}", page.related_articles.len());
+        Ok(())
+    }
+
     async fn retry(&self, witness: &Client<Retrying>) -> Outcome {
         // The channel retries, as the service config says; this code does not.
         let response = get(witness, &self.page.name, fresh(&self.page)).await?;
@@ -302,6 +364,21 @@ async fn get(
 /// Requires a read at least as fresh as this write, from any replica.
 fn fresh(article: &Article) -> Option<Consistency> {
     Some(Consistency { requirement: Some(Requirement::AtLeastAsFresh(article.change_token.clone())) })
+}
+
+/// Requires a read of everything that is committed.
+fn fully_consistent() -> Option<Consistency> {
+    Some(Consistency { requirement: Some(Requirement::FullyConsistent(true)) })
+}
+
+/// Formats the buckets of a count.
+fn shown(result: &AggregationResult) -> String {
+    let buckets = result.buckets.iter().map(|bucket| match &bucket.key {
+        Some(Key::Value(value)) => format!("{value}:{}", bucket.count),
+        Some(Key::StartTime(start)) => format!("{}:{}", start.seconds, bucket.count),
+        None => format!(":{}", bucket.count),
+    });
+    buckets.collect::<Vec<_>>().join(",")
 }
 
 fn failure<T>(outcome: Result<T, Status>) -> Result<Problem, &'static str> {

@@ -1,21 +1,28 @@
 package dev.copydesk.client;
 
+import static dev.copydesk.client.Scenario.FULLY_CONSISTENT;
 import static dev.copydesk.client.Scenario.failure;
 import static dev.copydesk.client.Scenario.fresh;
 import static dev.copydesk.client.Scenario.quoted;
 import static dev.copydesk.client.Scenario.say;
 
 import dev.copydesk.v1.Article;
+import dev.copydesk.v1.ArticleCopy;
 import dev.copydesk.v1.ArticleRevision;
 import dev.copydesk.v1.DiffArticleRevisionsRequest;
 import dev.copydesk.v1.Document;
 import dev.copydesk.v1.FieldDiff;
 import dev.copydesk.v1.GetArticleRequest;
 import dev.copydesk.v1.IngestArticleRequest;
+import dev.copydesk.v1.IngestedArticle;
+import dev.copydesk.v1.ListArticleCopiesRequest;
 import dev.copydesk.v1.ListArticleRevisionsRequest;
 import dev.copydesk.v1.WithdrawArticleRequest;
+import dev.copydesk.v1.WithdrawScope;
+import dev.copydesk.v1.WithdrawnCopy;
+import java.util.List;
 
-/** Steps of the scenario that editors make: they withdraw articles, and read withdrawn ones and revisions. */
+/** Steps that editors make: they withdraw articles and copies, and read withdrawn ones and revisions. */
 final class Editors {
   private final Client client;
 
@@ -48,10 +55,14 @@ final class Editors {
   }
 
   private Problem rejection(String url, String headline, String body) {
+    return failure(() -> ingestReady(url, headline, body));
+  }
+
+  private IngestedArticle ingestReady(String url, String headline, String body) {
     Article article = Article.newBuilder().setHeadline(headline).setBody(body).build();
     Document document = Document.newBuilder().setArticle(article).setUrl(url).build();
     IngestArticleRequest request = IngestArticleRequest.newBuilder().setDocument(document).build();
-    return failure(() -> client.ingestion.ingestArticle(request));
+    return client.ingestion.ingestArticle(request).getResults(0).getIngested();
   }
 
   void anyState(Article withdrawn) {
@@ -76,5 +87,32 @@ final class Editors {
     for (FieldDiff field : client.retrieval.diffArticleRevisions(request).getFieldsList()) {
       say("19 diff %s old=%s new=%s", field.getPath(), quoted(field.getOldValue()), quoted(field.getNewValue()));
     }
+  }
+
+  /** Returns the article that was copied. */
+  Article copies(String text) {
+    Article wire = ingestReady("https://wire.example/channel", "Wire story", text).getArticle();
+    String body = wire.getBody() + "\n\nThis story was supplied by a wire.";
+    IngestedArticle second = ingestReady("https://mirror.example/channel", "Under another headline", body);
+    ListArticleCopiesRequest request =
+        ListArticleCopiesRequest.newBuilder().setName(wire.getName()).setConsistency(FULLY_CONSISTENT).build();
+    List<ArticleCopy> copies = client.retrieval.listArticleCopies(request).getCopiesList();
+    say("25 copies outcome=%s count=%d kind=%s", second.getOutcome(), copies.size(), copies.get(0).getKind());
+    return wire;
+  }
+
+  void kill(Article wire) {
+    WithdrawArticleRequest request =
+        WithdrawArticleRequest.newBuilder()
+            .setName(wire.getName())
+            // Holds for the copies that exist, and for those that arrive later.
+            .setScope(WithdrawScope.WITHDRAW_SCOPE_COPIES)
+            .setReason("The wire has withdrawn it.")
+            .build();
+    List<WithdrawnCopy> copies = client.editorial.withdrawArticle(request).getCopiesList();
+    Problem late = rejection("https://late.example/channel", "Late copy", wire.getBody());
+    say(
+        "26 kill copies=%d outcome=%s late=%s reason=%s",
+        copies.size(), copies.get(0).getOutcome(), late.code(), late.reason());
   }
 }

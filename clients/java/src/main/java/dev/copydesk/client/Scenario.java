@@ -5,6 +5,9 @@ import static java.util.stream.Collectors.joining;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.FieldMask;
 import com.google.protobuf.Timestamp;
+import dev.copydesk.v1.AggregateArticlesRequest;
+import dev.copydesk.v1.AggregateArticlesResponse;
+import dev.copydesk.v1.Aggregation;
 import dev.copydesk.v1.Article;
 import dev.copydesk.v1.ArticleFilter;
 import dev.copydesk.v1.ArticleNotFound;
@@ -20,13 +23,20 @@ import dev.copydesk.v1.IngestResult;
 import dev.copydesk.v1.IngestedArticle;
 import dev.copydesk.v1.ListArticlesRequest;
 import dev.copydesk.v1.ListArticlesResponse;
+import dev.copydesk.v1.ListRelatedArticlesRequest;
+import dev.copydesk.v1.ListRelatedArticlesResponse;
 import dev.copydesk.v1.RawPayload;
 import dev.copydesk.v1.RetrievalServiceGrpc.RetrievalServiceBlockingStub;
 import dev.copydesk.v1.SearchArticlesRequest;
 import dev.copydesk.v1.SearchArticlesResponse;
 import dev.copydesk.v1.SearchResult;
 import dev.copydesk.v1.StringCondition;
+import dev.copydesk.v1.SuggestValuesRequest;
+import dev.copydesk.v1.SuggestValuesResponse;
 import dev.copydesk.v1.TextPart;
+import dev.copydesk.v1.TimeAggregation;
+import dev.copydesk.v1.ValueAggregation;
+import dev.copydesk.v1.ValueField;
 import dev.copydesk.v1.WithdrawArticleRequest;
 import io.grpc.Metadata;
 import io.grpc.StatusRuntimeException;
@@ -45,6 +55,9 @@ import java.util.concurrent.atomic.AtomicReference;
 /** Scenario of ../scenario.md: every kind of call, one after another, with a line of output for each. */
 final class Scenario {
   private static final String MISSING = "articles/no-such-article";
+
+  /** Requires a read of everything that is committed. */
+  static final Consistency FULLY_CONSISTENT = Consistency.newBuilder().setFullyConsistent(true).build();
 
   /** Clients of all replicas, and of one. */
   private final Client client, other;
@@ -98,6 +111,10 @@ final class Scenario {
       editors.diff(scenario.page);
       scenario.markdown();
       streams.export();
+      scenario.count();
+      scenario.suggest();
+      scenario.related();
+      editors.kill(editors.copies(Files.readString(scenario.data.resolve("channel.txt"))));
     }
   }
 
@@ -132,9 +149,8 @@ final class Scenario {
   }
 
   private void get() {
-    Consistency consistency = Consistency.newBuilder().setFullyConsistent(true).build();
     AtomicReference<Metadata> headers = new AtomicReference<>();
-    Article article = get(capturing(client, headers), page.getName(), consistency);
+    Article article = get(capturing(client, headers), page.getName(), FULLY_CONSISTENT);
     int paragraphs = article.getBody().split("\n\n").length;
     say(
         "02 get revision=%d paragraphs=%d answered-by=%s",
@@ -184,6 +200,7 @@ final class Scenario {
         client.retrieval.searchArticles(
             SearchArticlesRequest.newBuilder()
                 .setQuery("\"northern channel\" winter -sport")
+                .setIncludeTotalSize(true)
                 .setConsistency(fresh(newest()))
                 .build());
     SearchResult best = found.getResults(0);
@@ -193,7 +210,9 @@ final class Scenario {
             .map(part -> quoted(part.getText()))
             .collect(joining(","));
     String headline = best.getArticle().getHeadline();
-    say("06 search results=%d headline=%s matched=%s", found.getResultsCount(), quoted(headline), matched);
+    say(
+        "06 search results=%d total=%d headline=%s matched=%s",
+        found.getResultsCount(), found.getTotalSize(), quoted(headline), matched);
   }
 
   private void validation() {
@@ -243,6 +262,63 @@ final class Scenario {
             .build();
     String[] paragraphs = client.retrieval.getArticle(request).getArticle().getBody().strip().split("\n\n");
     say("20 markdown %s", quoted(paragraphs[paragraphs.length - 1]));
+  }
+
+  private void count() {
+    ValueAggregation bySource = ValueAggregation.newBuilder().setField(ValueField.VALUE_FIELD_SOURCE).build();
+    TimeAggregation byDay =
+        TimeAggregation.newBuilder()
+            .setInterval(TimeAggregation.Interval.INTERVAL_DAY)
+            .setTimeZone("Europe/Berlin")
+            .build();
+    AggregateArticlesResponse counts =
+        client.retrieval.aggregateArticles(
+            AggregateArticlesRequest.newBuilder()
+                .setQuery("boat*")
+                .setFilter(
+                    ArticleFilter.newBuilder().setSources(StringCondition.newBuilder().addAnyOf("tidewire.example")))
+                .addAggregations(Aggregation.newBuilder().setValues(bySource))
+                .addAggregations(Aggregation.newBuilder().setTimes(byDay))
+                .setConsistency(FULLY_CONSISTENT)
+                .build());
+    String sources =
+        counts.getResults(0).getBucketsList().stream()
+            .map(bucket -> bucket.getValue() + ":" + bucket.getCount())
+            .collect(joining(","));
+    String days =
+        counts.getResults(1).getBucketsList().stream()
+            .map(bucket -> bucket.getStartTime().getSeconds() + ":" + bucket.getCount())
+            .collect(joining(","));
+    say("22 count total=%d sources=%s days=%s", counts.getTotalSize(), sources, days);
+  }
+
+  private void suggest() {
+    SuggestValuesResponse suggested =
+        client.retrieval.suggestValues(
+            SuggestValuesRequest.newBuilder()
+                .setField(ValueField.VALUE_FIELD_SOURCE)
+                .setPrefix("tide")
+                .setConsistency(FULLY_CONSISTENT)
+                .build());
+    String values =
+        suggested.getSuggestionsList().stream()
+            .map(it -> it.getValue() + ":" + it.getArticleCount())
+            .collect(joining(","));
+    say("23 suggest %s", values);
+  }
+
+  private void related() {
+    ListRelatedArticlesResponse found =
+        client.retrieval.listRelatedArticles(
+            ListRelatedArticlesRequest.newBuilder()
+                .setName(page.getName())
+                .setPageSize(5)
+                .setConsistency(FULLY_CONSISTENT)
+                .build());
+    boolean hasSelf =
+        found.getRelatedArticlesList().stream().anyMatch(it -> it.getArticle().getName().equals(page.getName()));
+    boolean hasNext = !found.getNextPageToken().isEmpty();
+    say("24 related count=%d self=%s next=%s", found.getRelatedArticlesCount(), yes(hasSelf), yes(hasNext));
   }
 
   private void retry(Client witness) {
@@ -319,7 +395,6 @@ final class Scenario {
   }
 
   private static String setting(String name, String otherwise) {
-    String value = System.getenv(name);
-    return value == null ? otherwise : value;
+    return System.getenv().getOrDefault(name, otherwise);
   }
 }
