@@ -1,8 +1,8 @@
 # syntax=docker/dockerfile:1
 # The server as an image: `docker build -t copydesk:0.1.0 .`
 #
-# It contains one program and a C library: no shell, no package manager. The program writes only to its data folder, and not
-# even there with --store postgres://…, so the root file system can be read-only:
+# It contains one program and a C library: no shell, no package manager. The program writes only to its data folder (with
+# --store postgres://… only the search index, in COPYDESK_SEARCH_DIR), so the root file system can be read-only:
 #
 #   docker run --read-only --cap-drop ALL -p 127.0.0.1:50051:50051 -v copydesk:/var/lib/copydesk copydesk:0.1.0
 

@@ -72,12 +72,13 @@ template --set metrics.serviceMonitor.enabled=true,probes=http,autoscaling.enabl
     --set settings.store-ca=/etc/copydesk/database-ca/ca.crt,mounts[0].secretName=database-ca,mounts[0].path=database-ca \
     --set image.digest="sha256:$(printf x | sha256sum | cut -d' ' -f1)",imagePullSecrets[0].name=pull,priorityClassName=high \
     --set networkPolicy.callers[0].podSelector.matchLabels.app=desk,nodeSelector.disk=fast,podLabels.team=news \
-    --set tolerations[0].key=news,tolerations[0].operator=Exists,service.annotations.a=b,podAnnotations.a=b >"$dir/other.yaml"
+    --set tolerations[0].key=news,tolerations[0].operator=Exists,service.annotations.a=b,podAnnotations.a=b,searchIndex.sizeLimit=20Gi,searchIndex.snapshotClaim=snapshots \
+    >"$dir/other.yaml"
 validate "$dir/other.yaml"
 template --set podDisruptionBudget.enabled=false,networkPolicy.enabled=false,headless.enabled=false,migration.enabled=false \
     --set topologySpread.enabled=false,metrics.annotations=false >"$dir/bare.yaml"
 validate "$dir/bare.yaml"
-for bad in settings.store=postgres://in-the-open probes=tcp replicas=0 settings.Log_Format=json unknown=1; do
+for bad in settings.store=postgres://in-the-open probes=tcp replicas=0 settings.Log_Format=json settings.search-dir=/tmp searchIndex.sizeLimit=big unknown=1; do
     if template --set "$bad" >/dev/null 2>&1; then fail "the chart accepts $bad"; fi
 done
 # The plain manifests are the rendered chart, without the labels and hooks of Helm.
