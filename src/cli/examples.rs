@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Examples by command, each with a remark, which may be empty.
-const EXAMPLES: [(&str, &[(&str, &str)]); 30] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 32] = [
     (
         "demo",
         &[
@@ -75,6 +75,20 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 30] = [
         &[
             ("copydesk suggest source her", ""),
             ("copydesk suggest headline-word lighth --language en --limit 5", "one letter may be wrong"),
+        ],
+    ),
+    (
+        "related",
+        &[
+            ("copydesk related 7k2mq0v3d9s5x8w1b4n6z0c2hf", ""),
+            ("copydesk related 7k2mq0v3d9s5x8w1b4n6z0c2hf --language en --limit 5 --json", ""),
+        ],
+    ),
+    (
+        "copies",
+        &[
+            ("copydesk copies 7k2mq0v3d9s5x8w1b4n6z0c2hf", ""),
+            ("copydesk copies --url https://herald.example/news/1 --any-state", "with withdrawn ones"),
         ],
     ),
     (

@@ -13,7 +13,10 @@ use crate::printable;
 /// Commands by task, in the order of the help.
 const GROUPS: [(&str, &[&str]); 5] = [
     ("Start here", &["demo", "serve", "ingest", "extract"]),
-    ("Read", &["get", "list", "search", "count", "suggest", "watch", "revisions", "source", "export"]),
+    (
+        "Read",
+        &["get", "list", "search", "count", "suggest", "related", "copies", "watch", "revisions", "source", "export"],
+    ),
     ("Edit", &["correct", "withdraw", "reinstate", "delete", "undelete"]),
     (
         "Operate",

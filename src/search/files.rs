@@ -144,6 +144,8 @@ impl OpenIndex {
         policy.set_min_layer_size(MIN_SEGMENT);
         policy.set_del_docs_ratio_before_merge(MAX_DELETED);
         writer.set_merge_policy(Box::new(policy));
+        // Files of a commit that a killed process did not end: one of deletions may have the name of the next commit's.
+        writer.garbage_collect_files().wait()?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         Ok(Self { index, reader, writer, committed })
     }

@@ -12,6 +12,7 @@ mod postings;
 mod publisher;
 mod ranking;
 mod request;
+mod rush;
 mod schema;
 mod shared;
 mod similar;
