@@ -1,7 +1,7 @@
 //! Quality and cost of search: `make bench-search`.
 //!
-//! `quality` ranks a judged set, beside FTS5 and PostgreSQL. `speed` builds an index of made articles, once, and
-//! measures queries, counts and suggestions on it.
+//! `quality` ranks a judged set, beside FTS5 and PostgreSQL. `related` finds the reports of an event. `speed` builds an
+//! index of made articles, once, and measures queries, counts and suggestions on it.
 
 mod archive;
 mod fts5;
@@ -9,9 +9,11 @@ mod judged;
 mod made;
 mod others;
 mod quality;
+mod related;
+mod replica;
 mod speed;
 #[path = "../../tests/support/mod.rs"]
-mod support; // PostgreSQL servers
+mod support; // servers, and PostgreSQL
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,7 +22,8 @@ use clap::{Parser, Subcommand};
 use copydesk::search::SearchOptions;
 
 /// Any error ends the benchmark.
-pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+pub type Result<T> = std::result::Result<T, Error>;
 
 /// Measures search.
 #[derive(Debug, Parser)]
@@ -38,6 +41,12 @@ enum Part {
     Quality {
         /// Folder with the judged set
         #[arg(long, default_value = "benches/search/judged")]
+        set: PathBuf,
+    },
+    /// Finds the other reports of an event by ListRelatedArticles
+    Related {
+        /// Folder with the reports
+        #[arg(long, default_value = "benches/search/events")]
         set: PathBuf,
     },
     /// Measures an index of made articles
@@ -63,10 +72,12 @@ fn main() -> Result<()> {
     runtime.block_on(async {
         match &args.part {
             Part::Quality { set } => quality::all(set).await,
+            Part::Related { set } => related::all(set).await,
             Part::Speed { articles, dir, only, calls } => {
                 let temporary = tempfile::tempdir()?;
                 let dir = dir.as_deref().unwrap_or(temporary.path());
-                speed::all(*articles, dir, &speed::Calls { only, count: *calls }).await
+                speed::all(*articles, dir, &speed::Calls { only, count: *calls }).await?;
+                if only.is_empty() { replica::restored(*articles, dir).await } else { Ok(()) }
             }
         }
     })

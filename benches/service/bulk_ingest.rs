@@ -15,8 +15,8 @@ use crate::writes;
 
 const ARTICLES: u64 = 20_000;
 const ROUNDS: usize = 3;
-/// Tables of an ingested article, without the search index.
-const TABLES: [&str; 4] = ["texts", "articles", "changes", "facets"];
+/// Tables with rows of a ready article.
+const TABLES: [&str; 7] = ["texts", "articles", "changes", "facets", "keys", "article_sketches", "article_anchors"];
 /// Articles a second, and the duration.
 const PACE: (u64, Duration) = (1_000, Duration::from_secs(20));
 

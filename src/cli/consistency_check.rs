@@ -10,6 +10,7 @@ use tonic::transport::Channel;
 use super::connection::{Credential, Tls};
 use super::failure::{Failure, print, print_error};
 use super::filter::mask;
+use super::paging::Paging;
 use crate::proto::consistency::Requirement;
 use crate::proto::retrieval_service_client::RetrievalServiceClient;
 use crate::proto::{BatchGetArticlesRequest, Consistency, ListArticlesRequest};
@@ -164,14 +165,11 @@ async fn newest(client: &mut Retrieval, count: usize) -> Result<BTreeSet<String>
         read_mask: mask(Some("name")),
         ..Default::default()
     };
-    while names.len() < count {
-        request.page_size = (count - names.len()).min(BATCH) as i32;
+    let mut paging = Paging::new(count, BATCH);
+    while paging.next(&mut request.page_size, &mut request.page_token) {
         let page = client.list_articles(request.clone()).await?.into_inner();
+        paging.read(page.articles.len(), page.next_page_token);
         names.extend(page.articles.into_iter().map(|article| article.name));
-        if page.next_page_token.is_empty() {
-            break;
-        }
-        request.page_token = page.next_page_token;
     }
     Ok(names)
 }

@@ -6,6 +6,7 @@ use super::article_text::time;
 use super::connection::Connection;
 use super::failure::{Failure, print};
 use super::json;
+use super::paging::Paging;
 use super::table::Table;
 use crate::proto::{IngestEventKind, ListIngestEventsRequest};
 
@@ -45,11 +46,10 @@ pub(super) async fn intake(args: IntakeArgs) -> Result<(), Failure> {
     let kinds = args.kind.iter().map(|kind| i32::from(*kind)).collect();
     let mut request = ListIngestEventsRequest { kinds, sources: args.source, ..ListIngestEventsRequest::default() };
     let mut table = Table::new(["TIME", "REASON", "SOURCE", "DOCUMENT", "DETAILS"]);
-    let mut left = args.limit;
-    while left > 0 {
-        request.page_size = left.min(PAGE) as i32;
+    let mut paging = Paging::new(args.limit, PAGE);
+    while paging.next(&mut request.page_size, &mut request.page_token) {
         let page = client.list_ingest_events(request.clone()).await?.into_inner();
-        left -= page.events.len().min(left);
+        paging.read(page.events.len(), page.next_page_token);
         for event in page.events {
             if args.json {
                 print(&json::line(&event).map_err(Failure::failed)?)?;
@@ -58,10 +58,6 @@ pub(super) async fn intake(args: IntakeArgs) -> Result<(), Failure> {
             let document = if event.external_id.is_empty() { event.url } else { event.external_id };
             table.row([time(event.create_time.as_ref()), event.reason, event.source, document, event.message]);
         }
-        if page.next_page_token.is_empty() {
-            break;
-        }
-        request.page_token = page.next_page_token;
     }
     if args.json { Ok(()) } else { table.print("no events match") }
 }

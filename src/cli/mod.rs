@@ -21,6 +21,7 @@ mod input;
 mod intake;
 mod json;
 mod keys;
+mod paging;
 mod reads;
 mod reprocess;
 mod revisions;

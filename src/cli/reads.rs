@@ -8,6 +8,7 @@ use super::connection::Connection;
 use super::failure::{Failure, print, print_note};
 use super::filter::{FilterArgs, QueryArgs, ReadArgs, StateArgs};
 use super::keys::period;
+use super::paging::Paging;
 use super::table::Table;
 use super::target::full_name;
 use super::{article_text, json};
@@ -145,12 +146,11 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
         consistency: args.read.consistency(),
         ..Default::default()
     };
-    let mut remaining = args.limit;
+    let mut paging = Paging::new(args.limit, BATCH);
     let mut table = Table::new(["TIME", "NAME", "HEADLINE"]);
-    while remaining > 0 {
-        request.page_size = remaining.min(BATCH) as i32;
+    while paging.next(&mut request.page_size, &mut request.page_token) {
         let page = client.list_articles(request.clone()).await?.into_inner();
-        remaining -= page.articles.len().min(remaining);
+        paging.read(page.articles.len(), page.next_page_token);
         for article in &page.articles {
             if args.json {
                 print(&json::line(article).map_err(Failure::failed)?)?;
@@ -158,10 +158,6 @@ pub(super) async fn list(args: ListArgs) -> Result<(), Failure> {
                 table.row(article_text::entry(article));
             }
         }
-        if page.next_page_token.is_empty() {
-            break;
-        }
-        request.page_token = page.next_page_token;
     }
     if args.json { Ok(()) } else { table.print("no articles match") }
 }
@@ -221,12 +217,12 @@ pub(super) async fn search(args: SearchArgs) -> Result<(), Failure> {
         include_total_size: args.total,
         ..Default::default()
     };
-    let mut remaining = args.limit;
-    let mut total = None;
-    while remaining > 0 {
-        request.page_size = remaining.min(BATCH) as i32;
+    let mut paging = Paging::new(args.limit, BATCH);
+    let (mut found, mut total) = (0, None);
+    while paging.next(&mut request.page_size, &mut request.page_token) {
         let page = client.search_articles(request.clone()).await?.into_inner();
-        remaining -= page.results.len().min(remaining);
+        paging.read(page.results.len(), page.next_page_token);
+        found += page.results.len();
         total.get_or_insert(page.total_size);
         for result in &page.results {
             print(&if args.json {
@@ -235,15 +231,11 @@ pub(super) async fn search(args: SearchArgs) -> Result<(), Failure> {
                 article_text::result(result)
             })?;
         }
-        if page.next_page_token.is_empty() {
-            break;
-        }
-        request.page_token = page.next_page_token;
     }
     match total.filter(|_| args.total) {
         Some(1) => print_note("1 article matches"),
         Some(total) if total > 0 => print_note(&format!("{total} articles match")),
-        _ if remaining == args.limit => print_note("no articles match"),
+        _ if found == 0 => print_note("no articles match"),
         _ => {}
     }
     Ok(())

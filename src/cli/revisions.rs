@@ -5,6 +5,7 @@ use clap::Args;
 use super::article_text::{change, dim, inserted, removed, time};
 use super::connection::Connection;
 use super::failure::{Failure, print};
+use super::paging::Paging;
 use super::table::Table;
 use super::target::Target;
 use crate::proto::{
@@ -65,11 +66,10 @@ pub(super) async fn revisions(args: RevisionsArgs) -> Result<(), Failure> {
     let mut table = Table::new(["REVISION", "CHANGE", "TIME", "CHANGED", "REASON"]);
     let mut request =
         ListArticleRevisionsRequest { parent: name.clone(), any_state: args.any_state, ..Default::default() };
-    let mut remaining = args.limit;
-    while remaining > 0 {
-        request.page_size = remaining.min(PAGE) as i32;
+    let mut paging = Paging::new(args.limit, PAGE);
+    while paging.next(&mut request.page_size, &mut request.page_token) {
         let page = retrieval.list_article_revisions(request.clone()).await?.into_inner();
-        remaining -= page.revisions.len().min(remaining);
+        paging.read(page.revisions.len(), page.next_page_token);
         for revision in page.revisions {
             table.row([
                 revision.name.rsplit('/').next().unwrap_or_default().to_owned(),
@@ -79,10 +79,6 @@ pub(super) async fn revisions(args: RevisionsArgs) -> Result<(), Failure> {
                 revision.reason,
             ]);
         }
-        if page.next_page_token.is_empty() {
-            break;
-        }
-        request.page_token = page.next_page_token;
     }
     table.print("no revisions")
 }

@@ -5,6 +5,7 @@ use clap::Args;
 use super::connection::Connection;
 use super::failure::{Failure, print};
 use super::filter::{FilterArgs, ReadArgs, StateArgs};
+use super::paging::Paging;
 use super::table::Table;
 use super::target::{Target, full_name};
 use super::{article_text, json};
@@ -47,12 +48,11 @@ pub(super) async fn related(args: RelatedArgs) -> Result<(), Failure> {
         consistency: args.read.consistency(),
         ..Default::default()
     };
-    let mut remaining = args.limit;
+    let mut paging = Paging::new(args.limit, RELATED_BATCH);
     let mut table = Table::new(["TIME", "NAME", "HEADLINE"]);
-    while remaining > 0 {
-        request.page_size = remaining.min(RELATED_BATCH) as i32;
+    while paging.next(&mut request.page_size, &mut request.page_token) {
         let page = client.list_related_articles(request.clone()).await?.into_inner();
-        remaining -= page.related_articles.len().min(remaining);
+        paging.read(page.related_articles.len(), page.next_page_token);
         for related in &page.related_articles {
             match &related.article {
                 Some(_) if args.json => print(&json::line(related).map_err(Failure::failed)?)?,
@@ -60,10 +60,6 @@ pub(super) async fn related(args: RelatedArgs) -> Result<(), Failure> {
                 None => {}
             }
         }
-        if page.next_page_token.is_empty() {
-            break;
-        }
-        request.page_token = page.next_page_token;
     }
     if args.json { Ok(()) } else { table.print("no related articles") }
 }
@@ -98,12 +94,11 @@ pub(super) async fn copies(args: CopiesArgs) -> Result<(), Failure> {
         any_state: args.any_state,
         ..Default::default()
     };
-    let mut remaining = args.limit;
+    let mut paging = Paging::new(args.limit, COPIES_BATCH);
     let mut table = Table::new(["TIME", "NAME", "COPY", "SHARED", "HEADLINE"]);
-    while remaining > 0 {
-        request.page_size = remaining.min(COPIES_BATCH) as i32;
+    while paging.next(&mut request.page_size, &mut request.page_token) {
         let page = client.retrieval.list_article_copies(request.clone()).await?.into_inner();
-        remaining -= page.copies.len().min(remaining);
+        paging.read(page.copies.len(), page.next_page_token);
         for copy in &page.copies {
             match &copy.article {
                 Some(_) if args.json => print(&json::line(copy).map_err(Failure::failed)?)?,
@@ -115,10 +110,6 @@ pub(super) async fn copies(args: CopiesArgs) -> Result<(), Failure> {
                 None => {}
             }
         }
-        if page.next_page_token.is_empty() {
-            break;
-        }
-        request.page_token = page.next_page_token;
     }
     if args.json { Ok(()) } else { table.print("no copies") }
 }
