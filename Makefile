@@ -1,6 +1,6 @@
 # Targets for developers and CI. Each installs missing tools (see .ci/tools.sh) and prints its steps.
 .PHONY: help test test-quick clients callers chaos chaos-teeth interleavings rolling deploy-check alerts-check lint api-baseline release bench bench-replicated \
-	bench-overload bench-entries bench-hostile bench-extraction bench-search train-extraction train-dumps demo docs-check fuzz
+	bench-overload bench-entries bench-hostile bench-extraction bench-search bench-stories train-extraction train-dumps demo docs-check fuzz
 
 # Folder of pinned tools of .ci/tools.sh: outside target, so that they are downloaded once per machine.
 COPYDESK_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/copydesk-tools
@@ -40,6 +40,7 @@ help:
 	@echo 'make bench-hostile      measure CPU time and memory of documents that are made to be expensive (about 5 minutes)'
 	@echo 'make fuzz    fuzz extraction for DURATION=600 seconds a target (TARGETS="html …"); needs a C++ compiler'
 	@echo 'make bench-search   rank a judged set beside FTS5 and PostgreSQL, and measure an index of ARTICLES=100000 made articles (about 5 minutes)'
+	@echo 'make bench-stories  group the reports of judged events, and made articles of a day (about 2 minutes)'
 	@echo 'make bench-extraction CORPUS=…   score extraction on labelled pages: body, title, date, authors, pages per second (docs/extraction.md)'
 	@echo 'make train-extraction CORPUS=…   train the model that judges the blocks of a page, cross-validated by site'
 	@echo 'make train-dumps CORPUS=…        train the model that judges the lines of a text dump, cross-validated by site'
@@ -139,7 +140,12 @@ bench-hostile:
 bench-search:
 	@.ci/tools.sh test
 	cargo bench --locked --profile release --bench search -- quality
+	cargo bench --locked --profile release --bench search -- related
 	cargo bench --locked --profile release --bench search -- speed --articles $(or $(ARTICLES),100000)
+
+bench-stories:
+	cargo bench --locked --profile release --bench stories -- quality
+	cargo bench --locked --profile release --bench stories -- cost
 
 bench-extraction:
 	cargo bench --locked --profile release --bench extraction -- score $(CORPUS)

@@ -16,5 +16,6 @@ pub mod retrieve;
 pub mod search;
 pub mod server;
 pub mod store;
+pub mod stories;
 pub mod telemetry;
 mod tls;

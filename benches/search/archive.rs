@@ -6,12 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use copydesk::article::{
     ArticleId, ArticleKey, ChangeToken, Digest, EditorFields, Key, Lifecycle, Position, Record, RecordParts,
-    SourceVersion,
+    SourceVersion, StoryId,
 };
 use copydesk::proto::Article;
 use copydesk::store::{
-    Change, ChangedIds, Consistency, CopiesPage, CopiesQuery, FeedCursor, Fetched, Layer, ListPage, ListQuery,
-    Revision, SnapshotQuery, Store, StoreError, StoredOriginal, Visibility, Write, WriteError, Written,
+    Change, ChangedIds, Consistency, CopiesPage, CopiesQuery, FeedCursor, Fetched, GroupedUntil, GroupingStep, Layer,
+    ListPage, ListQuery, NumberedMember, Revision, SnapshotQuery, Store, StoreError, StoredOriginal, Visibility, Write,
+    WriteError, Written,
 };
 use jiff::Timestamp;
 use prost::Message;
@@ -175,5 +176,29 @@ impl Store for Archive {
 
     async fn events(&self, _: Option<i64>, _: usize) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
         Ok(Vec::new())
+    }
+
+    async fn grouped_until(&self) -> Result<GroupedUntil, StoreError> {
+        Ok(GroupedUntil { number: 0, cursor: Position::START.into() })
+    }
+
+    async fn apply_grouping(&self, _: GroupingStep) -> Result<Option<GroupedUntil>, StoreError> {
+        Ok(None)
+    }
+
+    async fn changed_members(&self, _: u64, _: usize, _: bool) -> Result<Vec<NumberedMember>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn story_members(&self, _: StoryId, _: u64, _: usize) -> Result<Vec<NumberedMember>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn stories_of(&self, ids: &[ArticleId]) -> Result<Vec<Option<StoryId>>, StoreError> {
+        Ok(vec![None; ids.len()])
+    }
+
+    async fn merged_into(&self, _: StoryId) -> Result<Option<StoryId>, StoreError> {
+        Ok(None)
     }
 }

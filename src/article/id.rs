@@ -101,7 +101,7 @@ impl fmt::Display for RevisionName {
 }
 
 /// Crockford's alphabet, without letters that look like digits. 16 bytes make 26 characters.
-fn base32() -> &'static Encoding {
+pub(super) fn base32() -> &'static Encoding {
     static ENCODING: std::sync::LazyLock<Encoding> = std::sync::LazyLock::new(|| {
         let mut specification = Specification::new();
         specification.symbols.push_str("0123456789abcdefghjkmnpqrstvwxyz");

@@ -9,7 +9,7 @@ use super::json;
 use super::similar::copy_kind;
 use super::target::Target;
 use crate::proto::{
-    Article, CopyOutcome, DeleteArticleRequest, ReinstateArticleRequest, UndeleteArticleRequest,
+    Article, CopyKind, CopyOutcome, DeleteArticleRequest, ReinstateArticleRequest, UndeleteArticleRequest,
     WithdrawArticleRequest, WithdrawScope,
 };
 
@@ -20,11 +20,14 @@ pub(super) struct WithdrawArgs {
     #[command(flatten)]
     edit: EditArgs,
     /// Also withdraw its copies, and reject those that come later: under any headline, with few edits, or a part of it
-    #[arg(long, conflicts_with = "exact_copies")]
+    #[arg(long, conflicts_with_all = ["exact_copies", "story"])]
     copies: bool,
     /// Also withdraw the other articles that have this headline and body now
-    #[arg(long)]
+    #[arg(long, conflicts_with = "story")]
     exact_copies: bool,
+    /// Also withdraw the other articles of its story
+    #[arg(long)]
+    story: bool,
     /// If the article does not exist, refuse it when it comes
     #[arg(long)]
     allow_missing: bool,
@@ -56,11 +59,12 @@ pub(super) struct EditArgs {
 
 pub(super) async fn withdraw(args: WithdrawArgs) -> Result<(), Failure> {
     let mut client = args.edit.connection.open().await?;
-    let scope = match (args.copies, args.exact_copies) {
-        (true, _) => WithdrawScope::Copies,
-        (_, true) => WithdrawScope::ExactCopies,
-        _ => WithdrawScope::Article,
-    };
+    let scopes = [
+        (args.copies, WithdrawScope::Copies),
+        (args.exact_copies, WithdrawScope::ExactCopies),
+        (args.story, WithdrawScope::Story),
+    ];
+    let scope = scopes.into_iter().find(|(is_chosen, _)| *is_chosen).map_or(WithdrawScope::Article, |(_, scope)| scope);
     let request = WithdrawArticleRequest {
         name: args.target.name(),
         url: args.target.url.clone().unwrap_or_default(),
@@ -76,6 +80,7 @@ pub(super) async fn withdraw(args: WithdrawArgs) -> Result<(), Failure> {
     for copy in &done.copies {
         let outcome = match copy.outcome() {
             CopyOutcome::LeftLonger => "left: it contains the text, and more other text",
+            _ if copy.kind() == CopyKind::Unspecified => "withdrawn, of the same story",
             _ => "withdrawn, as a copy",
         };
         print(&format!("{}  {outcome}  {} {:.2}", copy.name, copy_kind(copy.kind()), copy.similarity))?;

@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Examples by command, each with a remark, which may be empty.
-const EXAMPLES: [(&str, &[(&str, &str)]); 32] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 34] = [
     (
         "demo",
         &[
@@ -89,6 +89,20 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 32] = [
         &[
             ("copydesk copies 7k2mq0v3d9s5x8w1b4n6z0c2hf", ""),
             ("copydesk copies --url https://herald.example/news/1 --any-state", "with withdrawn ones"),
+        ],
+    ),
+    (
+        "stories",
+        &[
+            ("copydesk stories --top", "what most independent sources report now"),
+            ("copydesk stories --language en --section World --min-sources 3", "the latest"),
+        ],
+    ),
+    (
+        "story",
+        &[
+            ("copydesk story stories/3d9s5x8w1b4n6z0c2hf7k2mq0v", ""),
+            ("copydesk story articles/7k2mq0v3d9s5x8w1b4n6z0c2hf", "the story of an article"),
         ],
     ),
     (

@@ -15,7 +15,21 @@ const GROUPS: [(&str, &[&str]); 5] = [
     ("Start here", &["demo", "serve", "ingest", "extract"]),
     (
         "Read",
-        &["get", "list", "search", "count", "suggest", "related", "copies", "watch", "revisions", "source", "export"],
+        &[
+            "get",
+            "list",
+            "search",
+            "count",
+            "suggest",
+            "related",
+            "copies",
+            "stories",
+            "story",
+            "watch",
+            "revisions",
+            "source",
+            "export",
+        ],
     ),
     ("Edit", &["correct", "withdraw", "reinstate", "delete", "undelete"]),
     (

@@ -40,7 +40,9 @@ named!(
     IngestEvent,
     RelatedArticle,
     SearchResult,
+    Story,
     Suggestion,
+    TopStory,
     WatchArticlesResponse
 );
 

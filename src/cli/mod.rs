@@ -28,6 +28,7 @@ mod revisions;
 mod serve;
 mod similar;
 mod source;
+mod stories;
 mod table;
 mod target;
 mod verify;
@@ -70,6 +71,10 @@ enum Command {
     Related(similar::RelatedArgs),
     /// List the copies of an article: with few edits, a part of it, or in a longer one
     Copies(similar::CopiesArgs),
+    /// List the recent stories: what several sources report
+    Stories(stories::StoriesArgs),
+    /// Print a story and its articles
+    Story(stories::StoryArgs),
     /// Print changes as they happen
     Watch(watch::WatchArgs),
     /// Print all articles of one snapshot as JSON lines
@@ -142,6 +147,8 @@ pub fn main() -> ExitCode {
         Command::Search(args) => block_on(reads::search(args)),
         Command::Count(args) => block_on(counts::count(args)),
         Command::Suggest(args) => block_on(counts::suggest(args)),
+        Command::Stories(args) => block_on(stories::stories(args)),
+        Command::Story(args) => block_on(stories::story(args)),
         Command::Related(args) => block_on(similar::related(args)),
         Command::Copies(args) => block_on(similar::copies(args)),
         Command::Watch(args) => block_on(watch::watch(args)),

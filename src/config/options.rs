@@ -76,6 +76,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
         store: store_options(settings)?,
         search: search(settings)?,
         search_readiness: settings.get("search-readiness", switch)?,
+        stories: settings.get("stories", switch)?,
         cache,
         redis,
         // Without a cache there is nothing to check.

@@ -129,6 +129,7 @@ pub const SETTINGS: &[Setting] = &[
     rare("search-snapshot-interval", "10m", "interval at which one of the replicas publishes a snapshot, at least 1s"),
     rare("search-readiness", "off", "readiness only once the search index is built; `off` to serve other reads before"),
     rare("search-memory", "32MiB", "memory for changes of the search index before they are written, at least 16MiB"),
+    setting("stories", "on", "groups recent articles into stories; `off` takes less processor time and memory"),
     setting("deleted-keep", "30d", "time after which deleted articles are purged, at least 1h; `off` keeps them"),
     setting(
         "source-keep",

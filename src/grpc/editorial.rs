@@ -17,7 +17,7 @@ use super::served::{
 use super::status;
 use crate::access::Audit;
 use crate::article::{ChangeKind, EncodedArticle, Record, Violations};
-use crate::ingest::{Copies, CopyScope, Edit, IngestError, Ingestion, RequestId, Target, WithdrawnCopy};
+use crate::ingest::{Copies, CopyScope, Edit, IngestError, Ingestion, Relation, RequestId, Target, WithdrawnCopy};
 use crate::proto;
 use crate::retrieve::Retrieval;
 use crate::store::{Outcome, WriteError, Written};
@@ -72,8 +72,10 @@ fn copy_scope(scope: i32) -> Result<Option<CopyScope>, Status> {
         Ok(proto::WithdrawScope::Unspecified | proto::WithdrawScope::Article) => Ok(None),
         Ok(proto::WithdrawScope::ExactCopies) => Ok(Some(CopyScope::Exact)),
         Ok(proto::WithdrawScope::Copies) => Ok(Some(CopyScope::All)),
+        Ok(proto::WithdrawScope::Story) => Ok(Some(CopyScope::Story)),
         Err(_) => {
-            let expected = "must be WITHDRAW_SCOPE_ARTICLE, WITHDRAW_SCOPE_EXACT_COPIES or WITHDRAW_SCOPE_COPIES";
+            let expected = "must be WITHDRAW_SCOPE_ARTICLE, WITHDRAW_SCOPE_EXACT_COPIES, WITHDRAW_SCOPE_COPIES or \
+                            WITHDRAW_SCOPE_STORY";
             Err(status::ingest(&Violations::one("scope", expected).into()))
         }
     }
@@ -84,9 +86,14 @@ fn withdrawn_copy(copy: &WithdrawnCopy) -> proto::WithdrawnCopy {
         true => proto::CopyOutcome::Withdrawn,
         false => proto::CopyOutcome::LeftLonger,
     };
+    let kind = match copy.relation {
+        Relation::Exact => proto::CopyKind::Exact,
+        Relation::Copy(kind) => copy_kind(Some(kind)),
+        Relation::Story => proto::CopyKind::Unspecified,
+    };
     proto::WithdrawnCopy {
         name: copy.id.name(),
-        kind: copy_kind(copy.kind).into(),
+        kind: kind.into(),
         similarity: copy.similarity,
         outcome: outcome.into(),
     }

@@ -12,16 +12,17 @@ use super::served::retrieval_service_server::RetrievalService;
 use super::served::{
     ArticleChange, ArticleCopy, ArticleRevision, BatchGetArticlesResponse, BatchLookupArticlesResponse,
     ExportArticlesResponse, GetArticleResponse, GetArticleRevisionResponse, ListArticleCopiesResponse,
-    ListArticleRevisionsResponse, ListArticlesResponse, ListRelatedArticlesResponse, LookupArticleResponse,
-    LookupResult, RelatedArticle, SearchArticlesResponse, SearchResult, WatchArticlesResponse,
-    export_articles_response, lookup_result, watch_articles_response,
+    ListArticleRevisionsResponse, ListArticlesResponse, ListRelatedArticlesResponse, ListStoryArticlesResponse,
+    ListTopStoriesResponse, LookupArticleResponse, LookupResult, RelatedArticle, SearchArticlesResponse, SearchResult,
+    TopStory, WatchArticlesResponse, export_articles_response, lookup_result, watch_articles_response,
 };
 use super::{CACHE_METADATA, ConnectionShutdown, Outgoing, status, until_shutdown};
 use crate::access::{Caller, Scope};
 use crate::article::to_proto;
-use crate::proto::{self, Checkpoint, ExportSummary};
+use crate::proto::{self, Checkpoint, ExportSummary, GetStoryRequest, GetStoryResponse, ListStoriesResponse};
 use crate::retrieve::{
-    Aggregated, Audience, CopyEntry, CountKey, Event, ExportProgress, Exported, Got, Lookups, Retrieval, RevisionEntry,
+    Aggregated, Audience, CopyEntry, CountKey, Event, ExportProgress, Exported, Got, ListedStory, Lookups,
+    RelatedEntry, Retrieval, RevisionEntry,
 };
 use crate::store::Layer;
 use crate::telemetry::{Metrics, set_call_article};
@@ -188,7 +189,8 @@ impl RetrievalService for RetrievalApi {
         set_call_article(&request.get_ref().name);
         self.check_states(request.get_ref().filter.as_ref(), request.extensions())?;
         let page = self.retrieval.related(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
-        let related = |(article, score)| RelatedArticle { article: Some(article), score };
+        let related =
+            |RelatedEntry { article, score, same_story }| RelatedArticle { article: Some(article), score, same_story };
         Ok(self.compression.reply(ListRelatedArticlesResponse {
             related_articles: page.articles.into_iter().map(related).collect(),
             next_page_token: page.next_page_token,
@@ -212,6 +214,47 @@ impl RetrievalService for RetrievalApi {
         Ok(self.compression.reply(ListArticleCopiesResponse {
             copies: page.copies.into_iter().map(copy).collect(),
             next_page_token: page.next_page_token,
+        }))
+    }
+
+    async fn get_story(&self, request: Request<GetStoryRequest>) -> Result<Response<GetStoryResponse>, Status> {
+        let story = self.retrieval.story(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
+        Ok(self.compression.reply(GetStoryResponse { story: Some(story) }))
+    }
+
+    async fn list_story_articles(
+        &self,
+        request: Request<proto::ListStoryArticlesRequest>,
+    ) -> Result<Response<ListStoryArticlesResponse>, Status> {
+        let page = self.retrieval.story_articles(request.get_ref()).await;
+        let page = page.map_err(|error| status::retrieve(&error))?;
+        let (articles, next_page_token) = (page.articles, page.next_page_token);
+        Ok(self.compression.reply(ListStoryArticlesResponse { articles, next_page_token }))
+    }
+
+    async fn list_stories(
+        &self,
+        request: Request<proto::ListStoriesRequest>,
+    ) -> Result<Response<ListStoriesResponse>, Status> {
+        let page = self.retrieval.list_stories(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
+        Ok(self.compression.reply(ListStoriesResponse {
+            stories: page.stories.into_iter().map(|listed| listed.story).collect(),
+            next_page_token: page.next_page_token,
+            grouped_token: page.grouped_token,
+        }))
+    }
+
+    async fn list_top_stories(
+        &self,
+        request: Request<proto::ListTopStoriesRequest>,
+    ) -> Result<Response<ListTopStoriesResponse>, Status> {
+        let page = self.retrieval.list_top_stories(request.get_ref()).await;
+        let page = page.map_err(|error| status::retrieve(&error))?;
+        let top = |ListedStory { story, score, articles }| TopStory { story: Some(story), score, articles };
+        Ok(self.compression.reply(ListTopStoriesResponse {
+            top_stories: page.stories.into_iter().map(top).collect(),
+            next_page_token: page.next_page_token,
+            grouped_token: page.grouped_token,
         }))
     }
 

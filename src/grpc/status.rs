@@ -271,6 +271,20 @@ pub fn retrieve(error: &RetrieveError) -> Status {
             let message = "the search index is not fresh enough yet; retry";
             Status::with_error_details(Code::Unavailable, message, with_retry("INDEX_LATE", Duration::from_secs(1)))
         }
+        RetrieveError::StoryNotFound(name) => {
+            let message = format!("{name} does not exist");
+            let mut details = details("STORY_NOT_FOUND");
+            details.set_resource_info("copydesk.v1.Story", name, "", "does not exist");
+            Status::with_error_details(Code::NotFound, message, details)
+        }
+        RetrieveError::StoriesLate => {
+            let message = "the stories are not fresh enough yet; retry";
+            Status::with_error_details(Code::Unavailable, message, with_retry("STORIES_LATE", Duration::from_secs(1)))
+        }
+        RetrieveError::StoriesOff => {
+            let message = "stories are off on this server (the setting `stories`)";
+            Status::with_error_details(Code::Unimplemented, message, details("STORIES_OFF"))
+        }
         RetrieveError::Store(error) => store(error),
     }
 }

@@ -1,4 +1,4 @@
-//! Withdrawal of the copies of an article.
+//! Withdrawal of the copies of an article, or of its story.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,6 +29,19 @@ pub enum CopyScope {
     Exact,
     /// All, also those that come later. Of articles that contain the text, only those that have little else.
     All,
+    /// The other articles of its story.
+    Story,
+}
+
+/// What a withdrawn article is to the one that it is withdrawn with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// It has the same headline and body.
+    Exact,
+    /// It is a copy.
+    Copy(CopyKind),
+    /// It is in the same story, and no copy.
+    Story,
 }
 
 /// Copies of a withdrawn article.
@@ -45,9 +58,9 @@ pub struct Copies {
 pub struct WithdrawnCopy {
     /// Article.
     pub id: ArticleId,
-    /// Kind; none for one with the same headline and body.
-    pub kind: Option<CopyKind>,
-    /// Share of the shorter text that the longer one has, from 0 to 1.
+    /// What it is to the withdrawn article.
+    pub relation: Relation,
+    /// Share of the shorter text that the longer one has, from 0 to 1; 0 if no text is long enough for an estimate.
     pub similarity: f32,
     /// False if it is left: an article that contains the text, and more than twice as much else.
     pub is_withdrawn: bool,
@@ -55,7 +68,7 @@ pub struct WithdrawnCopy {
 
 impl WithdrawnCopy {
     fn exact(id: ArticleId) -> Self {
-        Self { id, kind: None, similarity: 1.0, is_withdrawn: true }
+        Self { id, relation: Relation::Exact, similarity: 1.0, is_withdrawn: true }
     }
 }
 
@@ -75,10 +88,11 @@ impl Ingestion {
         let reason = reason(reason_text, &mut violations);
         let reason = violations.or(reason)?;
         let body = original.decode().map_err(|_| StoreError::Damaged)?.body;
-        let mut copies = match BodySketch::of(&body).filter(|_| scope == CopyScope::All) {
-            Some(sketch) => self.copies_of(original, sketch).await?,
+        let mut copies = match (scope, BodySketch::of(&body)) {
+            (CopyScope::Story, sketch) => self.story_of(original, sketch).await?,
+            (CopyScope::All, Some(sketch)) => self.copies_of(original, sketch).await?,
             // Short texts are compared exactly.
-            None => self.exact_copies_of(original).await?.into_iter().map(WithdrawnCopy::exact).collect(),
+            _ => self.exact_copies_of(original).await?.into_iter().map(WithdrawnCopy::exact).collect(),
         };
         let has_more = copies.len() > MAX_COPIES;
         copies.truncate(MAX_COPIES);
@@ -132,7 +146,10 @@ impl Ingestion {
                 }
                 copies.push(WithdrawnCopy {
                     id: found.id,
-                    kind: (record.digest != original.digest).then_some(found.kind),
+                    relation: match record.digest == original.digest {
+                        true => Relation::Exact,
+                        false => Relation::Copy(found.kind),
+                    },
                     similarity: found.similarity,
                     is_withdrawn: found.is_whole || found.kind == CopyKind::Contained,
                 });
@@ -140,6 +157,39 @@ impl Ingestion {
             match page.next.filter(|_| copies.len() <= MAX_COPIES) {
                 Some(next) => query.after = next,
                 None => return Ok(copies),
+            }
+        }
+    }
+
+    /// Returns the other articles of the story that can be withdrawn, and one more than one call withdraws.
+    async fn story_of(&self, original: &Record, sketch: Option<BodySketch>) -> Result<Vec<WithdrawnCopy>, IngestError> {
+        let story = self.store.stories_of(std::slice::from_ref(&original.id)).await?.pop().flatten();
+        let Some(story) = story else { return Ok(Vec::new()) };
+        let (mut articles, mut after) = (Vec::new(), 0);
+        loop {
+            let members = self.store.story_members(story, after, BATCH).await?;
+            let ids: Vec<ArticleId> = members.iter().map(|numbered| numbered.member.article.clone()).collect();
+            let now = Timestamp::now();
+            for record in self.store.get(&ids, Consistency::Full).await?.into_iter().filter_map(|it| it.record) {
+                if record.id == original.id || !STATES.contains(&record.state(now)) {
+                    continue;
+                }
+                let other = BodySketch::of(&record.decode().map_err(|_| StoreError::Damaged)?.body);
+                let both = sketch.as_ref().zip(other.as_ref());
+                articles.push(WithdrawnCopy {
+                    id: record.id.clone(),
+                    relation: match both.and_then(|(one, other)| one.copy_kind(other)) {
+                        _ if record.digest == original.digest => Relation::Exact,
+                        Some(kind) => Relation::Copy(kind),
+                        None => Relation::Story,
+                    },
+                    similarity: both.map_or(0.0, |(one, other)| one.compare(other).contained as f32),
+                    is_withdrawn: true,
+                });
+            }
+            match members.last().filter(|_| members.len() == BATCH && articles.len() <= MAX_COPIES) {
+                Some(last) => after = last.number,
+                None => return Ok(articles),
             }
         }
     }

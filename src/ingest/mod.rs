@@ -27,7 +27,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub use copies::{Copies, CopyScope, WithdrawnCopy};
+pub use copies::{Copies, CopyScope, Relation, WithdrawnCopy};
 pub use edit::{Edit, Target};
 pub use error::IngestError;
 pub use extraction::{DocumentMemory, Extraction};

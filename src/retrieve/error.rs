@@ -40,6 +40,15 @@ pub enum RetrieveError {
     /// The search index is being built, did not reach the requested position in time, or is too old for a count.
     #[error("the search index is not fresh enough yet")]
     IndexLate,
+    /// The story does not exist, none of its articles is readable, or the article is in no story.
+    #[error("{0} does not exist")]
+    StoryNotFound(String),
+    /// The recent stories are being read, or articles up to the requested position were not grouped in time.
+    #[error("the stories are not fresh enough yet")]
+    StoriesLate,
+    /// This server has no stories.
+    #[error("stories are off on this server")]
+    StoriesOff,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -19,6 +19,8 @@ mod revisions;
 mod search;
 mod snippet;
 mod source;
+mod stories;
+mod top_stories;
 mod watch;
 mod watch_start;
 
@@ -35,16 +37,19 @@ pub use error::RetrieveError;
 pub use export::{Export, ExportProgress, Exported};
 pub use get::Got;
 pub use list::Page;
-pub use related::RelatedPage;
+pub use related::{RelatedEntry, RelatedPage};
 pub use revisions::{RevisionEntry, RevisionPage};
 pub use search::{Hit, Results};
 pub use snippet::TextPart;
+pub use stories::StoryArticles;
+pub use top_stories::{ListedStory, StoryPage};
 pub use watch::{Event, Watched};
 
 use crate::article::{ChangeToken, Position, Violations};
 use crate::proto;
 use crate::search::SearchIndex;
 use crate::store::{Consistency, Store, StoreError};
+use crate::stories::Stories;
 
 /// Limits and intervals of retrieval.
 #[derive(Clone, Debug)]
@@ -79,16 +84,22 @@ pub enum Audience {
 pub struct Retrieval {
     store: Arc<dyn Store>,
     index: Arc<SearchIndex>,
+    stories: Option<Arc<Stories>>,
     limits: RetrieveLimits,
     /// Permits of comparisons, which take processor time: half of the processors stay free of them.
     diffs: Arc<Semaphore>,
 }
 
 impl Retrieval {
-    /// Creates a service that reads from a store, and searches the index of that store.
-    pub fn new(store: Arc<dyn Store>, index: Arc<SearchIndex>, limits: RetrieveLimits) -> Self {
+    /// Creates a service that reads from a store, its search index, and its stories, unless they are off.
+    pub fn new(
+        store: Arc<dyn Store>,
+        index: Arc<SearchIndex>,
+        stories: Option<Arc<Stories>>,
+        limits: RetrieveLimits,
+    ) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self { store, index, limits, diffs: Arc::new(Semaphore::new((processors / 2).max(1))) }
+        Self { store, index, stories, limits, diffs: Arc::new(Semaphore::new((processors / 2).max(1))) }
     }
 
     /// Parses the consistency of a request.

@@ -1,14 +1,17 @@
 //! Page tokens: the position at which a page ended, bound to its request.
 
+use std::cmp::Reverse;
+
 use data_encoding::BASE64URL_NOPAD;
 use jiff::Timestamp;
 use prost::Message;
 use uuid::Uuid;
 
 use super::find::PageStart;
-use crate::article::{ArticleId, Digest, Position, Violations};
+use crate::article::{ArticleId, Digest, Position, StoryId, Violations};
 use crate::search::{ResultCursor, Statistics};
 use crate::store::ListCursor;
+use crate::stories::Rank;
 
 /// Contents of a token. Handwritten Protobuf: it stays out of the API, and old tokens stay readable if fields are
 /// added.
@@ -50,6 +53,9 @@ struct Token {
     check: Vec<u8>,
 }
 
+/// Value of `number` in a token of related articles, if the next page begins within the articles of the same story.
+const OF_STORY: u64 = 1;
+
 /// Start of the next page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NextPage {
@@ -65,6 +71,27 @@ pub(super) struct RelatedStart {
     pub(super) page: PageStart,
     /// Words by which they are found.
     pub(super) words: Vec<String>,
+    /// Which articles of the same story it has before them.
+    pub(super) story: StoryPart,
+}
+
+/// Articles of the same story that are still to come.
+pub(super) enum StoryPart {
+    /// All.
+    Begin,
+    /// Those after one with this time, in microseconds since 1970.
+    After(i64, ArticleId),
+    /// None.
+    End,
+}
+
+/// Start of a page of stories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StoryStart {
+    /// Place of the last story of the previous page.
+    pub(super) after: Option<Rank>,
+    /// Time of the first page.
+    pub(super) now: Timestamp,
 }
 
 /// Digest of a request, so that a token is valid for that request only.
@@ -124,7 +151,11 @@ impl RequestDigest {
 
     /// Returns the token of the page of related articles that begins here.
     pub(super) fn after_related(&self, start: &RelatedStart) -> String {
-        self.seal(Token { words: start.words.clone(), ..Token::of_result(&start.page) })
+        let mut token = Token { words: start.words.clone(), ..Token::of_result(&start.page) };
+        if let StoryPart::After(time, id) = &start.story {
+            (token.number, token.sort_micros, token.id) = (OF_STORY, *time, id.as_str().to_owned());
+        }
+        self.seal(token)
     }
 
     /// Reads the start of a page of a search; none for the first page.
@@ -135,7 +166,29 @@ impl RequestDigest {
     /// Reads the start of a page of related articles; none for the first page.
     pub(super) fn related(&self, token: &str) -> Result<Option<RelatedStart>, Violations> {
         let Some(token) = self.open(token)? else { return Ok(None) };
-        Ok(Some(RelatedStart { page: token.as_result()?, words: token.words }))
+        if token.number != OF_STORY {
+            return Ok(Some(RelatedStart { page: token.as_result()?, words: token.words, story: StoryPart::End }));
+        }
+        let story = StoryPart::After(token.sort_micros, token.id.parse().map_err(|_| forged())?);
+        let page = Token { id: String::new(), ..token.clone() }.as_result()?;
+        Ok(Some(RelatedStart { page, words: token.words, story }))
+    }
+
+    /// Returns the token of the page of stories that begins here.
+    pub(super) fn after_story(&self, start: StoryStart) -> String {
+        let mut token = Token { clock_micros: start.now.as_microsecond(), ..Token::default() };
+        if let Some((Reverse(place), story)) = start.after {
+            (token.sort_micros, token.id) = (place, story.to_string());
+        }
+        self.seal(token)
+    }
+
+    /// Reads the start of a page of stories; none for the first page.
+    pub(super) fn story(&self, token: &str) -> Result<Option<StoryStart>, Violations> {
+        let Some(token) = self.open(token)? else { return Ok(None) };
+        let story = token.id.parse::<StoryId>().map_err(|_| forged())?;
+        let now = Timestamp::from_microsecond(token.clock_micros).map_err(|_| forged())?;
+        Ok(Some(StoryStart { after: Some((Reverse(token.sort_micros), story)), now }))
     }
 
     fn seal(&self, mut token: Token) -> String {

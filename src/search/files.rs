@@ -137,16 +137,19 @@ impl OpenIndex {
             let comment = format!("{} is missing or damaged", damaged.display());
             return Err(TantivyError::DataCorruption(DataCorruption::comment_only(comment)));
         }
-        let options = IndexWriterOptions::builder().memory_budget_per_thread(memory).num_merge_threads(1).build();
-        let writer: IndexWriter = index.writer_with_options(options)?;
-        let mut policy = LogMergePolicy::default();
-        policy.set_min_num_segments(MERGED_SEGMENTS);
-        policy.set_min_layer_size(MIN_SEGMENT);
-        policy.set_del_docs_ratio_before_merge(MAX_DELETED);
-        writer.set_merge_policy(Box::new(policy));
+        let writer = writer(&index, memory, 1)?;
         // Files of a commit that a killed process did not end: one of deletions may have the name of the next commit's.
         writer.garbage_collect_files().wait()?;
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        Ok(Self { index, reader, writer, committed })
+    }
+
+    /// Lets several threads analyze what is added, or one again. What was added must be committed.
+    pub(super) fn with_threads(self, memory: usize, threads: usize) -> tantivy::Result<Self> {
+        let Self { index, reader, writer: former, committed } = self;
+        // It has the lock of the index.
+        drop(former);
+        let writer = writer(&index, memory, threads)?;
         Ok(Self { index, reader, writer, committed })
     }
 
@@ -184,6 +187,22 @@ impl OpenIndex {
         self.writer.garbage_collect_files().wait()?;
         Ok(true)
     }
+}
+
+/// Opens the writer of an index, with some threads that analyze documents.
+fn writer(index: &Index, memory: usize, threads: usize) -> tantivy::Result<IndexWriter> {
+    let options = IndexWriterOptions::builder()
+        .memory_budget_per_thread(memory)
+        .num_worker_threads(threads)
+        .num_merge_threads(1)
+        .build();
+    let writer: IndexWriter = index.writer_with_options(options)?;
+    let mut policy = LogMergePolicy::default();
+    policy.set_min_num_segments(MERGED_SEGMENTS);
+    policy.set_min_layer_size(MIN_SEGMENT);
+    policy.set_del_docs_ratio_before_merge(MAX_DELETED);
+    writer.set_merge_policy(Box::new(policy));
+    Ok(writer)
 }
 
 /// Returns a file of the index that is missing or differs from its checksum.

@@ -11,11 +11,10 @@ use tantivy::index::SegmentId;
 use tokio::sync::watch;
 
 use super::files::{Committed, Folder, OpenIndex};
-use super::rush::{Rush, wait_for_calm, written_in};
 use super::shared::Shared;
 use super::view::View;
 use crate::article::{ArticleId, Lifecycle, Position, Record};
-use crate::store::{Consistency, FeedCursor, Fetched, Store, StoreError};
+use crate::store::{Consistency, FeedCursor, Fetched, Rush, Store, StoreError};
 
 /// Maximum number of changes that are read at a time.
 const BATCH: usize = 1_000;
@@ -219,10 +218,8 @@ impl Follower {
             self.shared.checked.store(Timestamp::now().as_microsecond(), Ordering::Relaxed);
             let is_caught_up = read.changes < BATCH;
             if read.changes > 0 {
-                let oldest = self.shared.note_pending(&read.records);
-                if rush.begins(Instant::now(), (!is_caught_up).then(|| written_in(&read.records))) {
-                    wait_for_calm(&mut self.wake, oldest).await;
-                }
+                self.shared.note_pending(&read.records);
+                rush.rest(&mut self.wake, &read.records, is_caught_up).await;
                 pending.add(&read);
                 index = self.add(index, read.records, cursor.position).await?;
                 cursor = read.cursor;
@@ -394,11 +391,10 @@ pub(super) async fn blocking<T: Send + 'static>(
 }
 
 impl Shared {
-    /// Notes the age of changes that are not in the index yet. Returns the time of the oldest one of these.
-    fn note_pending(&self, records: &[Arc<Record>]) -> Timestamp {
-        let oldest = records.iter().map(|record| record.update_time).min().unwrap_or_else(Timestamp::now);
-        let micros = oldest.as_microsecond();
+    /// Notes the age of changes that are not in the index yet.
+    fn note_pending(&self, records: &[Arc<Record>]) {
+        let oldest = records.iter().map(|record| record.update_time).min();
+        let micros = oldest.unwrap_or_else(Timestamp::now).as_microsecond();
         let _known = self.behind_since.compare_exchange(0, micros, Ordering::Relaxed, Ordering::Relaxed);
-        oldest
     }
 }

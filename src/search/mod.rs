@@ -12,7 +12,6 @@ mod postings;
 mod publisher;
 mod ranking;
 mod request;
-mod rush;
 mod schema;
 mod shared;
 mod similar;

@@ -1,5 +1,6 @@
 //! Opening of the index: as it is on disk, from a snapshot, or from all articles.
 
+use std::num::NonZero;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -16,6 +17,14 @@ use crate::store::{FeedCursor, SnapshotQuery};
 
 /// Number of articles that are read at a time when the index is built.
 const BUILD_BATCH: usize = 1_000;
+
+/// Maximum number of threads that analyze articles when the index is built. Each has the memory of the settings.
+const MAX_BUILD_THREADS: usize = 4;
+
+/// Returns the number of threads that analyze articles when the index is built, while nobody can search.
+fn build_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get).min(MAX_BUILD_THREADS)
+}
 
 impl Follower {
     /// Opens the index, or an empty one if it cannot be used.
@@ -82,12 +91,17 @@ impl Follower {
         self.open().await
     }
 
+    async fn with_threads(&self, index: OpenIndex, threads: usize) -> Result<OpenIndex, Failure> {
+        let memory = self.shared.options.memory;
+        blocking(move || index.with_threads(memory, threads)).await
+    }
+
     /// Builds the index from all articles.
     pub(super) async fn build(&self, index: OpenIndex) -> Result<(OpenIndex, FeedCursor), Failure> {
         let checked = Timestamp::now();
         let at = self.store.head().await?;
         let began = Instant::now();
-        let mut index = index;
+        let mut index = self.with_threads(index, build_threads()).await?;
         let mut after: Option<ArticleId> = None;
         let mut count = 0;
         loop {
@@ -110,6 +124,7 @@ impl Follower {
         let cursor = FeedCursor::from(at);
         self.shared.checked.store(checked.as_microsecond(), Ordering::Relaxed);
         let index = self.commit(index, cursor, Pending::of(count), true).await?;
+        let index = self.with_threads(index, 1).await?;
         if count > 0 {
             tracing::info!(articles = count, seconds = began.elapsed().as_secs_f64(), "search index built");
         }

@@ -72,6 +72,8 @@ pub struct ServerOptions {
     pub search: SearchOptions,
     /// True if the server is ready only once its search index is built.
     pub search_readiness: bool,
+    /// Groups articles into stories.
+    pub stories: bool,
     /// Authentication; none if absent.
     pub access: Option<AccessOptions>,
     /// Destination of the audit log.
@@ -337,7 +339,8 @@ impl Server {
     fn own_services(&self, metrics: &Metrics) -> OwnServices {
         let max = self.options.max_message_bytes;
         let compression = self.options.compression;
-        let retrieval = Retrieval::new(self.stack.reads(), self.stack.index(), self.options.retrieve.clone());
+        let retrieval =
+            Retrieval::new(self.stack.reads(), self.stack.index(), self.stack.stories(), self.options.retrieve.clone());
         let extraction = self.extraction.clone();
         let early = EarlyReject::new(extraction.clone(), max, metrics.clone());
         let ingestion =

@@ -8,6 +8,7 @@ use crate::cache::{ConsistencyChecker, LocalCache, RedisCache};
 use crate::search::SearchIndex;
 use crate::store::postgres::Standbys;
 use crate::store::{KeyStore, Store, Traced};
+use crate::stories::Stories;
 use crate::telemetry::Metrics;
 
 /// Open store behind its caches.
@@ -20,6 +21,7 @@ pub(super) struct Stack {
     consistency_checker: Option<Arc<ConsistencyChecker>>,
     standbys: Option<Arc<Standbys>>,
     index: Arc<SearchIndex>,
+    stories: Option<Arc<Stories>>,
 }
 
 impl Stack {
@@ -54,6 +56,7 @@ impl Stack {
         let standbys = engine.standbys(&options.store, below, metrics.standbys().clone()).await?;
         // It follows the store itself: its reads of every new article must not fill the caches.
         let index = SearchIndex::open(Arc::clone(&store), options.search.clone(), metrics.search().clone()).await?;
+        let stories = options.stories.then(|| Stories::start(Arc::clone(&store), metrics.stories().clone()));
         Ok(Self {
             engine,
             store,
@@ -62,6 +65,7 @@ impl Stack {
             consistency_checker,
             standbys: standbys.map(Arc::new),
             index: Arc::new(index),
+            stories: stories.map(Arc::new),
         })
     }
 
@@ -78,6 +82,11 @@ impl Stack {
     /// Returns the search index.
     pub(super) fn index(&self) -> Arc<SearchIndex> {
         Arc::clone(&self.index)
+    }
+
+    /// Returns the stories, unless they are off.
+    pub(super) fn stories(&self) -> Option<Arc<Stories>> {
+        self.stories.clone()
     }
 
     /// Returns the API keys that are stored beside the articles.

@@ -11,9 +11,10 @@ use uuid::Uuid;
 use super::copies::{CopiesPage, CopiesQuery};
 use super::page::{ListPage, ListQuery, SnapshotQuery};
 use super::read::{Change, ChangedIds, Consistency, FeedCursor, Fetched, Revision, Visibility};
+use super::stories::{GroupedUntil, GroupingStep, NumberedMember};
 use super::write::{Write, Written};
 use super::{Store, StoreError, StoredOriginal, WriteError};
-use crate::article::{ArticleId, ArticleKey, Key, Position, Record};
+use crate::article::{ArticleId, ArticleKey, Key, Position, Record, StoryId};
 
 /// Declares [`StoreLayer`] with a default for each method of [`Store`], and implements `Store` for every layer.
 macro_rules! layer {
@@ -85,6 +86,12 @@ layer! {
     async deleted_before(time: Timestamp, limit: usize) -> Result<Vec<(ArticleId, i64)>, StoreError>;
     async original(id: &ArticleId, revision: Option<i64>) -> Result<Option<StoredOriginal>, StoreError>;
     async evict_originals(before: Timestamp, max_bytes: u64) -> Result<usize, StoreError>;
+    async grouped_until() -> Result<GroupedUntil, StoreError>;
+    async apply_grouping(step: GroupingStep) -> Result<Option<GroupedUntil>, StoreError>;
+    async changed_members(after: u64, limit: usize, only_needed: bool) -> Result<Vec<NumberedMember>, StoreError>;
+    async story_members(story: StoryId, after: u64, limit: usize) -> Result<Vec<NumberedMember>, StoreError>;
+    async stories_of(ids: &[ArticleId]) -> Result<Vec<Option<StoryId>>, StoreError>;
+    async merged_into(story: StoryId) -> Result<Option<StoryId>, StoreError>;
     async acquire_lease(task: &str, holder: Uuid, lasts: Duration) -> Result<bool, StoreError>;
     async record_events(events: Vec<Vec<u8>>) -> Result<(), StoreError>;
     async events(before: Option<i64>, limit: usize) -> Result<Vec<(i64, Vec<u8>)>, StoreError>;

@@ -18,7 +18,9 @@ mod page;
 mod plan;
 pub mod postgres;
 mod read;
+mod rush;
 pub mod sqlite;
+mod stories;
 mod times;
 mod traced;
 mod verify;
@@ -41,6 +43,8 @@ pub use merge::last_successor;
 pub use original::{Original, OriginalDocument, StoredOriginal};
 pub use page::{ListCursor, ListPage, ListQuery, Order, OrderField, Shard, SnapshotQuery};
 pub use read::{Change, ChangedIds, Consistency, FeedCursor, Fetched, Layer, Revision, Visibility};
+pub use rush::Rush;
+pub use stories::{GroupedUntil, GroupingStep, NumberedMember, StoryMember};
 pub use traced::Traced;
 pub use verify::{Total, Verified, verify};
 pub use write::{
@@ -48,7 +52,7 @@ pub use write::{
     Transition, Update, Write, Written,
 };
 
-use crate::article::{ArticleId, ArticleKey, Key, Position, Record};
+use crate::article::{ArticleId, ArticleKey, Key, Position, Record, StoryId};
 
 /// Number of events of ingestion that are kept. An event takes at most 4 KiB.
 pub const MAX_EVENTS: i64 = 5_000;
@@ -148,6 +152,31 @@ pub trait Store: Send + Sync + 'static {
 
     /// Returns at most `limit` events older than `before`, newest first, with their numbers.
     async fn events(&self, before: Option<i64>, limit: usize) -> Result<Vec<(i64, Vec<u8>)>, StoreError>;
+
+    /// Returns how far articles are grouped into stories.
+    async fn grouped_until(&self) -> Result<GroupedUntil, StoreError>;
+
+    /// Applies a step of the replica that groups articles, in one transaction. Returns the new state; none, without
+    /// effect, if another step was applied since `step.from`. Members whose article is unknown are left out.
+    async fn apply_grouping(&self, step: GroupingStep) -> Result<Option<GroupedUntil>, StoreError>;
+
+    /// Returns at most `limit` memberships that changed after a number, in order, each as it is now. With `only_needed`
+    /// those without a report are left out.
+    async fn changed_members(
+        &self,
+        after: u64,
+        limit: usize,
+        only_needed: bool,
+    ) -> Result<Vec<NumberedMember>, StoreError>;
+
+    /// Returns the memberships of a story, in the order of their numbers: at most `limit` after a number.
+    async fn story_members(&self, story: StoryId, after: u64, limit: usize) -> Result<Vec<NumberedMember>, StoreError>;
+
+    /// Returns the stories of articles, in the order of `ids`; none for those that are in no story.
+    async fn stories_of(&self, ids: &[ArticleId]) -> Result<Vec<Option<StoryId>>, StoreError>;
+
+    /// Returns the story that another one has become part of, at last; none if it was not merged.
+    async fn merged_into(&self, story: StoryId) -> Result<Option<StoryId>, StoreError>;
 
     /// Acquires a lease for a time, or extends it: a task of which only one replica at a time does each kind. Returns
     /// false if another holder has it.

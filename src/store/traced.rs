@@ -5,10 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{
-    Change, Consistency, CopiesPage, CopiesQuery, Fetched, ListPage, ListQuery, Revision, SnapshotQuery, Store,
-    StoreError, StoreLayer, Visibility, Write, WriteError, Written,
+    Change, Consistency, CopiesPage, CopiesQuery, Fetched, ListPage, ListQuery, NumberedMember, Revision,
+    SnapshotQuery, Store, StoreError, StoreLayer, Visibility, Write, WriteError, Written,
 };
-use crate::article::{ArticleId, Key, Position, Record};
+use crate::article::{ArticleId, Key, Position, Record, StoryId};
 use crate::telemetry::trace::{SpanGuard, SpanKind, Value, span, with_context};
 
 /// Decorator that records a span `store.<method>` for each method that a call waits for. Spans of the engine are its
@@ -116,5 +116,13 @@ impl StoreLayer for Traced {
 
     async fn snapshot(&self, query: &SnapshotQuery) -> Result<Vec<(Arc<Record>, Visibility)>, StoreError> {
         recorded("store.snapshot", self.store.snapshot(query)).await
+    }
+
+    async fn story_members(&self, story: StoryId, after: u64, limit: usize) -> Result<Vec<NumberedMember>, StoreError> {
+        recorded("store.story_members", self.store.story_members(story, after, limit)).await
+    }
+
+    async fn stories_of(&self, ids: &[ArticleId]) -> Result<Vec<Option<StoryId>>, StoreError> {
+        recorded("store.stories_of", self.store.stories_of(ids)).await
     }
 }

@@ -12,4 +12,5 @@ pub use logging::{LogFormat, LoggingError, check_level, init};
 pub use metrics::{
     CacheMetrics, CallMetrics, ComputedGauge, ConnectionMetrics, ConsistencyCheckMetrics, IngestMetrics, MethodMetrics,
     Metrics, OpenConnection, ReadMetrics, RedisMetrics, RetrievalMetrics, SearchMetrics, StandbyMetrics, StoreMetrics,
+    StoryMetrics,
 };

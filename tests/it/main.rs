@@ -33,6 +33,7 @@ mod exports; // exports that are cut, and shards
 mod file_permissions; // file permissions under any umask
 mod filters; // filters over the wire
 mod fuzz_corpus; // the corpus of the fuzz targets
+mod grouped_stories; // articles that report one event
 mod grpc_web; // gRPC-Web as browsers use it
 mod hostile_clients; // attacks by HTTP/2 clients
 mod http2_frames; // HTTP/2 frames, byte by byte

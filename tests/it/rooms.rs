@@ -20,7 +20,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("cache", &["proto", "random", "tls", "overload", "telemetry", "article", "store"]),
     ("ingest", &["proto", "overload", "telemetry", "article", "extract", "store"]),
     ("search", &["proto", "files", "printable", "overload", "telemetry", "article", "store"]),
-    ("retrieve", &["proto", "article", "store", "search"]),
+    ("stories", &["proto", "overload", "telemetry", "article", "store"]),
+    ("retrieve", &["proto", "article", "store", "search", "stories"]),
     ("grpc", &["proto", "telemetry", "access", "article", "store", "ingest", "retrieve"]),
     (
         "server",
@@ -36,6 +37,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "extract",
             "store",
             "search",
+            "stories",
             "cache",
             "ingest",
             "retrieve",

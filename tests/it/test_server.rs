@@ -50,6 +50,7 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
         redis: None,
         search: search_options(&dir.join("search")),
         search_readiness: false,
+        stories: false,
         access: None,
         audit_log: AuditTarget::Off,
         insecure: false,

@@ -352,6 +352,8 @@ int main() try {
   scenario.Related();
   scenario.Copies();
   scenario.Kill();
+  scenario.ReadStory();
+  scenario.KillStory();
 } catch (const std::exception& error) {
   std::cerr << error.what() << std::endl;
   return 1;

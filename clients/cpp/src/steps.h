@@ -19,6 +19,9 @@ struct Scenario {
   std::vector<copydesk::v1::Article> items = {};
   copydesk::v1::Article withdrawn = {};
   copydesk::v1::Article wire = {};
+  // The first article of the story, and the story.
+  copydesk::v1::Article reported = {};
+  copydesk::v1::Story story = {};
 
   void Ingest();
   void Get();
@@ -47,6 +50,8 @@ struct Scenario {
   void Related();
   void Copies();
   void Kill();
+  void ReadStory();
+  void KillStory();
 
  private:
   copydesk::v1::IngestArticleResponse IngestOne(const copydesk::v1::IngestArticleRequest& request);
@@ -55,6 +60,7 @@ struct Scenario {
   Problem Rejection(const std::string& url, const std::string& headline, const std::string& body);
   grpc::Status IngestReady(const std::string& url, const std::string& headline, const std::string& body,
                            copydesk::v1::IngestedArticle* ingested);
+  copydesk::v1::Article IngestText(const std::string& file, const std::string& url);
   copydesk::v1::ExportProgress ExportUntilProgress(const copydesk::v1::ExportArticlesRequest& request,
                                                    std::set<std::string>* names);
 };

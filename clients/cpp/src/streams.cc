@@ -11,7 +11,7 @@ namespace {
 constexpr int kStreamed = 1000;
 constexpr int kBroken = 500;
 
-IngestArticlesRequest Story(int sequence) {
+IngestArticlesRequest HarbourStory(int sequence) {
   auto number = std::to_string(sequence);
   std::string body;
   for (int paragraph = 0; paragraph < 70; ++paragraph) {
@@ -72,7 +72,7 @@ void Scenario::Stream() {
   auto stream = client.ingestion->IngestArticles(&context);
   std::thread sending([&stream] {
     // Write blocks while flow control accepts no more, and fails once the stream has ended.
-    for (int sequence = 0; sequence < kStreamed && stream->Write(Story(sequence)); ++sequence) {
+    for (int sequence = 0; sequence < kStreamed && stream->Write(HarbourStory(sequence)); ++sequence) {
     }
     stream->WritesDone();
   });

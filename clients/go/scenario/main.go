@@ -23,6 +23,9 @@ type scenario struct {
 	items         []*copydeskv1.Article
 	withdrawn     *copydeskv1.Article
 	wire          *copydeskv1.Article
+	// reported is the first article of topStory.
+	reported *copydeskv1.Article
+	topStory *copydeskv1.Story
 }
 
 func main() {
@@ -70,7 +73,7 @@ func run(ctx context.Context) error {
 		fmt.Println("14 compression no witness")
 	}
 	return runAll(ctx, s.health, s.withdrawByURL, s.withdrawEarly, s.anyState, s.older, s.diff, s.markdown, s.export,
-		s.count, s.suggest, s.related, s.copies, s.kill)
+		s.count, s.suggest, s.related, s.copies, s.kill, s.story, s.killStory)
 }
 
 func runAll(ctx context.Context, steps ...func(context.Context) error) error {

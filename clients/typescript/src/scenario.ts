@@ -24,6 +24,7 @@ import {
   ValueField,
 } from './generated/copydesk/v1/retrieval_service.js';
 import { failure, fresh, FULLY_CONSISTENT, ingestedOf, needed, say, yes } from './steps.js';
+import { Stories } from './stories.js';
 import { Streams } from './streams.js';
 
 const MISSING = 'articles/no-such-article';
@@ -275,5 +276,8 @@ await scenario.suggest();
 await scenario.related();
 const wire = await editors.copies(readFileSync(join(clients, 'data', 'channel.txt'), 'utf8'));
 await editors.kill(wire);
+const stories = new Stories(client, join(clients, 'data'));
+const { article, story } = await stories.story();
+await stories.killStory(article, story);
 client.close();
 other.close();

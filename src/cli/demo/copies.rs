@@ -53,8 +53,8 @@ async fn ingest(client: &mut Connected, number: usize) -> Result<Article, tonic:
     Ok(answer.into_first().and_then(|ingested| ingested.article).unwrap_or_default())
 }
 
-/// Shows the copies of a wire story, and the kill.
-pub(super) async fn show(client: &mut Connected) -> Result<(), Failure> {
+/// Shows the copies of a wire story. Returns the name of the original.
+pub(super) async fn show(client: &mut Connected) -> Result<String, Failure> {
     heading("Copies of a wire story under four headlines")?;
     let first = ingest(client, 0).await?;
     for number in 1..SITES.len() {
@@ -67,9 +67,14 @@ pub(super) async fn show(client: &mut Connected) -> Result<(), Failure> {
         let headline = copy.article.as_ref().map_or("", |article| &article.headline);
         print(&format!("{:<10} {headline}", copy_kind(copy.kind())))?;
     }
+    Ok(first.name)
+}
+
+/// Shows the kill.
+pub(super) async fn kill(client: &mut Connected, name: String) -> Result<(), Failure> {
     heading("One kill that takes all of them, and those that come later")?;
     let request = WithdrawArticleRequest {
-        name: first.name,
+        name,
         reason: "The agency recalled the story.".into(),
         scope: WithdrawScope::Copies.into(),
         ..Default::default()

@@ -2,6 +2,7 @@
 
 mod copies;
 mod pages;
+mod stories;
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -130,7 +131,9 @@ async fn show(client: &mut Connected) -> Result<(), Failure> {
     heading("Wire item, its correction and its kill")?;
     let killed = wire(client).await?;
     not_readable(client, killed).await?;
-    copies::show(client).await
+    let original = copies::show(client).await?;
+    stories::show(client).await?;
+    copies::kill(client, original).await
 }
 
 async fn not_readable(client: &mut Connected, name: String) -> Result<(), Failure> {

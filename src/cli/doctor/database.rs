@@ -9,7 +9,7 @@ const PART: &str = "database";
 /// Oldest supported version.
 const MIN_VERSION: i32 = 130_000;
 /// Connections of a replica besides those for reads.
-const OTHER_CONNECTIONS: usize = 8;
+const OTHER_CONNECTIONS: usize = 10;
 
 pub(super) async fn check(postgres: &PostgresOptions, options: &ServerOptions, findings: &mut Vec<Finding>) {
     match PostgresStore::probe(postgres).await {

@@ -8,6 +8,7 @@ use super::erase::{self, ErasedRow};
 use super::key_table;
 use super::original_table::{self, OriginalRow};
 use super::sketch_table::{self, SketchRow};
+use super::story_erasure;
 use crate::article::{ArticleKey, ChangeKind, CleanArticle, Digest, RecordParts};
 use crate::store::enum_codes::{head, kind_number, lifecycle_number, micros, outcome_number};
 use crate::store::plan::{Provenance, Revision};
@@ -163,13 +164,15 @@ impl Batch {
             && self.originals.is_empty()
     }
 
-    /// Builds the statements that store texts and original documents. They need no position.
+    /// Builds the statements that store texts and original documents, and take locks. They need no position.
     pub(super) fn texts(&mut self) -> Vec<Statement> {
         let rows = std::mem::take(&mut self.texts);
         let mut bulk = Bulk::new("copydesk.texts", 0);
         bulk.column("text", Type::UUID_ARRAY, each(&rows, |row| row.text));
         bulk.column("content", Type::BYTEA_ARRAY, rows.into_iter().map(|row| row.content).collect());
-        [bulk.insert(), original_table::documents(&self.originals)].into_iter().flatten().collect()
+        let erased: Vec<i64> = each(&self.erased, |row| row.article);
+        let all = [bulk.insert(), original_table::documents(&self.originals), story_erasure::exclude_steps(&erased)];
+        all.into_iter().flatten().collect()
     }
 
     /// Builds the statements that store the rest, after the feed has been advanced.

@@ -30,12 +30,13 @@ const LOCK_TRIES: u32 = 10;
 const LOCK_RETRY: Duration = Duration::from_millis(300);
 
 /// Tables with texts of articles or hashes of them, and the index in whose order each is rewritten.
-const TABLES: [(&str, &str); 6] = [
+const TABLES: [(&str, &str); 7] = [
     ("copydesk.texts", "texts_pkey"),
     ("copydesk.article_sketches", "article_sketches_pkey"),
     ("copydesk.article_anchors", "article_anchors_pkey"),
     ("copydesk.originals", "originals_pkey"),
     ("copydesk.revision_originals", "revision_originals_pkey"),
+    ("copydesk.story_members", "story_members_pkey"),
     ("copydesk.changes", "changes_pkey"),
 ];
 

@@ -231,6 +231,28 @@ const MIGRATIONS: &[&str] = &[
     -- Tasks that one replica at a time does.
     CREATE TABLE copydesk.leases (task text PRIMARY KEY, holder uuid NOT NULL, until timestamptz NOT NULL);
 ",
+    "
+    -- Memberships of articles in stories. `number` is that of the last change, and the report is empty if grouping
+    -- does not need it.
+    CREATE TABLE copydesk.story_members (
+        article bigint PRIMARY KEY, story uuid NOT NULL, number bigint NOT NULL UNIQUE, by_editor boolean NOT NULL,
+        report bytea NOT NULL
+    );
+    CREATE INDEX story_members_by_story ON copydesk.story_members (story, number);
+    CREATE INDEX story_members_needed ON copydesk.story_members (number) WHERE report <> '';
+    -- A report is derived from the text of its article. Statistics of a column have values of it, and are not erased.
+    ALTER TABLE copydesk.story_members ALTER COLUMN report SET STORAGE EXTERNAL;
+    ALTER TABLE copydesk.story_members ALTER COLUMN report SET STATISTICS 0;
+    -- Stories that are part of another one. No heir has a row of its own.
+    CREATE TABLE copydesk.story_merges (story uuid PRIMARY KEY, heir uuid NOT NULL);
+    CREATE INDEX story_merges_by_heir ON copydesk.story_merges (heir);
+    -- Number of the newest membership, and position and time of the change up to which articles are grouped.
+    CREATE TABLE copydesk.grouping (
+        one boolean PRIMARY KEY DEFAULT true CHECK (one), number bigint NOT NULL, sequence bigint NOT NULL,
+        time bigint
+    );
+    INSERT INTO copydesk.grouping (number, sequence) VALUES (0, 0);
+",
 ];
 
 /// Number of migrations before the contents are converted, which SQL cannot do.

@@ -33,6 +33,8 @@ mod reader;
 mod rows;
 mod sketch_table;
 mod standbys;
+mod story_erasure;
+mod story_tables;
 mod tls;
 mod transaction;
 mod writer;
@@ -54,10 +56,11 @@ pub use standbys::Standbys;
 
 use super::original::CompressedOriginal;
 use super::{
-    Change, ChangedIds, Consistency, CopiesPage, CopiesQuery, FeedCursor, Fetched, ListPage, ListQuery, Revision,
-    SnapshotQuery, Store, StoreError, StoredOriginal, Visibility, Write, WriteError, Written,
+    Change, ChangedIds, Consistency, CopiesPage, CopiesQuery, FeedCursor, Fetched, GroupedUntil, GroupingStep,
+    ListPage, ListQuery, NumberedMember, Revision, SnapshotQuery, Store, StoreError, StoredOriginal, Visibility, Write,
+    WriteError, Written,
 };
-use crate::article::{ArticleId, ArticleKey, Key, Position, Record};
+use crate::article::{ArticleId, ArticleKey, Key, Position, Record, StoryId};
 use crate::overload::admission::{Gate, ReadKind};
 use crate::telemetry::StoreMetrics;
 use breaker::Breaker;
@@ -66,8 +69,9 @@ use pool::Pool;
 use read_batcher::ReadBatcher;
 use writer::Writer;
 
-/// Connections for background work: writer, trimming of old changes, and removal of purged texts, which takes two.
-const BACKGROUND_CONNECTIONS: usize = 4;
+/// Connections for background work: writer, grouping of articles, trimming of old changes, and removal of purged texts,
+/// which takes two.
+const BACKGROUND_CONNECTIONS: usize = 5;
 /// Connections for priority reads, which never queue behind other reads: changed IDs for caches, API keys, the head of
 /// the feed and health checks.
 const PRIORITY_CONNECTIONS: usize = 2;
@@ -87,6 +91,7 @@ pub struct PostgresStore {
     read_batcher: ReadBatcher,
     priority: Arc<Pool>,
     follower: Arc<Pool>,
+    background: Arc<Pool>,
     _probing: AbortOnDropHandle<()>,
     _listening: Option<AbortOnDropHandle<()>>,
     _trimming: Option<AbortOnDropHandle<()>>,
@@ -157,14 +162,14 @@ impl PostgresStore {
         let gate = Gate::new(options.connections, options.read_queue, options.read_wait, metrics.reads.clone());
         let reads = Arc::new(Pool::new(&options, options.connections, &breaker).map_err(failed)?);
         let read_batcher = ReadBatcher::new(Arc::clone(&reads), feed);
-        let work = Arc::new(Pool::new(&options, BACKGROUND_CONNECTIONS, &breaker).map_err(failed)?);
+        let background = Arc::new(Pool::new(&options, BACKGROUND_CONNECTIONS, &breaker).map_err(failed)?);
         let priority = Arc::new(Pool::new(&options, PRIORITY_CONNECTIONS, &breaker).map_err(failed)?);
         let follower = Arc::new(Pool::new(&options, FOLLOWER_CONNECTIONS, &breaker).map_err(failed)?);
-        let wake = Wake::new(feed::head(&work).await.map_err(failed)?);
+        let wake = Wake::new(feed::head(&background).await.map_err(failed)?);
         let listening = options.listen.then(|| wake.listen(&options));
-        let trimming = options.keep.map(|keep| feed_retention::start(Arc::clone(&work), keep));
-        let erasing = eraser::start(Arc::clone(&work));
-        let writer = Writer::start(work, feed, &options, wake.clone(), &metrics);
+        let trimming = options.keep.map(|keep| feed_retention::start(Arc::clone(&background), keep));
+        let erasing = eraser::start(Arc::clone(&background));
+        let writer = Writer::start(Arc::clone(&background), feed, &options, wake.clone(), &metrics);
         Ok(Self {
             feed,
             writer,
@@ -174,6 +179,7 @@ impl PostgresStore {
             read_batcher,
             priority,
             follower,
+            background,
             _probing: probing,
             _listening: listening,
             _trimming: trimming,
@@ -313,6 +319,38 @@ impl Store for PostgresStore {
     async fn events(&self, before: Option<i64>, limit: usize) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
         let (_permit, revocation) = self.gate.enter(ReadKind::Page(1)).await?;
         revocation.run_unless_revoked(event_table::read(&*self.reads, before, limit)).await
+    }
+
+    async fn grouped_until(&self) -> Result<GroupedUntil, StoreError> {
+        story_tables::grouped_until(&*self.priority).await
+    }
+
+    async fn apply_grouping(&self, step: GroupingStep) -> Result<Option<GroupedUntil>, StoreError> {
+        story_tables::apply(&self.background, &step).await
+    }
+
+    async fn changed_members(
+        &self,
+        after: u64,
+        limit: usize,
+        only_needed: bool,
+    ) -> Result<Vec<NumberedMember>, StoreError> {
+        story_tables::changed(&*self.priority, after, limit, only_needed).await
+    }
+
+    async fn story_members(&self, story: StoryId, after: u64, limit: usize) -> Result<Vec<NumberedMember>, StoreError> {
+        let (_permit, revocation) = self.gate.enter(ReadKind::Page(1)).await?;
+        revocation.run_unless_revoked(story_tables::of_story(&*self.reads, story, after, limit)).await
+    }
+
+    async fn stories_of(&self, ids: &[ArticleId]) -> Result<Vec<Option<StoryId>>, StoreError> {
+        let (_permit, _revocation) = self.gate.enter(ReadKind::Short).await?;
+        story_tables::stories_of(&*self.reads, ids).await
+    }
+
+    async fn merged_into(&self, story: StoryId) -> Result<Option<StoryId>, StoreError> {
+        let (_permit, _revocation) = self.gate.enter(ReadKind::Short).await?;
+        story_tables::heir_of(&*self.reads, story).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -72,6 +72,11 @@ impl Pool {
         self.breaker.guard(work).await
     }
 
+    /// Returns the maximum duration of a statement.
+    pub(super) fn statement_timeout(&self) -> Duration {
+        self.statement_timeout
+    }
+
     /// Returns a connection for a transaction.
     pub(super) async fn connection(&self) -> Result<Connection, StoreError> {
         self.guard(self.checkout()).await

@@ -13,7 +13,10 @@ use super::{PostgresOptions, PostgresStore, migrate};
 const RIGHTS: &str = "('articles', 'SELECT'), ('articles', 'INSERT'), ('articles', 'UPDATE'), ('changes', 'SELECT'),
     ('changes', 'INSERT'), ('texts', 'SELECT'), ('texts', 'INSERT'), ('facets', 'SELECT'), ('facets', 'INSERT'),
     ('facets', 'DELETE'), ('requests', 'SELECT'), ('requests', 'INSERT'), ('requests', 'DELETE'), ('feed', 'SELECT'),
-    ('feed', 'UPDATE'), ('leases', 'SELECT'), ('leases', 'INSERT'), ('leases', 'UPDATE')";
+    ('feed', 'UPDATE'), ('leases', 'SELECT'), ('leases', 'INSERT'), ('leases', 'UPDATE'),
+    ('story_members', 'SELECT'), ('story_members', 'INSERT'), ('story_members', 'UPDATE'),
+    ('story_merges', 'SELECT'), ('story_merges', 'INSERT'), ('story_merges', 'UPDATE'), ('story_merges', 'DELETE'),
+    ('grouping', 'SELECT'), ('grouping', 'UPDATE')";
 
 /// Facts that a database reports about itself.
 #[derive(Clone, Debug)]

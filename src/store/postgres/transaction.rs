@@ -160,18 +160,7 @@ impl Transactions<'_> {
         dependencies: &Dependencies,
         locks: &Locks,
     ) -> Result<Planner, Failed> {
-        // Keeps a setting that guarantees more than `on`.
-        let begin = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
-             SET LOCAL statement_timeout = {statement};
-             SET LOCAL idle_in_transaction_session_timeout = {idle};
-             SELECT set_config('synchronous_commit', 'on', true)
-             WHERE current_setting('synchronous_commit') IN ('off', 'local');
-             {withdrawal}",
-            withdrawal = locks.withdrawal.as_deref().unwrap_or(""),
-            statement = self.statement_timeout.as_millis(),
-            idle = IDLE.as_millis()
-        );
+        let begin = begin(self.statement_timeout) + locks.withdrawal.as_deref().unwrap_or("");
         let lock = format!("SELECT pg_advisory_xact_lock({}, bucket) FROM unnest($1) bucket", lock::CLASS);
         let locks: [Param<'_>; 1] = [(&locks.buckets, Type::INT4_ARRAY)];
         let (_, _, stored) = try_join3(
@@ -192,6 +181,20 @@ impl Transactions<'_> {
             }
         }
     }
+}
+
+/// Returns the statements that begin a transaction, with limits to its time, and whose commit is durable.
+pub(super) fn begin(statement_timeout: Duration) -> String {
+    // Keeps a setting that guarantees more than `on`.
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+         SET LOCAL statement_timeout = {statement};
+         SET LOCAL idle_in_transaction_session_timeout = {idle};
+         SELECT set_config('synchronous_commit', 'on', true)
+         WHERE current_setting('synchronous_commit') IN ('off', 'local');",
+        statement = statement_timeout.as_millis(),
+        idle = IDLE.as_millis()
+    )
 }
 
 /// Starts a span for the statements of a round trip, if the call is traced.

@@ -180,6 +180,26 @@ const MIGRATIONS: &[Migration] = &[
     ),
     // Sketches have hashes of folded words, whose folding has changed. They are filled in below.
     Migration::sql("DELETE FROM article_anchors; DELETE FROM article_sketches;"),
+    Migration::sql(
+        "
+    -- Memberships of articles in stories. `number` is that of the last change, and the report is empty if grouping
+    -- does not need it.
+    CREATE TABLE story_members (
+        article INTEGER PRIMARY KEY, story BLOB NOT NULL, number INTEGER NOT NULL UNIQUE, by_editor INTEGER NOT NULL,
+        report BLOB NOT NULL
+    );
+    CREATE INDEX story_members_by_story ON story_members (story, number);
+    CREATE INDEX story_members_needed ON story_members (number) WHERE report <> x'';
+    -- Stories that are part of another one. No heir has a row of its own.
+    CREATE TABLE story_merges (story BLOB PRIMARY KEY, heir BLOB NOT NULL) WITHOUT ROWID;
+    CREATE INDEX story_merges_by_heir ON story_merges (heir);
+    -- Number of the newest membership, and position and time of the change up to which articles are grouped.
+    CREATE TABLE grouping (
+        one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL, sequence INTEGER NOT NULL, time INTEGER
+    );
+    INSERT INTO grouping (one, number, sequence) VALUES (1, 0, 0);
+",
+    ),
 ];
 
 /// Version since which the lists have all of today's facets. They are filled in after all migrations: only then can

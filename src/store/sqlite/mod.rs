@@ -21,6 +21,7 @@ mod readers;
 mod rows;
 mod sketch_table;
 mod statements;
+mod story_tables;
 mod writer;
 
 use std::fs::File;
@@ -39,10 +40,11 @@ pub use keys::SqliteKeys;
 
 use super::original::CompressedOriginal;
 use super::{
-    Change, ChangedIds, Consistency, CopiesPage, CopiesQuery, FeedCursor, Fetched, ListPage, ListQuery, Revision,
-    SnapshotQuery, Store, StoreError, StoredOriginal, Visibility, Write, WriteError, Written,
+    Change, ChangedIds, Consistency, CopiesPage, CopiesQuery, FeedCursor, Fetched, GroupedUntil, GroupingStep,
+    ListPage, ListQuery, NumberedMember, Revision, SnapshotQuery, Store, StoreError, StoredOriginal, Visibility, Write,
+    WriteError, Written,
 };
-use crate::article::{ArticleId, ArticleKey, Key, Position, Record};
+use crate::article::{ArticleId, ArticleKey, Key, Position, Record, StoryId};
 use crate::overload::admission::ReadKind;
 use crate::telemetry::StoreMetrics;
 use open_files::OpenFiles;
@@ -307,6 +309,42 @@ impl Store for SqliteStore {
     async fn events(&self, before: Option<i64>, limit: usize) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
         let read = move |reader: &Reader| Ok(event_table::read(&reader.connection, before, limit)?);
         self.readers.run(ReadKind::Page(1), read).await
+    }
+
+    async fn grouped_until(&self) -> Result<GroupedUntil, StoreError> {
+        self.readers.run_priority(|reader| Ok(story_tables::grouped_until(&reader.connection)?)).await
+    }
+
+    async fn apply_grouping(&self, step: GroupingStep) -> Result<Option<GroupedUntil>, StoreError> {
+        self.writer.apply_grouping(step).await
+    }
+
+    async fn changed_members(
+        &self,
+        after: u64,
+        limit: usize,
+        only_needed: bool,
+    ) -> Result<Vec<NumberedMember>, StoreError> {
+        let read = move |reader: &Reader| Ok(story_tables::changed(&reader.connection, after, limit, only_needed)?);
+        self.readers.run_priority(read).await
+    }
+
+    async fn story_members(&self, story: StoryId, after: u64, limit: usize) -> Result<Vec<NumberedMember>, StoreError> {
+        let read = move |reader: &Reader| Ok(story_tables::of_story(&reader.connection, story, after, limit)?);
+        self.readers.run(ReadKind::Page(1), read).await
+    }
+
+    async fn stories_of(&self, ids: &[ArticleId]) -> Result<Vec<Option<StoryId>>, StoreError> {
+        let ids = ids.to_vec();
+        let each = move |reader: &Reader| {
+            ids.iter().map(|id| story_tables::story_of(&reader.connection, id).map_err(StoreError::from)).collect()
+        };
+        self.readers.run(ReadKind::Short, each).await
+    }
+
+    async fn merged_into(&self, story: StoryId) -> Result<Option<StoryId>, StoreError> {
+        let read = move |reader: &Reader| Ok(story_tables::heir_of(&reader.connection, story)?);
+        self.readers.run(ReadKind::Short, read).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -17,10 +17,10 @@ use super::open_files::OpenFiles;
 use super::original_table;
 use super::rows;
 use super::statements::trim_requests;
-use super::{erase, event_table};
+use super::{erase, event_table, story_tables};
 use crate::article::Position;
 use crate::store::plan::without_position;
-use crate::store::{StoreError, Write, WriteError, Written};
+use crate::store::{GroupedUntil, GroupingStep, StoreError, Write, WriteError, Written};
 use crate::telemetry::StoreMetrics;
 use crate::telemetry::trace::{SpanGuard, SpanKind, TraceContext, current_context};
 
@@ -40,6 +40,8 @@ const TRUNCATE_INTERVAL: Duration = Duration::from_millis(200);
 const REQUEST_TRIM_INTERVAL: Duration = Duration::from_secs(60);
 
 type WriteResults = Vec<Result<Written, WriteError>>;
+/// State after a step; none if the step was not applied.
+type StepResult = Option<GroupedUntil>;
 
 enum Command {
     /// With the trace context of the caller, if it is traced.
@@ -49,6 +51,7 @@ enum Command {
     /// Time and total size in bytes.
     EvictOriginals(Timestamp, u64, oneshot::Sender<Result<usize, StoreError>>),
     RecordEvents(Vec<Vec<u8>>, oneshot::Sender<Result<usize, StoreError>>),
+    ApplyGrouping(Box<GroupingStep>, oneshot::Sender<Result<StepResult, StoreError>>),
 }
 
 /// Command and its queue slot, which is occupied until the command is done: a cancelled call frees no slot.
@@ -127,6 +130,10 @@ impl Writer {
         self.send(|answer| Command::RecordEvents(events, answer)).await?
     }
 
+    pub(super) async fn apply_grouping(&self, step: GroupingStep) -> Result<StepResult, StoreError> {
+        self.send(|answer| Command::ApplyGrouping(Box::new(step), answer)).await?
+    }
+
     /// Sends a command and waits for its result. A command that was sent is executed even if the caller is cancelled.
     async fn send<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, StoreError> {
         const CLOSING: StoreError = StoreError::Unavailable("it is closing");
@@ -168,6 +175,7 @@ enum Done {
     Written(WriteResults),
     /// Number of rows.
     Counted(usize),
+    Grouped(StepResult),
 }
 
 impl Done {
@@ -176,6 +184,7 @@ impl Done {
         match self {
             Self::Written(answers) => answers.len(),
             Self::Counted(count) => *count,
+            Self::Grouped(state) => usize::from(state.is_some()),
         }
     }
 }
@@ -184,6 +193,7 @@ impl Command {
     fn writes(&self) -> usize {
         match self {
             Self::Write(writes, ..) => writes.len(),
+            Self::ApplyGrouping(step, _) => step.members.len().max(1),
             Self::DryRun(..) | Self::ApplyDueTransitions(..) | Self::EvictOriginals(..) | Self::RecordEvents(..) => 1,
         }
     }
@@ -222,6 +232,10 @@ impl Command {
                 | Self::RecordEvents(_, caller),
                 done,
             ) => drop(caller.send(Err(done.err().unwrap_or(StoreError::Internal)))),
+            (Self::ApplyGrouping(_, caller), Ok(Done::Grouped(state))) => drop(caller.send(Ok(state))),
+            (Self::ApplyGrouping(_, caller), done) => {
+                drop(caller.send(Err(done.err().unwrap_or(StoreError::Internal))));
+            }
             (Self::DryRun(_, caller), done) => {
                 drop(caller.send(Err(done.err().unwrap_or(StoreError::Internal).into())));
             }
@@ -366,6 +380,7 @@ impl WriterThread {
                     event_table::record(&transaction, events)?;
                     Done::Counted(events.len())
                 }
+                Command::ApplyGrouping(step, _) => Done::Grouped(story_tables::apply(&transaction, step)?),
                 // Never grouped: see `run`.
                 Command::DryRun(..) => Done::Counted(0),
             });

@@ -15,6 +15,7 @@ mod retrieval;
 mod search;
 mod standbys;
 mod store;
+mod stories;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub use retrieval::RetrievalMetrics;
 pub use search::SearchMetrics;
 pub use standbys::StandbyMetrics;
 pub use store::{ReadMetrics, StoreMetrics};
+pub use stories::StoryMetrics;
 
 use super::trace::TraceMetrics;
 
@@ -49,6 +51,7 @@ struct Inner {
     cache: CacheMetrics,
     store: StoreMetrics,
     search: SearchMetrics,
+    stories: StoryMetrics,
     redis: RedisMetrics,
     standbys: StandbyMetrics,
     consistency_check: ConsistencyCheckMetrics,
@@ -68,6 +71,7 @@ impl Metrics {
             cache: CacheMetrics::default(),
             store: StoreMetrics::default(),
             search: SearchMetrics::default(),
+            stories: StoryMetrics::default(),
             redis: RedisMetrics::default(),
             standbys: StandbyMetrics::default(),
             consistency_check: ConsistencyCheckMetrics::default(),
@@ -81,6 +85,7 @@ impl Metrics {
         inner.cache.register(registry);
         inner.store.register(registry);
         inner.search.register(registry);
+        inner.stories.register(registry);
         inner.redis.register(registry);
         inner.standbys.register(registry);
         inner.consistency_check.register(registry);
@@ -110,6 +115,11 @@ impl Metrics {
     /// Returns the trace metrics.
     pub fn traces(&self) -> &TraceMetrics {
         &self.0.traces
+    }
+
+    /// Returns the metrics of stories.
+    pub fn stories(&self) -> &StoryMetrics {
+        &self.0.stories
     }
 
     /// Returns the metrics of the local cache.

@@ -29,6 +29,8 @@ mod search; // the search index
 mod search_model; // the search index, against the model
 mod search_rebuilds; // search indexes that are lost, damaged, or of another store
 mod search_snapshots; // snapshots of the search index
+mod stories; // memberships of articles in stories
+mod stories_model; // memberships, against a model
 mod writes; // cases of each kind of write
 
 macro_rules! suite {
@@ -118,6 +120,14 @@ suite! {
     originals::the_oldest_are_removed_beyond_the_limits,
     originals::a_purge_removes_documents,
     originals::a_copy_has_the_documents,
+    stories::a_new_store_is_grouped_until_the_start,
+    stories::steps_are_applied_in_order_once,
+    stories::members_are_numbered_by_their_changes,
+    stories::merges_lead_to_the_last_heir,
+    stories::unknown_articles_are_left_out,
+    stories::a_purge_empties_the_report,
+    stories::a_copy_is_grouped_anew,
+    stories_model::random_steps_equal_the_model,
     identity::concurrent_documents_with_a_common_key_end_as_one_article,
     identity::a_shared_key_joins_no_different_texts,
     identity::a_kill_holds_for_every_key_and_the_exact_text,

@@ -37,6 +37,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from copydesk_client.connection import Client
 from copydesk_client.editors import Editors
 from copydesk_client.steps import failure, fresh, yes
+from copydesk_client.stories import Stories
 from copydesk_client.streams import Streams
 
 MISSING = "articles/no-such-article"
@@ -82,6 +83,9 @@ class Scenario:
         self.related()
         wire = editors.copies((self.data / "channel.txt").read_text(encoding="utf-8"))
         editors.kill(wire)
+        stories = Stories(self.client, self.data)
+        article, story = stories.story()
+        stories.kill_story(article, story)
 
     def ingest(self) -> None:
         html = (self.data / "page.html").read_text(encoding="utf-8")

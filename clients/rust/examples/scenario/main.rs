@@ -2,6 +2,7 @@
 
 mod editors; // withdrawals, withdrawn articles, copies, revisions
 mod problem; // error details
+mod stories; // articles that report one event
 mod streams; // streaming steps
 
 use std::error::Error;
@@ -89,7 +90,9 @@ async fn main() -> Outcome {
     scenario.suggest().await?;
     scenario.related().await?;
     let wire = scenario.copies().await?;
-    scenario.kill(&wire).await
+    scenario.kill(&wire).await?;
+    let (article, story) = scenario.story().await?;
+    scenario.kill_story(&article, &story).await
 }
 
 impl Scenario {

@@ -1,0 +1,54 @@
+//! Memberships of articles in stories, as one replica has decided and all replicas follow.
+//!
+//! Each step of the replica that groups articles is one transaction: the memberships that it has changed, the merges of
+//! stories, and the position in the change feed up to which articles are grouped. Memberships are numbered in the order
+//! of their changes, so that followers read those after the last number that they have seen.
+
+use super::FeedCursor;
+use crate::article::{ArticleId, StoryId};
+
+/// Membership of an article in a story.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoryMember {
+    /// Article, which exists.
+    pub article: ArticleId,
+    /// Its story.
+    pub story: StoryId,
+    /// True if an editor has decided it.
+    pub by_editor: bool,
+    /// What is known of the article for grouping: opaque to stores. Empty once it is not needed any more, and as soon
+    /// as the article is purged.
+    pub report: Vec<u8>,
+}
+
+/// Membership with the number of its last change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberedMember {
+    /// Number, from 1, unique and ascending in the order of changes.
+    pub number: u64,
+    /// Membership.
+    pub member: StoryMember,
+}
+
+/// How far articles are grouped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupedUntil {
+    /// Number of the newest change of a membership; 0 at first.
+    pub number: u64,
+    /// Position in the change feed up to which articles are grouped; the start at first.
+    pub cursor: FeedCursor,
+}
+
+/// Step of the replica that groups articles.
+#[derive(Clone, Debug)]
+pub struct GroupingStep {
+    /// The state that the step continues from. If another replica has done a step since, this one is not applied.
+    pub from: GroupedUntil,
+    /// Position in the change feed up to which articles are grouped after it.
+    pub until: FeedCursor,
+    /// Changed memberships, at most one for each article. The number of the state grows by as many.
+    pub members: Vec<StoryMember>,
+    /// Stories that have become part of another one: the former, then the one that it belongs to now. Applied in order,
+    /// with all stored members of the former, before `members`.
+    pub merges: Vec<(StoryId, StoryId)>,
+}

@@ -1,0 +1,111 @@
+//! The recent stories in memory, as of the memberships that this replica has read.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use super::facts::Facts;
+use super::rank::score;
+use super::summary::{Counted, Names, Summary};
+use crate::article::{ArticleId, StoryId, fold};
+
+/// Condition on the articles that count.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct StoryFilter {
+    /// Sources, folded; any if empty.
+    pub sources: Vec<String>,
+    /// Languages, folded: `en` also matches `en-gb`; any if empty.
+    pub languages: Vec<String>,
+    /// Sections, folded; any if empty.
+    pub sections: Vec<String>,
+    /// Minimum number of independent sources.
+    pub min_source_count: usize,
+}
+
+impl StoryFilter {
+    fn counts(&self, article: &Counted) -> bool {
+        let has = |values: &[String], value: &str| values.is_empty() || values.iter().any(|wanted| wanted == value);
+        has(&self.sources, &article.source) && has(&self.sections, &article.section) && self.has_language(article)
+    }
+
+    fn has_language(&self, article: &Counted) -> bool {
+        let language = || fold(&article.language);
+        let is = |wanted: &String, language: &str| {
+            language.strip_prefix(wanted.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        };
+        self.languages.is_empty() || {
+            let language = language();
+            self.languages.iter().any(|wanted| is(wanted, &language))
+        }
+    }
+}
+
+/// Order of stories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StoryOrder {
+    /// The one with the latest article first.
+    Latest,
+    /// Highest score first, as of a time in microseconds since 1970.
+    Score(i64),
+}
+
+/// Place in an order: what comes later has a greater one.
+pub type Rank = (Reverse<i64>, StoryId);
+
+/// Recent stories.
+#[derive(Default)]
+pub struct StoryView {
+    stories: HashMap<StoryId, Vec<Counted>>,
+    /// Stories of the articles in `stories`.
+    story_of: HashMap<ArticleId, StoryId>,
+    names: Names,
+}
+
+impl StoryView {
+    /// Takes a membership. An article that is not readable counts in nothing.
+    pub fn set(&mut self, article: &ArticleId, story: StoryId, facts: Option<&Facts>) {
+        self.remove(article);
+        if let Some(facts) = facts.filter(|facts| facts.is_readable) {
+            let counted = Counted::of(article.clone(), facts, &mut self.names);
+            self.stories.entry(story).or_default().push(counted);
+            self.story_of.insert(article.clone(), story);
+        }
+    }
+
+    fn remove(&mut self, article: &ArticleId) {
+        let Some(story) = self.story_of.remove(article) else { return };
+        if let Some(articles) = self.stories.get_mut(&story) {
+            articles.retain(|counted| counted.id != *article);
+            if articles.is_empty() {
+                self.stories.remove(&story);
+            }
+        }
+    }
+
+    /// Returns the number of articles.
+    pub fn article_count(&self) -> usize {
+        self.story_of.len()
+    }
+
+    /// Returns the number of stories.
+    pub fn story_count(&self) -> usize {
+        self.stories.len()
+    }
+
+    /// Returns all stories that meet a filter, with their places, in order.
+    pub fn ranked(&self, filter: &StoryFilter, order: StoryOrder) -> Vec<(Rank, Summary)> {
+        let min = filter.min_source_count.max(1);
+        let summaries =
+            self.stories.iter().filter(|(_, articles)| articles.len() >= min).filter_map(|(id, articles)| {
+                let summary = Summary::of(*id, articles.iter().filter(|article| filter.counts(article)))?;
+                let place = match order {
+                    StoryOrder::Latest => summary.latest_time,
+                    // The bits of numbers that are not negative are in their order.
+                    StoryOrder::Score(now) => i64::from(score(&summary, now).to_bits()),
+                };
+                (summary.source_count >= min).then_some(((Reverse(place), *id), summary))
+            });
+        let mut ranked: Vec<(Rank, Summary)> = summaries.collect();
+        ranked.sort_unstable_by_key(|(rank, _)| *rank);
+        ranked
+    }
+}
