@@ -65,9 +65,8 @@ pub fn all(set: &Path, before: &Path) -> Result<()> {
             }
             let [one, several, all, b_cubed] = sums;
             let count = before.len();
-            println!(
-                "| {split} | {count} | mean of {SHUFFLED} shuffled | {one:.3} | {several:.3} | {all:.3} | {b_cubed:.3} |"
-            );
+            let order = format!("mean of {SHUFFLED} shuffled");
+            println!("| {split} | {count} | {order} | {one:.3} | {several:.3} | {all:.3} | {b_cubed:.3} |");
         }
     }
     Ok(())

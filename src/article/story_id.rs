@@ -14,7 +14,7 @@ const RIGHT_NAME: &str = "must be stories/{story}, as Copydesk returned it";
 /// Makes IDs of stories differ from other hashes of IDs.
 const PREFIX: &[u8] = b"story ";
 
-/// ID of a story, the last part of its name: a hash of the ID of the article that founded it, of which it tells nothing.
+/// ID of a story, the last part of its name: a hash of the ID of the article that founded it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StoryId(Uuid);
 

@@ -121,8 +121,8 @@ impl Retrieval {
     }
 }
 
-/// Returns articles as they are counted, given the stored facts about each. Their texts are compared again, since not all
-/// may have stored ones.
+/// Returns articles as they are counted, given the stored facts about each. Their texts are compared again, since not
+/// all may have stored ones.
 fn count(found: Vec<(Vec<u8>, Arc<Record>)>) -> Result<Vec<(Counted, Arc<Record>)>, StoreError> {
     let mut articles = Vec::with_capacity(found.len());
     for (report, record) in found {

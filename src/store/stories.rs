@@ -16,8 +16,8 @@ pub struct StoryMember {
     pub story: StoryId,
     /// True if an editor has decided it.
     pub by_editor: bool,
-    /// What is known of the article for grouping: opaque to stores. Empty once it is not needed any more, and as soon
-    /// as the article is purged.
+    /// Facts about the article for grouping: opaque to stores. Empty once they are not needed any more, and as soon as
+    /// the article is purged.
     pub report: Vec<u8>,
 }
 
@@ -30,7 +30,7 @@ pub struct NumberedMember {
     pub member: StoryMember,
 }
 
-/// How far articles are grouped.
+/// Progress of grouping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GroupedUntil {
     /// Number of the newest change of a membership; 0 at first.

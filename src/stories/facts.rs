@@ -1,4 +1,4 @@
-//! What is known of an article for grouping, counting and ranking. It is stored with its membership.
+//! Facts about an article for grouping, counting and ranking. They are stored with its membership.
 
 use jiff::Timestamp;
 use prost::Message;
@@ -101,8 +101,8 @@ impl Facts {
         BodySketch::decode(&self.sketch)
     }
 
-    /// Returns true if the agency has published it itself: the name of its source, or the first label of its host, is the
-    /// agency's name, or begins with it if that has at least 4 letters.
+    /// Returns true if the agency has published it itself: the name of its source, or the first label of its host, is
+    /// the agency's name, or begins with it if that has at least 4 letters.
     pub fn is_of_agency(&self) -> bool {
         let letters = |text: &str| text.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>();
         let label = self.source.strip_prefix("www.").unwrap_or(&self.source).split('.').next().unwrap_or_default();

@@ -1,9 +1,9 @@
 //! Stories: articles that report one event.
 //!
 //! One replica at a time groups articles (`worker`): it follows the change feed, decides about each changed article
-//! (`grouping`, `clustering`), and stores the memberships. All replicas follow the memberships (`follower`), and have the
-//! recent stories in memory (`view`), from which lists and top stories are computed. What readers may see is decided when
-//! an article is read.
+//! (`grouping`, `clustering`), and stores the memberships. All replicas follow the memberships (`follower`), and have
+//! the recent stories in memory (`view`), from which lists and top stories are computed. An article is checked when it
+//! is read: stories decide nothing about access.
 
 pub mod clustering;
 mod facts;

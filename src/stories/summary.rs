@@ -71,8 +71,8 @@ impl Counted {
 pub struct Summary {
     /// Story.
     pub id: StoryId,
-    /// Articles that may be shown, the lead first: then the first one with each other text, those of other sources before
-    /// others, the latest first.
+    /// Articles that may be shown, the lead first: then the first one with each other text, those of other sources
+    /// before others, the latest first.
     pub articles: Vec<ArticleId>,
     /// Number of articles.
     pub article_count: usize,

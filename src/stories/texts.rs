@@ -25,7 +25,7 @@ pub struct Texts(HashMap<u64, Vec<Text>>);
 
 impl Texts {
     /// Returns the number of the text that an article of a story has: that of the first article with a copy of it, else
-    /// its own. If that is the number of a text that it had before, and its copies still have, the highest byte differs.
+    /// its own. If that is the number of a text that it had before and its copies still have, the highest byte differs.
     pub fn text_of(&self, story: u64, facts: &Facts) -> u64 {
         let Some(texts) = self.0.get(&story) else { return facts.number };
         let is_free = |number: &u64| texts.iter().all(|text| text.number != *number);

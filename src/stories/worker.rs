@@ -119,8 +119,8 @@ impl Worker {
         Ok(State { grouping: grouping.await?, until })
     }
 
-    /// Reads the articles that have changed since the last step, and their number with repetitions. None if the feed does
-    /// not continue from there: then it goes on at its end.
+    /// Reads the articles that have changed since the last step, and their number with repetitions. None if the feed
+    /// does not continue from there: then it goes on at its end.
     async fn read(&self, state: &mut State) -> Result<Option<(usize, Read)>, StoreError> {
         let changed = match self.store.changed_ids(state.until.cursor, BATCH).await {
             Ok(changed) => changed,

@@ -22,26 +22,26 @@ const TANKER: [(&str, &str, &str); 3] = [
     (
         "eastport-post.example",
         "Tanker Halcyon runs onto the Skerry bank off Tarn Head",
-        "The coastal tanker Halcyon ran onto the Skerry bank two miles off Tarn Head early on Tuesday with 1,900 tonnes \
-         of diesel on board. The coastguard at Eastport said that all 14 members of the crew were safe, and that no \
-         oil had been seen on the water.\n\nA tug from Eastport was to try to pull the Halcyon free at high water in \
-         the evening. The master, Rafe Ollerton, had reported that the steering failed.",
+        "The coastal tanker Halcyon ran onto the Skerry bank two miles off Tarn Head early on Tuesday with 1,900 \
+         tonnes of diesel on board. The coastguard at Eastport said that all 14 members of the crew were safe, and \
+         that no oil had been seen on the water.\n\nA tug from Eastport was to try to pull the Halcyon free at high \
+         water in the evening. The master, Rafe Ollerton, had reported that the steering failed.",
     ),
     (
         "herald.example",
         "No oil seen around stranded tanker, says coastguard",
-        "An aircraft that flew over the Skerry bank on Tuesday afternoon found no oil around the tanker Halcyon, which \
-         has been aground there since the morning. It carries 1,900 tonnes of diesel.\n\nThe 14 sailors have stayed \
-         on board, among them the master, Rafe Ollerton. “Her hull is sound,” said Mina Castell of the coastguard at \
-         Eastport. Two tugs wait off Tarn Head for the evening's high water.",
+        "An aircraft that flew over the Skerry bank on Tuesday afternoon found no oil around the tanker Halcyon, \
+         which has been aground there since the morning. It carries 1,900 tonnes of diesel.\n\nThe 14 sailors have \
+         stayed on board, among them the master, Rafe Ollerton. “Her hull is sound,” said Mina Castell of the \
+         coastguard at Eastport. Two tugs wait off Tarn Head for the evening's high water.",
     ),
     (
         "courier.example",
         "Fishermen of Tarn Head fear for their grounds",
-        "Fishermen from Tarn Head watched the stranded tanker Halcyon from their boats on Tuesday. If its 1,900 tonnes \
-         of diesel ran out, the crab grounds on the Skerry bank would be lost for years, their association said.\n\n\
-         Mina Castell of the coastguard told them on the quay at Eastport that the hull was sound, and that the crew \
-         of 14 and its master, Ollerton, would stay on board until the tugs had pulled the ship free.",
+        "Fishermen from Tarn Head watched the stranded tanker Halcyon from their boats on Tuesday. If its 1,900 \
+         tonnes of diesel ran out, the crab grounds on the Skerry bank would be lost for years, their association \
+         said.\n\nMina Castell of the coastguard told them on the quay at Eastport that the hull was sound, and that \
+         the crew of 14 and its master, Ollerton, would stay on board until the tugs had pulled the ship free.",
     ),
 ];
 /// Reports of another event.
@@ -49,16 +49,16 @@ const SCHOOL: [(&str, &str, &str); 2] = [
     (
         "herald.example",
         "Roof of Brackwell school falls in during the holidays",
-        "The roof of the gymnasium of the primary school in Brackwell fell in on Monday night under 40 centimetres of wet \
-         snow. Nobody was in the building, said the headmistress, Odile Farrow.\n\nThe school has 310 pupils. The mayor, \
-         Jon Hesketh, said that lessons would be held in the town hall from Thursday.",
+        "The roof of the gymnasium of the primary school in Brackwell fell in on Monday night under 40 centimetres \
+         of wet snow. Nobody was in the building, said the headmistress, Odile Farrow.\n\nThe school has 310 pupils. \
+         The mayor, Jon Hesketh, said that lessons would be held in the town hall from Thursday.",
     ),
     (
         "tidewire.example",
         "Brackwell: pupils to be taught in the town hall",
-        "After the collapse of the gymnasium roof, the 310 pupils of Brackwell's primary school will have their lessons in \
-         the town hall, the mayor, Jon Hesketh, announced. The snow on the roof was 40 centimetres high and wet.\n\n\
-         Headmistress Odile Farrow thanked the caretaker, who had locked the hall an hour before.",
+        "After the collapse of the gymnasium roof, the 310 pupils of Brackwell's primary school will have their \
+         lessons in the town hall, the mayor, Jon Hesketh, announced. The snow on the roof was 40 centimetres high \
+         and wet.\n\nHeadmistress Odile Farrow thanked the caretaker, who had locked the hall an hour before.",
     ),
 ];
 

@@ -13,26 +13,26 @@ const REPORTS: [(&str, &str, &str); 3] = [
     (
         "eastport-post.example",
         "Tanker Halcyon runs onto the Skerry bank off Tarn Head",
-        "The coastal tanker Halcyon ran onto the Skerry bank two miles off Tarn Head early on Tuesday with 1,900 tonnes \
-         of diesel on board. The coastguard at Eastport said that all 14 members of the crew were safe, and that no oil \
-         had been seen on the water.\n\nA tug from Eastport was to try to pull the Halcyon free at high water in the \
-         evening. The master, Rafe Ollerton, had reported that the steering failed.",
+        "The coastal tanker Halcyon ran onto the Skerry bank two miles off Tarn Head early on Tuesday with 1,900 \
+         tonnes of diesel on board. The coastguard at Eastport said that all 14 members of the crew were safe, and \
+         that no oil had been seen on the water.\n\nA tug from Eastport was to try to pull the Halcyon free at high \
+         water in the evening. The master, Rafe Ollerton, had reported that the steering failed.",
     ),
     (
         "herald.example",
         "No oil seen around stranded tanker, says coastguard",
-        "An aircraft that flew over the Skerry bank on Tuesday afternoon found no oil around the tanker Halcyon, which \
-         has been aground there since the morning. It carries 1,900 tonnes of diesel.\n\nThe 14 sailors have stayed on \
-         board, among them the master, Rafe Ollerton. “Her hull is sound,” said Mina Castell of the coastguard at \
-         Eastport. Two tugs wait off Tarn Head for the evening's high water.",
+        "An aircraft that flew over the Skerry bank on Tuesday afternoon found no oil around the tanker Halcyon, \
+         which has been aground there since the morning. It carries 1,900 tonnes of diesel.\n\nThe 14 sailors have \
+         stayed on board, among them the master, Rafe Ollerton. “Her hull is sound,” said Mina Castell of the \
+         coastguard at Eastport. Two tugs wait off Tarn Head for the evening's high water.",
     ),
     (
         "courier.example",
         "Fishermen of Tarn Head fear for their grounds",
-        "Fishermen from Tarn Head watched the stranded tanker Halcyon from their boats on Tuesday. If its 1,900 tonnes of \
-         diesel ran out, the crab grounds on the Skerry bank would be lost for years, their association said.\n\nMina \
-         Castell of the coastguard told them on the quay at Eastport that the hull was sound, and that the crew of 14 \
-         and its master, Ollerton, would stay on board until the tugs had pulled the ship free.",
+        "Fishermen from Tarn Head watched the stranded tanker Halcyon from their boats on Tuesday. If its 1,900 \
+         tonnes of diesel ran out, the crab grounds on the Skerry bank would be lost for years, their association \
+         said.\n\nMina Castell of the coastguard told them on the quay at Eastport that the hull was sound, and that \
+         the crew of 14 and its master, Ollerton, would stay on board until the tugs had pulled the ship free.",
     ),
 ];
 

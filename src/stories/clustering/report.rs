@@ -1,4 +1,4 @@
-//! What clustering is given of an article.
+//! An article as clustering sees it.
 
 use std::sync::Arc;
 

@@ -11,7 +11,7 @@ use super::ComputedGauge;
 /// Counters and gauges of stories. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct StoryMetrics {
-    /// Age of the newest grouped change while later ones are not grouped, in seconds.
+    /// Time since which there are changes that are not grouped, in seconds.
     pub lag: ComputedGauge<f64>,
     /// Recent stories in memory.
     pub stories: ComputedGauge,
@@ -23,7 +23,7 @@ pub struct StoryMetrics {
 
 impl StoryMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
-        let help = "Age of the newest grouped change, while later ones are not grouped into stories yet";
+        let help = "Time since which there are changes that are not grouped into stories yet";
         registry.register_with_unit("story_lag", help, Unit::Seconds, self.lag.clone());
         registry.register("stories", "Recent stories", self.stories.clone());
         registry.register("story_articles", "Readable articles of the recent stories", self.articles.clone());
