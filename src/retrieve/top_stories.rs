@@ -24,8 +24,8 @@ const MAX_STORY_ARTICLES: usize = 10;
 const SPARE: usize = 3;
 /// Maximum number of values in a list of a filter.
 const MAX_VALUES: usize = 100;
-/// Maximum wait for articles up to a position to be grouped.
-const STORIES_WAIT: Duration = Duration::from_secs(10);
+/// Maximum wait for articles up to a position to be grouped: shorter than the usual deadline of a client.
+const STORIES_WAIT: Duration = Duration::from_secs(8);
 /// Maximum wait for the recent stories to be read.
 const START_WAIT: Duration = Duration::from_secs(1);
 

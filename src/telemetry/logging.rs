@@ -50,7 +50,11 @@ pub fn init(format: LogFormat, level: &str) -> Result<(), LoggingError> {
     check_level(level)?;
     let invalid = |_error| LoggingError::Level;
     let audit = "copydesk::audit=info".parse().map_err(invalid)?;
-    let filter = EnvFilter::try_new(level).map_err(invalid)?.add_directive(audit);
+    let mut filter = EnvFilter::try_new(level).map_err(invalid)?.add_directive(audit);
+    // The library of the search index warns of merges that a commit has overtaken. It repeats them.
+    if !["off", "error"].contains(&level) && !level.contains("tantivy") {
+        filter = filter.add_directive("tantivy=error".parse().map_err(invalid)?);
+    }
     let registry = tracing_subscriber::registry().with(filter);
     match format {
         LogFormat::Human => {
