@@ -47,12 +47,13 @@ impl Scenario {
         let is_second = related.article.as_ref().is_some_and(|article| article.name == second.name);
         let same_story = yes(related.same_story && is_second);
         println!(
-            "27 story articles={} sources={} copies={} shown={} same-name={same_name} listed={} same-story={same_story}",
+            "27 story articles={} sources={} copies={} shown={} same-name={same_name} listed={} same-story={}",
             story.article_count,
             story.source_count,
             story.copy_count,
             top.articles.len(),
-            listed.len()
+            listed.len(),
+            same_story
         );
         Ok((first, story))
     }
