@@ -221,7 +221,7 @@ impl Follower {
                 self.shared.note_pending(&read.records);
                 rush.rest(&mut self.wake, &read.records, is_caught_up).await;
                 pending.add(&read);
-                index = self.add(index, read.records, cursor.position).await?;
+                index = self.add(index, read.records).await?;
                 cursor = read.cursor;
             }
             let due = last_commit.elapsed() >= self.shared.options.commit_interval;
@@ -280,15 +280,13 @@ impl Follower {
         Ok(Read { changes, records, cursor: changed.cursor })
     }
 
-    async fn add(&self, index: OpenIndex, records: Vec<Arc<Record>>, after: Position) -> Result<OpenIndex, Failure> {
+    async fn add(&self, index: OpenIndex, records: Vec<Arc<Record>>) -> Result<OpenIndex, Failure> {
         let shared = Arc::clone(&self.shared);
         blocking(move || {
             for record in records {
-                // The first revision of an article that came after the index's position is not in it.
-                let is_new = record.revision == 1 && record.token.position > after;
-                if !is_new {
-                    index.writer.delete_term(shared.fields.id_term(&record.id));
-                }
+                // Also before a first revision. Without that, an article was twice in an index after kills under load, once
+                // in several runs of the test; how it came there was not found.
+                index.writer.delete_term(shared.fields.id_term(&record.id));
                 add_record(&index, &shared, &record)?;
             }
             Ok(index)

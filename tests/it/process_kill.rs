@@ -106,6 +106,7 @@ async fn each_change_once(client: &mut Client, answered: &BTreeMap<String, i64>)
 /// the feed may lie before changes that were indexed between two pages.
 async fn found_once(client: &mut Client, answered: &BTreeMap<String, i64>) {
     let mut found: BTreeMap<String, i64> = BTreeMap::new();
+    let mut page_of: BTreeMap<String, usize> = BTreeMap::new();
     let requirement = Some(consistency::Requirement::FullyConsistent(true));
     let mut request = SearchArticlesRequest {
         query: "edition".into(),
@@ -115,10 +116,17 @@ async fn found_once(client: &mut Client, answered: &BTreeMap<String, i64>) {
         read_mask: Some(prost_types::FieldMask { paths: vec!["name".into(), "revision".into()] }),
         ..Default::default()
     };
+    let mut number = 0;
     let total = loop {
         let page = client.retrieval.search_articles(request.clone()).await.unwrap().into_inner();
-        for article in page.results.into_iter().filter_map(|result| result.article) {
-            assert!(found.insert(article.name.clone(), article.revision).is_none(), "{} came twice", article.name);
+        number += 1;
+        for (score, article) in page.results.into_iter().map(|result| (result.score, result.article.unwrap())) {
+            // Twice on one page: the index has two documents. On two pages, its place has changed between them.
+            if let Some(before) = page_of.insert(article.name.clone(), number) {
+                let revision = (found[&article.name], article.revision);
+                panic!("{} came on pages {before} and {number}: {score}, {revision:?}", article.name);
+            }
+            found.insert(article.name, article.revision);
         }
         if page.next_page_token.is_empty() {
             break page.total_size;
