@@ -1,6 +1,6 @@
 //! Pages of a list, up to the limit of the command line.
 
-/// What is still to be read of a list.
+/// Rest of a list, page by page.
 pub(super) struct Paging {
     remaining: usize,
     /// Maximum number of entries per request.

@@ -33,7 +33,7 @@ pub enum CopyScope {
     Story,
 }
 
-/// What a withdrawn article is to the one that it is withdrawn with.
+/// Relation of a withdrawn article to the one that it is withdrawn with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
     /// It has the same headline and body.
@@ -58,7 +58,7 @@ pub struct Copies {
 pub struct WithdrawnCopy {
     /// Article.
     pub id: ArticleId,
-    /// What it is to the withdrawn article.
+    /// Relation to the withdrawn article.
     pub relation: Relation,
     /// Share of the shorter text that the longer one has, from 0 to 1; 0 if no text is long enough for an estimate.
     pub similarity: f32,

@@ -71,7 +71,7 @@ pub(super) struct RelatedStart {
     pub(super) page: PageStart,
     /// Words by which they are found.
     pub(super) words: Vec<String>,
-    /// Which articles of the same story it has before them.
+    /// Articles of the same story that the page begins with.
     pub(super) story: StoryPart,
 }
 

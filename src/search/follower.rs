@@ -284,8 +284,8 @@ impl Follower {
         let shared = Arc::clone(&self.shared);
         blocking(move || {
             for record in records {
-                // Also before a first revision. Without that, an article was twice in an index after kills under load, once
-                // in several runs of the test; how it came there was not found.
+                // Also before a first revision: when that was skipped, a test that kills the server under load once
+                // found an article twice. The cause is not known.
                 index.writer.delete_term(shared.fields.id_term(&record.id));
                 add_record(&index, &shared, &record)?;
             }

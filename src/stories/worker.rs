@@ -17,7 +17,7 @@ use crate::store::{Consistency, FeedCursor, Fetched, GroupedUntil, GroupingStep,
 
 /// Task of the lease.
 const TASK: &str = "stories";
-/// Duration of the lease. If its holder ends without a word, articles are not grouped for that time.
+/// Duration of the lease. If its holder stops, no replica groups articles for that time.
 const LEASE: Duration = Duration::from_secs(9);
 /// Interval at which the lease is extended, or asked for. The rest of a burst takes less than what is left of it then.
 const EXTEND: Duration = Duration::from_secs(3);

@@ -243,7 +243,7 @@ const MIGRATIONS: &[&str] = &[
     -- A report is derived from the text of its article. Statistics of a column have values of it, and are not erased.
     ALTER TABLE copydesk.story_members ALTER COLUMN report SET STORAGE EXTERNAL;
     ALTER TABLE copydesk.story_members ALTER COLUMN report SET STATISTICS 0;
-    -- Stories that are part of another one. No heir has a row of its own.
+    -- Stories that are part of another one. An heir has no row.
     CREATE TABLE copydesk.story_merges (story uuid PRIMARY KEY, heir uuid NOT NULL);
     CREATE INDEX story_merges_by_heir ON copydesk.story_merges (heir);
     -- Number of the newest membership, and position and time of the change up to which articles are grouped.

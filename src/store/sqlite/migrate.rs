@@ -190,7 +190,7 @@ const MIGRATIONS: &[Migration] = &[
     );
     CREATE INDEX story_members_by_story ON story_members (story, number);
     CREATE INDEX story_members_needed ON story_members (number) WHERE report <> x'';
-    -- Stories that are part of another one. No heir has a row of its own.
+    -- Stories that are part of another one. An heir has no row.
     CREATE TABLE story_merges (story BLOB PRIMARY KEY, heir BLOB NOT NULL) WITHOUT ROWID;
     CREATE INDEX story_merges_by_heir ON story_merges (heir);
     -- Number of the newest membership, and position and time of the change up to which articles are grouped.
