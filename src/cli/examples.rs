@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Examples by command, each with a remark, which may be empty.
-const EXAMPLES: [(&str, &[(&str, &str)]); 34] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 35] = [
     (
         "demo",
         &[
@@ -103,6 +103,13 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 34] = [
         &[
             ("copydesk story stories/3d9s5x8w1b4n6z0c2hf7k2mq0v", ""),
             ("copydesk story articles/7k2mq0v3d9s5x8w1b4n6z0c2hf", "the story of an article"),
+        ],
+    ),
+    (
+        "most-read",
+        &[
+            ("copydesk most-read", "in the last 24 hours"),
+            ("copydesk most-read --period 1h --section Sport --limit 5 --json", ""),
         ],
     ),
     (

@@ -25,6 +25,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "copies",
             "stories",
             "story",
+            "most-read",
             "watch",
             "revisions",
             "source",

@@ -38,6 +38,7 @@ named!(
     IngestArticleResponse,
     IngestArticlesResponse,
     IngestEvent,
+    MostReadArticle,
     RelatedArticle,
     SearchResult,
     Story,

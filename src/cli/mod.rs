@@ -21,6 +21,7 @@ mod input;
 mod intake;
 mod json;
 mod keys;
+mod most_read;
 mod paging;
 mod reads;
 mod reprocess;
@@ -75,6 +76,8 @@ enum Command {
     Stories(stories::StoriesArgs),
     /// Print a story and its articles
     Story(stories::StoryArgs),
+    /// List the articles that are read most, as sites have reported their reads
+    MostRead(most_read::MostReadArgs),
     /// Print changes as they happen
     Watch(watch::WatchArgs),
     /// Print all articles of one snapshot as JSON lines
@@ -149,6 +152,7 @@ pub fn main() -> ExitCode {
         Command::Suggest(args) => block_on(counts::suggest(args)),
         Command::Stories(args) => block_on(stories::stories(args)),
         Command::Story(args) => block_on(stories::story(args)),
+        Command::MostRead(args) => block_on(most_read::most_read(args)),
         Command::Related(args) => block_on(similar::related(args)),
         Command::Copies(args) => block_on(similar::copies(args)),
         Command::Watch(args) => block_on(watch::watch(args)),

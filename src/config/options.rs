@@ -13,7 +13,8 @@ use crate::ingest::{IngestOptions, Kills};
 use crate::retrieve::RetrieveLimits;
 use crate::search::{MIN_MEMORY, SearchOptions, SnapshotOptions};
 use crate::server::{
-    CallOptions, Compression, ConnectionOptions, ServerOptions, SourceLimits, StoreOptions, TlsOptions, WebOptions,
+    CallOptions, Compression, ConnectionOptions, READ_COUNT_INTERVAL, ServerOptions, SourceLimits, StoreOptions,
+    TlsOptions, WebOptions,
 };
 use crate::store::postgres::{PostgresOptions, StandbyOptions};
 use crate::store::sqlite::SqliteOptions;
@@ -121,6 +122,7 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
             extract,
         },
         sources,
+        read_count_interval: READ_COUNT_INTERVAL,
         ingest_workers: settings.get("ingest-workers", |text| match text {
             "auto" => Ok(std::thread::available_parallelism().map_or(2, usize::from)),
             text => count(text).map_err(|expected| format!("{expected}, or auto")),

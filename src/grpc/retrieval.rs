@@ -12,9 +12,10 @@ use super::served::retrieval_service_server::RetrievalService;
 use super::served::{
     ArticleChange, ArticleCopy, ArticleRevision, BatchGetArticlesResponse, BatchLookupArticlesResponse,
     ExportArticlesResponse, GetArticleResponse, GetArticleRevisionResponse, ListArticleCopiesResponse,
-    ListArticleRevisionsResponse, ListArticlesResponse, ListRelatedArticlesResponse, ListStoryArticlesResponse,
-    ListTopStoriesResponse, LookupArticleResponse, LookupResult, RelatedArticle, SearchArticlesResponse, SearchResult,
-    TopStory, WatchArticlesResponse, export_articles_response, lookup_result, watch_articles_response,
+    ListArticleRevisionsResponse, ListArticlesResponse, ListMostReadArticlesResponse, ListRelatedArticlesResponse,
+    ListStoryArticlesResponse, ListTopStoriesResponse, LookupArticleResponse, LookupResult, MostReadArticle,
+    RelatedArticle, SearchArticlesResponse, SearchResult, TopStory, WatchArticlesResponse, export_articles_response,
+    lookup_result, watch_articles_response,
 };
 use super::{CACHE_METADATA, ConnectionShutdown, Outgoing, status, until_shutdown};
 use crate::access::{Caller, Scope};
@@ -22,7 +23,7 @@ use crate::article::to_proto;
 use crate::proto::{self, Checkpoint, ExportSummary, GetStoryRequest, GetStoryResponse, ListStoriesResponse};
 use crate::retrieve::{
     Aggregated, Audience, CopyEntry, CountKey, Event, ExportProgress, Exported, Got, ListedStory, Lookups,
-    RelatedEntry, Retrieval, RevisionEntry,
+    MostReadEntry, RelatedEntry, Retrieval, RevisionEntry,
 };
 use crate::store::Layer;
 use crate::telemetry::{Metrics, set_call_article};
@@ -255,6 +256,30 @@ impl RetrievalService for RetrievalApi {
             top_stories: page.stories.into_iter().map(top).collect(),
             next_page_token: page.next_page_token,
             grouped_token: page.grouped_token,
+        }))
+    }
+
+    async fn record_reads(
+        &self,
+        request: Request<proto::RecordReadsRequest>,
+    ) -> Result<Response<proto::RecordReadsResponse>, Status> {
+        self.retrieval.record_reads(request.get_ref()).map_err(|error| status::retrieve(&error))?;
+        Ok(Response::new(proto::RecordReadsResponse {}))
+    }
+
+    async fn list_most_read_articles(
+        &self,
+        request: Request<proto::ListMostReadArticlesRequest>,
+    ) -> Result<Response<ListMostReadArticlesResponse>, Status> {
+        self.check_states(request.get_ref().filter.as_ref(), request.extensions())?;
+        let page = self.retrieval.most_read(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
+        let read = |MostReadEntry { article, read_count }| MostReadArticle {
+            article: Some(article),
+            read_count: size(read_count),
+        };
+        Ok(self.compression.reply(ListMostReadArticlesResponse {
+            most_read_articles: page.articles.into_iter().map(read).collect(),
+            next_page_token: page.next_page_token,
         }))
     }
 

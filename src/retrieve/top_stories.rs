@@ -84,7 +84,7 @@ impl Retrieval {
         self.stories_of(Wanted { filter, is_top: false, size, articles: 0, mask, from, digest, consistency }).await
     }
 
-    /// Lists the recent stories that most independent sources report.
+    /// Lists the recent stories that most independent sources report, and that are read most.
     pub async fn list_top_stories(&self, request: &ListTopStoriesRequest) -> Result<StoryPage, RetrieveError> {
         let digest = RequestDigest::of(
             "ListTopStories",
@@ -120,7 +120,7 @@ impl Retrieval {
         self.reach(consistency).await?;
         let required = self.reach_stories(consistency).await?;
         let order = if is_top { StoryOrder::Score(from.now.as_microsecond()) } else { StoryOrder::Latest };
-        let ranked = recent.ranked(filter, order, required).await?;
+        let ranked = recent.ranked(filter, order, required, self.read_counts.decayed()).await?;
         let first = from.after.map_or(0, |after| ranked.partition_point(|(rank, _)| *rank <= after));
         let page = &ranked[first..ranked.len().min(first + size)];
         let records = self.records_of(page, articles.max(1), consistency).await?;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::copies::{CopiesPage, CopiesQuery};
 use super::page::{ListPage, ListQuery, SnapshotQuery};
 use super::read::{Change, ChangedIds, Consistency, FeedCursor, Fetched, Revision, Visibility};
+use super::reads::HourlyReads;
 use super::stories::{GroupedUntil, GroupingStep, NumberedMember};
 use super::write::{Write, Written};
 use super::{Store, StoreError, StoredOriginal, WriteError};
@@ -92,6 +93,9 @@ layer! {
     async story_members(story: StoryId, after: u64, limit: usize) -> Result<Vec<NumberedMember>, StoreError>;
     async stories_of(ids: &[ArticleId]) -> Result<Vec<Option<StoryId>>, StoreError>;
     async merged_into(story: StoryId) -> Result<Option<StoryId>, StoreError>;
+    async add_reads(reads: Vec<HourlyReads>, now: Timestamp) -> Result<(), StoreError>;
+    async reads_of_hour(hour: i64, limit: usize) -> Result<Vec<(ArticleId, u64)>, StoreError>;
+    async remove_reads_before(hour: i64) -> Result<usize, StoreError>;
     async acquire_lease(task: &str, holder: Uuid, lasts: Duration) -> Result<bool, StoreError>;
     async record_events(events: Vec<Vec<u8>>) -> Result<(), StoreError>;
     async events(before: Option<i64>, limit: usize) -> Result<Vec<(i64, Vec<u8>)>, StoreError>;

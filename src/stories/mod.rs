@@ -24,13 +24,14 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 pub use facts::Facts;
-pub use rank::{GROWTH_HOURS, GROWTH_WEIGHT, HALF_LIFE_HOURS, URGENCY_WEIGHT, score};
+pub use rank::{GROWTH_HOURS, GROWTH_WEIGHT, HALF_LIFE_HOURS, READ_WEIGHT, URGENCY_WEIGHT, score};
 pub use shared::Ranked;
 pub use summary::{Counted, Names, Summary};
 pub use texts::Texts;
 pub use view::{Rank, StoryFilter, StoryOrder, StoryView};
 
 use crate::article::Position;
+use crate::read_counts::DecayedReads;
 use crate::store::{Store, StoreError};
 use crate::telemetry::StoryMetrics;
 use shared::Shared;
@@ -72,7 +73,8 @@ impl Stories {
         tokio::time::timeout(timeout, reaching).await.is_ok_and(|reached| reached.is_ok())
     }
 
-    /// Returns the recent stories that meet a filter, in an order, as of a position that has been reached.
+    /// Returns the recent stories that meet a filter, in an order, as of a position that has been reached. Reads may be
+    /// up to a second older than given.
     ///
     /// # Errors
     /// Returns [`StoreError::Internal`] if the computation panics.
@@ -81,13 +83,14 @@ impl Stories {
         filter: StoryFilter,
         order: StoryOrder,
         required: Position,
+        reads: Arc<DecayedReads>,
     ) -> Result<Ranked, StoreError> {
         if let Some(ranked) = self.shared.kept(&filter, order, required) {
             return Ok(ranked);
         }
         let _permit = self.ranking.acquire().await.map_err(|_| StoreError::Internal)?;
         let shared = Arc::clone(&self.shared);
-        tokio::task::spawn_blocking(move || shared.ranked(&filter, order, required)).await.map_err(|error| {
+        tokio::task::spawn_blocking(move || shared.ranked(&filter, order, required, &reads)).await.map_err(|error| {
             tracing::error!(%error, "stories not ranked");
             StoreError::Internal
         })

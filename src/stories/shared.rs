@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use super::summary::Summary;
 use super::view::{Rank, StoryFilter, StoryOrder, StoryView};
 use crate::article::Position;
+use crate::read_counts::DecayedReads;
 use crate::telemetry::StoryMetrics;
 
 /// Number of orders that are kept.
@@ -91,12 +92,18 @@ impl Shared {
     }
 
     /// Returns the stories in an order, with all articles up to a position that the view has reached.
-    pub(super) fn ranked(&self, filter: &StoryFilter, order: StoryOrder, required: Position) -> Ranked {
+    pub(super) fn ranked(
+        &self,
+        filter: &StoryFilter,
+        order: StoryOrder,
+        required: Position,
+        reads: &DecayedReads,
+    ) -> Ranked {
         if let Some(ranked) = self.kept(filter, order, required) {
             return ranked;
         }
         let (version, position) = (self.version.load(Ordering::Relaxed), *self.position.borrow());
-        let ranked = Arc::new(self.read(|view| view.ranked(filter, order)));
+        let ranked = Arc::new(self.read(|view| view.ranked(filter, order, reads)));
         let mut kept = self.lock_kept();
         kept.retain(|kept| kept.order != order || kept.filter != *filter);
         kept.truncate(KEPT - 1);

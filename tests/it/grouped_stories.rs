@@ -168,6 +168,33 @@ async fn reports_of_one_event_are_a_story() {
 }
 
 #[tokio::test]
+async fn reads_raise_a_story() {
+    let (mut desk, articles) = Desk::with(both()).await;
+    let before = desk.top(StoryFilter::default()).await;
+    assert_eq!(before[0].story.as_ref().unwrap().lead_article, articles[0].name, "that of more sources");
+    let reads = ArticleReads { article: articles[4].name.clone(), read_count: 5_000, read_time: None };
+    desk.reads.record_reads(RecordReadsRequest { reads: vec![reads] }).await.unwrap();
+    let mut after = before.clone();
+    let raised = async {
+        while after[0].story.as_ref().unwrap().lead_article != articles[3].name {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            after = desk.top(StoryFilter::default()).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), raised).await.expect("the story that is read is first");
+    // It has the most read article.
+    let ratio = after[0].score / before[1].score;
+    assert!((1.45..=1.5).contains(&ratio), "{ratio}");
+    let ratio = after[1].score / before[0].score;
+    assert!((0.95..=1.0).contains(&ratio), "the score of a story that is not read only ages: {ratio}");
+    // Reads of articles that do not count raise nothing.
+    let of_source = StoryFilter { sources: vec!["herald.example".into()], ..StoryFilter::default() };
+    let top = desk.top(of_source).await;
+    assert_eq!(top.len(), 2);
+    assert!((top[0].score / top[1].score - 1.0).abs() < 0.05, "{top:?}");
+}
+
+#[tokio::test]
 async fn copies_count_once_for_their_agency() {
     let (_, headline, body) = TANKER[0];
     let sites = ["herald.example", "courier.example", "tidewire.example", "northwire.example"];

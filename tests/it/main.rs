@@ -53,6 +53,7 @@ mod protocol; // model check of the shared cache
 mod purge; // purged articles over the wire
 mod raw_http2_client; // hand-written HTTP/2 clients
 mod read_api_model; // List, Watch and Export against a model
+mod read_counts; // reads that callers report, and the most read articles
 mod readme_picture; // the picture in the README
 mod redis_cache; // Redis in front of a store, and its failures
 mod redis_cluster; // Redis Cluster in front of a store

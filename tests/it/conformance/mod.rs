@@ -23,6 +23,7 @@ mod outages; // databases that stop, stall, or lose data
 mod purge; // purged articles, and what is left of them
 mod purged_files; // files and Redis entries that must not keep a purged text
 pub mod random_histories; // random histories, against the model
+mod reads; // counts of reads by hour
 mod replicated; // several replicas on one database
 mod schemas; // the schema, and the role that creates it
 mod search; // the search index
@@ -120,6 +121,10 @@ suite! {
     originals::the_oldest_are_removed_beyond_the_limits,
     originals::a_purge_removes_documents,
     originals::a_copy_has_the_documents,
+    reads::reads_are_summed_by_hour,
+    reads::reads_of_hidden_articles_are_left_out,
+    reads::old_reads_are_removed,
+    reads::a_purge_removes_reads,
     stories::a_new_store_is_grouped_until_the_start,
     stories::steps_are_applied_in_order_once,
     stories::members_are_numbered_by_their_changes,
