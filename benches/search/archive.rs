@@ -194,6 +194,10 @@ impl Store for Archive {
         Ok(Vec::new())
     }
 
+    async fn articles_of_stories(&self, _: &[StoryId], _: usize) -> Result<Vec<(StoryId, ArticleId)>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn stories_of(&self, ids: &[ArticleId]) -> Result<Vec<Option<StoryId>>, StoreError> {
         Ok(vec![None; ids.len()])
     }

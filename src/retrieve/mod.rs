@@ -1,6 +1,7 @@
 //! Retrieval of articles: one file per way to read. None of them depends on a cache.
 
 mod aggregate;
+mod article_stories;
 mod batch;
 mod batch_size;
 mod copies;
@@ -20,6 +21,7 @@ mod search;
 mod snippet;
 mod source;
 mod stories;
+mod story_choice;
 mod top_stories;
 mod watch;
 mod watch_start;

@@ -96,8 +96,10 @@ impl Retrieval {
             sort_time: Timestamp::from_microsecond(counted.time).unwrap_or_default(),
             position: Position::START,
         });
+        let articles = page.iter().filter_map(|(_, record)| self.shown(record, &[], &mask));
+        let articles = articles.map(|article| if mask.has_story() { article.with_story(&read.id) } else { article });
         Ok(StoryArticles {
-            articles: page.iter().filter_map(|(_, record)| self.shown(record, &[], &mask)).collect(),
+            articles: articles.collect(),
             next_page_token: last.map_or_else(String::new, |last| digest.after_article(last, Position::START)),
         })
     }

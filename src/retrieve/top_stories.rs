@@ -131,10 +131,13 @@ impl Retrieval {
             // All of it was withdrawn a moment ago.
             let Some(lead) = shown.first() else { continue };
             let headline = lead.decode().map_err(|_| StoreError::Damaged)?.headline;
+            let articles = shown.iter().take(articles).filter_map(|record| self.shown(record, &[], &mask));
+            let articles =
+                articles.map(|article| if mask.has_story() { article.with_story(&summary.id) } else { article });
             stories.push(ListedStory {
                 story: story(summary, &lead.id, headline),
                 score: if is_top { score(summary, from.now.as_microsecond()) } else { 0.0 },
-                articles: shown.iter().take(articles).filter_map(|record| self.shown(record, &[], &mask)).collect(),
+                articles: articles.collect(),
             });
         }
         let has_more = ranked.len() > first + size;

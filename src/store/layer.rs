@@ -90,6 +90,7 @@ layer! {
     async apply_grouping(step: GroupingStep) -> Result<Option<GroupedUntil>, StoreError>;
     async changed_members(after: u64, limit: usize, only_needed: bool) -> Result<Vec<NumberedMember>, StoreError>;
     async story_members(story: StoryId, after: u64, limit: usize) -> Result<Vec<NumberedMember>, StoreError>;
+    async articles_of_stories(stories: &[StoryId], limit: usize) -> Result<Vec<(StoryId, ArticleId)>, StoreError>;
     async stories_of(ids: &[ArticleId]) -> Result<Vec<Option<StoryId>>, StoreError>;
     async merged_into(story: StoryId) -> Result<Option<StoryId>, StoreError>;
     async acquire_lease(task: &str, holder: Uuid, lasts: Duration) -> Result<bool, StoreError>;

@@ -172,6 +172,14 @@ pub trait Store: Send + Sync + 'static {
     /// Returns the memberships of a story, in the order of their numbers: at most `limit` after a number.
     async fn story_members(&self, story: StoryId, after: u64, limit: usize) -> Result<Vec<NumberedMember>, StoreError>;
 
+    /// Returns the articles of stories, or of those that they have become part of, each with its story: at most `limit`
+    /// of a story, those whose memberships changed first.
+    async fn articles_of_stories(
+        &self,
+        stories: &[StoryId],
+        limit: usize,
+    ) -> Result<Vec<(StoryId, ArticleId)>, StoreError>;
+
     /// Returns the stories of articles, in the order of `ids`; none for those that are in no story.
     async fn stories_of(&self, ids: &[ArticleId]) -> Result<Vec<Option<StoryId>>, StoreError>;
 

@@ -17,7 +17,8 @@ const NO_PREPOSITIONS: [&str; 16] = [
     "after", "as", "at", "before", "by", "for", "from", "in", "of", "on", "per", "since", "to", "until", "via", "with",
 ];
 /// Fields whose names contain a preposition (AIP-140), for the reasons in the record.
-const PREPOSITIONS: [&str; 2] = ["Consistency.at_least_as_fresh", "ArticleFilter.one_per_story"];
+const PREPOSITIONS: [&str; 3] =
+    ["Consistency.at_least_as_fresh", "ArticleFilter.one_per_text", "ArticleFilter.one_per_story"];
 /// Repeated fields whose names are a plural that does not end with `s`, or conditions on lists.
 const PLURALS: [&str; 5] = ["any_of", "all_of", "none_of", "media", "snippet"];
 /// Repeated parts of one text.

@@ -263,6 +263,22 @@ async fn the_articles_of_the_story_are_related_first() {
     }
     let of_story = [(articles[2].name.clone(), true), (articles[1].name.clone(), true)];
     assert_eq!(found[..2], of_story, "the latest first");
+    let story = desk.story(&format!("{}/story", articles[0].name)).await.unwrap().name;
+    let read_mask = Some(prost_types::FieldMask { paths: vec!["name".into(), "story".into()] });
+    let (within, without) = (StringCondition::any_of([&story]), StringCondition::none_of([&story]));
+    for (condition, is_in) in [(within, true), (without, false)] {
+        let filter = Some(ArticleFilter { stories: Some(condition), ..Default::default() });
+        let request = ListRelatedArticlesRequest {
+            filter,
+            read_mask: read_mask.clone(),
+            page_size: 50,
+            page_token: String::new(),
+            ..request.clone()
+        };
+        let related = desk.reads.list_related_articles(request).await.unwrap().into_inner().related_articles;
+        assert!(related.iter().all(|it| (it.article.as_ref().unwrap().story == story) == is_in), "{related:?}");
+        assert_eq!(related.iter().filter(|it| it.same_story).count(), if is_in { 2 } else { 0 });
+    }
     let distinct: BTreeSet<&String> = found.iter().map(|(name, _)| name).collect();
     assert_eq!(distinct.len(), found.len(), "{found:?}");
     assert!(found[2..].iter().all(|(_, same_story)| !same_story));
@@ -284,6 +300,18 @@ async fn pages_have_each_story_and_article_once() {
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), 2, "{names:?}");
     assert_eq!(names.len(), 2);
     let parent = desk.story(&format!("{}/story", articles[0].name)).await.unwrap().name;
+    // The story is known there.
+    let read_mask = Some(prost_types::FieldMask { paths: vec!["name".into(), "story".into()] });
+    let with_story =
+        ListStoryArticlesRequest { parent: parent.clone(), read_mask: read_mask.clone(), ..Default::default() };
+    let listed = desk.reads.list_story_articles(with_story).await.unwrap().into_inner().articles;
+    let name_of = |article: &Article| Article { name: article.name.clone(), ..Article::default() };
+    let expected = articles[..3].iter().map(|article| Article { story: parent.clone(), ..name_of(article) });
+    assert_eq!(listed, expected.collect::<Vec<_>>());
+    let with_story = ListTopStoriesRequest { read_mask, consistency: desk.fresh(), ..Default::default() };
+    for top in desk.reads.list_top_stories(with_story).await.unwrap().into_inner().top_stories {
+        assert!(top.articles.iter().all(|article| article.story == top.story.as_ref().unwrap().name));
+    }
     let mut request = ListStoryArticlesRequest { parent, page_size: 2, ..Default::default() };
     let first = desk.reads.list_story_articles(request.clone()).await.unwrap().into_inner();
     request.page_token = first.next_page_token.clone();

@@ -343,6 +343,15 @@ impl Store for PostgresStore {
         revocation.run_unless_revoked(story_tables::of_story(&*self.reads, story, after, limit)).await
     }
 
+    async fn articles_of_stories(
+        &self,
+        stories: &[StoryId],
+        limit: usize,
+    ) -> Result<Vec<(StoryId, ArticleId)>, StoreError> {
+        let (_permit, revocation) = self.gate.enter(ReadKind::Page(1)).await?;
+        revocation.run_unless_revoked(story_tables::articles_of(&*self.reads, stories, limit)).await
+    }
+
     async fn stories_of(&self, ids: &[ArticleId]) -> Result<Vec<Option<StoryId>>, StoreError> {
         let (_permit, _revocation) = self.gate.enter(ReadKind::Short).await?;
         story_tables::stories_of(&*self.reads, ids).await

@@ -188,6 +188,35 @@ pub(super) async fn of_story(
     reader.query(&sql, &params).await?.iter().map(member).collect()
 }
 
+/// Reads the articles of stories, at most `limit` of each, in the order of the numbers of their memberships.
+pub(super) async fn articles_of(
+    reader: &impl Reader,
+    stories: &[StoryId],
+    limit: usize,
+) -> Result<Vec<(StoryId, ArticleId)>, StoreError> {
+    let stories: Vec<Uuid> = stories.iter().map(StoryId::as_uuid).collect();
+    // The articles in a subquery, so that the planner does not join all of them.
+    let sql = format!(
+        "SELECT m.story, (SELECT a.id FROM copydesk.articles a WHERE a.key = m.article)
+         FROM (SELECT DISTINCT story FROM unnest({}) w(story)) w
+         CROSS JOIN LATERAL (SELECT story, article FROM copydesk.story_members WHERE story = w.story
+            ORDER BY number LIMIT $2) m",
+        present("$1")
+    );
+    let limit = at_most(limit);
+    let params: [Param<'_>; 2] = [(&stories, Type::UUID_ARRAY), (&limit, Type::INT8)];
+    let rows = reader.query(&sql, &params).await?;
+    rows.iter().map(|row| Ok((story(row, 0)?, article_id(row, 1)?))).collect()
+}
+
+/// Builds the array of the present stories for an array of names: those that former ones have become part of.
+pub(super) fn present(names: &str) -> String {
+    format!(
+        "ARRAY(SELECT coalesce((SELECT g.heir FROM copydesk.story_merges g WHERE g.story = n.story), n.story)
+         FROM unnest({names}) n(story))"
+    )
+}
+
 /// Reads the stories of articles, in the order of `ids`.
 pub(super) async fn stories_of(reader: &impl Reader, ids: &[ArticleId]) -> Result<Vec<Option<StoryId>>, StoreError> {
     let names: Vec<&str> = ids.iter().map(ArticleId::as_str).collect();

@@ -334,6 +334,16 @@ impl Store for SqliteStore {
         self.readers.run(ReadKind::Page(1), read).await
     }
 
+    async fn articles_of_stories(
+        &self,
+        stories: &[StoryId],
+        limit: usize,
+    ) -> Result<Vec<(StoryId, ArticleId)>, StoreError> {
+        let stories = stories.to_vec();
+        let read = move |reader: &Reader| Ok(story_tables::articles_of(&reader.connection, &stories, limit)?);
+        self.readers.run(ReadKind::Page(1), read).await
+    }
+
     async fn stories_of(&self, ids: &[ArticleId]) -> Result<Vec<Option<StoryId>>, StoreError> {
         let ids = ids.to_vec();
         let each = move |reader: &Reader| {

@@ -104,6 +104,39 @@ pub(super) fn of_story(
     statement.query_map((story.as_uuid().into_bytes(), stored(after), at_most(limit)), member)?.collect()
 }
 
+/// Returns the present stories for names of stories, each once: those that former ones have become part of.
+pub(super) fn present(connection: &Connection, stories: &[StoryId]) -> rusqlite::Result<Vec<StoryId>> {
+    let mut present = Vec::with_capacity(stories.len());
+    for story in stories {
+        present.push(heir_of(connection, *story)?.unwrap_or(*story));
+    }
+    present.sort_unstable();
+    present.dedup();
+    Ok(present)
+}
+
+/// Returns the articles of stories, at most `limit` of each, in the order of the numbers of their memberships.
+pub(super) fn articles_of(
+    connection: &Connection,
+    stories: &[StoryId],
+    limit: usize,
+) -> rusqlite::Result<Vec<(StoryId, ArticleId)>> {
+    // One transaction, so that no merge comes in between.
+    let _moment = connection.unchecked_transaction()?;
+    let mut statement = connection.prepare_cached(
+        "SELECT a.id FROM story_members m JOIN articles a ON a.key = m.article
+         WHERE m.story = ?1 ORDER BY m.number LIMIT ?2",
+    )?;
+    let mut found = Vec::new();
+    for story in present(connection, stories)? {
+        let key = (story.as_uuid().into_bytes(), at_most(limit));
+        for id in statement.query_map(key, |row| parse(row, 0))? {
+            found.push((story, id?));
+        }
+    }
+    Ok(found)
+}
+
 /// Returns the story of an article.
 pub(super) fn story_of(connection: &Connection, id: &ArticleId) -> rusqlite::Result<Option<StoryId>> {
     connection

@@ -31,6 +31,7 @@ mod search_rebuilds; // search indexes that are lost, damaged, or of another sto
 mod search_snapshots; // snapshots of the search index
 mod stories; // memberships of articles in stories
 mod stories_model; // memberships, against a model
+mod story_filters; // lists by story, and of one article of each story
 mod writes; // cases of each kind of write
 
 macro_rules! suite {
@@ -128,6 +129,8 @@ suite! {
     stories::a_purge_empties_the_report,
     stories::a_copy_is_grouped_anew,
     stories_model::random_steps_equal_the_model,
+    story_filters::the_articles_of_stories_are_found_by_every_name,
+    story_filters::lists_select_by_story_and_one_of_each,
     identity::concurrent_documents_with_a_common_key_end_as_one_article,
     identity::a_shared_key_joins_no_different_texts,
     identity::a_kill_holds_for_every_key_and_the_exact_text,

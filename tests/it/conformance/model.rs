@@ -598,7 +598,7 @@ impl Model {
             is_in_state && filter.matches(&article) && query.is_none_or(|query| query.matches(&article))
         };
         let mut matching: Vec<&State> = self.newest().filter(matches).collect();
-        if filter.one_per_story {
+        if filter.one_per_text {
             let earliest = |state: &&State| {
                 let story = matching.iter().filter(|other| other.article.digest() == state.article.digest());
                 story

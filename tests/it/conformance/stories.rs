@@ -19,11 +19,11 @@ use crate::support::database::Cluster;
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Returns the story that an article has founded.
-fn story(article: &str) -> StoryId {
+pub fn story(article: &str) -> StoryId {
     StoryId::founded_by(&id(article), 0)
 }
 
-fn member(article: &str, of: &str, report: &str) -> StoryMember {
+pub fn member(article: &str, of: &str, report: &str) -> StoryMember {
     StoryMember { article: id(article), story: story(of), by_editor: false, report: report.into() }
 }
 
@@ -38,7 +38,7 @@ fn step(from: GroupedUntil, members: &[StoryMember], merges: &[(&str, &str)]) ->
 }
 
 /// Applies a step to the present state.
-async fn apply(store: &Arc<dyn Store>, members: &[StoryMember], merges: &[(&str, &str)]) -> GroupedUntil {
+pub async fn apply(store: &Arc<dyn Store>, members: &[StoryMember], merges: &[(&str, &str)]) -> GroupedUntil {
     let from = store.grouped_until().await.unwrap();
     store.apply_grouping(step(from, members, merges)).await.unwrap().expect("no other step is applied")
 }
