@@ -123,6 +123,8 @@ pub fn needs(path: &str) -> Option<Requirement> {
             "UpdateArticle"
             | "RollbackArticle"
             | "MergeArticles"
+            | "MoveStoryArticles"
+            | "MergeStories"
             | "GetArticleSource"
             | "ListIngestEvents"
             | "ReprocessArticle"

@@ -31,7 +31,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "export",
         ],
     ),
-    ("Edit", &["correct", "withdraw", "reinstate", "delete", "undelete"]),
+    ("Edit", &["correct", "withdraw", "reinstate", "delete", "undelete", "move-articles", "merge-stories"]),
     (
         "Operate",
         &[

@@ -29,6 +29,7 @@ mod serve;
 mod similar;
 mod source;
 mod stories;
+mod story_edits;
 mod table;
 mod target;
 mod verify;
@@ -97,6 +98,10 @@ enum Command {
     Delete(edits::OneEditArgs),
     /// Revert a deletion
     Undelete(edits::OneEditArgs),
+    /// Move articles to another story, or make them a story by themselves
+    MoveArticles(story_edits::MoveArticlesArgs),
+    /// Merge a story into another one
+    MergeStories(story_edits::MergeStoriesArgs),
     /// Extract articles from files, without a server
     Extract(extract::ExtractArgs),
     /// Compare reads from servers with their store and count stale reads
@@ -163,6 +168,8 @@ pub fn main() -> ExitCode {
         Command::Reinstate(args) => block_on(edits::reinstate(args)),
         Command::Delete(args) => block_on(edits::delete(args)),
         Command::Undelete(args) => block_on(edits::undelete(args)),
+        Command::MoveArticles(args) => block_on(story_edits::move_articles(args)),
+        Command::MergeStories(args) => block_on(story_edits::merge_stories(args)),
         Command::Extract(args) => extract::run(&args),
         Command::Keys(args) => keys::run(args),
         Command::Migrate(flags) => serve::migrate(&flags),

@@ -43,6 +43,7 @@ use crate::proto::FILE_DESCRIPTOR_SET;
 use crate::retrieve::{Retrieval, RetrieveLimits};
 use crate::search::{self, SearchOptions};
 use crate::store::{StoreError, postgres, sqlite};
+use crate::stories::StoryEditor;
 use crate::telemetry::Metrics;
 use crate::telemetry::trace::TraceOptions;
 use bind_policy::BindPolicy;
@@ -348,7 +349,8 @@ impl Server {
         let reads = retrieval.clone();
         let retrieval = RetrievalApi::new(retrieval, metrics.clone(), self.access.is_some(), compression);
         let keep = self.options.retrieve.deleted_keep;
-        let editorial = EditorialApi::new(ingestion.clone(), reads, self.audit.clone(), keep, compression);
+        let stories = self.stack.stories().map(|stories| StoryEditor::new(self.stack.store(), stories));
+        let editorial = EditorialApi::new(ingestion.clone(), reads, stories, self.audit.clone(), keep, compression);
         let ingestion = IngestionApi::new(ingestion, metrics.clone(), self.audit.clone(), compression);
         let mut retrieval = RetrievalServiceServer::new(retrieval)
             .accept_compressed(Gzip)

@@ -39,7 +39,8 @@ pub struct GroupedUntil {
     pub cursor: FeedCursor,
 }
 
-/// Step of the replica that groups articles.
+/// Step of the replica that groups articles, or of an editor: that one leaves the position in the change feed as it is,
+/// and has a changed membership.
 #[derive(Clone, Debug)]
 pub struct GroupingStep {
     /// The state that the step continues from. If another replica has done a step since, this one is not applied.

@@ -3,9 +3,12 @@
 //! One replica at a time groups articles (`worker`): it follows the change feed, decides about each changed article
 //! (`grouping`, `clustering`), and stores the memberships. All replicas follow the memberships (`follower`), and have
 //! the recent stories in memory (`view`), from which lists and top stories are computed. An article is checked when it
-//! is read: stories decide nothing about access.
+//! is read: stories decide nothing about access. Editors move articles and merge stories (`editor`, `editing`): their
+//! decisions are steps like those of the replica that groups articles, and hold against it.
 
 pub mod clustering;
+mod editing;
+mod editor;
 mod facts;
 mod follower;
 mod grouping;
@@ -23,6 +26,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
+pub use editor::{EditedStory, MAX_EDITED, StoryEdit, StoryEditError, StoryEditor};
 pub use facts::Facts;
 pub use rank::{GROWTH_HOURS, GROWTH_WEIGHT, HALF_LIFE_HOURS, URGENCY_WEIGHT, score};
 pub use shared::Ranked;
@@ -70,6 +74,11 @@ impl Stories {
         let is_read = || self.shared.is_read.load(Ordering::Relaxed);
         let reaching = reached.wait_for(|reached| *reached >= position && is_read());
         tokio::time::timeout(timeout, reaching).await.is_ok_and(|reached| reached.is_ok())
+    }
+
+    /// Makes the recent stories of this replica follow a step at once.
+    fn wake(&self) {
+        self.shared.stepped.notify_one();
     }
 
     /// Returns the recent stories that meet a filter, in an order, as of a position that has been reached.

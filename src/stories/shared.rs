@@ -43,7 +43,7 @@ pub(super) struct Shared {
     pub(super) position: watch::Sender<Position>,
     /// Time since which there are changes that are not grouped, in microseconds since 1970; 0 if there are none.
     pub(super) behind_since: AtomicI64,
-    /// Signals a step of this replica.
+    /// Signals a step of this replica, or of an editor at it.
     pub(super) stepped: Notify,
     pub(super) metrics: StoryMetrics,
 }

@@ -20,6 +20,8 @@ const NO_PREPOSITIONS: [&str; 16] = [
 const PREPOSITIONS: [&str; 2] = ["Consistency.at_least_as_fresh", "ArticleFilter.one_per_story"];
 /// Repeated fields whose names are a plural that does not end with `s`, or conditions on lists.
 const PLURALS: [&str; 5] = ["any_of", "all_of", "none_of", "media", "snippet"];
+/// Methods that change stories: these have no revisions, and a repeated call changes nothing (AIP-154, AIP-155).
+const OF_STORIES: [&str; 2] = ["MoveStoryArticles", "MergeStories"];
 /// Repeated parts of one text.
 const PARTS_OF_A_TEXT: [&str; 1] = ["SearchResult.headline"];
 
@@ -244,13 +246,18 @@ fn mutations_have_a_request_id_a_dry_run_and_an_etag() {
     let changes = changes.filter(|method| !is_read(method));
     for method in changes.filter(|method| !method.is_client_streaming()) {
         let input = method.input();
-        for field in ["request_id", "validate_only"] {
+        let required: &[&str] =
+            if OF_STORIES.contains(&method.name()) { &["validate_only"] } else { &["request_id", "validate_only"] };
+        for field in required {
             assert!(input.get_field_by_name(field).is_some(), "{}: must have {field}", method.name());
         }
         let etag = |message: &MessageDescriptor| message.get_field_by_name("etag").is_some();
         let article = input.get_field_by_name("article").and_then(|field| field.kind().as_message().cloned());
         // A document is ordered by its version instead.
-        let has_etag = etag(&input) || article.as_ref().is_some_and(etag) || method.name() == "IngestArticle";
+        let has_etag = etag(&input)
+            || article.as_ref().is_some_and(etag)
+            || method.name() == "IngestArticle"
+            || OF_STORIES.contains(&method.name());
         assert!(has_etag, "{}: must have an etag", method.name());
     }
 }

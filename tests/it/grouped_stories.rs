@@ -18,7 +18,7 @@ type Reads = RetrievalServiceClient<Channel>;
 type Writes = IngestionServiceClient<Channel>;
 
 /// Reports of one event, each by another source.
-const TANKER: [(&str, &str, &str); 3] = [
+pub const TANKER: [(&str, &str, &str); 3] = [
     (
         "eastport-post.example",
         "Tanker Halcyon runs onto the Skerry bank off Tarn Head",
@@ -45,7 +45,7 @@ const TANKER: [(&str, &str, &str); 3] = [
     ),
 ];
 /// Reports of another event.
-const SCHOOL: [(&str, &str, &str); 2] = [
+pub const SCHOOL: [(&str, &str, &str); 2] = [
     (
         "herald.example",
         "Roof of Brackwell school falls in during the holidays",
@@ -62,7 +62,7 @@ const SCHOOL: [(&str, &str, &str); 2] = [
     ),
 ];
 
-fn report(number: usize, (site, headline, body): (&str, &str, &str)) -> Article {
+pub fn report(number: usize, (site, headline, body): (&str, &str, &str)) -> Article {
     Article {
         url: format!("https://{site}/news/{number}"),
         headline: headline.to_owned(),
@@ -73,18 +73,22 @@ fn report(number: usize, (site, headline, body): (&str, &str, &str)) -> Article 
 }
 
 /// A server that groups articles.
-struct Desk {
-    server: TestServer,
-    reads: Reads,
-    writes: Writes,
+pub struct Desk {
+    pub server: TestServer,
+    pub reads: Reads,
+    pub writes: Writes,
     token: String,
 }
 
 impl Desk {
-    async fn with(articles: impl IntoIterator<Item = Article>) -> (Self, Vec<Article>) {
-        let server = TestServer::with(|options| options.stories = true).await;
+    /// Returns a desk at a server, which must have stories on.
+    pub async fn at(server: TestServer) -> Self {
         let (reads, writes) = (server.retrieval().await, server.ingestion().await);
-        let mut desk = Self { server, reads, writes, token: String::new() };
+        Self { server, reads, writes, token: String::new() }
+    }
+
+    pub async fn with(articles: impl IntoIterator<Item = Article>) -> (Self, Vec<Article>) {
+        let mut desk = Self::at(TestServer::with(|options| options.stories = true).await).await;
         let mut added = Vec::new();
         for article in articles {
             added.push(desk.add(article).await);
@@ -92,7 +96,7 @@ impl Desk {
         (desk, added)
     }
 
-    async fn add(&mut self, article: Article) -> Article {
+    pub async fn add(&mut self, article: Article) -> Article {
         let added = ingest(&mut self.writes, article).await.article.unwrap();
         self.token.clone_from(&added.change_token);
         added
@@ -103,24 +107,24 @@ impl Desk {
     }
 
     /// Returns the top stories as of the last change.
-    async fn top(&mut self, filter: StoryFilter) -> Vec<TopStory> {
+    pub async fn top(&mut self, filter: StoryFilter) -> Vec<TopStory> {
         let request = ListTopStoriesRequest { filter: Some(filter), consistency: self.fresh(), ..Default::default() };
         self.reads.list_top_stories(request).await.unwrap().into_inner().top_stories
     }
 
-    async fn story(&mut self, name: &str) -> Result<Story, tonic::Status> {
+    pub async fn story(&mut self, name: &str) -> Result<Story, tonic::Status> {
         let answer = self.reads.get_story(GetStoryRequest { name: name.to_owned() }).await?;
         Ok(answer.into_inner().story.unwrap())
     }
 
-    async fn withdraw(&mut self, request: WithdrawArticleRequest) -> WithdrawArticleResponse {
+    pub async fn withdraw(&mut self, request: WithdrawArticleRequest) -> WithdrawArticleResponse {
         let answer = self.server.editorial().await.withdraw_article(request).await.unwrap().into_inner();
         self.token = answer.article.clone().unwrap().change_token;
         answer
     }
 }
 
-fn both() -> Vec<Article> {
+pub fn both() -> Vec<Article> {
     TANKER.into_iter().chain(SCHOOL).enumerate().map(|(number, of)| report(number, of)).collect()
 }
 
@@ -370,7 +374,7 @@ async fn stories_of(reads: &mut Reads, articles: &[Article]) -> BTreeMap<String,
 }
 
 /// Ingests articles one after the other, and waits until they are grouped: if necessary by a replica that takes over.
-async fn grouped(reads: &mut Reads, writes: &mut Writes, articles: &[(String, Article)]) -> Vec<Article> {
+pub async fn grouped(reads: &mut Reads, writes: &mut Writes, articles: &[(String, Article)]) -> Vec<Article> {
     let mut added = Vec::new();
     for (_, article) in articles {
         added.push(ingest(writes, article.clone()).await.article.unwrap());

@@ -23,6 +23,7 @@ mod dns_rebinding; // DNS rebinding and pages of other origins
 mod doctor; // `copydesk doctor`
 mod documented_commands; // the commands of the quick start
 mod documents; // pages, text dumps and feeds
+mod edited_stories; // stories that editors change
 mod editing_commands; // the editors' commands
 mod editorial; // edits of articles by editors
 mod embargo; // embargo and expiry

@@ -22,7 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("search", &["proto", "files", "printable", "overload", "telemetry", "article", "store"]),
     ("stories", &["proto", "overload", "telemetry", "article", "store"]),
     ("retrieve", &["proto", "article", "store", "search", "stories"]),
-    ("grpc", &["proto", "telemetry", "access", "article", "store", "ingest", "retrieve"]),
+    ("grpc", &["proto", "telemetry", "access", "article", "store", "stories", "ingest", "retrieve"]),
     (
         "server",
         &[

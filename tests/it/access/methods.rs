@@ -31,6 +31,8 @@ fn scopes(service: &str, method: &str) -> &'static [&'static str] {
             "UpdateArticle"
             | "RollbackArticle"
             | "MergeArticles"
+            | "MoveStoryArticles"
+            | "MergeStories"
             | "GetArticleSource"
             | "GetExtractionReport"
             | "ListIngestEvents"

@@ -29,7 +29,7 @@ mod search; // the search index
 mod search_model; // the search index, against the model
 mod search_rebuilds; // search indexes that are lost, damaged, or of another store
 mod search_snapshots; // snapshots of the search index
-mod stories; // memberships of articles in stories
+pub mod stories; // memberships of articles in stories
 mod stories_model; // memberships, against a model
 mod writes; // cases of each kind of write
 
