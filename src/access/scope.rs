@@ -111,6 +111,7 @@ pub fn needs(path: &str) -> Option<Requirement> {
             | "ListStoryArticles"
             | "ListStories"
             | "ListTopStories"
+            | "WatchStories"
             | "ListArticleRevisions"
             | "GetArticleRevision"
             | "DiffArticleRevisions"

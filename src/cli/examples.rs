@@ -111,6 +111,7 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 34] = [
             ("copydesk watch", "changes from now on"),
             ("copydesk watch --since 2026-11-24 --kind withdrawn", ""),
             ("copydesk watch --from-beginning --json >changes.jsonl", ""),
+            ("copydesk watch --stories --from-beginning", "the story of each article, then changes"),
         ],
     ),
     (

@@ -43,7 +43,8 @@ named!(
     Story,
     Suggestion,
     TopStory,
-    WatchArticlesResponse
+    WatchArticlesResponse,
+    WatchStoriesResponse
 );
 
 /// Formats a message as JSON on one line.

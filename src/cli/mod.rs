@@ -24,6 +24,7 @@ mod keys;
 mod paging;
 mod reads;
 mod reprocess;
+mod resume;
 mod revisions;
 mod serve;
 mod similar;
@@ -33,6 +34,7 @@ mod table;
 mod target;
 mod verify;
 mod watch;
+mod watch_stories;
 
 use std::process::ExitCode;
 
@@ -75,7 +77,7 @@ enum Command {
     Stories(stories::StoriesArgs),
     /// Print a story and its articles
     Story(stories::StoryArgs),
-    /// Print changes as they happen
+    /// Print changes of articles, or of their stories, as they happen
     Watch(watch::WatchArgs),
     /// Print all articles of one snapshot as JSON lines
     Export(export::ExportArgs),

@@ -7,7 +7,7 @@ use tonic::metadata::MetadataValue;
 use tonic::{Extensions, Request, Response, Status};
 
 use super::compression::Compression;
-use super::convert::{change_kind, copy_kind, text_parts};
+use super::convert::{change_kind, copy_kind, story_watch_message, text_parts};
 use super::served::retrieval_service_server::RetrievalService;
 use super::served::{
     ArticleChange, ArticleCopy, ArticleRevision, BatchGetArticlesResponse, BatchLookupArticlesResponse,
@@ -19,7 +19,9 @@ use super::served::{
 use super::{CACHE_METADATA, ConnectionShutdown, Outgoing, status, until_shutdown};
 use crate::access::{Caller, Scope};
 use crate::article::to_proto;
-use crate::proto::{self, Checkpoint, ExportSummary, GetStoryRequest, GetStoryResponse, ListStoriesResponse};
+use crate::proto::{
+    self, Checkpoint, ExportSummary, GetStoryRequest, GetStoryResponse, ListStoriesResponse, WatchStoriesResponse,
+};
 use crate::retrieve::{
     Aggregated, Audience, CopyEntry, CountKey, Event, ExportProgress, Exported, Got, ListedStory, Lookups,
     RelatedEntry, Retrieval, RevisionEntry,
@@ -256,6 +258,18 @@ impl RetrievalService for RetrievalApi {
             next_page_token: page.next_page_token,
             grouped_token: page.grouped_token,
         }))
+    }
+
+    type WatchStoriesStream = Outgoing<WatchStoriesResponse>;
+
+    async fn watch_stories(
+        &self,
+        request: Request<proto::WatchStoriesRequest>,
+    ) -> Result<Response<Self::WatchStoriesStream>, Status> {
+        let events = self.retrieval.watch_stories(request.get_ref()).await;
+        let events = events.map_err(|error| status::retrieve(&error))?;
+        let messages = events.map(|event| event.map(story_watch_message).map_err(|error| status::retrieve(&error)));
+        Ok(Response::new(until_shutdown(ConnectionShutdown::of(request.extensions()), messages)))
     }
 
     async fn list_article_revisions(

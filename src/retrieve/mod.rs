@@ -23,6 +23,7 @@ mod stories;
 mod top_stories;
 mod watch;
 mod watch_start;
+mod watch_stories;
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -44,6 +45,7 @@ pub use snippet::TextPart;
 pub use stories::StoryArticles;
 pub use top_stories::{ListedStory, StoryPage};
 pub use watch::{Event, Watched};
+pub use watch_stories::{StoryEvent, WatchedMembership};
 
 use crate::article::{ChangeToken, Position, Violations};
 use crate::proto;

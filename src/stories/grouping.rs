@@ -40,6 +40,8 @@ pub(super) struct Changed {
 #[derive(Default)]
 pub(super) struct Changes {
     pub(super) members: BTreeMap<ArticleId, StoryMember>,
+    /// Articles that are not known, and may have a membership.
+    pub(super) renumbered: Vec<ArticleId>,
     pub(super) merges: Vec<(StoryId, StoryId)>,
     /// Number of articles that are new.
     added: u64,
@@ -96,8 +98,9 @@ impl Grouping {
     pub(super) fn apply(&mut self, changed: Changed, last: u64, changes: &mut Changes) {
         let known = self.numbers.get(&changed.id).copied();
         let Some(facts) = changed.facts else {
-            if let Some(number) = known {
-                self.forget(number, changes);
+            match known {
+                Some(number) => self.forget(number, changes),
+                None => changes.renumbered.push(changed.id),
             }
             return;
         };
@@ -108,8 +111,8 @@ impl Grouping {
                 changes.added += 1;
                 self.group(changed.id, last + changes.added, facts, features, changes);
             }
-            // Not readable, or too old.
-            (None, None) => {}
+            // Not readable, or too old: it has no story, or one from when it was not.
+            (None, None) => changes.renumbered.push(changed.id),
         }
     }
 

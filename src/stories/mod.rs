@@ -3,12 +3,13 @@
 //! One replica at a time groups articles (`worker`): it follows the change feed, decides about each changed article
 //! (`grouping`, `clustering`), and stores the memberships. All replicas follow the memberships (`follower`), and have
 //! the recent stories in memory (`view`), from which lists and top stories are computed. An article is checked when it
-//! is read: stories decide nothing about access.
+//! is read: stories decide nothing about access. Watches get the memberships from `membership_log`.
 
 pub mod clustering;
 mod facts;
 mod follower;
 mod grouping;
+mod membership_log;
 mod rank;
 mod shared;
 mod summary;
@@ -24,6 +25,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 pub use facts::Facts;
+pub use membership_log::Membership;
 pub use rank::{GROWTH_HOURS, GROWTH_WEIGHT, HALF_LIFE_HOURS, URGENCY_WEIGHT, score};
 pub use shared::Ranked;
 pub use summary::{Counted, Names, Summary};
@@ -31,8 +33,9 @@ pub use texts::Texts;
 pub use view::{Rank, StoryFilter, StoryOrder, StoryView};
 
 use crate::article::Position;
-use crate::store::{Store, StoreError};
+use crate::store::{GroupedUntil, Store, StoreError};
 use crate::telemetry::StoryMetrics;
+use membership_log::MembershipLog;
 use shared::Shared;
 
 /// The recent stories, with the tasks that group articles and follow the memberships.
@@ -41,6 +44,7 @@ pub struct Stories {
     /// Permit of a computation: they take processor time, and the next one may find the result of this one.
     ranking: Semaphore,
     position: watch::Receiver<Position>,
+    log: MembershipLog,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -53,14 +57,26 @@ impl Stories {
         metrics.stories.read_from_weak(&shared, |shared| shared.read(|view| view.story_count() as u64));
         let tasks = vec![
             tokio::spawn(worker::group(Arc::clone(&store), Arc::clone(&shared))),
-            tokio::spawn(follower::follow(store, Arc::clone(&shared))),
+            tokio::spawn(follower::follow(Arc::clone(&store), Arc::clone(&shared))),
         ];
-        Self { position: shared.position.subscribe(), shared, ranking: Semaphore::new(1), tasks }
+        let (position, log) = (shared.position.subscribe(), MembershipLog::new(store));
+        Self { position, shared, ranking: Semaphore::new(1), log, tasks }
     }
 
     /// Returns the position in the change feed up to which articles are grouped.
     pub fn position(&self) -> Position {
         *self.position.borrow()
+    }
+
+    /// Returns a channel that signals the state of grouping that this replica has read: number 0 at first.
+    pub fn subscribe(&self) -> watch::Receiver<GroupedUntil> {
+        self.shared.reached.subscribe()
+    }
+
+    /// Returns at most 1,000 memberships after a number and up to that of a state that was signalled, in order. If
+    /// there are none, all numbers up to it have been replaced by later ones: each article has one membership.
+    pub async fn memberships(&self, after: u64, until: GroupedUntil) -> Result<Arc<[Membership]>, StoreError> {
+        self.log.read(after, until).await
     }
 
     /// Waits until the recent stories have been read, and articles up to a position are grouped. Returns false if that

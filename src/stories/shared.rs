@@ -11,6 +11,7 @@ use tokio::sync::{Notify, watch};
 use super::summary::Summary;
 use super::view::{Rank, StoryFilter, StoryOrder, StoryView};
 use crate::article::Position;
+use crate::store::GroupedUntil;
 use crate::telemetry::StoryMetrics;
 
 /// Number of orders that are kept.
@@ -41,6 +42,8 @@ pub(super) struct Shared {
     pub(super) is_read: AtomicBool,
     /// Position in the change feed up to which articles are grouped, and the stories read.
     pub(super) position: watch::Sender<Position>,
+    /// State of grouping that the follower has read: what has a lower number is stored.
+    pub(super) reached: watch::Sender<GroupedUntil>,
     /// Time since which there are changes that are not grouped, in microseconds since 1970; 0 if there are none.
     pub(super) behind_since: AtomicI64,
     /// Signals a step of this replica.
@@ -56,6 +59,7 @@ impl Shared {
             kept: Mutex::default(),
             is_read: AtomicBool::new(false),
             position: watch::channel(Position::START).0,
+            reached: watch::channel(GroupedUntil { number: 0, cursor: Position::START.into() }).0,
             behind_since: AtomicI64::new(0),
             stepped: Notify::new(),
             metrics,

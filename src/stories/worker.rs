@@ -132,6 +132,7 @@ impl Worker {
                     from: state.until,
                     until: FeedCursor::from(self.store.head().await?),
                     members: Vec::new(),
+                    renumbered: Vec::new(),
                     merges: Vec::new(),
                 };
                 state.until = self.store.apply_grouping(step).await?.unwrap_or(state.until);
@@ -174,7 +175,8 @@ impl Worker {
         .await?;
         let members: Vec<_> = changes.members.into_values().collect();
         let count = members.len();
-        let step = GroupingStep { from: until, until: read.cursor, members, merges: changes.merges };
+        let (renumbered, merges) = (changes.renumbered, changes.merges);
+        let step = GroupingStep { from: until, until: read.cursor, members, renumbered, merges };
         let applied = self.store.apply_grouping(step).await?;
         self.shared.metrics.grouped(articles, began.elapsed());
         tracing::debug!(articles, members = count, "articles grouped into stories");

@@ -18,7 +18,7 @@ type Reads = RetrievalServiceClient<Channel>;
 type Writes = IngestionServiceClient<Channel>;
 
 /// Reports of one event, each by another source.
-const TANKER: [(&str, &str, &str); 3] = [
+pub const TANKER: [(&str, &str, &str); 3] = [
     (
         "eastport-post.example",
         "Tanker Halcyon runs onto the Skerry bank off Tarn Head",
@@ -45,7 +45,7 @@ const TANKER: [(&str, &str, &str); 3] = [
     ),
 ];
 /// Reports of another event.
-const SCHOOL: [(&str, &str, &str); 2] = [
+pub const SCHOOL: [(&str, &str, &str); 2] = [
     (
         "herald.example",
         "Roof of Brackwell school falls in during the holidays",
@@ -62,7 +62,7 @@ const SCHOOL: [(&str, &str, &str); 2] = [
     ),
 ];
 
-fn report(number: usize, (site, headline, body): (&str, &str, &str)) -> Article {
+pub fn report(number: usize, (site, headline, body): (&str, &str, &str)) -> Article {
     Article {
         url: format!("https://{site}/news/{number}"),
         headline: headline.to_owned(),
@@ -73,15 +73,15 @@ fn report(number: usize, (site, headline, body): (&str, &str, &str)) -> Article 
 }
 
 /// A server that groups articles.
-struct Desk {
-    server: TestServer,
-    reads: Reads,
-    writes: Writes,
-    token: String,
+pub struct Desk {
+    pub server: TestServer,
+    pub reads: Reads,
+    pub writes: Writes,
+    pub token: String,
 }
 
 impl Desk {
-    async fn with(articles: impl IntoIterator<Item = Article>) -> (Self, Vec<Article>) {
+    pub async fn with(articles: impl IntoIterator<Item = Article>) -> (Self, Vec<Article>) {
         let server = TestServer::with(|options| options.stories = true).await;
         let (reads, writes) = (server.retrieval().await, server.ingestion().await);
         let mut desk = Self { server, reads, writes, token: String::new() };
@@ -92,7 +92,7 @@ impl Desk {
         (desk, added)
     }
 
-    async fn add(&mut self, article: Article) -> Article {
+    pub async fn add(&mut self, article: Article) -> Article {
         let added = ingest(&mut self.writes, article).await.article.unwrap();
         self.token.clone_from(&added.change_token);
         added
@@ -108,19 +108,19 @@ impl Desk {
         self.reads.list_top_stories(request).await.unwrap().into_inner().top_stories
     }
 
-    async fn story(&mut self, name: &str) -> Result<Story, tonic::Status> {
+    pub async fn story(&mut self, name: &str) -> Result<Story, tonic::Status> {
         let answer = self.reads.get_story(GetStoryRequest { name: name.to_owned() }).await?;
         Ok(answer.into_inner().story.unwrap())
     }
 
-    async fn withdraw(&mut self, request: WithdrawArticleRequest) -> WithdrawArticleResponse {
+    pub async fn withdraw(&mut self, request: WithdrawArticleRequest) -> WithdrawArticleResponse {
         let answer = self.server.editorial().await.withdraw_article(request).await.unwrap().into_inner();
         self.token = answer.article.clone().unwrap().change_token;
         answer
     }
 }
 
-fn both() -> Vec<Article> {
+pub fn both() -> Vec<Article> {
     TANKER.into_iter().chain(SCHOOL).enumerate().map(|(number, of)| report(number, of)).collect()
 }
 
@@ -333,7 +333,7 @@ async fn invalid_requests_name_the_field() {
 }
 
 /// Returns the reports of the judged events, in the order of their times, with their events.
-fn judged() -> Vec<(String, Article)> {
+pub fn judged() -> Vec<(String, Article)> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/search/events/reports.jsonl");
     let text = std::fs::read_to_string(path).unwrap();
     let mut reports: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

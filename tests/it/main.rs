@@ -75,6 +75,7 @@ mod split_store; // a store composed of two, for the tests
 mod standby_catch_up; // a store that waits for its standbys, for the tests
 mod standbys; // standbys of PostgreSQL
 mod stories; // several articles with one text
+mod story_watches; // watches of stories, against GetStory
 mod suggestions; // suggestions of values over the wire
 #[path = "../support/mod.rs"]
 mod support; // servers, databases and Redis as processes

@@ -124,6 +124,7 @@ suite! {
     stories::steps_are_applied_in_order_once,
     stories::members_are_numbered_by_their_changes,
     stories::merges_lead_to_the_last_heir,
+    stories::merged_and_renumbered_members_get_new_numbers,
     stories::unknown_articles_are_left_out,
     stories::a_purge_empties_the_report,
     stories::a_copy_is_grouped_anew,
