@@ -15,6 +15,7 @@ use crate::search::{MIN_MEMORY, SearchOptions, SnapshotOptions};
 use crate::server::{
     CallOptions, Compression, ConnectionOptions, ServerOptions, SourceLimits, StoreOptions, TlsOptions, WebOptions,
 };
+use crate::store::LateCopies;
 use crate::store::postgres::{PostgresOptions, StandbyOptions};
 use crate::store::sqlite::SqliteOptions;
 use crate::telemetry::trace::TraceOptions;
@@ -115,6 +116,11 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
                 "own-source" => Ok(Kills::OwnSource),
                 "admin-only" => Ok(Kills::AdminOnly),
                 _ => Err("must be own-source or admin-only".into()),
+            })?,
+            late_copies: settings.get("ingest-late-copies", |text| match text {
+                "reject" => Ok(LateCopies::Reject),
+                "hold" => Ok(LateCopies::Hold),
+                _ => Err("must be reject or hold".into()),
             })?,
             keep_originals: !sources.keep.is_zero(),
             article: article::Limits { body_bytes, ..article::Limits::default() },

@@ -22,6 +22,7 @@ pub(super) fn outcome(outcome: Outcome) -> i32 {
         Outcome::Unchanged => Api::Unchanged,
         Outcome::Duplicate => Api::Duplicate,
         Outcome::Stale => Api::Stale,
+        Outcome::Held => Api::Held,
     }
     .into()
 }

@@ -8,6 +8,7 @@ mod copy;
 mod enum_codes;
 mod error;
 mod former;
+mod hold;
 mod identity;
 mod keys;
 mod layer;
@@ -48,8 +49,8 @@ pub use stories::{GroupedUntil, GroupingStep, NumberedMember, StoryMember};
 pub use traced::Traced;
 pub use verify::{Total, Verified, verify};
 pub use write::{
-    Authority, Ingest, IngestSource, KeyNote, Merge, Missing, Outcome, Precondition, Reprocessed, RequestKey,
-    Transition, Update, Write, Written,
+    Authority, Ingest, IngestSource, KeyNote, LateCopies, Merge, Missing, Outcome, Precondition, Reprocessed,
+    RequestKey, Transition, Update, Write, Written,
 };
 
 use crate::article::{ArticleId, ArticleKey, Key, Position, Record, StoryId};

@@ -41,6 +41,7 @@ mod identity; // the article that a document belongs to
 mod intake; // the journal of ingestion over the wire
 mod interleavings; // random interleavings on three replicas, against a model
 mod interrupted_copy; // copies that are killed
+mod late_copies; // copies that arrive after their withdrawal, held for editors
 mod lookups; // batches by name and by key, and reads by etag
 mod merges; // merges of articles into one
 mod monitoring; // metrics, alerts and their documentation

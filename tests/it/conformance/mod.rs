@@ -11,6 +11,7 @@ mod feed_trimming; // trimming of the feed, and its followers
 mod files; // files of the embedded engine
 mod filters; // every condition of filters, and limits of a page
 pub mod fixtures; // invented articles, helpers to write and read
+mod held_copies; // late copies that are stored as withdrawn
 mod identity; // the article that a document belongs to, and the order of its documents
 pub mod indexes; // search indexes of stores under test
 mod ingest_events; // the journal of ingestion
@@ -114,6 +115,13 @@ suite! {
     copies::a_withdrawal_with_copies_holds_for_later_ones,
     copies::a_withdrawal_with_copies_holds_for_a_short_text_at_every_source,
     copies::writes_of_one_call_see_a_withdrawal_with_copies,
+    held_copies::a_late_copy_is_held_until_it_is_reinstated,
+    held_copies::a_short_text_is_held_at_every_source,
+    held_copies::an_article_that_exists_is_not_held,
+    held_copies::writes_of_one_call_are_held,
+    held_copies::hundreds_of_copies_are_held,
+    held_copies::an_article_that_was_withdrawn_before_it_arrived_is_held,
+    held_copies::a_repeated_request_is_answered_as_held,
     ingest_events::the_newest_events_are_kept,
     originals::a_revision_has_its_document,
     originals::a_repeated_extraction_has_its_report,
