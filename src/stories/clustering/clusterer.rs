@@ -4,9 +4,10 @@
 //! that restores the same reports decides as the one that wrote them.
 
 use super::linkage::{Group, agglomerate, is_enough, linkage, nearness};
+use super::rarity::rarity;
 use super::regroup::{Step, regroup};
 use super::report::Report;
-use super::similarity::{Profile, rarity};
+use super::similarity::Profile;
 use super::window::Window;
 
 /// Maximum number of stories that a report is compared with.
