@@ -12,6 +12,7 @@ mod overload;
 mod printable;
 pub mod proto;
 mod random;
+pub mod read_counts;
 pub mod retrieve;
 pub mod search;
 pub mod server;

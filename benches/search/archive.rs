@@ -10,9 +10,9 @@ use copydesk::article::{
 };
 use copydesk::proto::Article;
 use copydesk::store::{
-    Change, ChangedIds, Consistency, CopiesPage, CopiesQuery, FeedCursor, Fetched, GroupedUntil, GroupingStep, Layer,
-    ListPage, ListQuery, NumberedMember, Revision, SnapshotQuery, Store, StoreError, StoredOriginal, Visibility, Write,
-    WriteError, Written,
+    Change, ChangedIds, Consistency, CopiesPage, CopiesQuery, FeedCursor, Fetched, GroupedUntil, GroupingStep,
+    HourlyReads, Layer, ListPage, ListQuery, NumberedMember, Revision, SnapshotQuery, Store, StoreError,
+    StoredOriginal, Visibility, Write, WriteError, Written,
 };
 use jiff::Timestamp;
 use prost::Message;
@@ -166,6 +166,18 @@ impl Store for Archive {
         Ok(0)
     }
 
+    async fn add_reads(&self, _: Vec<HourlyReads>, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn reads_of_hour(&self, _: i64, _: usize) -> Result<Vec<(ArticleId, u64)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn remove_reads_before(&self, _: i64) -> Result<usize, StoreError> {
+        Ok(0)
+    }
+
     async fn acquire_lease(&self, _: &str, _: Uuid, _: Duration) -> Result<bool, StoreError> {
         Ok(true)
     }
@@ -191,6 +203,10 @@ impl Store for Archive {
     }
 
     async fn story_members(&self, _: StoryId, _: u64, _: usize) -> Result<Vec<NumberedMember>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn articles_of_stories(&self, _: &[StoryId], _: usize) -> Result<Vec<(StoryId, ArticleId)>, StoreError> {
         Ok(Vec::new())
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use copydesk::article::{FieldSet, Filter, Query};
-use copydesk::search::{Ranking, Recency, SearchIndex, TopQuery};
+use copydesk::search::{Ranking, Recency, SearchIndex, Selection, TopQuery};
 use copydesk::telemetry::SearchMetrics;
 use jiff::Timestamp;
 
@@ -81,6 +81,7 @@ async fn copydesk(set: &Arc<JudgedSet>, recency: Recency, with_language: bool) -
         let top = TopQuery {
             query: Some(parsed),
             filter: Filter::default(),
+            selection: Selection::default(),
             ranking: Ranking::Relevance(recency),
             after: None,
             statistics: None,

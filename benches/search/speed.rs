@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use copydesk::article::{Facet, FacetKind, FieldSet, Filter, Position, Query};
 use copydesk::search::{
-    Aggregate, CountQuery, CountedField, Period, Ranking, Recency, SearchIndex, SuggestQuery, SuggestedField, TimeKey,
-    TopQuery, ValueField,
+    Aggregate, CountQuery, CountedField, Period, Ranking, Recency, SearchIndex, Selection, SuggestQuery,
+    SuggestedField, TimeKey, TopQuery, ValueField,
 };
 use copydesk::telemetry::SearchMetrics;
 use jiff::Timestamp;
@@ -128,8 +128,9 @@ async fn beside_fts5(index: &SearchIndex, fts5: &Fts5, calls: &Calls<'_>) -> Res
 /// Returns the request for the first page of a query.
 fn first_page(text: &str, filter: Filter, ranking: Ranking) -> Result<TopQuery> {
     let query = Query::parse_in(text, "query", Some("en"), FieldSet::default())?;
-    let (after, statistics) = (None, None);
-    Ok(TopQuery { query: Some(query), filter, ranking, after, statistics, limit: 21, now: Timestamp::now() })
+    let (selection, after, statistics) = (Selection::default(), None, None);
+    let now = Timestamp::now();
+    Ok(TopQuery { query: Some(query), filter, selection, ranking, after, statistics, limit: 21, now })
 }
 
 async fn facets(index: &SearchIndex, calls: &Calls<'_>) -> Result<()> {
@@ -148,7 +149,8 @@ async fn facets(index: &SearchIndex, calls: &Calls<'_>) -> Result<()> {
             vec![values(ValueField::Source), values(ValueField::Section), days],
         ),
     ] {
-        let count = CountQuery { query, filter: Filter::default(), aggregates, now: Timestamp::now() };
+        let (filter, selection) = (Filter::default(), Selection::default());
+        let count = CountQuery { query, filter, selection, aggregates, now: Timestamp::now() };
         calls.measure(name, || async { Ok(index.count(count.clone()).await?.total) }).await?;
     }
     for (name, field, prefix) in [
@@ -159,6 +161,7 @@ async fn facets(index: &SearchIndex, calls: &Calls<'_>) -> Result<()> {
             field,
             prefix: prefix.to_owned(),
             filter: Filter::default(),
+            selection: Selection::default(),
             limit: 10,
             now: Timestamp::now(),
         };

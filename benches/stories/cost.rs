@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use copydesk::article::{ArticleId, StoryId};
+use copydesk::read_counts::DecayedReads;
 use copydesk::stories::clustering::{Clusterer, Features, Report, founder_of, round_of};
 use copydesk::stories::{Facts, StoryFilter, StoryOrder, StoryView};
 
@@ -106,7 +107,7 @@ pub fn all(articles: u64) -> Result<()> {
     let mut calls: Vec<f64> = (0..CALLS)
         .map(|_| {
             let began = Instant::now();
-            let ranked = view.ranked(&StoryFilter::default(), StoryOrder::Score(now));
+            let ranked = view.ranked(&StoryFilter::default(), StoryOrder::Score(now), &DecayedReads::default());
             assert!(!ranked.is_empty());
             began.elapsed().as_secs_f64()
         })

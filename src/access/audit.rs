@@ -61,6 +61,15 @@ struct WriteContext {
     traceparent: Option<String>,
 }
 
+/// Subject of a write.
+#[derive(Default)]
+struct Subject<'a> {
+    article: Option<&'a str>,
+    revision: Option<i64>,
+    story: Option<&'a str>,
+    source_story: Option<&'a str>,
+}
+
 #[derive(Serialize)]
 struct Line<'a> {
     time: String,
@@ -72,6 +81,10 @@ struct Line<'a> {
     article: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     revision: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    story: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_story: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,6 +142,8 @@ impl Audit {
                 outcome = line.outcome,
                 article = line.article,
                 revision = line.revision,
+                story = line.story,
+                source_story = line.source_story,
                 request_id = line.request_id,
                 traceparent = line.traceparent,
                 "audit"
@@ -170,7 +185,21 @@ impl AuditSource {
         self.line("PERMISSION_DENIED", None, None);
     }
 
+    /// Records that an article was moved to a story; to none if that is unknown.
+    pub fn moved(&self, outcome: &str, article: &str, story: Option<&str>) {
+        self.write(outcome, Subject { article: Some(article), story, ..Subject::default() });
+    }
+
+    /// Records that a story became part of another one.
+    pub fn merged(&self, outcome: &str, story: &str, source: &str) {
+        self.write(outcome, Subject { story: Some(story), source_story: Some(source), ..Subject::default() });
+    }
+
     fn line(&self, outcome: &str, article: Option<&str>, revision: Option<i64>) {
+        self.write(outcome, Subject { article, revision, ..Subject::default() });
+    }
+
+    fn write(&self, outcome: &str, Subject { article, revision, story, source_story }: Subject<'_>) {
         let Some(context) = &self.0 else { return };
         let (caller, caller_name) = match &context.caller {
             Some(caller) => (caller.id.as_str(), caller.name.as_str()),
@@ -184,6 +213,8 @@ impl AuditSource {
             outcome,
             article,
             revision,
+            story,
+            source_story,
             request_id: context.request_id.as_deref(),
             traceparent: context.traceparent.as_deref(),
         });

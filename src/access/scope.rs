@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// Permission of a credential. No scope implies another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Reading articles: all of `RetrievalService`.
+    /// Reading articles: all of `RetrievalService` except RecordReads.
     Read,
     /// Ingesting articles.
     Write,
@@ -18,11 +18,14 @@ pub enum Scope {
     /// Withdrawing, reinstating, deleting and undeleting articles, as `Edit`: keys from before `Edit` keep their
     /// permissions.
     Admin,
+    /// Reporting reads, which changes the order of lists that others see, and nothing else: for sites and apps, whose
+    /// keys are easily stolen.
+    RecordReads,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 4] = [Self::Read, Self::Write, Self::Edit, Self::Admin];
+    pub const ALL: [Self; 5] = [Self::Read, Self::Write, Self::Edit, Self::Admin, Self::RecordReads];
 
     /// Returns its name in keys and tokens.
     pub fn as_str(self) -> &'static str {
@@ -31,6 +34,7 @@ impl Scope {
             Self::Write => "articles.write",
             Self::Edit => "articles.edit",
             Self::Admin => "articles.admin",
+            Self::RecordReads => "articles.record_reads",
         }
     }
 }
@@ -71,7 +75,8 @@ impl FromStr for Scopes {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let expected = || {
-            "must be a comma-separated list of articles.read, articles.write, articles.edit and articles.admin"
+            "must be a comma-separated list of articles.read, articles.write, articles.edit, articles.admin and \
+             articles.record_reads"
                 .to_owned()
         };
         let words: Vec<&str> = text.split([',', ' ']).filter(|word| !word.is_empty()).collect();
@@ -111,18 +116,23 @@ pub fn needs(path: &str) -> Option<Requirement> {
             | "ListStoryArticles"
             | "ListStories"
             | "ListTopStories"
+            | "ListMostReadArticles"
+            | "WatchStories"
             | "ListArticleRevisions"
             | "GetArticleRevision"
             | "DiffArticleRevisions"
             | "WatchArticles"
             | "ExportArticles",
         ) => Requirement::Scope(&[Scope::Read]),
+        ("copydesk.v1.RetrievalService", "RecordReads") => Requirement::Scope(&[Scope::RecordReads]),
         ("copydesk.v1.IngestionService", "IngestArticle" | "IngestArticles") => Requirement::Scope(&[Scope::Write]),
         (
             "copydesk.v1.EditorialService",
             "UpdateArticle"
             | "RollbackArticle"
             | "MergeArticles"
+            | "MoveStoryArticles"
+            | "MergeStories"
             | "GetArticleSource"
             | "ListIngestEvents"
             | "ReprocessArticle"

@@ -11,7 +11,7 @@ impl EditorFields {
     pub const EMBARGO_TIME: Self = Self(1);
     /// `expire_time`.
     pub const EXPIRE_TIME: Self = Self(2);
-    /// The copies, while the article is withdrawn: a new article that is a copy of it is rejected.
+    /// The copies, while the article is withdrawn: a new article that is a copy of it is rejected or held.
     pub const COPIES: Self = Self(4);
 
     /// Returns the set that is stored as a number. An unknown bit was written by a newer version and is kept.

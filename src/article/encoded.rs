@@ -1,8 +1,11 @@
 //! An article in its wire format.
 
 use bytes::{Buf, BufMut, Bytes};
-use prost::DecodeError;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, encode_key, encode_varint};
+use prost::{DecodeError, Message};
+
+use super::StoryId;
+use crate::proto::Article;
 
 /// An encoded `copydesk.v1.Article`, which takes the place of the article in the generated responses.
 ///
@@ -20,6 +23,12 @@ impl EncodedArticle {
     /// The bytes.
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
+    }
+
+    /// Returns the article with the name of its story.
+    pub(crate) fn with_story(&self, story: &StoryId) -> Self {
+        let story = Article { story: story.name(), ..Article::default() };
+        Self([&self.0[..], &story.encode_to_vec()].concat().into())
     }
 
     /// Returns the article with only the top-level fields that `keep` selects. `keep` may replace the content of a
@@ -87,7 +96,7 @@ impl prost::Message for EncodedArticle {
         ctx: DecodeContext,
     ) -> Result<(), DecodeError> {
         // Servers never decode responses; decoding them here allows tests to compare messages.
-        let mut article = crate::proto::Article::default();
+        let mut article = Article::default();
         article.merge_field(tag, wire_type, buf, ctx)?;
         let mut bytes = Vec::from(std::mem::take(&mut self.0));
         article.encode_raw(&mut bytes);

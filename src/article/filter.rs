@@ -5,13 +5,15 @@ use jiff::Timestamp;
 use super::clean::is_annotation_key;
 use super::facet::media_value;
 use super::url::host_name;
-use super::{Digest, Facet, FacetKind, Query, Violations, from_proto};
+use super::{Digest, Facet, FacetKind, Query, StoryId, Violations, from_proto};
 use crate::proto::{Article, ArticleFilter, ArticleState, MediaKind, MediaKindCondition, StringCondition};
 
 /// Maximum number of values in one list of a condition.
 const MAX_VALUES: usize = 100;
 /// Maximum number of values in a filter. Each costs an index lookup for each article that is examined.
 const MAX_ALL_VALUES: usize = 300;
+/// Name of the condition on one article of each story.
+const ONE_PER_STORY: &str = "filter.one_per_story";
 
 /// Range of times, without its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +61,13 @@ pub struct Filter {
     pub digests: Option<Vec<Digest>>,
     /// Digests of which an article must have none.
     pub not_digests: Vec<Digest>,
+    /// Stories of which an article must be in one, if there is a condition on them. The store decides.
+    pub stories: Option<Vec<StoryId>>,
+    /// Stories of which an article must be in none. The store decides.
+    pub not_stories: Vec<StoryId>,
     /// True for one article of those with the same text, the earliest of those that match. The store decides.
+    pub one_per_text: bool,
+    /// True for one article of each story: the earliest of those that match, if the store decides.
     pub one_per_story: bool,
 }
 
@@ -88,8 +96,10 @@ impl Filter {
             text,
             states,
             content_digests,
-            one_per_story,
+            one_per_text,
             annotations,
+            stories,
+            one_per_story,
         } = filter;
         let mut conditions = Conditions::default();
         conditions.strings("sources", FacetKind::Source, sources.as_ref());
@@ -101,7 +111,12 @@ impl Filter {
         conditions.strings("agencies", FacetKind::Agency, agencies.as_ref());
         conditions.media(media_kinds.as_ref());
         conditions.strings("annotations", FacetKind::Annotation, annotations.as_ref());
-        let (digests, not_digests) = conditions.digests(content_digests.as_ref());
+        let (digests, not_digests) = conditions.only_one("content_digests", Digest::parse, content_digests.as_ref());
+        if stories.as_ref().is_some_and(|stories| !stories.all_of.is_empty()) {
+            let expected = "must be empty: an article is in one story at most; use any_of";
+            conditions.violations.add("filter.stories.all_of", expected);
+        }
+        let (stories, not_stories) = conditions.only_one("stories", StoryId::from_name, stories.as_ref());
         let Conditions { any_of, none_of, values, mut violations } = conditions;
         if values > MAX_ALL_VALUES {
             violations
@@ -116,13 +131,16 @@ impl Filter {
             text => Query::parse(text, "filter.text").map_err(|inner| violations.0.extend(inner.0)).ok(),
         };
         let states = known_states(states, &mut violations);
-        let one_per_story = *one_per_story;
-        if one_per_story && states.iter().any(|state| *state != ArticleState::Active) {
-            violations.add("filter.one_per_story", "must be false with states other than ACTIVE");
+        let (one_per_text, one_per_story) = (*one_per_text, *one_per_story);
+        let has_other_states = states.iter().any(|state| *state != ArticleState::Active);
+        for (field, is_set) in [("filter.one_per_text", one_per_text), (ONE_PER_STORY, one_per_story)] {
+            if is_set && has_other_states {
+                violations.add(field, "must be false with states other than ACTIVE");
+            }
         }
-        let digests = digests.map(|digests| (digests, not_digests.clone()));
-        let digests =
-            digests.map(|(digests, not)| digests.into_iter().filter(|digest| !not.contains(digest)).collect());
+        if one_per_text && one_per_story {
+            violations.add(ONE_PER_STORY, "must be false with one_per_text");
+        }
         violations.or(Self {
             any_of,
             none_of,
@@ -133,19 +151,42 @@ impl Filter {
             states,
             digests,
             not_digests,
+            stories,
+            not_stories,
+            one_per_text,
             one_per_story,
         })
     }
 
-    /// Validates the filter of a method that returns readable articles only.
-    pub fn parse_for_readers(filter: Option<&ArticleFilter>) -> Result<Self, Violations> {
+    /// Validates the filter of a method that shows one article or several of a story, but does not choose one.
+    pub fn parse_for_all(filter: Option<&ArticleFilter>) -> Result<Self, Violations> {
         let filter = Self::parse(filter)?;
-        match filter.states.is_empty() {
-            true => Ok(filter),
-            false => {
-                Err(Violations::one("filter.states", "must be empty: only lists, searches and counts select by state"))
+        match filter.one_per_story {
+            false => Ok(filter),
+            true => {
+                Err(Violations::one(ONE_PER_STORY, "must be false: only ListArticles and SearchArticles choose one"))
             }
         }
+    }
+
+    /// Validates the filter of a stream of the change feed or of a snapshot: of readable articles, by properties that a
+    /// revision has.
+    pub fn parse_for_stream(filter: Option<&ArticleFilter>) -> Result<Self, Violations> {
+        let filter = Self::parse_for_all(filter)?;
+        let mut violations = Violations::default();
+        if !filter.states.is_empty() {
+            violations.add("filter.states", "must be empty: only lists, searches and counts select by state");
+        }
+        if filter.has_stories() {
+            let expected = "must be unset: only lists, searches and counts select by story; use ListStoryArticles";
+            violations.add("filter.stories", expected);
+        }
+        violations.or(filter)
+    }
+
+    /// Returns true if there is a condition on stories.
+    pub fn has_stories(&self) -> bool {
+        self.stories.is_some() || !self.not_stories.is_empty()
     }
 
     /// Returns true if the filter matches every article.
@@ -157,12 +198,19 @@ impl Filter {
     pub fn cost(&self) -> usize {
         let ranges = [self.created, self.updated].into_iter().filter(|range| !range.is_empty()).count();
         let values = self.any_of.iter().map(Vec::len).sum::<usize>() + self.none_of.len() + self.not_digests.len();
-        let cost = values + ranges;
-        // Compares with the other articles of the story, most of which have few.
-        if self.one_per_story { (cost + 1) * 4 } else { cost }
+        // All stories are compared with one lookup.
+        let stories = [self.stories.is_some(), !self.not_stories.is_empty()].into_iter().filter(|is_set| *is_set);
+        let cost = values + ranges + stories.count();
+        // Compares with the other articles that have the text, or are in the story. Most texts and stories have few.
+        match (self.one_per_text, self.one_per_story) {
+            (_, true) => (cost + 2) * 8,
+            (true, false) => (cost + 1) * 4,
+            (false, false) => cost,
+        }
     }
 
-    /// Returns true if an article matches, apart from `one_per_story`. Agrees with the stores' queries.
+    /// Returns true if an article matches, apart from the conditions on stories and `one_per_text`. Agrees with the
+    /// stores' queries.
     pub fn matches(&self, article: &Article) -> bool {
         if self.is_empty() {
             return true;
@@ -178,6 +226,9 @@ impl Filter {
             states: _,
             digests,
             not_digests,
+            stories: _,
+            not_stories: _,
+            one_per_text: _,
             one_per_story: _,
         } = self;
         let digest = Digest::parse(&article.content_digest).ok();
@@ -225,32 +276,38 @@ impl Conditions {
         self.add("media_kinds", FacetKind::Media, lists);
     }
 
-    /// Returns the digests of which an article must have one, and those of which it must have none.
-    fn digests(&mut self, condition: Option<&StringCondition>) -> (Option<Vec<Digest>>, Vec<Digest>) {
+    /// Returns the values of which an article must have one, and those of which it must have none, for a property of
+    /// which an article has one value: its digest, or its story.
+    fn only_one<T: Copy + Ord>(
+        &mut self,
+        field: &str,
+        parse: impl Fn(&str) -> Result<T, &'static str>,
+        condition: Option<&StringCondition>,
+    ) -> (Option<Vec<T>>, Vec<T>) {
         let Some(StringCondition { any_of, all_of, none_of }) = condition else { return (None, Vec::new()) };
         let mut parse = |name: &str, values: &[String]| {
-            self.count(&format!("content_digests.{name}"), values.len());
-            let mut digests = Vec::new();
+            self.count(&format!("{field}.{name}"), values.len());
+            let mut parsed = Vec::new();
             for (at, value) in values.iter().enumerate().take(MAX_VALUES) {
-                match Digest::parse(value) {
-                    Ok(digest) => digests.push(digest),
-                    Err(expected) => self.violations.add(format!("filter.content_digests.{name}[{at}]"), expected),
+                match parse(value) {
+                    Ok(value) => parsed.push(value),
+                    Err(expected) => self.violations.add(format!("filter.{field}.{name}[{at}]"), expected),
                 }
             }
-            digests.sort_unstable();
-            digests.dedup();
-            digests
+            parsed.sort_unstable();
+            parsed.dedup();
+            parsed
         };
         let (any, all, none) = (parse("any_of", any_of), parse("all_of", all_of), parse("none_of", none_of));
-        // An article has one digest: two different ones are required of none.
+        // Two different ones are required of none.
         let required = match (any_of.is_empty(), all.as_slice()) {
             (true, []) => None,
             (false, []) => Some(any),
-            (true, [digest]) => Some(vec![*digest]),
-            (false, [digest]) if any.contains(digest) => Some(vec![*digest]),
+            (true, [value]) => Some(vec![*value]),
+            (false, [value]) if any.contains(value) => Some(vec![*value]),
             _ => Some(Vec::new()),
         };
-        (required, none)
+        (required.map(|required| required.into_iter().filter(|value| !none.contains(value)).collect()), none)
     }
 
     fn count(&mut self, name: &str, values: usize) {

@@ -278,6 +278,7 @@ mod tests {
         "change_token",
         "successor",
         "body_format",
+        "story",
     ];
     /// Returns an article with a value in every field, by the descriptors.
     fn full() -> Article {

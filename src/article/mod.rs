@@ -28,6 +28,7 @@ mod token;
 mod url;
 mod version;
 mod violation;
+mod watch_token;
 mod words;
 
 pub use analysis::{Analysis, Form, Language, Token, is_alternate};
@@ -52,4 +53,5 @@ pub use token::{ChangeToken, Position};
 pub use url::{canonical_url, host_of, normal_address, resolve_url, safe_url, same_domain, source_name, url_host};
 pub use version::{MAX_AHEAD, SourceVersion, VersionPart};
 pub use violation::{Violation, Violations};
+pub use watch_token::WatchToken;
 pub use words::tokens;

@@ -20,6 +20,7 @@ static NOT_BASIC_NUMBERS: LazyLock<BTreeSet<u32>> =
     LazyLock::new(|| NOT_BASIC.iter().filter_map(|name| FIELDS.get(*name)).map(|(number, _)| *number).collect());
 
 static BODY_NUMBER: LazyLock<u32> = LazyLock::new(|| FIELDS.get("body").map_or(0, |(number, _)| *number));
+static STORY_NUMBER: LazyLock<u32> = LazyLock::new(|| FIELDS.get("story").map_or(0, |(number, _)| *number));
 
 /// The fields to read, and the format of the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub struct ReadMask {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Selection {
-    /// All fields.
+    /// All fields of the stored article, and so not its story.
     Full,
     /// All fields except [`NOT_BASIC`].
     Basic,
@@ -89,6 +90,11 @@ impl ReadMask {
         });
         let format = Article { body_format: self.body_format.into(), ..Article::default() };
         EncodedArticle::new([&body.as_bytes()[..], &format.encode_to_vec()].concat().into())
+    }
+
+    /// Returns true if the mask names the story of an article, which has to be looked up.
+    pub fn has_story(&self) -> bool {
+        matches!(&self.selection, Selection::Fields(wanted) if wanted.contains_key(&*STORY_NUMBER))
     }
 
     /// Returns true if the selection has the body.
@@ -217,5 +223,15 @@ mod tests {
         assert_eq!(fields(&[], 9), ["view"]);
         assert_eq!(fields(&["*", "body"], 2), ["view", "read_mask.paths"]);
         assert!(fields(&[], 1).is_empty() && fields(&["*"], 0).is_empty());
+    }
+
+    #[test]
+    fn a_story_is_looked_up_only_if_the_mask_names_it() {
+        let has_story =
+            |paths: &[&str], view| ReadMask::parse(Some(&mask(paths)), view, 0, ArticleView::Full).unwrap().has_story();
+        assert!(has_story(&["headline", "story"], 0));
+        for (paths, view) in [(&["headline"][..], 0), (&["*"], 0), (&[], 1), (&[], 2), (&[], 0)] {
+            assert!(!has_story(paths, view), "{paths:?} {view}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Names of stories: `stories/{story}`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -14,7 +15,11 @@ const RIGHT_NAME: &str = "must be stories/{story}, as Copydesk returned it";
 /// Makes IDs of stories differ from other hashes of IDs.
 const PREFIX: &[u8] = b"story ";
 
-/// ID of a story, the last part of its name: a hash of the ID of the article that founded it.
+/// Makes IDs of stories that an editor has divided from another one differ from other hashes.
+const DIVIDED: &[u8] = b"divided story ";
+
+/// ID of a story, the last part of its name: a hash of the ID of the article that founded it, or of the story and the
+/// articles that an editor has divided from it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StoryId(Uuid);
 
@@ -22,6 +27,17 @@ impl StoryId {
     /// Returns the ID of a story that an article founds: the first is `round` 0.
     pub fn founded_by(article: &ArticleId, round: u8) -> Self {
         Self(Uuid::from_u128(xxh3_128(&[PREFIX, &[round], article.as_str().as_bytes()].concat())))
+    }
+
+    /// Returns the ID of the story that some articles of a story become when an editor divides them from it.
+    pub fn divided_from(story: Self, articles: &BTreeSet<ArticleId>) -> Self {
+        let mut bytes = [DIVIDED, story.0.as_bytes()].concat();
+        for article in articles {
+            bytes.extend_from_slice(article.as_str().as_bytes());
+            // IDs contain none.
+            bytes.push(b'\n');
+        }
+        Self(Uuid::from_u128(xxh3_128(&bytes)))
     }
 
     /// Returns the resource name.
@@ -78,6 +94,10 @@ mod tests {
         assert_eq!(StoryId::from_name(&story.name()), Ok(story));
         assert_ne!(story, StoryId::founded_by(&article, 1));
         assert_ne!(story, StoryId::founded_by(&"tram".parse().unwrap(), 0));
+        let divided =
+            |names: &[&str]| StoryId::divided_from(story, &names.iter().map(|name| name.parse().unwrap()).collect());
+        assert_eq!(divided(&["tram", "ferry"]), divided(&["ferry", "tram"]));
+        assert!(![story, divided(&["tram"])].contains(&divided(&["tram", "ferry"])));
         for wrong in ["stories/", "stories/ferry", "articles/ferry", "stories/0123456789abcdefghjkmnpqrU"] {
             assert_eq!(StoryId::from_name(wrong), Err(RIGHT_NAME), "{wrong}");
         }

@@ -38,7 +38,7 @@ pub struct ChangeToken {
 
 const VERSION: u8 = 1;
 const BODY_BYTES: usize = 1 + 16 + 8 + 8;
-const CHECK_BYTES: usize = 4;
+pub(super) const CHECK_BYTES: usize = 4;
 
 impl ChangeToken {
     /// Encodes the token for clients.
@@ -71,7 +71,7 @@ impl ChangeToken {
 
 /// Returns a checksum against truncated, mistyped or invented tokens. It is not a secret, since a token grants
 /// nothing.
-fn check(body: &[u8]) -> [u8; CHECK_BYTES] {
+pub(super) fn check(body: &[u8]) -> [u8; CHECK_BYTES] {
     let hash = Sha256::digest(body);
     [hash[0], hash[1], hash[2], hash[3]]
 }

@@ -21,7 +21,7 @@ use crate::proto::{
 pub(super) struct CountArgs {
     /// Query, as in `search`; default: all articles
     query: Vec<String>,
-    /// Property to count by: source, host, language, section, tag, author, agency, subject, state, story, hour, day,
+    /// Property to count by: source, host, language, section, tag, author, agency, subject, state, text, hour, day,
     /// week or month; repeatable; default: only the total
     #[arg(long, value_name = "PROPERTY", value_parser = by)]
     by: Vec<By>,
@@ -75,7 +75,7 @@ fn by(text: &str) -> Result<By, String> {
     let interval = Interval::from_str_name(&format!("INTERVAL_{name}"));
     let interval = interval.filter(|interval| *interval != Interval::Unspecified);
     value.map(By::Value).or(interval.map(By::Time)).ok_or_else(|| {
-        "must be source, host, language, section, tag, author, agency, subject, state, story, hour, day, week or month"
+        "must be source, host, language, section, tag, author, agency, subject, state, text, hour, day, week or month"
             .to_owned()
     })
 }
@@ -192,7 +192,7 @@ pub(super) struct SuggestArgs {
 /// Parses a property whose values are suggested: `headline-word`.
 fn suggested_field(text: &str) -> Result<ValueField, String> {
     let known = ValueField::from_str_name(&format!("VALUE_FIELD_{}", text.to_ascii_uppercase().replace('-', "_")));
-    let known = known.filter(|field| !matches!(field, ValueField::Unspecified | ValueField::State | ValueField::Story));
+    let known = known.filter(|field| !matches!(field, ValueField::Unspecified | ValueField::State | ValueField::Text));
     known.ok_or_else(|| {
         "must be source, host, language, section, tag, author, agency, subject or headline-word".to_owned()
     })
@@ -240,12 +240,12 @@ mod tests {
     #[test]
     fn properties_are_named_as_in_the_api() {
         assert!(matches!(by("source"), Ok(By::Value(ValueField::Source))));
-        assert!(matches!(by("story"), Ok(By::Value(ValueField::Story))));
+        assert!(matches!(by("text"), Ok(By::Value(ValueField::Text))));
         assert!(matches!(suggested_field("headline-word"), Ok(ValueField::HeadlineWord)));
         for invalid in ["headline_word", "unspecified", "year", ""] {
             assert!(by(invalid).is_err(), "{invalid}");
         }
-        for invalid in ["state", "story", "unspecified", "day", ""] {
+        for invalid in ["state", "text", "unspecified", "day", ""] {
             assert!(suggested_field(invalid).is_err(), "{invalid}");
         }
         assert!(zone("Europe/Nowhere").is_err());

@@ -19,7 +19,7 @@ pub(super) struct WithdrawArgs {
     target: Target,
     #[command(flatten)]
     edit: EditArgs,
-    /// Also withdraw its copies, and reject those that come later: under any headline, with few edits, or a part of it
+    /// Also withdraw its copies, and reject or hold later ones: under any headline, with few edits, or a part of it
     #[arg(long, conflicts_with_all = ["exact_copies", "story"])]
     copies: bool,
     /// Also withdraw the other articles that have this headline and body now

@@ -3,7 +3,7 @@
 use clap::Command;
 
 /// Examples by command, each with a remark, which may be empty.
-const EXAMPLES: [(&str, &[(&str, &str)]); 34] = [
+const EXAMPLES: [(&str, &[(&str, &str)]); 37] = [
     (
         "demo",
         &[
@@ -106,11 +106,19 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 34] = [
         ],
     ),
     (
+        "most-read",
+        &[
+            ("copydesk most-read", "in the last 24 hours"),
+            ("copydesk most-read --period 1h --section Sport --limit 5 --json", ""),
+        ],
+    ),
+    (
         "watch",
         &[
             ("copydesk watch", "changes from now on"),
             ("copydesk watch --since 2026-11-24 --kind withdrawn", ""),
             ("copydesk watch --from-beginning --json >changes.jsonl", ""),
+            ("copydesk watch --stories --from-beginning", "the story of each article, then changes"),
         ],
     ),
     (
@@ -150,6 +158,24 @@ const EXAMPLES: [(&str, &[(&str, &str)]); 34] = [
     ("reinstate", &[("copydesk reinstate 7k2mq0v3d9s5x8w1b4n6z0c2hf --reason 'complaint settled'", "")]),
     ("delete", &[("copydesk delete --url https://herald.example/news/1 --reason 'ingested by mistake'", "")]),
     ("undelete", &[("copydesk undelete --url https://herald.example/news/1", "")]),
+    (
+        "move-articles",
+        &[
+            ("copydesk move-articles stories/3d9s5x8w1b4n6z0c2hf7k2mq0v 7k2mq0v3d9s5x8w1b4n6z0c2hf", "a new story"),
+            (
+                "copydesk move-articles stories/3d9s5x8w1b4n6z0c2hf7k2mq0v 7k2mq0v3d9s5x8w1b4n6z0c2hf \
+                 --to stories/1b4n6z0c2hf7k2mq0v3d9s5x8w",
+                "",
+            ),
+        ],
+    ),
+    (
+        "merge-stories",
+        &[(
+            "copydesk merge-stories stories/3d9s5x8w1b4n6z0c2hf7k2mq0v stories/1b4n6z0c2hf7k2mq0v3d9s5x8w",
+            "the first name remains",
+        )],
+    ),
     (
         "doctor",
         &[

@@ -60,6 +60,15 @@ pub(super) struct FilterArgs {
     content_digest: Vec<String>,
     /// Of articles with the same headline and body, only the earliest
     #[arg(long)]
+    one_per_text: bool,
+    /// Story, stories/{story}; in lists, searches, counts and suggestions
+    #[arg(long, value_name = "STORY")]
+    story: Vec<String>,
+    /// Story whose articles to leave out; in lists, searches, counts and suggestions
+    #[arg(long, value_name = "STORY")]
+    without_story: Vec<String>,
+    /// Of the articles of one story, only the earliest in a list, and the first result of a search
+    #[arg(long, conflicts_with = "one_per_text")]
     one_per_story: bool,
 }
 
@@ -69,6 +78,11 @@ impl FilterArgs {
         let tags = StringCondition {
             any_of: self.tag.clone(),
             none_of: self.without_tag.clone(),
+            ..StringCondition::default()
+        };
+        let stories = StringCondition {
+            any_of: self.story.clone(),
+            none_of: self.without_story.clone(),
             ..StringCondition::default()
         };
         ArticleFilter {
@@ -86,6 +100,8 @@ impl FilterArgs {
             start_update_time: self.updated_from.map(crate::article::to_proto),
             end_update_time: self.updated_until.map(crate::article::to_proto),
             content_digests: any_of(&self.content_digest),
+            one_per_text: self.one_per_text,
+            stories: Some(stories),
             one_per_story: self.one_per_story,
             ..ArticleFilter::default()
         }

@@ -25,13 +25,14 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "copies",
             "stories",
             "story",
+            "most-read",
             "watch",
             "revisions",
             "source",
             "export",
         ],
     ),
-    ("Edit", &["correct", "withdraw", "reinstate", "delete", "undelete"]),
+    ("Edit", &["correct", "withdraw", "reinstate", "delete", "undelete", "move-articles", "merge-stories"]),
     (
         "Operate",
         &[

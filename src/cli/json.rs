@@ -38,12 +38,14 @@ named!(
     IngestArticleResponse,
     IngestArticlesResponse,
     IngestEvent,
+    MostReadArticle,
     RelatedArticle,
     SearchResult,
     Story,
     Suggestion,
     TopStory,
-    WatchArticlesResponse
+    WatchArticlesResponse,
+    WatchStoriesResponse
 );
 
 /// Formats a message as JSON on one line.

@@ -34,7 +34,7 @@ enum Keys {
 
 #[derive(Args)]
 struct CreateArgs {
-    /// Comma-separated scopes: articles.read, articles.write, articles.edit, articles.admin
+    /// Comma-separated scopes: articles.read, articles.write, articles.edit, articles.admin, articles.record_reads
     #[arg(long, value_name = "SCOPES")]
     scopes: Scopes,
     /// Human-readable name of the owner

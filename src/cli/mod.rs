@@ -21,18 +21,22 @@ mod input;
 mod intake;
 mod json;
 mod keys;
+mod most_read;
 mod paging;
 mod reads;
 mod reprocess;
+mod resume;
 mod revisions;
 mod serve;
 mod similar;
 mod source;
 mod stories;
+mod story_edits;
 mod table;
 mod target;
 mod verify;
 mod watch;
+mod watch_stories;
 
 use std::process::ExitCode;
 
@@ -75,7 +79,9 @@ enum Command {
     Stories(stories::StoriesArgs),
     /// Print a story and its articles
     Story(stories::StoryArgs),
-    /// Print changes as they happen
+    /// List the articles that are read most, as sites have reported their reads
+    MostRead(most_read::MostReadArgs),
+    /// Print changes of articles, or of their stories, as they happen
     Watch(watch::WatchArgs),
     /// Print all articles of one snapshot as JSON lines
     Export(export::ExportArgs),
@@ -97,6 +103,10 @@ enum Command {
     Delete(edits::OneEditArgs),
     /// Revert a deletion
     Undelete(edits::OneEditArgs),
+    /// Move articles to another story, or make them a story by themselves
+    MoveArticles(story_edits::MoveArticlesArgs),
+    /// Merge a story into another one
+    MergeStories(story_edits::MergeStoriesArgs),
     /// Extract articles from files, without a server
     Extract(extract::ExtractArgs),
     /// Compare reads from servers with their store and count stale reads
@@ -149,6 +159,7 @@ pub fn main() -> ExitCode {
         Command::Suggest(args) => block_on(counts::suggest(args)),
         Command::Stories(args) => block_on(stories::stories(args)),
         Command::Story(args) => block_on(stories::story(args)),
+        Command::MostRead(args) => block_on(most_read::most_read(args)),
         Command::Related(args) => block_on(similar::related(args)),
         Command::Copies(args) => block_on(similar::copies(args)),
         Command::Watch(args) => block_on(watch::watch(args)),
@@ -163,6 +174,8 @@ pub fn main() -> ExitCode {
         Command::Reinstate(args) => block_on(edits::reinstate(args)),
         Command::Delete(args) => block_on(edits::delete(args)),
         Command::Undelete(args) => block_on(edits::undelete(args)),
+        Command::MoveArticles(args) => block_on(story_edits::move_articles(args)),
+        Command::MergeStories(args) => block_on(story_edits::merge_stories(args)),
         Command::Extract(args) => extract::run(&args),
         Command::Keys(args) => keys::run(args),
         Command::Migrate(flags) => serve::migrate(&flags),

@@ -117,13 +117,7 @@ pub(super) async fn story(args: StoryArgs) -> Result<(), Failure> {
     if args.json {
         print(&json::line(&story).map_err(Failure::failed)?)?;
     } else {
-        let counts = [
-            (story.article_count, "articles"),
-            (story.source_count, "independent sources"),
-            (story.copy_count, "copies"),
-        ];
-        let counts: Vec<String> = counts.iter().map(|(count, what)| format!("{count} {what}")).collect();
-        print(&format!("{}\n{}  {}\n", story.headline, story.name, counts.join(", ")))?;
+        print(&format!("{}\n", heading(&story)))?;
     }
     let mut table = Table::new(["TIME", "NAME", "SOURCE", "HEADLINE"]);
     let mut request = ListStoryArticlesRequest { parent: story.name, ..Default::default() };
@@ -141,4 +135,12 @@ pub(super) async fn story(args: StoryArgs) -> Result<(), Failure> {
         }
     }
     if args.json { Ok(()) } else { table.print("no articles") }
+}
+
+/// Returns the headline of a story, and its name and counts in a second line.
+pub(super) fn heading(story: &Story) -> String {
+    let counts =
+        [(story.article_count, "articles"), (story.source_count, "independent sources"), (story.copy_count, "copies")];
+    let counts: Vec<String> = counts.iter().map(|(count, what)| format!("{count} {what}")).collect();
+    format!("{}\n{}  {}", story.headline, story.name, counts.join(", "))
 }

@@ -1,30 +1,27 @@
 //! `watch`.
 
 use std::io::IsTerminal;
-use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
-use tonic::Code;
 
 use super::connection::Connection;
-use super::failure::{Failure, describe, print, print_error, print_note};
+use super::failure::{Failure, print, print_note};
 use super::filter::{FieldsArgs, FilterArgs, time};
-use super::{article_text, json};
+use super::resume::Backoff;
+use super::{article_text, json, watch_stories};
 use crate::article::to_proto;
 use crate::proto::watch_articles_request::Start;
 use crate::proto::watch_articles_response::Event;
+use crate::proto::watch_stories_request::Start as StoryStart;
 use crate::proto::{ChangeKind, WatchArticlesRequest};
-
-/// Initial and maximum backoff before a broken watch is resumed.
-const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
 
 #[derive(Args)]
 pub(super) struct WatchArgs {
-    /// Change token to start after; default: now
+    /// Token to start after: a change token, or with --stories a watch token; default: now
     #[arg(long, value_name = "TOKEN")]
     token: Option<String>,
-    /// Start at the beginning of the change feed
+    /// Start at the beginning of the change feed, or with --stories with the stories of all articles
     #[arg(long, conflicts_with = "token")]
     from_beginning: bool,
     /// Time to start at: 2026-11-24 or 2026-11-24T08:00:00Z
@@ -36,6 +33,9 @@ pub(super) struct WatchArgs {
     /// Kind of changes, such as withdrawn; repeatable; default: all
     #[arg(long, value_name = "KIND", value_parser = kind)]
     kind: Vec<ChangeKind>,
+    /// Print the story of each article that joins, leaves or changes stories, instead of changes of articles
+    #[arg(long, conflicts_with_all = ["since", "snapshot_first", "kind", "FieldsArgs", "FilterArgs"])]
+    stories: bool,
     /// Number of changes after which to stop
     #[arg(long, value_name = "CHANGES")]
     limit: Option<u64>,
@@ -52,7 +52,16 @@ pub(super) struct WatchArgs {
 
 /// Prints changes. Resumes from the last token after a failure, as every client should.
 pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
-    let mut client = args.connection.open().await?.retrieval;
+    let client = args.connection.open().await?;
+    if std::io::stderr().is_terminal() && !args.json {
+        print_note("waiting for changes; Ctrl-C ends");
+    }
+    if args.stories {
+        let beginning = args.from_beginning.then_some(StoryStart::Beginning(true));
+        let start = args.token.map(StoryStart::WatchToken).or(beginning);
+        return watch_stories::watch(client, start, args.limit, args.json).await;
+    }
+    let mut client = client.retrieval;
     let start = match (&args.token, args.since) {
         (Some(token), _) => Some(Start::ChangeToken(token.clone())),
         (None, Some(time)) => Some(Start::StartTime(to_proto(time))),
@@ -68,10 +77,7 @@ pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
         body_format: 0,
     };
     let mut remaining = args.limit.unwrap_or(u64::MAX);
-    if std::io::stderr().is_terminal() && !args.json {
-        print_note("waiting for changes; Ctrl-C ends");
-    }
-    let mut backoff = RETRY.0;
+    let mut backoff = Backoff::new();
     while remaining > 0 {
         let broken = match client.watch_articles(request.clone()).await {
             Ok(answer) => {
@@ -79,7 +85,7 @@ pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
                 loop {
                     match stream.message().await {
                         Ok(Some(message)) => {
-                            backoff = RETRY.0;
+                            backoff.reset();
                             if let Some(start) = message.event.as_ref().and_then(resume_after) {
                                 request.start = Some(start);
                                 request.snapshot_first = false;
@@ -97,14 +103,7 @@ pub(super) async fn watch(args: WatchArgs) -> Result<(), Failure> {
             }
             Err(status) => Some(status),
         };
-        if let Some(status) = broken {
-            if !matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled) {
-                return Err(status.into());
-            }
-            print_error(&format!("{}; retrying", describe(&status)));
-        }
-        tokio::time::sleep(backoff).await;
-        backoff = (backoff * 2).min(RETRY.1);
+        backoff.wait(broken).await?;
     }
     Ok(())
 }

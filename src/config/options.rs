@@ -13,8 +13,10 @@ use crate::ingest::{IngestOptions, Kills};
 use crate::retrieve::RetrieveLimits;
 use crate::search::{MIN_MEMORY, SearchOptions, SnapshotOptions};
 use crate::server::{
-    CallOptions, Compression, ConnectionOptions, ServerOptions, SourceLimits, StoreOptions, TlsOptions, WebOptions,
+    CallOptions, Compression, ConnectionOptions, READ_COUNT_INTERVAL, ServerOptions, SourceLimits, StoreOptions,
+    TlsOptions, WebOptions,
 };
+use crate::store::LateCopies;
 use crate::store::postgres::{PostgresOptions, StandbyOptions};
 use crate::store::sqlite::SqliteOptions;
 use crate::telemetry::trace::TraceOptions;
@@ -116,11 +118,17 @@ pub(super) fn server_options(settings: &Settings) -> Result<ServerOptions, Confi
                 "admin-only" => Ok(Kills::AdminOnly),
                 _ => Err("must be own-source or admin-only".into()),
             })?,
+            late_copies: settings.get("ingest-late-copies", |text| match text {
+                "reject" => Ok(LateCopies::Reject),
+                "hold" => Ok(LateCopies::Hold),
+                _ => Err("must be reject or hold".into()),
+            })?,
             keep_originals: !sources.keep.is_zero(),
             article: article::Limits { body_bytes, ..article::Limits::default() },
             extract,
         },
         sources,
+        read_count_interval: READ_COUNT_INTERVAL,
         ingest_workers: settings.get("ingest-workers", |text| match text {
             "auto" => Ok(std::thread::available_parallelism().map_or(2, usize::from)),
             text => count(text).map_err(|expected| format!("{expected}, or auto")),

@@ -242,6 +242,12 @@ pub const SETTINGS: &[Setting] = &[
          or `articles.admin`",
     ),
     rare(
+        "ingest-late-copies",
+        "reject",
+        "effect on a new article that is a copy of one that was withdrawn with `scope: COPIES`: `reject`, or `hold`: \
+         it is stored as withdrawn, and editors can reinstate it",
+    ),
+    rare(
         "ingest-unread-timeout",
         "30s",
         "maximum time that a stream of documents leaves its responses unread before it is ended",

@@ -7,6 +7,7 @@ use tonic::Request;
 use crate::access::{Audit, AuditSource, Caller, Scope};
 use crate::ingest::Ingestion;
 use crate::store::{Authority, StoreError, WriteError, Written};
+use crate::stories::{EditedStory, StoryEdit, StoryEditError};
 
 /// Caller of a write, and its source for the audit log.
 #[derive(Clone, Default)]
@@ -14,6 +15,28 @@ pub(super) struct WriteContext {
     /// Source for the audit log. Validation changes nothing, so it is not recorded.
     source: AuditSource,
     caller: Option<Arc<Caller>>,
+}
+
+impl WriteContext {
+    /// Records the result of an editor's decision about stories in the audit log.
+    pub(super) fn story_edited(&self, edit: &StoryEdit, result: &Result<EditedStory, StoryEditError>) {
+        let done = match edit {
+            StoryEdit::Move { .. } => "MOVED",
+            StoryEdit::Merge { .. } => "MERGED",
+        };
+        let (outcome, now_in) = match result {
+            Ok(edited) => (if edited.is_changed { done } else { "UNCHANGED" }, Some(edited.story.name())),
+            // A retry may report UNCHANGED, so the first attempt has to be recorded.
+            Err(StoryEditError::Store(StoreError::Unavailable(_) | StoreError::Internal)) => ("UNKNOWN", None),
+            Err(_refused) => return,
+        };
+        match edit {
+            StoryEdit::Move { articles, .. } => {
+                articles.iter().for_each(|id| self.source.moved(outcome, &id.name(), now_in.as_deref()));
+            }
+            StoryEdit::Merge { story, source } => self.source.merged(outcome, &story.name(), &source.name()),
+        }
+    }
 }
 
 /// Writes of one service.

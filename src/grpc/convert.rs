@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::article::{ChangeKind, CopyKind, EncodedArticle, Record, VersionPart};
 use crate::proto;
-use crate::retrieve::TextPart;
+use crate::retrieve::{StoryEvent, TextPart, WatchedMembership};
 use crate::store::Outcome;
 
 /// Returns the whole article for its editor, in any state. Deleted articles are purged after `deleted_keep`.
@@ -22,6 +22,7 @@ pub(super) fn outcome(outcome: Outcome) -> i32 {
         Outcome::Unchanged => Api::Unchanged,
         Outcome::Duplicate => Api::Duplicate,
         Outcome::Stale => Api::Stale,
+        Outcome::Held => Api::Held,
     }
     .into()
 }
@@ -68,4 +69,15 @@ pub(super) fn copy_kind(kind: Option<CopyKind>) -> proto::CopyKind {
         Some(CopyKind::Contains) => proto::CopyKind::Contains,
         Some(CopyKind::Contained) => proto::CopyKind::Contained,
     }
+}
+
+pub(super) fn story_watch_message(event: StoryEvent) -> proto::WatchStoriesResponse {
+    use proto::watch_stories_response::Event as Api;
+    let event = match event {
+        StoryEvent::Checkpoint(watch_token) => Api::Checkpoint(proto::StoryCheckpoint { watch_token }),
+        StoryEvent::Change(WatchedMembership { article, story, watch_token }) => {
+            Api::Change(proto::StoryChange { article, story, watch_token })
+        }
+    };
+    proto::WatchStoriesResponse { event: Some(event) }
 }

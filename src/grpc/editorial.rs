@@ -19,14 +19,17 @@ use crate::access::Audit;
 use crate::article::{ChangeKind, EncodedArticle, Record, Violations};
 use crate::ingest::{Copies, CopyScope, Edit, IngestError, Ingestion, Relation, RequestId, Target, WithdrawnCopy};
 use crate::proto;
-use crate::retrieve::Retrieval;
+use crate::retrieve::{Retrieval, RetrieveError};
 use crate::store::{Outcome, WriteError, Written};
+use crate::stories::{StoryEdit, StoryEditor};
 use crate::telemetry::set_call_article;
 
 /// Editorial service.
 pub struct EditorialApi {
     writes: AuditedWrites,
     retrieval: Retrieval,
+    /// None if stories are off on this server.
+    stories: Option<StoryEditor>,
     /// Time after which deleted articles are purged; never if absent.
     deleted_keep: Option<Duration>,
     compression: Compression,
@@ -37,16 +40,33 @@ impl EditorialApi {
     pub fn new(
         ingestion: Ingestion,
         retrieval: Retrieval,
+        stories: Option<StoryEditor>,
         audit: Audit,
         deleted_keep: Option<Duration>,
         compression: Compression,
     ) -> Self {
         let writes = AuditedWrites::new("copydesk.v1.EditorialService", ingestion, audit);
-        Self { writes, retrieval, deleted_keep, compression }
+        Self { writes, retrieval, stories, deleted_keep, compression }
     }
 
     async fn edit(&self, edit: Edit<'_>, context: WriteContext) -> Result<Option<EncodedArticle>, Status> {
         Ok(self.record(edit, context).await?.map(|record| whole(&record, self.deleted_keep)))
+    }
+
+    /// Applies a decision about stories. Returns the story that has the articles.
+    async fn edit_story(
+        &self,
+        edit: Result<StoryEdit, Violations>,
+        validate_only: bool,
+        context: WriteContext,
+    ) -> Result<Option<proto::Story>, Status> {
+        let editor = self.stories.as_ref().ok_or_else(|| status::retrieve(&RetrieveError::StoriesOff))?;
+        let edit = edit.map_err(|violations| status::invalid(&violations))?;
+        let noted = edit.clone();
+        let applied = editor.apply(edit, validate_only, Box::new(move |result| context.story_edited(&noted, result)));
+        let edited = applied.await.map_err(|error| status::story_edit(&error))?;
+        let story = self.retrieval.edited_story(edited.story, edited.members).await;
+        story.map(Some).map_err(|error| status::retrieve(&error))
     }
 
     async fn record(&self, edit: Edit<'_>, context: WriteContext) -> Result<Option<Arc<Record>>, Status> {
@@ -167,6 +187,29 @@ impl EditorialService for EditorialApi {
         let merged = self.writes.observed(context, editing("MERGED")).merge(&request, request_id).await;
         let record = merged.map_err(|error| status::ingest(&error))?;
         Ok(self.compression.reply(MergeArticlesResponse { article: Some(whole(&record, self.deleted_keep)) }))
+    }
+
+    async fn move_story_articles(
+        &self,
+        request: Request<proto::MoveStoryArticlesRequest>,
+    ) -> Result<Response<proto::MoveStoryArticlesResponse>, Status> {
+        let context = self.writes.context("MoveStoryArticles", &request, request.get_ref().validate_only);
+        let request = request.into_inner();
+        if let Some(first) = request.articles.first() {
+            set_call_article(first);
+        }
+        let story = self.edit_story(StoryEdit::of_move(&request), request.validate_only, context).await?;
+        Ok(self.compression.reply(proto::MoveStoryArticlesResponse { story }))
+    }
+
+    async fn merge_stories(
+        &self,
+        request: Request<proto::MergeStoriesRequest>,
+    ) -> Result<Response<proto::MergeStoriesResponse>, Status> {
+        let context = self.writes.context("MergeStories", &request, request.get_ref().validate_only);
+        let request = request.into_inner();
+        let story = self.edit_story(StoryEdit::of_merge(&request), request.validate_only, context).await?;
+        Ok(self.compression.reply(proto::MergeStoriesResponse { story }))
     }
 
     async fn withdraw_article(

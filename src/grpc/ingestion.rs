@@ -55,6 +55,7 @@ fn brief(record: &Record) -> EncodedArticle {
 /// whole feed each time that it is fetched.
 fn ingested(written: &Written) -> Option<&'static str> {
     match written.outcome {
+        Outcome::Held => Some("HELD"),
         change if change.is_change() && is_withdrawn(&written.record) => Some("WITHDRAWN"),
         Outcome::Created => Some("CREATED"),
         Outcome::Revised => Some("REVISED"),
@@ -63,7 +64,8 @@ fn ingested(written: &Written) -> Option<&'static str> {
     }
 }
 
-/// Returns true if a canceled wire item has withdrawn the article: other documents of a withdrawn one are rejected.
+/// Returns true if a canceled wire item has withdrawn the article, or if it is held: other documents of a withdrawn
+/// article are rejected.
 fn is_withdrawn(record: &Record) -> bool {
     record.lifecycle == Lifecycle::Withdrawn
 }
@@ -71,8 +73,9 @@ fn is_withdrawn(record: &Record) -> bool {
 /// Returns the outcome of a document as a label value in metrics.
 fn label(result: &Result<&Ingested, &IngestError>) -> &'static str {
     match result {
-        Ok(ingested) if is_withdrawn(&ingested.written.record) => "withdrawn",
         Ok(ingested) => match ingested.written.outcome {
+            Outcome::Held => "held",
+            _ if is_withdrawn(&ingested.written.record) => "withdrawn",
             Outcome::Created => "created",
             Outcome::Revised => "revised",
             Outcome::Unchanged => "unchanged",
@@ -103,9 +106,10 @@ fn answer(
     };
     let one = |ingested: Ingested| IngestedArticle {
         article: Some(article(&ingested)),
-        outcome: match is_withdrawn(&ingested.written.record) {
-            true => proto::IngestOutcome::Withdrawn.into(),
-            false => outcome(ingested.written.outcome),
+        outcome: match ingested.written.outcome {
+            Outcome::Held => proto::IngestOutcome::Held.into(),
+            _ if is_withdrawn(&ingested.written.record) => proto::IngestOutcome::Withdrawn.into(),
+            done => outcome(done),
         },
         stale_part: version_part(ingested.written.stale_part),
         report: (!short).then_some(ingested.report),

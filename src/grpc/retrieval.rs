@@ -7,22 +7,25 @@ use tonic::metadata::MetadataValue;
 use tonic::{Extensions, Request, Response, Status};
 
 use super::compression::Compression;
-use super::convert::{change_kind, copy_kind, text_parts};
+use super::convert::{change_kind, copy_kind, story_watch_message, text_parts};
 use super::served::retrieval_service_server::RetrievalService;
 use super::served::{
     ArticleChange, ArticleCopy, ArticleRevision, BatchGetArticlesResponse, BatchLookupArticlesResponse,
     ExportArticlesResponse, GetArticleResponse, GetArticleRevisionResponse, ListArticleCopiesResponse,
-    ListArticleRevisionsResponse, ListArticlesResponse, ListRelatedArticlesResponse, ListStoryArticlesResponse,
-    ListTopStoriesResponse, LookupArticleResponse, LookupResult, RelatedArticle, SearchArticlesResponse, SearchResult,
-    TopStory, WatchArticlesResponse, export_articles_response, lookup_result, watch_articles_response,
+    ListArticleRevisionsResponse, ListArticlesResponse, ListMostReadArticlesResponse, ListRelatedArticlesResponse,
+    ListStoryArticlesResponse, ListTopStoriesResponse, LookupArticleResponse, LookupResult, MostReadArticle,
+    RelatedArticle, SearchArticlesResponse, SearchResult, TopStory, WatchArticlesResponse, export_articles_response,
+    lookup_result, watch_articles_response,
 };
 use super::{CACHE_METADATA, ConnectionShutdown, Outgoing, status, until_shutdown};
 use crate::access::{Caller, Scope};
 use crate::article::to_proto;
-use crate::proto::{self, Checkpoint, ExportSummary, GetStoryRequest, GetStoryResponse, ListStoriesResponse};
+use crate::proto::{
+    self, Checkpoint, ExportSummary, GetStoryRequest, GetStoryResponse, ListStoriesResponse, WatchStoriesResponse,
+};
 use crate::retrieve::{
     Aggregated, Audience, CopyEntry, CountKey, Event, ExportProgress, Exported, Got, ListedStory, Lookups,
-    RelatedEntry, Retrieval, RevisionEntry,
+    MostReadEntry, RelatedEntry, Retrieval, RevisionEntry,
 };
 use crate::store::Layer;
 use crate::telemetry::{Metrics, set_call_article};
@@ -256,6 +259,42 @@ impl RetrievalService for RetrievalApi {
             next_page_token: page.next_page_token,
             grouped_token: page.grouped_token,
         }))
+    }
+
+    async fn record_reads(
+        &self,
+        request: Request<proto::RecordReadsRequest>,
+    ) -> Result<Response<proto::RecordReadsResponse>, Status> {
+        self.retrieval.record_reads(request.get_ref()).map_err(|error| status::retrieve(&error))?;
+        Ok(Response::new(proto::RecordReadsResponse {}))
+    }
+
+    async fn list_most_read_articles(
+        &self,
+        request: Request<proto::ListMostReadArticlesRequest>,
+    ) -> Result<Response<ListMostReadArticlesResponse>, Status> {
+        self.check_states(request.get_ref().filter.as_ref(), request.extensions())?;
+        let page = self.retrieval.most_read(request.get_ref()).await.map_err(|error| status::retrieve(&error))?;
+        let read = |MostReadEntry { article, read_count }| MostReadArticle {
+            article: Some(article),
+            read_count: size(read_count),
+        };
+        Ok(self.compression.reply(ListMostReadArticlesResponse {
+            most_read_articles: page.articles.into_iter().map(read).collect(),
+            next_page_token: page.next_page_token,
+        }))
+    }
+
+    type WatchStoriesStream = Outgoing<WatchStoriesResponse>;
+
+    async fn watch_stories(
+        &self,
+        request: Request<proto::WatchStoriesRequest>,
+    ) -> Result<Response<Self::WatchStoriesStream>, Status> {
+        let events = self.retrieval.watch_stories(request.get_ref()).await;
+        let events = events.map_err(|error| status::retrieve(&error))?;
+        let messages = events.map(|event| event.map(story_watch_message).map_err(|error| status::retrieve(&error)));
+        Ok(Response::new(until_shutdown(ConnectionShutdown::of(request.extensions()), messages)))
     }
 
     async fn list_article_revisions(

@@ -17,6 +17,7 @@ use crate::article::{Lifecycle, RevisionName, Unreadable, Violations};
 use crate::ingest::{IngestError, OverRate};
 use crate::retrieve::RetrieveError;
 use crate::store::{StoreError, WriteError};
+use crate::stories::{MAX_EDITED, StoryEditError};
 
 /// Domain of every reason.
 const DOMAIN: &str = "copydesk.dev";
@@ -333,6 +334,30 @@ pub fn ingest(error: &IngestError) -> Status {
         }
         IngestError::Extraction => internal(),
         IngestError::Write(error) => write(error),
+    }
+}
+
+/// Returns the status of an editor's decision about stories that could not be applied.
+pub fn story_edit(error: &StoryEditError) -> Status {
+    match error {
+        StoryEditError::Invalid(violations) => invalid(violations),
+        StoryEditError::NotFound(id) => retrieve(&RetrieveError::StoryNotFound(id.name())),
+        StoryEditError::TooLarge(id) => {
+            let name = id.name();
+            let what = format!("has or would have more than {MAX_EDITED} articles, the most that editors may change");
+            let mut details = details("STORY_TOO_LARGE");
+            details.set_resource_info("copydesk.v1.Story", &name, "", &what);
+            details.add_precondition_failure_violation("STORY_TOO_LARGE", name.clone(), &what);
+            Status::with_error_details(Code::FailedPrecondition, format!("{name} {what}"), details)
+        }
+        StoryEditError::Purged(id) => {
+            write(&WriteError::WrongLifecycle { id: id.clone(), lifecycle: Lifecycle::Purged })
+        }
+        StoryEditError::Contended => {
+            let details = with_retry("CONTENDED", Duration::from_millis(50));
+            Status::with_error_details(Code::Aborted, "too many concurrent changes of stories; retry", details)
+        }
+        StoryEditError::Store(error) => store(error),
     }
 }
 

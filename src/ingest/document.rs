@@ -387,7 +387,8 @@ impl SenderMetadata {
         // `Ingestion::write_of` sets the authority of the caller.
         let from = IngestSource::Publisher(Authority::Write);
         let original = original.map(|document| Original::new(document, &report.encode_to_vec(), time));
-        let ingest = Ingest { id, is_named, keys, article, version, request, from, original, note, time };
+        let late_copies = options.late_copies;
+        let ingest = Ingest { id, is_named, keys, article, version, request, from, late_copies, original, note, time };
         Ok(Prepared { write: Write::Ingest(Box::new(ingest)), report })
     }
 

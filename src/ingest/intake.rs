@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use prost::Message;
 use url::Url;
 
-use super::{Contents, IngestError, Prepared};
-use crate::article::{Lifecycle, host_of, source_name, to_proto};
+use super::{Contents, IngestError, Prepared, report};
+use crate::article::{ArticleId, Lifecycle, host_of, source_name, to_proto};
 use crate::proto::document::Payload;
 use crate::proto::{Document, ExtractionReport, IngestEvent, IngestEventKind, Warning, WarningCode};
 use crate::store::{Store, StoreError, Write, WriteError};
@@ -168,7 +168,7 @@ impl DocumentIdentity {
     }
 }
 
-/// Identity of a document that the store may reject, such as one of a withdrawn article.
+/// Identity of a document that the store may reject or hold, such as one of a withdrawn article.
 pub(super) struct RejectionContext(IngestEvent);
 
 impl RejectionContext {
@@ -187,11 +187,21 @@ impl RejectionContext {
         if let WriteError::Store(_) = error {
             return;
         }
+        self.record(intake, IngestEventKind::Rejected, reason_of(error), &error.to_string());
+    }
+
+    /// Notes that the article is held because it is a copy of a withdrawn one.
+    pub(super) fn held(&self, intake: &Intake, copied: &ArticleId) {
+        let Warning { message, .. } = report::held(copied);
+        self.record(intake, IngestEventKind::Warned, "COPY_OF_WITHDRAWN", &message);
+    }
+
+    fn record(&self, intake: &Intake, kind: IngestEventKind, reason: &str, message: &str) {
         let mut event = self.0.clone();
         event.create_time = Some(to_proto(Timestamp::now()));
-        event.set_kind(IngestEventKind::Rejected);
-        event.reason = reason_of(error).to_owned();
-        event.message = start(&error.to_string(), MESSAGE_CHARS);
+        event.set_kind(kind);
+        event.reason = reason.to_owned();
+        event.message = start(message, MESSAGE_CHARS);
         intake.record(event);
     }
 }

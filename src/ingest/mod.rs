@@ -44,7 +44,7 @@ pub use write_observer::WriteObserver;
 use crate::article::{Limits, Violations};
 use crate::extract;
 use crate::proto;
-use crate::store::{Authority, IngestSource, RequestKey, Store, StoreError, Write, WriteError, Written};
+use crate::store::{Authority, IngestSource, LateCopies, RequestKey, Store, StoreError, Write, WriteError, Written};
 use crate::telemetry::trace::{SpanKind, span};
 
 /// Number of shares of the memory for streams. A stalled stream blocks at most one of them.
@@ -70,6 +70,8 @@ pub struct IngestOptions {
     pub unread: Duration,
     /// Permission to withdraw articles by canceled wire items.
     pub kills: Kills,
+    /// Effect on a new article that is a copy of one that was withdrawn with its copies.
+    pub late_copies: LateCopies,
     /// True if received documents are kept.
     pub keep_originals: bool,
     /// Limits of an article.
@@ -84,6 +86,7 @@ impl Default for IngestOptions {
             stream_bytes: 128 << 20,
             unread: Duration::from_secs(30),
             kills: Kills::OwnSource,
+            late_copies: LateCopies::Reject,
             keep_originals: true,
             article: Limits::default(),
             extract: extract::Limits::default(),
@@ -118,9 +121,10 @@ pub struct Ingested {
 }
 
 impl Ingested {
-    /// Adds the observations about the document's keys to its report.
+    /// Adds the observations about the document's keys to its report, and why its article is held.
     pub(crate) fn new(written: Written, mut report: proto::ExtractionReport) -> Self {
         report.warnings.extend(written.notes.iter().map(report::key_note));
+        report.warnings.extend(written.copy_of.as_ref().map(report::held));
         Self { written, report }
     }
 }

@@ -1,6 +1,6 @@
 //! Conversion of extraction reports and errors to the API's types.
 
-use crate::article::Violations;
+use crate::article::{ArticleId, Violations};
 use crate::extract::{self, ExtractError};
 use crate::proto::document::Payload;
 use crate::proto::{
@@ -158,4 +158,10 @@ pub(super) fn key_note(note: &KeyNote) -> Warning {
         }
     };
     Warning { code: code.into(), message }
+}
+
+/// Returns the warning of an article that is held because it is a copy of a withdrawn one.
+pub(super) fn held(copied: &ArticleId) -> Warning {
+    let message = format!("held: the article is a copy of {}, which is withdrawn with its copies", copied.name());
+    Warning { code: WarningCode::CopyOfWithdrawn.into(), message }
 }

@@ -23,8 +23,10 @@ impl Ingestion {
         let documents: Vec<Option<RejectionContext>> = writes.iter().map(RejectionContext::of).collect();
         let results = self.write_observed(writes).await;
         for (document, result) in documents.iter().zip(&results) {
-            if let (Some(document), Err(error)) = (document, result) {
-                document.refused(&self.intake, error);
+            match (document, result) {
+                (Some(document), Err(error)) => document.refused(&self.intake, error),
+                (Some(document), Ok(Written { copy_of: Some(copied), .. })) => document.held(&self.intake, copied),
+                _ => {}
             }
         }
         results

@@ -65,7 +65,7 @@ impl Retrieval {
             "" => Some(None),
             text => parse_query(text, &request.language_code, fields).map_err(&mut note).ok().map(Some),
         };
-        let filter = Filter::parse(request.filter.as_ref()).map_err(&mut note).ok();
+        let filter = Filter::parse_for_all(request.filter.as_ref()).map_err(&mut note).ok();
         let consistency = self.consistency(request.consistency.as_ref()).map_err(&mut note).ok();
         let mut aggregates = Vec::new();
         for (at, aggregation) in request.aggregations.iter().enumerate().take(MAX_AGGREGATIONS) {
@@ -82,7 +82,9 @@ impl Retrieval {
         self.reach(consistency).await?;
         self.reach_index(consistency).await?;
         self.reach_bound().await?;
-        let counts = self.index.count(CountQuery { query, filter, aggregates, now: Timestamp::now() }).await?;
+        let selection = self.selection(&filter).await?;
+        let query = CountQuery { query, filter, selection, aggregates, now: Timestamp::now() };
+        let counts = self.index.count(query).await?;
         let mut results = Vec::with_capacity(counts.results.len());
         for result in counts.results {
             let mut buckets = Vec::with_capacity(result.buckets.len());
@@ -91,7 +93,7 @@ impl Retrieval {
                     BucketKey::Value(value) => CountKey::Value(value),
                     BucketKey::State(state) => CountKey::Value(state.as_str_name().to_owned()),
                     BucketKey::Start(start) => CountKey::Start(start),
-                    BucketKey::Story(id) => {
+                    BucketKey::Text(id) => {
                         let found = self.store.get(&[id], consistency).await?;
                         let Some(record) = found.into_iter().find_map(|found| found.record) else { continue };
                         CountKey::Value(record.digest.to_string())
@@ -109,7 +111,7 @@ impl Retrieval {
         let mut violations = Violations::default();
         let mut note = |inner: Violations| violations.0.extend(inner.0);
         let field = suggested_field(request.field()).map_err(&mut note).ok();
-        let filter = Filter::parse(request.filter.as_ref()).map_err(&mut note).ok();
+        let filter = Filter::parse_for_all(request.filter.as_ref()).map_err(&mut note).ok();
         let limit = limit("limit", request.limit, DEFAULT_SUGGESTIONS, MAX_SUGGESTIONS).map_err(&mut note).ok();
         let consistency = self.consistency(request.consistency.as_ref()).map_err(&mut note).ok();
         let length = request.prefix.chars().count();
@@ -125,7 +127,8 @@ impl Retrieval {
         self.reach_index(consistency).await?;
         self.reach_bound().await?;
         let prefix = request.prefix.clone();
-        let query = SuggestQuery { field, prefix, filter, limit, now: Timestamp::now() };
+        let selection = self.selection(&filter).await?;
+        let query = SuggestQuery { field, prefix, filter, selection, limit, now: Timestamp::now() };
         let (suggested, position) = self.index.suggest(query).await?;
         Ok((suggested, self.token(position)))
     }
@@ -171,7 +174,7 @@ fn aggregate(name: &str, aggregation: &Aggregation) -> Result<Aggregate, Violati
 fn counted_field(name: &str, values: &ValueAggregation) -> Result<CountedField, Violations> {
     match values.field() {
         ValueField::State => Ok(CountedField::State),
-        ValueField::Story => Ok(CountedField::Story),
+        ValueField::Text => Ok(CountedField::Text),
         field => indexed_field(field).map(CountedField::Value).ok_or_else(|| {
             Violations::one(format!("{name}.values.field"), "must be a property of articles, not a word of a headline")
         }),
@@ -183,7 +186,7 @@ fn suggested_field(field: ValueField) -> Result<SuggestedField, Violations> {
         ValueField::HeadlineWord => Ok(SuggestedField::HeadlineWord),
         field => indexed_field(field)
             .map(SuggestedField::Value)
-            .ok_or_else(|| Violations::one("field", "must be a property with values: not a state, and not a story")),
+            .ok_or_else(|| Violations::one("field", "must be a property with values: not a state, and not a text")),
     }
 }
 
@@ -197,7 +200,7 @@ fn indexed_field(field: ValueField) -> Option<IndexedField> {
         ValueField::Author => IndexedField::Author,
         ValueField::Agency => IndexedField::Agency,
         ValueField::Subject => IndexedField::Subject,
-        ValueField::Unspecified | ValueField::State | ValueField::Story | ValueField::HeadlineWord => return None,
+        ValueField::Unspecified | ValueField::State | ValueField::Text | ValueField::HeadlineWord => return None,
     })
 }
 

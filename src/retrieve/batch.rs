@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::article_stories::with_stories;
 use super::batch_size::Pace;
 use super::lookup::{RequestedKey, lookup_key};
 use super::{Audience, Retrieval, RetrieveError};
@@ -98,11 +99,12 @@ impl Retrieval {
             return Err(too_large("names", bytes).into());
         }
         let from = found.iter().map(|fetched| fetched.from).max().unwrap_or(Layer::Store);
+        let stories = self.article_stories(with_stories(&mask, &ids)).await?;
         let shown = Shown { audience, mask, now: Timestamp::now(), deleted_keep: self.limits.deleted_keep };
         let mut batch = Batch { articles: Vec::with_capacity(ids.len()), not_found: Vec::new(), from };
         for (id, fetched) in ids.iter().zip(found) {
             match shown.article(fetched.record.as_ref(), || id.name()) {
-                Ok(article) => batch.articles.push(article),
+                Ok(article) => batch.articles.push(stories.add_to(id, article)),
                 Err(error) => batch.not_found.push((id.name(), error)),
             }
         }
@@ -157,10 +159,12 @@ impl Retrieval {
             rest = later;
             let found = self.store.get(now, consistency).await?;
             pace.read(found.iter().flat_map(|fetched| &fetched.record).map(|record| record.weight()));
+            let stories = self.article_stories(with_stories(&shown.mask, now)).await?;
             for (id, fetched) in now.iter().zip(&found) {
                 from = from.max(fetched.from);
                 for at in wanted.remove(id).unwrap_or_default() {
-                    results[at] = shown.article(fetched.record.as_ref(), || requested[at].text.clone());
+                    let article = shown.article(fetched.record.as_ref(), || requested[at].text.clone());
+                    results[at] = article.map(|article| stories.add_to(id, article));
                     bytes += results[at].as_ref().map_or(0, |article| article.as_bytes().len());
                 }
             }

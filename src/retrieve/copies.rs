@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::article_stories::with_stories;
 use super::page_token::RequestDigest;
 use super::{Audience, Retrieval, RetrieveError, page_size};
 use crate::article::{ArticleId, BodySketch, CopyKind, EncodedArticle, Filter, ReadMask, Record, Violations};
@@ -95,7 +96,10 @@ impl Retrieval {
                 (copies, next.map(|next| digest.after_article(next, original.token.position)))
             }
         };
-        Ok(CopyPage { copies, next_page_token: next_page_token.unwrap_or_default() })
+        let stories = self.article_stories(with_stories(&mask, copies.iter().map(|(id, _)| id))).await?;
+        let copies =
+            copies.into_iter().map(|(id, copy)| CopyEntry { article: stories.add_to(&id, copy.article), ..copy });
+        Ok(CopyPage { copies: copies.collect(), next_page_token: next_page_token.unwrap_or_default() })
     }
 
     /// Returns the copies after a number, and the number after which the next page begins.
@@ -104,7 +108,7 @@ impl Retrieval {
         wanted: &CopiesRequest<'_>,
         sketch: BodySketch,
         after: u64,
-    ) -> Result<(Vec<CopyEntry>, Option<u64>), RetrieveError> {
+    ) -> Result<(Vec<(ArticleId, CopyEntry)>, Option<u64>), RetrieveError> {
         let mut query = CopiesQuery { sketch, after, limit: BATCH, consistency: wanted.consistency };
         let mut copies = Vec::new();
         for _ in 0..MAX_EXAMINED / BATCH {
@@ -134,7 +138,7 @@ impl Retrieval {
         &self,
         wanted: &CopiesRequest<'_>,
         after: Option<ListCursor>,
-    ) -> Result<(Vec<CopyEntry>, Option<ListCursor>), RetrieveError> {
+    ) -> Result<(Vec<(ArticleId, CopyEntry)>, Option<ListCursor>), RetrieveError> {
         let states = if wanted.audience == Audience::Editors { STATES.to_vec() } else { Vec::new() };
         let query = ListQuery {
             filter: Filter { digests: Some(vec![wanted.original.digest]), states, ..Filter::default() },
@@ -152,19 +156,20 @@ impl Retrieval {
         Ok((copies, last.filter(|_| !is_last)))
     }
 
-    /// Returns a copy as the audience sees it, if it may.
+    /// Returns a copy as the audience sees it, if it may, with its ID.
     fn copy(
         &self,
         wanted: &CopiesRequest<'_>,
         record: &Record,
         kind: Option<CopyKind>,
         similarity: f32,
-    ) -> Option<CopyEntry> {
+    ) -> Option<(ArticleId, CopyEntry)> {
         let states: &[ArticleState] = if wanted.audience == Audience::Editors { &STATES } else { &[] };
         let may_see = states.is_empty() || states.contains(&record.state(Timestamp::now()));
         if record.id == wanted.original.id || !may_see {
             return None;
         }
-        self.shown(record, states, wanted.mask).map(|article| CopyEntry { article, kind, similarity })
+        let article = self.shown(record, states, wanted.mask)?;
+        Some((record.id.clone(), CopyEntry { article, kind, similarity }))
     }
 }

@@ -64,7 +64,7 @@ pub struct Export {
     /// Last article that was read.
     after: Option<ArticleId>,
     page: VecDeque<(Arc<Record>, Visibility)>,
-    /// The article shown of each story of the page, if only one is.
+    /// The article shown of those with each text of the page, if only one is.
     shown: HashMap<Digest, ArticleId>,
     pace: Pace,
     exhausted: bool,
@@ -81,7 +81,7 @@ impl Retrieval {
     ) -> Result<impl Stream<Item = Result<Exported, RetrieveError>> + Send + 'static, RetrieveError> {
         let mut violations = Violations::default();
         let mut note = |inner: Violations| violations.0.extend(inner.0);
-        let filter = Filter::parse_for_readers(request.filter.as_ref()).map_err(&mut note).ok();
+        let filter = Filter::parse_for_stream(request.filter.as_ref()).map_err(&mut note).ok();
         let mask = ReadMask::parse(request.read_mask.as_ref(), request.view, request.body_format, ArticleView::Full)
             .map_err(&mut note)
             .ok();
@@ -220,14 +220,14 @@ impl Export {
         if let Some((last, _)) = page.last() {
             self.after = Some(last.id.clone());
         }
-        if self.filter.one_per_story {
+        if self.filter.one_per_text {
             self.shown = self.shown_of(&page).await?;
         }
         self.page = page.into();
         Ok(())
     }
 
-    /// Returns the article that is shown of each story of a page, as of now.
+    /// Returns the article that is shown of those with each text of a page, as of now.
     async fn shown_of(&self, page: &[(Arc<Record>, Visibility)]) -> Result<HashMap<Digest, ArticleId>, StoreError> {
         let digests: BTreeSet<Digest> = page.iter().map(|(record, _)| record.digest).collect();
         let required = self.filter.digests.as_ref();
@@ -262,8 +262,8 @@ impl Export {
         if record.was_embargoed() || !standing.readable(now) {
             return Ok(None);
         }
-        // Without one, the story has changed since the snapshot.
-        if self.filter.one_per_story && self.shown.get(&record.digest).is_some_and(|shown| *shown != record.id) {
+        // Without one, the text has changed since the snapshot.
+        if self.filter.one_per_text && self.shown.get(&record.digest).is_some_and(|shown| *shown != record.id) {
             return Ok(None);
         }
         let Ok(article) = record.readable(now) else { return Ok(None) };

@@ -1,15 +1,18 @@
 //! A page of articles that the search index finds, read from the store.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::batch_size::Pace;
+use super::matching::is_shown;
+use super::story_choice::Shown;
 use super::{Retrieval, RetrieveError};
-use crate::article::{Filter, Position, Query, Record};
-use crate::search::{Ranking, ResultCursor, Statistics, TopQuery};
-use crate::store::{Consistency, StoreError};
+use crate::article::{ArticleId, Filter, Position, Query, Record};
+use crate::search::{Candidate, Ranking, ResultCursor, Statistics, TopQuery};
+use crate::store::Consistency;
 
 /// Maximum wait of a search for the index to reach a position.
 const INDEX_WAIT: Duration = Duration::from_secs(10);
@@ -22,12 +25,16 @@ const BOUND_POLL: Duration = Duration::from_millis(10);
 const PAGE_BYTES: usize = 32 << 20;
 /// Maximum number of searches for one page. Each after the first replaces results that were not readable any more.
 const MAX_ROUNDS: usize = 10;
+/// Minimum number of candidates of a search that shows one article of each story.
+const MIN_CANDIDATES: usize = 50;
 
 /// Search for a page.
 pub(super) struct Find {
     pub(super) query: Option<Query>,
     pub(super) filter: Filter,
     pub(super) ranking: Ranking,
+    /// Article that is shown of each story, if the filter asks for one.
+    pub(super) shown: Shown,
     pub(super) size: usize,
     pub(super) from: PageStart,
     pub(super) consistency: Consistency,
@@ -68,39 +75,48 @@ pub(super) struct Found {
 impl Retrieval {
     /// Finds a page of articles. Visibility is decided by the newest revision of each article and by the current time.
     pub(super) async fn find(&self, find: Find) -> Result<Found, RetrieveError> {
-        let Find { query, filter, ranking, size, from, consistency } = find;
+        let Find { query, filter, ranking, shown, size, from, consistency } = find;
         let PageStart { mut after, mut statistics, now, mut seen } = from;
         let mut hits: Vec<(Arc<Record>, f32)> = Vec::new();
         let mut total = None;
         let mut position = self.index.position();
         let mut pace = Pace::default();
         let mut has_more = true;
+        let mut selection = self.selection(&filter).await?;
         'pages: for _ in 0..MAX_ROUNDS {
             // One more than requested: it means that there is a next page.
-            let limit = size + 1 - hits.len();
-            let top = TopQuery {
+            let missing = size + 1 - hits.len();
+            let limit = if filter.one_per_story { missing.max(MIN_CANDIDATES) } else { missing };
+            let search = TopQuery {
                 query: query.clone(),
                 filter: filter.clone(),
+                selection: selection.clone(),
                 ranking,
                 after: after.clone(),
                 statistics: statistics.clone(),
                 limit,
                 now,
             };
-            let top = self.index.top(top).await?;
+            let of_stories = filter.one_per_story.then(|| search.clone());
+            let top = self.index.top(search).await?;
             statistics = Some(top.statistics);
             total.get_or_insert(top.total);
             position = top.position;
-            let ids: Vec<_> = top.candidates.iter().map(|candidate| candidate.id.clone()).collect();
-            let records = self.store.get(&ids, consistency.and(seen)).await?;
-            let clock = Timestamp::now();
-            for (candidate, fetched) in top.candidates.iter().zip(records) {
-                let record = match fetched.record {
-                    Some(record) if is_shown(&record, &filter, query.as_ref(), candidate.position, clock)? => record,
-                    _ => {
-                        after = Some(candidate.cursor());
-                        continue;
-                    }
+            let consistency = consistency.and(seen);
+            let mut records = match of_stories {
+                Some(search) => {
+                    let search = TopQuery { statistics: statistics.clone(), ..search };
+                    let chosen = self.choose(&top.candidates, search, shown, consistency).await?;
+                    // Articles that lose to another one of their story do so in every search for this page.
+                    selection.none_of.push(Arc::new(chosen.others));
+                    chosen.records
+                }
+                None => self.shown_records(&top.candidates, &filter, query.as_ref(), consistency).await?,
+            };
+            for candidate in &top.candidates {
+                let Some(record) = records.remove(&candidate.id) else {
+                    after = Some(candidate.cursor());
+                    continue;
                 };
                 if hits.len() == size || pace.total() > PAGE_BYTES {
                     break 'pages;
@@ -117,6 +133,27 @@ impl Retrieval {
         }
         let next = has_more.then_some(PageStart { after, statistics, now, seen });
         Ok(Found { hits, next, total: total.unwrap_or(0), position })
+    }
+
+    /// Reads the candidates that may be shown, by their IDs.
+    async fn shown_records(
+        &self,
+        candidates: &[Candidate],
+        filter: &Filter,
+        query: Option<&Query>,
+        consistency: Consistency,
+    ) -> Result<HashMap<ArticleId, Arc<Record>>, RetrieveError> {
+        let ids: Vec<ArticleId> = candidates.iter().map(|candidate| candidate.id.clone()).collect();
+        let records = self.store.get(&ids, consistency).await?;
+        let clock = Timestamp::now();
+        let mut shown = HashMap::with_capacity(candidates.len());
+        for (candidate, fetched) in candidates.iter().zip(records) {
+            let Some(record) = fetched.record else { continue };
+            if is_shown(&record, filter, query, candidate.position, clock)? {
+                shown.insert(candidate.id.clone(), record);
+            }
+        }
+        Ok(shown)
     }
 
     /// Waits until the index satisfies the requested consistency. A position that the store does not have is refused
@@ -147,23 +184,4 @@ impl Retrieval {
         }
         Ok(())
     }
-}
-
-/// Returns true if an article may be shown, and matches also if it is read in another revision than the indexed one.
-pub(super) fn is_shown(
-    record: &Record,
-    filter: &Filter,
-    query: Option<&Query>,
-    indexed: Position,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let is_in_state = match filter.states.as_slice() {
-        [] => record.readable(now).is_ok(),
-        states => states.contains(&record.state(now)),
-    };
-    if !is_in_state || record.token.position == indexed {
-        return Ok(is_in_state);
-    }
-    let article = record.decode().map_err(|_| StoreError::Damaged)?;
-    Ok(filter.matches(&article) && query.is_none_or(|query| query.matches(&article)))
 }

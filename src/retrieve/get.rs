@@ -38,16 +38,23 @@ impl Retrieval {
         let now = Timestamp::now();
         let is_known = !request.unless_etag.is_empty() && request.unless_etag == record.etag();
         if audience == Audience::Editors {
-            return Ok(Got {
-                article: (!is_known).then(|| mask.apply(&record.for_editor(now, self.limits.deleted_keep))),
-                from,
-            });
+            let article = match is_known {
+                true => None,
+                false => {
+                    let article = mask.apply(&record.for_editor(now, self.limits.deleted_keep));
+                    Some(self.with_story(&mask, &id, article).await?)
+                }
+            };
+            return Ok(Got { article, from });
         }
         if is_known && record.readable(now).is_ok() {
             return Ok(Got { article: None, from });
         }
         match record.readable(now) {
-            Ok(article) => Ok(Got { article: Some(mask.apply(article)), from }),
+            Ok(article) => {
+                let article = self.with_story(&mask, &id, mask.apply(article)).await?;
+                Ok(Got { article: Some(article), from })
+            }
             Err(why) => Err(self.unreadable(request.name.clone(), &record, why, consistency).await),
         }
     }

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::article_stories::with_stories;
 use super::batch_size::Pace;
 use super::find::{Find, PageStart};
 use super::page_token::RequestDigest;
+use super::story_choice::Shown;
 use super::watch_start::CLOCK_DISORDER;
 use super::{Retrieval, RetrieveError, page_size};
 use crate::article::{EncodedArticle, Filter, Position, ReadMask, Record, Violations};
 use crate::proto::{ArticleState, ArticleView, ListArticlesRequest};
 use crate::search::{Ranking, TimeKey};
-use crate::store::{Consistency, ListCursor, ListPage, ListQuery, Order, OrderField};
+use crate::store::{Consistency, ListCursor, ListPage, ListQuery, Order, OrderField, StoreError};
 
 /// Page size of requests without `page_size`, in articles.
 const DEFAULT_PAGE_SIZE: usize = 50;
@@ -94,10 +96,11 @@ impl Retrieval {
         };
         let ranking = Ranking::Time { key, descending: order.descending };
         let states = filter.states.clone();
-        let found = self.find(Find { query: None, filter, ranking, size, from, consistency }).await?;
-        let shown = found.hits.iter().filter_map(|(record, _)| self.shown(record, &states, &mask));
+        let shown = Shown::Earliest;
+        let found = self.find(Find { query: None, filter, ranking, shown, size, from, consistency }).await?;
+        let records: Vec<Arc<Record>> = found.hits.into_iter().map(|(record, _)| record).collect();
         Ok(Page {
-            articles: shown.collect(),
+            articles: self.shown_with_stories(&records, &states, &mask).await?,
             next_page_token: found.next.map_or_else(String::new, |next| digest.after_result(&next)),
         })
     }
@@ -109,6 +112,20 @@ impl Retrieval {
             [] => record.readable(now).ok().map(|article| mask.apply(article)),
             _ => Some(mask.apply(&record.for_editor(now, self.limits.deleted_keep))),
         }
+    }
+
+    /// Returns articles like [`Self::shown`], with their stories if the mask names them.
+    async fn shown_with_stories(
+        &self,
+        records: &[Arc<Record>],
+        states: &[ArticleState],
+        mask: &ReadMask,
+    ) -> Result<Vec<EncodedArticle>, StoreError> {
+        let stories = self.article_stories(with_stories(mask, records.iter().map(|record| &record.id))).await?;
+        let shown = records
+            .iter()
+            .filter_map(|record| self.shown(record, states, mask).map(|article| stories.add_to(&record.id, article)));
+        Ok(shown.collect())
     }
 
     async fn list_by_filter(&self, page_token: &str, parsed: ListRequest) -> Result<Page, RetrieveError> {
@@ -145,11 +162,8 @@ impl Retrieval {
             }
         };
         let next_page_token = end.map_or_else(String::new, |end| digest.after_article(end, seen));
-        let states = &query.filter.states;
-        Ok(Page {
-            articles: records.iter().filter_map(|record| self.shown(record, states, &mask)).collect(),
-            next_page_token,
-        })
+        let articles = self.shown_with_stories(&records, &query.filter.states, &mask).await?;
+        Ok(Page { articles, next_page_token })
     }
 }
 

@@ -74,10 +74,14 @@ impl Retrieval {
         let Fetched { record, from } = found.pop().ok_or(StoreError::Internal)?;
         let record = record.ok_or_else(not_found)?;
         if audience == Audience::Editors {
-            return Ok(Got { article: Some(mask.apply(&record.for_editor(now, self.limits.deleted_keep))), from });
+            let article = mask.apply(&record.for_editor(now, self.limits.deleted_keep));
+            return Ok(Got { article: Some(self.with_story(&mask, &id, article).await?), from });
         }
         match record.readable(now) {
-            Ok(article) => Ok(Got { article: Some(mask.apply(article)), from }),
+            Ok(article) => {
+                let article = self.with_story(&mask, &id, mask.apply(article)).await?;
+                Ok(Got { article: Some(article), from })
+            }
             Err(why) => Err(self.unreadable(requested, &record, why, consistency).await),
         }
     }

@@ -1,6 +1,7 @@
 //! Retrieval of articles: one file per way to read. None of them depends on a cache.
 
 mod aggregate;
+mod article_stories;
 mod batch;
 mod batch_size;
 mod copies;
@@ -13,16 +14,21 @@ mod get;
 mod ingest_events;
 mod list;
 mod lookup;
+mod matching;
+mod most_read;
 mod page_token;
+mod record_reads;
 mod related;
 mod revisions;
 mod search;
 mod snippet;
 mod source;
 mod stories;
+mod story_choice;
 mod top_stories;
 mod watch;
 mod watch_start;
+mod watch_stories;
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -37,6 +43,7 @@ pub use error::RetrieveError;
 pub use export::{Export, ExportProgress, Exported};
 pub use get::Got;
 pub use list::Page;
+pub use most_read::{MostReadEntry, MostReadPage};
 pub use related::{RelatedEntry, RelatedPage};
 pub use revisions::{RevisionEntry, RevisionPage};
 pub use search::{Hit, Results};
@@ -44,9 +51,11 @@ pub use snippet::TextPart;
 pub use stories::StoryArticles;
 pub use top_stories::{ListedStory, StoryPage};
 pub use watch::{Event, Watched};
+pub use watch_stories::{StoryEvent, WatchedMembership};
 
 use crate::article::{ChangeToken, Position, Violations};
 use crate::proto;
+use crate::read_counts::ReadCounts;
 use crate::search::SearchIndex;
 use crate::store::{Consistency, Store, StoreError};
 use crate::stories::Stories;
@@ -85,21 +94,25 @@ pub struct Retrieval {
     store: Arc<dyn Store>,
     index: Arc<SearchIndex>,
     stories: Option<Arc<Stories>>,
+    read_counts: Arc<ReadCounts>,
     limits: RetrieveLimits,
     /// Permits of comparisons, which take processor time: half of the processors stay free of them.
     diffs: Arc<Semaphore>,
 }
 
 impl Retrieval {
-    /// Creates a service that reads from a store, its search index, and its stories, unless they are off.
+    /// Creates a service that reads from a store, its search index, its stories, unless they are off, and the counts of
+    /// reads.
     pub fn new(
         store: Arc<dyn Store>,
         index: Arc<SearchIndex>,
         stories: Option<Arc<Stories>>,
+        read_counts: Arc<ReadCounts>,
         limits: RetrieveLimits,
     ) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self { store, index, stories, limits, diffs: Arc::new(Semaphore::new((processors / 2).max(1))) }
+        let diffs = Arc::new(Semaphore::new((processors / 2).max(1)));
+        Self { store, index, stories, read_counts, limits, diffs }
     }
 
     /// Parses the consistency of a request.

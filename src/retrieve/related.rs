@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::find::{PageStart, is_shown};
+use super::article_stories::with_stories;
+use super::find::PageStart;
+use super::matching::is_shown;
 use super::page_token::{RelatedStart, RequestDigest, StoryPart};
 use super::{Audience, Retrieval, RetrieveError, page_size};
 use crate::article::{
@@ -14,7 +16,7 @@ use crate::article::{
     TextField, Violations,
 };
 use crate::proto::{Article, ArticleView, ListRelatedArticlesRequest};
-use crate::search::{Ranking, Recency, TopQuery};
+use crate::search::{Ranking, Recency, Selection, TopQuery};
 use crate::store::{Consistency, StoreError};
 
 const DEFAULT_PAGE_SIZE: usize = 10;
@@ -79,19 +81,25 @@ impl Retrieval {
         let PageStart { after, statistics, now, mut seen } = page;
         let mut texts = Texts::default();
         texts.add(&subject, &article);
-        let of_story = self.same_story(&subject, &filter, consistency.and(seen), &mut texts).await?;
+        let selection = self.selection(&filter).await?;
+        let of_story = self.same_story(&subject, &filter, &selection, consistency.and(seen), &mut texts).await?;
         let mut rest = of_story.iter().filter(|record| story.is_before(record));
         let mut articles: Vec<RelatedEntry> = Vec::new();
+        // IDs of `articles`.
+        let mut shown: Vec<ArticleId> = Vec::new();
         for record in rest.by_ref().take(size) {
             seen = seen.max(record.token.position);
-            let article = self.shown(record, &filter.states, &mask);
-            articles.extend(article.map(|article| RelatedEntry { article, score: 0.0, same_story: true }));
+            if let Some(article) = self.shown(record, &filter.states, &mask) {
+                articles.push(RelatedEntry { article, score: 0.0, same_story: true });
+                shown.push(record.id.clone());
+            }
         }
         let last_of_story = of_story.iter().filter(|record| story.is_before(record)).take(size).last();
         if let Some(last) = last_of_story.filter(|_| rest.next().is_some()) {
             let page = PageStart { after: None, statistics, now, seen };
             let start = RelatedStart { page, words, story: StoryPart::after(last) };
             let next_page_token = digest.after_related(&start);
+            let articles = self.related_with_stories(articles, &shown, &mask).await?;
             return Ok(RelatedPage { articles, next_page_token, index_token: self.token(self.index.position()) });
         }
         let is_of_story: HashSet<&ArticleId> = of_story.iter().map(|record| &record.id).collect();
@@ -101,6 +109,7 @@ impl Retrieval {
         let top = TopQuery {
             query: Some(query.clone()),
             filter: filter.clone(),
+            selection,
             ranking: Ranking::Relevance(Recency::default()),
             // The copies of what earlier pages had are left out, so those results are read again.
             after: None,
@@ -132,6 +141,7 @@ impl Retrieval {
                 }
                 if let Some(article) = self.shown(&record, &filter.states, &mask) {
                     articles.push(RelatedEntry { article, score: candidate.score, same_story: false });
+                    shown.push(record.id.clone());
                     last = Some(candidate.cursor());
                     seen = seen.max(record.token.position);
                 }
@@ -139,7 +149,21 @@ impl Retrieval {
         }
         let next = PageStart { after: last, statistics: Some(top.statistics), now, seen };
         let next = has_more.then(|| digest.after_related(&RelatedStart { page: next, words, story: StoryPart::End }));
+        let articles = self.related_with_stories(articles, &shown, &mask).await?;
         Ok(RelatedPage { articles, next_page_token: next.unwrap_or_default(), index_token: self.token(top.position) })
+    }
+
+    /// Returns results with the stories of their articles, if the mask names them. `ids` are those of the articles.
+    async fn related_with_stories(
+        &self,
+        articles: Vec<RelatedEntry>,
+        ids: &[ArticleId],
+        mask: &ReadMask,
+    ) -> Result<Vec<RelatedEntry>, StoreError> {
+        let stories = self.article_stories(with_stories(mask, ids)).await?;
+        let articles = articles.into_iter().zip(ids);
+        let articles = articles.map(|(entry, id)| RelatedEntry { article: stories.add_to(id, entry.article), ..entry });
+        Ok(articles.collect())
     }
 
     /// Reads the other articles of the story that match a filter, latest first, without copies.
@@ -147,6 +171,7 @@ impl Retrieval {
         &self,
         subject: &Record,
         filter: &Filter,
+        selection: &Selection,
         consistency: Consistency,
         texts: &mut Texts,
     ) -> Result<Vec<Arc<Record>>, RetrieveError> {
@@ -164,7 +189,7 @@ impl Retrieval {
         let mut chosen = Vec::new();
         for record in records {
             // Not of the index: the filter is always checked.
-            if is_shown(&record, filter, None, Position::START, clock)? {
+            if selection.has(&record.id) && is_shown(&record, filter, None, Position::START, clock)? {
                 let article = record.decode().map_err(|_| StoreError::Damaged)?;
                 if texts.add(&record, &article) {
                     chosen.push(record);
@@ -188,7 +213,7 @@ impl Retrieval {
         );
         let id = ArticleId::from_name(&request.name).map_err(|expected| violations.add("name", expected)).ok();
         let mut note = |inner: Violations| violations.0.extend(inner.0);
-        let filter = Filter::parse(request.filter.as_ref()).map_err(&mut note).ok();
+        let filter = Filter::parse_for_all(request.filter.as_ref()).map_err(&mut note).ok();
         let size = page_size(request.page_size, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE).map_err(&mut note).ok();
         let mask = ReadMask::parse(request.read_mask.as_ref(), request.view, request.body_format, ArticleView::Basic)
             .map_err(&mut note)

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::article_stories::with_stories;
 use super::find::{Find, PageStart};
 use super::page_token::RequestDigest;
 use super::snippet::TextPart;
+use super::story_choice::Shown;
 use super::{Retrieval, RetrieveError, page_size, snippet};
 use crate::article::{
     EncodedArticle, FieldSet, Filter, Highlights, Query, ReadMask, TextField, Violations, from_proto_duration,
@@ -76,15 +78,18 @@ impl Retrieval {
         }
         let from = from.unwrap_or_else(PageStart::first);
         let states = filter.states.clone();
-        let find = Find { query: Some(query.clone()), filter, ranking, size, from, consistency };
+        let shown = Shown::First;
+        let find = Find { query: Some(query.clone()), filter, ranking, shown, size, from, consistency };
         let found = self.find(find).await?;
+        let ids = found.hits.iter().map(|(record, _)| &record.id);
+        let stories = self.article_stories(with_stories(&mask, ids)).await?;
         let mut hits = Vec::with_capacity(found.hits.len());
         for (record, score) in &found.hits {
             let Some(article) = self.shown(record, &states, &mask) else { continue };
             let decoded = record.decode().map_err(|_| StoreError::Damaged)?;
             let highlights = |field| Highlights::new(&query, field, &decoded.language_code);
             hits.push(Hit {
-                article,
+                article: stories.add_to(&record.id, article),
                 score: *score,
                 snippet: snippet::snippet(&decoded.body, &highlights(TextField::Body)),
                 headline: snippet::line(&decoded.headline, &highlights(TextField::Headline)),

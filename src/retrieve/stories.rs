@@ -8,7 +8,7 @@ use super::page_token::RequestDigest;
 use super::{Audience, Retrieval, RetrieveError, page_size};
 use crate::article::{ArticleId, EncodedArticle, Position, ReadMask, Record, StoryId, Violations, to_proto};
 use crate::proto::{ArticleView, GetStoryRequest, ListStoryArticlesRequest, Story};
-use crate::store::{Consistency, ListCursor, StoreError};
+use crate::store::{Consistency, ListCursor, StoreError, StoryMember};
 use crate::stories::{Counted, Facts, Names, Stories, Summary, Texts};
 
 const DEFAULT_PAGE_SIZE: usize = 20;
@@ -55,12 +55,14 @@ impl Retrieval {
             }
             None => StoryId::from_name(name).map_err(invalid)?,
         };
-        let read = self.read_story(id).await?;
-        let summary = Summary::of(read.id, read.articles.iter().map(|(counted, _)| counted)).ok_or_else(not_found)?;
-        let lead = summary.articles.first().and_then(|lead| read.articles.iter().find(|(it, _)| it.id == *lead));
-        let lead = lead.map(|(_, record)| record).ok_or(StoreError::Internal)?;
-        let headline = lead.decode().map_err(|_| StoreError::Damaged)?.headline;
-        Ok(story(&summary, &lead.id, headline))
+        summarize(&self.read_story(id).await?)?.ok_or_else(not_found)
+    }
+
+    /// Returns a story with the given memberships, as an editor has decided. Its counts, times and lead are those of
+    /// the readable articles; without any it has only its name.
+    pub async fn edited_story(&self, id: StoryId, members: Vec<StoryMember>) -> Result<Story, RetrieveError> {
+        let read = self.read_members(id, members).await?;
+        Ok(summarize(&read)?.unwrap_or_else(|| Story { name: id.name(), ..Story::default() }))
     }
 
     /// Reads a page of the articles of a story.
@@ -96,8 +98,10 @@ impl Retrieval {
             sort_time: Timestamp::from_microsecond(counted.time).unwrap_or_default(),
             position: Position::START,
         });
+        let articles = page.iter().filter_map(|(_, record)| self.shown(record, &[], &mask));
+        let articles = articles.map(|article| if mask.has_story() { article.with_story(&read.id) } else { article });
         Ok(StoryArticles {
-            articles: page.iter().filter_map(|(_, record)| self.shown(record, &[], &mask)).collect(),
+            articles: articles.collect(),
             next_page_token: last.map_or_else(String::new, |last| digest.after_article(last, Position::START)),
         })
     }
@@ -106,19 +110,35 @@ impl Retrieval {
     async fn read_story(&self, id: StoryId) -> Result<Read, RetrieveError> {
         let id = self.store.merged_into(id).await?.unwrap_or(id);
         let members = self.store.story_members(id, 0, MAX_ARTICLES).await?;
+        self.read_members(id, members.into_iter().map(|numbered| numbered.member).collect()).await
+    }
+
+    /// Reads the readable articles of a story with the given memberships.
+    async fn read_members(&self, id: StoryId, members: Vec<StoryMember>) -> Result<Read, RetrieveError> {
         let mut found = Vec::new();
         for batch in members.chunks(BATCH) {
-            let ids: Vec<ArticleId> = batch.iter().map(|numbered| numbered.member.article.clone()).collect();
+            let ids: Vec<ArticleId> = batch.iter().map(|member| member.article.clone()).collect();
             let records = self.store.get(&ids, Consistency::Bounded).await?;
             let now = Timestamp::now();
-            for (numbered, fetched) in batch.iter().zip(records) {
+            for (member, fetched) in batch.iter().zip(records) {
                 let record = fetched.record.filter(|record| record.readable(now).is_ok());
-                found.extend(record.map(|record| (numbered.member.report.clone(), record)));
+                found.extend(record.map(|record| (member.report.clone(), record)));
             }
         }
         let counted = tokio::task::spawn_blocking(move || count(found)).await.map_err(|_| StoreError::Internal)?;
         Ok(Read { id, articles: counted? })
     }
+}
+
+/// Returns a story with its readable articles. None if there is none.
+fn summarize(read: &Read) -> Result<Option<Story>, RetrieveError> {
+    let Some(summary) = Summary::of(read.id, read.articles.iter().map(|(counted, _)| counted)) else {
+        return Ok(None);
+    };
+    let lead = summary.articles.first().and_then(|lead| read.articles.iter().find(|(it, _)| it.id == *lead));
+    let lead = lead.map(|(_, record)| record).ok_or(StoreError::Internal)?;
+    let headline = lead.decode().map_err(|_| StoreError::Damaged)?.headline;
+    Ok(Some(story(&summary, &lead.id, headline)))
 }
 
 /// Returns articles as they are counted, given the stored facts about each. Their texts are compared again, since not

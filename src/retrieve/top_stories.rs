@@ -84,7 +84,7 @@ impl Retrieval {
         self.stories_of(Wanted { filter, is_top: false, size, articles: 0, mask, from, digest, consistency }).await
     }
 
-    /// Lists the recent stories that most independent sources report.
+    /// Lists the recent stories that most independent sources report, and that are read most.
     pub async fn list_top_stories(&self, request: &ListTopStoriesRequest) -> Result<StoryPage, RetrieveError> {
         let digest = RequestDigest::of(
             "ListTopStories",
@@ -120,7 +120,7 @@ impl Retrieval {
         self.reach(consistency).await?;
         let required = self.reach_stories(consistency).await?;
         let order = if is_top { StoryOrder::Score(from.now.as_microsecond()) } else { StoryOrder::Latest };
-        let ranked = recent.ranked(filter, order, required).await?;
+        let ranked = recent.ranked(filter, order, required, self.read_counts.decayed()).await?;
         let first = from.after.map_or(0, |after| ranked.partition_point(|(rank, _)| *rank <= after));
         let page = &ranked[first..ranked.len().min(first + size)];
         let records = self.records_of(page, articles.max(1), consistency).await?;
@@ -131,10 +131,13 @@ impl Retrieval {
             // All of it was withdrawn a moment ago.
             let Some(lead) = shown.first() else { continue };
             let headline = lead.decode().map_err(|_| StoreError::Damaged)?.headline;
+            let articles = shown.iter().take(articles).filter_map(|record| self.shown(record, &[], &mask));
+            let articles =
+                articles.map(|article| if mask.has_story() { article.with_story(&summary.id) } else { article });
             stories.push(ListedStory {
                 story: story(summary, &lead.id, headline),
                 score: if is_top { score(summary, from.now.as_microsecond()) } else { 0.0 },
-                articles: shown.iter().take(articles).filter_map(|record| self.shown(record, &[], &mask)).collect(),
+                articles: articles.collect(),
             });
         }
         let has_more = ranked.len() > first + size;

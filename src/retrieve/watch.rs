@@ -80,11 +80,11 @@ impl Retrieval {
     ) -> Result<impl Stream<Item = Result<Event, RetrieveError>> + Send + 'static, RetrieveError> {
         let mut violations = Violations::default();
         let mut note = |inner: Violations| violations.0.extend(inner.0);
-        let filter = Filter::parse_for_readers(request.filter.as_ref()).map_err(&mut note).ok();
-        if filter.as_ref().is_some_and(|filter| filter.one_per_story) {
-            // When the article of a story is withdrawn, another one takes its place, without a separate change.
+        let filter = Filter::parse_for_stream(request.filter.as_ref()).map_err(&mut note).ok();
+        if filter.as_ref().is_some_and(|filter| filter.one_per_text) {
+            // When the article of a text is withdrawn, another one takes its place, without a separate change.
             let expected = "must be false in WatchArticles; group changes by content_digest instead";
-            note(Violations::one("filter.one_per_story", expected));
+            note(Violations::one("filter.one_per_text", expected));
         }
         let mask = ReadMask::parse(request.read_mask.as_ref(), request.view, request.body_format, ArticleView::Full)
             .map_err(&mut note)

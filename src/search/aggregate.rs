@@ -29,8 +29,8 @@ pub enum CountedField {
     Value(ValueField),
     /// State.
     State,
-    /// Articles with the same text.
-    Story,
+    /// Headline and body.
+    Text,
 }
 
 /// Length of a period.
@@ -77,7 +77,7 @@ pub enum BucketKey {
     /// State.
     State(ArticleState),
     /// One of the articles with the same text.
-    Story(ArticleId),
+    Text(ArticleId),
     /// Start of a period.
     Start(Timestamp),
 }
@@ -95,7 +95,7 @@ pub struct Buckets {
 pub(super) enum Counter {
     Values(Values),
     States(Vec<(ArticleState, u64)>),
-    Stories(HashMap<u64, (u64, usize, DocId)>),
+    Texts(HashMap<u64, (u64, usize, DocId)>),
     Times(HashMap<i64, u64>),
 }
 
@@ -124,7 +124,7 @@ impl Counter {
                 Self::Values(Values { field: *field, columns: Vec::new(), groups: HashMap::new(), is_counting: false })
             }
             Aggregate::Values { field: CountedField::State, .. } => Self::States(Vec::new()),
-            Aggregate::Values { field: CountedField::Story, .. } => Self::Stories(HashMap::new()),
+            Aggregate::Values { field: CountedField::Text, .. } => Self::Texts(HashMap::new()),
             Aggregate::Times { .. } => Self::Times(HashMap::new()),
         }
     }
@@ -158,8 +158,8 @@ impl Counter {
                     None => states.push((state, 1)),
                 }
             }
-            (Self::Stories(stories), _) => {
-                stories.entry(segment.columns.digest.first(doc).unwrap_or(0)).or_insert((0, at, doc)).0 += 1;
+            (Self::Texts(texts), _) => {
+                texts.entry(segment.columns.digest.first(doc).unwrap_or(0)).or_insert((0, at, doc)).0 += 1;
             }
             (Self::Times(slots), Aggregate::Times { key, .. }) => {
                 let columns = &segment.columns;
@@ -212,14 +212,13 @@ impl Counter {
                 states.sort_by_key(|(state, count)| (Reverse(*count), *state as i32));
                 states.into_iter().map(|(state, count)| (BucketKey::State(state), count)).collect()
             }
-            Self::Stories(stories) => {
-                let mut stories: Vec<(u64, (u64, usize, DocId))> = stories.into_iter().collect();
-                stories.sort_unstable_by_key(|(digest, (count, ..))| (Reverse(*count), *digest));
-                other = stories.iter().skip(limit).map(|(_, (count, ..))| count).sum();
-                stories.truncate(limit);
-                let ids = stories
-                    .into_iter()
-                    .map(|(_, (count, at, doc))| Ok((BucketKey::Story(segments[at].id(doc)?), count)));
+            Self::Texts(texts) => {
+                let mut texts: Vec<(u64, (u64, usize, DocId))> = texts.into_iter().collect();
+                texts.sort_unstable_by_key(|(digest, (count, ..))| (Reverse(*count), *digest));
+                other = texts.iter().skip(limit).map(|(_, (count, ..))| count).sum();
+                texts.truncate(limit);
+                let ids =
+                    texts.into_iter().map(|(_, (count, at, doc))| Ok((BucketKey::Text(segments[at].id(doc)?), count)));
                 ids.collect::<tantivy::Result<_>>()?
             }
             Self::Times(slots) => {

@@ -7,6 +7,7 @@ use tantivy::schema::IndexRecordOption;
 use tantivy::{DocSet, TERMINATED, Term};
 
 use super::schema::Fields;
+use super::selection::{ArticleSet, Selection};
 use super::view::{Readable, Segment, View};
 use super::word::{PrefixQuery, WordQuery, WordStatistics};
 use crate::article::{Filter, Form, Leaf, Node, Query, TextField, Words};
@@ -155,9 +156,21 @@ fn leaf_query(fields: &Fields, leaf: &Leaf, statistics: WordStatistics) -> Box<d
     }
 }
 
-/// Combines a text query with the conditions of a filter that the index has terms for. They change no score.
-pub(super) fn with_filter(fields: &Fields, query: Option<Box<dyn IndexQuery>>, filter: &Filter) -> Box<dyn IndexQuery> {
+/// Combines a text query with a selection and the conditions of a filter that the index has terms for. They change no
+/// score.
+pub(super) fn with_filter(
+    fields: &Fields,
+    query: Option<Box<dyn IndexQuery>>,
+    filter: &Filter,
+    selection: &Selection,
+) -> Box<dyn IndexQuery> {
     let mut nodes: Vec<(Occur, Box<dyn IndexQuery>)> = Vec::new();
+    let of_sets = |occur: Occur, sets: &[Arc<ArticleSet>]| {
+        let query = |set: &Arc<ArticleSet>| (occur, unscored(article_query(fields, set)));
+        sets.iter().map(query).collect::<Vec<_>>()
+    };
+    nodes.extend(of_sets(Occur::Must, &selection.all_of));
+    nodes.extend(of_sets(Occur::MustNot, &selection.none_of));
     for any in &filter.any_of {
         let terms: Vec<Term> = any.iter().map(|facet| fields.facet_term(facet)).collect();
         nodes.push((Occur::Must, unscored(any_term(terms))));
@@ -181,6 +194,16 @@ pub(super) fn with_filter(fields: &Fields, query: Option<Box<dyn IndexQuery>>, f
     }
     nodes.push((Occur::Must, query.unwrap_or_else(|| Box::new(ConstScoreQuery::new(Box::new(AllQuery), 0.0)))));
     Box::new(BooleanQuery::new(nodes))
+}
+
+/// Returns the query for the articles of a set.
+fn article_query(fields: &Fields, set: &ArticleSet) -> Box<dyn IndexQuery> {
+    let ids = any_term(set.ids().iter().map(|id| fields.id_term(id)).collect());
+    if set.texts().is_empty() {
+        return ids;
+    }
+    let texts = any_term(set.texts().iter().map(|text| fields.text_term(*text)).collect());
+    Box::new(BooleanQuery::new(vec![(Occur::Should, ids), (Occur::Should, texts)]))
 }
 
 fn any_term(mut terms: Vec<Term>) -> Box<dyn IndexQuery> {

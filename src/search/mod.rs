@@ -13,6 +13,7 @@ mod publisher;
 mod ranking;
 mod request;
 mod schema;
+mod selection;
 mod shared;
 mod similar;
 mod snapshot;
@@ -36,6 +37,7 @@ pub use compile::Statistics;
 pub use ranking::{Ranking, Recency, TimeKey};
 pub use request::{CountQuery, Counts, SuggestQuery, TopQuery};
 pub use schema::ValueField;
+pub use selection::{ArticleSet, Selection, TextHash};
 pub use suggest::{Suggested, SuggestedField};
 pub use top::{Candidate, ResultCursor, Top};
 
@@ -190,7 +192,7 @@ impl SearchIndex {
                 (None, _) => Statistics::default(),
             };
             let text = query.query.as_ref().map(|text| compile::text_query(fields, text, &statistics));
-            let compiled = compile::with_filter(fields, text, &query.filter);
+            let compiled = compile::with_filter(fields, text, &query.filter, &query.selection);
             let weight = top::weight(&*compiled, &fields.schema, view.searcher(), query.ranking.is_scored())?;
             let request = TopRequest {
                 weight: &*weight,
@@ -229,12 +231,12 @@ impl SearchIndex {
             let now = query.now.as_microsecond();
             let statistics = Statistics::default();
             let text = query.query.as_ref().map(|text| compile::text_query(fields, text, &statistics));
-            let compiled = compile::with_filter(fields, text, &query.filter);
+            let compiled = compile::with_filter(fields, text, &query.filter, &query.selection);
             let weight = top::weight(&*compiled, &fields.schema, view.searcher(), false)?;
             let conditions = ColumnFilter::new(&query.filter, now);
-            let mut chosen = top::Stories::new(&query.filter);
-            if let Some(stories) = &mut chosen
-                && let Err(cancelled) = stories.choose(view, &*weight, &conditions, cancelled)?
+            let mut chosen = top::Texts::new(&query.filter);
+            if let Some(texts) = &mut chosen
+                && let Err(cancelled) = texts.choose(view, &*weight, &conditions, cancelled)?
             {
                 return Ok(Err(cancelled));
             }
@@ -245,7 +247,7 @@ impl SearchIndex {
                     counter.begin(segment)?;
                 }
                 let each = |doc, _| {
-                    if chosen.as_ref().is_none_or(|stories| stories.has(at, doc)) {
+                    if chosen.as_ref().is_none_or(|texts| texts.has(at, doc)) {
                         total += 1;
                         for (counter, aggregate) in counters.iter_mut().zip(&query.aggregates) {
                             counter.count(aggregate, segment, at, doc, now);
@@ -273,7 +275,7 @@ impl SearchIndex {
     /// As [`Self::top`].
     pub async fn suggest(&self, query: SuggestQuery) -> Result<(Vec<Suggested>, Position), StoreError> {
         self.run(1, move |view, fields, cancelled| {
-            let compiled = compile::with_filter(fields, None, &query.filter);
+            let compiled = compile::with_filter(fields, None, &query.filter, &query.selection);
             let weight = top::weight(&*compiled, &fields.schema, view.searcher(), false)?;
             let typed = match query.field {
                 SuggestedField::Value(field) => field.folded(&query.prefix),

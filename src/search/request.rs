@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::aggregate::{Aggregate, Buckets};
 use super::compile::Statistics;
 use super::ranking::Ranking;
+use super::selection::Selection;
 use super::suggest::SuggestedField;
 use super::top::ResultCursor;
 use crate::article::{Filter, Position, Query};
@@ -14,8 +15,10 @@ use crate::article::{Filter, Position, Query};
 pub struct TopQuery {
     /// Text query; all articles if absent.
     pub query: Option<Query>,
-    /// Filter. Its own text query must match too.
+    /// Filter. Its own text query must match too. Its conditions on stories are those of `selection`.
     pub filter: Filter,
+    /// Articles to choose from.
+    pub selection: Selection,
     /// Order.
     pub ranking: Ranking,
     /// End of the previous page.
@@ -32,7 +35,7 @@ impl TopQuery {
     /// Returns the weight in the fair queue: the number of words that are looked up.
     pub(super) fn weight(&self) -> usize {
         let words = |query: &Option<Query>| query.as_ref().map_or(0, Query::cost);
-        (words(&self.query) + words(&self.filter.query)).max(1)
+        (words(&self.query) + words(&self.filter.query) + self.selection.weight()).max(1)
     }
 }
 
@@ -43,6 +46,8 @@ pub struct CountQuery {
     pub query: Option<Query>,
     /// Filter. Its own text query must match too.
     pub filter: Filter,
+    /// Articles to choose from.
+    pub selection: Selection,
     /// Ways to count.
     pub aggregates: Vec<Aggregate>,
     /// Time at which the articles must be readable.
@@ -52,7 +57,7 @@ pub struct CountQuery {
 impl CountQuery {
     pub(super) fn weight(&self) -> usize {
         let words = |query: &Option<Query>| query.as_ref().map_or(0, Query::cost);
-        words(&self.query) + words(&self.filter.query) + 1 + self.aggregates.len()
+        words(&self.query) + words(&self.filter.query) + self.selection.weight() + 1 + self.aggregates.len()
     }
 }
 
@@ -76,6 +81,8 @@ pub struct SuggestQuery {
     pub prefix: String,
     /// Filter.
     pub filter: Filter,
+    /// Articles to choose from.
+    pub selection: Selection,
     /// Maximum number of values.
     pub limit: usize,
     /// Time at which the articles must be readable.

@@ -7,6 +7,7 @@ use tantivy::schema::{
 };
 use tantivy::{TantivyDocument, Term};
 
+use super::selection::TextHash;
 use super::tokenizer::{TOKENIZER, marked};
 use crate::article::{ArticleId, Digest, Facet, FacetKind, Language, Lifecycle, Record, TextField};
 use crate::proto::Article;
@@ -171,6 +172,11 @@ impl Fields {
     /// Returns the term of a digest.
     pub(super) fn digest_term(&self, digest: &Digest) -> Term {
         Term::from_field_u64(self.digest, digest_number(digest))
+    }
+
+    /// Returns the term of a text.
+    pub(super) fn text_term(&self, text: TextHash) -> Term {
+        Term::from_field_u64(self.digest, text.0)
     }
 
     /// Returns the document of an article in any state.

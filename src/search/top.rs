@@ -11,6 +11,7 @@ use tantivy::{DocId, DocSet, TERMINATED};
 use super::compile::Statistics;
 use super::ranking::Ranking;
 use super::schema::{id_numbers, lifecycle_number};
+use super::selection::TextHash;
 use super::view::{Readable, Segment, View};
 use crate::article::{ArticleId, Filter, Lifecycle, Position, TimeRange};
 use crate::proto::ArticleState;
@@ -38,6 +39,8 @@ pub struct Candidate {
     pub rank: u64,
     /// Position of the indexed revision in the feed.
     pub position: Position,
+    /// Text of the article.
+    pub text: TextHash,
 }
 
 impl Candidate {
@@ -176,15 +179,15 @@ pub(super) fn for_each_match(
 }
 
 /// Articles of which each is the one that is shown of those with its text: the earliest that matches.
-pub(super) struct Stories(HashMap<u64, (i64, (u64, u64), usize, DocId)>, HashSet<(usize, DocId)>);
+pub(super) struct Texts(HashMap<u64, (i64, (u64, u64), usize, DocId)>, HashSet<(usize, DocId)>);
 
-impl Stories {
-    /// Returns an empty set, if the filter asks for one article of each story.
+impl Texts {
+    /// Returns an empty set, if the filter asks for one article of each text.
     pub(super) fn new(filter: &Filter) -> Option<Self> {
-        filter.one_per_story.then(|| Self(HashMap::new(), HashSet::new()))
+        filter.one_per_text.then(|| Self(HashMap::new(), HashSet::new()))
     }
 
-    /// Chooses one of the matching articles of each story.
+    /// Chooses one of the matching articles with each text.
     pub(super) fn choose(
         &mut self,
         view: &View,
@@ -275,9 +278,9 @@ pub(super) fn best(view: &View, request: &TopRequest<'_>) -> tantivy::Result<Res
     let after = request.after.map(|after| (after.rank, Reverse(id_numbers(&after.id))));
     let mut places = Places { heap: BinaryHeap::with_capacity(request.limit + 1), limit: request.limit, after };
     let mut total = 0;
-    let mut stories = Stories::new(request.filter);
-    if let Some(stories) = &mut stories
-        && let Err(cancelled) = stories.choose(view, request.weight, &conditions, request.cancelled)?
+    let mut texts = Texts::new(request.filter);
+    if let Some(texts) = &mut texts
+        && let Err(cancelled) = texts.choose(view, request.weight, &conditions, request.cancelled)?
     {
         return Ok(Err(cancelled));
     }
@@ -285,7 +288,7 @@ pub(super) fn best(view: &View, request: &TopRequest<'_>) -> tantivy::Result<Res
     for (at, segment) in view.segments.iter().enumerate() {
         let columns = &segment.columns;
         let each = |doc: DocId, score: f32| {
-            if stories.as_ref().is_some_and(|stories| !stories.has(at, doc)) {
+            if texts.as_ref().is_some_and(|texts| !texts.has(at, doc)) {
                 return;
             }
             total += 1;
@@ -310,7 +313,8 @@ pub(super) fn best(view: &View, request: &TopRequest<'_>) -> tantivy::Result<Res
     let candidate = |Entry { rank, score, segment, doc, .. }: Entry| {
         let segment = &view.segments[segment];
         let position = Position::of(segment.columns.sequence.first(doc).unwrap_or(0));
-        Ok(Candidate { id: segment.id(doc)?, score, rank, position })
+        let text = TextHash(segment.columns.digest.first(doc).unwrap_or(0));
+        Ok(Candidate { id: segment.id(doc)?, score, rank, position, text })
     };
     let candidates: tantivy::Result<Vec<Candidate>> = entries.into_iter().map(candidate).collect();
     Ok(Ok((candidates?, total)))

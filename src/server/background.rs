@@ -13,6 +13,7 @@ use crate::access::Access;
 use crate::article::{ArticleId, ChangeKind};
 use crate::ingest::Intake;
 use crate::random::jittered;
+use crate::read_counts::ReadCounts;
 use crate::search::SearchIndex;
 use crate::store::{Precondition, Store, StoreError, Transition, Write, WriteError};
 
@@ -26,6 +27,10 @@ const MAX_PURGE_INTERVAL: Duration = Duration::from_secs(3_600);
 const PURGE_BATCH: usize = 100;
 /// Interval between writes of events of ingestion.
 const FLUSH_INTERVAL: Duration = Duration::from_secs(1);
+/// Interval between updates of the counts of reads.
+pub const READ_COUNT_INTERVAL: Duration = Duration::from_secs(5);
+/// Interval between removals of old counts of reads, which are kept by the hour.
+const READ_REMOVAL_INTERVAL: Duration = Duration::from_secs(1_800);
 /// Bounds of the interval between removals of kept documents.
 const MIN_EVICT_INTERVAL: Duration = Duration::from_millis(100);
 const MAX_EVICT_INTERVAL: Duration = Duration::from_secs(60);
@@ -138,6 +143,47 @@ pub(super) async fn flush_intake(store: Arc<dyn Store>, intake: Arc<Intake>, sto
             Err(_) => {}
         }
         tokio::time::sleep(FLUSH_INTERVAL).await;
+    }
+}
+
+/// Stores the reads that callers have reported to this server, and reads the counts of all of them.
+pub(super) async fn update_read_counts(
+    store: Arc<dyn Store>,
+    counts: Arc<ReadCounts>,
+    interval: Duration,
+    stopping: CancellationToken,
+) {
+    let mut failing = false;
+    while !stopping.is_cancelled() {
+        // A store without space left can still be read.
+        let stored = counts.flush(&*store).await;
+        let read = counts.refresh(&*store).await;
+        match stored.and(read) {
+            Ok(()) => failing = false,
+            Err(error) if !std::mem::replace(&mut failing, true) => {
+                tracing::warn!(%error, "counts of reads could not be updated");
+            }
+            Err(_) => {}
+        }
+        // After a failure there is no hurry, even if many reads wait.
+        if failing { tokio::time::sleep(interval).await } else { counts.wait(interval).await }
+    }
+}
+
+/// Removes counts of reads that are older than they are kept.
+pub(super) async fn remove_old_reads(store: Arc<dyn Store>, counts: Arc<ReadCounts>, stopping: CancellationToken) {
+    let mut failing = false;
+    while !stopping.is_cancelled() {
+        let removed = counts.remove_old(&*store).await;
+        match &removed {
+            Ok(_) => failing = false,
+            Err(error) if !std::mem::replace(&mut failing, true) => {
+                tracing::warn!(%error, "old counts of reads could not be removed");
+            }
+            Err(_) => {}
+        }
+        let more = removed.is_ok_and(|count| count > 0);
+        tokio::time::sleep(if more { MIN_EVICT_INTERVAL } else { jittered(READ_REMOVAL_INTERVAL) }).await;
     }
 }
 

@@ -24,7 +24,7 @@ use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 use tower::ServiceBuilder;
 
 pub use crate::grpc::Compression;
-pub use background::SourceLimits;
+pub use background::{READ_COUNT_INTERVAL, SourceLimits};
 pub use engine::{CopyTarget, StoreOptions};
 pub use middleware::hosts::AllowedHosts;
 pub use middleware::limits::CallOptions;
@@ -40,9 +40,11 @@ use crate::grpc::served::retrieval_service_server::RetrievalServiceServer;
 use crate::grpc::{EditorialApi, IngestionApi, ReflectionAlpha, ReflectionApi, RetrievalApi};
 use crate::ingest::{Extraction, IngestOptions, Ingestion, Intake};
 use crate::proto::FILE_DESCRIPTOR_SET;
+use crate::read_counts::ReadCounts;
 use crate::retrieve::{Retrieval, RetrieveLimits};
 use crate::search::{self, SearchOptions};
 use crate::store::{StoreError, postgres, sqlite};
+use crate::stories::StoryEditor;
 use crate::telemetry::Metrics;
 use crate::telemetry::trace::TraceOptions;
 use bind_policy::BindPolicy;
@@ -92,6 +94,8 @@ pub struct ServerOptions {
     pub ingest: IngestOptions,
     /// Limits of kept documents.
     pub sources: SourceLimits,
+    /// Interval between updates of the counts of reads.
+    pub read_count_interval: Duration,
     /// Number of extraction threads.
     pub ingest_workers: usize,
     /// Maximum number of documents that are extracted or queued for extraction.
@@ -192,6 +196,7 @@ pub struct Server {
     stack: Stack,
     extraction: Extraction,
     intake: Arc<Intake>,
+    read_counts: Arc<ReadCounts>,
     access: Option<Access>,
     audit: Audit,
 }
@@ -218,7 +223,8 @@ impl Server {
             None => None,
         };
         let intake = Arc::new(Intake::new(metrics.ingest().clone()));
-        Ok(Self { options, listener, http, metrics, stack, extraction, intake, access, audit })
+        let read_counts = Arc::new(ReadCounts::new(metrics.read_counts().clone()));
+        Ok(Self { options, listener, http, metrics, stack, extraction, intake, read_counts, access, audit })
     }
 
     /// Returns the address for calls.
@@ -270,6 +276,12 @@ impl Server {
         background.push(tokio::spawn(evicting));
         let flushing = background::flush_intake(self.stack.store(), Arc::clone(&self.intake), stopping.clone());
         background.push(tokio::spawn(flushing));
+        let (counts, interval) = (Arc::clone(&self.read_counts), self.options.read_count_interval);
+        let counting =
+            background::update_read_counts(self.stack.store(), Arc::clone(&counts), interval, stopping.clone());
+        background.push(tokio::spawn(counting));
+        let removing = background::remove_old_reads(self.stack.store(), counts, stopping.clone());
+        background.push(tokio::spawn(removing));
         if let Some(access) = self.access.clone() {
             background.push(tokio::spawn(background::watch_credentials(
                 access.clone(),
@@ -318,11 +330,16 @@ impl Server {
         let connections =
             ConnectionContext::new(service, options, http1, tls, metrics.clone(), stopping.clone(), grace);
         transport::listener::serve(self.listener, Arc::new(connections), max, &metrics, &stopping).await;
-        // After the last call, so that its events are written too.
+        // After the last call, so that its events and reads are written too.
         match tokio::time::timeout(FLUSH_TIMEOUT, self.intake.flush(&*self.stack.store())).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "events of ingestion could not be written"),
             Err(_elapsed) => tracing::warn!("events of ingestion could not be written in time"),
+        }
+        match tokio::time::timeout(FLUSH_TIMEOUT, self.read_counts.flush(&*self.stack.store())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "reported reads could not be stored"),
+            Err(_elapsed) => tracing::warn!("reported reads could not be stored in time"),
         }
         for task in background {
             task.abort();
@@ -339,8 +356,13 @@ impl Server {
     fn own_services(&self, metrics: &Metrics) -> OwnServices {
         let max = self.options.max_message_bytes;
         let compression = self.options.compression;
-        let retrieval =
-            Retrieval::new(self.stack.reads(), self.stack.index(), self.stack.stories(), self.options.retrieve.clone());
+        let retrieval = Retrieval::new(
+            self.stack.reads(),
+            self.stack.index(),
+            self.stack.stories(),
+            Arc::clone(&self.read_counts),
+            self.options.retrieve.clone(),
+        );
         let extraction = self.extraction.clone();
         let early = EarlyReject::new(extraction.clone(), max, metrics.clone());
         let ingestion =
@@ -348,7 +370,8 @@ impl Server {
         let reads = retrieval.clone();
         let retrieval = RetrievalApi::new(retrieval, metrics.clone(), self.access.is_some(), compression);
         let keep = self.options.retrieve.deleted_keep;
-        let editorial = EditorialApi::new(ingestion.clone(), reads, self.audit.clone(), keep, compression);
+        let stories = self.stack.stories().map(|stories| StoryEditor::new(self.stack.store(), stories));
+        let editorial = EditorialApi::new(ingestion.clone(), reads, stories, self.audit.clone(), keep, compression);
         let ingestion = IngestionApi::new(ingestion, metrics.clone(), self.audit.clone(), compression);
         let mut retrieval = RetrievalServiceServer::new(retrieval)
             .accept_compressed(Gzip)
@@ -388,7 +411,7 @@ impl Server {
 
 /// Maximum size of a response, in bytes. A batch of 1,000 articles may be large, but no response is unbounded.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
-/// Maximum time of the last write of events of ingestion.
+/// Maximum time of the last write of events of ingestion, and of that of reported reads.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Checks that no port is exposed by mistake.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Consistency, Ingest, IngestSource, Merge, Missing, Original, Outcome, Precondition, SnapshotQuery, Store,
-    StoreError, Transition, Visibility, Write, WriteError,
+    Consistency, Ingest, IngestSource, LateCopies, Merge, Missing, Original, Outcome, Precondition, SnapshotQuery,
+    Store, StoreError, Transition, Visibility, Write, WriteError,
 };
 use crate::article::{ArticleId, ArticleKey, ChangeKind, CleanArticle, Lifecycle, Limits, Record};
 
@@ -123,6 +123,7 @@ async fn store<'a>(
                     version: standing.version,
                     request: None,
                     from: IngestSource::Copy(standing.editor_fields),
+                    late_copies: LateCopies::Reject,
                     original,
                     note: String::new(),
                     time: record.create_time,

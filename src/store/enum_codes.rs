@@ -27,8 +27,8 @@ const KINDS: [ChangeKind; 11] = [
     ChangeKind::Purged,
     ChangeKind::Reprocessed,
 ];
-const OUTCOMES: [Outcome; 5] =
-    [Outcome::Created, Outcome::Revised, Outcome::Unchanged, Outcome::Duplicate, Outcome::Stale];
+const OUTCOMES: [Outcome; 6] =
+    [Outcome::Created, Outcome::Revised, Outcome::Unchanged, Outcome::Duplicate, Outcome::Stale, Outcome::Held];
 
 fn at<T: Copy>(list: &[T], number: i64) -> Option<T> {
     usize::try_from(number).ok().and_then(|at| list.get(at)).copied()

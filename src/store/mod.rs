@@ -8,6 +8,7 @@ mod copy;
 mod enum_codes;
 mod error;
 mod former;
+mod hold;
 mod identity;
 mod keys;
 mod layer;
@@ -18,6 +19,7 @@ mod page;
 mod plan;
 pub mod postgres;
 mod read;
+mod reads;
 mod rush;
 pub mod sqlite;
 mod stories;
@@ -43,19 +45,23 @@ pub use merge::last_successor;
 pub use original::{Original, OriginalDocument, StoredOriginal};
 pub use page::{ListCursor, ListPage, ListQuery, Order, OrderField, Shard, SnapshotQuery};
 pub use read::{Change, ChangedIds, Consistency, FeedCursor, Fetched, Layer, Revision, Visibility};
+pub use reads::{HourlyReads, hour_of};
 pub use rush::Rush;
 pub use stories::{GroupedUntil, GroupingStep, NumberedMember, StoryMember};
 pub use traced::Traced;
 pub use verify::{Total, Verified, verify};
 pub use write::{
-    Authority, Ingest, IngestSource, KeyNote, Merge, Missing, Outcome, Precondition, Reprocessed, RequestKey,
-    Transition, Update, Write, Written,
+    Authority, Ingest, IngestSource, KeyNote, LateCopies, Merge, Missing, Outcome, Precondition, Reprocessed,
+    RequestKey, Transition, Update, Write, Written,
 };
 
 use crate::article::{ArticleId, ArticleKey, Key, Position, Record, StoryId};
 
 /// Number of events of ingestion that are kept. An event takes at most 4 KiB.
 pub const MAX_EVENTS: i64 = 5_000;
+
+/// Maximum number of counts of reads that are removed in one transaction.
+const MAX_REMOVED_READS: usize = 5_000;
 
 /// Store of articles, their revisions and the change feed.
 ///
@@ -172,11 +178,29 @@ pub trait Store: Send + Sync + 'static {
     /// Returns the memberships of a story, in the order of their numbers: at most `limit` after a number.
     async fn story_members(&self, story: StoryId, after: u64, limit: usize) -> Result<Vec<NumberedMember>, StoreError>;
 
+    /// Returns the articles of stories, or of those that they have become part of, each with its story: at most `limit`
+    /// of a story, those whose memberships changed first.
+    async fn articles_of_stories(
+        &self,
+        stories: &[StoryId],
+        limit: usize,
+    ) -> Result<Vec<(StoryId, ArticleId)>, StoreError>;
+
     /// Returns the stories of articles, in the order of `ids`; none for those that are in no story.
     async fn stories_of(&self, ids: &[ArticleId]) -> Result<Vec<Option<StoryId>>, StoreError>;
 
     /// Returns the story that another one has become part of, at last; none if it was not merged.
     async fn merged_into(&self, story: StoryId) -> Result<Option<StoryId>, StoreError>;
+
+    /// Adds reads to the counts of articles by hour. Those of articles that are unknown, or not readable at `now`, are
+    /// left out.
+    async fn add_reads(&self, reads: Vec<HourlyReads>, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Returns at most `limit` articles with reads in an hour, counted from 1970, and their counts, most read first.
+    async fn reads_of_hour(&self, hour: i64, limit: usize) -> Result<Vec<(ArticleId, u64)>, StoreError>;
+
+    /// Removes some counts of reads in hours before one. Returns their number, 0 if none is left to be removed.
+    async fn remove_reads_before(&self, hour: i64) -> Result<usize, StoreError>;
 
     /// Acquires a lease for a time, or extends it: a task of which only one replica at a time does each kind. Returns
     /// false if another holder has it.

@@ -24,6 +24,8 @@ pub(super) enum CopyOf {
     Readable,
     /// An article that was withdrawn with its copies.
     Withdrawn(ArticleId),
+    /// An article of the same source with exactly this text, which was withdrawn without its copies.
+    SameText(ArticleId),
 }
 
 /// Returns true if the withdrawal of an article holds for its copies.
@@ -45,7 +47,7 @@ impl CopyOf {
         let mut decisive = None;
         for copy in found {
             match copy {
-                Self::Withdrawn(_) => return Some(copy),
+                Self::Withdrawn(_) | Self::SameText(_) => return Some(copy),
                 Self::Readable => decisive = Some(copy),
             }
         }

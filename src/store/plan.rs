@@ -45,7 +45,8 @@ pub(super) struct New<'a> {
     pub(super) article: &'a CleanArticle,
     /// Digest of its text, which is not that of the article if the text was erased.
     pub(super) digest: Digest,
-    /// `Created`, or `Withdrawn` for one that is withdrawn before it arrives, or `Purged` for the copy of a purged one.
+    /// `Created`, or `Withdrawn` for one that is withdrawn before it arrives or is held, or `Purged` for the copy of a
+    /// purged one.
     pub(super) kind: ChangeKind,
     pub(super) lifecycle: Lifecycle,
     pub(super) reason: &'a str,
@@ -112,6 +113,11 @@ impl<'a> Revision<'a> {
     /// Returns the revision for a new text.
     fn of_text(article: Cow<'a, CleanArticle>, reason: &'a str) -> Self {
         Self { kind: ChangeKind::Revised, lifecycle: Lifecycle::Live, article: Some(article), reason }
+    }
+
+    /// Returns the new text if its headline or body are not those of the article before.
+    pub(super) fn new_text(&self, before: &Record) -> Option<&CleanArticle> {
+        self.article.as_deref().filter(|article| article.digest() != before.digest)
     }
 }
 
@@ -371,10 +377,13 @@ pub(super) fn first(id: &ArticleId, new: &New<'_>, token: ChangeToken) -> Record
     }
 }
 
-/// Returns true if readers see the first revision of an article in the feed: unless it is under embargo, or expired.
+/// Returns true if readers see the first revision of an article in the feed: unless it is under embargo, expired or
+/// held.
 pub(super) fn is_announced(parts: &RecordParts) -> bool {
     match parts.lifecycle {
         Lifecycle::Live => parts.unreadable(parts.update_time).is_none(),
+        // An article that is withdrawn before it arrives has no text.
+        Lifecycle::Withdrawn => parts.digest == Digest::of("", ""),
         _ => !parts.was_embargoed(),
     }
 }

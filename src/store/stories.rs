@@ -2,7 +2,8 @@
 //!
 //! Each step of the replica that groups articles is one transaction: the memberships that it has changed, the merges of
 //! stories, and the position in the change feed up to which articles are grouped. Memberships are numbered in the order
-//! of their changes, so that followers read those after the last number that they have seen.
+//! of their changes, so that followers read those after the last number that they have seen. All those of a step are
+//! visible at once.
 
 use super::FeedCursor;
 use crate::article::{ArticleId, StoryId};
@@ -39,7 +40,8 @@ pub struct GroupedUntil {
     pub cursor: FeedCursor,
 }
 
-/// Step of the replica that groups articles.
+/// Step of the replica that groups articles, or of an editor: that one leaves the position in the change feed as it is,
+/// and has a changed membership.
 #[derive(Clone, Debug)]
 pub struct GroupingStep {
     /// The state that the step continues from. If another replica has done a step since, this one is not applied.
@@ -48,7 +50,11 @@ pub struct GroupingStep {
     pub until: FeedCursor,
     /// Changed memberships, at most one for each article. The number of the state grows by as many.
     pub members: Vec<StoryMember>,
+    /// Articles that are not in `members`, each once, whose visibility may have changed. Their memberships, if they
+    /// have one, stay and get new numbers, before those of `members`: so watches read the articles again.
+    pub renumbered: Vec<ArticleId>,
     /// Stories that have become part of another one: the former, then the one that it belongs to now. Applied in order,
-    /// with all stored members of the former, before `members`.
+    /// with all stored members of the former, before `members`. Members that have another story then get new numbers,
+    /// in the order of their old ones, before all others of the step.
     pub merges: Vec<(StoryId, StoryId)>,
 }

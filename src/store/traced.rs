@@ -122,6 +122,14 @@ impl StoreLayer for Traced {
         recorded("store.story_members", self.store.story_members(story, after, limit)).await
     }
 
+    async fn articles_of_stories(
+        &self,
+        stories: &[StoryId],
+        limit: usize,
+    ) -> Result<Vec<(StoryId, ArticleId)>, StoreError> {
+        recorded("store.articles_of_stories", self.store.articles_of_stories(stories, limit)).await
+    }
+
     async fn stories_of(&self, ids: &[ArticleId]) -> Result<Vec<Option<StoryId>>, StoreError> {
         recorded("store.stories_of", self.store.stories_of(ids)).await
     }

@@ -91,6 +91,8 @@ pub struct Ingest {
     pub request: Option<RequestKey>,
     /// Source.
     pub from: IngestSource,
+    /// Effect on a new article that is a copy of a withdrawn one.
+    pub late_copies: LateCopies,
     /// The document as received, if it is to be kept.
     pub original: Option<Original>,
     /// The sender's note about this version: the reason of the revision that it becomes. Empty if there is none.
@@ -107,6 +109,16 @@ pub enum IngestSource {
     /// Another store, whose times are copied exactly, with the fields that belong to editors there. A field that
     /// belongs to an editor only in this store is unchanged.
     Copy(EditorFields),
+}
+
+/// Effect of a withdrawal that holds for copies on a new article that is one. A copy of a store is not compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LateCopies {
+    /// It is rejected.
+    #[default]
+    Reject,
+    /// It is stored as withdrawn: [`Outcome::Held`].
+    Hold,
 }
 
 /// Authority of the author of a write over readable articles.
@@ -244,6 +256,8 @@ pub enum Outcome {
     Duplicate,
     /// No change: the document is older than the last ingested one.
     Stale,
+    /// New article that is withdrawn from its first text on: it is a copy of one that was withdrawn with its copies.
+    Held,
 }
 
 impl Outcome {
@@ -275,11 +289,13 @@ pub struct Written {
     pub notes: Vec<KeyNote>,
     /// Articles that were merged into this one.
     pub merged: Vec<Arc<Record>>,
+    /// The withdrawn article that a held one is a copy of; none in the result of a repeated request.
+    pub copy_of: Option<ArticleId>,
 }
 
 impl Written {
     /// Returns the result of a write that has nothing more to say.
     pub fn new(record: Arc<Record>, outcome: Outcome) -> Self {
-        Self { record, outcome, stale_part: None, notes: Vec::new(), merged: Vec::new() }
+        Self { record, outcome, stale_part: None, notes: Vec::new(), merged: Vec::new(), copy_of: None }
     }
 }

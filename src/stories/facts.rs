@@ -8,7 +8,7 @@ use crate::proto::Article;
 
 /// Version of the encoding. A change of the features of texts needs a new one: articles with an older one keep their
 /// story, and other articles are not compared with them.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 /// Maximum length of a name, in bytes.
 const MAX_NAME: usize = 200;
 

@@ -75,6 +75,7 @@ async fn reached(store: &dyn Store, shared: &Shared, until: GroupedUntil) -> Res
     shared.behind_since.store(behind, Ordering::Relaxed);
     let is_first = !shared.is_read.swap(true, Ordering::Relaxed);
     let position = until.cursor.position;
+    shared.reached.send_if_modified(|reached| std::mem::replace(reached, until) != until);
     shared.position.send_if_modified(|reached| std::mem::replace(reached, position) != position || is_first);
     Ok(())
 }

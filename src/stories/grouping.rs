@@ -40,6 +40,8 @@ pub(super) struct Changed {
 #[derive(Default)]
 pub(super) struct Changes {
     pub(super) members: BTreeMap<ArticleId, StoryMember>,
+    /// Articles that are not known, and may have a membership.
+    pub(super) renumbered: Vec<ArticleId>,
     pub(super) merges: Vec<(StoryId, StoryId)>,
     /// Number of articles that are new.
     added: u64,
@@ -75,7 +77,18 @@ impl Grouping {
         self.numbers.insert(member.article.clone(), facts.number);
         self.times.insert((facts.time, facts.number));
         let known = Known { id: member.article, story: member.story, by_editor: member.by_editor, facts };
+        if known.is_held() {
+            self.clusterer.hold(known.facts.story);
+        }
         self.known.insert(known.facts.number, known);
+    }
+
+    /// Takes a membership that an editor has changed. An article whose report is empty is not known any more.
+    pub(super) fn replace(&mut self, member: StoryMember) {
+        if let Some(number) = self.numbers.get(&member.article).copied() {
+            self.remove(number);
+        }
+        self.restore(member);
     }
 
     /// Returns true if the text of an article that is readable has to be analyzed: it is not known as it is.
@@ -96,8 +109,9 @@ impl Grouping {
     pub(super) fn apply(&mut self, changed: Changed, last: u64, changes: &mut Changes) {
         let known = self.numbers.get(&changed.id).copied();
         let Some(facts) = changed.facts else {
-            if let Some(number) = known {
-                self.forget(number, changes);
+            match known {
+                Some(number) => self.forget(number, changes),
+                None => changes.renumbered.push(changed.id),
             }
             return;
         };
@@ -108,8 +122,8 @@ impl Grouping {
                 changes.added += 1;
                 self.group(changed.id, last + changes.added, facts, features, changes);
             }
-            // Not readable, or too old.
-            (None, None) => {}
+            // Not readable, or too old: it has no story, or one from when it was not.
+            (None, None) => changes.renumbered.push(changed.id),
         }
     }
 
@@ -132,6 +146,12 @@ impl Grouping {
             return;
         }
         changes.members.insert(known.id.clone(), known.member());
+        if known.by_editor && had.is_readable != known.facts.is_readable {
+            match known.is_held() {
+                true => self.clusterer.hold(had.story),
+                false => self.clusterer.release(had.story),
+            }
+        }
         match (had.is_readable, known.facts.is_readable) {
             // It leaves the story's counts, and keeps its story.
             (true, false) => self.clusterer.remove(number),
@@ -153,6 +173,10 @@ impl Grouping {
         if let Some(known) = before {
             self.texts.remove(known.facts.story, &known.facts);
             self.times.remove(&(known.facts.time, number));
+            if known.is_held() {
+                // It is readable now.
+                self.clusterer.release(known.facts.story);
+            }
         }
         self.latest = self.latest.max(facts.time);
         self.times.insert((facts.time, number));
@@ -218,12 +242,21 @@ impl Grouping {
 
     /// Empties the report of an article, which keeps its story.
     fn forget(&mut self, number: u64, changes: &mut Changes) {
-        let Some(known) = self.known.remove(&number) else { return };
+        let Some(known) = self.remove(number) else { return };
+        changes.members.insert(known.id.clone(), StoryMember { report: Vec::new(), ..known.member() });
+    }
+
+    /// Removes an article that is known.
+    fn remove(&mut self, number: u64) -> Option<Known> {
+        let known = self.known.remove(&number)?;
         self.clusterer.remove(number);
         self.numbers.remove(&known.id);
         self.times.remove(&(known.facts.time, number));
         self.texts.remove(known.facts.story, &known.facts);
-        changes.members.insert(known.id.clone(), StoryMember { report: Vec::new(), ..known.member() });
+        if known.is_held() {
+            self.clusterer.release(known.facts.story);
+        }
+        Some(known)
     }
 
     /// Empties the reports of some articles that are too old: when depends on the articles alone, not on a clock.
@@ -247,6 +280,11 @@ impl Grouping {
 }
 
 impl Known {
+    /// Returns true if an editor has decided its story, and it is hidden: it pins the story without a report.
+    fn is_held(&self) -> bool {
+        self.by_editor && !self.facts.is_readable
+    }
+
     fn member(&self) -> StoryMember {
         StoryMember {
             article: self.id.clone(),

@@ -10,13 +10,15 @@ pub const GROWTH_HOURS: f64 = 3.0;
 pub const GROWTH_WEIGHT: f64 = 0.5;
 /// Influence of a step of urgency, from 1 (most urgent) to 5 (normal).
 pub const URGENCY_WEIGHT: f64 = 0.15;
+/// Influence of reads: a story that is read as much as the most read article counts 1 + this as much.
+pub const READ_WEIGHT: f64 = 0.5;
 /// Urgency that changes nothing, also that of stories without one.
 const NORMAL_URGENCY: f64 = 5.0;
 
 const HOUR: f64 = 3_600e6;
 
 /// Returns the score of a story at a time in microseconds since 1970: not negative, and higher for a story that more
-/// independent sources report, lately.
+/// independent sources report, lately, and that is read more.
 pub fn score(story: &Summary, now: i64) -> f32 {
     let age = |time: i64| (now.saturating_sub(time)).max(0) as f64 / HOUR;
     let latest = story.report_times.last().copied().unwrap_or(story.latest_time);
@@ -29,6 +31,7 @@ pub fn score(story: &Summary, now: i64) -> f32 {
     let score = (1.0 + story.source_count as f64).ln()
         * (-age(latest) / HALF_LIFE_HOURS).exp2()
         * (1.0 + GROWTH_WEIGHT * recent / reports)
-        * (1.0 + URGENCY_WEIGHT * (NORMAL_URGENCY - urgency));
+        * (1.0 + URGENCY_WEIGHT * (NORMAL_URGENCY - urgency))
+        * (1.0 + READ_WEIGHT * story.read_share.sqrt());
     score as f32
 }

@@ -11,6 +11,8 @@ use tokio::sync::{Notify, watch};
 use super::summary::Summary;
 use super::view::{Rank, StoryFilter, StoryOrder, StoryView};
 use crate::article::Position;
+use crate::read_counts::DecayedReads;
+use crate::store::GroupedUntil;
 use crate::telemetry::StoryMetrics;
 
 /// Number of orders that are kept.
@@ -41,9 +43,11 @@ pub(super) struct Shared {
     pub(super) is_read: AtomicBool,
     /// Position in the change feed up to which articles are grouped, and the stories read.
     pub(super) position: watch::Sender<Position>,
+    /// State of grouping that the follower has read: what has a lower number is stored.
+    pub(super) reached: watch::Sender<GroupedUntil>,
     /// Time since which there are changes that are not grouped, in microseconds since 1970; 0 if there are none.
     pub(super) behind_since: AtomicI64,
-    /// Signals a step of this replica.
+    /// Signals a step of this replica, or of an editor at it.
     pub(super) stepped: Notify,
     pub(super) metrics: StoryMetrics,
 }
@@ -56,6 +60,7 @@ impl Shared {
             kept: Mutex::default(),
             is_read: AtomicBool::new(false),
             position: watch::channel(Position::START).0,
+            reached: watch::channel(GroupedUntil { number: 0, cursor: Position::START.into() }).0,
             behind_since: AtomicI64::new(0),
             stepped: Notify::new(),
             metrics,
@@ -91,12 +96,18 @@ impl Shared {
     }
 
     /// Returns the stories in an order, with all articles up to a position that the view has reached.
-    pub(super) fn ranked(&self, filter: &StoryFilter, order: StoryOrder, required: Position) -> Ranked {
+    pub(super) fn ranked(
+        &self,
+        filter: &StoryFilter,
+        order: StoryOrder,
+        required: Position,
+        reads: &DecayedReads,
+    ) -> Ranked {
         if let Some(ranked) = self.kept(filter, order, required) {
             return ranked;
         }
         let (version, position) = (self.version.load(Ordering::Relaxed), *self.position.borrow());
-        let ranked = Arc::new(self.read(|view| view.ranked(filter, order)));
+        let ranked = Arc::new(self.read(|view| view.ranked(filter, order, reads)));
         let mut kept = self.lock_kept();
         kept.retain(|kept| kept.order != order || kept.filter != *filter);
         kept.truncate(KEPT - 1);

@@ -90,6 +90,9 @@ pub struct Summary {
     pub report_times: Vec<i64>,
     /// The highest urgency, from 1 (most urgent) to 9; 0 if none is stated.
     pub urgency: u32,
+    /// Recent reads of its articles, as a share of those of the most read article, from 0 to 1. Only in an order by
+    /// score; else 0.
+    pub read_share: f64,
 }
 
 /// Text of one or more articles of a story.
@@ -135,6 +138,7 @@ impl Summary {
             languages,
             urgency: ordered.iter().map(|it| it.urgency).filter(|urgency| *urgency > 0).min().unwrap_or(0).into(),
             report_times,
+            read_share: 0.0,
         })
     }
 }

@@ -7,6 +7,7 @@ use super::facts::Facts;
 use super::rank::score;
 use super::summary::{Counted, Names, Summary};
 use crate::article::{ArticleId, StoryId, fold};
+use crate::read_counts::DecayedReads;
 
 /// Condition on the articles that count.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -91,12 +92,17 @@ impl StoryView {
         self.stories.len()
     }
 
-    /// Returns all stories that meet a filter, with their places, in order.
-    pub fn ranked(&self, filter: &StoryFilter, order: StoryOrder) -> Vec<(Rank, Summary)> {
+    /// Returns all stories that meet a filter, with their places, in order. Reads count in the order by score.
+    pub fn ranked(&self, filter: &StoryFilter, order: StoryOrder, reads: &DecayedReads) -> Vec<(Rank, Summary)> {
         let min = filter.min_source_count.max(1);
+        let read = match order {
+            StoryOrder::Latest => HashMap::new(),
+            StoryOrder::Score(_) => self.reads_by_story(filter, reads),
+        };
         let summaries =
             self.stories.iter().filter(|(_, articles)| articles.len() >= min).filter_map(|(id, articles)| {
-                let summary = Summary::of(*id, articles.iter().filter(|article| filter.counts(article)))?;
+                let mut summary = Summary::of(*id, articles.iter().filter(|article| filter.counts(article)))?;
+                summary.read_share = read.get(id).map_or(0.0, |of_story| reads.share(*of_story));
                 let place = match order {
                     StoryOrder::Latest => summary.latest_time,
                     // The bits of numbers that are not negative are in their order.
@@ -107,5 +113,20 @@ impl StoryView {
         let mut ranked: Vec<(Rank, Summary)> = summaries.collect();
         ranked.sort_unstable_by_key(|(rank, _)| *rank);
         ranked
+    }
+
+    /// Returns the reads of the articles that count, by their stories. The number of articles that are read is limited,
+    /// that of all recent ones is not.
+    fn reads_by_story(&self, filter: &StoryFilter, reads: &DecayedReads) -> HashMap<StoryId, f64> {
+        let mut by_story: HashMap<StoryId, f64> = HashMap::new();
+        for (article, count) in reads.iter() {
+            let Some(story) = self.story_of.get(article) else { continue };
+            let articles = self.stories.get(story);
+            let counted = articles.and_then(|articles| articles.iter().find(|counted| counted.id == *article));
+            if counted.is_some_and(|counted| filter.counts(counted)) {
+                *by_story.entry(*story).or_default() += count;
+            }
+        }
+        by_story
     }
 }

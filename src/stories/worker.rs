@@ -79,7 +79,12 @@ impl Worker {
                 }
                 extended = Instant::now();
             }
-            let Some((changes, records)) = self.read(&mut state).await? else { continue };
+            let Some((changes, records)) = self.read(&mut state).await? else {
+                // The step to the end of the feed was not applied if another one came first.
+                let Some(current) = self.catch_up(state).await? else { return Ok(()) };
+                state = current;
+                continue;
+            };
             let is_caught_up = changes < BATCH;
             if changes == 0 {
                 // A lost wake-up only delays the worker.
@@ -87,10 +92,15 @@ impl Worker {
                 continue;
             }
             rush.rest(&mut self.wake, &records.records, is_caught_up).await;
-            match self.step(state, records).await? {
+            let next = match self.catch_up(state).await? {
+                Some(current) => self.step(current, records).await?,
+                None => None,
+            };
+            match next {
                 Some(next) => state = next,
+                // The stories are read again without a pause.
                 None => {
-                    tracing::info!("another replica has grouped articles since; its stories are read");
+                    tracing::info!("another replica or an editor has changed stories since; the stories are read");
                     return Ok(());
                 }
             }
@@ -132,6 +142,7 @@ impl Worker {
                     from: state.until,
                     until: FeedCursor::from(self.store.head().await?),
                     members: Vec::new(),
+                    renumbered: Vec::new(),
                     merges: Vec::new(),
                 };
                 state.until = self.store.apply_grouping(step).await?.unwrap_or(state.until);
@@ -157,7 +168,35 @@ impl Worker {
         Ok(Some((changes, Read { records, cursor: changed.cursor })))
     }
 
-    /// Decides, and stores the decisions. None if another replica has done a step since.
+    /// Takes the decisions of editors since the state was read: steps that leave the position in the change feed as it
+    /// is. None if another replica has done a step since.
+    async fn catch_up(&self, mut state: State) -> Result<Option<State>, StoreError> {
+        loop {
+            let until = self.store.grouped_until().await?;
+            if until.cursor.position != state.until.cursor.position || until.number < state.until.number {
+                return Ok(None);
+            }
+            if until.number == state.until.number {
+                return Ok(Some(state));
+            }
+            let (mut members, mut number) = (Vec::new(), state.until.number);
+            while number < until.number {
+                let page = self.store.changed_members(number, PAGE, false).await?;
+                let Some(last) = page.last() else { break };
+                number = last.number;
+                members.extend(page.into_iter().map(|numbered| numbered.member));
+            }
+            tracing::debug!(members = members.len(), "decisions of editors about stories taken");
+            let mut grouping = state.grouping;
+            let grouping = blocking(move || {
+                members.into_iter().for_each(|member| grouping.replace(member));
+                grouping
+            });
+            state = State { grouping: grouping.await?, until };
+        }
+    }
+
+    /// Decides, and stores the decisions. None if another step was done since.
     async fn step(&self, state: State, read: Read) -> Result<Option<State>, StoreError> {
         let began = Instant::now();
         let State { mut grouping, until } = state;
@@ -174,7 +213,8 @@ impl Worker {
         .await?;
         let members: Vec<_> = changes.members.into_values().collect();
         let count = members.len();
-        let step = GroupingStep { from: until, until: read.cursor, members, merges: changes.merges };
+        let (renumbered, merges) = (changes.renumbered, changes.merges);
+        let step = GroupingStep { from: until, until: read.cursor, members, renumbered, merges };
         let applied = self.store.apply_grouping(step).await?;
         self.shared.metrics.grouped(articles, began.elapsed());
         tracing::debug!(articles, members = count, "articles grouped into stories");

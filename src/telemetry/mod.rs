@@ -11,6 +11,6 @@ pub use log_rate_limiter::LogRateLimiter;
 pub use logging::{LogFormat, LoggingError, check_level, init};
 pub use metrics::{
     CacheMetrics, CallMetrics, ComputedGauge, ConnectionMetrics, ConsistencyCheckMetrics, IngestMetrics, MethodMetrics,
-    Metrics, OpenConnection, ReadMetrics, RedisMetrics, RetrievalMetrics, SearchMetrics, StandbyMetrics, StoreMetrics,
-    StoryMetrics,
+    Metrics, OpenConnection, ReadCountMetrics, ReadMetrics, RedisMetrics, RetrievalMetrics, SearchMetrics,
+    StandbyMetrics, StoreMetrics, StoryMetrics,
 };

@@ -183,7 +183,7 @@ async fn queries_and_filters_select_what_is_counted() {
 async fn stories_are_counted_by_their_digest() {
     let copy = |name: &str| article(name, "One wire report", "The same text.");
     let desk = Desk::with(["a", "b", "c"].map(copy).into_iter().chain(articles())).await;
-    let aggregations = vec![by_value(ValueField::Story, 1)];
+    let aggregations = vec![by_value(ValueField::Text, 1)];
     let answer = counts(&desk, AggregateArticlesRequest { aggregations, ..Default::default() }).await;
     let [story] = &answer.results[0].buckets[..] else { panic!("{answer:?}") };
     assert_eq!((story.count, answer.results[0].other_count), (3, 5));
@@ -191,7 +191,7 @@ async fn stories_are_counted_by_their_digest() {
     let digests = Some(StringCondition::any_of([digest]));
     let filter = ArticleFilter { content_digests: digests, ..Default::default() };
     let all = counts(&desk, AggregateArticlesRequest { filter: Some(filter.clone()), ..Default::default() }).await;
-    let filter = Some(ArticleFilter { one_per_story: true, ..filter });
+    let filter = Some(ArticleFilter { one_per_text: true, ..filter });
     let one = counts(&desk, AggregateArticlesRequest { filter, ..Default::default() }).await;
     assert_eq!((all.total_size, one.total_size), (3, 1));
 }

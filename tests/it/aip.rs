@@ -17,9 +17,12 @@ const NO_PREPOSITIONS: [&str; 16] = [
     "after", "as", "at", "before", "by", "for", "from", "in", "of", "on", "per", "since", "to", "until", "via", "with",
 ];
 /// Fields whose names contain a preposition (AIP-140), for the reasons in the record.
-const PREPOSITIONS: [&str; 2] = ["Consistency.at_least_as_fresh", "ArticleFilter.one_per_story"];
+const PREPOSITIONS: [&str; 3] =
+    ["Consistency.at_least_as_fresh", "ArticleFilter.one_per_text", "ArticleFilter.one_per_story"];
 /// Repeated fields whose names are a plural that does not end with `s`, or conditions on lists.
 const PLURALS: [&str; 5] = ["any_of", "all_of", "none_of", "media", "snippet"];
+/// Methods that change stories: these have no revisions, and a repeated call changes nothing (AIP-154, AIP-155).
+const OF_STORIES: [&str; 2] = ["MoveStoryArticles", "MergeStories"];
 /// Repeated parts of one text.
 const PARTS_OF_A_TEXT: [&str; 1] = ["SearchResult.headline"];
 
@@ -192,7 +195,7 @@ fn methods_have_standard_shapes() {
             _ if ["Get", "List"].iter().any(|read| name.starts_with(read)) => "get",
             // Of editors and senders; a thousand keys are too long for a URL, and a URL has no lists of messages.
             _ if method.parent_service().name() != "RetrievalService" => "post",
-            "BatchLookupArticles" | "AggregateArticles" => "post",
+            "BatchLookupArticles" | "AggregateArticles" | "RecordReads" => "post",
             _ => "get",
         };
         assert_eq!(verb, expected, "{name}");
@@ -232,7 +235,7 @@ fn lists_and_searches_have_pages() {
         assert!(first.is_list(), "{}", method.name());
         checked += 1;
     }
-    assert_eq!(checked, 9);
+    assert_eq!(checked, 10);
 }
 
 /// AIP-155, AIP-163, AIP-154.
@@ -244,13 +247,18 @@ fn mutations_have_a_request_id_a_dry_run_and_an_etag() {
     let changes = changes.filter(|method| !is_read(method));
     for method in changes.filter(|method| !method.is_client_streaming()) {
         let input = method.input();
-        for field in ["request_id", "validate_only"] {
+        let required: &[&str] =
+            if OF_STORIES.contains(&method.name()) { &["validate_only"] } else { &["request_id", "validate_only"] };
+        for field in required {
             assert!(input.get_field_by_name(field).is_some(), "{}: must have {field}", method.name());
         }
         let etag = |message: &MessageDescriptor| message.get_field_by_name("etag").is_some();
         let article = input.get_field_by_name("article").and_then(|field| field.kind().as_message().cloned());
         // A document is ordered by its version instead.
-        let has_etag = etag(&input) || article.as_ref().is_some_and(etag) || method.name() == "IngestArticle";
+        let has_etag = etag(&input)
+            || article.as_ref().is_some_and(etag)
+            || method.name() == "IngestArticle"
+            || OF_STORIES.contains(&method.name());
         assert!(has_etag, "{}: must have an etag", method.name());
     }
 }

@@ -217,7 +217,7 @@ async fn rejects_invalid_tokens_and_shards() {
     kept.read(&mut reads, &whole, 5).await;
     let token = kept.token;
     let other = TestServer::start().await;
-    let filter = Some(ArticleFilter { one_per_story: true, ..Default::default() });
+    let filter = Some(ArticleFilter { one_per_text: true, ..Default::default() });
     let bad = [
         (ExportArticlesRequest { export_token: "nonsense".into(), ..whole.clone() }, "export_token"),
         (ExportArticlesRequest { export_token: token[1..].into(), ..whole.clone() }, "export_token"),

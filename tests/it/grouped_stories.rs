@@ -18,7 +18,7 @@ type Reads = RetrievalServiceClient<Channel>;
 type Writes = IngestionServiceClient<Channel>;
 
 /// Reports of one event, each by another source.
-const TANKER: [(&str, &str, &str); 3] = [
+pub const TANKER: [(&str, &str, &str); 3] = [
     (
         "eastport-post.example",
         "Tanker Halcyon runs onto the Skerry bank off Tarn Head",
@@ -45,7 +45,7 @@ const TANKER: [(&str, &str, &str); 3] = [
     ),
 ];
 /// Reports of another event.
-const SCHOOL: [(&str, &str, &str); 2] = [
+pub const SCHOOL: [(&str, &str, &str); 2] = [
     (
         "herald.example",
         "Roof of Brackwell school falls in during the holidays",
@@ -62,7 +62,7 @@ const SCHOOL: [(&str, &str, &str); 2] = [
     ),
 ];
 
-fn report(number: usize, (site, headline, body): (&str, &str, &str)) -> Article {
+pub fn report(number: usize, (site, headline, body): (&str, &str, &str)) -> Article {
     Article {
         url: format!("https://{site}/news/{number}"),
         headline: headline.to_owned(),
@@ -73,18 +73,22 @@ fn report(number: usize, (site, headline, body): (&str, &str, &str)) -> Article 
 }
 
 /// A server that groups articles.
-struct Desk {
-    server: TestServer,
-    reads: Reads,
-    writes: Writes,
-    token: String,
+pub struct Desk {
+    pub server: TestServer,
+    pub reads: Reads,
+    pub writes: Writes,
+    pub token: String,
 }
 
 impl Desk {
-    async fn with(articles: impl IntoIterator<Item = Article>) -> (Self, Vec<Article>) {
-        let server = TestServer::with(|options| options.stories = true).await;
+    /// Returns a desk at a server, which must have stories on.
+    pub async fn at(server: TestServer) -> Self {
         let (reads, writes) = (server.retrieval().await, server.ingestion().await);
-        let mut desk = Self { server, reads, writes, token: String::new() };
+        Self { server, reads, writes, token: String::new() }
+    }
+
+    pub async fn with(articles: impl IntoIterator<Item = Article>) -> (Self, Vec<Article>) {
+        let mut desk = Self::at(TestServer::with(|options| options.stories = true).await).await;
         let mut added = Vec::new();
         for article in articles {
             added.push(desk.add(article).await);
@@ -92,7 +96,7 @@ impl Desk {
         (desk, added)
     }
 
-    async fn add(&mut self, article: Article) -> Article {
+    pub async fn add(&mut self, article: Article) -> Article {
         let added = ingest(&mut self.writes, article).await.article.unwrap();
         self.token.clone_from(&added.change_token);
         added
@@ -103,24 +107,24 @@ impl Desk {
     }
 
     /// Returns the top stories as of the last change.
-    async fn top(&mut self, filter: StoryFilter) -> Vec<TopStory> {
+    pub async fn top(&mut self, filter: StoryFilter) -> Vec<TopStory> {
         let request = ListTopStoriesRequest { filter: Some(filter), consistency: self.fresh(), ..Default::default() };
         self.reads.list_top_stories(request).await.unwrap().into_inner().top_stories
     }
 
-    async fn story(&mut self, name: &str) -> Result<Story, tonic::Status> {
+    pub async fn story(&mut self, name: &str) -> Result<Story, tonic::Status> {
         let answer = self.reads.get_story(GetStoryRequest { name: name.to_owned() }).await?;
         Ok(answer.into_inner().story.unwrap())
     }
 
-    async fn withdraw(&mut self, request: WithdrawArticleRequest) -> WithdrawArticleResponse {
+    pub async fn withdraw(&mut self, request: WithdrawArticleRequest) -> WithdrawArticleResponse {
         let answer = self.server.editorial().await.withdraw_article(request).await.unwrap().into_inner();
         self.token = answer.article.clone().unwrap().change_token;
         answer
     }
 }
 
-fn both() -> Vec<Article> {
+pub fn both() -> Vec<Article> {
     TANKER.into_iter().chain(SCHOOL).enumerate().map(|(number, of)| report(number, of)).collect()
 }
 
@@ -165,6 +169,33 @@ async fn reports_of_one_event_are_a_story() {
     assert_eq!(desk.top(several).await.len(), 1);
     let german = StoryFilter { languages: vec!["de".into()], ..StoryFilter::default() };
     assert!(desk.top(german).await.is_empty());
+}
+
+#[tokio::test]
+async fn reads_raise_a_story() {
+    let (mut desk, articles) = Desk::with(both()).await;
+    let before = desk.top(StoryFilter::default()).await;
+    assert_eq!(before[0].story.as_ref().unwrap().lead_article, articles[0].name, "that of more sources");
+    let reads = ArticleReads { article: articles[4].name.clone(), read_count: 5_000, read_time: None };
+    desk.reads.record_reads(RecordReadsRequest { reads: vec![reads] }).await.unwrap();
+    let mut after = before.clone();
+    let raised = async {
+        while after[0].story.as_ref().unwrap().lead_article != articles[3].name {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            after = desk.top(StoryFilter::default()).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), raised).await.expect("the story that is read is first");
+    // It has the most read article.
+    let ratio = after[0].score / before[1].score;
+    assert!((1.45..=1.5).contains(&ratio), "{ratio}");
+    let ratio = after[1].score / before[0].score;
+    assert!((0.95..=1.0).contains(&ratio), "the score of a story that is not read only ages: {ratio}");
+    // Reads of articles that do not count raise nothing.
+    let of_source = StoryFilter { sources: vec!["herald.example".into()], ..StoryFilter::default() };
+    let top = desk.top(of_source).await;
+    assert_eq!(top.len(), 2);
+    assert!((top[0].score / top[1].score - 1.0).abs() < 0.05, "{top:?}");
 }
 
 #[tokio::test]
@@ -263,6 +294,22 @@ async fn the_articles_of_the_story_are_related_first() {
     }
     let of_story = [(articles[2].name.clone(), true), (articles[1].name.clone(), true)];
     assert_eq!(found[..2], of_story, "the latest first");
+    let story = desk.story(&format!("{}/story", articles[0].name)).await.unwrap().name;
+    let read_mask = Some(prost_types::FieldMask { paths: vec!["name".into(), "story".into()] });
+    let (within, without) = (StringCondition::any_of([&story]), StringCondition::none_of([&story]));
+    for (condition, is_in) in [(within, true), (without, false)] {
+        let filter = Some(ArticleFilter { stories: Some(condition), ..Default::default() });
+        let request = ListRelatedArticlesRequest {
+            filter,
+            read_mask: read_mask.clone(),
+            page_size: 50,
+            page_token: String::new(),
+            ..request.clone()
+        };
+        let related = desk.reads.list_related_articles(request).await.unwrap().into_inner().related_articles;
+        assert!(related.iter().all(|it| (it.article.as_ref().unwrap().story == story) == is_in), "{related:?}");
+        assert_eq!(related.iter().filter(|it| it.same_story).count(), if is_in { 2 } else { 0 });
+    }
     let distinct: BTreeSet<&String> = found.iter().map(|(name, _)| name).collect();
     assert_eq!(distinct.len(), found.len(), "{found:?}");
     assert!(found[2..].iter().all(|(_, same_story)| !same_story));
@@ -284,6 +331,18 @@ async fn pages_have_each_story_and_article_once() {
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), 2, "{names:?}");
     assert_eq!(names.len(), 2);
     let parent = desk.story(&format!("{}/story", articles[0].name)).await.unwrap().name;
+    // The story is known there.
+    let read_mask = Some(prost_types::FieldMask { paths: vec!["name".into(), "story".into()] });
+    let with_story =
+        ListStoryArticlesRequest { parent: parent.clone(), read_mask: read_mask.clone(), ..Default::default() };
+    let listed = desk.reads.list_story_articles(with_story).await.unwrap().into_inner().articles;
+    let name_of = |article: &Article| Article { name: article.name.clone(), ..Article::default() };
+    let expected = articles[..3].iter().map(|article| Article { story: parent.clone(), ..name_of(article) });
+    assert_eq!(listed, expected.collect::<Vec<_>>());
+    let with_story = ListTopStoriesRequest { read_mask, consistency: desk.fresh(), ..Default::default() };
+    for top in desk.reads.list_top_stories(with_story).await.unwrap().into_inner().top_stories {
+        assert!(top.articles.iter().all(|article| article.story == top.story.as_ref().unwrap().name));
+    }
     let mut request = ListStoryArticlesRequest { parent, page_size: 2, ..Default::default() };
     let first = desk.reads.list_story_articles(request.clone()).await.unwrap().into_inner();
     request.page_token = first.next_page_token.clone();
@@ -333,7 +392,7 @@ async fn invalid_requests_name_the_field() {
 }
 
 /// Returns the reports of the judged events, in the order of their times, with their events.
-fn judged() -> Vec<(String, Article)> {
+pub fn judged() -> Vec<(String, Article)> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/search/events/reports.jsonl");
     let text = std::fs::read_to_string(path).unwrap();
     let mut reports: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -370,7 +429,7 @@ async fn stories_of(reads: &mut Reads, articles: &[Article]) -> BTreeMap<String,
 }
 
 /// Ingests articles one after the other, and waits until they are grouped: if necessary by a replica that takes over.
-async fn grouped(reads: &mut Reads, writes: &mut Writes, articles: &[(String, Article)]) -> Vec<Article> {
+pub async fn grouped(reads: &mut Reads, writes: &mut Writes, articles: &[(String, Article)]) -> Vec<Article> {
     let mut added = Vec::new();
     for (_, article) in articles {
         added.push(ingest(writes, article.clone()).await.article.unwrap());

@@ -23,6 +23,7 @@ mod dns_rebinding; // DNS rebinding and pages of other origins
 mod doctor; // `copydesk doctor`
 mod documented_commands; // the commands of the quick start
 mod documents; // pages, text dumps and feeds
+mod edited_stories; // stories that editors change
 mod editing_commands; // the editors' commands
 mod editorial; // edits of articles by editors
 mod embargo; // embargo and expiry
@@ -41,6 +42,7 @@ mod identity; // the article that a document belongs to
 mod intake; // the journal of ingestion over the wire
 mod interleavings; // random interleavings on three replicas, against a model
 mod interrupted_copy; // copies that are killed
+mod late_copies; // copies that arrive after their withdrawal, held for editors
 mod lookups; // batches by name and by key, and reads by etag
 mod merges; // merges of articles into one
 mod monitoring; // metrics, alerts and their documentation
@@ -53,6 +55,7 @@ mod protocol; // model check of the shared cache
 mod purge; // purged articles over the wire
 mod raw_http2_client; // hand-written HTTP/2 clients
 mod read_api_model; // List, Watch and Export against a model
+mod read_counts; // reads that callers report, and the most read articles
 mod readme_picture; // the picture in the README
 mod redis_cache; // Redis in front of a store, and its failures
 mod redis_cluster; // Redis Cluster in front of a store
@@ -75,6 +78,8 @@ mod split_store; // a store composed of two, for the tests
 mod standby_catch_up; // a store that waits for its standbys, for the tests
 mod standbys; // standbys of PostgreSQL
 mod stories; // several articles with one text
+mod story_filters; // articles by story, and the story of an article
+mod story_watches; // watches of stories, against GetStory
 mod suggestions; // suggestions of values over the wire
 #[path = "../support/mod.rs"]
 mod support; // servers, databases and Redis as processes

@@ -10,7 +10,7 @@ use tonic_types::StatusExt;
 use crate::bad_input::fields;
 use crate::test_server::{TestServer, ready};
 
-const STORY: [&str; 5] = [
+pub const STORY: [&str; 5] = [
     "The harbour board of Port Ellery agreed on Monday to dredge the northern channel before the winter, after two \
      ferries ran aground within a week and a third was delayed by six hours.",
     "The works will cost 14 million crowns and take until October, the chairwoman of the board, Ida Quill, told \
@@ -22,7 +22,7 @@ const STORY: [&str; 5] = [
     "A first attempt to dredge the channel was stopped by a court in the spring, because the board had not asked the \
      neighbours of the quay.",
 ];
-const OTHER: [&str; 3] = [
+pub const OTHER: [&str; 3] = [
     "The old lighthouse of Lowmouth will stay lit until the spring, the coast service said on Tuesday, although a new \
      one on the pier has been in use since August.",
     "Skippers had complained that the lamp on the pier cannot be seen in fog. The service will now test a stronger \
@@ -73,7 +73,7 @@ async fn put(writes: &mut IngestionServiceClient<Channel>, host: &str, body: &st
     Ok(answer.into_first().unwrap().article.unwrap().name)
 }
 
-fn withdraw(name: &str, scope: WithdrawScope) -> WithdrawArticleRequest {
+pub fn withdraw(name: &str, scope: WithdrawScope) -> WithdrawArticleRequest {
     WithdrawArticleRequest { name: name.into(), scope: scope.into(), ..Default::default() }
 }
 

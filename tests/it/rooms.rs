@@ -20,9 +20,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("cache", &["proto", "random", "tls", "overload", "telemetry", "article", "store"]),
     ("ingest", &["proto", "overload", "telemetry", "article", "extract", "store"]),
     ("search", &["proto", "files", "printable", "overload", "telemetry", "article", "store"]),
-    ("stories", &["proto", "overload", "telemetry", "article", "store"]),
-    ("retrieve", &["proto", "article", "store", "search", "stories"]),
-    ("grpc", &["proto", "telemetry", "access", "article", "store", "ingest", "retrieve"]),
+    ("read_counts", &["telemetry", "article", "store"]),
+    ("stories", &["proto", "overload", "telemetry", "article", "store", "read_counts"]),
+    ("retrieve", &["proto", "article", "store", "search", "read_counts", "stories"]),
+    ("grpc", &["proto", "telemetry", "access", "article", "store", "stories", "ingest", "retrieve"]),
     (
         "server",
         &[
@@ -37,6 +38,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "extract",
             "store",
             "search",
+            "read_counts",
             "stories",
             "cache",
             "ingest",

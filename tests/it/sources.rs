@@ -8,7 +8,7 @@ use copydesk::proto::document::Payload;
 use copydesk::proto::ingest_result::Result as Item;
 use copydesk::proto::*;
 use copydesk::store::sqlite::{SqliteOptions, SqliteStore};
-use copydesk::store::{Authority, Ingest, IngestSource, Original, OriginalDocument, Store, Write};
+use copydesk::store::{Authority, Ingest, IngestSource, LateCopies, Original, OriginalDocument, Store, Write};
 use jiff::Timestamp;
 use prost::Message;
 use tonic::{Code, Status};
@@ -188,6 +188,7 @@ async fn put_former(store: &dyn Store, page: &str) -> String {
         version: SourceVersion::arrived(time),
         request: None,
         from: IngestSource::Publisher(Authority::Write),
+        late_copies: LateCopies::Reject,
         original: Some(Original::new(document, &ExtractionReport::default().encode_to_vec(), time)),
         note: String::new(),
         time,

@@ -103,14 +103,14 @@ async fn hidden_originals_are_not_disclosed_and_hide_no_copy() {
             if hide || token != copy.change_token {
                 token = turn(&mut edits, way, &original.name, hide).await.change_token;
             }
-            let one_per_story = ArticleFilter { one_per_story: true, ..Default::default() };
+            let one_per_text = ArticleFilter { one_per_text: true, ..Default::default() };
             let expected = BTreeSet::from([if hide { copy.name.clone() } else { original.name.clone() }]);
-            for actual in shown(&mut reads, one_per_story.clone(), digest, &token).await {
+            for actual in shown(&mut reads, one_per_text.clone(), digest, &token).await {
                 assert_eq!(actual, expected, "{way}: {hide}");
             }
             // Among the articles that match.
             let source = Some(StringCondition::none_of([original_source.as_str()]));
-            let elsewhere = ArticleFilter { sources: source, ..one_per_story };
+            let elsewhere = ArticleFilter { sources: source, ..one_per_text };
             for actual in shown(&mut reads, elsewhere, digest, &token).await {
                 assert_eq!(actual, BTreeSet::from([copy.name.clone()]), "{way}: {hide}");
             }

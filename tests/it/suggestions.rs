@@ -100,7 +100,7 @@ async fn values_of_hidden_articles_are_not_suggested() {
     let mut desk = Desk::with(articles()).await;
     let fields = (1..=11).filter_map(|field| ValueField::try_from(field).ok());
     let fields: Vec<ValueField> =
-        fields.filter(|field| !matches!(field, ValueField::State | ValueField::Story)).collect();
+        fields.filter(|field| !matches!(field, ValueField::State | ValueField::Text)).collect();
     let all = async |desk: &Desk| {
         let mut all = Vec::new();
         for field in &fields {
@@ -143,7 +143,7 @@ async fn rejects_invalid_requests() {
     for (request, field) in [
         (typed(ValueField::Unspecified, "a"), "field"),
         (typed(ValueField::State, "a"), "field"),
-        (typed(ValueField::Story, "a"), "field"),
+        (typed(ValueField::Text, "a"), "field"),
         (SuggestValuesRequest { field: 99, ..tag("a") }, "field"),
         (tag(""), "prefix"),
         (tag(" \n"), "prefix"),

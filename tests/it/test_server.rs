@@ -78,6 +78,7 @@ pub fn options(dir: &std::path::Path) -> ServerOptions {
         },
         ingest: IngestOptions { article: Limits::default(), ..IngestOptions::default() },
         sources: SourceLimits::default(),
+        read_count_interval: Duration::from_millis(50),
         ingest_workers: 2,
         ingest_queue: 64,
         ingest_call_bytes: 128 << 20,

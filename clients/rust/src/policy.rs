@@ -125,8 +125,10 @@ mod tests {
         assert_eq!(policy.backoff(1, 0.5), Duration::from_millis(100));
         assert_eq!(policy.backoff(10, 1.0), Duration::from_millis(2_400));
 
-        let watch = of("/copydesk.v1.RetrievalService/WatchArticles").unwrap();
-        assert!(watch.timeout.is_none() && watch.retry_policy.is_some());
+        for watch in ["WatchArticles", "WatchStories"] {
+            let watch = of(&format!("/copydesk.v1.RetrievalService/{watch}")).unwrap();
+            assert!(watch.timeout.is_none() && watch.retry_policy.is_some());
+        }
         assert!(of("/copydesk.v1.EditorialService/UpdateArticle").unwrap().retry_policy.is_none());
         assert!(of("/copydesk.v1.IngestionService/IngestArticles").is_none());
         assert!(of("/grpc.health.v1.Health/Check").is_none());

@@ -262,6 +262,7 @@ pub(super) fn forget_what_copydesk_sets(article: &mut Article) {
         host: String::new(),
         purge_time: None,
         body_format: 0,
+        story: String::new(),
         ..std::mem::take(article)
     };
 }

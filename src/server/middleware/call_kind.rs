@@ -61,6 +61,7 @@ mod tests {
         let kinds = [
             ("/copydesk.v1.IngestionService/IngestArticles", CallKind::Stream(StreamKind::Ingesting)),
             ("/copydesk.v1.RetrievalService/WatchArticles", CallKind::Stream(StreamKind::Reading)),
+            ("/copydesk.v1.RetrievalService/WatchStories", CallKind::Stream(StreamKind::Reading)),
             ("/copydesk.v1.RetrievalService/ExportArticles", CallKind::Stream(StreamKind::Reading)),
             ("/copydesk.v1.IngestionService/IngestArticle", CallKind::Unary),
             ("/copydesk.v1.RetrievalService/GetArticle", CallKind::Unary),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tokio_postgres::types::Type;
 
 use super::bulk::{Bulk, Statement};
-use super::{key_table, original_table, story_erasure};
+use super::{key_table, original_table, read_table, story_erasure};
 use crate::article::Key;
 
 /// Article that is purged.
@@ -49,6 +49,7 @@ pub(super) fn statements(rows: &[ErasedRow], changes: usize) -> Vec<Option<State
         documents,
         revisions,
         story_erasure::erase(&articles, changes),
+        read_table::erase(&articles, changes),
         texts.custom(|from, values| {
             format!(
                 "UPDATE copydesk.texts x SET content = t.content FROM {from}, copydesk.changes c

@@ -5,11 +5,14 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::pool::Param;
 use super::rows::facet_number;
-use crate::article::{Digest, Facet, Filter, TimeRange};
+use super::story_tables::present;
+use crate::article::{Digest, Facet, Filter, StoryId, TimeRange};
 use crate::store::enum_codes::{head, in_states};
 
 /// Time of the newest change of `articles a`.
 const UPDATED: &str = "(SELECT u.time FROM copydesk.changes u WHERE u.position = a.position)";
+/// Its story; null if it is in none.
+const STORY: &str = "(SELECT m.story FROM copydesk.story_members m WHERE m.article = a.key)";
 
 /// Parameter values of a statement under construction; the first is the time at which articles must be readable.
 pub(super) struct Values(Vec<(Box<dyn ToSql + Sync + Send>, Type)>);
@@ -40,6 +43,11 @@ impl Values {
         self.add(digests.iter().map(|digest| digest.0.to_vec()).collect::<Vec<_>>(), Type::BYTEA_ARRAY)
     }
 
+    /// Adds names of stories. Returns the array of the stories.
+    pub(super) fn stories(&mut self, stories: &[StoryId]) -> String {
+        present(&self.add(stories.iter().map(StoryId::as_uuid).collect::<Vec<_>>(), Type::UUID_ARRAY))
+    }
+
     fn facets(&mut self, facets: &[Facet]) -> String {
         self.add(facets.iter().map(facet_number).collect::<Vec<i64>>(), Type::INT8_ARRAY)
     }
@@ -53,15 +61,24 @@ impl Values {
 /// walked.
 pub(super) fn conditions(values: &mut Values, filter: &Filter, walked: Option<usize>) -> Vec<String> {
     let mut conditions = of_article(values, filter, walked);
-    if filter.one_per_story {
+    if filter.one_per_text || filter.one_per_story {
         let mut of_other = vec![in_states(&filter.states, "$1")];
         of_other.extend(selected(values, filter));
         of_other.extend(of_article(values, filter, None));
         let of_other = of_other.join(" AND ").replace("a.", "o.");
-        conditions.push(format!(
+        let is_first_with_text = format!(
             "NOT EXISTS (SELECT FROM copydesk.articles o WHERE o.digest_head = a.digest_head AND o.digest = a.digest
              AND (o.sort_time, o.id) < (a.sort_time, a.id) AND {of_other})"
-        ));
+        );
+        conditions.push(match filter.one_per_story {
+            false => is_first_with_text,
+            // OFFSET keeps the planner from joining all articles with all members.
+            true => format!(
+                "NOT EXISTS (SELECT FROM copydesk.story_members t JOIN copydesk.articles o ON o.key = t.article
+                 WHERE t.story = {STORY} AND (o.sort_time, o.id) < (a.sort_time, a.id) AND {of_other} OFFSET 0)
+                 AND ({STORY} IS NOT NULL OR {is_first_with_text})"
+            ),
+        });
     }
     conditions
 }
@@ -78,6 +95,9 @@ fn of_article(values: &mut Values, filter: &Filter, walked: Option<usize>) -> Ve
         states: _,
         digests: _,
         not_digests,
+        stories: _,
+        not_stories,
+        one_per_text: _,
         one_per_story: _,
     } = filter;
     let others = any_of.iter().enumerate().filter(|(at, _)| Some(*at) != walked);
@@ -91,15 +111,21 @@ fn of_article(values: &mut Values, filter: &Filter, walked: Option<usize>) -> Ve
     if !not_digests.is_empty() {
         conditions.push(format!("a.digest <> ALL({})", values.digests(not_digests)));
     }
+    if !not_stories.is_empty() {
+        conditions.push(format!("({STORY} = ANY({})) IS NOT TRUE", values.stories(not_stories)));
+    }
     conditions
 }
 
-/// Builds the conditions of a filter on `articles a` that an index serves: those on its digest.
+/// Builds the conditions of a filter on `articles a` that an index serves: those on its digest and its story.
 pub(super) fn selected(values: &mut Values, filter: &Filter) -> Vec<String> {
     let mut conditions = Vec::new();
     if let Some(digests) = &filter.digests {
         let heads = values.add(digests.iter().map(head).collect::<Vec<i64>>(), Type::INT8_ARRAY);
         conditions.push(format!("a.digest_head = ANY({heads}) AND a.digest = ANY({})", values.digests(digests)));
+    }
+    if let Some(stories) = &filter.stories {
+        conditions.push(format!("{STORY} = ANY({})", values.stories(stories)));
     }
     conditions
 }

@@ -46,7 +46,9 @@ fn statement(values: &mut Values, query: &ListQuery, key: Option<i64>) -> String
     };
     let limit = values.number(at_most(query.limit));
     let condition = match query.order.field {
-        OrderField::PublishTime if query.filter.digests.is_none() => most_selective(&query.filter.any_of),
+        OrderField::PublishTime if query.filter.digests.is_none() && query.filter.stories.is_none() => {
+            most_selective(&query.filter.any_of)
+        }
         _ => None,
     };
     let checked = conditions(values, &query.filter, condition).join(" AND ");
@@ -139,6 +141,15 @@ fn walks(values: &mut Values, query: &ListQuery, key: Option<i64>, condition: Op
         conditions.extend(values.range(sort_time, &query.filter.published));
     }
     let conditions = conditions.join(" AND ");
+    if let Some(stories) = &query.filter.stories {
+        let stories = values.stories(stories);
+        // Few articles are in one story. OFFSET keeps the planner from walking all articles in order instead.
+        return vec![format!(
+            "SELECT * FROM (SELECT a.*, {place} AS place
+             FROM copydesk.story_members s JOIN copydesk.articles a ON a.key = s.article
+             WHERE s.story = ANY({stories}) AND {conditions} OFFSET 0) w"
+        )];
+    }
     let Some(condition) = condition else {
         return vec![format!("SELECT a.*, {place} AS place FROM copydesk.articles a WHERE {conditions}")];
     };

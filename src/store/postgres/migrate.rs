@@ -253,6 +253,14 @@ const MIGRATIONS: &[&str] = &[
     );
     INSERT INTO copydesk.grouping (number, sequence) VALUES (0, 0);
 ",
+    "
+    -- Reads of articles that callers have reported. Hours are counted from 1970. Rows of the current hour are updated
+    -- often: pages have room for their versions.
+    CREATE TABLE copydesk.article_reads (
+        hour bigint NOT NULL, article bigint NOT NULL, count bigint NOT NULL, PRIMARY KEY (hour, article)
+    ) WITH (fillfactor = 70);
+    CREATE INDEX article_reads_by_article ON copydesk.article_reads (article);
+",
 ];
 
 /// Number of migrations before the contents are converted, which SQL cannot do.

@@ -29,6 +29,7 @@ mod pool;
 mod preload;
 mod probe;
 mod read_batcher;
+mod read_table;
 mod reader;
 mod rows;
 mod sketch_table;
@@ -57,8 +58,8 @@ pub use standbys::Standbys;
 use super::original::CompressedOriginal;
 use super::{
     Change, ChangedIds, Consistency, CopiesPage, CopiesQuery, FeedCursor, Fetched, GroupedUntil, GroupingStep,
-    ListPage, ListQuery, NumberedMember, Revision, SnapshotQuery, Store, StoreError, StoredOriginal, Visibility, Write,
-    WriteError, Written,
+    HourlyReads, ListPage, ListQuery, MAX_REMOVED_READS, NumberedMember, Revision, SnapshotQuery, Store, StoreError,
+    StoredOriginal, Visibility, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, ArticleKey, Key, Position, Record, StoryId};
 use crate::overload::admission::{Gate, ReadKind};
@@ -75,7 +76,7 @@ const BACKGROUND_CONNECTIONS: usize = 5;
 /// Connections for priority reads, which never queue behind other reads: changed IDs for caches, API keys, the head of
 /// the feed and health checks.
 const PRIORITY_CONNECTIONS: usize = 2;
-/// Connections for the articles that followers of the feed read.
+/// Connections for the articles that followers of the feed read, and for the counts of reads.
 const FOLLOWER_CONNECTIONS: usize = 1;
 
 /// Maximum number of originals that are removed per statement.
@@ -343,6 +344,15 @@ impl Store for PostgresStore {
         revocation.run_unless_revoked(story_tables::of_story(&*self.reads, story, after, limit)).await
     }
 
+    async fn articles_of_stories(
+        &self,
+        stories: &[StoryId],
+        limit: usize,
+    ) -> Result<Vec<(StoryId, ArticleId)>, StoreError> {
+        let (_permit, revocation) = self.gate.enter(ReadKind::Page(1)).await?;
+        revocation.run_unless_revoked(story_tables::articles_of(&*self.reads, stories, limit)).await
+    }
+
     async fn stories_of(&self, ids: &[ArticleId]) -> Result<Vec<Option<StoryId>>, StoreError> {
         let (_permit, _revocation) = self.gate.enter(ReadKind::Short).await?;
         story_tables::stories_of(&*self.reads, ids).await
@@ -351,6 +361,18 @@ impl Store for PostgresStore {
     async fn merged_into(&self, story: StoryId) -> Result<Option<StoryId>, StoreError> {
         let (_permit, _revocation) = self.gate.enter(ReadKind::Short).await?;
         story_tables::heir_of(&*self.reads, story).await
+    }
+
+    async fn add_reads(&self, reads: Vec<HourlyReads>, now: Timestamp) -> Result<(), StoreError> {
+        read_table::add(&self.priority, &reads, now).await
+    }
+
+    async fn reads_of_hour(&self, hour: i64, limit: usize) -> Result<Vec<(ArticleId, u64)>, StoreError> {
+        read_table::of_hour(&*self.follower, hour, limit).await
+    }
+
+    async fn remove_reads_before(&self, hour: i64) -> Result<usize, StoreError> {
+        read_table::remove_before(&self.priority, hour, MAX_REMOVED_READS).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -21,6 +21,7 @@ use crate::article::{
     ArticleId, ArticleKey, ChangeKind, ChangeToken, CleanArticle, Digest, Key, Lifecycle, Position, Record,
     RecordParts, StatedKey, Trust,
 };
+use crate::store::hold::Hold;
 use crate::store::identity::{Holder, Identity, identify, identify_transition, other_id};
 use crate::store::merge::{check_target, plan_source};
 use crate::store::near_duplicates::{self, CopyOf, withholds_copies};
@@ -65,7 +66,7 @@ pub(super) struct StoredState {
     pub(super) purged: HashMap<Key, ArticleId>,
     /// Digests of the stored revisions of articles that the group purges.
     pub(super) past_digests: HashMap<ArticleId, Vec<Digest>>,
-    /// Withdrawn ones first, then the earliest first.
+    /// Withdrawn ones first, of these those with their copies, then the earliest first.
     pub(super) duplicates: HashMap<Digest, Vec<StoredDuplicate>>,
     /// Articles that may be near-duplicates.
     pub(super) candidates: Candidates,
@@ -171,21 +172,27 @@ impl Planner {
         let current = self.stored.articles.get(&id);
         let stored = current.map(|current| (Arc::clone(&current.record), current.row.provenance));
         let known = stored.as_ref().map(|(record, provenance)| (&**record, *provenance));
-        let (effect, provenance) = plan(write, &id, known)?;
+        let (mut effect, mut provenance) = plan(write, &id, known)?;
+        let mut copy = None;
         if let (Write::Ingest(ingest), Effect::Create(_) | Effect::Revise(_)) = (write, &effect) {
             if let Some(id) = text_key(write).and_then(|key| self.stored.purged.get(&key)) {
                 return Err(WriteError::WrongLifecycle { id: id.clone(), lifecycle: Lifecycle::Purged });
             }
-            self.refuse_withdrawn_text(ingest)?;
+            let has_new_text = match (&effect, known) {
+                (Effect::Revise(revision), Some((before, _))) => revision.new_text(before).is_some(),
+                _ => true,
+            };
+            copy = self.withdrawn_twin(ingest).filter(|_| has_new_text);
         }
         let missing = || WriteError::NotFound(id.clone());
         // Clocks may step back; update times must not.
         let now = known.map_or(time_of(write), |(before, _)| time_of(write).max(before.update_time));
-        let near_duplicate = effect.creates().then(|| self.near_duplicate(write, &id, now)).flatten();
-        if let Some(CopyOf::Withdrawn(id)) = near_duplicate {
-            return Err(WriteError::WrongLifecycle { id, lifecycle: Lifecycle::Withdrawn });
+        let copy = copy.or_else(|| effect.creates().then(|| self.near_duplicate(write, &id, now)).flatten());
+        let held = Hold::decide(write, &effect, copy.as_ref())?;
+        if let Some(held) = &held {
+            held.apply(&mut effect, &mut provenance);
         }
-        let is_near_duplicate = near_duplicate.is_some();
+        let is_near_duplicate = copy.is_some();
         let written = match (effect, stored) {
             (Effect::Nothing, Some((record, _))) => {
                 self.store_provenance(&id, provenance);
@@ -204,6 +211,10 @@ impl Planner {
             }
             // Without an article there is nothing to revise or to leave unchanged.
             (Effect::Nothing | Effect::Stale(_) | Effect::Revise(_), None) => return Err(missing()),
+        };
+        let written = match held {
+            Some(held) => held.result(written),
+            None => written,
         };
         self.give_keys(&id, new_keys);
         if let (Some(original), Some(current)) = (write.original(written.outcome), self.stored.articles.get(&id)) {
@@ -304,31 +315,29 @@ impl Planner {
         Ok(())
     }
 
-    /// Rejects a document with exactly the text of a withdrawn article of its source, or of any source if it was
-    /// withdrawn with its copies: a kill holds for the text under any key.
-    fn refuse_withdrawn_text(&self, ingest: &Ingest) -> Result<(), WriteError> {
+    /// Returns the withdrawn article with exactly the text of a document: of its source, or of any source if it was
+    /// withdrawn with its copies. A kill holds for the text under any key.
+    fn withdrawn_twin(&self, ingest: &Ingest) -> Option<CopyOf> {
         if let IngestSource::Copy(..) = ingest.from {
-            return Ok(());
+            return None;
         }
         let (digest, source) = (ingest.article.digest(), &ingest.article.article().source);
-        let holds = |visibility: &Visibility, of: &String| {
-            visibility.lifecycle == Lifecycle::Withdrawn
-                && (of == source || withholds_copies(visibility.lifecycle, visibility.editor_fields))
+        // The withdrawals that hold for copies come first.
+        let order = |visibility: &Visibility, of: &String, key: i64| {
+            let with_copies = withholds_copies(visibility.lifecycle, visibility.editor_fields);
+            let is_same_text = visibility.lifecycle == Lifecycle::Withdrawn && of == source;
+            (with_copies || is_same_text).then(|| (!with_copies, creation_order(key)))
         };
         let stored = self.stored.duplicates.get(&digest).into_iter().flatten();
         let stored = stored
-            .filter(|twin| holds(&twin.visibility, &twin.source))
             .filter(|twin| !self.stored.articles.contains_key(&twin.id))
-            .map(|twin| (twin.key, &twin.id));
+            .filter_map(|twin| Some((order(&twin.visibility, &twin.source, twin.key)?, &twin.id)));
         let in_group = self.by_digest.get(&digest).into_iter().flatten().filter_map(|id| {
-            let current = self.stored.articles.get(id)?;
-            let is_withdrawn = current.record.digest == digest && holds(&current.row.visibility(), &current.row.source);
-            is_withdrawn.then_some((current.row.key, id))
+            let current = self.stored.articles.get(id).filter(|current| current.record.digest == digest)?;
+            Some((order(&current.row.visibility(), &current.row.source, current.row.key)?, id))
         });
-        match stored.chain(in_group).min_by_key(|(key, _)| creation_order(*key)) {
-            Some((_, id)) => Err(WriteError::WrongLifecycle { id: id.clone(), lifecycle: Lifecycle::Withdrawn }),
-            None => Ok(()),
-        }
+        let ((without_copies, _), id) = stored.chain(in_group).min()?;
+        Some(if without_copies { CopyOf::SameText(id.clone()) } else { CopyOf::Withdrawn(id.clone()) })
     }
 
     /// Stores a changed provenance of an unchanged article: its source now sends what an editor had corrected, or an

@@ -170,8 +170,9 @@ async fn duplicates(client: &Client, dependencies: &Dependencies) -> Result<Vec<
             SELECT a.key, a.id, a.digest, a.source, {VISIBILITY} FROM copydesk.articles a
             WHERE a.digest_head = w.head AND a.digest = w.digest AND (a.lifecycle = {withdrawn} OR a.lifecycle = 0
             AND (a.embargo IS NULL OR a.embargo <= $4) AND (a.expire IS NULL OR a.expire > $3))
-            ORDER BY a.lifecycle = {withdrawn} DESC, a.key LIMIT $5) t",
-        withdrawn = lifecycle_number(Lifecycle::Withdrawn)
+            ORDER BY a.lifecycle = {withdrawn} DESC, a.editor_fields & {copies} <> 0 DESC, a.key LIMIT $5) t",
+        withdrawn = lifecycle_number(Lifecycle::Withdrawn),
+        copies = EditorFields::COPIES.bits()
     );
     let params: [super::pool::Param<'_>; 5] = [
         (&heads, Type::INT8_ARRAY),

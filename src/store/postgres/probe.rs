@@ -16,7 +16,8 @@ const RIGHTS: &str = "('articles', 'SELECT'), ('articles', 'INSERT'), ('articles
     ('feed', 'UPDATE'), ('leases', 'SELECT'), ('leases', 'INSERT'), ('leases', 'UPDATE'),
     ('story_members', 'SELECT'), ('story_members', 'INSERT'), ('story_members', 'UPDATE'),
     ('story_merges', 'SELECT'), ('story_merges', 'INSERT'), ('story_merges', 'UPDATE'), ('story_merges', 'DELETE'),
-    ('grouping', 'SELECT'), ('grouping', 'UPDATE')";
+    ('grouping', 'SELECT'), ('grouping', 'UPDATE'), ('article_reads', 'SELECT'), ('article_reads', 'INSERT'),
+    ('article_reads', 'UPDATE'), ('article_reads', 'DELETE')";
 
 /// Facts that a database reports about itself.
 #[derive(Clone, Debug)]

@@ -61,12 +61,21 @@ async fn transact(
         connection.batch_execute("ROLLBACK").await.map_err(failed)?;
         return Ok(None);
     };
-    let state = state(row)?;
+    let mut state = state(row)?;
+    let mut renumbered = 0;
     if !step.merges.is_empty() {
-        store_merges(connection, &Merges::of(&step.merges)).await.map_err(failed)?;
+        renumbered += store_merges(connection, from, &Merges::of(&step.merges)).await.map_err(failed)?;
+    }
+    if !step.renumbered.is_empty() {
+        renumbered += renumber(connection, from + renumbered, &step.renumbered).await.map_err(failed)?;
+    }
+    if renumbered > 0 {
+        let advance = "UPDATE copydesk.grouping SET number = number + $1";
+        connection.execute_typed(advance, &[(&renumbered, Type::INT8)]).await.map_err(failed)?;
+        state.number += renumbered.unsigned_abs();
     }
     if count > 0 {
-        store_members(connection, from, &step.members).await.map_err(failed)?;
+        store_members(connection, from + renumbered, &step.members).await.map_err(failed)?;
     }
     connection.batch_execute("COMMIT").await.map_err(failed)?;
     Ok(Some(state))
@@ -103,8 +112,26 @@ async fn store_members(
     connection.execute_typed(separate, &[(&from, Type::INT8)]).await.map(drop)
 }
 
-/// Stores the effect of merges.
-async fn store_merges(connection: &Connection, merges: &Merges) -> Result<(), tokio_postgres::Error> {
+/// Gives the memberships of articles the numbers after `from`, in the order of `ids`. Returns their number.
+async fn renumber(connection: &Connection, from: i64, ids: &[ArticleId]) -> Result<i64, tokio_postgres::Error> {
+    let ids: Vec<&str> = ids.iter().map(ArticleId::as_str).collect();
+    let sql = "UPDATE copydesk.story_members m SET number = $1 + t.at FROM (
+             SELECT m.article, row_number() OVER (ORDER BY w.at) AS at
+             FROM unnest($2) WITH ORDINALITY w(id, at) JOIN copydesk.articles a ON a.id = w.id
+             JOIN copydesk.story_members m ON m.article = a.key
+         ) t WHERE m.article = t.article";
+    let params: [Param<'_>; 2] = [(&from, Type::INT8), (&ids, Type::TEXT_ARRAY)];
+    connection.execute_typed(sql, &params).await.map(row_count)
+}
+
+/// Returns a number of rows as a number of memberships.
+fn row_count(changed: u64) -> i64 {
+    i64::try_from(changed).unwrap_or(i64::MAX)
+}
+
+/// Stores the effect of merges. The members that get another story have the numbers after `from` then. Returns their
+/// number.
+async fn store_merges(connection: &Connection, from: i64, merges: &Merges) -> Result<i64, tokio_postgres::Error> {
     let separate: Vec<Uuid> = merges.rows.iter().filter(|(_, heir)| heir.is_none()).map(|(story, _)| *story).collect();
     let merged = merges.rows.iter().filter_map(|(story, heir)| Some((*story, (*heir)?)));
     let (stories, heirs): (Vec<Uuid>, Vec<Uuid>) = merged.unzip();
@@ -116,13 +143,17 @@ async fn store_merges(connection: &Connection, merges: &Merges) -> Result<(), to
          WHERE g.heir = t.heir";
     let params: [Param<'_>; 2] = [(&old_heirs, Type::UUID_ARRAY), (&new_heirs, Type::UUID_ARRAY)];
     connection.execute_typed(replace, &params).await?;
-    let moved = "UPDATE copydesk.story_members m SET story = t.new_story FROM unnest($1, $2) t(story, new_story)
-         WHERE m.story = t.story";
-    connection.execute_typed(moved, &params).await?;
+    let moved = "UPDATE copydesk.story_members m SET story = t.new_story, number = $3 + t.at FROM (
+             SELECT m.article, s.new_story, row_number() OVER (ORDER BY m.number) AS at
+             FROM unnest($1, $2) s(story, new_story) JOIN copydesk.story_members m ON m.story = s.story
+         ) t WHERE m.article = t.article";
+    let [old, new] = params;
+    let moved = connection.execute_typed(moved, &[old, new, (&from, Type::INT8)]).await?;
     let upsert = "INSERT INTO copydesk.story_merges (story, heir) SELECT story, heir FROM unnest($1, $2) t(story, heir)
          ON CONFLICT (story) DO UPDATE SET heir = excluded.heir";
     let params: [Param<'_>; 2] = [(&stories, Type::UUID_ARRAY), (&heirs, Type::UUID_ARRAY)];
-    connection.execute_typed(upsert, &params).await.map(drop)
+    connection.execute_typed(upsert, &params).await?;
+    Ok(row_count(moved))
 }
 
 /// Effect of the merges of a step, which are applied in order, as one statement of each kind.
@@ -186,6 +217,35 @@ pub(super) async fn of_story(
     let (story, after, limit) = (story.as_uuid(), stored(after), at_most(limit));
     let params: [Param<'_>; 3] = [(&story, Type::UUID), (&after, Type::INT8), (&limit, Type::INT8)];
     reader.query(&sql, &params).await?.iter().map(member).collect()
+}
+
+/// Reads the articles of stories, at most `limit` of each, in the order of the numbers of their memberships.
+pub(super) async fn articles_of(
+    reader: &impl Reader,
+    stories: &[StoryId],
+    limit: usize,
+) -> Result<Vec<(StoryId, ArticleId)>, StoreError> {
+    let stories: Vec<Uuid> = stories.iter().map(StoryId::as_uuid).collect();
+    // The articles in a subquery, so that the planner does not join all of them.
+    let sql = format!(
+        "SELECT m.story, (SELECT a.id FROM copydesk.articles a WHERE a.key = m.article)
+         FROM (SELECT DISTINCT story FROM unnest({}) w(story)) w
+         CROSS JOIN LATERAL (SELECT story, article FROM copydesk.story_members WHERE story = w.story
+            ORDER BY number LIMIT $2) m",
+        present("$1")
+    );
+    let limit = at_most(limit);
+    let params: [Param<'_>; 2] = [(&stories, Type::UUID_ARRAY), (&limit, Type::INT8)];
+    let rows = reader.query(&sql, &params).await?;
+    rows.iter().map(|row| Ok((story(row, 0)?, article_id(row, 1)?))).collect()
+}
+
+/// Builds the array of the present stories for an array of names: those that former ones have become part of.
+pub(super) fn present(names: &str) -> String {
+    format!(
+        "ARRAY(SELECT coalesce((SELECT g.heir FROM copydesk.story_merges g WHERE g.story = n.story), n.story)
+         FROM unnest({names}) n(story))"
+    )
 }
 
 /// Reads the stories of articles, in the order of `ids`.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql};
 use uuid::Uuid;
 
 use super::facets::{self, FacetNames};
-use super::statements::{ChangeRow, Twin, insert_change, store_provenance, twin};
+use super::statements::{ChangeRow, insert_change, store_provenance, twin};
 use super::{copies, erase, key_table, original_table, rows, sketch_table};
 use crate::article::{
     ArticleId, ChangeKind, ChangeToken, CleanArticle, Digest, EditorFields, Facet, Key, Lifecycle, Record,
@@ -17,6 +17,7 @@ use crate::article::{
 use crate::proto::Article;
 use crate::store::enum_codes;
 use crate::store::enum_codes::{head, lifecycle_number, micros, outcome_number};
+use crate::store::hold::Hold;
 use crate::store::identity::{Holder, Identity, identify, identify_transition, keys_of_write};
 use crate::store::merge::{check_target, plan_source};
 use crate::store::near_duplicates::{self, CopyOf};
@@ -128,7 +129,7 @@ impl Applier {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let known = current.as_ref().map(|current| (&*current.record, current.provenance));
-        let (effect, provenance) = match plan(write, &identity.id, known) {
+        let (mut effect, mut provenance) = match plan(write, &identity.id, known) {
             Ok(planned) => planned,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -139,21 +140,23 @@ impl Applier {
         }
         let twin = match (&effect, &current) {
             (Effect::Create(new), _) => twin(connection, write, new.article, None)?,
-            (Effect::Revise(revision), Some(current)) => match &revision.article {
+            (Effect::Revise(revision), Some(current)) => match revision.new_text(&current.record) {
                 Some(article) => twin(connection, write, article, Some((current.key, current.record.update_time)))?,
                 None => None,
             },
             _ => None,
         };
-        if let Some(Twin { id, lifecycle: Lifecycle::Withdrawn }) = twin {
-            return Ok(Err(WriteError::WrongLifecycle { id, lifecycle: Lifecycle::Withdrawn }));
-        }
-        let is_copy = match near_duplicate(connection, write, &effect, current.as_ref())? {
-            Some(CopyOf::Withdrawn(id)) => {
-                return Ok(Err(WriteError::WrongLifecycle { id, lifecycle: Lifecycle::Withdrawn }));
-            }
-            copy => copy.is_some() || twin.is_some(),
+        let copy = match twin {
+            None | Some(CopyOf::Readable) => near_duplicate(connection, write, &effect, current.as_ref())?.or(twin),
+            withdrawn => withdrawn,
         };
+        let held = match Hold::decide(write, &effect, copy.as_ref()) {
+            Ok(held) => held,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if let Some(held) = &held {
+            held.apply(&mut effect, &mut provenance);
+        }
         let (key, mut written) = match (effect, current) {
             (Effect::Nothing, Some(current)) => {
                 // The source may now contain the editors' correction, or an editor has taken over a field without
@@ -167,10 +170,10 @@ impl Applier {
                 let written = Written::new(current.record, Outcome::Stale);
                 (current.key, Written { stale_part: Some(part), ..written })
             }
-            (Effect::Create(new), _) => self.create(connection, &identity.id, &new, provenance, is_copy)?,
+            (Effect::Create(new), _) => self.create(connection, &identity.id, &new, provenance, copy.is_some())?,
             (Effect::Revise(revision), Some(current)) => {
                 let record = self.revise(connection, &current, &revision, provenance, time_of(write))?;
-                let outcome = outcome_of(revision.kind, is_copy);
+                let outcome = outcome_of(revision.kind, copy.is_some());
                 (current.key, Written::new(record, outcome))
             }
             // Unreachable: only an existing article can be revised or unchanged.
@@ -178,6 +181,9 @@ impl Applier {
                 return Ok(Err(WriteError::NotFound(identity.id)));
             }
         };
+        if let Some(held) = held {
+            written = held.result(written);
+        }
         key_table::give(connection, &identity.new_keys, key)?;
         if let Some(original) = write.original(written.outcome) {
             original_table::insert(connection, key, written.record.revision, original)?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use prost::Message;
 use rusqlite::{Connection, OptionalExtension};
 
-use super::{key_table, original_table, story_tables};
+use super::{key_table, original_table, read_table, story_tables};
 use crate::article::{ArticleId, ArticleKey, CleanArticle, Digest, Facet, Key};
 use crate::proto::Article;
 use crate::store::StoreError;
@@ -50,6 +50,7 @@ pub(super) fn erase(
     }
     original_table::erase(connection, article)?;
     story_tables::erase(connection, article)?;
+    read_table::erase(connection, article)?;
     let facets = facets(connection, article)?;
     connection
         .prepare_cached("UPDATE changes SET content = ?2 WHERE article = ?1 AND content IS NOT NULL")?

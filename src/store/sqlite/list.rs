@@ -6,7 +6,7 @@
 use rusqlite::params_from_iter;
 
 use super::facets::EVERY;
-use super::filter::{Conditions, Values, selected};
+use super::filter::{Conditions, Values};
 use super::readers::Reader;
 use super::rows;
 use crate::store::enum_codes::in_states;
@@ -51,7 +51,7 @@ struct Scanned {
 
 /// Scans the list of each value of the most selective condition, and merges them.
 fn by_publish_time(reader: &Reader, query: &ListQuery, conditions: &Conditions) -> Result<Scanned, StoreError> {
-    if query.filter.digests.is_some() {
+    if query.filter.digests.is_some() || query.filter.stories.is_some() {
         return scan(reader, query, conditions, Walk::Time, query.examine);
     }
     let Some(condition) = most_selective(&query.filter.any_of) else {
@@ -91,7 +91,7 @@ fn by_publish_time(reader: &Reader, query: &ListQuery, conditions: &Conditions) 
 enum Walk {
     /// Articles that have a facet, by publish time; and the condition of the filter that it meets.
     Facet { facet: i64, condition: Option<usize> },
-    /// Articles by publish time: those with the digests of the filter.
+    /// Articles by publish time: those with the digests, or in the stories, of the filter.
     Time,
     /// Articles by key, in the order of creation.
     Key,
@@ -103,7 +103,7 @@ enum Walk {
 fn scan(
     reader: &Reader,
     query: &ListQuery,
-    conditions: &Conditions,
+    filtered: &Conditions,
     walk: Walk,
     examine: usize,
 ) -> Result<Scanned, StoreError> {
@@ -126,12 +126,16 @@ fn scan(
     };
     let from = match walk {
         Walk::Facet { .. } => "facets f CROSS JOIN articles a ON a.key = f.article",
-        // Few articles have one digest: sorting them costs less than walking all.
+        // Few articles have one digest, or are in one story: sorting them costs less than walking all.
         _ if query.filter.digests.is_some() => "articles a INDEXED BY articles_by_digest",
+        _ if query.filter.stories.is_some() => "story_members s CROSS JOIN articles a ON a.key = s.article",
         Walk::Time | Walk::Key | Walk::Position => "articles a",
     };
-    let checked = conditions.sql(&mut values, &query.filter, walked);
+    let checked = filtered.sql(&mut values, &query.filter, walked);
     let mut conditions = vec![in_states(&query.filter.states, "?1")];
+    if let Some(stories) = filtered.stories.as_ref().filter(|_| query.filter.digests.is_none()) {
+        conditions.push(format!("s.story IN ({})", values.stories(stories)));
+    }
     if let Walk::Facet { facet, .. } = walk {
         conditions.push(format!("f.facet = {facet}"));
         // Bounds on the walked index itself, so that the scan begins and ends there.
@@ -147,7 +151,7 @@ fn scan(
             Walk::Position => format!("a.position {beyond} {}", values.add(position)),
         });
     }
-    conditions.extend(selected(&mut values, &query.filter));
+    conditions.extend(filtered.selected(&mut values, &query.filter));
     let examine = if checked.is_empty() { query.limit } else { examine.max(1) };
     let limit = values.add(i64::try_from(examine).unwrap_or(i64::MAX));
     let matches = if checked.is_empty() { "1".to_owned() } else { checked.join(" AND ") };

@@ -200,6 +200,15 @@ const MIGRATIONS: &[Migration] = &[
     INSERT INTO grouping (one, number, sequence) VALUES (1, 0, 0);
 ",
     ),
+    Migration::sql(
+        "
+    -- Reads of articles that callers have reported. Hours are counted from 1970.
+    CREATE TABLE article_reads (
+        hour INTEGER NOT NULL, article INTEGER NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (hour, article)
+    ) WITHOUT ROWID;
+    CREATE INDEX article_reads_by_article ON article_reads (article);
+",
+    ),
 ];
 
 /// Version since which the lists have all of today's facets. They are filled in after all migrations: only then can

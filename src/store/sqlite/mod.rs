@@ -17,6 +17,7 @@ mod list;
 mod migrate;
 mod open_files;
 mod original_table;
+mod read_table;
 mod readers;
 mod rows;
 mod sketch_table;
@@ -41,8 +42,8 @@ pub use keys::SqliteKeys;
 use super::original::CompressedOriginal;
 use super::{
     Change, ChangedIds, Consistency, CopiesPage, CopiesQuery, FeedCursor, Fetched, GroupedUntil, GroupingStep,
-    ListPage, ListQuery, NumberedMember, Revision, SnapshotQuery, Store, StoreError, StoredOriginal, Visibility, Write,
-    WriteError, Written,
+    HourlyReads, ListPage, ListQuery, NumberedMember, Revision, SnapshotQuery, Store, StoreError, StoredOriginal,
+    Visibility, Write, WriteError, Written,
 };
 use crate::article::{ArticleId, ArticleKey, Key, Position, Record, StoryId};
 use crate::overload::admission::ReadKind;
@@ -334,6 +335,16 @@ impl Store for SqliteStore {
         self.readers.run(ReadKind::Page(1), read).await
     }
 
+    async fn articles_of_stories(
+        &self,
+        stories: &[StoryId],
+        limit: usize,
+    ) -> Result<Vec<(StoryId, ArticleId)>, StoreError> {
+        let stories = stories.to_vec();
+        let read = move |reader: &Reader| Ok(story_tables::articles_of(&reader.connection, &stories, limit)?);
+        self.readers.run(ReadKind::Page(1), read).await
+    }
+
     async fn stories_of(&self, ids: &[ArticleId]) -> Result<Vec<Option<StoryId>>, StoreError> {
         let ids = ids.to_vec();
         let each = move |reader: &Reader| {
@@ -345,6 +356,18 @@ impl Store for SqliteStore {
     async fn merged_into(&self, story: StoryId) -> Result<Option<StoryId>, StoreError> {
         let read = move |reader: &Reader| Ok(story_tables::heir_of(&reader.connection, story)?);
         self.readers.run(ReadKind::Short, read).await
+    }
+
+    async fn add_reads(&self, reads: Vec<HourlyReads>, now: Timestamp) -> Result<(), StoreError> {
+        self.writer.add_reads(reads, now).await.map(drop)
+    }
+
+    async fn reads_of_hour(&self, hour: i64, limit: usize) -> Result<Vec<(ArticleId, u64)>, StoreError> {
+        self.readers.run_for_follower(move |reader| Ok(read_table::of_hour(&reader.connection, hour, limit)?)).await
+    }
+
+    async fn remove_reads_before(&self, hour: i64) -> Result<usize, StoreError> {
+        self.writer.remove_reads_before(hour).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::rows;
-use crate::article::{ArticleId, ChangeKind, CleanArticle, EditorFields, Lifecycle, RecordParts};
+use crate::article::{ChangeKind, CleanArticle, EditorFields, Lifecycle, RecordParts};
 use crate::store::enum_codes;
 use crate::store::enum_codes::{head, kind_number, lifecycle_number, micros};
+use crate::store::near_duplicates::CopyOf;
 use crate::store::plan::{Provenance, time_of};
 use crate::store::{IngestSource, Write};
 
@@ -77,21 +78,16 @@ pub(super) fn store_provenance(connection: &Connection, key: i64, provenance: &P
     Ok(())
 }
 
-/// Article with the same text as another.
-pub(super) struct Twin {
-    pub(super) id: ArticleId,
-    pub(super) lifecycle: Lifecycle,
-}
-
-/// Returns a withdrawn article with exactly the text of an ingested document, of its source, or of any if it was
-/// withdrawn with its copies: a kill holds for the text under any key. If there is none, returns a readable article
-/// with the text, other than the one of the write, which has this row key and update time if it exists.
+/// Returns the state of an article that has exactly the text of a write. First come withdrawn articles with the text
+/// of an ingested document, of its source, or of any if they were withdrawn with their copies: a kill holds for the
+/// text under any key. Then come readable articles other than the one of the write, which has this row key and update
+/// time if it exists.
 pub(super) fn twin(
     connection: &Connection,
     write: &Write,
     article: &CleanArticle,
     except: Option<(i64, Timestamp)>,
-) -> rusqlite::Result<Option<Twin>> {
+) -> rusqlite::Result<Option<CopyOf>> {
     // For a document that an editor has corrected, `article` is the stored one.
     let (digest, source) = match write {
         Write::Ingest(ingest) if matches!(ingest.from, IngestSource::Publisher(_)) => {
@@ -101,13 +97,15 @@ pub(super) fn twin(
     };
     // Clocks may step back; update times must not.
     let now = except.map_or(time_of(write), |(_, updated)| time_of(write).max(updated));
-    let found: Option<(String, i64)> = connection
+    let found: Option<(String, i64, bool)> = connection
         .prepare_cached(
-            "SELECT a.id, a.lifecycle FROM articles a JOIN changes c ON c.position = a.position
+            "SELECT a.id, a.lifecycle, a.editor_fields & ?6 <> 0
+             FROM articles a JOIN changes c ON c.position = a.position
              WHERE a.digest_head = ?1 AND c.digest = ?2
              AND (a.lifecycle = 1 AND ?5 IS NOT NULL AND (a.source = ?5 OR a.editor_fields & ?6 <> 0)
              OR a.key <> ?3 AND a.lifecycle = 0 AND (a.embargo IS NULL OR a.embargo <= ?4)
-             AND (a.expire IS NULL OR a.expire > ?4)) ORDER BY a.lifecycle = 1 DESC LIMIT 1",
+             AND (a.expire IS NULL OR a.expire > ?4))
+             ORDER BY a.lifecycle = 1 DESC, a.editor_fields & ?6 <> 0 DESC, a.key LIMIT 1",
         )?
         .query_row(
             (
@@ -118,9 +116,14 @@ pub(super) fn twin(
                 source,
                 EditorFields::COPIES.bits(),
             ),
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )
         .optional()?;
-    Ok(found
-        .and_then(|(id, lifecycle)| Some(Twin { id: id.parse().ok()?, lifecycle: enum_codes::lifecycle(lifecycle) })))
+    Ok(found.and_then(|(id, lifecycle, with_copies)| {
+        Some(match (enum_codes::lifecycle(lifecycle), with_copies) {
+            (Lifecycle::Withdrawn, true) => CopyOf::Withdrawn(id.parse().ok()?),
+            (Lifecycle::Withdrawn, false) => CopyOf::SameText(id.parse().ok()?),
+            _ => CopyOf::Readable,
+        })
+    }))
 }

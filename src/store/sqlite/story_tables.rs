@@ -1,5 +1,7 @@
 //! Memberships of articles in stories, merges of stories, and how far articles are grouped.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
 
@@ -26,8 +28,13 @@ pub(super) fn apply(connection: &Connection, step: &GroupingStep) -> rusqlite::R
         return Ok(None);
     }
     let mut number = stored(found.number);
-    for (former, heir) in &step.merges {
-        merge(connection, *former, *heir)?;
+    let renumbered = step.renumbered.iter().map(|id| key_of_member(connection, id));
+    let renumbered: Vec<Option<i64>> = renumbered.collect::<rusqlite::Result<_>>()?;
+    for article in merge_all(connection, &step.merges)?.into_iter().chain(renumbered.into_iter().flatten()) {
+        number += 1;
+        connection
+            .prepare_cached("UPDATE story_members SET number = ?2 WHERE article = ?1")?
+            .execute((article, number))?;
     }
     for member in &step.members {
         number += 1;
@@ -57,6 +64,37 @@ fn insert(connection: &Connection, member: &StoryMember, number: i64) -> rusqlit
         connection.prepare_cached("DELETE FROM story_merges WHERE story = ?1")?.execute([story])?;
     }
     Ok(())
+}
+
+/// Applies merges in order. Returns the keys of the articles that have another story then, in the order of their
+/// numbers.
+fn merge_all(connection: &Connection, merges: &[(StoryId, StoryId)]) -> rusqlite::Result<Vec<i64>> {
+    // By the number, as before the first merge of their story.
+    let mut before: BTreeMap<i64, (i64, StoryId)> = BTreeMap::new();
+    for (former, heir) in merges {
+        let mut members = connection.prepare_cached("SELECT number, article FROM story_members WHERE story = ?1")?;
+        let mut rows = members.query([former.as_uuid().into_bytes()])?;
+        while let Some(row) = rows.next()? {
+            before.entry(row.get(0)?).or_insert((row.get(1)?, *former));
+        }
+        merge(connection, *former, *heir)?;
+    }
+    let mut moved = Vec::with_capacity(before.len());
+    let mut found = connection.prepare_cached("SELECT story FROM story_members WHERE article = ?1")?;
+    for (article, had) in before.into_values() {
+        if found.query_row([article], |row| story(row, 0))? != had {
+            moved.push(article);
+        }
+    }
+    Ok(moved)
+}
+
+/// Returns the key of an article that has a membership.
+fn key_of_member(connection: &Connection, id: &ArticleId) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT m.article FROM articles a JOIN story_members m ON m.article = a.key WHERE a.id = ?1")?
+        .query_row([id.as_str()], |row| row.get(0))
+        .optional()
 }
 
 /// Makes a story part of another one, with its members and the stories that are part of it.
@@ -102,6 +140,39 @@ pub(super) fn of_story(
     );
     let mut statement = connection.prepare_cached(&sql)?;
     statement.query_map((story.as_uuid().into_bytes(), stored(after), at_most(limit)), member)?.collect()
+}
+
+/// Returns the present stories for names of stories, each once: those that former ones have become part of.
+pub(super) fn present(connection: &Connection, stories: &[StoryId]) -> rusqlite::Result<Vec<StoryId>> {
+    let mut present = Vec::with_capacity(stories.len());
+    for story in stories {
+        present.push(heir_of(connection, *story)?.unwrap_or(*story));
+    }
+    present.sort_unstable();
+    present.dedup();
+    Ok(present)
+}
+
+/// Returns the articles of stories, at most `limit` of each, in the order of the numbers of their memberships.
+pub(super) fn articles_of(
+    connection: &Connection,
+    stories: &[StoryId],
+    limit: usize,
+) -> rusqlite::Result<Vec<(StoryId, ArticleId)>> {
+    // One transaction, so that no merge comes in between.
+    let _moment = connection.unchecked_transaction()?;
+    let mut statement = connection.prepare_cached(
+        "SELECT a.id FROM story_members m JOIN articles a ON a.key = m.article
+         WHERE m.story = ?1 ORDER BY m.number LIMIT ?2",
+    )?;
+    let mut found = Vec::new();
+    for story in present(connection, stories)? {
+        let key = (story.as_uuid().into_bytes(), at_most(limit));
+        for id in statement.query_map(key, |row| parse(row, 0))? {
+            found.push((story, id?));
+        }
+    }
+    Ok(found)
 }
 
 /// Returns the story of an article.

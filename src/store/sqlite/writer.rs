@@ -17,10 +17,12 @@ use super::open_files::OpenFiles;
 use super::original_table;
 use super::rows;
 use super::statements::trim_requests;
-use super::{erase, event_table, story_tables};
+use super::{erase, event_table, read_table, story_tables};
 use crate::article::Position;
 use crate::store::plan::without_position;
-use crate::store::{GroupedUntil, GroupingStep, StoreError, Write, WriteError, Written};
+use crate::store::{
+    GroupedUntil, GroupingStep, HourlyReads, MAX_REMOVED_READS, StoreError, Write, WriteError, Written,
+};
 use crate::telemetry::StoreMetrics;
 use crate::telemetry::trace::{SpanGuard, SpanKind, TraceContext, current_context};
 
@@ -51,6 +53,9 @@ enum Command {
     /// Time and total size in bytes.
     EvictOriginals(Timestamp, u64, oneshot::Sender<Result<usize, StoreError>>),
     RecordEvents(Vec<Vec<u8>>, oneshot::Sender<Result<usize, StoreError>>),
+    AddReads(Vec<HourlyReads>, Timestamp, oneshot::Sender<Result<usize, StoreError>>),
+    /// Hour before which counts are removed.
+    RemoveReads(i64, oneshot::Sender<Result<usize, StoreError>>),
     ApplyGrouping(Box<GroupingStep>, oneshot::Sender<Result<StepResult, StoreError>>),
 }
 
@@ -130,6 +135,14 @@ impl Writer {
         self.send(|answer| Command::RecordEvents(events, answer)).await?
     }
 
+    pub(super) async fn add_reads(&self, reads: Vec<HourlyReads>, now: Timestamp) -> Result<usize, StoreError> {
+        self.send(|answer| Command::AddReads(reads, now, answer)).await?
+    }
+
+    pub(super) async fn remove_reads_before(&self, hour: i64) -> Result<usize, StoreError> {
+        self.send(|answer| Command::RemoveReads(hour, answer)).await?
+    }
+
     pub(super) async fn apply_grouping(&self, step: GroupingStep) -> Result<StepResult, StoreError> {
         self.send(|answer| Command::ApplyGrouping(Box::new(step), answer)).await?
     }
@@ -194,7 +207,12 @@ impl Command {
         match self {
             Self::Write(writes, ..) => writes.len(),
             Self::ApplyGrouping(step, _) => step.members.len().max(1),
-            Self::DryRun(..) | Self::ApplyDueTransitions(..) | Self::EvictOriginals(..) | Self::RecordEvents(..) => 1,
+            Self::AddReads(reads, ..) => reads.len().max(1),
+            Self::DryRun(..)
+            | Self::ApplyDueTransitions(..)
+            | Self::EvictOriginals(..)
+            | Self::RecordEvents(..)
+            | Self::RemoveReads(..) => 1,
         }
     }
 
@@ -217,7 +235,9 @@ impl Command {
             (
                 Self::ApplyDueTransitions(_, caller)
                 | Self::EvictOriginals(_, _, caller)
-                | Self::RecordEvents(_, caller),
+                | Self::RecordEvents(_, caller)
+                | Self::AddReads(_, _, caller)
+                | Self::RemoveReads(_, caller),
                 Ok(Done::Counted(count)),
             ) => {
                 drop(caller.send(Ok(count)));
@@ -229,7 +249,9 @@ impl Command {
             (
                 Self::ApplyDueTransitions(_, caller)
                 | Self::EvictOriginals(_, _, caller)
-                | Self::RecordEvents(_, caller),
+                | Self::RecordEvents(_, caller)
+                | Self::AddReads(_, _, caller)
+                | Self::RemoveReads(_, caller),
                 done,
             ) => drop(caller.send(Err(done.err().unwrap_or(StoreError::Internal)))),
             (Self::ApplyGrouping(_, caller), Ok(Done::Grouped(state))) => drop(caller.send(Ok(state))),
@@ -379,6 +401,13 @@ impl WriterThread {
                 Command::RecordEvents(events, _) => {
                     event_table::record(&transaction, events)?;
                     Done::Counted(events.len())
+                }
+                Command::AddReads(reads, now, _) => {
+                    read_table::add(&transaction, reads, *now)?;
+                    Done::Counted(reads.len())
+                }
+                Command::RemoveReads(hour, _) => {
+                    Done::Counted(read_table::remove_before(&transaction, *hour, MAX_REMOVED_READS)?)
                 }
                 Command::ApplyGrouping(step, _) => Done::Grouped(story_tables::apply(&transaction, step)?),
                 // Never grouped: see `run`.

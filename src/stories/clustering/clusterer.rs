@@ -3,10 +3,13 @@
 //! A decision depends on the reports in the window, their stories, and the new report, and on nothing else: a replica
 //! that restores the same reports decides as the one that wrote them.
 
+use std::collections::HashMap;
+
 use super::linkage::{Group, agglomerate, is_enough, linkage, nearness};
+use super::rarity::rarity;
 use super::regroup::{Step, regroup};
 use super::report::Report;
-use super::similarity::{Profile, rarity};
+use super::similarity::Profile;
 use super::window::Window;
 
 /// Maximum number of stories that a report is compared with.
@@ -24,6 +27,8 @@ const MAX_SMALL: usize = 12;
 #[derive(Debug, Default)]
 pub struct Clusterer {
     window: Window,
+    /// Number of articles that editors have moved to a story and that have no report at present, by its name.
+    held: HashMap<u64, u32>,
 }
 
 /// Story that a new report may belong to.
@@ -66,7 +71,9 @@ impl Clusterer {
         let profile = Profile::of(&report, false, &self.window.index);
         let mut related = self.related(&report, &profile);
         // A story that an editor has changed takes new reports, and is not grouped again.
-        let is_pinned = |candidate: &Candidate| self.window.story(candidate.story).pinned > 0;
+        let is_pinned = |candidate: &Candidate| {
+            self.window.story(candidate.story).pinned > 0 || self.held.contains_key(&candidate.name)
+        };
         let joined = related.first().filter(|best| is_pinned(best) && best.is_enough).map(|best| best.story);
         related.retain(|candidate| !is_pinned(candidate));
         let provisional = self.window.free_name(article);
@@ -94,6 +101,21 @@ impl Clusterer {
     /// Removes the report of an article that was withdrawn or whose text has changed.
     pub fn remove(&mut self, article: u64) {
         self.window.remove(article);
+    }
+
+    /// Pins a story for an article that has no report at present: it is hidden.
+    pub fn hold(&mut self, story: u64) {
+        *self.held.entry(story).or_default() += 1;
+    }
+
+    /// Reverts a call of [`Clusterer::hold`].
+    pub fn release(&mut self, story: u64) {
+        if let Some(count) = self.held.get_mut(&story) {
+            *count -= 1;
+            if *count == 0 {
+                self.held.remove(&story);
+            }
+        }
     }
 
     /// Removes the reports before a time in seconds. Returns their number.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::features::Features;
-use super::similarity::Frequencies;
+use super::rarity::Frequencies;
 
 /// Maximum number of terms of a report that are indexed. Names are indexed in addition.
 const MAX_INDEXED_TERMS: usize = 32;

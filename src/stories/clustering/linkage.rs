@@ -1,4 +1,9 @@
 //! Average linkage: grouping of a few reports by the mean similarity of all pairs.
+//!
+//! Groups are merged as long as the mean similarity between them is high enough for many pairs. A group with few pairs
+//! needs more than that: if it has too little, it is divided as it was merged. So three reports that are a little
+//! similar to each other are a story, and two are not. Copies of one text count once, or else a text with many copies
+//! would take in every report that resembles it a little.
 
 use super::similarity::{ONE, Profile, similarity};
 
@@ -8,10 +13,12 @@ pub const MAX_GAP: u64 = 4 * DAY;
 /// Maximum time between the first and the last report of a story, in seconds.
 pub const MAX_SPAN: u64 = 14 * DAY;
 /// Minimum linkage of two groups with many pairs of reports by which they are one story.
-const MIN_LINKAGE: u64 = 1_100;
-/// Linkage that a single pair of reports needs in addition; several pairs need the corresponding part. The mean of a
+const MIN_LINKAGE: u64 = 850;
+/// Similarity that a single pair of reports needs in addition; several pairs need the corresponding part. The mean of a
 /// few pairs is high by chance more often.
-const EXTRA_FOR_PAIR: u64 = 700;
+const EXTRA_FOR_PAIR: u64 = 2_200;
+/// Similarity from which reports count as one text. Another report that resembles one of them resembles all.
+const ALIKE: u32 = 4_000;
 /// Time between two groups from which their similarity counts less, in seconds.
 const SOON: u64 = DAY;
 /// Loss of similarity of two groups at the maximum gap, in percent.
@@ -46,8 +53,8 @@ impl Group {
         (sum * nearness(self.times, other.times) / self.pairs(other).max(1) / 100).min(u64::from(ONE)) as u32
     }
 
-    fn absorb(&mut self, other: &mut Self) {
-        self.members.append(&mut other.members);
+    fn absorb(&mut self, other: &Self) {
+        self.members.extend(&other.members);
         self.times = (self.times.0.min(other.times.0), self.times.1.max(other.times.1));
     }
 }
@@ -72,9 +79,60 @@ pub(super) fn is_enough(linkage: u32, pairs: u64) -> bool {
     u64::from(linkage) >= MIN_LINKAGE + EXTRA_FOR_PAIR / pairs.max(1)
 }
 
-/// Merges the two groups with the highest linkage until none is high enough; the earlier ones among equals. The cost is
-/// the cube of the number of groups and the square of the number of profiles.
-pub(super) fn agglomerate(mut groups: Vec<Group>, profiles: &[Profile]) -> Vec<Group> {
+/// Group with the groups that it was merged from.
+struct Tree {
+    group: Group,
+    /// Number of texts: reports that are alike count as one.
+    texts: u64,
+    /// Sum of the similarities of all pairs of texts; between merged groups less for the time between them.
+    sum: u64,
+    parts: Option<Box<(Tree, Tree)>>,
+}
+
+impl Tree {
+    /// Returns a group that is not divided.
+    fn leaf(group: Group, profiles: &[Profile]) -> Self {
+        let mut texts: Vec<usize> = Vec::new();
+        let mut sum = 0;
+        for member in &group.members {
+            let similarities = texts.iter().map(|text| similarity(&profiles[*text], &profiles[*member]));
+            let similarities: Vec<u32> = similarities.collect();
+            if similarities.iter().all(|similarity| *similarity < ALIKE) {
+                sum += similarities.into_iter().map(u64::from).sum::<u64>();
+                texts.push(*member);
+            }
+        }
+        Self { group, texts: texts.len() as u64, sum, parts: None }
+    }
+
+    fn merged(one: Self, other: Self, linkage: u32) -> Self {
+        let mut group = one.group.clone();
+        group.absorb(&other.group);
+        if linkage >= ALIKE && one.texts == 1 && other.texts == 1 {
+            return Self { group, texts: 1, sum: 0, parts: None };
+        }
+        let sum = one.sum + other.sum + u64::from(linkage) * one.texts * other.texts;
+        Self { group, texts: one.texts + other.texts, sum, parts: Some(Box::new((one, other))) }
+    }
+
+    /// Appends the largest groups whose pairs are similar enough.
+    fn divide(self, groups: &mut Vec<Group>) {
+        let pairs = self.texts * self.texts.saturating_sub(1) / 2;
+        let is_story = self.sum >= MIN_LINKAGE * pairs + EXTRA_FOR_PAIR;
+        match self.parts {
+            Some(parts) if !is_story => {
+                parts.0.divide(groups);
+                parts.1.divide(groups);
+            }
+            _ => groups.push(self.group),
+        }
+    }
+}
+
+/// Merges the two groups with the highest linkage until none is high enough, the earlier ones among equals, and divides
+/// those whose pairs are not similar enough. The cost is the cube of the number of groups and the square of the number
+/// of profiles.
+pub(super) fn agglomerate(groups: Vec<Group>, profiles: &[Profile]) -> Vec<Group> {
     let mut sums: Vec<Vec<u64>> = vec![vec![0; groups.len()]; groups.len()];
     for one in 0..groups.len() {
         for other in 0..one {
@@ -82,37 +140,40 @@ pub(super) fn agglomerate(mut groups: Vec<Group>, profiles: &[Profile]) -> Vec<G
             (sums[one][other], sums[other][one]) = (sum, sum);
         }
     }
-    while let Some((one, other)) = closest(&groups, &sums) {
-        let (before, after) = groups.split_at_mut(other);
-        before[one].absorb(&mut after[0]);
-        groups.remove(other);
+    let mut trees: Vec<Tree> = groups.into_iter().map(|group| Tree::leaf(group, profiles)).collect();
+    while let Some((linkage, one, other)) = closest(&trees, &sums) {
+        let second = trees.remove(other);
+        let first = trees.remove(one);
+        trees.insert(one, Tree::merged(first, second, linkage));
         let absorbed = sums.remove(other);
         for (third, row) in sums.iter_mut().enumerate() {
             let sum = row.remove(other);
             row[one] += if third == one { 0 } else { sum };
         }
-        for third in 0..groups.len() {
+        for third in 0..trees.len() {
             if third != one {
                 sums[one][third] += absorbed[if third < other { third } else { third + 1 }];
             }
         }
     }
+    let mut groups = Vec::new();
+    trees.into_iter().for_each(|tree| tree.divide(&mut groups));
     groups
 }
 
-/// Returns the groups with the highest linkage, in order, if it is high enough.
-fn closest(groups: &[Group], sums: &[Vec<u64>]) -> Option<(usize, usize)> {
+/// Returns the highest linkage with its groups, in order, if it is high enough for many pairs.
+fn closest(trees: &[Tree], sums: &[Vec<u64>]) -> Option<(u32, usize, usize)> {
     let mut best: Option<(u32, usize, usize)> = None;
-    for one in 0..groups.len() {
-        for other in one + 1..groups.len() {
-            let linkage = groups[one].linkage(&groups[other], sums[one][other]);
+    for one in 0..trees.len() {
+        for other in one + 1..trees.len() {
+            let linkage = trees[one].group.linkage(&trees[other].group, sums[one][other]);
             let is_better = best.is_none_or(|(highest, ..)| linkage > highest);
-            if is_better && is_enough(linkage, groups[one].pairs(&groups[other])) {
+            if is_better && u64::from(linkage) >= MIN_LINKAGE {
                 best = Some((linkage, one, other));
             }
         }
     }
-    best.map(|(_, one, other)| (one, other))
+    best
 }
 
 #[cfg(test)]
@@ -132,7 +193,25 @@ mod tests {
 
     #[test]
     fn one_pair_needs_more_than_several() {
-        assert!(!is_enough(1_799, 1) && is_enough(1_800, 1));
-        assert!(is_enough(1_200, 10));
+        assert!(!is_enough(3_049, 1) && is_enough(3_050, 1));
+        assert!(is_enough(1_100, 10));
+    }
+
+    #[test]
+    fn groups_with_few_pairs_are_divided() {
+        let leaf =
+            |at: usize| Tree { group: Group { members: vec![at], times: (0, 0) }, texts: 1, sum: 0, parts: None };
+        let divided = |tree: Tree| {
+            let mut groups = Vec::new();
+            tree.divide(&mut groups);
+            groups.into_iter().map(|group| group.members).collect::<Vec<_>>()
+        };
+        let pair = || Tree::merged(leaf(0), leaf(1), 1_600);
+        assert_eq!(divided(pair()), [[0], [1]]);
+        assert_eq!(divided(Tree::merged(pair(), leaf(2), 1_600)), [[0, 1, 2]]);
+        assert_eq!(divided(Tree::merged(pair(), leaf(2), 900)), [[0], [1], [2]]);
+        let alike = || Tree::merged(leaf(0), leaf(1), ALIKE);
+        assert_eq!(divided(Tree::merged(alike(), leaf(2), 1_600)), [vec![0, 1], vec![2]]);
+        assert_eq!(divided(Tree::merged(alike(), leaf(2), 3_050)), [[0, 1, 2]]);
     }
 }

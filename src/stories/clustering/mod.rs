@@ -7,10 +7,12 @@ mod index;
 mod linkage;
 mod names;
 mod numbers;
+mod rarity;
 mod regroup;
 mod report;
 mod similarity;
 mod skeleton;
+mod terms;
 mod window;
 mod words;
 

@@ -1,46 +1,36 @@
-//! Similarity of two reports: cosines of their terms, names and numbers, weighed by rarity.
-//!
-//! All arithmetic is in integers, so that every replica comes to the same decision.
+//! Similarity of two reports: of one language by the agreement of their terms, of two by the cosines of their names and
+//! numbers.
 
 use super::features::Weighted;
+use super::rarity::{FRACTION, Frequencies, log2, rarity};
 use super::report::Report;
+use super::terms::Terms;
 
-/// Similarity of equal reports.
+/// Maximum similarity.
 pub(super) const ONE: u32 = 10_000;
-/// Bits of the fraction of logarithms.
-const FRACTION: u32 = 8;
-/// Factor of the weight of a term that is a name, in 256ths.
-const NAME_FACTOR: u64 = 704;
-/// Number of articles for which frequencies count at least, while the window has fewer.
-const MIN_ARTICLES: u32 = 400;
-/// Number of articles up to which all keys are equally rare.
-const RARE: u32 = 4;
-/// Minimum rarity, in 256ths: a text that fills the window is still equal to its copies.
-const MIN_RARITY: u32 = 64;
-/// Number of occurrences in an article above which more do not add to the weight of a key.
+/// Similarity of reports of one language whose agreement is 0.
+const EVEN: i64 = 1_650;
+/// Similarity for 1,000 of agreement.
+const FOR_AGREEMENT: i64 = 500;
+/// Agreement that is lost for each day between two reports, up to the time after which similarity is lowest.
+const FOR_DAY: i64 = 400;
+/// Agreement that reports with different main names lose.
+const CONFLICT: i64 = 830;
+/// Agreement that reports of one source with different main names lose: they may be of one template.
+const CONFLICT_IN_SOURCE: i64 = 9_470;
+/// Number of occurrences in an article above which more do not add to the weight of a name.
 const MAX_COUNT: u8 = 8;
-/// Number of occurrences from which a name is a major one. One in the headline or the lead is enough.
-const MAJOR: u8 = 2;
-/// Weight of equal numbers in reports of one language, in percent.
-const SAME_NUMBERS: u32 = 20;
+/// Factor of the weight of names with strong evidence, in 256ths.
+const NAME_FACTOR: u64 = 704;
 /// Weight of equal names in reports of two languages, in percent.
-const OTHER_NAMES: u32 = 65;
+const NAMES: u32 = 65;
 /// Weight of equal numbers in reports of two languages, in percent.
-const OTHER_NUMBERS: u32 = 15;
-/// Factor for reports with different main names, in percent.
-const CONFLICT: u64 = 75;
-/// Factor for reports of one source with different main names, in percent: they may be of one template.
-const CONFLICT_IN_SOURCE: u64 = 25;
-/// Time after which similarity is lowest, in seconds.
-const MAX_AGE: u64 = 4 * 86_400;
-/// Loss of similarity at that time, in percent.
+const NUMBERS: u32 = 15;
+/// Loss of similarity of reports of two languages after that time, in percent.
 const DECAY: u64 = 45;
-
-/// Number of articles in the window, in all and with a key.
-pub(super) trait Frequencies {
-    fn articles(&self) -> u32;
-    fn with(&self, key: u32) -> u32;
-}
+const DAY: u64 = 86_400;
+/// Time after which similarity is lowest, in seconds.
+const MAX_AGE: u64 = 4 * DAY;
 
 /// Keys with weights, ascending by key.
 #[derive(Clone, Debug, Default)]
@@ -55,27 +45,9 @@ pub(super) struct Profile {
     pub time: i64,
     language: u32,
     source: u64,
-    /// Name with the highest weight.
-    main_name: Option<u32>,
-    /// Names that occur in the headline, in the lead, or more than once; ascending.
-    major_names: Vec<u32>,
-    terms: Vector,
+    terms: Terms,
     names: Vector,
     numbers: Vector,
-}
-
-/// Returns the binary logarithm of a positive number in 256ths, by linear interpolation between powers of 2.
-fn log2(number: u32) -> u32 {
-    let number = number.max(1);
-    let whole = number.ilog2();
-    let fraction = ((u64::from(number) << FRACTION) >> whole) as u32 - (1 << FRACTION);
-    (whole << FRACTION) + fraction
-}
-
-/// Returns the rarity of a key: the binary logarithm of the number of articles to one with it, in 256ths.
-pub(super) fn rarity(frequencies: &impl Frequencies, key: u32) -> u32 {
-    let with = frequencies.with(key).max(RARE);
-    log2(frequencies.articles().max(MIN_ARTICLES)).saturating_sub(log2(with)).max(MIN_RARITY)
 }
 
 impl Vector {
@@ -122,48 +94,35 @@ impl Vector {
 }
 
 impl Profile {
-    /// Weighs the features of a report. Names count between languages only, and are left out if there is one language.
+    /// Weighs the features of a report. Names and numbers count between languages only, and are left out if there is
+    /// one language.
     pub fn of(report: &Report, has_one_language: bool, frequencies: &impl Frequencies) -> Self {
         let features = &report.features;
-        let names = || features.terms.iter().filter(|(.., is_name)| *is_name);
-        let main_name = names().map(|(key, count, _)| (u32::from(count) * rarity(frequencies, key), key)).max();
-        Self {
-            time: report.time,
-            language: features.language,
-            source: report.source,
-            main_name: main_name.map(|(_, key)| key),
-            major_names: names().filter(|(_, count, _)| *count >= MAJOR).map(|(key, ..)| key).collect(),
-            terms: Vector::weighted(&features.terms, frequencies),
-            names: if has_one_language { Vector::default() } else { Vector::weighted(&features.names, frequencies) },
-            numbers: Vector::of(features.numbers.iter().map(|number| (*number, rarity(frequencies, *number)))),
+        let (mut names, mut numbers) = (Vector::default(), Vector::default());
+        if !has_one_language {
+            names = Vector::weighted(&features.names, frequencies);
+            numbers = Vector::of(features.numbers.iter().map(|number| (*number, rarity(frequencies, *number))));
         }
-    }
-
-    /// Returns true if the main name of neither of two reports of one language is a major one of the other.
-    fn conflicts_with(&self, other: &Self) -> bool {
-        let lacks = |profile: &Self, name: Option<u32>| {
-            name.is_some_and(|name| profile.major_names.binary_search(&name).is_err())
-        };
-        self.language == other.language && lacks(self, other.main_name) && lacks(other, self.main_name)
+        let terms = Terms::of(&features.terms, frequencies);
+        Self { time: report.time, language: features.language, source: report.source, terms, names, numbers }
     }
 }
 
 /// Returns the similarity of two reports, from 0 to 10,000.
 pub(super) fn similarity(one: &Profile, other: &Profile) -> u32 {
-    let numbers = one.numbers.cosine(&other.numbers);
-    let text = if one.language == other.language {
-        let terms = one.terms.cosine(&other.terms);
-        terms + (numbers * SAME_NUMBERS / 100).min(terms / 2)
-    } else {
-        (one.names.cosine(&other.names) * OTHER_NAMES + numbers * OTHER_NUMBERS) / 100
-    };
-    let agreement = match (one.conflicts_with(other), one.source == other.source) {
-        (false, _) => 100,
+    let age = one.time.abs_diff(other.time).min(MAX_AGE);
+    if one.language != other.language {
+        let text = one.names.cosine(&other.names) * NAMES + one.numbers.cosine(&other.numbers) * NUMBERS;
+        return (u64::from(text / 100) * (100 - age * DECAY / MAX_AGE) / 100) as u32;
+    }
+    let conflict = match (one.terms.conflict_with(&other.terms), one.source == other.source) {
+        (false, _) => 0,
         (true, false) => CONFLICT,
         (true, true) => CONFLICT_IN_SOURCE,
     };
-    let age = one.time.abs_diff(other.time).min(MAX_AGE);
-    (u64::from(text.min(ONE)) * agreement * (100 - age * DECAY / MAX_AGE) / 10_000) as u32
+    let late = FOR_DAY * age as i64 / DAY as i64;
+    let agreement = one.terms.agreement(&other.terms) - conflict - late;
+    (EVEN + agreement * FOR_AGREEMENT / 1_000).clamp(0, i64::from(ONE)) as u32
 }
 
 #[cfg(test)]
@@ -192,17 +151,18 @@ mod tests {
     }
 
     #[test]
-    fn logarithms_ascend() {
-        assert_eq!([log2(0), log2(1), log2(2), log2(3), log2(4)], [0, 0, 256, 384, 512]);
-        assert!((1..5_000).all(|number| log2(number) <= log2(number + 1)));
-        assert!(log2(u32::MAX) < 32 * 256);
+    fn equal_reports_are_most_similar() {
+        let one = profile("Ferry hits the pier at Port Ellery, 31 hurt", "en", 1);
+        assert!(similarity(&one, &one) > 5_000, "{}", similarity(&one, &one));
+        assert_eq!(similarity(&one, &profile("", "en", 1)), 0);
     }
 
     #[test]
-    fn equal_reports_are_most_similar() {
+    fn later_reports_are_less_similar() {
         let one = profile("Ferry hits the pier at Port Ellery, 31 hurt", "en", 1);
-        assert!(similarity(&one, &one) > 9_900);
-        assert_eq!(similarity(&one, &profile("", "en", 1)), 0);
+        let after = |days: u64| similarity(&one, &Profile { time: (days * DAY) as i64, ..one.clone() });
+        assert!(after(0) > after(1) && after(1) > after(4));
+        assert_eq!(after(4), after(9));
     }
 
     #[test]
@@ -220,6 +180,6 @@ mod tests {
             |town: &str| format!("The weather in {town} stays cold and windy, forecasters say. {town} has snow.");
         let (one, same, other) =
             (profile(&text("Tollmere"), "en", 1), profile(&text("Ostley"), "en", 1), profile(&text("Ostley"), "en", 2));
-        assert!(similarity(&one, &same) * 2 < similarity(&one, &other));
+        assert!(similarity(&one, &same) + 1_000 < similarity(&one, &other));
     }
 }

@@ -24,7 +24,7 @@ const MAX_SOURCES: usize = 100;
 const OTHER: &str = "other";
 
 /// Label values exported from the start as 0, so that `rate()` sees the first increase.
-const OUTCOMES: [&str; 7] = ["created", "revised", "unchanged", "duplicate", "stale", "invalid", "failed"];
+const OUTCOMES: [&str; 8] = ["created", "revised", "unchanged", "duplicate", "stale", "held", "invalid", "failed"];
 
 /// Counters of documents.
 #[derive(Clone, Debug)]

@@ -10,6 +10,7 @@ mod computed;
 mod connections;
 mod consistency_check;
 mod ingest;
+mod read_counts;
 mod redis;
 mod retrieval;
 mod search;
@@ -28,6 +29,7 @@ pub use computed::ComputedGauge;
 pub use connections::{ConnectionMetrics, OpenConnection};
 pub use consistency_check::ConsistencyCheckMetrics;
 pub use ingest::IngestMetrics;
+pub use read_counts::ReadCountMetrics;
 pub use redis::RedisMetrics;
 pub use retrieval::RetrievalMetrics;
 pub use search::SearchMetrics;
@@ -52,6 +54,7 @@ struct Inner {
     store: StoreMetrics,
     search: SearchMetrics,
     stories: StoryMetrics,
+    read_counts: ReadCountMetrics,
     redis: RedisMetrics,
     standbys: StandbyMetrics,
     consistency_check: ConsistencyCheckMetrics,
@@ -72,6 +75,7 @@ impl Metrics {
             store: StoreMetrics::default(),
             search: SearchMetrics::default(),
             stories: StoryMetrics::default(),
+            read_counts: ReadCountMetrics::default(),
             redis: RedisMetrics::default(),
             standbys: StandbyMetrics::default(),
             consistency_check: ConsistencyCheckMetrics::default(),
@@ -86,6 +90,7 @@ impl Metrics {
         inner.store.register(registry);
         inner.search.register(registry);
         inner.stories.register(registry);
+        inner.read_counts.register(registry);
         inner.redis.register(registry);
         inner.standbys.register(registry);
         inner.consistency_check.register(registry);
@@ -120,6 +125,11 @@ impl Metrics {
     /// Returns the metrics of stories.
     pub fn stories(&self) -> &StoryMetrics {
         &self.0.stories
+    }
+
+    /// Returns the metrics of the counts of reads.
+    pub fn read_counts(&self) -> &ReadCountMetrics {
+        &self.0.read_counts
     }
 
     /// Returns the metrics of the local cache.

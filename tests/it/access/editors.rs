@@ -198,6 +198,7 @@ async fn only_editors_see_articles_in_every_state() {
     for (filter, field) in [
         (ArticleFilter { states: vec![0], ..Default::default() }, "filter.states[0]"),
         (ArticleFilter { states: vec![99], ..Default::default() }, "filter.states[0]"),
+        (ArticleFilter { one_per_text: true, ..every.clone() }, "filter.one_per_text"),
         (ArticleFilter { one_per_story: true, ..every.clone() }, "filter.one_per_story"),
     ] {
         let refused = editor.retrieval.list_articles(list(filter, 0, String::new())).await.unwrap_err();

@@ -12,11 +12,12 @@ use jiff::Timestamp;
 use super::databases::replicas;
 use super::engines::{Engine, postgres, sqlite};
 use super::fixtures::{at, ingest, transition, write};
+use super::held_copies::hold;
 use super::near_duplicates::{OTHER, STORY, edited, put, story};
 use crate::support::database::Cluster;
 
 /// Withdraws an article with its copies.
-fn withdraw(name: &str, time: Timestamp) -> Write {
+pub(super) fn withdraw(name: &str, time: Timestamp) -> Write {
     match transition(name, ChangeKind::Withdrawn, time) {
         Write::Transition(transition) => Write::Transition(Transition { with_copies: true, ..transition }),
         write => write,
@@ -24,7 +25,7 @@ fn withdraw(name: &str, time: Timestamp) -> Write {
 }
 
 /// Asserts that a write is rejected because of a withdrawn article.
-fn assert_withheld(result: Result<Written, WriteError>, by: &str) {
+pub(super) fn assert_withheld(result: Result<Written, WriteError>, by: &str) {
     match result {
         Err(WriteError::WrongLifecycle { id, lifecycle: Lifecycle::Withdrawn }) => assert_eq!(id.as_str(), by),
         other => panic!("{other:?}"),
@@ -146,13 +147,13 @@ pub async fn writes_of_one_call_see_a_withdrawal_with_copies(Engine { store, .. 
     assert_eq!(outcomes, [Created, Duplicate, Revised, Created, Revised, Duplicate]);
 }
 
-/// Every copy is rejected, or found after the withdrawal, on whatever replica it arrives meanwhile.
+/// Every copy is rejected, held, or found after the withdrawal, on whatever replica it arrives meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_copy_escapes_a_withdrawal_on_another_replica() {
     let database = Cluster::shared().database().await;
     let stores = replicas(&database, 3).await;
-    let (mut found, mut rejected) = (0, 0);
-    for round in 0..12 {
+    let (mut found, mut rejected, mut held) = (0, 0, 0);
+    for round in 0..24 {
         let text = |name: &str| {
             let words: String = (0..60).map(|word| format!("round{round}word{word} ")).collect();
             format!("{words}\n\nSent as {name}.")
@@ -161,12 +162,13 @@ async fn no_copy_escapes_a_withdrawal_on_another_replica() {
         write(&stores[0], put(&first, &text(&first), at(0))).await.unwrap();
         let arriving = (0..24).map(|number| {
             let (store, name) = (Arc::clone(&stores[number % 3]), format!("copy-{round}-{number}"));
-            let body = text(&name);
+            let (body, holds) = (text(&name), round % 2 == 1);
             tokio::spawn(async move {
                 for _ in 0..number % 8 {
                     tokio::task::yield_now().await;
                 }
-                write(&store, put(&name, &body, at(1))).await.map(|written| written.record.id.to_string())
+                let copy = put(&name, &body, at(1));
+                write(&store, if holds { hold(copy) } else { copy }).await
             })
         });
         let arriving: Vec<_> = arriving.collect();
@@ -174,8 +176,14 @@ async fn no_copy_escapes_a_withdrawal_on_another_replica() {
         let copies = copies_of(&stores[round % 3], &text(&first), 10).await;
         for arrived in join_all(arriving).await {
             match arrived.unwrap() {
-                Ok(name) => {
-                    assert!(names(&copies).contains(&name.as_str()), "{name} escaped");
+                Ok(written) if written.outcome == Outcome::Held => {
+                    let id = std::slice::from_ref(&written.record.id);
+                    let stored = stores[round % 3].get(id, Consistency::Full).await.unwrap().remove(0).record.unwrap();
+                    assert_eq!(stored.lifecycle, Lifecycle::Withdrawn, "{stored:?}");
+                    held += 1;
+                }
+                Ok(written) => {
+                    assert!(names(&copies).contains(&written.record.id.as_str()), "{written:?} escaped");
                     found += 1;
                 }
                 Err(WriteError::WrongLifecycle { .. }) => rejected += 1,
@@ -183,7 +191,7 @@ async fn no_copy_escapes_a_withdrawal_on_another_replica() {
             }
         }
     }
-    assert!(found > 0 && rejected > 0, "{found} were found, {rejected} rejected");
+    assert!(found > 0 && rejected > 0 && held > 0, "{found} were found, {rejected} rejected, {held} held");
 }
 
 #[tokio::test]

@@ -166,7 +166,7 @@ async fn files_of_an_older_version_are_migrated() {
     let back = "DROP TABLE keys; DROP TABLE purged_keys; DROP TABLE article_sketches;
         DROP TABLE article_anchors; DROP TABLE originals; DROP TABLE revision_originals;
         DROP TABLE ingest_events; DROP TABLE story_members; DROP TABLE story_merges; DROP TABLE grouping;
-        DROP INDEX articles_by_deletion;
+        DROP TABLE article_reads; DROP INDEX articles_by_deletion;
         ALTER TABLE articles DROP COLUMN editor_fields;
         ALTER TABLE articles DROP COLUMN source_time;
         ALTER TABLE articles DROP COLUMN source_version;

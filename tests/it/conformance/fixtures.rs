@@ -8,8 +8,8 @@ use copydesk::article::{
 };
 use copydesk::proto::{Article, ArticleFilter};
 use copydesk::store::{
-    Authority, Change, Consistency, Ingest, IngestSource, ListCursor, ListPage, ListQuery, Merge, Order, OrderField,
-    Precondition, RequestKey, Store, Transition, Update, Write, WriteError, Written,
+    Authority, Change, Consistency, Ingest, IngestSource, LateCopies, ListCursor, ListPage, ListQuery, Merge, Order,
+    OrderField, Precondition, RequestKey, Store, Transition, Update, Write, WriteError, Written,
 };
 use jiff::Timestamp;
 use prost::Message;
@@ -72,8 +72,8 @@ fn named(name: &str, article: CleanArticle, from: IngestSource, time: Timestamp)
     let keys = Key::address(&fields.url).into_iter().chain(external);
     let keys = keys.map(|key| StatedKey { key, trust: Trust::Certain }).collect();
     let version = SourceVersion::arrived(time);
-    let (request, original, note) = (None, None, String::new());
-    Ingest { id: id(name), is_named: true, keys, article, version, request, from, original, note, time }
+    let (late_copies, request, original, note) = (LateCopies::Reject, None, None, String::new());
+    Ingest { id: id(name), is_named: true, keys, article, version, request, from, late_copies, original, note, time }
 }
 
 pub fn request(name: &str, article: Article, request: &str, time: Timestamp) -> Write {

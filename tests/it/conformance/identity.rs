@@ -6,7 +6,7 @@ use copydesk::article::{
     ArticleId, ArticleKey, ChangeKind, Key, Lifecycle, SourceVersion, StatedKey, Trust, VersionPart,
 };
 use copydesk::proto::Article;
-use copydesk::store::{Consistency, Ingest, KeyNote, Outcome, Store, Write, WriteError, Written};
+use copydesk::store::{Consistency, Ingest, KeyNote, LateCopies, Outcome, Store, Write, WriteError, Written};
 use futures::future::join_all;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -36,6 +36,7 @@ fn document(keys: &[(Key, Trust)], headline: &str, body: &str, version: SourceVe
         version,
         request: None,
         from: ADMIN,
+        late_copies: LateCopies::Reject,
         original: None,
         note: String::new(),
         time: at(0),

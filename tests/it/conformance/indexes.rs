@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use copydesk::article::{Filter, Query};
 use copydesk::search::{
-    Aggregate, Candidate, CountQuery, Counts, Ranking, Recency, ResultCursor, SearchIndex, Statistics, SuggestQuery,
-    Suggested, SuggestedField, Top, TopQuery,
+    Aggregate, Candidate, CountQuery, Counts, Ranking, Recency, ResultCursor, SearchIndex, Selection, Statistics,
+    SuggestQuery, Suggested, SuggestedField, Top, TopQuery,
 };
 use copydesk::store::Store;
 use copydesk::telemetry::SearchMetrics;
@@ -79,7 +79,9 @@ impl Index {
     ) -> Top {
         let (after, statistics) = from.unzip();
         let (query, filter) = (query.cloned(), filter.clone());
-        self.index.top(TopQuery { query, filter, ranking, after, statistics, limit, now }).await.unwrap()
+        let selection = Selection::default();
+        let query = TopQuery { query, filter, selection, ranking, after, statistics, limit, now };
+        self.index.top(query).await.unwrap()
     }
 
     /// Returns counts.
@@ -91,7 +93,8 @@ impl Index {
         now: Timestamp,
     ) -> Counts {
         let (query, filter) = (query.cloned(), filter.clone());
-        self.index.count(CountQuery { query, filter, aggregates, now }).await.unwrap()
+        let selection = Selection::default();
+        self.index.count(CountQuery { query, filter, selection, aggregates, now }).await.unwrap()
     }
 
     /// Returns all suggestions.
@@ -103,7 +106,8 @@ impl Index {
         now: Timestamp,
     ) -> Vec<Suggested> {
         let (prefix, filter) = (prefix.to_owned(), filter.clone());
-        self.index.suggest(SuggestQuery { field, prefix, filter, limit: ALL, now }).await.unwrap().0
+        let selection = Selection::default();
+        self.index.suggest(SuggestQuery { field, prefix, filter, selection, limit: ALL, now }).await.unwrap().0
     }
 }
 

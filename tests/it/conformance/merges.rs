@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use copydesk::article::{ArticleId, ChangeKind, Key, Lifecycle, SourceVersion, StatedKey, Trust};
 use copydesk::store::{
-    Consistency, Ingest, Merge, Outcome, Precondition, Store, Write, WriteError, Written, last_successor, verify,
+    Consistency, Ingest, LateCopies, Merge, Outcome, Precondition, Store, Write, WriteError, Written, last_successor,
+    verify,
 };
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -29,6 +30,7 @@ fn document(number: usize, headline: &str, time: Timestamp) -> Write {
         version: SourceVersion::arrived(time),
         request: None,
         from: ADMIN,
+        late_copies: LateCopies::Reject,
         original: None,
         note: String::new(),
         time,

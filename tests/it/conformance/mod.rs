@@ -11,6 +11,7 @@ mod feed_trimming; // trimming of the feed, and its followers
 mod files; // files of the embedded engine
 mod filters; // every condition of filters, and limits of a page
 pub mod fixtures; // invented articles, helpers to write and read
+mod held_copies; // late copies that are stored as withdrawn
 mod identity; // the article that a document belongs to, and the order of its documents
 pub mod indexes; // search indexes of stores under test
 mod ingest_events; // the journal of ingestion
@@ -23,14 +24,16 @@ mod outages; // databases that stop, stall, or lose data
 mod purge; // purged articles, and what is left of them
 mod purged_files; // files and Redis entries that must not keep a purged text
 pub mod random_histories; // random histories, against the model
+mod reads; // counts of reads by hour
 mod replicated; // several replicas on one database
 mod schemas; // the schema, and the role that creates it
 mod search; // the search index
 mod search_model; // the search index, against the model
 mod search_rebuilds; // search indexes that are lost, damaged, or of another store
 mod search_snapshots; // snapshots of the search index
-mod stories; // memberships of articles in stories
+pub mod stories; // memberships of articles in stories
 mod stories_model; // memberships, against a model
+mod story_filters; // lists by story, and of one article of each story
 mod writes; // cases of each kind of write
 
 macro_rules! suite {
@@ -114,20 +117,34 @@ suite! {
     copies::a_withdrawal_with_copies_holds_for_later_ones,
     copies::a_withdrawal_with_copies_holds_for_a_short_text_at_every_source,
     copies::writes_of_one_call_see_a_withdrawal_with_copies,
+    held_copies::a_late_copy_is_held_until_it_is_reinstated,
+    held_copies::a_short_text_is_held_at_every_source,
+    held_copies::an_article_that_exists_is_not_held,
+    held_copies::writes_of_one_call_are_held,
+    held_copies::hundreds_of_copies_are_held,
+    held_copies::an_article_that_was_withdrawn_before_it_arrived_is_held,
+    held_copies::a_repeated_request_is_answered_as_held,
     ingest_events::the_newest_events_are_kept,
     originals::a_revision_has_its_document,
     originals::a_repeated_extraction_has_its_report,
     originals::the_oldest_are_removed_beyond_the_limits,
     originals::a_purge_removes_documents,
     originals::a_copy_has_the_documents,
+    reads::reads_are_summed_by_hour,
+    reads::reads_of_hidden_articles_are_left_out,
+    reads::old_reads_are_removed,
+    reads::a_purge_removes_reads,
     stories::a_new_store_is_grouped_until_the_start,
     stories::steps_are_applied_in_order_once,
     stories::members_are_numbered_by_their_changes,
     stories::merges_lead_to_the_last_heir,
+    stories::merged_and_renumbered_members_get_new_numbers,
     stories::unknown_articles_are_left_out,
     stories::a_purge_empties_the_report,
     stories::a_copy_is_grouped_anew,
     stories_model::random_steps_equal_the_model,
+    story_filters::the_articles_of_stories_are_found_by_every_name,
+    story_filters::lists_select_by_story_and_one_of_each,
     identity::concurrent_documents_with_a_common_key_end_as_one_article,
     identity::a_shared_key_joins_no_different_texts,
     identity::a_kill_holds_for_every_key_and_the_exact_text,

@@ -8,8 +8,8 @@ use copydesk::article::{
 };
 use copydesk::proto::{Article, ArticleState};
 use copydesk::store::{
-    Authority, Ingest, IngestSource, Merge, OrderField, Outcome, Precondition, Transition, Visibility, Write,
-    WriteError,
+    Authority, Ingest, IngestSource, LateCopies, Merge, OrderField, Outcome, Precondition, Transition, Visibility,
+    Write, WriteError,
 };
 use jiff::Timestamp;
 
@@ -290,30 +290,57 @@ impl Model {
     }
 
     /// Rejects exactly the text of a withdrawn or purged article of the same source, or of any if it was withdrawn with
-    /// its copies.
-    fn refuse_killed_text(&self, ingest: &Ingest) -> Result<(), WriteError> {
+    /// its copies. Returns the latter if a new article with the text is held. An article that has the text already may
+    /// keep it.
+    fn refuse_killed_text(
+        &self,
+        ingest: &Ingest,
+        current: Option<&State>,
+        text: Digest,
+    ) -> Result<Option<ArticleId>, WriteError> {
         let key = Key::text(&ingest.article.article().source, &ingest.article.digest());
         if let Some(id) = self.purged.get(&key) {
             return Err(WriteError::WrongLifecycle { id: id.clone(), lifecycle: Lifecycle::Purged });
         }
-        let killed = self.newest().find(|state| {
+        if current.is_some_and(|current| current.digest == text) {
+            return Ok(None);
+        }
+        let with_copies = |state: &State| state.editor_fields.contains(EditorFields::COPIES);
+        let killed = self.newest().filter(|state| {
             state.lifecycle == Lifecycle::Withdrawn
                 && state.article.digest() == ingest.article.digest()
-                && (state.article.article().source == ingest.article.article().source
-                    || state.editor_fields.contains(EditorFields::COPIES))
+                && (state.article.article().source == ingest.article.article().source || with_copies(state))
         });
-        match killed {
+        let is_new = current.is_none_or(|current| current.lifecycle == Lifecycle::Expected);
+        match killed.min_by_key(|state| !with_copies(state)) {
+            Some(state) if is_new && ingest.late_copies == LateCopies::Hold && with_copies(state) => {
+                Ok(Some(state.id.clone()))
+            }
             Some(state) => Err(WriteError::WrongLifecycle { id: state.id.clone(), lifecycle: Lifecycle::Withdrawn }),
-            None => Ok(()),
+            None => Ok(None),
         }
+    }
+
+    /// Makes the newest revision of an article, which was just written, that of a held one.
+    fn hold(&mut self, at: usize, copied: &ArticleId) -> (Outcome, State) {
+        let state = self.articles[at].revisions.last_mut().expect("it was just written");
+        state.lifecycle = Lifecycle::Withdrawn;
+        state.editor_fields = state.editor_fields.with(EditorFields::COPIES);
+        let entry = self.feed.last_mut().expect("it was just written");
+        entry.kind = ChangeKind::Withdrawn;
+        entry.reason = format!("copy of {}, which is withdrawn with its copies", copied.name());
+        // Readers know an article that was withdrawn before it arrived.
+        entry.announced &= state.revision > 1;
+        (Outcome::Held, state.clone())
     }
 
     fn apply_to(&mut self, id: &ArticleId, write: &Write) -> Result<(Outcome, State), WriteError> {
         let Some(at) = self.find(id) else {
             return match write {
                 Write::Ingest(ingest) => {
-                    self.refuse_killed_text(ingest)?;
-                    Ok(self.create(id, &ingest.article, ingest.version, ingest.time))
+                    let copied = self.refuse_killed_text(ingest, None, ingest.article.digest())?;
+                    let created = self.create(id, &ingest.article, ingest.version, ingest.time);
+                    Ok(copied.map_or(created, |copied| self.hold(self.articles.len() - 1, &copied)))
                 }
                 Write::Transition(Transition { missing: Some(missing), reason, time, .. }) => {
                     let before_any = SourceVersion { stated: Some(Timestamp::MIN), ..SourceVersion::default() };
@@ -366,10 +393,12 @@ impl Model {
                 if ingest.version.older_than(&fingerprint, &stored, &self.articles[at].fingerprint).is_some() {
                     return Ok((Outcome::Stale, current));
                 }
+                let mut copied = None;
                 if after != *stood {
                     check_order(&current, &after)?;
                     check_authority(&current, &after, authority, ingest.time)?;
-                    self.refuse_killed_text(ingest)?;
+                    let text = Digest::of(&after.headline, &after.body);
+                    copied = self.refuse_killed_text(ingest, Some(&current), text)?;
                 }
                 self.articles[at].ingested = untimed;
                 self.articles[at].fingerprint = fingerprint;
@@ -382,6 +411,9 @@ impl Model {
                     let is_copy = self.has_copy(at, after.digest(), ingest.time.max(current.updated));
                     let (_, state) =
                         self.revise(at, ChangeKind::Created, Lifecycle::Live, Some(&after), "", ingest.time);
+                    if let Some(copied) = copied {
+                        return Ok(self.hold(at, &copied));
+                    }
                     return Ok((if is_copy { Outcome::Duplicate } else { Outcome::Created }, state));
                 }
                 Ok(self.revise(at, ChangeKind::Revised, Lifecycle::Live, Some(&after), "", ingest.time))
@@ -598,7 +630,7 @@ impl Model {
             is_in_state && filter.matches(&article) && query.is_none_or(|query| query.matches(&article))
         };
         let mut matching: Vec<&State> = self.newest().filter(matches).collect();
-        if filter.one_per_story {
+        if filter.one_per_text {
             let earliest = |state: &&State| {
                 let story = matching.iter().filter(|other| other.article.digest() == state.article.digest());
                 story

@@ -200,7 +200,7 @@ async fn a_migration_adds_the_sketches_of_existing_articles() {
     let articles = rusqlite::Connection::open(dir.path().join("articles.db")).unwrap();
     let back = "DROP TABLE article_sketches; DROP TABLE article_anchors; DROP TABLE originals;
         DROP TABLE revision_originals; DROP TABLE ingest_events; DROP TABLE story_members;
-        DROP TABLE story_merges; DROP TABLE grouping; PRAGMA user_version = 7";
+        DROP TABLE story_merges; DROP TABLE grouping; DROP TABLE article_reads; PRAGMA user_version = 7";
     articles.execute_batch(back).unwrap();
     drop(articles);
     let back = "DROP TABLE copydesk.article_sketches, copydesk.article_anchors, copydesk.originals,

@@ -9,8 +9,8 @@ use copydesk::article::{
 };
 use copydesk::proto::{Article, Author, Media, MediaKind};
 use copydesk::store::{
-    Authority, Consistency, Ingest, IngestSource, ListQuery, Merge, Missing, OrderField, Precondition, RequestKey,
-    Shard, SnapshotQuery, Store, Transition, Update, Write,
+    Authority, Consistency, Ingest, IngestSource, LateCopies, ListQuery, Merge, Missing, OrderField, Precondition,
+    RequestKey, Shard, SnapshotQuery, Store, Transition, Update, Write,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -43,6 +43,7 @@ struct Provenance {
     keys: Vec<(u8, Trust)>,
     stated: Option<i64>,
     number: i64,
+    late_copies: LateCopies,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -95,13 +96,15 @@ fn act() -> impl Strategy<Value = Act> {
     let fields = prop::sample::select(vec![0, 0, 1, 2, 3]);
     let trust = prop::sample::select(vec![Trust::Certain, Trust::Certain, Trust::UnlessOtherId, Trust::IfSimilar]);
     let keys = prop::collection::vec((0..6_u8, trust), 1..4);
-    let provenance =
-        (any::<bool>(), keys, prop::option::of(0..6_i64), 0..2_i64).prop_map(|(is_named, mut keys, stated, number)| {
+    let late_copies = prop::sample::select(vec![LateCopies::Reject, LateCopies::Hold]);
+    let provenance = (any::<bool>(), keys, prop::option::of(0..6_i64), 0..2_i64, late_copies).prop_map(
+        |(is_named, mut keys, stated, number, late_copies)| {
             // As ingestion does: no key twice.
             let mut seen = std::collections::BTreeSet::new();
             keys.retain(|(key, _)| seen.insert(*key));
-            Provenance { is_named, keys, stated, number }
-        });
+            Provenance { is_named, keys, stated, number, late_copies }
+        },
+    );
     let kind = prop::sample::select(vec![Withdrawn, Reinstated, Reinstated, Deleted, Undeleted, Undeleted, Purged]);
     let by_key = prop::sample::select(vec![Withdrawn, Withdrawn, Reinstated, Deleted]);
     prop_oneof![
@@ -198,6 +201,7 @@ fn to_write(act: &Act, model: &Model, time: Timestamp) -> Write {
                 version,
                 request,
                 from,
+                late_copies: provenance.late_copies,
                 original: None,
                 note: String::new(),
                 time,

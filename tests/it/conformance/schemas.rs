@@ -12,7 +12,8 @@ use crate::support::database::Cluster;
 
 /// Creates the tables of the search index, which versions before 14 had, and drops what they did not have.
 pub const FORMER_SEARCH_TABLES: &str = "
-    DROP TABLE copydesk.leases, copydesk.story_members, copydesk.story_merges, copydesk.grouping;
+    DROP TABLE copydesk.leases, copydesk.story_members, copydesk.story_merges, copydesk.grouping,
+        copydesk.article_reads;
     CREATE TABLE copydesk.search (article bigint PRIMARY KEY, words tsvector NOT NULL);
     CREATE TABLE copydesk.indexed (one boolean PRIMARY KEY DEFAULT true CHECK (one), position bigint NOT NULL);
     INSERT INTO copydesk.indexed (position) VALUES (0);

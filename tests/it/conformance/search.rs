@@ -73,7 +73,8 @@ pub async fn a_late_index_shows_no_withdrawn_article(Engine { store, .. }: Engin
         SearchOptions { commit_interval: Duration::from_secs(3_600), ..search_options(&dir.path().join("index")) };
     let index = SearchIndex::open(Arc::clone(&store), late, SearchMetrics::default()).await.unwrap();
     assert!(index.reach(store.head().await.unwrap(), Duration::from_secs(60)).await);
-    let retrieval = Retrieval::new(Arc::clone(&store), Arc::new(index), None, options(dir.path()).retrieve);
+    let retrieval =
+        Retrieval::new(Arc::clone(&store), Arc::new(index), None, Arc::default(), options(dir.path()).retrieve);
     for kind in [ChangeKind::Withdrawn, ChangeKind::Deleted, ChangeKind::Purged] {
         let name = format!("{kind:?}").to_lowercase();
         write(&store, transition(&name, kind, now)).await.unwrap();

@@ -69,7 +69,7 @@ fn filters(model: &Model) -> Vec<Filter> {
     let mut filters = every_condition(model);
     filters.extend([
         ArticleFilter { text: "(report -3) OR calm".into(), tags: Some(StringCondition::any_of(["sea"])), ..none() },
-        ArticleFilter { text: "\"ferry 1\" OR wire".into(), one_per_story: true, ..none() },
+        ArticleFilter { text: "\"ferry 1\" OR wire".into(), one_per_text: true, ..none() },
         ArticleFilter { states: states(&STATES), ..none() },
         ArticleFilter { states: states(&STATES[1..3]), text: "ferry OR wire".into(), ..none() },
         ArticleFilter {
@@ -184,7 +184,7 @@ fn values(article: &Article, field: ValueField) -> Vec<&str> {
 /// Returns the aggregates of every kind, with a limit on those by value.
 fn aggregates(limit: usize) -> Vec<Aggregate> {
     let fields = FIELDS.map(|(field, _)| CountedField::Value(field)).into_iter();
-    let fields = fields.chain([CountedField::State, CountedField::Story]);
+    let fields = fields.chain([CountedField::State, CountedField::Text]);
     let times = [TimeKey::Publish, TimeKey::Create, TimeKey::Update].map(|key| Aggregate::Times {
         key,
         period: Period::Hour,
@@ -228,7 +228,7 @@ async fn compare_counts(
     assert_eq!(stories.buckets.len(), told.len().min(limit));
     assert!(stories.buckets.is_sorted_by_key(|(_, count)| Reverse(*count)));
     for (key, count) in &stories.buckets {
-        let BucketKey::Story(id) = key else { panic!("{key:?}") };
+        let BucketKey::Text(id) = key else { panic!("{key:?}") };
         assert_eq!(*count, matching.iter().filter(|state| state.digest == story(id)).count() as u64);
     }
     assert_eq!(sum(stories), counts.total);

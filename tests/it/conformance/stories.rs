@@ -19,11 +19,11 @@ use crate::support::database::Cluster;
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Returns the story that an article has founded.
-fn story(article: &str) -> StoryId {
+pub fn story(article: &str) -> StoryId {
     StoryId::founded_by(&id(article), 0)
 }
 
-fn member(article: &str, of: &str, report: &str) -> StoryMember {
+pub fn member(article: &str, of: &str, report: &str) -> StoryMember {
     StoryMember { article: id(article), story: story(of), by_editor: false, report: report.into() }
 }
 
@@ -34,11 +34,12 @@ pub fn cursor(sequence: u64) -> FeedCursor {
 /// Returns a step to the next position of the feed.
 fn step(from: GroupedUntil, members: &[StoryMember], merges: &[(&str, &str)]) -> GroupingStep {
     let merges = merges.iter().map(|(former, heir)| (story(former), story(heir))).collect();
-    GroupingStep { from, until: cursor(from.cursor.position.sequence + 1), members: members.to_vec(), merges }
+    let until = cursor(from.cursor.position.sequence + 1);
+    GroupingStep { from, until, members: members.to_vec(), renumbered: Vec::new(), merges }
 }
 
 /// Applies a step to the present state.
-async fn apply(store: &Arc<dyn Store>, members: &[StoryMember], merges: &[(&str, &str)]) -> GroupedUntil {
+pub async fn apply(store: &Arc<dyn Store>, members: &[StoryMember], merges: &[(&str, &str)]) -> GroupedUntil {
     let from = store.grouped_until().await.unwrap();
     store.apply_grouping(step(from, members, merges)).await.unwrap().expect("no other step is applied")
 }
@@ -172,6 +173,29 @@ pub async fn merges_lead_to_the_last_heir(Engine { store, .. }: Engine) {
     // It moves away again, and the stories that were part of its story go with it.
     apply(&store, &[member("a-1", "e", "")], &[("b", "e"), ("c", "e")]).await;
     assert_eq!(heirs(names).await, expected(["", "e", "e", "e", ""]));
+}
+
+pub async fn merged_and_renumbered_members_get_new_numbers(Engine { store, .. }: Engine) {
+    put(&store, &["a-1", "a-2", "a-3", "a-4"]).await;
+    let members = ["a-1", "a-2", "a-3", "a-4"].map(|name| member(name, if name == "a-4" { "a-4" } else { "a-1" }, ""));
+    apply(&store, &members, &[]).await;
+    let numbers = async |after| {
+        let members = store.changed_members(after, 10, false).await.unwrap();
+        members.into_iter().map(|found| (found.number, found.member)).collect::<Vec<_>>()
+    };
+    // The members that move come first, in their order, then those that are named, then those that are stored.
+    let renumbered = ["a-4", "none", "a-1"].map(id).to_vec();
+    let from = store.grouped_until().await.unwrap();
+    let of = GroupingStep { renumbered, ..step(from, &[member("a-2", "a-3", "2")], &[("a-1", "b"), ("b", "a-2")]) };
+    let state = store.apply_grouping(of).await.unwrap().unwrap();
+    assert_eq!(state.number, 10, "three that move, two that exist, and one that is stored");
+    let expected =
+        [(7, member("a-3", "a-2", "")), (8, member("a-4", "a-4", "")), (9, member("a-1", "a-2", ""))].to_vec();
+    assert_eq!(numbers(4).await, [expected, vec![(10, member("a-2", "a-3", "2"))]].concat());
+    assert_eq!(store.grouped_until().await.unwrap(), state);
+    // Those that end where they were keep their numbers.
+    let state = apply(&store, &[], &[("a-2", "b"), ("b", "a-2"), ("c", "a-4")]).await;
+    assert_eq!((state.number, numbers(10).await), (10, vec![]));
 }
 
 pub async fn unknown_articles_are_left_out(Engine { store, .. }: Engine) {

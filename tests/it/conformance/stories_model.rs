@@ -31,6 +31,7 @@ impl Model {
         if (step.from.number, step.from.cursor.position) != state {
             return None;
         }
+        let before = self.members.clone();
         for (former, heir) in step.merges.iter().filter(|(former, heir)| former != heir) {
             self.heirs.remove(heir);
             self.heirs.values_mut().filter(|found| *found == former).for_each(|found| *found = *heir);
@@ -38,7 +39,17 @@ impl Model {
             let members = self.members.values_mut().map(|found| &mut found.member);
             members.filter(|member| member.story == *former).for_each(|member| member.story = *heir);
         }
-        for (member, number) in step.members.iter().zip(self.state.number + 1..) {
+        let mut number = self.state.number;
+        let mut moved: Vec<&NumberedMember> = before.values().collect();
+        moved.retain(|had| self.members[&had.member.article].member.story != had.member.story);
+        moved.sort_by_key(|had| had.number);
+        let renumbered = step.renumbered.iter().filter(|id| before.contains_key(*id));
+        for id in moved.into_iter().map(|had| &had.member.article).chain(renumbered) {
+            number += 1;
+            self.members.get_mut(id).unwrap().number = number;
+        }
+        let all = number + step.members.len() as u64;
+        for (member, number) in step.members.iter().zip(number + 1..) {
             if named(ARTICLES).contains(&member.article) {
                 let mut member = member.clone();
                 if self.purged.contains(&member.article) {
@@ -48,7 +59,7 @@ impl Model {
                 self.members.insert(member.article.clone(), NumberedMember { number, member });
             }
         }
-        self.state = GroupedUntil { number: self.state.number + step.members.len() as u64, cursor: step.until };
+        self.state = GroupedUntil { number: all, cursor: step.until };
         Some(self.state)
     }
 
@@ -108,16 +119,18 @@ impl Random {
             1 => from.cursor = cursor(from.cursor.position.sequence + 1),
             _ => {}
         }
-        let mut members = Vec::new();
+        let (mut members, mut renumbered) = (Vec::new(), Vec::new());
         for article in named(NAMED) {
             if self.below(4) == 0 {
                 let report = vec![b'r'; self.below(40).saturating_sub(10) as usize];
                 members.push(StoryMember { article, story: self.story(), by_editor: self.below(2) == 0, report });
+            } else if self.below(6) == 0 {
+                renumbered.insert(0, article);
             }
         }
         let merges = (0..self.below(5)).map(|_| (self.story(), self.story())).collect();
         let until = cursor(state.cursor.position.sequence + self.below(3));
-        GroupingStep { from, until, members, merges }
+        GroupingStep { from, until, members, renumbered, merges }
     }
 }
 

@@ -205,7 +205,8 @@ async fn a_change_token_is_honoured_with_an_infinite_bound() {
     // The search index follows the primary, as in the server: it has a text that the standby lacks.
     let index = Index::of(&(Arc::clone(&pair.store) as Arc<dyn Store>)).await;
     let dir = tempfile::tempdir().unwrap();
-    let retrieval = Retrieval::new(store, Arc::clone(&index.index), None, server_options(dir.path()).retrieve);
+    let retrieval =
+        Retrieval::new(store, Arc::clone(&index.index), None, Arc::default(), server_options(dir.path()).retrieve);
     let found = async |consistency| {
         let request = SearchArticlesRequest { query: "\"edition 2\"".into(), consistency, ..Default::default() };
         let hits = retrieval.search(&request).await.unwrap().hits;
