@@ -353,6 +353,10 @@ int main() try {
   scenario.Copies();
   scenario.Kill();
   scenario.ReadStory();
+  scenario.WatchChangedStories();
+  scenario.SplitStory();
+  scenario.MergeStory();
+  scenario.MostRead();
   scenario.KillStory();
 } catch (const std::exception& error) {
   std::cerr << error.what() << std::endl;

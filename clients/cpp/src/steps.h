@@ -19,9 +19,13 @@ struct Scenario {
   std::vector<copydesk::v1::Article> items = {};
   copydesk::v1::Article withdrawn = {};
   copydesk::v1::Article wire = {};
-  // The first article of the story, and the story.
-  copydesk::v1::Article reported = {};
+  // The articles of the story, the story, and the one that an editor divides from it.
+  copydesk::v1::Article first = {};
+  copydesk::v1::Article second = {};
   copydesk::v1::Story story = {};
+  copydesk::v1::Story divided = {};
+  // The token from which to resume the watch of stories.
+  std::string watch_token = {};
 
   void Ingest();
   void Get();
@@ -51,6 +55,10 @@ struct Scenario {
   void Copies();
   void Kill();
   void ReadStory();
+  void WatchChangedStories();
+  void SplitStory();
+  void MergeStory();
+  void MostRead();
   void KillStory();
 
  private:

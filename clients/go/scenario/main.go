@@ -23,9 +23,13 @@ type scenario struct {
 	items         []*copydeskv1.Article
 	withdrawn     *copydeskv1.Article
 	wire          *copydeskv1.Article
-	// reported is the first article of topStory.
-	reported *copydeskv1.Article
-	topStory *copydeskv1.Story
+	// first and second are the articles of topStory.
+	first, second *copydeskv1.Article
+	topStory      *copydeskv1.Story
+	// watchToken resumes the watch of stories.
+	watchToken string
+	// divided is the story that an editor divides from topStory.
+	divided *copydeskv1.Story
 }
 
 func main() {
@@ -73,7 +77,8 @@ func run(ctx context.Context) error {
 		fmt.Println("14 compression no witness")
 	}
 	return runAll(ctx, s.health, s.withdrawByURL, s.withdrawEarly, s.anyState, s.older, s.diff, s.markdown, s.export,
-		s.count, s.suggest, s.related, s.copies, s.kill, s.story, s.killStory)
+		s.count, s.suggest, s.related, s.copies, s.kill, s.story, s.watchStories, s.split, s.mergeStories, s.mostRead,
+		s.killStory)
 }
 
 func runAll(ctx context.Context, steps ...func(context.Context) error) error {

@@ -129,6 +129,7 @@ mod tests {
             let watch = of(&format!("/copydesk.v1.RetrievalService/{watch}")).unwrap();
             assert!(watch.timeout.is_none() && watch.retry_policy.is_some());
         }
+        assert!(of("/copydesk.v1.EditorialService/MergeStories").unwrap().retry_policy.is_some());
         assert!(of("/copydesk.v1.EditorialService/UpdateArticle").unwrap().retry_policy.is_none());
         assert!(of("/copydesk.v1.IngestionService/IngestArticles").is_none());
         assert!(of("/grpc.health.v1.Health/Check").is_none());

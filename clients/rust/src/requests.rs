@@ -1,7 +1,8 @@
 //! Constructors of requests and filter conditions.
 
 use crate::proto::watch_articles_request::Start;
-use crate::proto::{StringCondition, WatchArticlesRequest};
+use crate::proto::watch_stories_request::Start as StoriesStart;
+use crate::proto::{StringCondition, WatchArticlesRequest, WatchStoriesRequest};
 
 impl StringCondition {
     /// Returns the condition that an article has at least one of these values.
@@ -29,6 +30,18 @@ impl WatchArticlesRequest {
     /// Returns a request for the changes after a token.
     pub fn after(change_token: impl Into<String>) -> Self {
         Self { start: Some(Start::ChangeToken(change_token.into())), ..Self::default() }
+    }
+}
+
+impl WatchStoriesRequest {
+    /// Returns a request for the stories of all articles, then all changes.
+    pub fn from_beginning() -> Self {
+        Self { start: Some(StoriesStart::Beginning(true)) }
+    }
+
+    /// Returns a request for the changes after a token.
+    pub fn after(watch_token: impl Into<String>) -> Self {
+        Self { start: Some(StoriesStart::WatchToken(watch_token.into())) }
     }
 }
 

@@ -1,20 +1,37 @@
-// Steps of the scenario that concern stories: articles that report one event.
+// Steps of the scenario that concern stories, which are articles that report one event, and reads.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
 import { type Client, unary } from './connection.js';
 import type { Article } from './generated/copydesk/v1/article.js';
-import { WithdrawArticleRequest, WithdrawScope } from './generated/copydesk/v1/editorial_service.js';
+import { ArticleFilter } from './generated/copydesk/v1/article_filter.js';
+import {
+  MergeStoriesRequest,
+  MoveStoryArticlesRequest,
+  WithdrawArticleRequest,
+  WithdrawScope,
+} from './generated/copydesk/v1/editorial_service.js';
 import { Document, IngestArticleRequest } from './generated/copydesk/v1/ingestion_service.js';
 import {
+  ArticleReads,
+  GetArticleRequest,
   GetStoryRequest,
+  ListArticlesRequest,
+  ListMostReadArticlesRequest,
   ListRelatedArticlesRequest,
   ListStoryArticlesRequest,
   ListTopStoriesRequest,
+  type MostReadArticle,
+  RecordReadsRequest,
+  WatchStoriesRequest,
+  type WatchStoriesResponse,
 } from './generated/copydesk/v1/retrieval_service.js';
 import { type Story, StoryFilter } from './generated/copydesk/v1/story.js';
-import { failure, fresh, ingestedOf, needed, say, yes } from './steps.js';
+import { failure, fresh, ingestedOf, needed, say, soon, yes } from './steps.js';
+
+/** Stories of articles, by their names. */
+type StoriesOf = Map<string, string>;
 
 export class Stories {
   constructor(
@@ -22,8 +39,17 @@ export class Stories {
     private readonly data: string,
   ) {}
 
-  /** Returns the first article of the story, and the story. */
-  async story(): Promise<{ article: Article; story: Story }> {
+  async run(): Promise<void> {
+    const { first, second, story } = await this.story();
+    const token = await this.watch(first, second, story);
+    const divided = await this.split(second, story, token);
+    await this.merge(first, second, story, divided);
+    await this.mostRead(first, second);
+    await this.killStory(first, story);
+  }
+
+  /** Returns the articles of the story, and the story. */
+  private async story(): Promise<{ first: Article; second: Article; story: Story }> {
     const first = await this.ingest('story-one.txt', 'https://northline.example/kelmore-fire');
     const second = await this.ingest('story-two.txt', 'https://ellery-herald.example/kelmore-fire');
     const consistency = fresh(second);
@@ -35,7 +61,7 @@ export class Stories {
     const { topStories } = (await unary(retrieval, retrieval.listTopStories, wanted)).response;
     const top = needed(topStories[0]);
     const story = needed(top.story);
-    const ofSecond = needed((await this.get(`${second.name}/story`)).response.story);
+    const ofSecond = await this.get(`${second.name}/story`);
     const parent = ListStoryArticlesRequest.create({ parent: story.name });
     const listed = (await unary(retrieval, retrieval.listStoryArticles, parent)).response.articles;
     const request = ListRelatedArticlesRequest.create({ name: first.name, consistency });
@@ -46,7 +72,7 @@ export class Stories {
     const sameStory = yes(related.sameStory && related.article?.name === second.name);
     const shown = `shown=${top.articles.length} same-name=${sameName}`;
     say(`27 story ${counts} ${shown} listed=${listed.length} same-story=${sameStory}`);
-    return { article: first, story };
+    return { first, second, story };
   }
 
   private async ingest(file: string, url: string): Promise<Article> {
@@ -57,12 +83,112 @@ export class Stories {
     return needed(needed(ingestedOf(results)[0]).article);
   }
 
-  private get(name: string) {
+  private async get(name: string): Promise<Story> {
     const { retrieval } = this.client;
-    return unary(retrieval, retrieval.getStory, GetStoryRequest.create({ name }));
+    return needed((await unary(retrieval, retrieval.getStory, GetStoryRequest.create({ name }))).response.story);
   }
 
-  async killStory({ name }: Article, story: Story): Promise<void> {
+  /** Returns the token from which to resume. */
+  private async watch(first: Article, second: Article, story: Story): Promise<string> {
+    const request = WatchStoriesRequest.create({ start: { $case: 'beginning', value: true } });
+    const { stories, token } = await this.watchUntil(request, second, story);
+    const ofFirst = await this.get(`${first.name}/story`);
+    const articles = [...stories.values()].filter((name) => name === story.name).length;
+    const sameStory = yes(stories.get(first.name) === ofFirst.name);
+    say(`28 watch-stories articles=${articles} same-story=${sameStory}`);
+    return token;
+  }
+
+  /**
+   * Watches until a checkpoint at which the article is in the story. Returns the stories of the articles that were
+   * sent, and the token of the checkpoint.
+   */
+  private async watchUntil(
+    request: WatchStoriesRequest,
+    article: Article,
+    story: Story,
+  ): Promise<{ stories: StoriesOf; token: string }> {
+    const events = this.client.retrieval.watchStories(request, soon(30_000));
+    const stories: StoriesOf = new Map();
+    let token: string | undefined;
+    for await (const { event } of events as AsyncIterable<WatchStoriesResponse>) {
+      if (event?.$case === 'checkpoint') {
+        // Another replica may have read only what was grouped before.
+        if (stories.get(article.name) === story.name) {
+          token = event.value.watchToken;
+          break;
+        }
+      } else if (event?.value.story) {
+        stories.set(event.value.article, event.value.story);
+      } else if (event) {
+        // The article is not readable any more.
+        stories.delete(event.value.article);
+      }
+    }
+    // Leaving the loop does not end the call.
+    events.cancel();
+    return { stories, token: needed(token) };
+  }
+
+  /** Returns the new story, of the second article. */
+  private async split(second: Article, story: Story, token: string): Promise<Story> {
+    const { editorial, retrieval } = this.client;
+    // Without a destination the article becomes a story by itself.
+    const move = MoveStoryArticlesRequest.create({ parent: story.name, articles: [second.name] });
+    const divided = needed((await unary(editorial, editorial.moveStoryArticles, move)).response.story);
+    const resumed = WatchStoriesRequest.create({ start: { $case: 'watchToken', value: token } });
+    const { stories } = await this.watchUntil(resumed, second, divided);
+    // No view includes `story`: a mask has to name it.
+    const { name } = second;
+    const request = GetArticleRequest.create({ name, readMask: ['story'], consistency: fresh(second) });
+    const article = needed((await unary(retrieval, retrieval.getArticle, request)).response.article);
+    const newName = yes(divided.name !== story.name);
+    const watched = yes(stories.get(second.name) === divided.name);
+    const byMask = yes(article.story === divided.name);
+    say(`29 split articles=${divided.articleCount} new-name=${newName} watched=${watched} by-mask=${byMask}`);
+    return divided;
+  }
+
+  private async merge(first: Article, second: Article, { name }: Story, divided: Story): Promise<void> {
+    const { editorial, retrieval } = this.client;
+    const merge = MergeStoriesRequest.create({ name, sourceStory: divided.name });
+    const merged = needed((await unary(editorial, editorial.mergeStories, merge)).response.story);
+    // The former name returns the story from now on, also in filters.
+    const former = await this.get(divided.name);
+    const filter = ArticleFilter.create({ stories: { anyOf: [divided.name] } });
+    const readMask = ['name', 'story'];
+    const request = ListArticlesRequest.create({ filter, readMask, consistency: fresh(second) });
+    const listed = (await unary(retrieval, retrieval.listArticles, request)).response.articles;
+    const onePerStory = { ...request, filter: { ...filter, onePerStory: true } };
+    const one = (await unary(retrieval, retrieval.listArticles, onePerStory)).response.articles;
+    const sameName = yes(merged.name === name && former.name === name);
+    const sameStory = yes(listed.every(({ story }) => story === name));
+    const earliest = yes(one[0]?.name === first.name);
+    const lists = `listed=${listed.length} same-story=${sameStory} one-per-story=${one.length} earliest=${earliest}`;
+    say(`30 merge articles=${merged.articleCount} same-name=${sameName} ${lists}`);
+  }
+
+  private async mostRead(first: Article, second: Article): Promise<void> {
+    const { retrieval } = this.client;
+    const reads = [
+      ArticleReads.create({ article: first.name, readCount: 2 }),
+      ArticleReads.create({ article: second.name, readCount: 5 }),
+    ];
+    await unary(retrieval, retrieval.recordReads, RecordReadsRequest.create({ reads }));
+    let listed: MostReadArticle[] = [];
+    // Reads are listed within about 10 seconds, on every replica.
+    for (let attempt = 0; attempt < 60; attempt += 1) {
+      const request = ListMostReadArticlesRequest.create();
+      listed = (await unary(retrieval, retrieval.listMostReadArticles, request)).response.mostReadArticles;
+      if (listed.length === reads.length) break;
+      await setTimeout(500);
+    }
+    const counts = listed.map(({ readCount }) => readCount);
+    const inOrder = yes(listed[0]?.article?.name === second.name && listed[1]?.article?.name === first.name);
+    say(`31 most-read reads=${counts} in-order=${inOrder}`);
+  }
+
+  private async killStory({ name }: Article, story: Story): Promise<void> {
     const scope = WithdrawScope.WITHDRAW_SCOPE_STORY;
     const request = WithdrawArticleRequest.create({ name, scope, reason: 'There was no fire.' });
     const { editorial } = this.client;
@@ -72,6 +198,6 @@ export class Stories {
     await setTimeout(1_000);
     const { code, reason } = await failure(this.get(story.name));
     const afterwards = `afterwards=${code} reason=${reason}`;
-    say(`28 kill-story others=${others.length} outcome=${outcome} kind=${kind} ${afterwards}`);
+    say(`32 kill-story others=${others.length} outcome=${outcome} kind=${kind} ${afterwards}`);
   }
 }

@@ -83,9 +83,7 @@ class Scenario:
         self.related()
         wire = editors.copies((self.data / "channel.txt").read_text(encoding="utf-8"))
         editors.kill(wire)
-        stories = Stories(self.client, self.data)
-        article, story = stories.story()
-        stories.kill_story(article, story)
+        Stories(self.client, self.data).run()
 
     def ingest(self) -> None:
         html = (self.data / "page.html").read_text(encoding="utf-8")

@@ -2,7 +2,7 @@
 
 mod editors; // withdrawals, withdrawn articles, copies, revisions
 mod problem; // error details
-mod stories; // articles that report one event
+mod stories; // articles that report one event, and reads
 mod streams; // streaming steps
 
 use std::error::Error;
@@ -91,8 +91,7 @@ async fn main() -> Outcome {
     scenario.related().await?;
     let wire = scenario.copies().await?;
     scenario.kill(&wire).await?;
-    let (article, story) = scenario.story().await?;
-    scenario.kill_story(&article, &story).await
+    scenario.stories().await
 }
 
 impl Scenario {

@@ -115,9 +115,7 @@ final class Scenario {
       scenario.suggest();
       scenario.related();
       editors.kill(editors.copies(Files.readString(scenario.data.resolve("channel.txt"))));
-      Stories stories = new Stories(client, scenario.data);
-      stories.story();
-      stories.killStory();
+      new Stories(client, scenario.data).run();
     }
   }
 
