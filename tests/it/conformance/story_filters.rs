@@ -104,7 +104,7 @@ pub async fn the_articles_of_stories_are_found_by_every_name(Engine { store, .. 
 
 pub async fn lists_select_by_story_and_one_of_each(Engine { store, .. }: Engine) {
     let known = fill(&store).await;
-    for (stories, not_stories, tags, one_per_story) in conditions() {
+    for (number, (stories, not_stories, tags, one_per_story)) in conditions().into_iter().enumerate() {
         let matches = |article: &&Known| {
             let is_in = |names: &[&str]| {
                 names.iter().any(|name| article.story == Some(if *name == "s-3" { "s-1" } else { *name }))
@@ -149,11 +149,11 @@ pub async fn lists_select_by_story_and_one_of_each(Engine { store, .. }: Engine)
                 expected.reverse();
             }
             let expected: Vec<&str> = expected.iter().map(|article| article.name.as_str()).collect();
-            for (limit, examine) in [(50, 1_000), (2, 3)] {
-                let query = ListQuery { examine, ..page(filter.clone(), field, descending, limit, at(300)) };
-                let listed = list(&store, query).await;
-                assert_eq!(names(&listed), expected, "{filter:?} {field:?} {descending} {limit}");
-            }
+            // Every third in pages.
+            let (limit, examine) = if number % 3 == 0 { (2, 3) } else { (50, 1_000) };
+            let query = ListQuery { examine, ..page(filter.clone(), field, descending, limit, at(300)) };
+            let listed = list(&store, query).await;
+            assert_eq!(names(&listed), expected, "{filter:?} {field:?} {descending} {limit}");
         }
     }
 }
@@ -165,7 +165,7 @@ type Values = &'static [&'static str];
 fn conditions() -> Vec<(Values, Values, Values, bool)> {
     let stories: [&[&str]; 6] = [&[], &["s-1"], &["s-3"], &["s-2"], &["s-2", "s-3", "none"], &["none"]];
     let not_stories: [&[&str]; 3] = [&[], &["s-3"], &["s-2", "none"]];
-    let tags: [&[&str]; 3] = [&[], &["sea"], &["land", "port"]];
+    let tags: [&[&str]; 2] = [&[], &["land", "port"]];
     let mut all = Vec::new();
     for stories in stories {
         for not_stories in not_stories {
