@@ -14,7 +14,7 @@ use tonic_types::StatusExt;
 
 use crate::bad_input::fields;
 use crate::conformance::databases::open;
-use crate::conformance::fixtures::{ingest, titled};
+use crate::conformance::stories::put;
 use crate::grouped_stories::{Desk, SCHOOL, TANKER, both, grouped, report};
 use crate::support::database::Cluster;
 use crate::support::process::{Serve, run};
@@ -34,6 +34,11 @@ fn to_move(parent: &str, articles: &[&Article], destination: &str) -> MoveStoryA
 
 fn to_merge(name: &str, source: &str) -> MergeStoriesRequest {
     MergeStoriesRequest { name: name.to_owned(), source_story: source.to_owned(), validate_only: false }
+}
+
+/// Returns a revision of a report of the tanker, with another headline and body.
+fn revised(number: usize, headline: &str, body: &str) -> Article {
+    report(number, (TANKER[number].0, headline, body))
 }
 
 fn reason(status: &Status) -> String {
@@ -99,9 +104,8 @@ async fn articles_are_divided_from_their_story_and_stay_so() {
     }
 
     // A revision with the text of the story that it was in, and a copy of the article.
-    let revised = report(2, (TANKER[2].0, TANKER[0].1, TANKER[0].2));
-    let revised = desk.add(revised).await;
-    assert_eq!(revised.name, third.name);
+    let revision = desk.add(revised(2, TANKER[0].1, TANKER[0].2)).await;
+    assert_eq!(revision.name, third.name);
     assert_eq!(desk.stories_of(&[first, second, third]).await, [&*story, &story, &divided.name]);
     desk.add(report(2, TANKER[2])).await;
     let copy = desk.add(report(10, ("northwire.example", TANKER[2].1, TANKER[2].2))).await;
@@ -112,7 +116,7 @@ async fn articles_are_divided_from_their_story_and_stay_so() {
 
     // A server that starts reads what is stored.
     let mut desk = desk.restarted().await;
-    desk.add(report(2, (TANKER[2].0, "Tarn Head: fishermen fear for their grounds", TANKER[1].2))).await;
+    desk.add(revised(2, "Tarn Head: fishermen fear for their grounds", TANKER[1].2)).await;
     assert_eq!(desk.stories_of(&[first, second, third, &copy]).await, expected);
 }
 
@@ -140,7 +144,7 @@ async fn articles_move_to_another_story() {
     let kept = desk.moved(to_move(&tanker, &all, "")).await.unwrap();
     assert_eq!(kept, moved);
     let mut desk = desk.restarted().await;
-    desk.add(report(0, (TANKER[0].0, SCHOOL[0].1, SCHOOL[0].2))).await;
+    desk.add(revised(0, SCHOOL[0].1, SCHOOL[0].2)).await;
     assert_eq!(desk.stories_of(&all).await, [&*tanker; 5]);
 }
 
@@ -164,7 +168,7 @@ async fn stories_are_merged_and_stay_so() {
     for request in [request, to_merge(&tanker, &school)] {
         assert_eq!(desk.merged(request).await.unwrap(), merged);
     }
-    desk.add(report(1, TANKER[0])).await;
+    desk.add(revised(1, TANKER[0].1, TANKER[0].2)).await;
     let other =
         desk.add(report(11, ("northwire.example", "Orlsund council meets", "The council of Orlsund meets."))).await;
     assert_eq!(desk.stories_of(&all).await, [&*school; 5]);
@@ -172,12 +176,11 @@ async fn stories_are_merged_and_stay_so() {
     assert_ne!(other_story, school);
 
     let mut desk = desk.restarted().await;
-    desk.add(report(0, TANKER[1])).await;
+    desk.add(revised(0, TANKER[1].1, TANKER[1].2)).await;
     assert_eq!(desk.stories_of(&all).await, [&*school; 5]);
     let divided = desk.moved(to_move(&tanker, &all[3..], "")).await.unwrap();
     assert_eq!(divided.article_count, 2);
-    // With the two reports that have joined meanwhile.
-    assert_eq!(desk.merged(to_merge(&other_story, &tanker)).await.unwrap().article_count, 6);
+    assert_eq!(desk.merged(to_merge(&other_story, &tanker)).await.unwrap().article_count, 4);
     for name in [&tanker, &school, &other_story] {
         assert_eq!(desk.story(name).await.unwrap().name, other_story);
     }
@@ -274,9 +277,7 @@ async fn large_stories_can_only_get_smaller() {
     });
     let mut desk = Desk::at(server.await).await;
     let names: Vec<String> = (0..=1_000).map(|number| format!("a-{number}")).collect();
-    let now = jiff::Timestamp::now();
-    let writes = names.iter().map(|name| ingest(name, titled(name), now)).collect();
-    assert!(store.write(writes).await.iter().all(Result::is_ok));
+    put(&store, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
     let large = StoryId::founded_by(&names[0].parse().unwrap(), 0);
     // As if they had left the window.
     let member = |name: &String| StoryMember {
@@ -301,8 +302,15 @@ async fn large_stories_can_only_get_smaller() {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let other = desk.add(report(0, TANKER[0])).await;
-    let small = desk.stories_of(&[&other]).await.remove(0);
+    put(&store, &["b-0"]).await;
+    let other = Article { name: "articles/b-0".into(), ..Article::default() };
+    let small = loop {
+        match desk.story(&format!("{}/story", other.name)).await {
+            Ok(story) => break story.name,
+            Err(status) => assert_eq!(status.code(), Code::NotFound, "{status}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
     let large = large.name();
     let is_refused = |refused: Status| {
         assert_eq!((refused.code(), reason(&refused).as_str()), (Code::FailedPrecondition, "STORY_TOO_LARGE"));
@@ -444,8 +452,7 @@ async fn a_decision_holds_on_every_replica() {
 
     let began = Instant::now();
     let copy = report(7, ("northwire.example", TANKER[2].1, TANKER[2].2));
-    let revised = report(2, (TANKER[2].0, TANKER[0].1, TANKER[0].2));
-    let both = [(String::new(), copy), (String::new(), revised)];
+    let both = [(String::new(), copy), (String::new(), revised(2, TANKER[0].1, TANKER[0].2))];
     for client in &mut clients {
         grouped(&mut client.retrieval, &mut client.ingestion, &both).await;
         assert_eq!(story_of(client, all[2]).await, divided);
@@ -459,8 +466,8 @@ async fn a_decision_holds_on_every_replica() {
     assert_eq!((&merged.name, merged.article_count > 60), (&divided, true), "{merged:?}");
     leader.kill();
     let client = &mut clients[1];
-    let school = [(String::new(), report(1, SCHOOL[1])), (String::new(), report(8, TANKER[1]))];
-    grouped(&mut client.retrieval, &mut client.ingestion, &school).await;
+    let changed = [(String::new(), revised(0, SCHOOL[1].1, SCHOOL[1].2)), (String::new(), report(8, TANKER[1]))];
+    grouped(&mut client.retrieval, &mut client.ingestion, &changed).await;
     for article in &all[..3] {
         assert_eq!(story_of(client, article).await, divided);
     }
